@@ -1,0 +1,60 @@
+# Each command makes what it needs. Another Python: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+TOX := $(VENV)/bin/tox run -q
+
+.PHONY: help test lint services browser docs fuzz bench demo clean
+
+help:
+	@echo "make demo      a site to click through: no key, no phone"
+	@echo "make test      the suite on SQLite"
+	@echo "make lint      style, types, import contracts, missing migrations"
+	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD)"
+	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
+	@echo "make docs      docs/_build/html"
+	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
+	@echo "make bench     what a verification costs"
+	@echo "make clean     forget all of that"
+
+test: $(VENV)/.tox
+	$(TOX) -e test
+
+lint: $(VENV)/.tox
+	$(TOX) -e lint,types,contracts,migrations
+
+services: $(VENV)/.tox
+	$(TOX) -e postgres,mariadb
+
+browser: $(VENV)/.tox
+	$(TOX) -e browser
+
+docs: $(VENV)/.tox
+	$(TOX) -e docs
+
+fuzz: $(VENV)/.tox
+	$(TOX) -e fuzz -- --cases 5000
+
+bench: $(VENV)/.tox
+	$(TOX) -e bench
+
+demo: $(VENV)/.demo
+	@$(VENV)/bin/python example_project/demo.py
+
+clean:
+	rm -rf $(VENV) .tox .demo docs/_build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "django-telroi needs Python 3.11 or later, and '$(PYTHON)' is not. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu it comes with the package python3-venv." >&2; exit 1; }
+
+$(VENV)/.tox: $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check "tox>=4.25"
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	@echo "Installing django-telroi and what it stands on into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable .
+	@touch $@
