@@ -1,0 +1,1 @@
+"""Phone verification by voice call: Telroi rings a number and reads out a code, the person types it."""

@@ -1,0 +1,1 @@
+"""What is true about phones, codes, limits and statuses: no Django, no network, no clock."""

@@ -1,0 +1,139 @@
+"""A set-up that is wrong is said before it hurts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from django_telroi.conf import CONSOLE_BACKEND
+
+LIVE = "tlr_live_Canary0Key0Canary0Key0Canary"
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """As ``manage.py check`` finds a site in production."""
+    monkeypatch.delenv("TELROI_API_KEY", raising=False)
+    monkeypatch.delattr(mail, "outbox")
+    settings.DEBUG = False
+
+
+def ours() -> list[CheckMessage]:
+    """Found without asking the database."""
+    return [message for message in run_checks(tags=[Tags.security]) if (message.id or "").startswith("telroi.")]
+
+
+def ids(messages: list[CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+SETTINGS: list[tuple[object, list[str]]] = [
+    ({"API_KEY": LIVE}, []),
+    ({"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1:8000"}, []),
+    ({"API_KEY": LIVE, "BASE_URL": "http://localhost:8000"}, []),
+    ({"API_KEY": LIVE, "BASE_URL": "http://[::1]:8000"}, []),
+    ([("API_KEY", LIVE)], ["telroi.E001"]),
+    ("API_KEY", ["telroi.E001"]),
+    (None, ["telroi.E001"]),
+    ({"API_KEY": LIVE, "COOLDOWN_SECONDS": "60"}, ["telroi.E002"]),
+    ({"API_KEY": LIVE, "CODE_LENGTH": 3, "CODE_TRIES": 0}, ["telroi.E002", "telroi.E002"]),
+    ({"API_KEY": LIVE, "BASE_URL": "http://["}, ["telroi.E002"]),
+    ({"BACKEND": CONSOLE_BACKEND}, ["telroi.E004"]),
+    ({"API_KEY": "tlr_test_x"}, ["telroi.E005"]),
+    ({"API_KEY": "tlr_test_x", "ALLOW_TEST_KEY": True}, []),
+    ({"API_KEY": LIVE, "CODE_LENGTH": 5}, ["telroi.E006"]),
+    ({"API_KEY": LIVE, "BASE_URL": "http://telroi.example"}, ["telroi.E007"]),
+    ({"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1.example"}, ["telroi.E007"]),
+    ({"API_KEY": LIVE, "BASE_URL": ""}, ["telroi.E007"]),
+    ({"API_KEY": LIVE, "BASE_URL": "ftp://telroi.example"}, ["telroi.E007"]),
+    ({"API_KEY": LIVE, "API_KYE": "x"}, ["telroi.W001"]),
+    ({"API_KEY": LIVE, "COOLDOWN": 5, 7: 8}, ["telroi.W001", "telroi.W001"]),
+]
+
+
+@pytest.mark.parametrize(("chosen", "found"), SETTINGS, ids=[str(chosen)[:60] for chosen, _ in SETTINGS])
+def test_each_wrong_set_up_is_named(settings: Any, chosen: object, found: list[str]) -> None:
+    settings.TELROI = chosen
+
+    assert ids(ours()) == found
+
+
+def test_a_site_without_time_zones_is_named(settings: Any) -> None:
+    settings.TELROI, settings.USE_TZ = {"API_KEY": LIVE}, False
+
+    assert ids(ours()) == ["telroi.E003"]
+
+
+def test_what_is_wrong_is_an_error_and_a_slip_of_the_pen_a_warning(settings: Any) -> None:
+    settings.TELROI = {"API_KYE": LIVE, "CODE_LENGTH": 4, "API_KEY": LIVE}
+
+    assert {message.id: message.level for message in ours()} == {"telroi.W001": WARNING, "telroi.E006": ERROR}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("API_KYE", "API_KEY"), ("api_key", "API_KEY"), ("COOLDOWN_SECOND", "COOLDOWN_SECONDS")]
+)
+def test_a_key_that_is_none_is_asked_about(settings: Any, key: str, meant: str) -> None:
+    settings.TELROI = {"API_KEY": LIVE, key: 5}
+
+    [message] = ours()
+
+    assert (message.msg, message.hint) == (f'TELROI["{key}"] is not a setting.', f'Did you mean "{meant}"?')
+
+
+def test_no_message_shows_a_value(settings: Any) -> None:
+    secret = "Canary0Key0Canary"
+    for chosen in (
+        {"API_KEY": "tlr_test_" + secret},
+        {"API_KEY": LIVE, "BASE_URL": f"http://{secret}.example"},
+        {"API_KEY": LIVE, "PROXY_URL": [secret]},
+        {"API_KEY": LIVE, "SECRETS": secret},
+    ):
+        settings.TELROI = chosen
+
+        assert ours()
+        assert secret not in " ".join(f"{message!r} {message}" for message in ours())
+
+
+@pytest.mark.parametrize("chosen", [{}, {"DEFAULT_REGION": "NG"}, {"API_KEY": "tlr_test_x"}])
+def test_a_stock_project_hears_nothing_under_debug(settings: Any, chosen: dict[str, Any]) -> None:
+    settings.DEBUG, settings.TELROI = True, chosen
+
+    assert ours() == []
+
+
+def test_a_site_that_never_heard_of_us_hears_nothing(settings: Any) -> None:
+    settings.DEBUG = True
+    if hasattr(settings, "TELROI"):
+        del settings.TELROI
+
+    assert ours() == []
+
+
+def test_a_live_key_in_the_environment_is_enough(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setenv("TELROI_API_KEY", LIVE)
+    settings.TELROI = {}
+
+    assert ours() == []
+
+
+def test_a_test_key_in_the_environment_is_found_as_well(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setenv("TELROI_API_KEY", "tlr_test_x")
+    settings.TELROI = {}
+
+    assert ids(ours()) == ["telroi.E005"]
+
+
+@pytest.mark.django_db
+def test_the_command_passes_for_a_good_set_up_and_stops_for_a_bad_one(settings: Any) -> None:
+    settings.TELROI = {"API_KEY": LIVE}
+    call_command("check")
+
+    settings.TELROI = {"API_KEY": "tlr_test_x"}
+    with pytest.raises(SystemCheckError, match=r"telroi\.E005"):
+        call_command("check")

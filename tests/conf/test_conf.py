@@ -1,0 +1,188 @@
+"""What the site chose, read when asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_telroi import conf
+from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
+from django_telroi.domain.policy import Policy
+
+READERS = {
+    "API_KEY": conf.api_key,
+    "BASE_URL": conf.base_url,
+    "PROXY_URL": conf.proxy_url,
+    "BACKEND": conf.backend_path,
+    "ALLOW_TEST_KEY": conf.allow_test_key,
+    "CONNECT_TIMEOUT_SECONDS": conf.timeouts,
+    "READ_TIMEOUT_SECONDS": conf.timeouts,
+    "TOTAL_TIMEOUT_SECONDS": conf.timeouts,
+    "QUEUE_DEADLINE_SECONDS": conf.queue_deadline,
+    "COOLDOWN_SECONDS": conf.policy,
+    "CALLS_PER_HOUR": conf.policy,
+    "CALLS_PER_DAY": conf.policy,
+    "CALLS_PER_DAY_TOTAL": conf.calls_per_day_total,
+    "CODE_LENGTH": conf.code_length,
+    "CODE_TRIES": conf.code_tries,
+    "CODE_TTL_SECONDS": conf.code_ttl,
+    "LANGUAGE": conf.language,
+    "DEFAULT_REGION": conf.default_region,
+    "ALLOWED_REGIONS": conf.calling_rules,
+    "BLOCKED_REGIONS": conf.calling_rules,
+    "BLOCKED_PREFIXES": conf.calling_rules,
+    "ALLOWED_LINE_TYPES": conf.calling_rules,
+    "PURPOSES": conf.purposes,
+    "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
+    "SUCCESS_URL": conf.success_url,
+}
+CHOICES: list[tuple[str, Any, Any]] = [
+    ("API_KEY", "tlr_live_x", "tlr_live_x"),
+    ("BASE_URL", "http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ("PROXY_URL", "http://proxy:3128", "http://proxy:3128"),
+    ("BACKEND", "site.backends.Own", "site.backends.Own"),
+    ("ALLOW_TEST_KEY", True, True),
+    ("CONNECT_TIMEOUT_SECONDS", 0.5, conf.Timeouts(0.5, 25, 30)),
+    ("READ_TIMEOUT_SECONDS", 21, conf.Timeouts(5, 21, 30)),
+    ("TOTAL_TIMEOUT_SECONDS", 40, conf.Timeouts(5, 25, 40)),
+    ("QUEUE_DEADLINE_SECONDS", 30, timedelta(seconds=30)),
+    ("COOLDOWN_SECONDS", 0, Policy(timedelta(0), 5, 20)),
+    ("COOLDOWN_SECONDS", 90.5, Policy(timedelta(seconds=90.5), 5, 20)),
+    ("CALLS_PER_HOUR", 1, Policy(timedelta(seconds=60), 1, 20)),
+    ("CALLS_PER_DAY", 3, Policy(timedelta(seconds=60), 5, 3)),
+    ("CALLS_PER_DAY_TOTAL", 0, 0),
+    ("CALLS_PER_DAY_TOTAL", 500, 500),
+    ("CODE_LENGTH", 4, 4),
+    ("CODE_LENGTH", 10, 10),
+    ("CODE_TRIES", 1, 1),
+    ("CODE_TTL_SECONDS", 90, timedelta(seconds=90)),
+    ("LANGUAGE", "yo", "yo"),
+    ("DEFAULT_REGION", "NG", "NG"),
+    ("ALLOWED_REGIONS", ["ng", "GH"], CallingRules(allowed_regions=frozenset({"NG", "GH"}))),
+    ("ALLOWED_REGIONS", (), CallingRules(allowed_regions=frozenset())),
+    ("BLOCKED_REGIONS", {"GB"}, CallingRules(blocked_regions=frozenset({"GB"}))),
+    ("BLOCKED_PREFIXES", ("234 70",), CallingRules(blocked_prefixes=("+23470",))),
+    ("ALLOWED_LINE_TYPES", ["mobile"], CallingRules(allowed_line_types=frozenset({LineType.MOBILE}))),
+    ("PURPOSES", ("", "payout"), ["", "payout"]),
+    ("ONE_ACCOUNT_PER_NUMBER", True, True),
+    ("SUCCESS_URL", "/account/", "/account/"),
+]
+TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL")
+SECONDS = (
+    "CONNECT_TIMEOUT_SECONDS",
+    "READ_TIMEOUT_SECONDS",
+    "TOTAL_TIMEOUT_SECONDS",
+    "QUEUE_DEADLINE_SECONDS",
+    "CODE_TTL_SECONDS",
+)
+COUNTS = ("CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
+LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES")
+FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER")
+
+WRONG: list[tuple[str, Any]] = [
+    *((key, wrong) for key in TEXTS for wrong in (5, b"x", ["x"], True)),
+    *((key, wrong) for key in SECONDS for wrong in (0, -1, "5", True, None, float("nan"), float("inf"), 10**300)),
+    *((key, wrong) for key in COUNTS for wrong in (0, -1, 1.5, "5", True, None)),
+    *((key, wrong) for key in LISTS for wrong in ("NG", 5, [5], [None])),
+    *((key, wrong) for key in FLAGS for wrong in (1, 0, "True", "no")),
+    ("BASE_URL", "http://["),
+    ("COOLDOWN_SECONDS", -1),
+    ("COOLDOWN_SECONDS", "60"),
+    ("COOLDOWN_SECONDS", 10**300),
+    ("CALLS_PER_DAY_TOTAL", -1),
+    ("CALLS_PER_DAY_TOTAL", 1.5),
+    ("CODE_LENGTH", 3),
+    ("CODE_LENGTH", 11),
+    ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
+    ("PURPOSES", None),
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_key_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TELROI_API_KEY", raising=False)
+
+
+def test_every_setting_is_read_by_one_of_these() -> None:
+    assert READERS.keys() == conf.DEFAULTS.keys() == {key for key, _, _ in CHOICES}
+
+
+@pytest.mark.parametrize(("key", "value", "read"), CHOICES, ids=lambda value: str(value)[:40])
+def test_a_setting_is_read_as_what_it_is(key: str, value: Any, read: Any) -> None:
+    with override_settings(TELROI={key: value}):
+        assert READERS[key]() == read
+
+
+@pytest.mark.parametrize(("key", "value", "read"), CHOICES, ids=lambda value: str(value)[:40])
+def test_a_setting_is_right_at_once_and_for_as_long_as_it_holds(key: str, value: Any, read: Any) -> None:
+    with override_settings(TELROI={}):
+        before = READERS[key]()
+        with override_settings(TELROI={key: value}):
+            inside = READERS[key]()
+
+        assert (inside == read, READERS[key]() == before, before != read) == (True, True, True)
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG, ids=lambda value: repr(value)[:40])
+def test_a_value_of_another_kind_is_named_and_not_shown(key: str, value: Any) -> None:
+    with override_settings(TELROI={key: value}), pytest.raises(ImproperlyConfigured) as wrong:
+        READERS[key]()
+
+    assert f'TELROI["{key}"] must be' in str(wrong.value)
+    assert "pigeon" not in str(wrong.value)
+
+
+def test_a_site_that_says_nothing_gets_the_defaults() -> None:
+    with override_settings(TELROI={}):
+        assert conf.api_key() == ""
+        assert conf.base_url() == "https://app.telroi.ai"
+        assert conf.timeouts() == conf.Timeouts(5, 25, 30)
+        assert conf.policy() == Policy(timedelta(seconds=60), 5, 20)
+        assert (conf.code_length(), conf.code_tries(), conf.code_ttl()) == (6, 3, timedelta(seconds=300))
+        assert conf.queue_deadline() == timedelta(seconds=120)
+        assert conf.lease() == timedelta(seconds=45)
+        assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
+        assert (conf.purposes(), conf.calls_per_day_total()) == ([""], None)
+        nothing = (conf.proxy_url(), conf.language(), conf.default_region(), conf.success_url())
+        assert nothing == (None, None, None, None)
+
+
+def test_a_site_without_the_dict_gets_the_defaults_too(settings: Any) -> None:
+    if hasattr(settings, "TELROI"):
+        del settings.TELROI
+
+    assert conf.code_length() == 6
+
+
+@pytest.mark.parametrize("value", ["x", 5, [("API_KEY", "x")], None])
+def test_what_is_no_dict_is_refused(value: Any) -> None:
+    with override_settings(TELROI=value), pytest.raises(ImproperlyConfigured, match=r"settings\.TELROI must be a dict"):
+        conf.code_length()
+
+
+class TestTheKey:
+    """The setting wins over the environment."""
+
+    def test_comes_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TELROI_API_KEY", "tlr_live_env")
+
+        with override_settings(TELROI={}):
+            assert conf.api_key() == "tlr_live_env"
+        with override_settings(TELROI={"API_KEY": None}):
+            assert conf.api_key() == "tlr_live_env"
+        with override_settings(TELROI={"API_KEY": "tlr_live_set"}):
+            assert conf.api_key() == "tlr_live_set"
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_test_key_is_allowed_under_debug_where_the_site_says_nothing(settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+
+    with override_settings(TELROI={}):
+        assert conf.allow_test_key() is debug
+    with override_settings(TELROI={"ALLOW_TEST_KEY": not debug}):
+        assert conf.allow_test_key() is not debug

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from django_telroi.domain.policy import (
+    DAY,
+    HOUR,
+    Limit,
+    Policy,
+    Rule,
+    current_limit,
+    limit_at,
+    seconds_to_wait,
+    used_in,
+    with_call,
+    without_call,
+)
+from django_telroi.errors import CooldownActive, DailyLimitReached, HourlyLimitReached, NumberHeld
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+MICROSECOND = timedelta(microseconds=1)
+NO_TIME = timedelta(0)
+STOCK = Policy(cooldown=MINUTE, per_hour=5, per_day=20)
+
+
+def minutes_ago(*ages: float) -> tuple[datetime, ...]:
+    return tuple(NOON - age * MINUTE for age in ages)
+
+
+# One rule at a time
+
+
+def test_a_number_that_was_never_rung_may_be() -> None:
+    assert current_limit(STOCK, (), held_until=None) is None
+    assert limit_at(STOCK, (), now=NOON, held_until=None) is None
+
+
+def test_after_a_call_the_number_rests() -> None:
+    assert current_limit(STOCK, (NOON,), held_until=None) == Limit(Rule.COOLDOWN, NOON + MINUTE)
+
+
+def test_the_hour_is_full_until_its_oldest_counted_call_is_an_hour_old() -> None:
+    calls = minutes_ago(0, 10, 20, 30, 40, 50)
+
+    assert current_limit(STOCK, calls, held_until=None) == Limit(Rule.HOURLY_LIMIT, NOON + 20 * MINUTE)
+
+
+def test_the_day_is_full_until_its_oldest_counted_call_is_a_day_old() -> None:
+    calls = minutes_ago(*range(0, 20 * 61, 61))
+
+    assert current_limit(STOCK, calls, held_until=None) == Limit(Rule.DAILY_LIMIT, calls[19] + DAY)
+
+
+def test_a_hold_bars_a_number_that_was_never_rung() -> None:
+    assert current_limit(STOCK, (), held_until=NOON) == Limit(Rule.HELD, NOON)
+
+
+def test_the_rule_that_bars_longest_is_named() -> None:
+    calls = minutes_ago(0, 10, 20, 30, 59.5)
+
+    assert current_limit(STOCK, calls, held_until=NOON + 2 * MINUTE) == Limit(Rule.HELD, NOON + 2 * MINUTE)
+    assert current_limit(STOCK, calls, held_until=NOON) == Limit(Rule.COOLDOWN, NOON + MINUTE)
+
+
+def test_of_rules_that_end_together_the_most_severe_is_named() -> None:
+    def named(*, per_hour: int, per_day: int, held_until: datetime | None) -> Rule:
+        policy = Policy(cooldown=NO_TIME, per_hour=per_hour, per_day=per_day)
+        limit = current_limit(policy, (NOON, NOON - HOUR, NOON - DAY), held_until=held_until)
+        assert limit is not None
+        assert limit.until == NOON
+        return limit.rule
+
+    assert named(per_hour=9, per_day=9, held_until=None) is Rule.COOLDOWN
+    assert named(per_hour=9, per_day=9, held_until=NOON) is Rule.HELD
+    assert named(per_hour=2, per_day=9, held_until=NOON) is Rule.HOURLY_LIMIT
+    assert named(per_hour=2, per_day=3, held_until=NOON) is Rule.DAILY_LIMIT
+
+
+def test_a_limit_ends_at_its_very_moment() -> None:
+    limit = limit_at(STOCK, (NOON,), now=NOON + MINUTE - MICROSECOND, held_until=None)
+
+    assert limit == Limit(Rule.COOLDOWN, NOON + MINUTE)
+    assert limit_at(STOCK, (NOON,), now=NOON + MINUTE, held_until=None) is None
+
+
+def test_a_lowered_cap_looks_at_the_newest_calls_only() -> None:
+    calls = minutes_ago(10, 20, 30, 40, 50)
+    lowered = Policy(cooldown=MINUTE, per_hour=2, per_day=20)
+
+    assert current_limit(lowered, calls, held_until=None) == Limit(Rule.HOURLY_LIMIT, NOON + 40 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"cooldown": -MICROSECOND, "per_hour": 5, "per_day": 20},
+        {"cooldown": MINUTE, "per_hour": 0, "per_day": 20},
+        {"cooldown": MINUTE, "per_hour": 5, "per_day": -1},
+    ],
+)
+def test_a_policy_that_makes_no_sense_cannot_be_made(broken: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="A policy needs"):
+        Policy(**broken)  # type: ignore[arg-type]
+
+
+def test_a_rule_is_the_code_of_its_refusal() -> None:
+    assert CooldownActive.code == Rule.COOLDOWN
+    assert NumberHeld.code == Rule.HELD
+    assert HourlyLimitReached.code == Rule.HOURLY_LIMIT
+    assert DailyLimitReached.code == Rule.DAILY_LIMIT
+
+
+# The moments that count
+
+
+def test_a_new_moment_comes_first() -> None:
+    assert with_call(minutes_ago(5, 10), NOON) == (NOON, *minutes_ago(5, 10))
+
+
+def test_a_moment_earlier_than_others_takes_its_place_among_them() -> None:
+    assert with_call(minutes_ago(0, 10), NOON - 5 * MINUTE) == minutes_ago(0, 5, 10)
+
+
+def test_what_is_a_day_old_is_dropped() -> None:
+    young = NOON - DAY + MICROSECOND
+
+    assert with_call((young, NOON - DAY, NOON - 2 * DAY), NOON) == (NOON, young)
+
+
+def test_no_young_moment_is_dropped_however_many_there_are() -> None:
+    calls = minutes_ago(*range(1, 101))
+
+    assert with_call(calls, NOON) == (NOON, *calls)
+
+
+def test_a_moment_is_given_back_once() -> None:
+    assert without_call((NOON, NOON, *minutes_ago(5)), NOON) == (NOON, *minutes_ago(5))
+    assert without_call(minutes_ago(0, 5), NOON - 5 * MINUTE) == (NOON,)
+
+
+def test_giving_back_what_is_not_there_changes_nothing() -> None:
+    assert without_call(minutes_ago(1, 5), NOON) == minutes_ago(1, 5)
+
+
+def test_used_counts_the_window_without_its_first_moment() -> None:
+    calls = minutes_ago(0, 30, 59, 60, 61)
+
+    assert used_in(calls, now=NOON, window=HOUR) == 3
+    assert used_in(calls, now=NOON, window=DAY) == 5
+    assert used_in((), now=NOON, window=HOUR) == 0
+
+
+# The wait
+
+
+@pytest.mark.parametrize(
+    ("ahead", "seconds"),
+    [
+        (timedelta(seconds=42), 42),
+        (timedelta(seconds=41, microseconds=1), 42),
+        (timedelta(seconds=41, microseconds=999_999), 42),
+        (MICROSECOND, 1),
+        (NO_TIME, 1),
+        (-HOUR, 1),
+        (DAY, 86_400),
+        (timedelta(days=9_000) + MICROSECOND, 777_600_001),
+    ],
+)
+def test_a_wait_is_whole_seconds_rounded_up_and_at_least_one(ahead: timedelta, seconds: int) -> None:
+    assert seconds_to_wait(NOON + ahead, NOON) == seconds
+
+
+@given(st.timedeltas(min_value=MICROSECOND, max_value=timedelta(days=400)))
+def test_who_waits_what_they_were_told_is_not_sent_away_again(ahead: timedelta) -> None:
+    wait = timedelta(seconds=seconds_to_wait(NOON + ahead, NOON))
+
+    assert ahead <= wait < ahead + timedelta(seconds=1)
+
+
+# Zones and summer time
+
+
+def test_an_hour_is_an_hour_on_the_night_when_clocks_change() -> None:
+    paris = ZoneInfo("Europe/Paris")
+    before = datetime(2026, 10, 25, 2, 30, tzinfo=paris)  # an hour later it is 2:30 again
+    policy = Policy(cooldown=HOUR, per_hour=5, per_day=20)
+
+    limit = current_limit(policy, (before,), held_until=None)
+
+    assert limit == Limit(Rule.COOLDOWN, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+    assert seconds_to_wait(before.replace(hour=4), before) == 3 * 3600
+    assert limit_at(policy, (before,), now=before.replace(fold=1), held_until=None) is None
+
+
+def test_moments_of_different_zones_are_ordered_by_time() -> None:
+    in_lagos = NOON.astimezone(timezone(HOUR))
+
+    assert with_call((in_lagos,), NOON + MINUTE) == (NOON + MINUTE, NOON)
+    assert without_call((in_lagos,), NOON) == ()
+
+
+# Against brute force
+
+EDGES = [base + edge for base in (NO_TIME, MINUTE, HOUR, DAY) for edge in (-MICROSECOND, NO_TIME, MICROSECOND)]
+STEPS = st.one_of(
+    st.sampled_from([edge for edge in EDGES if edge >= NO_TIME]),
+    st.integers(0, 40).map(lambda n: n * MINUTE),
+    st.integers(0, 30).map(lambda n: n * HOUR),
+)
+STEPS_BACK = st.one_of(STEPS, STEPS.map(lambda step: -step))
+POLICIES = st.builds(
+    Policy,
+    cooldown=st.sampled_from([NO_TIME, MICROSECOND, MINUTE, 2 * HOUR]),
+    per_hour=st.integers(1, 4),
+    per_day=st.integers(1, 6),
+)
+
+
+def is_slot_free(policy: Policy, history: Sequence[datetime], now: datetime) -> bool:
+    """The oracle: straight from the words of the rules, over everything that ever happened, with no sliding trick."""
+    rested = all(call + policy.cooldown <= now for call in history)
+    of_the_hour = [call for call in history if now - HOUR < call]
+    of_the_day = [call for call in history if now - DAY < call]
+    return rested and len(of_the_hour) < policy.per_hour and len(of_the_day) < policy.per_day
+
+
+def most_in_any(window: timedelta, history: Sequence[datetime]) -> int:
+    """The fullest window of that length: one that begins with a call is always among the fullest."""
+    return max((sum(start <= call < start + window for call in history) for start in history), default=0)
+
+
+@settings(max_examples=400)
+@given(policy=POLICIES, steps=st.lists(STEPS, max_size=60))
+def test_a_call_is_refused_exactly_when_no_slot_is_free(policy: Policy, steps: list[timedelta]) -> None:
+    now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
+    for step in steps:
+        now += step
+        refused = limit_at(policy, calls, now=now, held_until=None)
+
+        assert (refused is None) == is_slot_free(policy, history, now)
+        if refused is None:
+            calls = with_call(calls, now)
+            history.append(now)
+
+    assert most_in_any(HOUR, history) <= policy.per_hour
+    assert most_in_any(DAY, history) <= policy.per_day
+
+
+@settings(max_examples=300)
+@given(policy=POLICIES, steps=st.lists(STEPS, max_size=40), last=STEPS)
+def test_the_wait_is_neither_a_moment_too_short_nor_too_long(
+    policy: Policy, steps: list[timedelta], last: timedelta
+) -> None:
+    now, calls = NOON, ()  # type: datetime, tuple[datetime, ...]
+    for step in steps:
+        now += step
+        if limit_at(policy, calls, now=now, held_until=None) is None:
+            calls = with_call(calls, now)
+
+    limit = limit_at(policy, calls, now=now + last, held_until=None)
+
+    if limit is not None:
+        assert is_slot_free(policy, calls, limit.until)
+        assert not is_slot_free(policy, calls, limit.until - MICROSECOND)
+
+
+@settings(max_examples=300)
+@given(turns=st.lists(st.tuples(POLICIES, STEPS), max_size=60))
+def test_a_changed_policy_is_right_at_once(turns: list[tuple[Policy, timedelta]]) -> None:
+    now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
+    for policy, step in turns:
+        now += step
+        refused = limit_at(policy, calls, now=now, held_until=None)
+
+        assert (refused is None) == is_slot_free(policy, history, now)
+        if refused is None:
+            calls = with_call(calls, now)
+            history.append(now)
+
+
+@settings(max_examples=400)
+@given(policy=POLICIES, steps=st.lists(STEPS_BACK, max_size=60))
+@example(policy=Policy(NO_TIME, per_hour=2, per_day=2), steps=[NO_TIME, NO_TIME, 2 * DAY, -2 * DAY, NO_TIME])
+@example(policy=Policy(NO_TIME, per_hour=1, per_day=6), steps=[HOUR, -MINUTE, MINUTE])
+def test_a_clock_that_steps_back_never_overfills_a_window(policy: Policy, steps: list[timedelta]) -> None:
+    now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
+    for step in steps:
+        now += step
+        if limit_at(policy, calls, now=now, held_until=None) is None:
+            calls = with_call(calls, now)
+            history.append(now)
+
+    assert most_in_any(HOUR, history) <= policy.per_hour
+    assert most_in_any(DAY, history) <= policy.per_day
+
+
+@settings(max_examples=300)
+@given(policy=POLICIES, turns=st.lists(st.tuples(STEPS, st.booleans()), max_size=60))
+def test_a_call_that_does_not_count_leaves_its_slot_free(policy: Policy, turns: list[tuple[timedelta, bool]]) -> None:
+    now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
+    for step, counts in turns:
+        now += step
+        refused = limit_at(policy, calls, now=now, held_until=None)
+
+        assert (refused is None) == is_slot_free(policy, history, now)
+        if refused is None:
+            claimed = with_call(calls, now)
+            calls = claimed if counts else without_call(claimed, now)
+            history += [now] if counts else []
+
+
+@given(policy=POLICIES, ages=st.lists(STEPS, max_size=20), held=st.none() | STEPS_BACK)
+def test_a_hold_only_ever_lengthens_the_wait(policy: Policy, ages: list[timedelta], held: timedelta | None) -> None:
+    calls = tuple(sorted((NOON - age for age in ages), reverse=True))
+    held_until = None if held is None else NOON + held
+
+    without = current_limit(policy, calls, held_until=None)
+    limit = current_limit(policy, calls, held_until=held_until)
+
+    ends = [moment for moment in (without and without.until, held_until) if moment]
+    assert (limit and limit.until) == max(ends, default=None)
+
+
+@given(ages=st.lists(STEPS, max_size=30), window=st.sampled_from([HOUR, DAY]))
+def test_used_agrees_with_counting_by_hand(ages: list[timedelta], window: timedelta) -> None:
+    calls = tuple(sorted((NOON - age for age in ages), reverse=True))
+
+    assert used_in(calls, now=NOON, window=window) == sum(age < window for age in ages)

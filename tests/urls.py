@@ -1,0 +1,12 @@
+"""The address book of the test project."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("phone/", include("django_telroi.urls")),
+    path("api/phone/", include("django_telroi.rest.urls")),
+]
