@@ -1,0 +1,111 @@
+"""What Telroi says when it says yes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django_telroi.client.strict_json import JSON
+from django_telroi.errors import ApiOutcomeUnknown
+
+# A UUID, or "otp_test_…" from a test key.
+USABLE_ID = re.compile(r"[\x21-\x7e]{1,64}")
+WORD = re.compile(r"[a-z][a-z_]{0,31}")
+LONGEST_TIMESTAMP = 40
+
+
+@dataclass(frozen=True)
+class OtpCall:
+    """A call that Telroi accepted, which is not yet a phone that rang.
+
+    ``livemode`` is False for a test key, which rings nobody. ``expires_at`` is None in test mode and for a code of your
+    own; ``verification`` is then ``"client"``: judging that code is yours to do.
+    """
+
+    id: str
+    to: str = field(repr=False)
+    status: str
+    livemode: bool | None
+    expires_at: datetime | None
+    verification: str | None
+
+
+@dataclass(frozen=True)
+class OtpCheck:
+    """What Telroi says to a code.
+
+    ``status`` is ``verified``, ``mismatch``, ``locked``, ``expired``, ``not_found`` or ``already_verified``.
+    ``verified`` is the one field to trust: only a JSON ``true`` next to the status ``verified`` sets it.
+    """
+
+    status: str
+    verified: bool
+    tries_left: int | None
+    livemode: bool | None
+
+
+def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
+    """The call to ``to``; without an id that can be used again it is not known what was placed."""
+    if not isinstance(reply, dict):
+        return ApiOutcomeUnknown("not an object")
+    call_id = reply.get("id")
+    if not isinstance(call_id, str) or not USABLE_ID.fullmatch(call_id):
+        return ApiOutcomeUnknown("no usable id")
+    if reply.get("to", to) != to:
+        return ApiOutcomeUnknown("about another number")
+    return OtpCall(
+        id=call_id,
+        to=to,
+        status=_word(reply.get("status")) or "",
+        livemode=_flag(reply.get("livemode")),
+        expires_at=_moment(reply.get("expires_at")),
+        verification=_word(reply.get("verification")),
+    )
+
+
+def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
+    """Telroi's judgement of a code."""
+    if not isinstance(reply, dict):
+        return ApiOutcomeUnknown("not an object")
+    status = _word(reply.get("status"))
+    if status is None:
+        return ApiOutcomeUnknown("no status")
+    return OtpCheck(
+        status=status,
+        verified=reply.get("verified") is True and status == "verified",
+        tries_left=_count(reply.get("attempts_left")),
+        livemode=_flag(reply.get("livemode")),
+    )
+
+
+def read_list(reply: JSON) -> list[dict[str, JSON]] | ApiOutcomeUnknown:
+    """The objects of ``{"object": "list", "data": […]}``."""
+    entries = reply.get("data") if isinstance(reply, dict) else None
+    if not isinstance(entries, list):
+        return ApiOutcomeUnknown("not a list")
+    objects = [entry for entry in entries if isinstance(entry, dict)]
+    return objects if len(objects) == len(entries) else ApiOutcomeUnknown("not a list of objects")
+
+
+def _word(value: JSON) -> str | None:
+    return value if isinstance(value, str) and WORD.fullmatch(value) else None
+
+
+def _flag(value: JSON) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _count(value: JSON) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _moment(value: JSON) -> datetime | None:
+    """An ISO 8601 timestamp with its offset; one without says nothing."""
+    if not isinstance(value, str) or len(value) > LONGEST_TIMESTAMP:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
