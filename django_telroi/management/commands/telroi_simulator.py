@@ -1,0 +1,27 @@
+"""``manage.py telroi_simulator``: a Telroi to try on, in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_telroi.simulator import command
+
+
+class Command(BaseCommand):
+    help = "Run a simulated Telroi on loopback: real HTTP, no key, no phone. Prints its address and its keys."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        command.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            command.run(options, self._print)
+        except OSError as error:
+            raise CommandError(str(error)) from None
+
+    def _print(self, text: str) -> None:
+        self.stdout.write(text, ending="")
+        self.stdout.flush()

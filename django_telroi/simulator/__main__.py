@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from django_telroi.simulator.command import main
+
+main()

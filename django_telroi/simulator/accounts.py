@@ -1,0 +1,135 @@
+"""Who may ask: workspaces, their wallets and their keys."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django_telroi.simulator.answers import Refusal
+from django_telroi.simulator.clock import Clock
+from django_telroi.simulator.policy import Policy
+
+LIVE = "live"
+SANDBOX = "sandbox"
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One customer. ``dials`` is off while the workspace is in sandbox mode: nothing on the wire tells so."""
+
+    name: str
+    dials: bool
+    policy: Policy = field(default_factory=Policy)
+    wallet: int = 1_000_000
+    is_suspended: bool = False
+    lists: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def can_pay(self) -> bool:
+        return not self.is_suspended and self.wallet >= self.policy.price
+
+
+@dataclass(frozen=True)
+class Key:
+    value: str = field(repr=False)
+    workspace: str
+    scopes: frozenset[str]
+    is_revoked: bool = False
+
+    @property
+    def is_test(self) -> bool:
+        return self.value.startswith("tlr_test_")
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes or "*" in self.scopes
+
+
+class Accounts:
+    """The key store and the books."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Two workspaces, one that dials and one that does not; no key."""
+        with self._lock:
+            self._workspaces = {LIVE: Workspace(LIVE, dials=True), SANDBOX: Workspace(SANDBOX, dials=False)}
+            self._keys: dict[str, Key] = {}
+            self._windows: dict[str, tuple[float, int]] = {}
+            self.is_reachable = True
+
+    def workspace(self, name: str) -> Workspace:
+        return self._workspaces[name]
+
+    def change(self, workspace: str, **changes: Any) -> None:
+        with self._lock:
+            self._workspaces[workspace] = replace(self._workspaces[workspace], **changes)
+
+    def change_policy(self, workspace: str, **changes: Any) -> None:
+        self.change(workspace, policy=replace(self.workspace(workspace).policy, **changes))
+
+    def debit(self, workspace: str) -> None:
+        """Charge one placed call."""
+        with self._lock:
+            account = self._workspaces[workspace]
+            self._workspaces[workspace] = replace(account, wallet=account.wallet - account.policy.price)
+
+    def add(self, key: Key) -> None:
+        with self._lock:
+            self._keys[key.value] = key
+
+    def revoke(self, value: str) -> None:
+        with self._lock:
+            self._keys[value] = replace(self._keys[value], is_revoked=True)
+
+    def flood(self, value: str) -> None:
+        """The key has just made all the requests of its minute."""
+        with self._lock:
+            self._windows[value] = (self._clock.now(), self._limit_of(self._keys[value]))
+
+    def admit(self, headers: Mapping[str, str], *, scope: str) -> Key:
+        """The key that may do this. Checked in Telroi's order: key, its minute, scope."""
+        key = self._authenticated(_presented_key(headers))
+        self._count(key)
+        if not key.allows(scope):
+            raise Refusal(403, "forbidden", f"Key lacks {scope}")
+        return key
+
+    def _authenticated(self, value: str) -> Key:
+        if not value.startswith("tlr_"):
+            raise Refusal(401, "unauthorized", "Missing or malformed API key")
+        if not self.is_reachable:
+            raise Refusal(503, "service_unavailable", "Key verification temporarily unavailable")
+        key = self._keys.get(value)
+        if key is None or key.is_revoked:
+            raise Refusal(401, "unauthorized", "Invalid or revoked API key")
+        return key
+
+    def _count(self, key: Key) -> None:
+        """The minute is fixed: it begins with the first request after the last one was over."""
+        now = self._clock.now()
+        with self._lock:
+            began, count = self._windows.get(key.value, (now, 0))
+            if now - began >= MINUTE:
+                began, count = now, 0
+            self._windows[key.value] = (began, count + 1)
+        if count >= self._limit_of(key):
+            wait = math.ceil(began + MINUTE - now)
+            raise Refusal(429, "rate_limited", f"Too many requests. Try again in {wait}s.", wait=wait)
+
+    def _limit_of(self, key: Key) -> int:
+        return self._workspaces[key.workspace].policy.requests_per_minute
+
+
+def _presented_key(headers: Mapping[str, str]) -> str:
+    """A ``Bearer`` header wins; any other scheme falls through to ``X-API-Key``, which takes the bare key."""
+    authorization = headers.get("authorization", "")
+    if authorization.startswith("Bearer "):
+        return authorization.removeprefix("Bearer ").strip()
+    return headers.get("x-api-key", "")

@@ -1,0 +1,142 @@
+"""The endpoints: which request gets which answer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django_telroi.simulator.accounts import Accounts
+from django_telroi.simulator.answers import (
+    Answer,
+    Refusal,
+    login_redirect,
+    refused,
+    scanner_repelled,
+    sign_in_page,
+    success,
+)
+from django_telroi.simulator.clock import iso
+from django_telroi.simulator.conduct import Conduct
+from django_telroi.simulator.orders import Order, read_guess, read_order
+from django_telroi.simulator.otp import Otp, Verdict
+from django_telroi.simulator.quirks import Quirks
+from django_telroi.simulator.request import Request
+from django_telroi.simulator.world import World
+
+LISTS = ("numbers", "calls", "agents", "vans")
+BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+SANDBOX_CODE = "000000"
+SANDBOX_SECONDS = 300
+
+Endpoint = Callable[[Request, Conduct], Answer]
+
+
+class Api:
+    """Telroi as its endpoints show it."""
+
+    def __init__(self, world: World, accounts: Accounts) -> None:
+        self._world = world
+        self._accounts = accounts
+        self._endpoints: Mapping[tuple[str, str], Endpoint] = {
+            ("GET", "/v1"): self._describe,
+            ("GET", "/login"): self._sign_in,
+            ("POST", "/v1/otp"): self._send,
+            ("POST", "/v1/otp/verify"): self._verify,
+            ("POST", "/api/cron/webhooks"): self._run_webhooks,
+            **{("GET", f"/v1/{name}"): self._list for name in LISTS},
+        }
+
+    def answer(self, request: Request, conduct: Conduct) -> Answer:
+        """Carry the request out. Never raises."""
+        try:
+            return self._endpoint(request, conduct.quirks)(request, conduct)
+        except Refusal as refusal:
+            return refused(refusal, request, conduct.quirks)
+
+    def _endpoint(self, request: Request, quirks: Quirks) -> Endpoint:
+        found = self._endpoints.get((request.method, request.route))
+        return found or (_turn_away if quirks.login_redirects else self._correct)
+
+    def _correct(self, request: Request, conduct: Conduct) -> Answer:
+        """What the documentation promises for a wrong path or method."""
+        if any(route == request.route for _, route in self._endpoints):
+            raise Refusal(405, "method_not_allowed", "Method not allowed")
+        raise Refusal(404, "not_found", "Not found")
+
+    def _describe(self, request: Request, conduct: Conduct) -> Answer:
+        return success(
+            {
+                "name": "Telroi API",
+                "version": "v1",
+                "docs": f"{request.origin}/developers",
+                "resources": ["/v1/calls", "/v1/numbers", "/v1/agents", "/v1/vans"],
+                "auth": "Bearer tlr_live_... (Authorization header)",
+            }
+        )
+
+    def _sign_in(self, request: Request, conduct: Conduct) -> Answer:
+        return sign_in_page()
+
+    def _run_webhooks(self, request: Request, conduct: Conduct) -> Answer:
+        """Telroi's own scheduler may; nobody else knows the secret."""
+        raise Refusal(401, "", "bad cron secret", reason="bad cron secret")
+
+    def _list(self, request: Request, conduct: Conduct) -> Answer:
+        """Test and live keys of a workspace see the same."""
+        name = request.route.rpartition("/")[2]
+        key = self._accounts.admit(request.headers, scope=f"{name}:read")
+        return success({"object": "list", "data": self._accounts.workspace(key.workspace).lists.get(name, [])})
+
+    def _send(self, request: Request, conduct: Conduct) -> Answer:
+        key = self._accounts.admit(request.headers, scope="otp:write")
+        order = read_order(request, conduct.quirks)
+        body = _simulated_otp(order) if key.is_test else _otp(self._world.send(key, order, conduct))
+        return success(body, status=200 if conduct.quirks.created_is_200 else 201)
+
+    def _verify(self, request: Request, conduct: Conduct) -> Answer:
+        key = self._accounts.admit(request.headers, scope="otp:write")
+        guess = read_guess(request, conduct.quirks)
+        if key.is_test:
+            return success(_simulated_verification(guess.code))
+        return success(_verification(self._world.verify(key, guess, conduct)))
+
+
+def _turn_away(request: Request, conduct: Conduct) -> Answer:
+    """Before any key is looked at."""
+    return scanner_repelled() if request.looks_like_a_scanner else login_redirect()
+
+
+def _simulated_otp(order: Order) -> Mapping[str, Any]:
+    """Nothing is stored and nobody is rung; the tail is a random number in base 36, so it may be shorter."""
+    tail = "".join(secrets.choice(BASE_36) for _ in range(10)).rstrip("0")
+    return {
+        "object": "otp",
+        "simulated": True,
+        "livemode": False,
+        "id": f"otp_test_{tail}",
+        "to": order.to,
+        "status": "delivered",
+        "expires_in": SANDBOX_SECONDS,
+        "sandbox_code": SANDBOX_CODE,
+    }
+
+
+def _otp(otp: Otp) -> Mapping[str, Any]:
+    verified_by = {"verification": "client"} if otp.is_own_code else {"expires_at": iso(otp.expires_at)}
+    return {"object": "otp", "livemode": True, "id": otp.id, "to": otp.to, "status": "delivered", **verified_by}
+
+
+def _simulated_verification(code: str) -> Mapping[str, Any]:
+    """A test key approves everyone."""
+    verdict = Verdict("verified" if code == SANDBOX_CODE else "mismatch")
+    return {"object": "otp_verification", "simulated": True, "livemode": False, **_outcome(verdict)}
+
+
+def _verification(verdict: Verdict) -> Mapping[str, Any]:
+    left = {} if verdict.tries_left is None else {"attempts_left": verdict.tries_left}
+    return {"object": "otp_verification", "livemode": True, **_outcome(verdict), **left}
+
+
+def _outcome(verdict: Verdict) -> Mapping[str, Any]:
+    return {"status": verdict.status, "verified": verdict.is_verified}

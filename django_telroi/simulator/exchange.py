@@ -1,0 +1,90 @@
+"""One request and its answer: noted, carried out, spoilt if a test says so, delivered."""
+
+from __future__ import annotations
+
+import threading
+
+from django_telroi.simulator.answers import Answer, refused, success
+from django_telroi.simulator.api import Api
+from django_telroi.simulator.clock import Clock
+from django_telroi.simulator.conduct import Conduct, RuleBook
+from django_telroi.simulator.delivery import as_it_is
+from django_telroi.simulator.ledger import Ledger
+from django_telroi.simulator.orders import text_field
+from django_telroi.simulator.outgoing import Outgoing, outgoing
+from django_telroi.simulator.request import Request
+from django_telroi.simulator.wire import Line
+from django_telroi.simulator.world import World
+
+
+class Gate:
+    """Holds whoever waits at it until it is opened; it closes again at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def event(self) -> threading.Event:
+        """Set as soon as those who wait now may go on."""
+        return self._event
+
+    def open(self) -> None:
+        held, self._event = self._event, threading.Event()
+        held.set()
+
+
+class Exchange:
+    """What a connection does with each request."""
+
+    def __init__(self, api: Api, world: World, rules: RuleBook, ledger: Ledger, clock: Clock, gate: Gate) -> None:
+        self._api = api
+        self._world = world
+        self._rules = rules
+        self._ledger = ledger
+        self._clock = clock
+        self._gate = gate
+
+    def leaves_unread(self, request: Request) -> bool:
+        """Whether to reset the connection although only the request's first line is known."""
+        if not self._rules.takes_unread(request.operation):
+            return False
+        self._ledger.note(request.method, request.target, None)
+        return True
+
+    def serve(self, request: Request, line: Line) -> bool:
+        """Answer it. Returns whether the connection lives on."""
+        to = self._number_in(request)
+        held_at = self._gate.event
+        self._ledger.note(request.method, request.target, to)
+        conduct = self._rules.conduct_for(request.operation, to)
+        out = self._outgoing(self._answer(request, conduct), request)
+        if conduct.latency.seconds:
+            line.linger(conduct.latency.seconds)
+        if conduct.fault and conduct.fault.holds:
+            line.linger(None, until=held_at)
+        return self._deliver(line, out, conduct) and request.keeps_alive
+
+    def _number_in(self, request: Request) -> str | None:
+        """A verify by id is about the number that was called."""
+        otp_id = text_field(request, "id") or ""
+        return self._world.number_of(otp_id.lower()) or text_field(request, "to")
+
+    def _answer(self, request: Request, conduct: Conduct) -> Answer:
+        fault = conduct.fault
+        if fault is None:
+            return self._api.answer(request, conduct)
+        if fault.refuse and not fault.acts:
+            return refused(fault.refuse(), request, conduct.quirks)
+        answer = self._api.answer(request, conduct) if fault.acts else success({})
+        if fault.refuse:
+            return refused(fault.refuse(), request, conduct.quirks)
+        return fault.rewrite(answer) if fault.rewrite else answer
+
+    def _outgoing(self, answer: Answer, request: Request) -> Outgoing:
+        return outgoing(
+            answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=request.method == "HEAD"
+        )
+
+    def _deliver(self, line: Line, out: Outgoing, conduct: Conduct) -> bool:
+        deliver = conduct.fault.deliver if conduct.fault else None
+        return (deliver or as_it_is)(line, out)

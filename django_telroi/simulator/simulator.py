@@ -1,0 +1,172 @@
+"""A Telroi to try on: a server on loopback with its switches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Self
+
+from django_telroi.simulator.api import Api
+from django_telroi.simulator.carrier import CARRIERS
+from django_telroi.simulator.clock import iso
+from django_telroi.simulator.control import PREFIX, Control
+from django_telroi.simulator.delivery import as_it_is
+from django_telroi.simulator.exchange import Exchange
+from django_telroi.simulator.faults import FAULTS
+from django_telroi.simulator.otp import Call
+from django_telroi.simulator.outgoing import outgoing
+from django_telroi.simulator.quirks import Quirks
+from django_telroi.simulator.request import Request
+from django_telroi.simulator.server import HOST, Server
+from django_telroi.simulator.switches import Switches
+from django_telroi.simulator.wire import Line, first_line
+
+SWITCHES = (
+    "add_key",
+    "advance",
+    "carrier",
+    "fail_always",
+    "fail_next",
+    "faithful",
+    "flood_key",
+    "freeze",
+    "latency",
+    "next_otp",
+    "race",
+    "refuse",
+    "release",
+    "reset",
+    "revoke_key",
+    "set_list",
+    "set_policy",
+    "set_wallet",
+    "start_key_store",
+    "stop_failing",
+    "stop_key_store",
+    "suspend",
+    "without_quirk",
+)
+
+
+class Simulator(Switches):
+    """Answers like Telroi at ``base_url`` from ``start`` to ``close``, or as a context manager.
+
+    ``port`` 0 is a free one. ``ledger`` is a file to which every request is appended before it is carried out.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        test_key: str | None = None,
+        ledger: Path | None = None,
+    ) -> None:
+        self._stopping = threading.Event()
+        super().__init__(self._stopping.wait, api_key=api_key, test_key=test_key, ledger=ledger)
+        api = Api(self._world, self._accounts)
+        self._exchange = Exchange(api, self._world, self._rules, self._ledger, self._clock, self._gate)
+        self._control = Control(
+            {
+                "": self._described,
+                "calls": self._calls_told,
+                "otps": self._otps_told,
+                "requests": self._requests_told,
+            },
+            {name: getattr(self, name) for name in SWITCHES},
+        )
+        self._server = Server(self._serve_one, port=port, stopping=self._stopping)
+        self._listening_again: threading.Timer | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self._server.port}"
+
+    def start(self) -> None:
+        self._server.start()
+
+    def close(self) -> None:
+        """End every connection and thread; whoever waits for an answer gets none."""
+        self._stop_waiting_to_listen()
+        self._server.close()
+        self._ledger.close()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Nobody listens meanwhile: connections are refused, waiting ones are ended."""
+        self._server.stop_listening()
+        try:
+            yield
+        finally:
+            self._server.start()
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse connections for so long."""
+        self._stop_waiting_to_listen()
+        self._server.stop_listening()
+        self._listening_again = threading.Timer(seconds, self._server.start)
+        self._listening_again.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _stop_waiting_to_listen(self) -> None:
+        if self._listening_again:
+            self._listening_again.cancel()
+            self._listening_again.join()
+
+    def _serve_one(self, glimpse: bytes, line: Line) -> bool:
+        method, target = first_line(glimpse)
+        if target.startswith(PREFIX):
+            return self._serve_control(line)
+        if self._exchange.leaves_unread(Request(method, target, {}, b"")):
+            line.reset()
+            return False
+        return self._exchange.serve(line.read_request(), line)
+
+    def _serve_control(self, line: Line) -> bool:
+        request = line.read_request()
+        answer = self._control.answer(request)
+        out = outgoing(answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=False)
+        return as_it_is(line, out) and request.keeps_alive
+
+    def _described(self) -> Mapping[str, Any]:
+        return {
+            "base_url": self.base_url,
+            "api_key": self.api_key,
+            "test_key": self.test_key,
+            "sandbox_key": self.sandbox_key,
+            "switches": {name: (getattr(self, name).__doc__ or "").strip() for name in SWITCHES},
+            "faults": {name: fault.about for name, fault in FAULTS.items()},
+            "carriers": {name: (outcome.__doc__ or "").strip() for name, outcome in CARRIERS.items()},
+            "quirks": [each.name for each in fields(Quirks)],
+        }
+
+    def _calls_told(self) -> list[Mapping[str, Any]]:
+        return [_call_told(call) for call in self.calls]
+
+    def _otps_told(self) -> list[Mapping[str, Any]]:
+        return [{"id": otp.id, "to": otp.to, "code": otp.code, "language": otp.language} for otp in self.otps]
+
+    def _requests_told(self) -> list[Mapping[str, Any]]:
+        return [
+            {"method": seen.method, "path": seen.path, "to": seen.to, "at": iso(seen.at.timestamp())}
+            for seen in self.requests
+        ]
+
+
+def _call_told(call: Call) -> Mapping[str, Any]:
+    return {
+        "id": call.id,
+        "to": call.to,
+        "code": call.code,
+        "language": call.language,
+        "at": iso(call.at.timestamp()),
+    }

@@ -1,0 +1,194 @@
+"""The switches: everything a test may turn, the same in Python and over HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from django_telroi.simulator.accounts import LIVE, SANDBOX, Accounts, Key
+from django_telroi.simulator.carrier import CARRIERS, Carrier
+from django_telroi.simulator.clock import Clock
+from django_telroi.simulator.conduct import Latency, On, Race, Rule, RuleBook, WithoutQuirk
+from django_telroi.simulator.exchange import Gate
+from django_telroi.simulator.faults import FAULTS, Fault, with_options
+from django_telroi.simulator.ledger import Ledger, SeenRequest
+from django_telroi.simulator.otp import Call, Otp
+from django_telroi.simulator.quirks import Quirks
+from django_telroi.simulator.world import Dictated, World
+
+
+class Switches:
+    """The state of one simulator and the ways to turn it.
+
+    ``api_key`` is a live key whose calls ring, ``test_key`` one that approves everyone, ``sandbox_key`` a live key of a
+    workspace in sandbox mode, which never dials. Most switches take ``to`` (only requests about that number), ``on``
+    (``"send"``, ``"verify"`` or ``"any"``) and ``times`` (only so many requests; None is all from now on).
+    """
+
+    def __init__(
+        self,
+        pause: Callable[[float], object],
+        *,
+        api_key: str | None = None,
+        test_key: str | None = None,
+        ledger: Path | None = None,
+    ) -> None:
+        self.api_key = api_key or f"tlr_live_simulator{secrets.token_hex(8)}"
+        self.test_key = test_key or f"tlr_test_simulator{secrets.token_hex(8)}"
+        self.sandbox_key = f"tlr_live_sandbox{secrets.token_hex(8)}"
+        self._clock = Clock()
+        self._accounts = Accounts(self._clock)
+        self._world = World(self._clock, self._accounts, pause)
+        self._rules = RuleBook()
+        self._ledger = Ledger(self._clock, ledger)
+        self._gate = Gate()
+        self._issue_keys()
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every phone that rang, newest last."""
+        return self._world.calls
+
+    @property
+    def otps(self) -> list[Otp]:
+        """Every send that was stored, newest last, also those that rang nobody."""
+        return self._world.otps
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """Every request on the wire, newest last."""
+        return self._ledger.requests
+
+    def last_code_for(self, to: str) -> str:
+        """The code of the newest OTP for that exact number, heard or not."""
+        codes = [otp.code for otp in self.otps if otp.to == to]
+        if not codes:
+            raise LookupError("no OTP for this number")
+        return codes[-1]
+
+    def wait_for_requests(self, count: int, *, timeout: float = 10) -> None:
+        """Return once so many requests reached the wire. Raises TimeoutError."""
+        if not self._ledger.wait_for(lambda seen: len(seen) >= count, timeout=timeout):
+            raise TimeoutError(f"{len(self.requests)} of {count} requests came")
+
+    def fail_next(self, fault: str, to: str | None = None, *, on: On = "any", times: int = 1, **options: Any) -> None:
+        """Let the next request go wrong, in a way of ``FAULTS`` or of ``CARRIERS`` (a send only)."""
+        self._rules.add(_rule(fault, to, on, times, options))
+
+    def fail_always(self, fault: str, to: str | None = None, *, on: On = "any", **options: Any) -> None:
+        """Let every request go wrong from now on."""
+        self._rules.add(_rule(fault, to, on, None, options))
+
+    def stop_failing(self) -> None:
+        """Forget every fault and carrier."""
+        self._rules.forget(Fault, Carrier)
+
+    def release(self) -> None:
+        """Let go of the requests that the fault ``hold`` holds now."""
+        self._gate.open()
+
+    def carrier(self, outcome: str, to: str | None = None, *, times: int | None = None, **options: Any) -> None:
+        """What becomes of a call, one of ``CARRIERS``."""
+        self._rules.add(_rule(_known(outcome, CARRIERS), to, "send", times, options))
+
+    def latency(self, seconds: float, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
+        """Answer so much later. What is asked for is done at once."""
+        self._rules.add(Rule(Latency(seconds), to, on, times))
+
+    def race(self, seconds: float = 0.05, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
+        """Let requests at once all pass, as Telroi does; without this they are judged one after another."""
+        self._rules.add(Rule(Race(seconds), to, on, times))
+
+    def without_quirk(self, quirk: str, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
+        """Do as documented in this one point, a field of ``Quirks``."""
+        name = _known(quirk, [each.name for each in fields(Quirks)])
+        self._rules.add(Rule(WithoutQuirk(name), to, on, times))
+
+    def faithful(self) -> None:
+        """Forget every fault, carrier, latency, race and corrected quirk."""
+        self._rules.forget()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for the simulator."""
+        self._clock.advance(seconds)
+
+    def freeze(self) -> None:
+        """Let the simulator's clock stand still; ``advance`` still moves it."""
+        self._clock.freeze()
+
+    def next_otp(self, *, code: str | None = None, id: str | None = None, to: str | None = None) -> None:  # noqa: A002 - the wire's word
+        """Dictate the code or the id of the next OTP that is stored."""
+        self._world.dictate(Dictated(to, code, id))
+
+    def set_policy(self, *, workspace: str = LIVE, **figures: float) -> None:
+        """Change figures of ``Policy``."""
+        self._accounts.change_policy(workspace, **figures)
+
+    def set_wallet(self, balance: int, *, workspace: str = LIVE) -> None:
+        """Minor units; a placed call costs one."""
+        self._accounts.change(workspace, wallet=balance)
+
+    def wallet(self, *, workspace: str = LIVE) -> int:
+        return self._accounts.workspace(workspace).wallet
+
+    def suspend(self, *, workspace: str = LIVE) -> None:
+        """The workspace has an unpaid invoice."""
+        self._accounts.change(workspace, is_suspended=True)
+
+    def set_list(self, name: str, rows: Sequence[Mapping[str, Any]], *, workspace: str = LIVE) -> None:
+        """What ``GET /v1/<name>`` lists."""
+        lists = {**self._accounts.workspace(workspace).lists, name: list(rows)}
+        self._accounts.change(workspace, lists=lists)
+
+    def add_key(self, value: str, *, workspace: str = LIVE, scopes: Sequence[str] = ("*",)) -> None:
+        """Accept this key; ``*`` stands for all scopes."""
+        self._accounts.add(Key(value, self._accounts.workspace(workspace).name, frozenset(scopes)))
+
+    def revoke_key(self, value: str) -> None:
+        """Accept this key no more."""
+        self._accounts.revoke(value)
+
+    def flood_key(self, value: str) -> None:
+        """The key has just made all the requests of its minute."""
+        self._accounts.flood(value)
+
+    def stop_key_store(self) -> None:
+        """Telroi's database is out of reach: no key can be checked."""
+        self._accounts.is_reachable = False
+
+    def start_key_store(self) -> None:
+        """Telroi's database is back."""
+        self._accounts.is_reachable = True
+
+    def reset(self) -> None:
+        """Everything as it was at the start, but for the keys' values and the ledger's file."""
+        self._rules.forget()
+        self._gate.open()
+        self._clock.reset()
+        self._accounts.reset()
+        self._world.reset()
+        self._ledger.clear()
+        self._issue_keys()
+
+    def _issue_keys(self) -> None:
+        self.add_key(self.api_key)
+        self.add_key(self.test_key)
+        self.add_key(self.sandbox_key, workspace=SANDBOX)
+
+
+def _rule(name: str, to: str | None, on: On, times: int | None, options: Mapping[str, Any]) -> Rule:
+    if name in CARRIERS:
+        return Rule(with_options(CARRIERS[name], options)(), to, "send", times)
+    fault = FAULTS[_known(name, [*FAULTS, *CARRIERS])].tuned(**options)
+    if fault.leaves_unread and to is not None:
+        raise ValueError(f"{name} cannot know the number: nothing is read")
+    return Rule(fault, to, on, times)
+
+
+def _known(name: str, names: Sequence[str] | Mapping[str, object]) -> str:
+    if name not in names:
+        raise ValueError(f"{name!r} is none of {', '.join(sorted(names))}")
+    return name

@@ -1,0 +1,243 @@
+"""The simulator as a process of its own, with its switches over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_telroi.simulator.simulator import SWITCHES, Simulator
+
+ROOT = Path(__file__).parent.parent.parent
+NUMBER = "+2348031234567"
+MODULE = [sys.executable, "-m", "django_telroi.simulator"]
+COMMAND = [sys.executable, "-m", "django", "telroi_simulator", "--settings=tests.settings"]
+
+THROWN: Mapping[str, Mapping[str, Any]] = {
+    "add_key": {"value": "tlr_live_second", "scopes": ["otp:write"]},
+    "advance": {"seconds": 60},
+    "carrier": {"outcome": "carrier_silent", "after": 0.1, "to": NUMBER, "times": 1},
+    "fail_always": {"fault": "server_error", "status": 503},
+    "fail_next": {"fault": "hang", "on": "verify", "acts": False},
+    "faithful": {},
+    "flood_key": {"value": "tlr_live_given"},
+    "freeze": {},
+    "latency": {"seconds": 0.1},
+    "next_otp": {"code": "123456"},
+    "race": {},
+    "refuse": {"seconds": 0},
+    "release": {},
+    "reset": {},
+    "revoke_key": {"value": "tlr_live_given"},
+    "set_list": {"name": "agents", "rows": []},
+    "set_policy": {"cooldown": 0},
+    "set_wallet": {"balance": 0},
+    "start_key_store": {},
+    "stop_failing": {},
+    "stop_key_store": {},
+    "suspend": {},
+    "without_quirk": {"quirk": "html_errors"},
+}
+
+
+class Process:
+    """A simulator that was started, and the addresses it printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        printed = [process.stdout.readline().strip() for _ in range(4)]
+        self.printed = dict(line.split("=") for line in printed[:3])
+        self.base_url = self.printed["TELROI_BASE_URL"]
+        self.api_key = self.printed["TELROI_API_KEY"]
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self._answer(urllib.request.Request(self.base_url + path, headers=headers))
+
+    def post(self, path: str, fields: Mapping[str, Any]) -> Any:
+        headers = {
+            "Authorization": f"Bearer {self.api_key}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
+        return self._answer(urllib.request.Request(self.base_url + path, json.dumps(fields).encode(), headers))
+
+    def throw(self, switch: str, **arguments: Any) -> Any:
+        return self.post(f"/_simulator/{switch}", arguments)
+
+    def send(self, to: str = NUMBER) -> Any:
+        return self.post("/v1/otp", {"to": to, "language": "en"})
+
+    def _answer(self, request: urllib.request.Request) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def running(command: Sequence[str], *arguments: str) -> Iterator[Process]:
+    environment = {**os.environ, "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error::ResourceWarning"}
+    with subprocess.Popen(
+        [*command, "--port", "0", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Process(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Process]:
+    with running(MODULE) as started:
+        yield started
+
+
+@pytest.fixture
+def fresh(process: Process) -> Process:
+    process.throw("reset")
+    return process
+
+
+@pytest.mark.parametrize("command", [MODULE, COMMAND], ids=["module", "management command"])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_its_address_and_keys_and_stops_cleanly(command, signal_number) -> None:
+    with running(command, "--live-key", "tlr_live_given", "--test-key", "tlr_test_given") as started:
+        assert (started.printed["TELROI_API_KEY"], started.printed["TELROI_TEST_KEY"]) == (
+            "tlr_live_given",
+            "tlr_test_given",
+        )
+        assert started.send()["livemode"] is True
+
+        started.process.send_signal(signal_number)
+
+        _, complaints = started.process.communicate(timeout=10)
+        assert (started.process.returncode, complaints) == (0, "")
+
+
+@pytest.mark.parametrize("command", [MODULE, COMMAND], ids=["module", "management command"])
+def test_a_taken_port_is_said_in_a_line(command, simulator) -> None:
+    port = simulator.base_url.rpartition(":")[2]
+
+    done = subprocess.run([*command, "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_ledger_on_disk_outlives_the_process(tmp_path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with running(MODULE, "--ledger", str(path)) as started:
+        started.throw("fail_next", fault="reset")
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            started.send()
+        started.process.kill()
+        started.process.wait()
+
+    (line,) = path.read_text().splitlines()
+    noted = json.loads(line)
+    assert (noted["method"], noted["path"], noted["to"]) == ("POST", "/v1/otp", NUMBER)
+
+
+def test_calls_and_requests_can_be_read(fresh) -> None:
+    sent = fresh.send()
+
+    (call,) = fresh.get("/_simulator/calls")["calls"]
+    assert (call.pop("id"), call.pop("to"), call.pop("language")) == (sent["id"], NUMBER, "en")
+    assert len(call.pop("code")) == 6
+    assert call.pop("at").endswith("Z")
+    assert call == {}
+    (request,) = fresh.get("/_simulator/requests")["requests"]
+    assert (request["method"], request["path"], request["to"]) == ("POST", "/v1/otp", NUMBER)
+    assert fresh.get("/_simulator/otps")["otps"][0]["id"] == sent["id"]
+
+
+def test_it_describes_itself(fresh) -> None:
+    about = fresh.get("/_simulator/")["simulator"]
+
+    assert about["base_url"] == fresh.base_url
+    assert about["api_key"] == fresh.api_key
+    for part in ("switches", "faults", "carriers"):
+        assert all(about[part].values()), f"each of {part} says what it does"
+
+
+@pytest.mark.parametrize("switch", THROWN)
+def test_every_switch_can_be_thrown_over_http(fresh, switch) -> None:
+    fresh.throw("add_key", value="tlr_live_given")
+
+    assert fresh.throw(switch, **THROWN[switch]) == {"done": True}
+
+
+def test_no_switch_of_the_simulator_is_missing_over_http() -> None:
+    in_python_only = {
+        "close",
+        "last_code_for",
+        "refusing",
+        "start",
+        "wait_for_requests",
+        "wallet",
+    }
+    methods = {name for name in dir(Simulator) if not name.startswith("_") and callable(getattr(Simulator, name))}
+
+    assert set(SWITCHES) == methods - in_python_only == THROWN.keys()
+
+
+def test_a_thrown_switch_works_and_can_be_undone(fresh) -> None:
+    fresh.throw("fail_always", fault="insufficient_funds", to=NUMBER)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fresh.send()
+    refused.value.close()
+    assert fresh.send("+15550001111")["status"] == "delivered"
+
+    fresh.throw("stop_failing")
+
+    assert fresh.send()["status"] == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "says"),
+    [
+        ("fail_next", {"fault": "typo"}, 400, "'typo' is none of "),
+        ("fail_next", {}, 400, "missing 1 required positional argument"),
+        ("advance", {"second": 1}, 400, "unexpected keyword argument"),
+        ("revoke_key", {"value": "tlr_live_nobody"}, 400, "tlr_live_nobody"),
+        ("advance", [], 400, "must be a JSON object"),
+        ("close", {}, 404, "Nothing to POST here"),
+    ],
+)
+def test_a_switch_that_cannot_be_thrown_says_why(fresh, path, body, status, says) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fresh.post(f"/_simulator/{path}", body)
+
+    with refused.value as answer:
+        assert (answer.code, says in json.load(answer)["error"]) == (status, True)
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://example.com"}, {"Host": "rebound.example"}])
+def test_web_pages_cannot_reach_the_switches(fresh, headers) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fresh.get("/_simulator/calls", **headers)
+
+    with refused.value as answer:
+        assert answer.code == 403
+
+
+def test_the_switches_are_not_on_the_ledger(fresh) -> None:
+    fresh.throw("advance", seconds=1)
+
+    assert fresh.get("/_simulator/requests")["requests"] == []

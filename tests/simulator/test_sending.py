@@ -1,0 +1,236 @@
+"""Who is rung, how often, and what it costs: what the recordings, one request each, cannot tell."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from django_telroi.simulator import Simulator
+
+NUMBER = "+2348031234567"
+
+
+def send_daily_quota(simulator: Simulator, telroi) -> None:
+    """Twenty sends, five an hour."""
+    for _ in range(4):
+        for _ in range(5):
+            assert telroi.send().status == 200
+            simulator.advance(61)
+        simulator.advance(3600)
+
+
+def test_a_live_key_rings_the_phone_and_remembers_what_was_asked(simulator, telroi) -> None:
+    sent = telroi.send(language="en-NG").json()
+
+    (call,) = simulator.calls
+    assert (call.id, call.to, call.language) == (sent["id"], NUMBER, "en-NG")
+    assert len(call.code) == 6
+    assert call.code.isdigit()
+
+
+def test_a_test_key_rings_nobody_and_knows_no_limit(simulator, telroi) -> None:
+    replies = [telroi.send(key=simulator.test_key) for _ in range(6)]
+
+    assert [reply.status for reply in replies] == [200] * 6
+    assert simulator.calls == []
+
+
+def test_a_live_key_of_a_workspace_in_sandbox_mode_looks_alike_but_rings_nobody(simulator, telroi) -> None:
+    sent = telroi.send(key=simulator.sandbox_key).json()
+
+    assert (sent["livemode"], sent["status"]) == (True, "delivered")
+    assert simulator.calls == []
+    assert telroi.outcome(simulator.last_code_for(NUMBER), key=simulator.sandbox_key, id=sent["id"]) == (
+        "verified",
+        None,
+    )
+
+
+@pytest.mark.parametrize(("asked", "read_out"), [(4, 4), (5, 5), (7, 6), (10, 6)])
+def test_the_code_is_as_long_as_asked_but_no_longer_than_the_operator_has_it(
+    simulator, telroi, asked, read_out
+) -> None:
+    telroi.send(code_length=asked)
+
+    assert len(simulator.last_code_for(NUMBER)) == read_out
+
+
+def test_the_cooldown_says_the_true_seconds_left(simulator, telroi) -> None:
+    telroi.send()
+    simulator.advance(10.5)
+
+    refused = telroi.send()
+
+    assert (refused.status, refused.error["code"]) == (429, "rate_limited")
+    assert refused.error["message"] == "Too many requests for this number. Retry after 50s."
+    simulator.advance(49.5)
+    assert telroi.send().status == 200
+
+
+def test_the_hour_slides_but_always_says_its_whole_length(simulator, telroi) -> None:
+    for _ in range(5):
+        assert telroi.send().status == 200
+        simulator.advance(600)
+
+    assert telroi.send().error["message"].endswith("Retry after 3600s.")
+    simulator.advance(600)
+    assert telroi.send().status == 200
+
+
+def test_the_day_slides_but_always_says_its_whole_length(simulator, telroi) -> None:
+    send_daily_quota(simulator, telroi)
+
+    assert telroi.send().error["message"].endswith("Retry after 86400s.")
+    simulator.advance(86400 - 4 * (5 * 61 + 3600))
+    assert telroi.send().status == 200
+
+
+def test_a_refused_send_uses_up_nothing(simulator, telroi) -> None:
+    telroi.send()
+    simulator.advance(59)
+    telroi.send()
+    simulator.advance(1)
+
+    assert telroi.send().status == 200
+
+
+def test_spellings_of_a_number_are_numbers_of_their_own(telroi) -> None:
+    assert [telroi.send(to).status for to in (NUMBER, NUMBER[1:], NUMBER + " ", NUMBER)] == [200, 200, 200, 429]
+
+
+def test_workspaces_do_not_limit_each_other(simulator, telroi) -> None:
+    assert [telroi.send().status, telroi.send(key=simulator.sandbox_key).status] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        ("no_carrier", 502),
+        ("gateway_500", 502),
+        ("carrier_refuses", 502),
+        ("vendor_unreachable", 500),
+        ("vendor_not_configured", 502),
+    ],
+)
+def test_a_call_that_fails_rings_nobody_costs_nothing_and_uses_up_the_cooldown(
+    simulator, telroi, outcome, status
+) -> None:
+    simulator.carrier(outcome)
+    wallet = simulator.wallet()
+
+    failed = telroi.send()
+
+    assert failed.status == status
+    assert simulator.calls == []
+    assert simulator.wallet() == wallet
+    assert telroi.send().status == 429
+    assert telroi.outcome(simulator.last_code_for(NUMBER), to=NUMBER) == ("verified", None)
+
+
+def test_a_silent_carrier_may_ring_the_phone_all_the_same(simulator, telroi) -> None:
+    simulator.carrier("carrier_silent", after=0.2, rings=True)
+    began = time.monotonic()
+
+    failed = telroi.send()
+
+    assert time.monotonic() - began >= 0.2
+    assert (failed.status, failed.error["message"]) == (502, "The operation was aborted due to timeout")
+    assert telroi.outcome(simulator.calls[0].code, to=NUMBER) == ("verified", None)
+
+
+def test_a_carrier_can_fail_one_number_and_once(simulator, telroi) -> None:
+    simulator.carrier("no_carrier", to="+15550001111")
+    simulator.carrier("gateway_500", to="+15550002222", times=1)
+
+    assert [telroi.send(to).status for to in (NUMBER, "+15550001111", "+15550002222")] == [200, 502, 502]
+    simulator.advance(61)
+    assert [telroi.send(to).status for to in (NUMBER, "+15550001111", "+15550002222")] == [200, 502, 200]
+
+
+def test_the_latest_word_on_a_carrier_holds(simulator, telroi) -> None:
+    simulator.carrier("no_carrier")
+    simulator.carrier("accepts")
+
+    assert telroi.send().status == 200
+
+
+def test_each_placed_call_costs_one_unit_until_the_wallet_is_empty(simulator, telroi) -> None:
+    simulator.set_wallet(2)
+
+    replies = [telroi.send(to) for to in ("+15550001111", "+15550002222", "+15550003333")]
+
+    assert [reply.status for reply in replies] == [200, 200, 502]
+    assert replies[-1].error["message"] == "insufficient_funds"
+    simulator.set_wallet(1)
+    assert telroi.send("+15550003333").status == 200, "an empty wallet uses up no cooldown"
+
+
+def test_an_empty_wallet_does_not_matter_where_nobody_is_rung(simulator, telroi) -> None:
+    simulator.set_wallet(0, workspace="sandbox")
+
+    assert telroi.send(key=simulator.sandbox_key).status == 200
+
+
+def test_the_601st_request_of_a_key_s_minute_is_the_first_refused(simulator, telroi) -> None:
+    simulator.set_policy(requests_per_minute=600)
+    simulator.flood_key(simulator.test_key)
+    simulator.advance(60)
+
+    replies = [telroi.ask("GET", "/v1/agents", key=simulator.test_key).status for _ in range(601)]
+
+    assert replies == [200] * 600 + [429]
+    simulator.advance(3.2)
+    assert telroi.send(key=simulator.test_key).error["message"] == "Too many requests. Try again in 57s."
+    assert telroi.send().status == 200, "another key has a minute of its own"
+
+
+def test_a_key_that_may_not_list_is_still_told_from_a_bad_one(simulator, telroi) -> None:
+    simulator.add_key("tlr_live_sendonly", scopes=["otp:write"])
+
+    assert telroi.ask("GET", "/v1/agents", key="tlr_live_sendonly").error["message"] == "Key lacks agents:read"
+    assert telroi.ask("GET", "/v1/agents", key="tlr_live_nobody").status == 401
+
+
+def test_the_next_otp_can_be_dictated(simulator, telroi) -> None:
+    simulator.next_otp(code="135790", id="3f2504e0-4f89-41d3-9a0c-0305e82c3301", to=NUMBER)
+
+    other, sent = telroi.send("+15550001111").json(), telroi.send().json()
+
+    assert sent["id"] == "3f2504e0-4f89-41d3-9a0c-0305e82c3301" != other["id"]
+    assert simulator.calls[-1].code == "135790"
+
+
+def test_what_python_takes_for_json_and_javascript_does_not_is_malformed(telroi) -> None:
+    bodies = ('{"to":"+2348031234567","x":NaN}', "[" * 100_000, '\ufeff{"to":"+2348031234567"}')
+
+    assert [telroi.ask_raw("POST", "/v1/otp", body).json()["message"] for body in bodies] == ["Invalid JSON body"] * 3
+
+
+def test_a_whole_number_may_be_written_with_a_point(telroi) -> None:
+    assert telroi.send(code_length=4.0).status == 200
+
+
+def test_a_number_that_javascript_could_not_write_either_is_echoed_escaped(telroi) -> None:
+    assert b'"to":"abc\\ud800"' in telroi.ask_raw("POST", "/v1/otp", '{"to":"abc\\ud800"}').body
+
+
+def test_a_client_that_follows_the_redirect_lands_on_a_page_that_says_200(telroi) -> None:
+    refused = telroi.ask("POST", "/v1/otp", {"to": NUMBER}, key="tlr_live_nobody", headers={"Accept": "*/*"})
+
+    landed = telroi.ask("GET", refused.headers["location"])
+
+    assert (refused.status, landed.status, landed.headers["content-type"]) == (302, 200, "text/html")
+
+
+def test_nobody_has_a_code_before_there_was_a_send(simulator) -> None:
+    with pytest.raises(LookupError):
+        simulator.last_code_for(NUMBER)
+
+
+def test_no_repr_tells_a_code_a_number_or_a_key(simulator, telroi) -> None:
+    telroi.send()
+
+    (call,), (otp,) = simulator.calls, simulator.otps
+    told = repr((call, otp, simulator, simulator.requests))
+    assert not any(secret in told for secret in (call.code, NUMBER, simulator.api_key))
