@@ -1,0 +1,33 @@
+"""The contract of a backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from django_telroi.client import OtpCall, OtpCheck
+
+
+class Backend(ABC):
+    """One way of ringing a number with a code, and of judging the code that comes back.
+
+    ``rings`` says that a call leaves this machine and costs money, so that it must never hang on a transaction that may
+    roll back. ``key_digest`` names the key in use without telling it, ``""`` where there is none: a pause that one key
+    caused does not hold for another.
+
+    Making one raises Misconfigured if it cannot work as the site is set up.
+    """
+
+    rings: ClassVar[bool]
+    key_digest: str = ""
+
+    @abstractmethod
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        """Ring ``to`` (E.164) once and read out a code. Raises an ApiError; it repeats nothing by itself."""
+
+    @abstractmethod
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        """Judge ``code`` (4 to 10 ASCII digits) for that call, or without an id for the newest one to ``to``.
+
+        Raises an ApiError.
+        """

@@ -1,0 +1,43 @@
+"""Keeps calls in memory, for tests."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import ClassVar
+from uuid import uuid4
+
+from django_telroi.backends.base import Backend
+from django_telroi.client import OtpCall, OtpCheck
+
+
+@dataclass(frozen=True)
+class LocmemCall:
+    """A call that was not placed."""
+
+    to: str
+    code: str
+    language: str | None
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+
+outbox: list[LocmemCall] = []
+
+
+class LocmemBackend(Backend):
+    """Appends each call to ``outbox``, newest last."""
+
+    rings: ClassVar[bool] = False
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        code = "".join(secrets.choice("0123456789") for _ in range(code_length))
+        call = LocmemCall(to=to, code=code, language=language)
+        outbox.append(call)
+        return OtpCall(id=call.id, to=to, status="delivered", livemode=None, expires_at=None, verification=None)
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        calls = [call for call in outbox if (call.id == call_id if call_id else call.to == to)]
+        if not calls:
+            return OtpCheck(status="not_found", verified=False, tries_left=None, livemode=None)
+        right = calls[-1].code == code
+        return OtpCheck(status="verified" if right else "mismatch", verified=right, tries_left=None, livemode=None)

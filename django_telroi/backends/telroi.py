@@ -1,0 +1,83 @@
+"""Telroi over HTTP. The one place that knows the key."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import salted_hmac
+
+from django_telroi import conf
+from django_telroi.backends.base import Backend
+from django_telroi.client import OtpCall, OtpCheck, TelroiClient
+from django_telroi.errors import Misconfigured
+
+TEST_KEY_PREFIX = "tlr_test_"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+logger = logging.getLogger("django_telroi")
+
+
+class TelroiBackend(Backend):
+    """Places real calls that cost money."""
+
+    rings: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        _refuse_to_ring_from_a_test_run()
+        key = conf.api_key()
+        if reason := _reason_against(key):
+            logger.error("misconfigured reason=%s", reason)
+            raise Misconfigured
+        timeouts = conf.timeouts()
+        try:
+            self._client = _client(
+                key, conf.base_url(), timeouts.connect, timeouts.read, timeouts.total, conf.proxy_url()
+            )
+        except ValueError:
+            logger.error("misconfigured reason=client_settings")
+            raise Misconfigured from None
+        self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        return self._client.place_otp(to, code_length=code_length, language=language)
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        if call_id is not None:
+            return self._client.check_otp(code, id=call_id)
+        return self._client.check_otp(code, to=to)
+
+
+@lru_cache(maxsize=8)
+def _client(
+    key: str, base_url: str, connect_timeout: float, read_timeout: float, total_timeout: float, proxy_url: str | None
+) -> TelroiClient:
+    """One client a configuration, so that connections are used again."""
+    return TelroiClient(
+        key,
+        base_url=base_url,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        total_timeout=total_timeout,
+        proxy_url=proxy_url,
+    )
+
+
+def _refuse_to_ring_from_a_test_run() -> None:
+    """A site that names this backend in its settings must not ring anybody from its test suite."""
+    if conf.is_test_run() and urlsplit(conf.base_url()).hostname not in LOOPBACK_HOSTS:
+        raise ImproperlyConfigured(
+            "A test run never calls Telroi. Leave TELROI['BACKEND'] unset in tests, or set TELROI['BASE_URL'] to a "
+            "simulator (django_telroi.testing.running_simulator)."
+        )
+
+
+def _reason_against(key: str) -> str:
+    if not key:
+        return "no_key"
+    if key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key():
+        return "test_key_not_allowed"
+    return ""

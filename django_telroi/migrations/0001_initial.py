@@ -1,0 +1,313 @@
+"""The rows as they first were."""
+
+import uuid
+
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import django_telroi.models.clock
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="CallControl",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("stopped_at", models.DateTimeField(blank=True, null=True, verbose_name="stopped")),
+                ("stopped_by", models.CharField(blank=True, max_length=150, verbose_name="stopped by")),
+                ("stopped_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the stop")),
+                ("paused_until", models.DateTimeField(blank=True, null=True, verbose_name="paused until")),
+                ("paused_reason", models.CharField(blank=True, max_length=40, verbose_name="reason of the pause")),
+                ("paused_key", models.CharField(blank=True, editable=False, max_length=64)),
+                ("day", models.DateField(blank=True, null=True, verbose_name="day of the count")),
+                ("day_calls", models.PositiveIntegerField(default=0, verbose_name="calls of that day")),
+            ],
+            options={
+                "verbose_name": "call control",
+                "verbose_name_plural": "call control",
+            },
+        ),
+        migrations.CreateModel(
+            name="PhoneNumber",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=16, unique=True, verbose_name="number")),
+                ("last4", models.CharField(db_index=True, max_length=4, verbose_name="last digits")),
+                ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
+                ("calls", models.JSONField(blank=True, default=list, verbose_name="calls that count")),
+                ("last_call_at", models.DateTimeField(blank=True, null=True, verbose_name="last call")),
+                (
+                    "next_call_at",
+                    models.DateTimeField(blank=True, db_index=True, null=True, verbose_name="next call possible"),
+                ),
+                (
+                    "limited_by",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("cooldown", "cooling down"),
+                            ("hourly_limit", "hour full"),
+                            ("daily_limit", "day full"),
+                            ("held", "held by Telroi"),
+                        ],
+                        max_length=16,
+                        verbose_name="limited by",
+                    ),
+                ),
+                ("held_until", models.DateTimeField(blank=True, null=True, verbose_name="held by Telroi until")),
+                ("held_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the hold")),
+                ("blocked_at", models.DateTimeField(blank=True, null=True, verbose_name="blocked")),
+                ("blocked_by", models.CharField(blank=True, max_length=150, verbose_name="blocked by")),
+                ("blocked_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the block")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="first seen"),
+                ),
+                ("version", models.PositiveBigIntegerField(default=0, editable=False)),
+            ],
+            options={
+                "verbose_name": "phone number",
+                "verbose_name_plural": "phone numbers",
+            },
+        ),
+        migrations.CreateModel(
+            name="RefusalTally",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("hour", models.DateTimeField(verbose_name="hour")),
+                ("code", models.CharField(max_length=32, verbose_name="code")),
+                ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
+                ("count", models.PositiveIntegerField(default=0, verbose_name="refusals")),
+            ],
+            options={
+                "verbose_name": "refusals of an hour",
+                "verbose_name_plural": "refusals by hour",
+                "constraints": [
+                    models.UniqueConstraint(fields=("hour", "code", "region"), name="telroi_refusals_once_an_hour")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="VerificationAttempt",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id")),
+                ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
+                ("purpose", models.CharField(blank=True, max_length=64, verbose_name="purpose")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("dialing", "calling"),
+                            ("placed", "called"),
+                            ("unknown", "outcome unknown"),
+                            ("verified", "verified"),
+                            ("locked", "too many wrong codes"),
+                            ("failed", "failed"),
+                            ("expired", "expired"),
+                            ("canceled", "canceled"),
+                            ("superseded", "replaced by a newer call"),
+                        ],
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "dispatch",
+                    models.CharField(
+                        choices=[("inline", "at once"), ("celery", "by a worker")],
+                        max_length=6,
+                        verbose_name="dispatch",
+                    ),
+                ),
+                (
+                    "telroi_id",
+                    models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name="Telroi's id"),
+                ),
+                ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
+                ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("max_tries", models.PositiveSmallIntegerField(verbose_name="tries allowed")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="requested"),
+                ),
+                ("dialed_at", models.DateTimeField(blank=True, null=True, verbose_name="dialed")),
+                ("placed_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted by Telroi")),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("verified_at", models.DateTimeField(blank=True, null=True, verbose_name="verified")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
+                ("due_at", models.DateTimeField(blank=True, db_index=True, null=True, verbose_name="due")),
+                ("doubt_digest", models.CharField(blank=True, editable=False, max_length=64)),
+                ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof spent")),
+                ("error_code", models.CharField(blank=True, max_length=40, verbose_name="error")),
+                ("error_detail", models.CharField(blank=True, max_length=200, verbose_name="Telroi's words")),
+                (
+                    "requester_ip",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="requester's address"),
+                ),
+                (
+                    "phone",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempts",
+                        to="django_telroi.phonenumber",
+                        to_field="number",
+                        verbose_name="number",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "verification attempt",
+                "verbose_name_plural": "verification attempts",
+            },
+        ),
+        migrations.CreateModel(
+            name="AttemptEvent",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("code_rejected", "wrong code"),
+                            ("code_unjudged", "code not judged"),
+                            ("late_reply", "late answer"),
+                            ("alert", "alert"),
+                            ("number_blocked", "number blocked"),
+                            ("number_unblocked", "number unblocked"),
+                            ("hold_released", "hold released"),
+                            ("window_forgiven", "calls forgiven"),
+                            ("number_revealed", "full number shown"),
+                            ("number_erased", "number erased"),
+                            ("calls_stopped", "all calls stopped"),
+                            ("calls_resumed", "calls resumed"),
+                        ],
+                        max_length=32,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("at", models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="at")),
+                ("actor", models.CharField(blank=True, max_length=150, verbose_name="by")),
+                ("detail", models.CharField(blank=True, max_length=200, verbose_name="detail")),
+                ("digest", models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
+                (
+                    "phone",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="django_telroi.phonenumber",
+                        verbose_name="number",
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="django_telroi.verificationattempt",
+                        verbose_name="attempt",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+            },
+        ),
+        migrations.CreateModel(
+            name="VerifiedPhone",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_index=True, max_length=16, verbose_name="number")),
+                ("purpose", models.CharField(blank=True, max_length=64, verbose_name="purpose")),
+                ("verified_at", models.DateTimeField(verbose_name="verified")),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="django_telroi.verificationattempt",
+                        verbose_name="attempt",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="verified_phones",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "verified phone",
+                "verbose_name_plural": "verified phones",
+            },
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number"),
+        ),
+        migrations.AddConstraint(
+            model_name="verificationattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "queued",
+                            "dialing",
+                            "placed",
+                            "unknown",
+                            "verified",
+                            "locked",
+                            "failed",
+                            "expired",
+                            "canceled",
+                            "superseded",
+                        ],
+                    )
+                ),
+                name="telroi_attempt_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="verificationattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tries__lte", models.F("max_tries"))), name="telroi_attempt_tries_within"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="verifiedphone",
+            constraint=models.UniqueConstraint(fields=("user", "number", "purpose"), name="telroi_verified_phone_once"),
+        ),
+    ]

@@ -1,0 +1,161 @@
+"""One request for one call, its life, and what happened on the way."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_telroi.domain.phone import mask
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.models.clock import DbNow
+from django_telroi.models.numbers import PhoneNumber
+
+STATUS_NAMES = {
+    Status.QUEUED: _("queued"),
+    Status.DIALING: _("calling"),
+    Status.PLACED: _("called"),
+    Status.UNKNOWN: _("outcome unknown"),
+    Status.VERIFIED: _("verified"),
+    Status.LOCKED: _("too many wrong codes"),
+    Status.FAILED: _("failed"),
+    Status.EXPIRED: _("expired"),
+    Status.CANCELED: _("canceled"),
+    Status.SUPERSEDED: _("replaced by a newer call"),
+}
+DISPATCH_NAMES = {Dispatch.INLINE: _("at once"), Dispatch.CELERY: _("by a worker")}
+
+
+class VerificationAttempt(models.Model):
+    """One request for one call. No code and no digest of a code that Telroi makes is here, bar ``doubt_digest``.
+
+    ``due_at`` is when somebody must look at this row next, NULL once it is closed: queued, when to hand it on again;
+    dialing, the end of the lease; placed and unknown, ``expires_at``. ``placed_at`` means that Telroi accepted the
+    call, not that anybody heard it.
+    """
+
+    uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    phone = models.ForeignKey(
+        PhoneNumber,
+        on_delete=models.PROTECT,
+        to_field="number",
+        related_name="attempts",
+        db_index=False,  # the index below begins with it
+        verbose_name=_("number"),
+    )
+    region = models.CharField(_("region"), max_length=3, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    purpose = models.CharField(_("purpose"), max_length=64, blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=[(status.value, name) for status, name in STATUS_NAMES.items()]
+    )
+    dispatch = models.CharField(
+        _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
+    )
+    telroi_id = models.CharField(_("Telroi's id"), max_length=64, null=True, blank=True, unique=True)
+    livemode = models.BooleanField(_("live"), null=True, blank=True)
+    language = models.CharField(_("language"), max_length=35, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    max_tries = models.PositiveSmallIntegerField(_("tries allowed"))
+    created_at = models.DateTimeField(_("requested"), db_default=DbNow())
+    dialed_at = models.DateTimeField(_("dialed"), null=True, blank=True)
+    placed_at = models.DateTimeField(_("accepted by Telroi"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
+    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    due_at = models.DateTimeField(_("due"), null=True, blank=True, db_index=True)
+    doubt_digest = models.CharField(max_length=64, blank=True, editable=False)
+    proof_spent_at = models.DateTimeField(_("proof spent"), null=True, blank=True)
+    error_code = models.CharField(_("error"), max_length=40, blank=True)
+    error_detail = models.CharField(_("Telroi's words"), max_length=200, blank=True)
+    requester_ip = models.GenericIPAddressField(_("requester's address"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("verification attempt")
+        verbose_name_plural = _("verification attempts")
+        indexes = [models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=[status.value for status in Status]), name="telroi_attempt_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tries__lte=models.F("max_tries")), name="telroi_attempt_tries_within"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Not the public id: without a user it is all that it takes to type a code, and this stands in reports."""
+        return f"{self.masked_number} · {self.pk}"
+
+    @property
+    def number(self) -> str:
+        """E.164; the foreign key carries it, so that no join is needed."""
+        return self.phone_id
+
+    @property
+    def masked_number(self) -> str:
+        return mask(self.phone_id)
+
+    @property
+    def counted_at(self) -> datetime:
+        """The moment that this attempt has in its number's ``calls``."""
+        return self.dialed_at or self.created_at
+
+    @property
+    def tries_left(self) -> int:
+        return max(0, self.max_tries - self.tries)
+
+
+class EventKind(models.TextChoices):
+    """What an attempt's own columns cannot tell."""
+
+    CODE_REJECTED = "code_rejected", _("wrong code")
+    CODE_UNJUDGED = "code_unjudged", _("code not judged")
+    LATE_REPLY = "late_reply", _("late answer")
+    ALERT = "alert", _("alert")
+    NUMBER_BLOCKED = "number_blocked", _("number blocked")
+    NUMBER_UNBLOCKED = "number_unblocked", _("number unblocked")
+    HOLD_RELEASED = "hold_released", _("hold released")
+    WINDOW_FORGIVEN = "window_forgiven", _("calls forgiven")
+    NUMBER_REVEALED = "number_revealed", _("full number shown")
+    NUMBER_ERASED = "number_erased", _("number erased")
+    CALLS_STOPPED = "calls_stopped", _("all calls stopped")
+    CALLS_RESUMED = "calls_resumed", _("calls resumed")
+
+
+class AttemptEvent(models.Model):
+    """Append-only. It belongs to an attempt, or to a number, or to neither; ``digest`` makes a thing happen once."""
+
+    attempt = models.ForeignKey(
+        VerificationAttempt,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="events",
+        verbose_name=_("attempt"),
+    )
+    phone = models.ForeignKey(
+        PhoneNumber, on_delete=models.CASCADE, null=True, blank=True, related_name="events", verbose_name=_("number")
+    )
+    kind = models.CharField(_("kind"), max_length=32, choices=EventKind.choices)
+    at = models.DateTimeField(_("at"), db_default=DbNow())
+    actor = models.CharField(_("by"), max_length=150, blank=True)
+    detail = models.CharField(_("detail"), max_length=200, blank=True)
+    digest = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

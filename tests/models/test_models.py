@@ -1,0 +1,254 @@
+"""The rows: what the database itself holds to, and whose clock it goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models.deletion import ProtectedError
+
+from django_telroi.domain.states import Status
+from django_telroi.models import (
+    AttemptEvent,
+    CallControl,
+    DbNow,
+    PhoneNumber,
+    RefusalTally,
+    VerificationAttempt,
+    VerifiedPhone,
+)
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+2348031234567"
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+# PostgreSQL's session is Django's to set, and its timestamps know their zone; SQLite has no sessions.
+FIVE_HOURS_OFF = {"mysql": "SET time_zone = '+05:00'"}
+BACK_IN_UTC = {"mysql": "SET time_zone = '+00:00'"}
+
+
+@pytest.fixture
+def phone() -> PhoneNumber:
+    return PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("ada")
+
+
+def attempt(phone: PhoneNumber, **fields: Any) -> VerificationAttempt:
+    given = {"status": "placed", "dispatch": "inline", "max_tries": 3, "expires_at": LATER}
+    return VerificationAttempt.objects.create(phone=phone, **(given | fields))
+
+
+def refused(write: Callable[[], object]) -> bool:
+    """Whether the database itself says no."""
+    try:
+        with transaction.atomic():
+            write()
+    except IntegrityError:
+        return True
+    return False
+
+
+class TestTheDatabaseHoldsTo:
+    """What no line of Python is needed for."""
+
+    @pytest.mark.parametrize("status", Status)
+    def test_statuses_that_are_known(self, phone: PhoneNumber, status: Status) -> None:
+        assert attempt(phone, status=status).status == status
+
+    @pytest.mark.parametrize("status", ["", "answered", "place"])
+    def test_no_other_status(self, phone: PhoneNumber, status: str) -> None:
+        row = attempt(phone)
+
+        assert refused(lambda: VerificationAttempt.objects.filter(pk=row.pk).update(status=status))
+
+    def test_no_more_tries_than_are_allowed(self, phone: PhoneNumber) -> None:
+        row = attempt(phone, tries=3)
+
+        assert refused(lambda: VerificationAttempt.objects.filter(pk=row.pk).update(tries=4))
+
+    def test_no_id_of_telrois_twice_and_none_any_number_of_times(self, phone: PhoneNumber) -> None:
+        attempt(phone, telroi_id="a")
+        for _ in range(2):
+            attempt(phone, telroi_id=None)
+
+        assert refused(lambda: attempt(phone, telroi_id="a"))
+
+    def test_no_public_id_twice(self, phone: PhoneNumber) -> None:
+        row = attempt(phone)
+
+        assert refused(lambda: attempt(phone, uuid=row.uuid))
+
+    def test_no_number_twice(self, phone: PhoneNumber) -> None:
+        assert refused(lambda: PhoneNumber.objects.create(number=NUMBER))
+
+    def test_no_attempt_without_its_number(self, phone: PhoneNumber) -> None:
+        attempt(phone)
+
+        with pytest.raises(ProtectedError):
+            phone.delete()
+
+    def test_one_record_a_user_number_and_purpose(self, user: User) -> None:
+        given = {"user": user, "number": NUMBER, "verified_at": LATER}
+        VerifiedPhone.objects.create(**given, purpose="")
+        VerifiedPhone.objects.create(**given, purpose="payout")
+
+        assert refused(lambda: VerifiedPhone.objects.create(**given, purpose=""))
+
+    def test_one_tally_an_hour_code_and_region(self) -> None:
+        given = {"hour": LATER, "code": "cooldown"}
+        RefusalTally.objects.create(**given, region="NG")
+        RefusalTally.objects.create(**given, region="")
+
+        assert refused(lambda: RefusalTally.objects.create(**given, region="NG"))
+
+    def test_one_event_a_digest_and_any_number_without(self, phone: PhoneNumber) -> None:
+        AttemptEvent.objects.create(kind="alert", digest="a")
+        for _ in range(2):
+            AttemptEvent.objects.create(kind="alert")
+
+        assert refused(lambda: AttemptEvent.objects.create(kind="alert", digest="a"))
+
+
+def test_no_constraint_has_a_condition_that_mariadb_would_drop() -> None:
+    for model in apps.get_app_config("django_telroi").get_models():
+        conditions = [index.condition for index in model._meta.indexes]
+        conditions += [
+            constraint.condition
+            for constraint in model._meta.constraints
+            if isinstance(constraint, models.UniqueConstraint)
+        ]
+        assert not any(conditions)
+
+
+def test_an_attempt_carries_its_number_without_a_join(phone: PhoneNumber) -> None:
+    row = VerificationAttempt.objects.get(pk=attempt(phone).pk)
+
+    assert (row.number, row.masked_number) == (NUMBER, "+234 803 ••• 4567")
+    assert "phone" not in row._state.fields_cache
+
+
+def test_evidence_outlives_its_user_and_the_record_outlives_its_attempt(phone: PhoneNumber, user: User) -> None:
+    row = attempt(phone, user=user)
+    ben = User.objects.create_user("ben")
+    for each in (user, ben):
+        VerifiedPhone.objects.create(user=each, number=NUMBER, verified_at=LATER, attempt=row)
+
+    user.delete()
+    row.refresh_from_db()
+    assert row.user is None
+    row.delete()
+
+    assert VerifiedPhone.objects.get().attempt is None
+
+
+def test_events_go_with_their_attempt(phone: PhoneNumber) -> None:
+    row = attempt(phone)
+    AttemptEvent.objects.create(kind="alert", attempt=row)
+
+    row.delete()
+
+    assert AttemptEvent.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2027, 3, 28, 1, 30, 0, 123456, tzinfo=UTC),
+        datetime(2027, 3, 28, 1, 30, tzinfo=UTC),
+        datetime(2027, 3, 28, 7, 0, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    ],
+)
+def test_the_moments_of_calls_come_back_as_they_were(phone: PhoneNumber, moment: datetime) -> None:
+    phone.moments = [moment, moment - timedelta(hours=1)]
+    phone.save()
+
+    read = PhoneNumber.objects.get().moments
+    assert read == (moment, moment - timedelta(hours=1))
+    assert {each.utcoffset() for each in read} == {timedelta(0)}
+
+
+def test_no_row_shows_a_whole_number(phone: PhoneNumber, user: User) -> None:
+    row = attempt(phone, user=user)
+    verified = VerifiedPhone.objects.create(user=user, number=NUMBER, verified_at=LATER)
+    event = AttemptEvent.objects.create(kind="code_rejected", attempt=row, phone=phone)
+    rows: list[models.Model] = [phone, row, verified, event, CallControl(), RefusalTally(code="cooldown", region="NG")]
+
+    shown = " ".join(f"{each} {each!r}" for each in rows)
+
+    assert NUMBER[1:] not in shown.replace(" ", "")
+    assert "+234 803 ••• 4567" in shown
+
+
+@pytest.mark.parametrize("fields", [{"tries": 0}, {"tries": 2}, {"tries": 3}])
+def test_tries_left_are_those_not_taken(phone: PhoneNumber, fields: dict[str, int]) -> None:
+    assert attempt(phone, **fields).tries_left == 3 - fields["tries"]
+
+
+def test_a_call_counts_from_the_moment_it_was_dialed_or_else_asked_for() -> None:
+    asked, dialed = LATER, LATER + timedelta(seconds=9)
+
+    assert VerificationAttempt(created_at=asked).counted_at == asked
+    assert VerificationAttempt(created_at=asked, dialed_at=dialed).counted_at == dialed
+
+
+def test_the_models_and_the_migrations_agree() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+class TestTheClockOfTheDatabase:
+    """In UTC, whatever zone its session is in."""
+
+    @pytest.fixture(params=["as it is", "five hours off"])
+    def _session(self, request: pytest.FixtureRequest) -> Any:
+        off = request.param == "five hours off"
+        self._execute(FIVE_HOURS_OFF if off else {})
+        yield
+        self._execute(BACK_IN_UTC if off else {})
+
+    @staticmethod
+    def _execute(statements: dict[str, str]) -> None:
+        if statement := statements.get(connection.vendor):
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+    @pytest.mark.usefixtures("_session")
+    def test_is_ours_to_a_few_seconds(self, phone: PhoneNumber) -> None:
+        [read] = PhoneNumber.objects.annotate(now=DbNow()).values_list("now", flat=True)
+
+        assert abs(read - datetime.now(UTC)) < timedelta(seconds=30)
+        assert read.utcoffset() == timedelta(0)
+
+    @pytest.mark.usefixtures("_session")
+    def test_is_the_default_of_a_new_row(self, phone: PhoneNumber) -> None:
+        created = PhoneNumber.objects.get(pk=phone.pk).created_at
+
+        assert abs(created - datetime.now(UTC)) < timedelta(seconds=30)
+
+    @pytest.mark.usefixtures("_session")
+    def test_compares_with_what_django_wrote(self, phone: PhoneNumber) -> None:
+        ahead, behind = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (1, -1))
+        for moment in (ahead, behind):
+            attempt(phone, due_at=moment)
+
+        due = VerificationAttempt.objects.filter(due_at__lte=DbNow())
+
+        assert [row.due_at for row in due] == [behind]
+
+    def test_goes_on_within_a_transaction(self, phone: PhoneNumber) -> None:
+        rows = PhoneNumber.objects.annotate(now=DbNow())
+        with transaction.atomic():
+            first, second = rows.get().now, rows.get().now
+            for _ in range(200):
+                second = rows.get().now
+
+        assert second > first
