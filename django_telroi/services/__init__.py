@@ -1,0 +1,58 @@
+"""What happens: the one way to start, place, check and follow a verification, callable from anywhere.
+
+Services are the only writers of the rows. No HTTP happens inside a database transaction.
+"""
+
+from __future__ import annotations
+
+from django_telroi.services.accounts import (
+    PhoneRecord,
+    forget_phone,
+    has_verified_phone,
+    phone_record,
+    verified_phones,
+)
+from django_telroi.services.checking import check_code
+from django_telroi.services.following import Standing, cancel_verification, follow
+from django_telroi.services.outcomes import CheckOutcome, CheckResult
+from django_telroi.services.proofs import Proof, read_proof, redeem_proof
+from django_telroi.services.queued import place_call
+from django_telroi.services.staff import (
+    block_number,
+    call_control,
+    erase_number,
+    forgive_window,
+    release_hold,
+    resume_calls,
+    stop_calls,
+    unblock_number,
+)
+from django_telroi.services.starting import call_again, start_verification
+
+__all__ = [
+    "CheckOutcome",
+    "CheckResult",
+    "PhoneRecord",
+    "Proof",
+    "Standing",
+    "block_number",
+    "call_again",
+    "call_control",
+    "cancel_verification",
+    "check_code",
+    "erase_number",
+    "follow",
+    "forget_phone",
+    "forgive_window",
+    "has_verified_phone",
+    "phone_record",
+    "place_call",
+    "read_proof",
+    "redeem_proof",
+    "release_hold",
+    "resume_calls",
+    "start_verification",
+    "stop_calls",
+    "unblock_number",
+    "verified_phones",
+]

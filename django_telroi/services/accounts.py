@@ -1,0 +1,129 @@
+"""Whose phone is whose: the verified numbers of users, and what a site asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import ref
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connections
+from django.db.models import F, QuerySet
+
+from django_telroi import conf
+from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.transactions import write_alias
+
+MEMORY = "_telroi_phone_record"
+
+
+def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
+    """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever)."""
+    rows = verified_phones(user)
+    if purpose is not None:
+        rows = rows.filter(purpose=purpose)
+    if max_age is not None:
+        rows = rows.filter(verified_at__gt=DbNow() - max_age)
+    return rows.exists()
+
+
+@dataclass(frozen=True)
+class PhoneRecord:
+    """When a user last answered a number, by purpose: all that gates can ask, from one query."""
+
+    read_at: datetime | None
+    newest: Mapping[str, datetime]
+
+    def has_phone(self, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
+        """The same question as ``has_verified_phone``."""
+        moments = [moment for each, moment in self.newest.items() if purpose in (None, each)]
+        if max_age is None or self.read_at is None:
+            return bool(moments)
+        return any(moment > self.read_at - max_age for moment in moments)
+
+
+def phone_record(user: AbstractBaseUser) -> PhoneRecord:
+    """What there is to know of the user's phones, for whoever asks about it more than once."""
+    newest: dict[str, datetime] = {}
+    read_at = None
+    for purpose, verified_at, now in verified_phones(user).values_list("purpose", "verified_at", DbNow()):
+        newest.setdefault(purpose, verified_at)
+        read_at = now
+    return PhoneRecord(read_at, newest)
+
+
+class RecordMemory:
+    """What is known of a user's phones, kept on the user's object; a pickled user forgets it."""
+
+    def __init__(self, record: PhoneRecord | None = None, *, request: object | None = None) -> None:
+        self.record = record
+        self.request = None if request is None else ref(request)
+
+    def __reduce__(self) -> tuple[type[RecordMemory], tuple[()]]:
+        return type(self), ()
+
+    def serves(self, request: object | None) -> bool:
+        """Whether it is fresh enough: a request that says who it is believes only what it learned itself."""
+        return request is None or (self.request is not None and self.request() is request)
+
+
+def known_phone_record(user: AbstractBaseUser, *, request: object | None = None) -> PhoneRecord:
+    """``phone_record``, asked once a request, however many gates, permissions and templates want to know.
+
+    Without ``request`` what this object of the user knows already is good enough.
+    """
+    memory: RecordMemory | None = getattr(user, MEMORY, None)
+    if memory and memory.record and memory.serves(request):
+        return memory.record
+    record = phone_record(user)
+    setattr(user, MEMORY, RecordMemory(record, request=request))
+    return record
+
+
+def forget_record(user: AbstractBaseUser | None) -> None:
+    """To be called when the user's phones change: what this object knows of them is old."""
+    if getattr(user, MEMORY, None) is not None:
+        setattr(user, MEMORY, None)
+
+
+def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
+    """The user's verified numbers, newest first; none for an anonymous user."""
+    return VerifiedPhone.objects.using(write_alias()).filter(user_id=user.pk).order_by("-verified_at", "-pk")
+
+
+def forget_phone(user: AbstractBaseUser, number: str) -> int:
+    """Take a number (E.164) from the user, for every purpose. Returns how many verifications were forgotten."""
+    forget_record(user)
+    return verified_phones(user).filter(number=number).delete()[0]
+
+
+def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:
+    """Write the one record that gates ask, or renew it."""
+    row = VerifiedPhone(
+        user_id=user_id,
+        number=attempt.number,
+        purpose=attempt.purpose,
+        verified_at=verified_at,
+        attempt_id=attempt.pk,
+    )
+    has_target = connections[using].features.supports_update_conflicts_with_target
+    VerifiedPhone.objects.using(using).bulk_create(
+        [row],
+        update_conflicts=True,
+        update_fields=["verified_at", "attempt"],
+        unique_fields=["user", "number", "purpose"] if has_target else None,
+    )
+
+
+def is_taken(number: str, *, user_id: Any, using: str) -> bool:
+    """Whether another account has this number, on a site that allows one account a number.
+
+    To be asked first in the transaction that writes: the number's row is changed, so that two accounts that verify it
+    at once ask one after the other.
+    """
+    if not conf.one_account_per_number():
+        return False
+    PhoneNumber.objects.using(using).filter(number=number).update(version=F("version") + 1)
+    return VerifiedPhone.objects.using(using).filter(number=number).exclude(user_id=user_id).exists()

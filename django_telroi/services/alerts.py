@@ -1,0 +1,56 @@
+"""Telling the site's people that something needs them, without flooding them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from django.db import DatabaseError, IntegrityError
+
+from django_telroi import signals
+from django_telroi.models import AttemptEvent, EventKind
+from django_telroi.services.transactions import lone_statement
+
+ONCE_IN = timedelta(hours=1)
+
+logger = logging.getLogger("django_telroi")
+
+
+class Alert(StrEnum):
+    """What is wrong."""
+
+    MISCONFIGURED = "misconfigured"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    KEY_LIMITED = "key_limited"
+
+
+def raise_alert(kind: Alert, *, now: datetime, using: str) -> None:
+    """Log, record and signal ``kind``, unless that was done within the last hour."""
+    try:
+        is_first = _record(kind, now=now, using=using)
+    except DatabaseError as error:
+        logger.error("alert_not_recorded kind=%s error=%s", kind, type(error).__name__)
+        return
+    if is_first:
+        logger.error("alert kind=%s", kind)
+        signals.alert.send_robust(sender=Alert, kind=str(kind))
+
+
+def _record(kind: Alert, *, now: datetime, using: str) -> bool:
+    """One event a clock hour by its unique digest, which also finds last hour's without a search."""
+    this_hour, last_hour = _digest(kind, now), _digest(kind, now - ONCE_IN)
+    events = AttemptEvent.objects.using(using)
+    if events.filter(digest__in=(this_hour, last_hour), at__gt=now - ONCE_IN).exists():
+        return False
+    try:
+        with lone_statement(using):
+            events.create(kind=EventKind.ALERT, at=now, detail=kind, digest=this_hour)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _digest(kind: Alert, now: datetime) -> str:
+    return sha256(f"alert {kind} {now:%Y-%m-%d %H}".encode()).hexdigest()

@@ -1,0 +1,77 @@
+"""What each answer to a code makes of the try and of the attempt: the table of the design, as a function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django_telroi.backends import Backend
+from django_telroi.client import OtpCheck
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.services.verdicts import Verdict, is_service_unavailable, verdict_on
+
+
+class Word(StrEnum):
+    """What Telroi's answer says of the code."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    EXPIRED = "expired"
+    ALREADY_VERIFIED = "already_verified"
+    LOST = "lost"
+    """Telroi knows no such call, or will not judge its code."""
+    NOT_ASKED = "not_asked"
+    """The code was not judged, for certain: the try is given back."""
+    IN_DOUBT = "in_doubt"
+    """The code may have been judged, and nobody knows how."""
+    WORTHLESS = "worthless"
+    """A yes that is worth nothing: it comes from a test key."""
+
+
+WORDS = {
+    "mismatch": Word.WRONG,
+    "locked": Word.LOCKED,
+    "expired": Word.EXPIRED,
+    "already_verified": Word.ALREADY_VERIFIED,
+    "not_found": Word.LOST,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Telroi's word on a code; ``tries_left`` as Telroi counts them, or None; ``refusal`` where the key is to blame."""
+
+    word: Word
+    tries_left: int | None = None
+    refusal: Verdict | None = None
+
+
+def ask(backend: Backend, code: str, *, call_id: str | None, to: str, allow_test_key: bool) -> Answer:
+    """Have a code judged. Raises nothing of the wire's."""
+    try:
+        check = backend.check_code(code, call_id=call_id, to=to)
+    except ApiError as error:
+        return _answer_to_error(error)
+    return _answer_to_check(check, allow_test_key=allow_test_key)
+
+
+def _answer_to_check(check: OtpCheck, *, allow_test_key: bool) -> Answer:
+    """Only a true ``verified`` beside the status of that name is a yes."""
+    if check.verified is True and check.status == "verified":
+        is_worthless = check.livemode is False and not allow_test_key
+        return Answer(Word.WORTHLESS if is_worthless else Word.RIGHT)
+    return Answer(WORDS.get(check.status, Word.IN_DOUBT), tries_left=check.tries_left)
+
+
+def _answer_to_error(error: ApiError) -> Answer:
+    if isinstance(error, ApiUnreachable):
+        return Answer(Word.NOT_ASKED)
+    if not isinstance(error, ApiRefused):
+        return Answer(Word.IN_DOUBT)
+    if error.status in (400, 404, 422):
+        # 422 is a code that Telroi did not make; 400 and 404 are ids that it does not take or does not know.
+        return Answer(Word.LOST)
+    if is_service_unavailable(error) or error.status in (401, 403, 405, 429):
+        return Answer(Word.NOT_ASKED, refusal=verdict_on(error))
+    return Answer(Word.IN_DOUBT)

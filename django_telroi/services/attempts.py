@@ -1,0 +1,97 @@
+"""Finding an attempt, for whoever may see it, and as it stands by now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from django_telroi import conf
+from django_telroi.domain.states import CHECKABLE, Status
+from django_telroi.errors import AttemptNotFound
+from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.services.moves import move, move_and_give_back
+from django_telroi.services.verdicts import ErrorCode
+
+
+def owner_id(user: AbstractBaseUser | None) -> Any:
+    """The user's key, None for nobody and for Django's anonymous one.
+
+    As a row has it: the user of a stateless token brings it as text.
+    """
+    if user is None or not user.is_authenticated:
+        return None
+    return VerificationAttempt._meta.get_field("user").target_field.to_python(user.pk)
+
+
+def find_attempt(
+    attempt_uuid: UUID | str,
+    *,
+    user: AbstractBaseUser | None,
+    using: str,
+    now: datetime | None = None,
+    with_phone: bool = False,
+) -> tuple[VerificationAttempt, datetime]:
+    """The attempt and the database's now, in one SELECT; what is overdue is settled first.
+
+    ``with_phone``: its number's row comes along. Raises AttemptNotFound, for another user's attempt too. An attempt
+    without a user answers to whoever knows its id.
+    """
+    rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid)).annotate(read_at=DbNow())
+    attempt = (rows.select_related("phone") if with_phone else rows).first()
+    if attempt is None or attempt.user_id not in (None, owner_id(user)):
+        raise AttemptNotFound
+    now = now or attempt.read_at
+    settle_overdue(attempt, now=now, using=using)
+    return attempt, now
+
+
+def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs."""
+    if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
+        _expire_in_queue(attempt, now=now, using=using)
+    if attempt.due_at is None or attempt.due_at > now:
+        return
+    if attempt.status == Status.DIALING:
+        lost = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": attempt.expires_at}
+        _move_on(attempt, lost, from_=(Status.DIALING,), using=using)
+    if attempt.status in CHECKABLE and attempt.expires_at <= now:
+        over = {"status": Status.EXPIRED, "closed_at": now, "due_at": None}
+        _move_on(attempt, over, from_=CHECKABLE, using=using)
+
+
+def deadline_of(attempt: VerificationAttempt) -> datetime:
+    """Until when a queued call may be placed, whenever it was to be looked at next."""
+    return attempt.created_at + conf.queue_deadline()
+
+
+def _move_on(
+    attempt: VerificationAttempt, fields: Mapping[str, object], *, from_: Collection[Status], using: str
+) -> None:
+    if not move(attempt, fields, from_=from_, using=using):
+        attempt.refresh_from_db(using=using)
+
+
+def _expire_in_queue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Nobody is rung late: a call that waited past its deadline is not placed any more, and does not count."""
+    over = {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
+    if not move_and_give_back(attempt, over, from_=(Status.QUEUED,), now=now, using=using):
+        attempt.refresh_from_db(using=using)
+
+
+def was_rung_since(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether a newer call went to the number: without an id, Telroi judges a code by the newest call alone."""
+    newer = VerificationAttempt.objects.using(using).filter(
+        phone__number=attempt.number, dialed_at__gt=attempt.dialed_at
+    )
+    return newer.exclude(status=Status.FAILED).exists()
+
+
+def _uuid(value: UUID | str) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(value)
+    except ValueError:
+        raise AttemptNotFound from None

@@ -1,0 +1,186 @@
+"""Claiming a call: the one place where a number's state says "may be rung" and is changed in the same breath.
+
+A claim is a conditional UPDATE of the number's row, from the version that was read. Of any number of racers one changes
+a row, and whoever changes none was not first. Rows are locked in the order number, control, attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from django_telroi import conf
+from django_telroi.domain.phone import Phone
+from django_telroi.domain.policy import current_limit, with_call, without_call
+from django_telroi.domain.states import UNFINISHED, Dispatch, Status
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.ceiling import count_for_the_day, prepare_count, refuse_full_day, return_to_site
+from django_telroi.services.pauses import needs_trial, take_trial
+from django_telroi.services.state import State
+
+
+class Overtaken(Exception):
+    """Somebody else changed the number's row first."""
+
+
+class AlreadyStarted(Exception):
+    """The public id that was asked for is taken."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked for: a call to this phone, for them, for this purpose."""
+
+    phone: Phone
+    user_id: Any
+    purpose: str
+    language: str
+    requester_ip: str | None
+    attempt_uuid: UUID | None = field(default=None, repr=False)
+    supersedes: VerificationAttempt | None = None
+
+
+def claim_start(request: Request, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
+    """Count the call and save its attempt, or neither.
+
+    Raises Overtaken, AlreadyStarted, SiteLimitReached.
+    """
+    before = state.phone.moments if state.phone else ()
+    old = request.supersedes
+    replaced = without_call(before, old.counted_at) if old and old.status == Status.QUEUED else before
+    if replaced == before:
+        refuse_full_day(state)
+    prepare_count(state, using=using)
+    with transaction.atomic(using=using):
+        _write_number(request.phone, state, with_call(replaced, state.now), using=using)
+        if old and replaced != before:
+            return_to_site(old.counted_at, using=using)
+        count_for_the_day(state, using=using)
+        win_trial(state, key_digest=key_digest, using=using)
+        if old:
+            _supersede(old, now=state.now, using=using)
+        try:
+            attempt.save(using=using, force_insert=True)
+        except IntegrityError:
+            if request.attempt_uuid is None:
+                raise
+            raise AlreadyStarted from None
+
+
+def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: datetime) -> VerificationAttempt:
+    """The row of a call that is claimed at ``now``; an inline start is born dialing."""
+    dialing = status == Status.DIALING
+    return VerificationAttempt(
+        uuid=request.attempt_uuid or uuid4(),
+        phone_id=request.phone.number,
+        region=request.phone.region,
+        user_id=request.user_id,
+        purpose=request.purpose,
+        status=status,
+        dispatch=dispatch,
+        language=request.language,
+        max_tries=conf.code_tries(),
+        created_at=now,
+        dialed_at=now if dialing else None,
+        expires_at=now + conf.code_ttl(),
+        due_at=lease_end(now) if dialing else now,
+        requester_ip=request.requester_ip,
+    )
+
+
+def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
+    """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
+
+    Raises Overtaken.
+    """
+    phone = state.phone
+    if phone is None:
+        raise Overtaken
+    moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
+    with transaction.atomic(using=using):
+        write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
+        win_trial(state, key_digest=key_digest, using=using)
+        _move_to_dialing(attempt, now=state.now, using=using)
+
+
+def lease_end(now: datetime) -> datetime:
+    """When a call that is being placed must have come to something: the total timeout and 15 s."""
+    return now + conf.lease()
+
+
+def write_moments(
+    phone: PhoneNumber,
+    moments: Sequence[datetime],
+    *,
+    last_call_at: datetime | None,
+    held_until: datetime | None,
+    using: str,
+    held_reason: str | None = None,
+) -> None:
+    """Write a number's new state from the version that was read. Raises Overtaken."""
+    limit = current_limit(conf.policy(), moments, held_until=held_until)
+    phone.moments = moments
+    changed = PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version)
+    rows = changed.update(
+        calls=phone.calls,
+        last_call_at=last_call_at,
+        next_call_at=limit.until if limit else None,
+        limited_by=limit.rule if limit else "",
+        held_until=held_until,
+        held_reason=phone.held_reason if held_reason is None else held_reason,
+        version=phone.version + 1,
+    )
+    if not rows:
+        raise Overtaken
+
+
+def win_trial(state: State, *, key_digest: str, using: str) -> None:
+    """Where a refused key is due for a trial, be the one who makes it. Raises Overtaken."""
+    if needs_trial(state.control, key_digest=key_digest) and not take_trial(state.control, now=state.now, using=using):
+        raise Overtaken
+
+
+def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> None:
+    if state.phone:
+        write_moments(state.phone, moments, last_call_at=state.now, held_until=state.phone.held_until, using=using)
+        return
+    row = PhoneNumber(
+        number=phone.number,
+        last4=phone.last4,
+        region=phone.region,
+        last_call_at=state.now,
+        created_at=state.now,
+    )
+    row.moments = moments
+    limit = current_limit(conf.policy(), moments, held_until=None)
+    if limit:
+        row.next_call_at, row.limited_by = limit.until, limit.rule
+    try:
+        row.save(using=using, force_insert=True)
+    except IntegrityError:
+        raise Overtaken from None
+
+
+def _supersede(old: VerificationAttempt, *, now: datetime, using: str) -> None:
+    VerificationAttempt.objects.using(using).filter(pk=old.pk, status__in=UNFINISHED).update(
+        status=Status.SUPERSEDED, closed_at=now, due_at=None
+    )
+
+
+def _move_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    moved = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.QUEUED)
+    fields = {
+        "status": Status.DIALING,
+        "dialed_at": now,
+        "expires_at": now + conf.code_ttl(),
+        "due_at": lease_end(now),
+    }
+    if not moved.update(**fields):
+        raise Overtaken
+    for name, value in fields.items():
+        setattr(attempt, name, value)

@@ -1,0 +1,114 @@
+"""How an attempt stands, for whoever shows it; and giving it up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.backends import get_backend
+from django_telroi.domain.policy import limit_at, seconds_to_wait
+from django_telroi.domain.states import UNFINISHED, Status
+from django_telroi.errors import (
+    Misconfigured,
+    NotCallable,
+    NumberHeld,
+    Unavailable,
+    VerificationRefused,
+)
+from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.services.attempts import find_attempt
+from django_telroi.services.moves import move, move_and_give_back
+from django_telroi.services.pauses import pause_for
+from django_telroi.services.transactions import write_alias
+from django_telroi.services.verdicts import ErrorCode
+
+REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
+    ErrorCode.INVALID: NotCallable,
+    ErrorCode.BLOCKED: NotCallable,
+    ErrorCode.RATE_LIMITED: NumberHeld,
+    ErrorCode.MISCONFIGURED: Misconfigured,
+}
+"""What a failed attempt amounts to; every other failure is Unavailable."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An attempt as it stands at ``now``.
+
+    ``call_again_in``: seconds until another call to this number may be asked for, 0 for now. ``refusal``: what a failed
+    attempt amounts to, None for any other.
+    """
+
+    attempt: VerificationAttempt
+    now: datetime
+    call_again_in: int
+    tries_left: int
+    refusal: VerificationRefused | None
+
+
+@sensitive_variables()
+def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None) -> Standing:
+    """How the attempt stands. What is overdue is settled first.
+
+    Raises AttemptNotFound, for another user's attempt too.
+    """
+    using = write_alias()
+    attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now, with_phone=True)
+    wait = _seconds_to_next_call(attempt, now=now, using=using)
+    return Standing(
+        attempt=attempt,
+        now=now,
+        call_again_in=wait,
+        tries_left=attempt.tries_left if attempt.status in UNFINISHED else 0,
+        refusal=_refusal_of(attempt, wait=wait),
+    )
+
+
+@sensitive_variables()
+def cancel_verification(
+    attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None
+) -> VerificationAttempt:
+    """Give the attempt up; one that is over stays as it is. A call that still waits is not placed and does not count.
+
+    Raises AttemptNotFound, for another user's attempt too.
+    """
+    using = write_alias()
+    attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
+    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None}
+    waiting = attempt.status == Status.QUEUED and move_and_give_back(
+        attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
+    )
+    if not waiting and not move(attempt, canceled, from_=UNFINISHED - {Status.QUEUED}, using=using):
+        attempt.refresh_from_db(using=using)
+    return attempt
+
+
+def _seconds_to_next_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> int:
+    """Until neither the number's own limits nor a pause of all calls stand in the way."""
+    phone = attempt.phone
+    limit = limit_at(conf.policy(), phone.moments, now=now, held_until=phone.held_until)
+    ends = [moment for moment in (limit and limit.until, _end_of_pause(now=now, using=using)) if moment]
+    return seconds_to_wait(max(ends), now) if ends else 0
+
+
+def _end_of_pause(*, now: datetime, using: str) -> datetime | None:
+    control = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until__gt=now).first()
+    if control is None:
+        return None
+    try:
+        pause = pause_for(control, key_digest=get_backend().key_digest, now=now)
+    except Misconfigured:
+        return None
+    return pause.until if pause else None
+
+
+def _refusal_of(attempt: VerificationAttempt, *, wait: int) -> VerificationRefused | None:
+    if attempt.status != Status.FAILED:
+        return None
+    refusal = REFUSAL_BY_ERROR.get(attempt.error_code, Unavailable)
+    return refusal() if refusal is NotCallable else refusal(wait or None)

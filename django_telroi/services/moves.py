@@ -1,0 +1,118 @@
+"""Moving an attempt from state to state: each move is a conditional UPDATE, from the named states only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.dispatch import Signal
+
+from django_telroi.domain.policy import without_call
+from django_telroi.domain.states import Status
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.ceiling import return_to_site
+from django_telroi.services.claims import Overtaken, write_moments
+from django_telroi.services.state import State, read_state
+from django_telroi.services.transactions import repeat_on_lock_error, tells_of_its_commit
+
+TIMES_A_MOMENT_IS_GIVEN_BACK = 3
+
+
+def move(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    using: str,
+    **only_if: object,
+) -> bool:
+    """Write ``fields`` if the row is still in one of the states ``from_``; the object follows the row.
+
+    ``only_if`` are further look-ups that the row must meet. False means that somebody else moved it. Raises
+    IntegrityError if Telroi's id belongs to another attempt.
+    """
+    write = partial(_write, attempt, fields, from_=from_, using=using, **only_if)
+    return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
+
+
+def move_and_give_back(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    now: datetime,
+    using: str,
+    hold_seconds: int | None = None,
+    hold_reason: str = "",
+) -> bool:
+    """Move an attempt whose call does not count, and take its moment out of the number's state with it.
+
+    A moment that somebody else took out, or replaced when the call was placed after all, is not given back again.
+    ``hold_seconds`` says how long the number must be left alone from ``now``. Where others keep changing the number's
+    row the moment stays: a limit that is too strict for a while harms nobody.
+    """
+    for _ in range(TIMES_A_MOMENT_IS_GIVEN_BACK):
+        state = read_state(attempt.number, using=using, now=now)
+        held_until = None if hold_seconds is None else now + timedelta(seconds=hold_seconds)
+        write = partial(
+            _write_both, attempt, fields, from_=from_, state=state, hold=(held_until, hold_reason), using=using
+        )
+        try:
+            return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
+        except Overtaken:
+            continue
+    return move(attempt, fields, from_=from_, using=using)
+
+
+def send_after_commit(signal: Signal, attempt: VerificationAttempt, *, using: str) -> None:
+    """Tell the site's receivers of ``attempt`` once what it tells of is certain, or as certain as can be known."""
+    tell = partial(signal.send_robust, sender=VerificationAttempt, attempt=attempt)
+    if tells_of_its_commit(using):
+        transaction.on_commit(tell, using=using, robust=True)
+    else:
+        tell()
+
+
+def _write(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    using: str,
+    **only_if: object,
+) -> bool:
+    rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status__in=from_, **only_if)
+    return bool(rows.update(**fields))
+
+
+def _write_both(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    state: State,
+    hold: tuple[datetime | None, str],
+    using: str,
+) -> bool:
+    phone = state.phone
+    if phone is None:
+        return _write(attempt, fields, from_=from_, using=using)
+    held_until, held_reason = hold if hold[0] else (phone.held_until, phone.held_reason)
+    moments = without_call(phone.moments, attempt.counted_at)
+    counted = moments != phone.moments
+    with transaction.atomic(using=using):
+        write_moments(
+            phone, moments, last_call_at=phone.last_call_at, held_until=held_until, held_reason=held_reason, using=using
+        )
+        if counted:
+            return_to_site(attempt.counted_at, using=using)
+        return _write(attempt, fields, from_=from_, using=using)
+
+
+def _follow(attempt: VerificationAttempt, fields: Mapping[str, object], *, moved: bool) -> bool:
+    if moved:
+        for name, value in fields.items():
+            setattr(attempt, name, value)
+    return moved

@@ -1,0 +1,141 @@
+"""From a claimed call to what became of it: ask once, then settle."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from functools import partial
+
+from django.db import IntegrityError, InterfaceError, OperationalError
+
+from django_telroi import conf, signals
+from django_telroi.backends import Backend
+from django_telroi.client import OtpCall
+from django_telroi.domain.states import Status
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
+from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.moves import move, move_and_give_back, send_after_commit
+from django_telroi.services.pauses import lift_pause, needs_trial
+from django_telroi.services.state import State
+from django_telroi.services.transactions import lone_statement
+from django_telroi.services.verdicts import ErrorCode, Verdict, act_on_key, verdict_on
+
+DIALING = (Status.DIALING,)
+NOBODY_KNOWS = Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
+
+logger = logging.getLogger("django_telroi")
+
+
+def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using: str) -> None:
+    """Place the call that ``attempt`` has claimed, and settle the row. Raises nothing of the wire's.
+
+    ``state`` is the one that the claim was made from.
+    """
+    try:
+        call = _ask(backend, attempt)
+    except ApiError as error:
+        settle = partial(_settle_refused, attempt, verdict_on(error), key_digest=backend.key_digest)
+    else:
+        settle = partial(_settle_placed, attempt, call)
+    try:
+        settle(now=state.now_by(), using=using)
+        if needs_trial(state.control, key_digest=backend.key_digest) and attempt.error_code != ErrorCode.MISCONFIGURED:
+            lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
+    except (InterfaceError, OperationalError) as error:
+        # The row stays dialing, and says unknown when its lease ends: the phone may ring all the same.
+        logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
+
+
+def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
+    """Ask for the call. What certainly was not sent is sent once more; nothing else ever is."""
+    place = partial(
+        backend.place_call, attempt.number, code_length=conf.code_length(), language=attempt.language or None
+    )
+    try:
+        try:
+            return place()
+        except ApiUnreachable:
+            return place()
+    except ApiError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything, and the phone may ring all the same
+        logger.error("backend_failed attempt=%s error=%s", attempt.pk, type(error).__name__)
+        raise ApiOutcomeUnknown from None
+
+
+def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime, using: str) -> None:
+    """Telroi accepted the call. An id that another attempt has is no usable id."""
+    expires_at = _earlier(call.expires_at, attempt.expires_at, now=now)
+    fields = {
+        "status": Status.PLACED,
+        "placed_at": now,
+        "telroi_id": call.id,
+        "livemode": call.livemode,
+        "expires_at": expires_at,
+        "due_at": expires_at,
+    }
+    try:
+        with lone_statement(using):
+            moved = move(attempt, fields, from_=DIALING, using=using)
+    except IntegrityError:
+        logger.error("telroi_id_taken attempt=%s", attempt.pk)
+        _settle_refused(attempt, NOBODY_KNOWS, now=now, key_digest="", using=using)
+        return
+    if not moved:
+        _note_late_reply(attempt, call.id, using=using)
+        return
+    logger.info("call_placed attempt=%s", attempt.pk)
+    send_after_commit(signals.call_placed, attempt, using=using)
+
+
+def _settle_refused(
+    attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, key_digest: str, using: str
+) -> None:
+    """The call failed, or nobody knows."""
+    act_on_key(verdict, key_digest=key_digest, now=now, using=using)
+    if not _move_by(verdict, attempt, now=now, using=using):
+        _note_late_reply(attempt, "", using=using)
+        return
+    logger.warning("call_%s attempt=%s error=%s", verdict.status, attempt.pk, verdict.error_code)
+    if verdict.status == Status.FAILED:
+        send_after_commit(signals.call_failed, attempt, using=using)
+
+
+def _move_by(verdict: Verdict, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
+    detail = verdict.detail[:200]
+    fields: dict[str, object] = {
+        "status": verdict.status,
+        "error_code": verdict.error_code,
+        "error_detail": detail,
+        "due_at": attempt.expires_at,
+    }
+    if verdict.status == Status.FAILED:
+        fields |= {"due_at": None, "closed_at": now}
+    if verdict.counts:
+        return move(attempt, fields, from_=DIALING, using=using)
+    return move_and_give_back(
+        attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=verdict.hold, hold_reason=detail
+    )
+
+
+def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+    """An answer to a row that has moved on: kept for staff, and it moves nothing.
+
+    A row whose lease ended takes the id as well, for then the code can still be judged by it.
+    """
+    if not VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+        return  # erased meanwhile
+    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=call_id)
+    if call_id:
+        waiting = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
+        try:
+            with lone_statement(using):
+                waiting.update(telroi_id=call_id)
+        except IntegrityError:
+            logger.error("telroi_id_taken attempt=%s", attempt.pk)
+    attempt.refresh_from_db(using=using)
+
+
+def _earlier(theirs: datetime | None, ours: datetime, *, now: datetime) -> datetime:
+    """Telroi's word is believed only if it is earlier and still ahead."""
+    return theirs if theirs and now < theirs < ours else ours

@@ -1,0 +1,111 @@
+"""A proof: for people without an account, this site's own word that they answered a number just now.
+
+The token is the attempt's public id, signed. All else is in the row, so that a proof can be spent once, and the number
+stands in no form, URL or log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import signing
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi.domain.states import Status
+from django_telroi.errors import AttemptNotFound, ProofRejected
+from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone
+from django_telroi.services.attempts import find_attempt, owner_id
+from django_telroi.services.transactions import write_alias
+
+LIFETIME = timedelta(minutes=10)
+SALT = "django_telroi.proof"
+LONGEST_TOKEN = 200
+
+
+def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
+    """The token of a verified attempt without a user, while it is good for something."""
+    if attempt.status != Status.VERIFIED or attempt.user_id is not None or attempt.proof_spent_at is not None:
+        return None
+    if attempt.verified_at is None or attempt.verified_at + LIFETIME <= now:
+        return None
+    return signing.Signer(salt=SALT).sign(str(attempt.uuid))
+
+
+def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
+    """The proof that an attempt gives right now, for a page that keeps the attempt's id."""
+    try:
+        attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
+    except AttemptNotFound:
+        return None
+    return proof_of(attempt, now=now)
+
+
+@sensitive_variables()
+def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
+    """The number (E.164) that ``token`` proves for ``purpose``; it stays unspent.
+
+    A proof is good for 10 minutes after the verification. Raises ProofRejected, without a reason: whoever made one up
+    should not learn what was wrong with it.
+    """
+    return _proven(token, purpose=purpose, now=now).number
+
+
+@sensitive_variables()
+def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
+    """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.
+
+    Call it inside the transaction that saves what the proof is for: a sign-up that rolls back leaves it unspent. Raises
+    ProofRejected, also where the site allows one account a number and another has this one.
+    """
+    using = write_alias()
+    attempt = _proven(token, purpose=purpose, now=now)
+    moment = now or attempt.read_at  # type: ignore[attr-defined]
+    user_id = owner_id(user)
+    with transaction.atomic(using=using):
+        if is_taken(attempt.number, user_id=user_id, using=using):
+            raise ProofRejected
+        unspent = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, proof_spent_at=None)
+        if not unspent.update(proof_spent_at=moment):
+            raise ProofRejected
+        if user_id is not None and attempt.verified_at is not None:
+            record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
+            forget_record(user)
+    return attempt.number
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof that was read and found good, for whoever saves what it is for: a form's or a serializer's value."""
+
+    token: str = field(repr=False)
+    purpose: str
+    number: str = field(repr=False)
+
+    @classmethod
+    def read(cls, token: str, *, purpose: str) -> Self:
+        """Raises ProofRejected. Nothing is spent."""
+        return cls(token, purpose, read_proof(token, purpose=purpose))
+
+    def redeem(self, *, user: AbstractBaseUser | None = None) -> str:
+        """Spend it; see ``redeem_proof``. Raises ProofRejected where somebody else did since it was read."""
+        return redeem_proof(self.token, purpose=self.purpose, user=user)
+
+
+def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAttempt:
+    """The attempt behind a token that is good right now."""
+    try:
+        uuid = signing.Signer(salt=SALT).unsign(token[:LONGEST_TOKEN])
+    except (signing.BadSignature, UnicodeEncodeError):
+        # JSON may bring half a surrogate pair, which nothing can be the signature of.
+        raise ProofRejected from None
+    rows = VerificationAttempt.objects.using(write_alias()).annotate(read_at=DbNow())
+    attempt = rows.filter(uuid=uuid, purpose=purpose).first()
+    if attempt is None or proof_of(attempt, now=now or attempt.read_at) is None:
+        raise ProofRejected
+    return attempt

@@ -1,0 +1,87 @@
+"""Placing a call that waited: for its caller's commit, or for a worker."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf, signals
+from django_telroi.backends import Backend, get_backend
+from django_telroi.domain.policy import limit_at, without_call
+from django_telroi.domain.states import Status
+from django_telroi.errors import Misconfigured
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts import deadline_of, settle_overdue
+from django_telroi.services.claims import Overtaken, restamp
+from django_telroi.services.moves import move, move_and_give_back, send_after_commit
+from django_telroi.services.pauses import pause_for
+from django_telroi.services.placing import dial
+from django_telroi.services.state import State, read_state
+from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
+from django_telroi.services.verdicts import ErrorCode
+
+QUEUED = (Status.QUEUED,)
+LOOK_AGAIN = timedelta(seconds=15)
+
+logger = logging.getLogger("django_telroi")
+
+
+@sensitive_variables()
+def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
+    """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.
+
+    A call that may not be placed yet stays queued and is looked at again when it may. Raises InsideTransaction where a
+    rollback could undo the claim; nothing else.
+    """
+    using = write_alias()
+    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).first()
+    if attempt is None or attempt.status != Status.QUEUED:
+        return
+    try:
+        backend = get_backend()
+    except Misconfigured:
+        _fail(attempt, ErrorCode.MISCONFIGURED, now=read_state(attempt.number, using=using, now=now).now, using=using)
+        return
+    if backend.rings:
+        refuse_callers_transaction(using)
+    state = read_state(attempt.number, using=using, now=now)
+    settle_overdue(attempt, now=state.now, using=using)
+    if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
+        dial(attempt, backend, state, using=using)
+
+
+def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
+    """Win the claim, or say why not and when to look again."""
+    if state.phone is None or state.phone.blocked_at:
+        _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
+        return False
+    if wait_until := _wait_until(attempt, state, key_digest=backend.key_digest):
+        move(attempt, {"due_at": min(wait_until, deadline_of(attempt))}, from_=QUEUED, using=using)
+        return False
+    try:
+        repeat_on_lock_error(lambda: restamp(attempt, state, key_digest=backend.key_digest, using=using), using=using)
+    except Overtaken:
+        return False
+    return True
+
+
+def _wait_until(attempt: VerificationAttempt, state: State, *, key_digest: str) -> datetime | None:
+    """Until when this call must wait, for whatever reason, besides its own moment in the number's state."""
+    if state.control.stopped_at:
+        return state.now + LOOK_AGAIN
+    if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
+        return pause.until
+    if state.phone is None:
+        return None
+    others = without_call(state.phone.moments, attempt.counted_at)
+    limit = limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until)
+    return limit.until if limit else None
+
+
+def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:
+    failed = {"status": Status.FAILED, "error_code": error_code, "closed_at": now, "due_at": None}
+    if move_and_give_back(attempt, failed, from_=QUEUED, now=now, using=using):
+        logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
+        send_after_commit(signals.call_failed, attempt, using=using)

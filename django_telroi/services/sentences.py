@@ -1,0 +1,128 @@
+"""The one table from a code to the sentence a person reads: what happened, what to do, until when.
+
+Every face says the same. The words never say that a call was answered or heard, for nobody here can know.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_telroi.domain.states import Status
+from django_telroi.errors import (
+    CallsStopped,
+    CooldownActive,
+    DailyLimitReached,
+    HourlyLimitReached,
+    InvalidNumber,
+    InvalidPurpose,
+    Misconfigured,
+    NotCallable,
+    NumberHeld,
+    ProofRejected,
+    RegionNotAllowed,
+    SiteLimitReached,
+    TooManyRequests,
+    Unavailable,
+)
+from django_telroi.services.following import Standing
+from django_telroi.services.outcomes import CheckOutcome, outcome_of
+
+SENTENCES: dict[str, str | Promise] = {
+    InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
+    NotCallable.code: gettext_lazy("We cannot call this number. Try a mobile or landline number."),
+    RegionNotAllowed.code: gettext_lazy("We do not call numbers of this country. Try a number of another country."),
+    InvalidPurpose.code: gettext_lazy("This page cannot verify a phone for that. Go back and start again."),
+    CooldownActive.code: gettext_lazy("We called this number a moment ago."),
+    HourlyLimitReached.code: gettext_lazy("This number had all the calls it can get within an hour."),
+    DailyLimitReached.code: gettext_lazy("This number had all the calls it can get within a day."),
+    NumberHeld.code: gettext_lazy("This number cannot be called just now."),
+    TooManyRequests.code: gettext_lazy("You asked for many calls in a short time."),
+    SiteLimitReached.code: gettext_lazy("No more calls can be placed today."),
+    CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
+    Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
+    Unavailable.code: gettext_lazy("The call could not be placed."),
+    ProofRejected.code: gettext_lazy("Your phone was verified too long ago, or for something else. Verify it again."),
+    CheckOutcome.VERIFIED: gettext_lazy("Your number is verified."),
+    CheckOutcome.WRONG_CODE: gettext_lazy("That is not the code."),
+    CheckOutcome.LOCKED: gettext_lazy("Too many wrong codes. Ask for another call to get a new code."),
+    CheckOutcome.EXPIRED: gettext_lazy("This code is no longer valid. Ask for another call to get a new one."),
+    CheckOutcome.CLOSED: gettext_lazy("This call takes no code any more. Ask for another call."),
+    CheckOutcome.INVALID_CODE: gettext_lazy("A code has only digits. Type the digits that you hear."),
+    CheckOutcome.NOT_READY: gettext_lazy("The call is on its way. Type the code when you hear it."),
+    CheckOutcome.NUMBER_TAKEN: gettext_lazy("This number belongs to another account. Use another number."),
+    CheckOutcome.IN_PROGRESS: gettext_lazy("Your code is being checked. Try again in a moment."),
+}
+"""``unavailable`` is the code of a refused start and the outcome of a check; ``check_sentence`` tells them apart."""
+
+STANDINGS: dict[str, str | Promise] = {
+    Status.PLACED: gettext_lazy("Answer your phone and type the code you hear. It is read twice."),
+    Status.UNKNOWN: gettext_lazy(
+        "The line did not confirm the call. If your phone rings, type the code. If not, ask for another call."
+    ),
+    Status.CANCELED: gettext_lazy("This call was called off. Ask for another call when you are ready."),
+    Status.SUPERSEDED: gettext_lazy("Another call to this number was asked for. Go on with that one."),
+}
+"""Where an attempt stands, as far as no refusal and no outcome of a code says the same."""
+
+CODE_NOT_CHECKED = gettext_lazy("The code could not be checked. Type the same code again in a moment.")
+NOT_IN_TIME = gettext_lazy("Your call waited too long and was not placed. Ask for another one.")
+SOON = gettext_lazy("Try again in a few minutes.")
+MINUTE, HOUR = 60, 3600
+
+
+def sentence(code: str, *, retry_after: int | None = None) -> str:
+    """What a refused start says. ``retry_after`` is in seconds."""
+    parts = [str(SENTENCES[code])]
+    if retry_after is not None:
+        parts.append(wait_sentence(retry_after))
+    elif code == Unavailable.code:
+        parts.append(str(SOON))
+    return " ".join(parts)
+
+
+def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
+    """What a code came to says."""
+    if outcome == CheckOutcome.UNAVAILABLE:
+        return str(CODE_NOT_CHECKED)
+    if outcome == CheckOutcome.WRONG_CODE and tries_left:
+        left = ngettext("%(count)d try left for this call.", "%(count)d tries left for this call.", tries_left)
+        return f"{SENTENCES[outcome]} {left % {'count': tries_left}}"
+    return str(SENTENCES[outcome])
+
+
+def standing_sentence(standing: Standing) -> str:
+    """What there is to do for whoever follows the attempt."""
+    attempt = standing.attempt
+    if standing.refusal:
+        return sentence(standing.refusal.code, retry_after=standing.refusal.retry_after)
+    if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
+        return str(NOT_IN_TIME)
+    return str(STANDINGS.get(attempt.status) or SENTENCES[outcome_of(attempt)])
+
+
+def wait_sentence(seconds: int) -> str:
+    """When to ask again: the time of day in the active time zone, and how far away that is."""
+    if seconds < MINUTE:
+        return _("You can ask for another call in %(wait)s.") % {"wait": duration(seconds)}
+    then = timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+    words = {"time": date_format(then, "TIME_FORMAT"), "wait": duration(seconds)}
+    if then.date() > timezone.localdate():
+        return _("You can ask for another call tomorrow at %(time)s, in %(wait)s.") % words
+    return _("You can ask for another call at %(time)s, in %(wait)s.") % words
+
+
+def duration(seconds: int) -> str:
+    """A wait in its largest unit, rounded up: nobody is sent back too early."""
+    if seconds < MINUTE:
+        return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+    if seconds < HOUR:
+        minutes = -(-seconds // MINUTE)
+        return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+    hours = -(-seconds // HOUR)
+    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}

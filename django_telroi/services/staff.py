@@ -1,0 +1,180 @@
+"""What staff may do to a number, and to all calls. Each deed leaves an event that says who did it and why.
+
+``actor`` is the name that the event shows, such as a user name; ``number`` is E.164 or any spelling of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.domain.phone import Phone, parse_phone
+from django_telroi.domain.policy import DAY, current_limit, used_in
+from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.claims import Overtaken
+from django_telroi.services.pauses import control_row
+from django_telroi.services.state import State, read_state
+from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+
+TIMES_A_CHANGE_IS_TRIED = 5
+LONGEST_ACTOR = 150
+LONGEST_REASON = 200
+
+Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
+
+
+@sensitive_variables()
+def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
+    """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
+
+    Raises InvalidNumber.
+    """
+
+    def block(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+        return {
+            "blocked_at": now,
+            "blocked_by": actor[:LONGEST_ACTOR],
+            "blocked_reason": reason[:LONGEST_REASON],
+        }
+
+    return _change(number, block, kind=EventKind.NUMBER_BLOCKED, actor=actor, detail=reason, now=now)
+
+
+@sensitive_variables()
+def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
+    """Let this number be rung again, within its limits. Raises InvalidNumber."""
+
+    def unblock(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+        return {"blocked_at": None, "blocked_by": "", "blocked_reason": ""}
+
+    return _change(number, unblock, kind=EventKind.NUMBER_UNBLOCKED, actor=actor, now=now)
+
+
+@sensitive_variables()
+def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
+    """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
+
+    def release(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+        return {"held_until": None, "held_reason": "", **_standing(phone.moments, held_until=None)}
+
+    return _change(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
+
+
+@sensitive_variables()
+def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
+    """Let the calls of the last day not count any more. A hold of Telroi's stays."""
+
+    def forgive(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+        return {"calls": [], **_standing((), held_until=phone.held_until)}
+
+    return _change(number, forgive, kind=EventKind.WINDOW_FORGIVEN, actor=actor, now=now)
+
+
+@sensitive_variables()
+def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
+    """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.
+
+    The number's own row goes as well, unless it is blocked or calls of the last 24 hours still count: then it stays,
+    and keeps nothing but limits.
+    """
+    using = write_alias()
+    phone = parse_phone(number, default_region=conf.default_region())
+    state = read_state(phone.number, using=using, now=now)
+    with transaction.atomic(using=using):
+        if state.phone:
+            PhoneNumber.objects.using(using).filter(pk=state.phone.pk).update(held_reason="")
+        VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
+        attempts = VerificationAttempt.objects.using(using).filter(phone__number=phone.number)
+        AttemptEvent.objects.using(using).filter(attempt__in=attempts).delete()
+        erased = attempts.delete()[1].get(VerificationAttempt._meta.label, 0)
+        AttemptEvent.objects.using(using).filter(phone__number=phone.number).delete()
+        if state.phone and not _keeps_limits(state.phone, now=state.now):
+            PhoneNumber.objects.using(using).filter(pk=state.phone.pk, version=state.phone.version).delete()
+        # It belongs to no number: an event that named the erased one would undo the erasing.
+        _note(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
+    return erased
+
+
+def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
+    """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged."""
+    using = write_alias()
+    now = now or read_state("", using=using).now
+    row = control_row(using)
+    with transaction.atomic(using=using):
+        row.update(stopped_at=now, stopped_by=actor[:LONGEST_ACTOR], stopped_reason=reason[:LONGEST_REASON])
+        _note(EventKind.CALLS_STOPPED, actor=actor, detail=reason, at=now, using=using)
+
+
+def resume_calls(*, actor: str, now: datetime | None = None) -> None:
+    """Place calls again."""
+    using = write_alias()
+    now = now or read_state("", using=using).now
+    row = control_row(using)
+    with transaction.atomic(using=using):
+        row.update(stopped_at=None, stopped_by="", stopped_reason="")
+        _note(EventKind.CALLS_RESUMED, actor=actor, at=now, using=using)
+
+
+def call_control() -> CallControl:
+    """What holds for the whole site now: stopped, paused, the day's count."""
+    return read_state("", using=write_alias()).control
+
+
+def _change(
+    number: str, change: Change, *, kind: EventKind, actor: str, detail: str = "", now: datetime | None
+) -> PhoneNumber:
+    """Write a change of the number's row from the version that was read, together with its event."""
+    using = write_alias()
+    phone = parse_phone(number, default_region=conf.default_region())
+    for _ in range(TIMES_A_CHANGE_IS_TRIED):
+        state = read_state(phone.number, using=using, now=now)
+        write = partial(_write, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
+        try:
+            return repeat_on_lock_error(write, using=using)
+        except Overtaken:
+            continue
+    raise Overtaken
+
+
+def _write(
+    phone: Phone, state: State, change: Change, *, kind: EventKind, actor: str, detail: str, using: str
+) -> PhoneNumber:
+    with transaction.atomic(using=using):
+        row = state.phone or _new_row(phone, using=using)
+        fields = {**change(row, state.now), "version": row.version + 1}
+        if not PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version).update(**fields):
+            raise Overtaken
+        _note(kind, actor=actor, detail=detail, at=state.now, using=using, phone=row)
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return row
+
+
+def _new_row(phone: Phone, *, using: str) -> PhoneNumber:
+    row, _ = PhoneNumber.objects.using(using).get_or_create(
+        number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
+    )
+    return row
+
+
+def _standing(moments: Sequence[datetime], *, held_until: datetime | None) -> Mapping[str, object]:
+    limit = current_limit(conf.policy(), moments, held_until=held_until)
+    return {"next_call_at": limit.until if limit else None, "limited_by": limit.rule if limit else ""}
+
+
+def _keeps_limits(phone: PhoneNumber, *, now: datetime) -> bool:
+    is_held = phone.held_until is not None and phone.held_until > now
+    return phone.blocked_at is not None or is_held or used_in(phone.moments, now=now, window=DAY) > 0
+
+
+def _note(
+    kind: EventKind, *, actor: str, at: datetime, using: str, detail: str = "", phone: PhoneNumber | None = None
+) -> None:
+    AttemptEvent.objects.using(using).create(
+        kind=kind, actor=actor[:LONGEST_ACTOR], detail=detail[:LONGEST_REASON], at=at, phone=phone
+    )

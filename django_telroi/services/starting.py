@@ -1,0 +1,219 @@
+"""Starting a verification: guards, the claim, the call."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils.translation import get_language
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.backends import Backend, get_backend
+from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.errors import AttemptNotFound, CooldownActive, InvalidPurpose, Misconfigured, VerificationRefused
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts import find_attempt, owner_id
+from django_telroi.services.claims import AlreadyStarted, Overtaken, Request, claim_start, new_attempt
+from django_telroi.services.placing import dial
+from django_telroi.services.queued import place_call
+from django_telroi.services.refusals import note_refusal, refuse_by_state
+from django_telroi.services.state import State, read_state
+from django_telroi.services.transactions import (
+    is_in_callers_transaction,
+    refuse_manual_transactions,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
+
+LONGEST_PURPOSE = 64
+LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
+
+
+@sensitive_variables()
+def start_verification(
+    number: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    purpose: str = "",
+    language: str | None = None,
+    requester_ip: str | None = None,
+    attempt_uuid: UUID | None = None,
+) -> VerificationAttempt:
+    """Have ``number`` rung and a code read out; returns the attempt, whatever became of the call.
+
+    ``number`` is as a person types it, ``language`` a BCP 47 tag. ``attempt_uuid`` makes a repeat harmless: an id that
+    already has an attempt for this number and user returns that attempt.
+
+    Raises a VerificationRefused before a row exists; AttemptNotFound if ``attempt_uuid`` is the id of something else;
+    InsideTransaction with autocommit switched off. In a caller's transaction the attempt comes back ``queued``, and the
+    call goes out after the commit.
+    """
+    using = write_alias()
+    wish = Wish(
+        number=number,
+        user_id=owner_id(user),
+        purpose=purpose,
+        language=language,
+        requester_ip=requester_ip,
+        attempt_uuid=attempt_uuid,
+    )
+    return _start(wish, using=using, now=None)
+
+
+@sensitive_variables()
+def call_again(
+    attempt_uuid: UUID | str,
+    *,
+    user: AbstractBaseUser | None = None,
+    requester_ip: str | None = None,
+    now: datetime | None = None,
+) -> VerificationAttempt:
+    """Another call in the same flow: a new attempt, and the old one becomes ``superseded`` as the new one is claimed.
+
+    A repeat is harmless here too, for the new id follows from the old one. A verified attempt is returned as it is.
+    Raises like ``start_verification``.
+    """
+    using = write_alias()
+    if _rings():
+        refuse_manual_transactions(using)
+    old, _ = find_attempt(attempt_uuid, user=user, using=using, now=now)
+    if old.status == Status.VERIFIED:
+        return old
+    wish = Wish(
+        number=old.number,
+        user_id=old.user_id,
+        purpose=old.purpose,
+        language=old.language,
+        requester_ip=requester_ip,
+        attempt_uuid=uuid5(old.uuid, "call again"),
+        supersedes=old,
+    )
+    return _start(wish, using=using, now=now)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asked for, as they said it."""
+
+    number: str = field(repr=False)
+    user_id: Any
+    purpose: str
+    language: str | None
+    requester_ip: str | None
+    attempt_uuid: UUID | None = field(repr=False)
+    supersedes: VerificationAttempt | None = None
+
+
+def _start(wish: Wish, *, using: str, now: datetime | None) -> VerificationAttempt:
+    phone = None
+    try:
+        phone = parse_phone(wish.number, default_region=conf.default_region())
+        refuse_uncallable(phone, conf.calling_rules())
+        request = _request(wish, phone)
+        backend = get_backend()
+        if backend.rings:
+            refuse_manual_transactions(using)
+        return _claim_and_call(request, backend, using=using, now=now)
+    except AlreadyStarted:
+        return _started_before(wish, phone, using=using)
+    except VerificationRefused as refusal:
+        with suppress(InterfaceError, OperationalError):  # what is refused may be a database that is gone
+            if phone and _attempt_of(wish, using=using):
+                return _started_before(wish, phone, using=using)
+        note_refusal(refusal, phone, using=using)
+        raise
+
+
+def _rings() -> bool:
+    try:
+        return get_backend().rings
+    except Misconfigured:
+        return False
+
+
+def _request(wish: Wish, phone: Phone) -> Request:
+    if len(wish.purpose) > LONGEST_PURPOSE or not wish.purpose.isprintable():
+        raise InvalidPurpose
+    return Request(
+        phone=phone,
+        user_id=wish.user_id,
+        purpose=wish.purpose,
+        language=_language(wish.language),
+        requester_ip=_address(wish.requester_ip),
+        attempt_uuid=wish.attempt_uuid,
+        supersedes=wish.supersedes,
+    )
+
+
+def _claim_and_call(request: Request, backend: Backend, *, using: str, now: datetime | None) -> VerificationAttempt:
+    """Place the call at once, or after the commit of a transaction that is not ours."""
+    waits = backend.rings and is_in_callers_transaction(using)
+    status = Status.QUEUED if waits else Status.DIALING
+    with unavailable_without_database():
+        state = read_state(request.phone.number, using=using, now=now)
+        refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
+        attempt = _claim(request, state, status=status, key_digest=backend.key_digest, using=using)
+    if waits:
+        transaction.on_commit(partial(place_call, attempt.pk), using=using, robust=True)
+    else:
+        dial(attempt, backend, state, using=using)
+    return attempt
+
+
+def _claim(request: Request, state: State, *, status: Status, key_digest: str, using: str) -> VerificationAttempt:
+    attempt = new_attempt(request, status=status, dispatch=Dispatch.INLINE, now=state.now)
+    claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
+    try:
+        repeat_on_lock_error(claim, using=using)
+    except Overtaken:
+        raise _refusal_of_the_slower(request, key_digest=key_digest, using=using) from None
+    return attempt
+
+
+def _refusal_of_the_slower(request: Request, *, key_digest: str, using: str) -> VerificationRefused:
+    """Somebody else claimed this number first: look again, and refuse by what is there now."""
+    state = read_state(request.phone.number, using=using)
+    try:
+        refuse_by_state(state, policy=conf.policy(), key_digest=key_digest)
+    except VerificationRefused as refusal:
+        return refusal
+    return CooldownActive(1)
+
+
+def _attempt_of(wish: Wish, *, using: str) -> VerificationAttempt | None:
+    if wish.attempt_uuid is None:
+        return None
+    return VerificationAttempt.objects.using(using).filter(uuid=wish.attempt_uuid).first()
+
+
+def _started_before(wish: Wish, phone: Phone | None, *, using: str) -> VerificationAttempt:
+    """The attempt that this id already has. One of another number or user is not shown."""
+    attempt = _attempt_of(wish, using=using)
+    if attempt is None or phone is None or (attempt.phone_id, attempt.user_id) != (phone.number, wish.user_id):
+        raise AttemptNotFound
+    return attempt
+
+
+def _language(language: str | None) -> str:
+    """The tag that was asked for, or the site's, or the active one; what is no tag at all is passed over."""
+    tag = language or conf.language() or get_language() or ""
+    return tag if LANGUAGE_TAG.fullmatch(tag) else conf.language() or ""
+
+
+def _address(text: str | None) -> str | None:
+    """An address that every database can store, or None; a socket file has no address, an IPv6 zone is ours alone."""
+    try:
+        return str(ip_address((text or "").partition("%")[0]))
+    except ValueError:
+        return None

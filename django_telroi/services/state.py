@@ -1,0 +1,81 @@
+"""One look at everything that decides whether a number may be rung."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TypeVar
+
+from django.db import connections
+from django.db.models import Model
+from django.db.models.expressions import BaseExpression
+
+from django_telroi.models import CallControl, DbNow, PhoneNumber
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class State:
+    """A number, the site's control and the database's now, as one SELECT saw them together.
+
+    ``phone`` is None for a number never seen; ``control`` is an unsaved blank one while nothing was ever stopped,
+    paused or counted.
+    """
+
+    now: datetime
+    phone: PhoneNumber | None
+    control: CallControl
+    read_at: float = field(default_factory=time.monotonic)
+
+    def now_by(self) -> datetime:
+        """The database's clock as it must stand by this moment, without asking it again."""
+        return later(self.now, since=self.read_at)
+
+
+def later(now: datetime, *, since: float) -> datetime:
+    """``now`` moved on by what has passed on the monotonic clock since it read ``since``."""
+    return now + timedelta(seconds=time.monotonic() - since)
+
+
+def read_state(number: str, *, using: str, now: datetime | None = None) -> State:
+    """Read the state of ``number`` (E.164); ``now`` stands in for the database's clock."""
+    sql, columns = _question(using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, [number])
+        row = cursor.fetchone()
+    compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
+    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(columns))
+    control = _instance(CallControl, values[: len(CallControl._meta.concrete_fields)], using=using)
+    phone = _instance(PhoneNumber, values[len(CallControl._meta.concrete_fields) :], using=using)
+    return State(now=now or db_now, phone=phone, control=control or CallControl())
+
+
+@lru_cache
+def _question(using: str) -> tuple[str, tuple[BaseExpression, ...]]:
+    """The SELECT and its columns, composed once for each database: it is asked before every call.
+
+    Written in SQL because a row must come back for a number that nobody has rung yet: a queryset has no way to select
+    from nothing and join what there is.
+    """
+    fields = CallControl._meta.concrete_fields + PhoneNumber._meta.concrete_fields
+    columns = (DbNow(), *(field.get_col(field.model._meta.db_table) for field in fields))
+    compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
+    quote = connections[using].ops.quote_name
+    phones, controls = quote(PhoneNumber._meta.db_table), quote(CallControl._meta.db_table)
+    sql = (
+        f"SELECT {', '.join(compiler.compile(column)[0] for column in columns)} FROM (SELECT 1 AS one) AS always"
+        f" LEFT JOIN {controls} ON {controls}.{quote('id')} = {CallControl.ONLY}"
+        f" LEFT JOIN {phones} ON {phones}.{quote('number')} = %s"
+    )
+    return sql, columns
+
+
+def _instance(model: type[M], values: Sequence[object], *, using: str) -> M | None:
+    """The row, or None where the join found none: then every column is NULL, the first one too, which is the key."""
+    if values[0] is None:
+        return None
+    return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)

@@ -1,0 +1,35 @@
+"""A process of a site that asks for one call: ``python -m tests.crash.caller DATABASE TELROI NUMBER ATTEMPT``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import partial
+from uuid import UUID
+
+import django
+from django.conf import settings
+
+
+def main(database: str, telroi: str, number: str, attempt: str) -> None:
+    settings.DATABASES["default"]["NAME"] = database
+    settings.TELROI = json.loads(telroi)
+    django.setup()
+    from django.db import transaction
+
+    from django_telroi.services import start_verification
+    from tests.crash.standing import POINT, Point, stand_still_at
+
+    start = partial(start_verification, number, attempt_uuid=UUID(attempt))
+    stand_still_at(Point.BEFORE_THE_CLAIM)
+    if os.environ[POINT] != Point.AFTER_THE_COMMIT:
+        start()
+        return
+    with transaction.atomic():
+        transaction.on_commit(partial(stand_still_at, Point.AFTER_THE_COMMIT))
+        start()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

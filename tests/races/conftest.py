@@ -1,0 +1,67 @@
+"""A site with stock settings, a Telroi of its own that lets requests at once all pass, and many who ask at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from django_telroi import signals
+from django_telroi.conf import TELROI_BACKEND
+from django_telroi.models import VerificationAttempt
+from tests.races.racing import Telroi, telroi_process
+
+REPEATS = int(os.environ.get("TELROI_RACE_REPEATS", "1"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A race that goes well once has shown little: what takes ``repeat`` runs ``TELROI_RACE_REPEATS`` times."""
+    if "repeat" in metafunc.fixturenames:
+        metafunc.parametrize("repeat", range(1, REPEATS + 1))
+
+
+@pytest.fixture(scope="session")
+def telroi_server() -> Iterator[Telroi]:
+    with telroi_process() as running:
+        yield running
+
+
+@pytest.fixture
+def telroi(telroi_server: Telroi, settings: Any) -> Telroi:
+    """It holds nobody back: a second request would ring the phone a second time."""
+    telroi_server.throw("reset")
+    telroi_server.throw("race", seconds=0.05)
+    telroi_server.throw("set_policy", requests_per_minute=10_000)
+    settings.TELROI = {
+        "BACKEND": TELROI_BACKEND,
+        "BASE_URL": telroi_server.base_url,
+        "API_KEY": telroi_server.api_key,
+    }
+    return telroi_server
+
+
+@pytest.fixture(autouse=True)
+def one_race_at_a_time() -> Iterator[None]:
+    """Tests may run in several processes, and a stock server has 100 or 150 connections for all of them."""
+    with Path(tempfile.gettempdir(), f"django-telroi-races-{connection.vendor}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def verified() -> Iterator[list[VerificationAttempt]]:
+    """The attempts that the site was told of as verified, each time it was told."""
+    told: list[VerificationAttempt] = []
+
+    def receive(attempt: VerificationAttempt, **_: object) -> None:
+        told.append(attempt)
+
+    signals.phone_verified.connect(receive)
+    yield told
+    signals.phone_verified.disconnect(receive)

@@ -1,0 +1,100 @@
+"""Fifty who ask for a call at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from django_telroi.domain.states import Status
+from django_telroi.errors import CooldownActive, SiteLimitReached
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services import call_again, start_verification
+from tests.races.racing import RACERS, Telroi, errors, race, values
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER = "+2348031234567"
+MANY_NUMBERS = [f"+234803{line:07d}" for line in range(1, RACERS + 1)]
+
+
+def called_before(number: str = NUMBER) -> PhoneNumber:
+    """A number with a history that bars nothing now."""
+    row = PhoneNumber(number=number, last4=number[-4:], region="NG")
+    row.moments = [datetime.now(UTC) - timedelta(hours=hours) for hours in (2, 3, 30)]
+    row.save()
+    return row
+
+
+@pytest.mark.parametrize("history", ["new", "known"])
+def test_fifty_starts_at_once_ring_a_number_once(telroi: Telroi, history: str, repeat: int) -> None:
+    if history == "known":
+        called_before()
+
+    finishes = race([partial(start_verification, NUMBER)] * RACERS)
+
+    assert telroi.sends == [NUMBER]
+    assert [attempt.status for attempt in values(finishes)] == [Status.PLACED]
+    refusals = errors(finishes)
+    assert Counter(map(type, refusals)) == {CooldownActive: RACERS - 1}
+    # 61: a refused caller's SELECT may have begun a moment before the winner's and still have seen what that one wrote.
+    assert all(1 <= refusal.retry_after <= 61 for refusal in refusals if isinstance(refusal, CooldownActive))
+    attempt = VerificationAttempt.objects.get()
+    assert (attempt.status, PhoneNumber.objects.get().moments[0]) == (Status.PLACED, attempt.dialed_at)
+
+
+def test_fifty_new_numbers_at_once_are_each_rung_once(telroi: Telroi) -> None:
+    finishes = race([partial(start_verification, number) for number in MANY_NUMBERS])
+
+    assert errors(finishes) == []
+    assert sorted(telroi.sends) == MANY_NUMBERS
+    assert {attempt.status for attempt in values(finishes)} == {Status.PLACED}
+
+
+@pytest.mark.parametrize("counted_before", [None, 0, 7], ids=["no row", "another day", "some calls"])
+def test_the_ceiling_of_the_whole_site_is_exact(
+    telroi: Telroi, settings: Any, counted_before: int | None, repeat: int
+) -> None:
+    settings.TELROI["CALLS_PER_DAY_TOTAL"] = 10
+    if counted_before is not None:
+        day = datetime.now(UTC).date() if counted_before else datetime.now(UTC).date() - timedelta(days=1)
+        CallControl.objects.create(pk=CallControl.ONLY, day=day, day_calls=counted_before or 10)
+    room = 10 - (counted_before or 0)
+
+    finishes = race([partial(start_verification, number) for number in MANY_NUMBERS])
+
+    assert len(telroi.sends) == len(set(telroi.sends)) == room
+    assert {attempt.status for attempt in values(finishes)} == {Status.PLACED}
+    assert Counter(map(type, errors(finishes))) == {SiteLimitReached: RACERS - room}
+    assert CallControl.objects.get().day_calls == 10
+    assert VerificationAttempt.objects.count() == PhoneNumber.objects.count() == room
+
+
+def test_one_request_that_comes_fifty_times_is_one_call_and_one_answer(telroi: Telroi) -> None:
+    the_same = uuid4()
+
+    finishes = race([partial(start_verification, NUMBER, attempt_uuid=the_same)] * RACERS)
+
+    assert errors(finishes) == []
+    assert telroi.sends == [NUMBER]
+    assert {attempt.uuid for attempt in values(finishes)} == {the_same}
+
+
+def test_one_request_for_another_call_that_comes_fifty_times_is_one_more_call(telroi: Telroi, settings: Any) -> None:
+    settings.TELROI["COOLDOWN_SECONDS"] = 0
+    telroi.throw("set_policy", cooldown=0)
+    first = start_verification(NUMBER)
+
+    finishes = race([partial(call_again, first.uuid)] * RACERS)
+
+    assert errors(finishes) == []
+    assert telroi.sends == [NUMBER, NUMBER]
+    [second] = {attempt.uuid for attempt in values(finishes)}
+    assert {attempt.uuid: attempt.status for attempt in VerificationAttempt.objects.all()} == {
+        first.uuid: Status.SUPERSEDED,
+        second: Status.PLACED,
+    }

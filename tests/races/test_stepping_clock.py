@@ -1,0 +1,117 @@
+"""The database's clock steps to and fro: no window over the moments of a number's calls is ever over a cap."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from django_telroi import conf
+from django_telroi.errors import SiteLimitReached, VerificationRefused
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.starting import Wish, _start
+from tests.races.racing import RACERS, Telroi, errors, race, values
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER = "+2348031234567"
+NOON = datetime(2025, 3, 30, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def lenient(telroi: Telroi) -> Telroi:
+    """A Telroi that has no limits, so that all that is left is ours."""
+    telroi.throw("faithful")
+    telroi.throw("set_policy", cooldown=0, per_hour=10_000, per_day=10_000, requests_per_minute=100_000)
+    return telroi
+
+
+def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
+    """Ask for a call when the database's clock says so."""
+    wish = Wish(number=number, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None)
+    return _start(wish, using="default", now=now)
+
+
+def refusal_at(now: datetime, number: str = NUMBER) -> VerificationRefused | None:
+    """Why nobody is rung then; None means that somebody was."""
+    try:
+        start_at(now, number)
+    except VerificationRefused as refusal:
+        return refusal
+    return None
+
+
+def assert_no_window_is_over_a_cap(moments: Sequence[datetime]) -> None:
+    """Of more calls than a cap allows, the first and the last never fall into one window."""
+    policy, ordered = conf.policy(), sorted(moments)
+    for cap, window in ((1, policy.cooldown), (policy.per_hour, HOUR), (policy.per_day, DAY)):
+        spans = [later - earlier for earlier, later in zip(ordered, ordered[cap:], strict=False)]
+        assert all(span >= window for span in spans), f"more than {cap} calls within {window}: {ordered}"
+
+
+def rung_at() -> list[datetime]:
+    return [attempt.dialed_at for attempt in VerificationAttempt.objects.all() if attempt.dialed_at]
+
+
+def test_a_clock_that_steps_gives_nobody_more_calls(lenient: Telroi, repeat: int) -> None:
+    chance = random.Random(repeat)
+    now, refusals = NOON, []
+
+    for _ in range(80):
+        now += timedelta(seconds=chance.choice((chance.uniform(0, 300), chance.uniform(-4000, 4000))))
+        refusals.append(refusal_at(now))
+
+    assert_no_window_is_over_a_cap(rung_at())
+    assert refusals.count(None) == len(rung_at()) == len(lenient.sends)
+    assert all(refusal.retry_after and refusal.retry_after >= 1 for refusal in refusals if refusal)
+    assert 5 <= refusals.count(None) < 80, "a test in which everybody or nobody was rung shows nothing"
+
+
+def test_who_waits_as_long_as_told_is_rung_whatever_the_clock_did(lenient: Telroi, repeat: int) -> None:
+    chance = random.Random(repeat)
+    now, refused = NOON, 0
+
+    for _ in range(25):
+        now += timedelta(seconds=chance.uniform(-3600, 60))
+        if refusal := refusal_at(now):
+            refused += 1
+            now += timedelta(seconds=refusal.retry_after or 0)
+            start_at(now)
+
+    assert_no_window_is_over_a_cap(rung_at())
+    assert len(lenient.sends) == 25
+    assert refused > 0
+
+
+def test_racers_who_read_different_clocks_ring_a_number_no_more_often(lenient: Telroi, repeat: int) -> None:
+    chance = random.Random(repeat)
+    start_at(NOON - 2 * HOUR)
+
+    finishes = race([partial(start_at, NOON + timedelta(seconds=chance.uniform(-3600, 3600))) for _ in range(RACERS)])
+
+    assert {isinstance(error, VerificationRefused) for error in errors(finishes)} == {True}
+    moments = rung_at()
+    assert_no_window_is_over_a_cap(moments)
+    assert len(moments) == len(lenient.sends) == len(values(finishes)) + 1
+    assert sorted(moments, reverse=True) == list(PhoneNumber.objects.get().moments)
+
+
+def test_a_clock_that_steps_back_over_midnight_does_not_begin_the_day_anew(lenient: Telroi, settings: Any) -> None:
+    settings.TELROI["CALLS_PER_DAY_TOTAL"] = 3
+    midnight = NOON + 12 * HOUR
+    seconds = (-20, 10, -10, 20, -5, 30, 40)
+
+    refusals = [
+        refusal_at(midnight + timedelta(seconds=second), number=f"+234803{line:07d}")
+        for line, second in enumerate(seconds)
+    ]
+
+    assert len(lenient.sends) == 1 + 3, "one on the day before, three on the day after"
+    assert [refusal and type(refusal) for refusal in refusals] == [None] * 4 + [SiteLimitReached] * 3
+    start_at(midnight + DAY)
+    assert len(lenient.sends) == 5

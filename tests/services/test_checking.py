@@ -1,0 +1,665 @@
+"""What comes of a code: the table of answers, each met on a real socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+
+from django_telroi import services
+from django_telroi.errors import AttemptNotFound
+from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
+from django_telroi.services import CheckResult
+from django_telroi.services.judging import Guess
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong
+
+pytestmark = pytest.mark.django_db
+
+MALFORMED = [
+    "",
+    " ",
+    "-",
+    "abcdef",
+    "12345a",
+    "123",
+    "12345678901",
+    "123456\n",
+    "123456\t",
+    "\n123456",
+    "123.456",
+    "+123456",
+    "１２３４５６",
+    "١٢٣٤٥٦",
+    "१२३४५६",
+    "12\u200b3456",
+    "12\u00a03456",
+    "\u202e123456",
+    "123456\x00",
+    "\ud800",
+    "📞" * 6,
+    "1" * 10**6,
+    " " * 10**6,
+]
+
+
+@dataclass(frozen=True)
+class Called:
+    """An attempt whose phone rang."""
+
+    attempt: VerificationAttempt
+    code: str
+
+    def row(self) -> VerificationAttempt:
+        return VerificationAttempt.objects.get(pk=self.attempt.pk)
+
+    def check(self, code: str) -> CheckResult:
+        return services.check_code(self.attempt.uuid, code, user=self.attempt.user)
+
+    def outcome(self, code: str) -> str:
+        return str(self.check(code).outcome)
+
+
+def call(telroi: Simulator, **wish: Any) -> Called:
+    attempt = services.start_verification(NUMBER, **wish)
+    return Called(attempt, telroi.last_code_for(NUMBER))
+
+
+@pytest.fixture
+def called(telroi: Simulator) -> Called:
+    return call(telroi)
+
+
+@dataclass(frozen=True)
+class Comes:
+    """What comes of a right code, and what the row says then."""
+
+    outcome: str
+    status: str
+    tries: int
+    error_code: str = ""
+    keeps_doubt: bool = False
+    paused: str = ""
+
+
+VERIFIED = Comes("verified", "verified", 1)
+LOST = Comes("expired", "expired", 1, "lost")
+GIVEN_BACK = Comes("unavailable", "placed", 0)
+IN_DOUBT = Comes("unavailable", "placed", 1, keeps_doubt=True)
+WORTHLESS = Comes("unavailable", "placed", 1)
+
+ANSWERS: list[tuple[str, dict[str, Any], Comes]] = [
+    ("chunked", {}, VERIFIED),
+    ("without_length", {}, VERIFIED),
+    ("slow", {"seconds": 0.1}, VERIFIED),
+    ("no_livemode", {}, VERIFIED),
+    ("livemode_false", {}, WORTHLESS),
+    ("verified_by_flag_only", {}, Comes("wrong_code", "placed", 1)),
+    ("fields", {"change": {"status": "locked", "verified": False}}, Comes("locked", "locked", 1)),
+    ("fields", {"change": {"status": "expired", "verified": False}}, Comes("expired", "expired", 1)),
+    ("fields", {"change": {"status": "already_verified", "verified": False}}, Comes("closed", "locked", 1)),
+    ("fields", {"change": {"status": "not_found", "verified": False}}, LOST),
+    ("not_verifiable", {}, LOST),
+    ("invalid", {}, LOST),
+    ("not_found", {}, LOST),
+    ("key_limited", {}, Comes("unavailable", "placed", 0, paused="key_limited")),
+    ("unauthorized", {}, Comes("unavailable", "placed", 0, paused="misconfigured")),
+    ("forbidden", {}, Comes("unavailable", "placed", 0, paused="misconfigured")),
+    ("service_unavailable", {}, GIVEN_BACK),
+    ("method_not_allowed", {}, GIVEN_BACK),
+    ("server_error", {"status": 500}, IN_DOUBT),
+    ("server_error", {"status": 503}, IN_DOUBT),
+    ("server_error", {"status": 504}, IN_DOUBT),
+    ("otp_failed", {}, IN_DOUBT),
+    ("proxy_page", {"status": 502}, IN_DOUBT),
+    ("proxy_page", {"status": 503}, IN_DOUBT),
+    ("reset_unread", {}, IN_DOUBT),
+    ("reset", {}, IN_DOUBT),
+    ("close", {}, IN_DOUBT),
+    ("cut_headers", {}, IN_DOUBT),
+    ("cut_body", {}, IN_DOUBT),
+    ("not_http", {}, IN_DOUBT),
+    ("gzip", {}, IN_DOUBT),
+    ("huge_body", {}, IN_DOUBT),
+    ("login", {}, IN_DOUBT),
+    ("login_page", {}, IN_DOUBT),
+    ("redirect", {}, IN_DOUBT),
+    ("empty_body", {}, IN_DOUBT),
+    ("json_true", {}, IN_DOUBT),
+    ("json_string", {}, IN_DOUBT),
+    ("json_object", {}, IN_DOUBT),
+    ("json_nan", {}, IN_DOUBT),
+    ("json_bom", {}, IN_DOUBT),
+    ("verified_string", {}, IN_DOUBT),
+    ("verified_number", {}, IN_DOUBT),
+    ("verified_by_status_only", {}, IN_DOUBT),
+    ("fields", {"change": {"status": "perhaps"}}, IN_DOUBT),
+    ("fields", {"drop": ["status"]}, IN_DOUBT),
+]
+
+
+def what_came(outcome: str, attempt: VerificationAttempt) -> Comes:
+    control = CallControl.objects.first() or CallControl()
+    return Comes(
+        outcome=outcome,
+        status=attempt.status,
+        tries=attempt.tries,
+        error_code=attempt.error_code,
+        keeps_doubt=len(attempt.doubt_digest) == 64,
+        paused=control.paused_reason,
+    )
+
+
+@pytest.mark.parametrize(("fault", "options", "comes"), ANSWERS, ids=[f"{row[0]}-{row[1]}" for row in ANSWERS])
+def test_each_answer_to_a_right_code_becomes_what_the_table_says(
+    telroi: Simulator, called: Called, heard: Heard, fault: str, options: dict[str, Any], comes: Comes
+) -> None:
+    telroi.fail_next(fault, on="verify", **options)
+
+    result = called.check(called.code)
+
+    assert what_came(str(result.outcome), called.row()) == comes
+    assert checks(telroi) == 1
+    assert ("phone_verified" in heard.names) is (comes.status == "verified")
+    assert VerifiedPhone.objects.count() == 0
+    assert (result.proof is not None) is (comes.status == "verified")
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip_headers", "drip_body"])
+@pytest.mark.usefixtures("impatient")
+def test_a_code_whose_answer_takes_too_long_is_in_doubt(telroi: Simulator, called: Called, fault: str) -> None:
+    telroi.fail_next(fault, on="verify")
+
+    result = called.check(called.code)
+
+    assert what_came(str(result.outcome), called.row()) == IN_DOUBT
+    assert checks(telroi) == 1
+
+
+def test_a_try_comes_back_when_telroi_cannot_be_reached(telroi: Simulator, called: Called) -> None:
+    with telroi.refusing():
+        result = called.check(called.code)
+
+    assert what_came(str(result.outcome), called.row()) == GIVEN_BACK
+    assert (result.tries_left, checks(telroi)) == (3, 0)
+
+
+def test_the_right_code_verifies_once(telroi: Simulator, called: Called, heard: Heard) -> None:
+    result = called.check(called.code)
+
+    row = called.row()
+    assert (result.outcome, result.tries_left, row.status) == ("verified", 0, "verified")
+    assert row.verified_at == row.closed_at
+    assert (row.due_at, row.doubt_digest) == (None, "")
+    assert heard.names == ["call_placed", "phone_verified"]
+
+
+def test_a_double_click_is_no_error_and_changes_nothing(
+    telroi: Simulator, called: Called, heard: Heard, ada: User
+) -> None:
+    called.check(called.code)
+    verified_at = called.row().verified_at
+
+    again = called.check(called.code)
+
+    assert (again.outcome, called.row().verified_at) == ("verified", verified_at)
+    assert (checks(telroi), heard.names.count("phone_verified")) == (1, 1)
+
+
+def test_a_verified_number_of_a_user_is_written_down(telroi: Simulator, ada: User) -> None:
+    called = call(telroi, user=ada, purpose="payout")
+
+    result = called.check(called.code)
+
+    [phone] = VerifiedPhone.objects.all()
+    row = called.row()
+    assert (phone.user, phone.number, phone.purpose, phone.attempt) == (ada, NUMBER, "payout", row)
+    assert phone.verified_at == row.verified_at
+    assert result.proof is None
+
+
+def test_verifying_again_renews_the_one_record(telroi: Simulator, ada: User) -> None:
+    first = call(telroi, user=ada)
+    first.check(first.code)
+    let_time_pass(3600, telroi)
+    before = VerifiedPhone.objects.get()
+
+    second = call(telroi, user=ada)
+    second.check(second.code)
+
+    after = VerifiedPhone.objects.get()
+    assert (before.pk, before.attempt_id, after.attempt_id) == (after.pk, first.attempt.pk, second.attempt.pk)
+    assert after.verified_at > before.verified_at
+
+
+def test_another_purpose_is_another_record(telroi: Simulator, ada: User) -> None:
+    for purpose in ("", "payout"):
+        called = call(telroi, user=ada, purpose=purpose)
+        called.check(called.code)
+        let_time_pass(61, telroi)
+
+    assert sorted(VerifiedPhone.objects.values_list("purpose", flat=True)) == ["", "payout"]
+
+
+def test_wrong_codes_use_up_the_tries_and_the_last_one_locks(telroi: Simulator, called: Called, heard: Heard) -> None:
+    results = [called.check(wrong(called.code, by=by)) for by in (1, 2, 3, 4)]
+
+    assert [(str(result.outcome), result.tries_left) for result in results] == [
+        ("wrong_code", 2),
+        ("wrong_code", 1),
+        ("locked", 0),
+        ("locked", 0),
+    ]
+    row = called.row()
+    assert (row.status, row.tries, row.due_at, checks(telroi)) == ("locked", 3, None, 3)
+    assert heard.names == ["call_placed", *["code_rejected"] * 3]
+
+
+def test_a_locked_attempt_takes_no_right_code(telroi: Simulator, called: Called) -> None:
+    for by in (1, 2, 3):
+        called.check(wrong(called.code, by=by))
+
+    outcome = called.outcome(called.code)
+
+    assert (outcome, called.row().status, checks(telroi)) == ("locked", "locked", 3)
+
+
+def test_the_right_code_on_the_last_try_verifies(called: Called) -> None:
+    for by in (1, 2):
+        called.check(wrong(called.code, by=by))
+
+    assert called.outcome(called.code) == "verified"
+
+
+def test_tries_left_is_the_smaller_of_ours_and_telrois(telroi: Simulator, called: Called) -> None:
+    telroi.set_policy(tries=2)
+
+    first, second = called.check(wrong(called.code)), called.check(wrong(called.code, by=2))
+
+    assert (first.outcome, first.tries_left, first.attempt.tries_left) == ("wrong_code", 1, 2)
+    assert (second.outcome, second.tries_left, second.attempt.status) == ("locked", 0, "locked")
+
+
+def test_a_site_may_allow_fewer_tries_than_telroi(telroi: Simulator, configure: Configure) -> None:
+    configure(CODE_TRIES=1)
+    called = call(telroi)
+
+    result = called.check(wrong(called.code))
+
+    assert (result.outcome, result.tries_left, called.row().status) == ("locked", 0, "locked")
+
+
+def test_an_attempt_keeps_the_tries_it_began_with(telroi: Simulator, configure: Configure, called: Called) -> None:
+    configure(CODE_TRIES=1)
+
+    result = called.check(wrong(called.code))
+
+    assert (result.outcome, result.tries_left) == ("wrong_code", 2)
+
+
+@pytest.mark.parametrize("code", MALFORMED, ids=ascii)
+def test_what_is_no_code_costs_no_try(telroi: Simulator, called: Called, code: str) -> None:
+    result = called.check(code)
+
+    assert (result.outcome, result.tries_left, called.row().tries, checks(telroi)) == ("invalid_code", 3, 0, 0)
+
+
+@pytest.mark.parametrize("spelling", ["{0}-{1}", " {0} {1} ", "{0} - {1}", "-{0}{1}-"])
+def test_spaces_and_dashes_are_passed_over(called: Called, spelling: str) -> None:
+    typed = spelling.format(called.code[:3], called.code[3:])
+
+    assert called.outcome(typed) == "verified"
+
+
+def test_a_code_is_too_late_after_its_time(telroi: Simulator, called: Called) -> None:
+    let_time_pass(301)
+
+    outcome = called.outcome(called.code)
+
+    assert (outcome, called.row().status, checks(telroi)) == ("expired", "expired", 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("queued", "not_ready"),
+        ("dialing", "not_ready"),
+        ("failed", "closed"),
+        ("canceled", "closed"),
+        ("superseded", "closed"),
+        ("locked", "locked"),
+        ("expired", "expired"),
+        ("verified", "verified"),
+    ],
+)
+def test_where_no_code_is_judged_the_outcome_says_why(
+    telroi: Simulator, called: Called, status: str, outcome: str
+) -> None:
+    VerificationAttempt.objects.update(status=status)
+
+    result = called.check(wrong(called.code))
+
+    assert (result.outcome, result.tries_left, called.row().status) == (outcome, 0, status)
+    assert (called.row().tries, checks(telroi)) == (0, 0)
+
+
+def test_a_site_without_a_key_judges_nothing(telroi: Simulator, called: Called, configure: Configure) -> None:
+    configure(API_KEY="")
+
+    result = called.check(called.code)
+
+    assert (result.outcome, result.tries_left, called.row().tries) == ("unavailable", 3, 0)
+
+
+class TestACodeWhoseAnswerWasLost:
+    """It may have been the right one, or not. Telroi says ``already_verified`` to everything after a right one."""
+
+    @staticmethod
+    def lose(telroi: Simulator, called: Called, code: str) -> str:
+        telroi.fail_next("close", on="verify")
+        return called.outcome(code)
+
+    def test_verifies_when_it_is_typed_again(self, telroi: Simulator, called: Called, heard: Heard) -> None:
+        self.lose(telroi, called, called.code)
+
+        outcome = called.outcome(called.code)
+
+        assert (outcome, called.row().tries, called.row().doubt_digest) == ("verified", 1, "")
+        assert heard.names.count("phone_verified") == 1
+
+    def test_verifies_when_it_is_typed_again_even_on_the_last_try(self, telroi: Simulator, called: Called) -> None:
+        for by in (1, 2):
+            called.check(wrong(called.code, by=by))
+        self.lose(telroi, called, called.code)
+
+        outcome = called.outcome(called.code)
+
+        assert (outcome, called.row().tries) == ("verified", 3)
+
+    def test_may_be_typed_again_until_an_answer_comes(self, telroi: Simulator, called: Called) -> None:
+        outcomes = [self.lose(telroi, called, called.code) for _ in range(5)]
+
+        assert outcomes == ["unavailable"] * 5
+        assert called.row().tries == 1
+        assert called.outcome(called.code) == "verified"
+
+    def test_writes_the_record_of_its_user(self, telroi: Simulator, ada: User) -> None:
+        called = call(telroi, user=ada)
+        self.lose(telroi, called, called.code)
+
+        called.check(called.code)
+
+        assert VerifiedPhone.objects.get().attempt_id == called.attempt.pk
+
+    def test_makes_no_other_code_right(self, telroi: Simulator, called: Called, heard: Heard) -> None:
+        self.lose(telroi, called, called.code)
+
+        outcome = called.outcome(wrong(called.code))
+
+        assert (outcome, called.row().status) == ("closed", "locked")
+        assert "phone_verified" not in heard.names
+        assert called.outcome(called.code) == "locked"
+
+    def test_is_wrong_when_telroi_says_so_later(self, telroi: Simulator, called: Called) -> None:
+        self.lose(telroi, called, wrong(called.code))
+
+        again = called.check(wrong(called.code))
+
+        assert (again.outcome, again.tries_left, called.row().tries) == ("wrong_code", 1, 1)
+        assert called.row().doubt_digest == ""
+        assert called.outcome(called.code) == "verified"
+
+    def test_is_never_right_beside_another_one_in_doubt(self, telroi: Simulator, called: Called) -> None:
+        self.lose(telroi, called, wrong(called.code))
+        self.lose(telroi, called, called.code)
+
+        outcomes = [called.outcome(called.code), called.outcome(called.code)]
+
+        assert outcomes == ["closed", "locked"]
+        assert (called.row().status, called.row().tries) == ("locked", 3)
+
+    def test_is_never_right_again_once_two_were_in_doubt(self, telroi: Simulator, called: Called) -> None:
+        self.lose(telroi, called, called.code)
+        self.lose(telroi, called, wrong(called.code))
+
+        outcome = self.lose(telroi, called, called.code)
+
+        assert (outcome, called.row().tries) == ("unavailable", 3)
+        assert called.outcome(called.code) == "locked"
+
+    def test_on_the_last_try_leaves_every_other_code_waiting(self, telroi: Simulator, called: Called) -> None:
+        for by in (1, 2):
+            called.check(wrong(called.code, by=by))
+        self.lose(telroi, called, called.code)
+
+        outcome = called.outcome(wrong(called.code, by=3))
+
+        assert (outcome, called.row().status, checks(telroi)) == ("in_progress", "placed", 3)
+
+    def test_that_is_wrong_on_the_last_try_locks_when_it_is_typed_again(
+        self, telroi: Simulator, called: Called, heard: Heard
+    ) -> None:
+        telroi.set_policy(tries=9)
+        for by in (1, 2):
+            called.check(wrong(called.code, by=by))
+        self.lose(telroi, called, wrong(called.code, by=3))
+
+        outcome = called.outcome(wrong(called.code, by=3))
+
+        assert (outcome, called.row().status, called.row().tries) == ("locked", "locked", 3)
+        assert heard.names.count("code_rejected") == 3
+
+    def test_keeps_its_try_when_telroi_cannot_be_reached_the_second_time(
+        self, telroi: Simulator, called: Called
+    ) -> None:
+        self.lose(telroi, called, called.code)
+        with telroi.refusing():
+            outcome = called.outcome(called.code)
+
+        assert (outcome, called.row().tries) == ("unavailable", 1)
+        assert called.outcome(called.code) == "verified"
+
+    def test_is_not_in_the_row_in_any_readable_way(self, telroi: Simulator, called: Called) -> None:
+        self.lose(telroi, called, called.code)
+
+        other = VerificationAttempt.objects.create(
+            phone_id=NUMBER, status="placed", max_tries=3, expires_at=called.row().expires_at, dispatch="inline"
+        )
+        digests = {Guess.at(each, called.code).digest for each in (called.row(), other)}
+
+        assert called.row().doubt_digest in digests
+        assert len(digests) == 2
+
+    def test_is_too_late_when_its_time_is_over(self, telroi: Simulator, called: Called) -> None:
+        self.lose(telroi, called, called.code)
+        let_time_pass(301)
+
+        assert (called.outcome(called.code), checks(telroi)) == ("expired", 1)
+
+
+class TestATestKey:
+    """It approves everyone."""
+
+    @pytest.fixture(autouse=True)
+    def _test_key(self, telroi: Simulator, configure: Configure) -> None:
+        configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
+
+    def test_verifies_by_number_where_it_is_allowed(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        wrong_one = services.check_code(attempt.uuid, "123456")
+        right_one = services.check_code(attempt.uuid, "000000")
+
+        assert attempt.telroi_id.startswith("otp_test_")
+        assert (attempt.livemode, wrong_one.outcome, wrong_one.tries_left) == (False, "wrong_code", 2)
+        assert right_one.outcome == "verified"
+
+    def test_locks_after_our_own_tries(self) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        outcomes = [str(services.check_code(attempt.uuid, "123456").outcome) for _ in range(3)]
+
+        assert outcomes == ["wrong_code", "wrong_code", "locked"]
+
+    def test_is_judged_by_number_only_while_its_call_is_the_newest(self, telroi: Simulator, ada: User) -> None:
+        old = services.start_verification(NUMBER)
+        let_time_pass(61, telroi)
+        services.start_verification(NUMBER, user=ada)
+
+        result = services.check_code(old.uuid, "000000")
+
+        old.refresh_from_db()
+        assert (result.outcome, old.status, old.due_at, checks(telroi)) == ("closed", "superseded", None, 0)
+
+
+class TestAYesOfATestKey:
+    """Where no test key is allowed it is worth nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _worthless(self, telroi: Simulator) -> None:
+        telroi.fail_always("fields", on="verify", change={"status": "verified", "verified": True, "livemode": False})
+
+    def test_verifies_nobody_and_alerts_the_site(self, called: Called, heard: Heard) -> None:
+        outcome = called.outcome(called.code)
+
+        assert (outcome, called.row().status) == ("unavailable", "placed")
+        assert sorted(heard.names) == ["alert", "call_placed"]
+        assert CallControl.objects.count() == 0
+
+    def test_counts_where_it_is_allowed(self, called: Called, configure: Configure) -> None:
+        configure(ALLOW_TEST_KEY=True)
+
+        assert called.outcome(called.code) == "verified"
+
+    def test_uses_up_the_tries_and_then_the_attempt_is_locked(self, called: Called) -> None:
+        outcomes = [called.outcome(called.code) for _ in range(4)]
+
+        assert outcomes == ["unavailable", "unavailable", "unavailable", "locked"]
+        assert called.row().status == "locked"
+
+
+class TestACallWithoutAnId:
+    """Telroi judges by number, and by the newest call alone."""
+
+    @pytest.fixture
+    def called(self, telroi: Simulator) -> Called:
+        telroi.fail_next("close", on="send")
+        return call(telroi)
+
+    def test_is_judged_by_its_number(self, called: Called) -> None:
+        outcome = called.outcome(called.code)
+
+        assert (outcome, called.row().status, called.row().telroi_id) == ("verified", "verified", None)
+
+    def test_is_judged_no_more_when_a_newer_call_went_out(self, telroi: Simulator, called: Called) -> None:
+        let_time_pass(61, telroi)
+        newer = call(telroi)
+
+        outcomes = [called.outcome(newer.code), called.outcome(called.code), newer.outcome(newer.code)]
+
+        assert outcomes == ["closed", "closed", "verified"]
+        assert (called.row().status, checks(telroi)) == ("superseded", 1)
+
+    def test_is_still_judged_when_the_newer_call_certainly_was_not_placed(
+        self, telroi: Simulator, called: Called
+    ) -> None:
+        let_time_pass(61, telroi)
+        telroi.fail_next("insufficient_funds")
+        services.start_verification(NUMBER)
+
+        assert called.outcome(called.code) == "verified"
+
+
+def test_an_older_call_with_an_id_is_judged_by_its_id(telroi: Simulator, called: Called) -> None:
+    let_time_pass(61, telroi)
+    newer = call(telroi)
+
+    assert (called.outcome(called.code), newer.outcome(newer.code)) == ("verified", "verified")
+
+
+def test_the_code_of_one_call_is_wrong_for_another(telroi: Simulator, called: Called) -> None:
+    let_time_pass(61, telroi)
+    telroi.next_otp(code=wrong(called.code))
+    newer = call(telroi)
+
+    assert (called.outcome(newer.code), newer.outcome(called.code)) == ("wrong_code", "wrong_code")
+
+
+class TestAnAttemptOfAUser:
+    """It answers to that user alone."""
+
+    @pytest.fixture
+    def called(self, telroi: Simulator, ada: User) -> Called:
+        return call(telroi, user=ada)
+
+    def test_does_not_exist_for_anybody_else(self, telroi: Simulator, called: Called, ben: User) -> None:
+        for stranger in (ben, None, AnonymousUser()):
+            for _ in range(5):
+                with pytest.raises(AttemptNotFound):
+                    services.check_code(called.attempt.uuid, called.code, user=stranger)
+
+        assert (called.row().tries, checks(telroi)) == (0, 0)
+        assert called.outcome(called.code) == "verified"
+
+    def test_is_neither_followed_nor_canceled_nor_called_again_by_anybody_else(self, called: Called, ben: User) -> None:
+        for serve in (services.follow, services.cancel_verification, services.call_again):
+            with pytest.raises(AttemptNotFound):
+                serve(called.attempt.uuid, user=ben)
+
+        assert called.row().status == "placed"
+
+    def test_outlives_its_user_as_evidence_only(self, telroi: Simulator, called: Called, ada: User) -> None:
+        uuid = called.attempt.uuid
+        ada.delete()
+
+        result = services.check_code(uuid, called.code)
+
+        assert (result.outcome, VerifiedPhone.objects.count()) == ("verified", 0)
+
+
+NOTHINGS = [UUID(int=7), str(UUID(int=7)), "", "x", "1" * 10**6, "'; DROP TABLE", "\ud800", "../etc"]
+
+
+@pytest.mark.parametrize("uuid", NOTHINGS, ids=range(len(NOTHINGS)))
+def test_an_id_of_nothing_is_not_found(telroi: Simulator, uuid: Any) -> None:
+    for ask in (services.follow, services.cancel_verification, services.call_again):
+        with pytest.raises(AttemptNotFound):
+            ask(uuid)
+    with pytest.raises(AttemptNotFound):
+        services.check_code(uuid, "123456")
+
+
+def test_an_attempt_without_a_user_answers_to_whoever_knows_its_id(called: Called, ben: User) -> None:
+    result = services.check_code(str(called.attempt.uuid), called.code, user=ben)
+
+    assert (result.outcome, VerifiedPhone.objects.count()) == ("verified", 0)
+
+
+def test_a_bad_key_found_while_judging_holds_back_calls_too(telroi: Simulator, called: Called, heard: Heard) -> None:
+    telroi.revoke_key(telroi.api_key)
+
+    called.check(called.code)
+
+    assert CallControl.objects.get().paused_reason == "misconfigured"
+    assert sorted(heard.names) == ["alert", "call_placed"]
+
+
+def test_every_judged_code_leaves_an_event(telroi: Simulator, called: Called) -> None:
+    called.check(wrong(called.code))
+    telroi.fail_next("close", on="verify")
+    called.check(wrong(called.code, by=2))
+    called.check("not a code")
+
+    kinds = AttemptEvent.objects.order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == ["code_rejected", "code_unjudged"]
+
+
+def test_judging_never_rings_anybody(telroi: Simulator, called: Called) -> None:
+    for code in (wrong(called.code), "x", called.code):
+        called.check(code)
+
+    assert sends(telroi) == 1

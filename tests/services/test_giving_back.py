@@ -1,0 +1,140 @@
+"""A call that turns out not to count gives its moment back: to the number and to the site's day, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from django_telroi import services
+from django_telroi.domain.states import Status
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services.moves import move_and_give_back
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, commit, moments, sends
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _ceiling(configure: Configure, telroi: Simulator) -> None:
+    configure(CALLS_PER_DAY_TOTAL=5)
+
+
+def queued() -> VerificationAttempt:
+    """A call that waits for its caller's commit."""
+    with transaction.atomic():
+        return services.start_verification(NUMBER)
+
+
+def counted() -> tuple[int, int]:
+    """The calls that count: for the number, and for the site's day."""
+    return len(moments()), CallControl.objects.get().day_calls
+
+
+def give_up(attempt: VerificationAttempt) -> bool:
+    now = attempt.created_at + timedelta(seconds=1)
+    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None}
+    return move_and_give_back(attempt, canceled, from_=(Status.QUEUED,), now=now, using="default")
+
+
+def test_a_placed_call_counts_for_its_number_and_for_the_site() -> None:
+    services.start_verification(NUMBER)
+
+    assert counted() == (1, 1)
+
+
+@pytest.mark.parametrize("fault", ["insufficient_funds", "unauthorized", "rate_limited", "service_unavailable"])
+def test_a_call_that_telroi_did_not_place_counts_for_neither(telroi: Simulator, fault: str) -> None:
+    telroi.fail_next(fault)
+
+    services.start_verification(NUMBER)
+
+    assert counted() == (0, 0)
+
+
+def test_a_call_that_nobody_could_be_asked_for_counts_for_neither(telroi: Simulator) -> None:
+    with telroi.refusing():
+        services.start_verification(NUMBER)
+
+    assert counted() == (0, 0)
+
+
+@pytest.mark.parametrize("fault", ["close", "otp_failed"])
+def test_a_call_that_may_have_rung_counts_for_both(telroi: Simulator, fault: str) -> None:
+    telroi.fail_next(fault)
+
+    services.start_verification(NUMBER)
+
+    assert counted() == (1, 1)
+
+
+def test_a_waiting_call_counts_until_it_is_given_up() -> None:
+    attempt = queued()
+    before = counted()
+
+    services.cancel_verification(attempt.uuid)
+
+    assert (before, counted()) == ((1, 1), (0, 0))
+
+
+def test_a_waiting_call_counts_until_its_deadline(telroi: Simulator) -> None:
+    attempt = queued()
+
+    standing = services.follow(attempt.uuid, now=attempt.created_at + timedelta(seconds=120))
+
+    assert (standing.attempt.status, standing.attempt.error_code, counted()) == ("expired", "deadline", (0, 0))
+    commit()
+    assert sends(telroi) == 0
+
+
+def test_giving_up_twice_gives_back_once() -> None:
+    services.start_verification(OTHER_NUMBER)
+    attempt = queued()
+    again = VerificationAttempt.objects.get(pk=attempt.pk)
+
+    assert (give_up(attempt), give_up(again)) == (True, False)
+    assert counted() == (0, 1)
+
+
+def test_who_gives_up_a_call_that_was_placed_meanwhile_gives_nothing_back() -> None:
+    attempt = queued()
+    as_it_was = VerificationAttempt.objects.get(pk=attempt.pk)
+    commit()
+
+    assert give_up(as_it_was) is False
+    assert counted() == (1, 1)
+    attempt.refresh_from_db()
+    assert (attempt.status, moments()) == ("placed", (attempt.dialed_at,))
+
+
+def test_a_waiting_call_that_another_one_replaces_does_not_count_beside_it(telroi: Simulator) -> None:
+    attempt = queued()
+
+    again = services.call_again(attempt.uuid, now=attempt.created_at + timedelta(seconds=60))
+
+    attempt.refresh_from_db()
+    assert (attempt.status, again.status) == ("superseded", "placed")
+    assert counted() == (1, 1)
+    commit()
+    assert sends(telroi) == 1
+
+
+def test_the_last_call_of_the_day_can_be_replaced_while_it_waits(configure: Configure) -> None:
+    configure(CALLS_PER_DAY_TOTAL=1)
+    attempt = queued()
+
+    again = services.call_again(attempt.uuid, now=attempt.created_at + timedelta(seconds=60))
+
+    assert (again.status, counted()) == ("placed", (1, 1))
+
+
+def test_a_number_is_free_again_in_every_list_once_its_call_does_not_count(telroi: Simulator) -> None:
+    telroi.fail_next("service_unavailable")
+
+    services.start_verification(NUMBER)
+
+    phone = PhoneNumber.objects.get()
+    assert (phone.calls, phone.next_call_at, phone.limited_by) == ([], None, "")

@@ -1,0 +1,407 @@
+"""What becomes of a call: the table of answers, each met on a real socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from django_telroi import services
+from django_telroi.backends.locmem import LocmemBackend
+from django_telroi.client import OtpCall
+from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
+from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services.alerts import Alert, raise_alert
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, moments, sends
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """What an answer makes of an attempt. ``hold`` and ``pause`` in seconds."""
+
+    status: str
+    error_code: str = ""
+    counts: bool = False
+    hold: int = 0
+    pause: int = 0
+    pause_reason: str = ""
+    alerts: list[str] = field(default_factory=list)
+
+
+PLACED = Becomes("placed", counts=True)
+INVALID = Becomes("failed", "invalid")
+BAD_KEY = Becomes("failed", "misconfigured", pause=60, pause_reason="misconfigured", alerts=["misconfigured"])
+BAD_ADDRESS = Becomes("failed", "misconfigured", alerts=["misconfigured"])
+LATER = Becomes("failed", "unavailable")
+CALL_FAILED = Becomes("unknown", "call_failed", counts=True)
+NO_REPLY = Becomes("unknown", "no_reply", counts=True)
+
+ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
+    # A good answer, however oddly it travels.
+    ("chunked", {}, PLACED),
+    ("without_length", {}, PLACED),
+    ("slow", {"seconds": 0.1}, PLACED),
+    ("no_livemode", {}, PLACED),
+    ("status_failed", {}, PLACED),
+    # Telroi certainly rang nobody.
+    ("invalid", {}, INVALID),
+    ("malformed", {}, INVALID),
+    ("not_verifiable", {}, INVALID),
+    ("unauthorized", {}, BAD_KEY),
+    ("forbidden", {}, BAD_KEY),
+    ("not_found", {}, BAD_ADDRESS),
+    ("method_not_allowed", {}, BAD_ADDRESS),
+    ("rate_limited", {"wait": 42}, Becomes("failed", "rate_limited", hold=42)),
+    ("rate_limited", {"wait": 86400}, Becomes("failed", "rate_limited", hold=86400)),
+    ("rate_limited", {"wait": 99999}, Becomes("failed", "rate_limited", hold=60)),
+    ("rate_limited", {"wait": "a while"}, Becomes("failed", "rate_limited", hold=60)),
+    ("rate_limited", {"message": "Slow down."}, Becomes("failed", "rate_limited", hold=60)),
+    (
+        "key_limited",
+        {"wait": 56},
+        Becomes("failed", "unavailable", pause=56, pause_reason="key_limited", alerts=["key_limited"]),
+    ),
+    ("service_unavailable", {}, LATER),
+    ("insufficient_funds", {}, Becomes("failed", "insufficient_funds", alerts=["insufficient_funds"])),
+    # Telroi gave up on its carrier.
+    ("otp_failed", {}, CALL_FAILED),
+    ("gateway_500", {"rings": True}, CALL_FAILED),
+    ("vendor_unreachable", {}, CALL_FAILED),
+    ("server_error", {"status": 500}, CALL_FAILED),
+    ("server_error", {"status": 503}, CALL_FAILED),
+    ("server_error", {"status": 504}, CALL_FAILED),
+    ("proxy_page", {"status": 502}, CALL_FAILED),
+    ("proxy_page", {"status": 503}, CALL_FAILED),
+    # Nobody can say what happened.
+    ("reset_unread", {}, NO_REPLY),
+    ("reset", {}, NO_REPLY),
+    ("close", {}, NO_REPLY),
+    ("cut_headers", {}, NO_REPLY),
+    ("cut_body", {}, NO_REPLY),
+    ("reset_body", {}, NO_REPLY),
+    ("not_http", {}, NO_REPLY),
+    ("early_hints", {}, NO_REPLY),
+    ("endless_headers", {}, NO_REPLY),
+    ("huge_header", {}, NO_REPLY),
+    ("huge_body", {}, NO_REPLY),
+    ("gzip", {}, NO_REPLY),
+    ("login", {}, NO_REPLY),
+    ("login_page", {}, NO_REPLY),
+    ("redirect", {"status": 301}, NO_REPLY),
+    ("redirect", {"status": 307}, NO_REPLY),
+    ("empty_body", {}, NO_REPLY),
+    ("not_json", {}, NO_REPLY),
+    ("not_utf8", {}, NO_REPLY),
+    ("json_null", {}, NO_REPLY),
+    ("json_list", {}, NO_REPLY),
+    ("json_object", {}, NO_REPLY),
+    ("json_deep", {}, NO_REPLY),
+    ("json_nan", {}, NO_REPLY),
+    ("json_cut", {}, NO_REPLY),
+    ("json_bom", {}, NO_REPLY),
+    ("no_id", {}, NO_REPLY),
+    ("null_id", {}, NO_REPLY),
+    ("empty_id", {}, NO_REPLY),
+    ("number_id", {}, NO_REPLY),
+    ("other_to", {}, NO_REPLY),
+]
+SILENCES: list[tuple[str, dict[str, Any]]] = [
+    ("hang", {}),
+    ("drip_headers", {"every": 0.05}),
+    ("drip_body", {"every": 0.05}),
+]
+SIGNALS_OF = {"placed": ["call_placed"], "failed": ["call_failed"], "unknown": []}
+
+
+def what_became(attempt: VerificationAttempt, heard: Heard) -> Becomes:
+    attempt = VerificationAttempt.objects.select_related("phone").get(pk=attempt.pk)
+    now, phone, control = datetime.now(UTC), attempt.phone, CallControl.objects.first() or CallControl()
+    return Becomes(
+        status=attempt.status,
+        error_code=attempt.error_code,
+        counts=phone.moments == (attempt.dialed_at,),
+        hold=seconds_until(phone.held_until, now),
+        pause=seconds_until(control.paused_until, now),
+        pause_reason=control.paused_reason,
+        alerts=[told["kind"] for name, told in heard.told if name == "alert"],
+    )
+
+
+def seconds_until(moment: datetime | None, now: datetime) -> int:
+    """Rounded up to a whole second, within which a test has its turn."""
+    return 0 if moment is None else round((moment - now) / timedelta(seconds=1) + 0.45)
+
+
+@pytest.mark.parametrize(("fault", "options", "becomes"), ANSWERS, ids=[f"{row[0]}-{row[1]}" for row in ANSWERS])
+def test_each_answer_to_a_call_becomes_what_the_table_says(
+    telroi: Simulator, heard: Heard, fault: str, options: dict[str, Any], becomes: Becomes
+) -> None:
+    telroi.fail_next(fault, on="send", **options)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert what_became(attempt, heard) == becomes
+    assert sends(telroi) == 1
+    assert [name for name in heard.names if name != "alert"] == SIGNALS_OF[becomes.status]
+
+
+@pytest.mark.parametrize(("fault", "options"), SILENCES, ids=[row[0] for row in SILENCES])
+@pytest.mark.usefixtures("impatient")
+def test_nobody_knows_what_became_of_a_call_whose_answer_takes_too_long(
+    telroi: Simulator, heard: Heard, fault: str, options: dict[str, Any]
+) -> None:
+    telroi.fail_next(fault, on="send", **options)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert what_became(attempt, heard) == NO_REPLY
+    assert sends(telroi) == 1
+    assert heard.names == []
+
+
+def test_a_call_that_certainly_was_not_sent_is_sent_once_more_and_then_fails(telroi: Simulator, heard: Heard) -> None:
+    with telroi.refusing():
+        attempt = services.start_verification(NUMBER)
+
+    assert what_became(attempt, heard) == Becomes("failed", "unreachable")
+    assert sends(telroi) == 0
+    assert heard.names == ["call_failed"]
+
+
+class ScriptedBackend(LocmemBackend):
+    """Raises what the script says, in order, and then places calls."""
+
+    rings = True
+    script: list[Exception] = []
+    asked = 0
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        type(self).asked += 1
+        if self.script:
+            raise self.script.pop(0)
+        return super().place_call(to, code_length=code_length, language=language)
+
+
+@pytest.fixture
+def scripted(configure: Configure) -> type[ScriptedBackend]:
+    configure(BACKEND=f"{__name__}.ScriptedBackend")
+    ScriptedBackend.script, ScriptedBackend.asked = [], 0
+    return ScriptedBackend
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "asked"),
+    [
+        ([ApiUnreachable()], "placed", 2),
+        ([ApiUnreachable(), ApiUnreachable()], "failed", 2),
+        ([ApiUnreachable(), ApiOutcomeUnknown()], "unknown", 2),
+        ([ApiOutcomeUnknown()], "unknown", 1),
+        ([ZeroDivisionError()], "unknown", 1),
+        ([ApiUnreachable(), ZeroDivisionError()], "unknown", 2),
+    ],
+)
+def test_only_what_was_not_sent_is_repeated_and_only_once(
+    scripted: type[ScriptedBackend], script: list[Exception], status: str, asked: int
+) -> None:
+    scripted.script = list(script)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert (attempt.status, scripted.asked) == (status, asked)
+
+
+def test_a_placed_call_is_written_down_with_what_telroi_said(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+
+    attempt.refresh_from_db()
+    [call] = telroi.calls
+    assert (attempt.telroi_id, attempt.livemode, attempt.error_code, attempt.closed_at) == (call.id, True, "", None)
+    assert attempt.dialed_at <= attempt.placed_at < attempt.expires_at == attempt.due_at
+
+
+def test_a_failed_call_is_closed_and_nobody_needs_to_look_at_it_again(telroi: Simulator) -> None:
+    telroi.fail_next("insufficient_funds")
+
+    attempt = services.start_verification(NUMBER)
+
+    attempt.refresh_from_db()
+    assert (attempt.due_at, attempt.error_detail) == (None, "insufficient_funds")
+    assert attempt.closed_at >= attempt.dialed_at
+
+
+def test_an_unknown_call_is_due_when_its_code_expires(telroi: Simulator) -> None:
+    telroi.fail_next("close")
+
+    attempt = services.start_verification(NUMBER)
+
+    attempt.refresh_from_db()
+    assert (attempt.due_at, attempt.closed_at, attempt.telroi_id) == (attempt.expires_at, None, None)
+
+
+@pytest.mark.parametrize(("theirs", "is_believed"), [(120, True), (3600, False), (-10, False)])
+def test_telrois_expiry_is_believed_only_if_it_is_earlier_and_still_ahead(
+    telroi: Simulator, theirs: int, is_believed: bool
+) -> None:
+    moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=theirs)
+    telroi.fail_next("fields", change={"expires_at": moment.isoformat()})
+
+    attempt = services.start_verification(NUMBER)
+
+    assert (attempt.expires_at == moment) is is_believed
+    assert is_believed or attempt.expires_at == attempt.dialed_at + timedelta(seconds=300)
+
+
+def test_an_id_that_another_attempt_has_is_no_usable_id(telroi: Simulator, heard: Heard) -> None:
+    first = services.start_verification(OTHER_NUMBER)
+    telroi.fail_next("fields", to=NUMBER, change={"id": first.telroi_id})
+
+    second = services.start_verification(NUMBER)
+
+    second.refresh_from_db()
+    assert (second.status, second.error_code, second.telroi_id) == ("unknown", "no_reply", None)
+    assert len(moments()) == 1
+    assert heard.names == ["call_placed"]
+
+
+def test_the_words_of_telroi_are_cut_and_cleaned_for_staff(telroi: Simulator) -> None:
+    telroi.fail_next("otp_failed", message=f"Trunk\r\n to {NUMBER} is\x00congested " + "x" * 300)
+
+    attempt = services.start_verification(NUMBER)
+
+    attempt.refresh_from_db()
+    assert attempt.error_detail.startswith("Trunk to [hidden] is congested xxx")
+    assert len(attempt.error_detail) == 200
+
+
+def test_a_number_that_telroi_limits_is_held_for_us_as_long_as_it_said(telroi: Simulator) -> None:
+    telroi.fail_next("rate_limited", wait=42)
+
+    attempt = services.start_verification(NUMBER)
+
+    phone = PhoneNumber.objects.get()
+    standing = services.follow(attempt.uuid)
+    assert (phone.limited_by, phone.next_call_at, phone.calls) == ("held", phone.held_until, [])
+    assert (standing.refusal.code, standing.refusal.retry_after) == ("held", standing.call_again_in)
+    assert 40 <= standing.call_again_in <= 43
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("invalid", "not_callable"),
+        ("unauthorized", "misconfigured"),
+        ("rate_limited", "held"),
+        ("key_limited", "unavailable"),
+        ("service_unavailable", "unavailable"),
+        ("insufficient_funds", "unavailable"),
+    ],
+)
+def test_a_failed_call_amounts_to_a_refusal(telroi: Simulator, fault: str, code: str) -> None:
+    telroi.fail_next(fault)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert services.follow(attempt.uuid).refusal.code == code
+
+
+@pytest.mark.parametrize(("fault", "wait"), [("key_limited", 56), ("unauthorized", 60)])
+def test_a_call_that_fails_because_of_the_key_says_how_long_every_call_waits(
+    telroi: Simulator, fault: str, wait: int
+) -> None:
+    telroi.fail_next(fault)
+
+    attempt = services.start_verification(NUMBER)
+
+    standing = services.follow(attempt.uuid)
+    assert standing.refusal.retry_after == standing.call_again_in
+    assert wait - 2 <= standing.call_again_in <= wait + 1
+
+
+@pytest.mark.parametrize("fault", ["placed", "close", "otp_failed"])
+def test_no_other_attempt_amounts_to_a_refusal(telroi: Simulator, fault: str) -> None:
+    if fault != "placed":
+        telroi.fail_next(fault)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert services.follow(attempt.uuid).refusal is None
+
+
+def test_a_call_that_did_not_count_may_be_asked_for_again_at_once(telroi: Simulator) -> None:
+    telroi.fail_next("insufficient_funds")
+    services.start_verification(NUMBER)
+
+    second = services.start_verification(NUMBER)
+
+    assert second.status == "placed"
+    assert moments() == (second.dialed_at,)
+
+
+def test_the_same_alert_is_raised_once_an_hour(telroi: Simulator, heard: Heard) -> None:
+    telroi.fail_next("insufficient_funds", times=3)
+    for _ in range(3):
+        services.start_verification(NUMBER)
+
+    assert heard.names.count("alert") == 1
+    assert AttemptEvent.objects.filter(kind="alert", attempt=None, phone=None).count() == 1
+
+
+def test_an_alert_is_raised_again_when_its_hour_is_over(db: None, heard: Heard) -> None:
+    first = datetime(2027, 3, 1, 10, 50, tzinfo=UTC)
+
+    for minutes in (0, 9, 11, 59, 61, 100, 122):
+        raise_alert(Alert.KEY_LIMITED, now=first + timedelta(minutes=minutes), using="default")
+
+    times = AttemptEvent.objects.order_by("id").values_list("at", flat=True)
+    assert [(at - first) / timedelta(minutes=1) for at in times] == [0, 61, 122]
+    assert heard.names == ["alert"] * 3
+
+
+def test_two_alerts_of_different_kinds_are_two(db: None, heard: Heard) -> None:
+    now = datetime(2027, 3, 1, 10, 50, tzinfo=UTC)
+
+    raise_alert(Alert.KEY_LIMITED, now=now, using="default")
+    raise_alert(Alert.INSUFFICIENT_FUNDS, now=now, using="default")
+
+    assert [told["kind"] for _, told in heard.told] == ["key_limited", "insufficient_funds"]
+
+
+def test_a_receiver_that_fails_harms_nobody(telroi: Simulator, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    from django_telroi import signals
+
+    def receiver(**told: Any) -> None:
+        raise ZeroDivisionError
+
+    signals.call_placed.connect(receiver)
+    try:
+        attempt = services.start_verification(NUMBER)
+    finally:
+        names = heard.names
+        signals.call_placed.disconnect(receiver)
+
+    assert (attempt.status, names) == ("placed", ["call_placed"])
+
+
+def test_a_redirect_is_not_followed_anywhere(telroi: Simulator) -> None:
+    with Simulator() as elsewhere:
+        telroi.fail_next("redirect", location=f"{elsewhere.base_url}/v1/otp", status=307)
+
+        attempt = services.start_verification(NUMBER)
+
+    assert (attempt.status, elsewhere.requests) == ("unknown", [])
+
+
+def test_a_person_who_waits_as_told_is_rung_again(telroi: Simulator) -> None:
+    telroi.fail_next("rate_limited", wait=42)
+    services.start_verification(NUMBER)
+    let_time_pass(43, telroi)
+
+    attempt = services.start_verification(NUMBER)
+
+    assert attempt.status == "placed"

@@ -1,0 +1,93 @@
+"""Every code has a sentence that says what happened and what to do, and none says more than anybody can know."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.utils import timezone, translation
+
+from django_telroi import services
+from django_telroi.domain.states import Status
+from django_telroi.errors import VerificationRefused
+from django_telroi.models import VerificationAttempt
+from django_telroi.services import CheckOutcome
+from django_telroi.services.sentences import (
+    SENTENCES,
+    check_sentence,
+    duration,
+    sentence,
+    standing_sentence,
+    wait_sentence,
+)
+from tests.services.world import NUMBER
+
+CODES = [refusal.code for refusal in VerificationRefused.__subclasses__()]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_refusal_has_a_sentence(code: str) -> None:
+    for wait in (None, 58):
+        said = sentence(code, retry_after=wait)
+        assert said.endswith(".")
+        assert ("58 seconds" in said) is (wait == 58)
+
+
+@pytest.mark.parametrize("outcome", CheckOutcome)
+def test_every_outcome_has_a_sentence(outcome: CheckOutcome) -> None:
+    for left in (0, 1, 2):
+        assert check_sentence(outcome, tries_left=left).endswith(".")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", Status)
+def test_every_standing_has_a_sentence(status: Status) -> None:
+    attempt = services.start_verification(NUMBER)
+    VerificationAttempt.objects.update(status=status)
+
+    assert standing_sentence(services.follow(attempt.uuid)).endswith(".")
+
+
+def test_no_sentence_claims_that_a_call_was_answered_or_delivered() -> None:
+    everything = " ".join(str(each) for each in SENTENCES.values()).lower()
+
+    assert re.search(r"\b(answered|delivered|received|heard)\b", everything) is None
+
+
+def test_the_same_word_for_a_call_and_for_a_code_is_told_apart() -> None:
+    assert sentence("unavailable") != check_sentence(CheckOutcome.UNAVAILABLE, tries_left=3)
+    assert "same code" in check_sentence(CheckOutcome.UNAVAILABLE, tries_left=3)
+
+
+@pytest.mark.parametrize(("left", "words"), [(2, "2 tries left"), (1, "1 try left"), (0, "That is not the code.")])
+def test_a_wrong_code_says_how_many_tries_are_left(left: int, words: str) -> None:
+    assert words in check_sentence(CheckOutcome.WRONG_CODE, tries_left=left)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (2, "2 seconds"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (61, "2 minutes"),
+        (3599, "60 minutes"),
+        (3600, "1 hour"),
+        (3601, "2 hours"),
+        (86400, "24 hours"),
+    ],
+)
+def test_a_wait_is_rounded_up(seconds: int, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_long_wait_names_the_time_of_day_where_the_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 3, 1, 20, 0, tzinfo=UTC))
+
+    with timezone.override("Africa/Lagos"), translation.override("en"):
+        today, tomorrow = wait_sentence(3600), wait_sentence(4 * 3600)
+
+    assert today == "You can ask for another call at 10 p.m., in 1 hour."
+    assert tomorrow == "You can ask for another call tomorrow at 1 a.m., in 4 hours."

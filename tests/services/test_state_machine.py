@@ -1,0 +1,277 @@
+"""Any sequence of what people, workers, staff, time and a bad line may do, against what must hold after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from django_telroi import services
+from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCall
+from django_telroi.domain.states import FINAL, MOVES, Status
+from django_telroi.errors import AttemptNotFound, VerificationRefused
+from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.services.state import read_state
+from django_telroi.simulator import Simulator
+from django_telroi.simulator.otp import Otp
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, ROWS, let_time_pass, wrong
+
+NUMBERS = (NUMBER, OTHER_NUMBER)
+JITTER = timedelta(seconds=2)
+"""A call rings a little after its claim, and not always equally much."""
+
+# Of these nobody's phone rings, and no code is judged.
+NOT_DONE = ("invalid", "unauthorized", "rate_limited", "key_limited", "service_unavailable", "insufficient_funds")
+DONE_ALL_THE_SAME = ("close", "reset", "cut_body", "json_object", "login", "no_id", "otp_failed")
+FAULTS = st.none() | st.none() | st.sampled_from(NOT_DONE + DONE_ALL_THE_SAME)
+VERIFY_FAULTS = st.none() | st.sampled_from(("close", "json_object", "key_limited", "service_unavailable"))
+WHICH = st.integers(0, 3)
+WAITS = (1, 20, 61, 125, 301, 3601, 86401)
+
+# The moves that only a webhook or a queue's worker may make are nobody's here.
+OURS = {
+    **MOVES,
+    Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED, Status.FAILED},
+    Status.DIALING: MOVES[Status.DIALING] - {Status.QUEUED},
+}
+
+
+def may_become(old: Status, new: Status) -> bool:
+    """In any number of legal moves."""
+    return old == new or any(may_become(between, new) for between in OURS[old])
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class CrashingBackend(TelroiBackend):
+    """Telroi was asked, and nobody is left to hear the answer."""
+
+    crashes: ClassVar[bool] = False
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        call = super().place_call(to, code_length=code_length, language=language)
+        if CrashingBackend.crashes:
+            raise Crash
+        return call
+
+
+@dataclass
+class Known:
+    """What was seen of an attempt when it was last looked at."""
+
+    status: Status
+    row: dict[str, Any]
+    judged: set[str] = field(default_factory=set)
+
+
+class Verifications(RuleBasedStateMachine):
+    """Holds what must be true of every attempt and number, whatever is done to them."""
+
+    telroi: ClassVar[Simulator]
+    users: ClassVar[Sequence[User | None]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for model in reversed(ROWS):
+            model._default_manager.all().delete()
+        self.telroi.reset()
+        self.telroi.set_policy(cooldown=0, per_hour=10**6, per_day=10**6, tries=99)
+        self.known: dict[int, Known] = {}
+
+    @rule(number=st.sampled_from(NUMBERS), fault=FAULTS, who=st.integers(0, 1))
+    def start(self, number: str, fault: str | None, who: int) -> None:
+        self._call(partial(services.start_verification, number, user=self.users[who]), fault)
+
+    @rule(number=st.sampled_from(NUMBERS))
+    def start_in_a_transaction(self, number: str) -> None:
+        with suppress(VerificationRefused), transaction.atomic():
+            services.start_verification(number)
+
+    @rule(number=st.sampled_from(NUMBERS))
+    def start_and_crash(self, number: str) -> None:
+        CrashingBackend.crashes = True
+        with suppress(Crash):
+            self._call(partial(services.start_verification, number), None)
+        CrashingBackend.crashes = False
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, fault=FAULTS)
+    def call_again(self, which: int, fault: str | None) -> None:
+        attempt = self._pick(which)
+        self._call(partial(services.call_again, attempt.uuid, user=attempt.user), fault)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, fault=FAULTS)
+    def place(self, which: int, fault: str | None) -> None:
+        self._call(partial(services.place_call, self._pick(which).pk), fault)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, fault=VERIFY_FAULTS)
+    def check_the_right_code(self, which: int, fault: str | None) -> None:
+        attempt = self._pick(which)
+        self._check(attempt, self._right_code(attempt), fault)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, by=st.integers(1, 4), fault=VERIFY_FAULTS)
+    def check_a_wrong_code(self, which: int, by: int, fault: str | None) -> None:
+        attempt = self._pick(which)
+        self._check(attempt, wrong(self._right_code(attempt), by=by), fault)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, other=WHICH, fault=VERIFY_FAULTS)
+    def check_the_code_of_another_call(self, which: int, other: int, fault: str | None) -> None:
+        self._check(self._pick(which), self._right_code(self._pick(other)), fault)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH, code=st.sampled_from(("12", "abcdef", "١٢٣٤٥٦")))
+    def check_what_is_no_code(self, which: int, code: str) -> None:
+        attempt = self._pick(which)
+        asked = len(self.telroi.requests)
+        assert services.check_code(attempt.uuid, code, user=attempt.user).outcome == "invalid_code"
+        assert len(self.telroi.requests) == asked
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH)
+    def cancel(self, which: int) -> None:
+        attempt = self._pick(which)
+        services.cancel_verification(attempt.uuid, user=attempt.user)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH)
+    def follow(self, which: int) -> None:
+        attempt = self._pick(which)
+        standing = services.follow(attempt.uuid, user=attempt.user)
+        assert standing.tries_left <= attempt.max_tries
+        assert (standing.refusal is not None) is (standing.attempt.status == Status.FAILED)
+
+    @precondition(lambda self: self.known)
+    @rule(which=WHICH)
+    def look_as_a_stranger(self, which: int) -> None:
+        attempt = self._pick(which)
+        if attempt.user:
+            with pytest.raises(AttemptNotFound):
+                services.follow(attempt.uuid)
+
+    @rule(seconds=st.sampled_from(WAITS))
+    def wait(self, seconds: int) -> None:
+        let_time_pass(seconds, self.telroi)
+        for pk, known in self.known.items():
+            known.row = values_of(pk)
+
+    @rule()
+    def stop_and_resume(self) -> None:
+        services.stop_calls(reason="", actor="grace")
+        with pytest.raises(VerificationRefused):
+            services.start_verification(NUMBER)
+        services.resume_calls(actor="grace")
+
+    @invariant()
+    def every_move_is_legal_and_what_is_over_stays_as_it_is(self) -> None:
+        for attempt in VerificationAttempt.objects.all():
+            new, row = Status(attempt.status), values_of(attempt.pk)
+            known = self.known.setdefault(attempt.pk, Known(new, row))
+            assert may_become(known.status, new), (known.status, new)
+            assert known.status not in FINAL or row == known.row
+            assert (attempt.due_at is None) is (attempt.closed_at is not None) is (new in FINAL)
+            known.status, known.row = new, row
+
+    @invariant()
+    def no_attempt_has_more_codes_judged_than_tries(self) -> None:
+        for attempt in VerificationAttempt.objects.all():
+            assert attempt.tries <= attempt.max_tries
+            if known := self.known.get(attempt.pk):
+                assert len(known.judged) <= attempt.max_tries
+
+    @invariant()
+    def no_phone_rings_more_often_than_the_policy_allows(self) -> None:
+        for number in NUMBERS:
+            rung = [call.at for call in self.telroi.calls if call.to == number]
+            assert all(later - earlier > timedelta(seconds=60) - JITTER for earlier, later in pairwise(rung))
+            for most, window in ((5, timedelta(hours=1)), (20, timedelta(days=1))):
+                assert all(rung[n + most] - rung[n] > window - JITTER for n in range(len(rung) - most))
+
+    @invariant()
+    def a_number_counts_exactly_the_calls_that_count(self) -> None:
+        for number in NUMBERS:
+            state = read_state(number, using="default")
+            attempts = VerificationAttempt.objects.filter(phone_id=number)
+            expected = sorted(each.counted_at for each in attempts if counts(each))
+            counted = sorted(state.phone.moments) if state.phone else []
+            assert young(counted, state.now) == young(expected, state.now)
+
+    @invariant()
+    def a_user_has_exactly_the_numbers_they_answered(self) -> None:
+        verified = VerificationAttempt.objects.filter(status=Status.VERIFIED, user__isnull=False)
+        recorded = VerifiedPhone.objects.values_list("user_id", "number")
+        assert set(recorded) == set(verified.values_list("user_id", "phone_id"))
+
+    def _pick(self, which: int) -> VerificationAttempt:
+        """One of the attempts, those that are open first."""
+        attempts = VerificationAttempt.objects.order_by("-pk")
+        unfinished, over = attempts.exclude(status__in=FINAL), attempts.filter(status__in=FINAL)
+        candidates = [*unfinished, *over]
+        return candidates[which % len(candidates)]
+
+    def _call(self, call: Callable[[], object], fault: str | None) -> None:
+        if fault:
+            self.telroi.fail_next(fault, on="send")
+        with suppress(VerificationRefused):
+            call()
+        self.telroi.stop_failing()
+
+    def _check(self, attempt: VerificationAttempt, code: str, fault: str | None) -> None:
+        right, before, asked = self._right_code(attempt), attempt.status, len(self.telroi.requests)
+        if fault:
+            self.telroi.fail_next(fault, on="verify")
+        result = services.check_code(attempt.uuid, code, user=attempt.user)
+        self.telroi.stop_failing()
+
+        if len(self.telroi.requests) > asked and fault not in NOT_DONE:
+            self.known[attempt.pk].judged.add(code)
+        if result.outcome == "verified":
+            assert before == Status.VERIFIED or code == right
+
+    def _right_code(self, attempt: VerificationAttempt) -> str:
+        """What was heard in the call that Telroi judges by."""
+        by_id: list[Otp] = [otp for otp in self.telroi.otps if otp.id == attempt.telroi_id]
+        return by_id[0].code if by_id else self._newest(attempt)
+
+    def _newest(self, attempt: VerificationAttempt) -> str:
+        codes = [otp.code for otp in self.telroi.otps if otp.to == attempt.number]
+        return codes[-1] if codes else "000000"
+
+
+def values_of(pk: int) -> dict[str, Any]:
+    return VerificationAttempt.objects.filter(pk=pk).values().get()
+
+
+def counts(attempt: VerificationAttempt) -> bool:
+    return attempt.status == Status.QUEUED or (attempt.dialed_at is not None and attempt.status != Status.FAILED)
+
+
+def young(moments: Sequence[datetime], now: datetime) -> list[datetime]:
+    """Those of the last day, bar what turns a day old while this is asked."""
+    return [moment for moment in moments if moment > now - timedelta(days=1) + JITTER]
+
+
+@pytest.mark.django_db
+def test_whatever_happens_every_promise_holds(telroi: Simulator, configure: Configure, ada: User) -> None:
+    configure(BACKEND=f"{__name__}.CrashingBackend")
+    machine = type("Bound", (Verifications,), {"telroi": telroi, "users": (None, ada)})
+
+    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))

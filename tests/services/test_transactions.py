@@ -1,0 +1,381 @@
+"""Whose transaction it is: no call without a row, no HTTP inside a transaction, no guess that a rollback forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, ClassVar
+
+import pytest
+from django.db import connection, connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, TestCase, override_settings
+from django.urls import path
+
+from django_telroi import services
+from django_telroi.backends import locmem
+from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND
+from django_telroi.errors import CooldownActive, InsideTransaction
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import (
+    NUMBER,
+    OTHER_NUMBER,
+    Heard,
+    checks,
+    let_time_pass,
+    moments,
+    row_counts,
+    sends,
+    statements,
+    wrong,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def autocommit_off() -> Iterator[None]:
+    transaction.set_autocommit(False)
+    try:
+        yield
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+@transaction.atomic
+def start_and_fail() -> None:
+    services.start_verification(NUMBER)
+    raise ZeroDivisionError
+
+
+class TestACallInsideACallersTransaction:
+    """It waits for the commit."""
+
+    def test_is_queued_and_goes_out_after_the_commit(self, telroi: Simulator, heard: Heard) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            inside = (attempt.status, attempt.dialed_at, sends(telroi))
+
+        attempt.refresh_from_db()
+        assert inside == ("queued", None, 0)
+        assert (attempt.status, attempt.dispatch, sends(telroi)) == ("placed", "inline", 1)
+        assert heard.names == ["call_placed"]
+        assert services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
+
+    def test_waits_for_the_outermost_commit(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            with transaction.atomic():
+                services.start_verification(NUMBER)
+            inside = sends(telroi)
+
+        assert (inside, sends(telroi)) == (0, 1)
+
+    def test_counts_from_the_moment_it_rings(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            asked_at = moments()
+
+        attempt.refresh_from_db()
+        assert asked_at == (attempt.created_at,)
+        assert moments() == (attempt.dialed_at,)
+        assert attempt.created_at <= attempt.dialed_at
+        assert PhoneNumber.objects.get().last_call_at == attempt.dialed_at
+
+    def test_never_happened_where_the_transaction_rolls_back(self, telroi: Simulator, heard: Heard) -> None:
+        with pytest.raises(ZeroDivisionError):
+            start_and_fail()
+
+        assert (telroi.requests, row_counts(), heard.names) == ([], {}, [])
+
+    def test_never_happened_where_a_savepoint_rolls_back(self, telroi: Simulator) -> None:
+        with transaction.atomic(), pytest.raises(ZeroDivisionError):
+            start_and_fail()
+
+        assert (telroi.requests, row_counts()) == ([], {})
+
+    def test_is_refused_like_any_other(self, telroi: Simulator, heard: Heard) -> None:
+        services.start_verification(NUMBER)
+
+        with transaction.atomic(), pytest.raises(CooldownActive):
+            services.start_verification(NUMBER)
+
+        assert heard.names == ["call_placed", "verification_refused"]
+        assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1, "RefusalTally": 1}
+
+    def test_takes_its_repeat_for_a_repeat(self, telroi: Simulator) -> None:
+        uuid = VerificationAttempt().uuid
+
+        with transaction.atomic():
+            first = services.start_verification(NUMBER, attempt_uuid=uuid)
+            second = services.start_verification(NUMBER, attempt_uuid=uuid)
+
+        assert (first.pk, second.status, sends(telroi)) == (second.pk, "queued", 1)
+
+    def test_leaves_the_transaction_usable_when_its_id_is_taken(self, telroi: Simulator) -> None:
+        uuid = VerificationAttempt().uuid
+        first = services.start_verification(NUMBER, attempt_uuid=uuid)
+        let_time_pass(61, telroi)
+
+        with transaction.atomic():
+            second = services.start_verification(NUMBER, attempt_uuid=uuid)
+            count = VerificationAttempt.objects.count()
+
+        assert (first.pk, count, sends(telroi)) == (second.pk, 1, 1)
+
+    def test_is_not_judged_before_it_is_placed(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            services.cancel_verification(attempt.uuid)
+
+        attempt.refresh_from_db()
+        assert (attempt.status, attempt.dialed_at, sends(telroi), moments()) == ("canceled", None, 0, ())
+
+    def test_that_cannot_be_placed_any_more_fails_where_it_is_seen(
+        self, telroi: Simulator, configure: Configure, heard: Heard
+    ) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            configure(API_KEY="")
+
+        attempt.refresh_from_db()
+        assert (attempt.status, attempt.error_code, moments(), sends(telroi)) == ("failed", "misconfigured", (), 0)
+        assert heard.names == ["call_failed"]
+
+    def test_to_a_number_that_was_blocked_meanwhile_fails(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            services.block_number(NUMBER, reason="", actor="grace")
+
+        standing = services.follow(attempt.uuid)
+        assert (standing.attempt.status, standing.attempt.error_code) == ("failed", "blocked")
+        assert (standing.refusal.code, sends(telroi), moments()) == ("not_callable", 0, ())
+
+
+class TestACodeInsideACallersTransaction:
+    """A rollback would forget the guess, so it is not judged."""
+
+    def test_is_refused_before_any_statement(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        code = telroi.last_code_for(NUMBER)
+
+        with transaction.atomic(), statements() as seen, pytest.raises(InsideTransaction) as refused:
+            services.check_code(attempt.uuid, code)
+
+        attempt.refresh_from_db()
+        assert (seen, attempt.tries, attempt.status, checks(telroi)) == ([], 0, "placed", 0)
+        assert "@transaction.non_atomic_requests" in str(refused.value)
+
+    def test_is_refused_for_a_site_without_a_key_too(self, telroi: Simulator, configure: Configure) -> None:
+        attempt = services.start_verification(NUMBER)
+        configure(API_KEY="")
+
+        with transaction.atomic(), pytest.raises(InsideTransaction):
+            services.check_code(attempt.uuid, "123456")
+
+
+class TestWithAutocommitSwitchedOff:
+    """No hook would tell of the commit."""
+
+    def test_every_service_that_asks_telroi_refuses_before_any_statement(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        code = telroi.last_code_for(NUMBER)
+        let_time_pass(61, telroi)
+
+        asking: list[Callable[[], object]] = [
+            partial(services.start_verification, OTHER_NUMBER),
+            partial(services.call_again, attempt.uuid),
+            partial(services.check_code, attempt.uuid, code),
+        ]
+        for ask in asking:
+            with autocommit_off(), statements() as seen, pytest.raises(InsideTransaction) as refused:
+                ask()
+            assert (seen, "non_atomic_requests" in str(refused.value)) == ([], True)
+
+        attempt.refresh_from_db()
+        assert (attempt.status, attempt.tries, sends(telroi), checks(telroi)) == ("placed", 0, 1, 0)
+        assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1}
+
+    def test_a_block_of_its_own_inside_is_no_different(self, telroi: Simulator) -> None:
+        with autocommit_off(), transaction.atomic(), pytest.raises(InsideTransaction):
+            services.start_verification(NUMBER)
+
+        assert (telroi.requests, row_counts()) == ([], {})
+
+    @pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
+    def test_what_rings_nobody_acts_at_once(self, configure: Configure, heard: Heard, backend: str) -> None:
+        configure(BACKEND=backend)
+
+        with autocommit_off():
+            attempt = services.start_verification(NUMBER)
+            outcome = services.check_code(attempt.uuid, "not a code").outcome
+
+        assert (attempt.status, outcome, heard.told[0][0]) == ("placed", "invalid_code", "call_placed")
+
+
+@pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
+def test_what_rings_nobody_acts_at_once_inside_a_transaction(
+    configure: Configure, capsys: pytest.CaptureFixture[str], heard: Heard, backend: str
+) -> None:
+    configure(BACKEND=backend)
+
+    with transaction.atomic():
+        attempt = services.start_verification(NUMBER)
+        code = locmem.outbox[-1].code if locmem.outbox else capsys.readouterr().out.split()[-1].strip(".")
+        placed = attempt.status
+        outcomes = [services.check_code(attempt.uuid, each).outcome for each in (wrong(code), code)]
+        told = list(heard.told)
+
+    assert (placed, outcomes, told) == ("placed", ["wrong_code", "verified"], [])
+    assert heard.names == ["call_placed", "code_rejected", "phone_verified"]
+
+
+def test_following_and_giving_up_are_at_home_in_a_transaction(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+
+    with transaction.atomic():
+        followed = services.follow(attempt.uuid).attempt.status
+        given_up = services.cancel_verification(attempt.uuid).status
+
+    assert (followed, given_up) == ("placed", "canceled")
+
+
+class WitnessBackend(TelroiBackend):
+    """Notes whether a transaction is open whenever Telroi is asked."""
+
+    seen: ClassVar[list[bool]] = []
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        self.seen.append(connection.in_atomic_block or not connection.get_autocommit())
+        return super().place_call(to, code_length=code_length, language=language)
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        self.seen.append(connection.in_atomic_block or not connection.get_autocommit())
+        return super().check_code(code, call_id=call_id, to=to)
+
+
+def test_telroi_is_never_asked_inside_a_transaction(telroi: Simulator, configure: Configure) -> None:
+    configure(BACKEND=f"{__name__}.WitnessBackend", CALLS_PER_DAY_TOTAL=50)
+    WitnessBackend.seen.clear()
+
+    attempt = services.start_verification(NUMBER)
+    services.check_code(attempt.uuid, wrong(telroi.last_code_for(NUMBER)))
+    let_time_pass(61, telroi)
+    attempt = services.call_again(attempt.uuid)
+    services.check_code(attempt.uuid, telroi.last_code_for(NUMBER))
+    with transaction.atomic():
+        services.start_verification(OTHER_NUMBER)
+    with telroi.refusing():
+        services.start_verification("+447400123456")
+
+    assert WitnessBackend.seen == [False] * 7
+
+
+def placing(request: HttpRequest) -> HttpResponse:
+    attempt = services.start_verification(NUMBER)
+    if "fail" in request.GET:
+        raise ZeroDivisionError
+    return HttpResponse(f"{attempt.uuid} {attempt.status}")
+
+
+def checking(request: HttpRequest, uuid: str) -> HttpResponse:
+    outcome = services.check_code(uuid, request.POST["code"]).outcome
+    return HttpResponse(outcome, status=409)
+
+
+@transaction.non_atomic_requests
+def checking_apart(request: HttpRequest, uuid: str) -> HttpResponse:
+    services.check_code(uuid, request.POST["code"])
+    raise ZeroDivisionError
+
+
+URLS = (
+    path("start/", placing),
+    path("check/<uuid>/", checking),
+    path("check-apart/<uuid>/", checking_apart),
+)
+
+
+class TestASiteWithAtomicRequests:
+    """Every view is a transaction, but for those that say otherwise."""
+
+    @pytest.fixture
+    def browser(self, telroi: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Client:
+        settings.ROOT_URLCONF = URLS
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+        return Client(raise_request_exception=False)
+
+    def test_places_the_call_after_the_view(self, telroi: Simulator, browser: Client) -> None:
+        page = browser.get("/start/").content.decode()
+
+        attempt = VerificationAttempt.objects.get()
+        assert (page, attempt.status, sends(telroi)) == (f"{attempt.uuid} queued", "placed", 1)
+
+    def test_places_no_call_when_the_view_fails(self, telroi: Simulator, browser: Client) -> None:
+        page = browser.get("/start/?fail")
+
+        assert (page.status_code, telroi.requests, row_counts()) == (500, [], {})
+
+    def test_judges_no_code_that_could_be_forgotten(self, telroi: Simulator, browser: Client) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        page = browser.post(f"/check/{attempt.uuid}/", {"code": "123456"})
+
+        assert (page.status_code, checks(telroi)) == (500, 0)
+
+    def test_keeps_a_wrong_guess_counted_where_the_view_stands_apart(self, telroi: Simulator, browser: Client) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        browser.post(f"/check-apart/{attempt.uuid}/", {"code": wrong(telroi.last_code_for(NUMBER))})
+
+        attempt.refresh_from_db()
+        assert (attempt.tries, checks(telroi)) == (1, 1)
+
+
+class TestDjangosTestCase(TestCase):
+    """Its transaction stands for a database, not for a caller's decision: a site's ordinary test can walk."""
+
+    @override_settings()
+    def test_a_site_walks_with_no_setting_of_ours(self) -> None:
+        from django.conf import settings
+
+        del settings.TELROI
+
+        attempt = services.start_verification(NUMBER)
+        outcome = services.check_code(attempt.uuid, locmem.outbox[-1].code).outcome
+
+        assert (attempt.status, outcome) == ("placed", "verified")
+
+    def test_signals_come_with_the_callbacks_of_the_commit(self) -> None:
+        with Heard() as heard:
+            with self.captureOnCommitCallbacks(execute=True):
+                services.start_verification(NUMBER)
+
+            assert [name for name, _ in heard.told] == ["call_placed"]
+
+
+@pytest.mark.django_db
+class TestARingingBackendInsideDjangosTestCase:
+    """Everything is as it is outside of it."""
+
+    pytestmark = pytest.mark.django_db
+
+    def test_places_and_judges_at_once(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        assert connection.in_atomic_block
+        assert attempt.status == "placed"
+        assert services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
+
+    def test_takes_a_block_inside_for_the_callers_own(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            with pytest.raises(InsideTransaction):
+                services.check_code(attempt.uuid, "123456")
+
+        assert (attempt.status, telroi.requests) == ("queued", [])

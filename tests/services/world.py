@@ -1,0 +1,174 @@
+"""What a test of services sees and moves: the wire, the rows, the statements, and time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from django.db import OperationalError, connection, models
+from django.dispatch import Signal
+from django.test.utils import CaptureQueriesContext
+
+from django_telroi import signals
+from django_telroi.models import (
+    AttemptEvent,
+    CallControl,
+    PhoneNumber,
+    RefusalTally,
+    VerificationAttempt,
+    VerifiedPhone,
+)
+from django_telroi.simulator import Simulator
+
+T = TypeVar("T")
+
+NUMBER = "+2348031234567"
+OTHER_NUMBER = "+2348029876543"
+ROWS: tuple[type[models.Model], ...] = (
+    PhoneNumber,
+    VerificationAttempt,
+    AttemptEvent,
+    VerifiedPhone,
+    CallControl,
+    RefusalTally,
+)
+SIGNALS: dict[str, Signal] = {
+    name: getattr(signals, name)
+    for name in ("call_placed", "call_failed", "code_rejected", "phone_verified", "verification_refused", "alert")
+}
+OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ")
+LONG_ENOUGH = 10
+
+
+def sends(telroi: Simulator) -> int:
+    """Calls asked for, on the wire."""
+    return sum(request.path == "/v1/otp" for request in telroi.requests)
+
+
+def checks(telroi: Simulator) -> int:
+    """Codes asked about, on the wire."""
+    return sum(request.path == "/v1/otp/verify" for request in telroi.requests)
+
+
+def wrong(code: str, *, by: int = 1) -> str:
+    """Another code of the same length."""
+    return f"{(int(code) + by) % 10 ** len(code):0{len(code)}d}"
+
+
+def moments(number: str = NUMBER) -> tuple[datetime, ...]:
+    """The calls that count."""
+    return PhoneNumber.objects.get(number=number).moments
+
+
+def row_counts() -> dict[str, int]:
+    """How many rows there are of what, where there are any."""
+    return {model.__name__: count for model in ROWS if (count := model._default_manager.count())}
+
+
+def let_time_pass(seconds: float, telroi: Simulator | None = None) -> None:
+    """Everything that is written down happened so much earlier; ``telroi`` grows older as well.
+
+    Not the tally of refusals: it counts by whole hours, and nothing asks how old it is.
+    """
+    by = timedelta(seconds=seconds)
+    for model in set(ROWS) - {RefusalTally}:
+        names = [each.name for each in model._meta.concrete_fields if isinstance(each, models.DateTimeField)]
+        for row in model._default_manager.all():
+            for name in names:
+                if moment := getattr(row, name):
+                    setattr(row, name, moment - by)
+            if isinstance(row, PhoneNumber):
+                row.moments = [moment - by for moment in row.moments]
+            row.save()
+    if telroi:
+        telroi.advance(seconds)
+
+
+def commit() -> None:
+    """Do what waits for the commit that Django's ``TestCase`` never makes."""
+    waiting, connection.run_on_commit = connection.run_on_commit, []
+    for _, act, _ in waiting:
+        act()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The statements that read or write data."""
+    seen: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield seen
+    seen += [query["sql"] for query in captured if not query["sql"].startswith(OF_TRANSACTIONS)]
+
+
+@dataclass
+class Heard(AbstractContextManager["Heard"]):
+    """A receiver of every signal."""
+
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    receivers: list[tuple[Signal, Callable[..., None]]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Which signals were sent by now, were the test's own transaction committed."""
+        commit()
+        return [name for name, _ in self.told]
+
+    def __enter__(self) -> Heard:
+        for name, signal in SIGNALS.items():
+            receiver = self._listening_to(name)
+            self.receivers.append((signal, receiver))
+            signal.connect(receiver)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for signal, receiver in self.receivers:
+            signal.disconnect(receiver)
+
+    def _listening_to(self, name: str) -> Callable[..., None]:
+        def receive(sender: object, signal: Signal, **told: Any) -> None:
+            self.told.append((name, told))
+
+        return receive
+
+
+class Elsewhere(Generic[T]):
+    """Something that another thread does, with a database connection of its own."""
+
+    def __init__(self, does: Callable[[], T]) -> None:
+        self._does = does
+        self._results: list[T] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def result(self) -> T:
+        self._thread.join(LONG_ENOUGH)
+        [result] = self._results
+        return result
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._does())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def database_gone(*, after: int = 0, error: type[Exception] = OperationalError) -> Iterator[None]:
+    """The database answers so many more statements, and then no more."""
+    answered = 0
+
+    def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal answered
+        if sql.startswith(OF_TRANSACTIONS):
+            return execute(sql, params, many, context)
+        answered += 1
+        if answered > after:
+            raise error("server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
