@@ -1,0 +1,159 @@
+// Makes the cards livelier; every step works without it. Countdowns tick, a waiting card follows its call, a second
+// click does nothing, and a card that was dropped into a page changes in place, so that other forms keep what was typed.
+(() => {
+  "use strict";
+
+  const LOOK_EVERY = 2000;
+
+  const clock = (seconds) => {
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    const shown = parts[0] ? parts : parts.slice(1);
+    return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
+  };
+
+  // A deadline, not a counter: a tab that slept, or came back from the page cache, is right at once.
+  const until = (seconds, card, each, then) => {
+    const end = Date.now() + seconds * 1000;
+    const step = () => {
+      if (!card.isConnected) return;
+      const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+      each(left);
+      if (left) setTimeout(step, ((end - Date.now() - 1) % 1000) + 1);
+      else then();
+    };
+    step();
+  };
+
+  const countDown = (card) => {
+    const clocks = card.querySelectorAll("[data-telroi-wait]");
+    if (!clocks.length) return;
+    const tick = (left) => clocks.forEach((shown) => (shown.textContent = clock(left)));
+    until(Number(clocks[0].dataset.telroiWait), card, tick, () => {
+      card.querySelectorAll("[data-telroi-until-ready]").forEach((part) => (part.hidden = true));
+      card.querySelectorAll("[data-telroi-when-ready]").forEach((part) => (part.hidden = false));
+      clocks.forEach((shown) => shown.closest(".telroi-note")?.setAttribute("hidden", ""));
+      say(card, card.dataset.telroiReady);
+    });
+  };
+
+  const localTimes = (card) => {
+    const day = (moment) => new Date(moment).setHours(0, 0, 0, 0);
+    card.querySelectorAll("time[datetime]").forEach((time) => {
+      const isTomorrow = day(time.dateTime) > day(Date.now());
+      if (isTomorrow !== "telroiTomorrow" in time.dataset) return;
+      const style = { hour: "numeric", minute: "2-digit" };
+      time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang || [], style);
+    });
+  };
+
+  // The live region stays where it is while the card beside it changes: only then is it read out.
+  const say = (card, words) => {
+    card.parentElement.querySelector("[role=status]").textContent = words;
+  };
+
+  // A proof that the fresh page has belongs into the form that the person is filling in. Where the page shows other
+  // forms by now, it has to be loaded as a whole; the return value says whether it has not.
+  const handOverProofs = (page) => {
+    const formsOf = (root) => [...root.querySelectorAll("form")].filter((form) => !form.closest("[data-telroi-card]"));
+    const forms = formsOf(document);
+    const fresh = formsOf(page);
+    if (forms.length !== fresh.length) return false;
+    forms.forEach((form, place) => {
+      form.querySelectorAll("[data-telroi-proof]").forEach((proof) => proof.remove());
+      form.append(...fresh[place].querySelectorAll("[data-telroi-proof]"));
+    });
+    return true;
+  };
+
+  // Puts the card of the page at `url`, as it stands there now, in the place of this one. Whoever is typing in another
+  // form is not interrupted.
+  const renew = async (card, url) => {
+    const reply = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const fresh = page.querySelector(`#${card.parentElement.id} [data-telroi-card]`);
+    if (!reply.ok || !fresh || !handOverProofs(page)) return location.reload();
+    const isElsewhere = document.activeElement !== document.body && !card.contains(document.activeElement);
+    const title = fresh.querySelector(".telroi-title");
+    const target = fresh.querySelector("[aria-invalid=true]") || fresh.querySelector(".telroi-input") || title;
+    fresh.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
+    fresh.querySelectorAll("noscript").forEach((part) => part.remove()); // parsed here, its content would be live
+    if (!("telroiInline" in card.dataset)) document.title = page.title;
+    card.replaceWith(fresh);
+    enliven(fresh);
+    if (isElsewhere) say(fresh, title.textContent);
+    else target.focus();
+  };
+
+  const follow = (card) => {
+    const look = async () => {
+      if (!card.isConnected) return;
+      try {
+        const reply = await fetch(card.dataset.telroiStatus, { cache: "no-store", credentials: "same-origin" });
+        const now = await reply.json();
+        if (now.step !== card.dataset.telroiStep) return await renew(card, location.href);
+      } catch {
+        // No network for a moment: look again.
+      }
+      setTimeout(look, LOOK_EVERY);
+    };
+    setTimeout(look, LOOK_EVERY);
+  };
+
+  const setBusy = (form, isBusy) => {
+    const button = form.querySelector("button");
+    form.toggleAttribute("data-telroi-sent", isBusy);
+    button.classList.toggle("telroi-busy", isBusy);
+    if (!button.dataset.telroiBusy) return;
+    if (isBusy) button.dataset.telroiIdle = button.textContent;
+    button.textContent = isBusy ? button.dataset.telroiBusy : button.dataset.telroiIdle;
+  };
+
+  const warn = (form, words) => {
+    form.querySelector("[role=alert]")?.remove();
+    const note = Object.assign(document.createElement("p"), { className: "telroi-note telroi-bad", textContent: words });
+    note.setAttribute("role", "alert");
+    form.prepend(note);
+  };
+
+  const sendInPlace = async (card, form) => {
+    let reply;
+    try {
+      reply = await fetch(form.action, {
+        method: "POST",
+        body: new FormData(form),
+        headers: { "X-Telroi-In-Place": "1" },
+        credentials: "same-origin",
+      });
+    } catch {
+      setBusy(form, false);
+      return warn(form, card.dataset.telroiOffline);
+    }
+    try {
+      const url = new URL((await reply.json()).location, location.href);
+      if (url.pathname + url.search === location.pathname + location.search) await renew(card, url);
+      else location.assign(url);
+    } catch {
+      location.reload();
+    }
+  };
+
+  const enliven = (card) => {
+    countDown(card);
+    localTimes(card);
+    if (card.dataset.telroiStep === "waiting") follow(card);
+    if (card.dataset.telroiEnds) until(Number(card.dataset.telroiEnds), card, () => {}, () => renew(card, location.href).catch(() => {}));
+    card.addEventListener("submit", (event) => {
+      const form = event.target;
+      if (form.hasAttribute("data-telroi-sent")) return event.preventDefault();
+      setBusy(form, true);
+      if (!("telroiInline" in card.dataset)) return;
+      event.preventDefault();
+      sendInPlace(card, form);
+    });
+  };
+
+  document.querySelectorAll("[data-telroi-card]").forEach(enliven);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) document.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
+  });
+})();

@@ -1,0 +1,123 @@
+"""``{% phone_verify %}``: a verification inside any page, beside whatever else stands there.
+
+``{% phone_proof %}`` hands its proof to the page's own form, and ``user|phone_verified`` tells who has been through it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, get_args
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.template import Context
+from django.utils.html import format_html
+
+from django_telroi import conf
+from django_telroi.services.accounts import known_phone_record
+from django_telroi.services.proofs import proof_for
+from django_telroi.services.sentences import duration
+from django_telroi.web import words
+from django_telroi.web.cards import Heading, Place, card_at
+from django_telroi.web.flow import read_flow, take_notice
+from django_telroi.web.showing import dropped_in_step
+
+register = template.Library()
+
+register.filter("telroi_clock", words.clock)
+register.filter("telroi_duration", duration)
+
+
+@register.inclusion_tag("telroi/phone_verify.html", takes_context=True)
+def phone_verify(
+    context: Context,
+    next: str = "",  # noqa: A002 - the tag's own word
+    purpose: str = "",
+    heading: Heading = "h2",
+) -> dict[str, Any]:
+    """Verify a phone here: ``{% phone_verify next="/account/" purpose="signup" heading="h3" %}``.
+
+    It stands beside the forms of the page, never inside one. ``next`` is where success leads, if it stays on this site.
+    """
+    request = _request_of(context)
+    _refuse_unknown(purpose, tag="phone_verify")
+    if heading not in get_args(Heading):
+        raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
+    answer = take_notice(request, purpose)
+    place = Place(
+        purpose=purpose,
+        next=next,
+        back=request.get_full_path(),
+        ordinal=_ordinal(request),
+        heading=heading,
+        takes_focus=answer is not None,  # a page that is merely opened keeps its own
+    )
+    step = dropped_in_step(request, place, answer)
+    card = card_at(place, request, shown_attempt=read_flow(request, purpose).attempt)
+    return {"request": request, "card": card, "step": step}
+
+
+@register.inclusion_tag("telroi/assets.html", takes_context=True)
+def telroi_assets(context: Context) -> dict[str, bool]:
+    """The stylesheet and the script, the first time in a page; nothing after that."""
+    request = _request_of(context)
+    is_first = not getattr(request, "_telroi_has_assets", False)
+    request._telroi_has_assets = True  # type: ignore[attr-defined]
+    return {"is_first": is_first}
+
+
+@register.simple_tag(takes_context=True)
+def phone_proof(context: Context, purpose: str = "", name: str = "phone_proof") -> str:
+    """The proof of this person as a hidden input, for a form with a ``ProofField``; nothing if they have none.
+
+    ``{% phone_proof purpose="signup" name="phone_proof" %}`` stands inside the form. It serves people without an
+    account: who is logged in needs no proof.
+    """
+    request = _request_of(context)
+    _refuse_unknown(purpose, tag="phone_proof")
+    attempt = read_flow(request, purpose).attempt
+    proof = proof_for(attempt, user=getattr(request, "user", None)) if attempt else None
+    return format_html('<input type="hidden" name="{}" value="{}" data-telroi-proof>', name, proof) if proof else ""
+
+
+@register.filter("phone_verified")
+def is_phone_verified(user: Any, purpose: str | None = None) -> bool:
+    """``{% if user|phone_verified %}``, or ``{% if user|phone_verified:"payout" %}`` for one purpose."""
+    return _has_phone(user, purpose=purpose)
+
+
+@register.simple_tag(name="phone_verified")
+def is_phone_verified_lately(user: Any, purpose: str | None = None, max_age: timedelta | float | None = None) -> bool:
+    """The filter with an age: ``{% phone_verified user purpose="payout" max_age=86400 as is_fresh %}``, in seconds."""
+    age = timedelta(seconds=max_age) if isinstance(max_age, int | float) else max_age
+    return _has_phone(user, purpose=purpose, max_age=age)
+
+
+def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = None) -> bool:
+    """A template's ``user`` may be anonymous, or nothing at all."""
+    if not getattr(user, "is_authenticated", False):
+        return False
+    return known_phone_record(user).has_phone(purpose=purpose, max_age=max_age)
+
+
+def _refuse_unknown(purpose: str, *, tag: str) -> None:
+    if purpose not in conf.purposes():
+        raise ImproperlyConfigured(f'{tag}: the purpose "{purpose}" is not in TELROI["PURPOSES"].')
+
+
+def _request_of(context: Context) -> HttpRequest:
+    request = context.get("request")
+    if not isinstance(request, HttpRequest):
+        raise ImproperlyConfigured(
+            "A tag of telroi needs the request in the template's context: add "
+            "'django.template.context_processors.request' to the context processors and render with a request."
+        )
+    return request
+
+
+def _ordinal(request: HttpRequest) -> int:
+    """Which card of this page it is, so that no two have the same ids."""
+    ordinal: int = getattr(request, "_telroi_cards", 0) + 1
+    request._telroi_cards = ordinal  # type: ignore[attr-defined]
+    return ordinal

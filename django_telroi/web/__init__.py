@@ -1,0 +1,1 @@
+"""The pages: they translate between a browser and the services, and decide nothing."""

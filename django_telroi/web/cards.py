@@ -1,0 +1,104 @@
+"""A card with its place on a page: where its forms go and what they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from django_telroi import conf
+from django_telroi.web.ticket import Ticket, seal
+
+Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the templates know of a card's place. ``here`` is the page that it stands in."""
+
+    id: str
+    heading: Heading
+    here: str
+    ticket: str
+    is_dropped_in: bool
+    start_url: str
+    code_url: str
+    again_url: str
+    change_url: str
+    status_url: str
+    continue_url: str
+    takes_focus: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a card stands and what it is for. ``back`` is the page that it was dropped into, ``""`` on our own."""
+
+    purpose: str = ""
+    next: str = ""
+    back: str = ""
+    ordinal: int = 1
+    heading: Heading = "h1"
+    takes_focus: bool = True
+
+    @property
+    def card_id(self) -> str:
+        return f"telroi-{self.ordinal}"
+
+    @property
+    def auto_id(self) -> str:
+        return f"{self.card_id}-%s"
+
+
+def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None) -> Card:
+    """A card whose forms carry an id that no other card's do."""
+    ticket = Ticket(
+        new_attempt=uuid4(),
+        shown_attempt=shown_attempt,
+        purpose=place.purpose,
+        next=place.next,
+        back=place.back,
+    )
+    here = place.back or request.get_full_path()
+    goal = goal_of(place.next, request)
+    return Card(
+        id=place.card_id,
+        heading=place.heading,
+        here=here,
+        ticket=seal(ticket, request),
+        is_dropped_in=bool(place.back),
+        start_url=page_url("start", place.purpose),
+        code_url=page_url("code", place.purpose),
+        again_url=page_url("call-again", place.purpose),
+        change_url=page_url("change-number", place.purpose),
+        status_url=page_url("status", place.purpose),
+        continue_url="" if goal == here else goal,
+        takes_focus=place.takes_focus,
+    )
+
+
+def page_url(name: str, purpose: str) -> str:
+    """The address of one of our pages. A purpose is no secret; the attempt and the number are in no address."""
+    query = "?" + urlencode({"purpose": purpose}) if purpose else ""
+    return reverse(f"telroi:{name}") + query
+
+
+def goal_of(next_: str, request: HttpRequest) -> str:
+    """Where success leads: ``next`` if it stays on this site, else ``SUCCESS_URL``, else ``""``."""
+    if is_safe(next_, request):
+        return next_
+    success_url = conf.success_url()
+    return resolve_url(success_url) if success_url else ""
+
+
+def is_safe(url: str, request: HttpRequest) -> bool:
+    """Whether a redirect to ``url`` stays on this site."""
+    return bool(url) and url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )

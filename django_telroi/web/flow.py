@@ -1,0 +1,113 @@
+"""What the session keeps of a verification: which attempt, where to go afterwards, and what to say once.
+
+One flow a purpose, so that two cards on a page do not disturb each other. No code is ever kept, and a number only as
+long as it takes to show it again to the person who typed it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import ceil
+from typing import Any, Literal
+from uuid import UUID
+
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+
+from django_telroi.errors import VerificationRefused
+
+SESSION_KEY = "telroi"
+LONGEST_TYPED = 64
+
+About = Literal["number", "code", "call"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What came of the last form, for the page that its redirect leads to. It is shown once.
+
+    ``code`` is a refusal's or a check's, ``""`` if there is nothing to say; ``over_at`` is when its wait is over, in
+    seconds since the epoch.
+    """
+
+    about: About
+    code: str = ""
+    over_at: float | None = None
+    tries_left: int | None = None
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def wait(self) -> int:
+        """Seconds that are left of it."""
+        return 0 if self.over_at is None else max(0, ceil(self.over_at - time.time()))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where one person stands with one purpose."""
+
+    attempt: UUID | None = None
+    next: str = ""
+    notice: Notice | None = None
+
+
+def notice_of(refusal: VerificationRefused, *, about: About, typed: Mapping[str, str] | None = None) -> Notice:
+    over_at = None if refusal.retry_after is None else time.time() + refusal.retry_after
+    return Notice(about, refusal.code, over_at=over_at, typed=typed or {})
+
+
+def read_flow(request: HttpRequest, purpose: str) -> Flow:
+    """The flow as the session has it; what another version of us wrote there counts as nothing."""
+    kept = _flows(request).get(purpose, {})
+    try:
+        attempt, notice = kept.get("attempt"), kept.get("notice")
+        return Flow(UUID(attempt) if attempt else None, kept.get("next", ""), Notice(**notice) if notice else None)
+    except (TypeError, ValueError, AttributeError):
+        return Flow()
+
+
+def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
+    """Write the flow, if it is another than the session has."""
+    if flow == read_flow(request, purpose):
+        return
+    kept = {
+        "attempt": flow.attempt.hex if flow.attempt else None,
+        "next": flow.next,
+        "notice": asdict(flow.notice) if flow.notice else None,
+    }
+    session_of(request)[SESSION_KEY] = _flows(request) | {purpose: kept}
+
+
+def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
+    """What there is to say; the session forgets it, and with it what was typed."""
+    flow = read_flow(request, purpose)
+    keep_flow(request, purpose, replace(flow, notice=None))
+    return flow.notice
+
+
+def save_now(request: HttpRequest) -> None:
+    """Write the session before a call, so that nobody can ask for the same one from a page that knows nothing of it."""
+    try:
+        session_of(request).save()
+    except UpdateError:
+        raise SessionInterrupted("The session was ended while a call was asked for.") from None
+
+
+def session_of(request: HttpRequest) -> SessionBase:
+    """The session; a site without one is told what to add."""
+    session: SessionBase | None = getattr(request, "session", None)
+    if session is None:
+        raise ImproperlyConfigured(
+            "The phone pages keep their place in the session: add 'django.contrib.sessions' to INSTALLED_APPS and "
+            "'django.contrib.sessions.middleware.SessionMiddleware' to MIDDLEWARE."
+        )
+    return session
+
+
+def _flows(request: HttpRequest) -> dict[str, Any]:
+    flows = session_of(request).get(SESSION_KEY)
+    return flows if isinstance(flows, dict) else {}

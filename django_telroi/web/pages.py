@@ -1,0 +1,118 @@
+"""What all pages share: how they are guarded, whose flow they are in, and where they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.functional import cached_property
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import View
+
+from django_telroi import conf
+from django_telroi.errors import InvalidPurpose
+from django_telroi.web.cards import Place, card_at, is_safe, page_url
+from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
+from django_telroi.web.steps import Step, problem_step, purpose_problem
+from django_telroi.web.ticket import Ticket, open_ticket
+
+IN_PLACE = "X-Telroi-In-Place"
+"""Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""
+
+
+class PhonePage(View):
+    """A page of a verification. ``template_name`` is rendered with ``card`` and ``step``."""
+
+    template_name = "telroi/page.html"
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Guards belong to the view as it is served: no subclass can lose them by overriding a method.
+
+        No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
+        a guess that was judged.
+        """
+        view = sensitive_post_parameters()(super().as_view(**initkwargs))
+        view = never_cache(csrf_protect(view))
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        session_of(request)
+        if self.purpose not in conf.purposes():
+            return self.show(purpose_problem(), status=InvalidPurpose.http_status)
+        return super().dispatch(request, *args, **kwargs)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Somebody followed an address that only a button may use, as after logging in again: show the way back."""
+        refused = super().http_method_not_allowed(request, *args, **kwargs)
+        refused.content = self.show(problem_step()).content
+        return refused
+
+    @cached_property
+    def ticket(self) -> Ticket:
+        """What the form carried. Of a request that brings none, what its address says."""
+        asked = self.request.POST if self.request.method == "POST" else self.request.GET
+        ticket = open_ticket(asked.get("ticket", ""), self.request)
+        if ticket:
+            return ticket
+        purpose = asked.get("purpose", self.request.GET.get("purpose", ""))
+        return Ticket(uuid4(), purpose=purpose, next=asked.get("next", self.request.GET.get("next", "")))
+
+    @property
+    def purpose(self) -> str:
+        return self.ticket.purpose
+
+    @property
+    def back(self) -> str:
+        """The page that the card was dropped into, ``""`` for one on our own."""
+        return self.ticket.back if is_safe(self.ticket.back, self.request) else ""
+
+    @property
+    def user(self) -> AbstractBaseUser | None:
+        """None on a site without users; services tell an anonymous one from a real one."""
+        return getattr(self.request, "user", None)
+
+    @property
+    def requester_ip(self) -> str | None:
+        return self.request.META.get("REMOTE_ADDR")
+
+    @property
+    def flow(self) -> Flow:
+        return read_flow(self.request, self.purpose)
+
+    def keep(self, flow: Flow) -> None:
+        """Let the session have this flow. A card in another page takes the focus after each of its own answers."""
+        if self.back and flow.notice is None:
+            flow = Flow(flow.attempt, flow.next, Notice("code" if flow.attempt else "number"))
+        keep_flow(self.request, self.purpose, flow)
+
+    def has_answer(self, about: About) -> bool:
+        """Whether there is something to say about that question, or that call."""
+        notice = self.flow.notice
+        return notice is not None and notice.about == about
+
+    def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
+        """The page with this card."""
+        place = Place(purpose=self.purpose, next=next_)
+        card = card_at(place, self.request, shown_attempt=self.flow.attempt)
+        context = {"request": self.request, "card": card, "step": step}
+        return render(self.request, self.template_name, context, status=status)
+
+    def go(self, url: str) -> HttpResponseBase:
+        """A redirect, or its address for a script that asks for it."""
+        if IN_PLACE in self.request.headers:
+            return JsonResponse({"location": url})
+        return HttpResponseRedirect(url)
+
+    def go_on(self, name: str) -> HttpResponseBase:
+        """To one of our pages, or back to the page that the card was dropped into."""
+        return self.go(self.back or page_url(name, self.purpose))

@@ -1,0 +1,204 @@
+"""From where an attempt stands to the card that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.forms import Form
+from django.utils.translation import gettext as _
+
+from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
+from django_telroi.errors import (
+    CooldownActive,
+    DailyLimitReached,
+    HourlyLimitReached,
+    InvalidNumber,
+    InvalidPurpose,
+    NotCallable,
+    NumberHeld,
+    RegionNotAllowed,
+    TooManyRequests,
+    VerificationRefused,
+)
+from django_telroi.models import VerificationAttempt
+from django_telroi.services import CheckOutcome, Standing
+from django_telroi.services.outcomes import outcome_of
+from django_telroi.services.sentences import sentence, standing_sentence
+from django_telroi.web import words
+from django_telroi.web.flow import Notice
+from django_telroi.web.forms import CodeForm, PhoneForm
+
+ABOUT_THE_NUMBER = frozenset({InvalidNumber.code, NotCallable.code, RegionNotAllowed.code})
+"""Refusals that another number would not meet: they are said at the field."""
+
+LIMITS = frozenset({HourlyLimitReached.code, DailyLimitReached.code, NumberHeld.code, TooManyRequests.code})
+
+WRONG_CODES = frozenset({CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE})
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a card says and asks. ``name`` is its template's.
+
+    ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
+    itself. ``again`` labels the button that asks for another call, ``""`` where there is none.
+    """
+
+    name: str
+    title: str
+    lead: str = ""
+    message: str = ""
+    is_bad: bool = False
+    wait: int = 0
+    again: str = ""
+    ends_in: int = 0
+    form: Form | None = None
+
+    @property
+    def template(self) -> str:
+        return f"telroi/steps/{self.name}.html"
+
+    @property
+    def page_title(self) -> str:
+        """Says first that something went wrong: it is the first that a screen reader reads."""
+        return _("Error: %(title)s") % {"title": self.title} if self.is_bad and self.form else self.title
+
+
+def is_open(standing: Standing) -> bool:
+    """Whether a call is on its way, or a code still counts."""
+    return standing.attempt.status in UNFINISHED
+
+
+def step_name(standing: Standing) -> str:
+    """Which template tells of the attempt."""
+    status = standing.attempt.status
+    if status in UNFINISHED:
+        return "code" if status in CHECKABLE else "waiting"
+    if outcome_of(standing.attempt) == CheckOutcome.VERIFIED:
+        return "done"
+    return "refused" if standing.refusal else "ended"
+
+
+def number_step(form: PhoneForm, notice: Notice | None) -> Step:
+    """Asks for a number, and says what stood against the last one."""
+    code = notice.code if notice and notice.code not in ABOUT_THE_NUMBER else ""
+    if notice and code and notice.wait:
+        return refused_step(code, wait=notice.wait)
+    return Step(
+        name="number",
+        title=_("Verify your phone"),
+        lead=words.number_lead(),
+        message=sentence(code) if code else "",
+        is_bad=bool(code or form.errors),
+        form=form,
+    )
+
+
+def step_of(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+    """The card of an attempt, whatever became of it."""
+    name, number = step_name(standing), standing.attempt.masked_number
+    if name == "code":
+        return _code_step(standing, form, notice)
+    if name == "waiting":
+        return Step(name, title=_("One moment"), lead=words.waiting_lead(number))
+    if name == "done":
+        return Step(name, title=_("Your number is verified"), lead=words.shown_number(number))
+    if standing.refusal:
+        return _failed_step(standing, standing.refusal)
+    return _ended_step(standing, notice)
+
+
+def refused_step(code: str, *, wait: int) -> Step:
+    """No call for now: why, and until when. ``wait`` is in seconds, 0 where waiting is not the point."""
+    message = words.refusal_text(code, wait=wait)
+    return Step(name="refused", title=_refused_title(code), message=message, is_bad=True, wait=wait)
+
+
+def _refused_title(code: str) -> str:
+    if code == CooldownActive.code:
+        return _("A short wait first")
+    if code in ABOUT_THE_NUMBER:
+        return _("We cannot call this number")
+    return _("Enough calls for now") if code in LIMITS else _("We cannot call right now")
+
+
+def problem_step() -> Step:
+    """An address that only a button may use."""
+    return Step(name="problem", title=_("Nothing happened"), message=_("Go on from where you were."), again=_("Go on"))
+
+
+def purpose_problem() -> Step:
+    """A page for something that this site does not verify phones for."""
+    return Step(name="problem", title=_("This did not work"), message=sentence(InvalidPurpose.code), is_bad=True)
+
+
+def _failed_step(standing: Standing, refusal: VerificationRefused) -> Step:
+    wait = max(refusal.retry_after or 0, standing.call_again_in)
+    again = "" if refusal.code in ABOUT_THE_NUMBER else _("Try again")
+    return replace(refused_step(refusal.code, wait=wait), again=again)
+
+
+def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+    attempt = standing.attempt
+    is_doubtful = attempt.status == Status.UNKNOWN
+    is_wrong = notice is not None and notice.code in WRONG_CODES
+    _dress(form, tries_left=standing.tries_left, notice=notice)
+    lead = words.doubtful_lead if is_doubtful else words.code_lead
+    return Step(
+        name="code",
+        title=_("Your phone may ring") if is_doubtful else _("We are calling you"),
+        lead=lead(attempt.masked_number),
+        message=_message_of(notice, standing) or (standing_sentence(standing) if is_doubtful else ""),
+        is_bad=is_wrong,
+        wait=standing.call_again_in,
+        again=_("Call again"),
+        ends_in=max(1, round((attempt.expires_at - standing.now).total_seconds()) + 1),
+        form=form,
+    )
+
+
+def _dress(form: CodeForm, *, tries_left: int, notice: Notice | None) -> None:
+    """Tell the field what the card says about it."""
+    field = form.fields["code"]
+    if notice and notice.code in WRONG_CODES:
+        field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": str(form.auto_id) % "note"}
+    if not (notice and notice.code == CheckOutcome.WRONG_CODE):
+        field.help_text = words.tries_left(tries_left)
+
+
+def _message_of(notice: Notice | None, standing: Standing) -> str:
+    if notice is None or not notice.code:
+        return ""
+    if notice.about == "code":
+        tries = standing.tries_left if notice.tries_left is None else min(notice.tries_left, standing.tries_left)
+        return words.outcome_text(CheckOutcome(notice.code), tries_left=tries)
+    return words.refusal_text(notice.code, wait=notice.wait)
+
+
+def _ended_step(standing: Standing, notice: Notice | None) -> Step:
+    attempt = standing.attempt
+    was_refused = notice is not None and notice.about == "call"
+    is_replaced = attempt.status == Status.SUPERSEDED
+    again = _("Go on") if is_replaced else _("Call again")
+    return Step(
+        name="ended",
+        title=_ended_title(attempt),
+        message=_message_of(notice, standing) if was_refused else standing_sentence(standing),
+        is_bad=was_refused or attempt.status in (Status.LOCKED, Status.VERIFIED),
+        wait=0 if is_replaced else standing.call_again_in,
+        again="" if attempt.status == Status.VERIFIED else again,
+    )
+
+
+def _ended_title(attempt: VerificationAttempt) -> str:
+    """What became of an attempt that takes no code any more."""
+    if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
+        return _("We could not call in time")
+    titles = {
+        Status.LOCKED: _("That was the last try"),
+        Status.EXPIRED: _("This code has expired"),
+        Status.CANCELED: _("No call under way"),
+        Status.SUPERSEDED: _("There is a newer call"),
+        Status.VERIFIED: _("This number is taken"),
+    }
+    return titles[Status(attempt.status)]

@@ -1,0 +1,241 @@
+"""The pages. Each answers a GET with a card and a POST with a redirect; what a POST came to is shown where that leads.
+
+They are meant to be subclassed. Put your own beside the others under the names of ``django_telroi.urls``, in the
+namespace ``telroi``, and every link and form finds them.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import services
+from django_telroi.domain.states import FINAL, Status
+from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
+from django_telroi.models import VerificationAttempt
+from django_telroi.services import CheckOutcome, CheckResult
+from django_telroi.web.cards import Place, goal_of, page_url
+from django_telroi.web.flow import LONGEST_TYPED, Flow, Notice, notice_of, save_now, session_of, take_notice
+from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.pages import PhonePage
+from django_telroi.web.showing import focused, phone_form, standing_of
+from django_telroi.web.steps import is_open, number_step, step_name, step_of
+
+__all__ = ["CallAgainView", "ChangeNumberView", "CodeView", "DoneView", "PhonePage", "StartView", "StatusView"]
+
+OUTLIVED = FINAL - {Status.FAILED}
+"""An attempt in one of these does not answer a form that asks for a call now: the form is an old one."""
+
+
+class StartView(PhonePage):
+    """Asks for the number and has it called. ``form_class`` may ask for more than the number."""
+
+    form_class: type[PhoneForm] = PhoneForm
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """The question, unless a call is under way: then its code is asked for."""
+        standing = standing_of(request, self.purpose)
+        if standing and is_open(standing) and not self.has_answer("number"):
+            # Who comes from a gate goes back there, though the call was asked for elsewhere.
+            self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
+            return HttpResponseRedirect(page_url("code", self.purpose))
+        answer = take_notice(request, self.purpose) if self.has_answer("number") else None
+        form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
+        goes_on = standing is None or standing.attempt.status != Status.VERIFIED
+        next_ = self.ticket.next or (self.flow.next if goes_on else "")
+        return self.show(number_step(focused(form), answer), next_=next_)
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        before = replace(self.flow, next=self.ticket.next)
+        form = self.form_class(request.POST)
+        typed = {name: request.POST.get(name, "")[:LONGEST_TYPED] for name in form.fields}
+        if not form.is_valid():
+            code = InvalidNumber.code if "number" in form.errors else ""
+            return self.refuse(before, Notice("number", code, typed=typed))
+        number = form.cleaned_data["number"]
+        try:
+            attempt = self.start(number)
+        except VerificationRefused as refusal:
+            if self.is_under_way(number, before):
+                return self.go_on("code")
+            return self.refuse(before, notice_of(refusal, about="number", typed=typed))
+        self.keep(Flow(attempt.uuid, self.ticket.next))
+        return self.go_on("code")
+
+    @sensitive_variables("number")
+    def start(self, number: str) -> VerificationAttempt:
+        """Ask for the call, with the id that the form brought: sent twice, it is one call.
+
+        A form that was used before, as after the browser's back button, is given a new id. Raises VerificationRefused,
+        for a call that failed too.
+        """
+        for attempt_id in (self.ticket.new_attempt, uuid4()):
+            self.keep(Flow(attempt_id, self.ticket.next))
+            save_now(self.request)
+            try:
+                attempt = services.start_verification(
+                    number,
+                    user=self.user,
+                    purpose=self.purpose,
+                    requester_ip=self.requester_ip,
+                    attempt_uuid=attempt_id,
+                )
+            except AttemptNotFound:
+                continue
+            if attempt.status not in OUTLIVED:
+                return self.not_failed(attempt)
+        raise Unavailable
+
+    def not_failed(self, attempt: VerificationAttempt) -> VerificationAttempt:
+        """The attempt. Raises the refusal that a failed one amounts to."""
+        if attempt.status == Status.FAILED:
+            refusal = services.follow(attempt.uuid, user=self.user).refusal
+            raise refusal or Unavailable()
+        return attempt
+
+    @sensitive_variables("number")
+    def is_under_way(self, number: str, before: Flow) -> bool:
+        """Whether this person already has a call to that very number: then its code is what they want."""
+        self.keep(before)
+        standing = standing_of(self.request, self.purpose)
+        return standing is not None and is_open(standing) and standing.attempt.number == number
+
+    def refuse(self, before: Flow, notice: Notice) -> HttpResponseBase:
+        """Say why not, where the form stands. What was typed is kept only to be typed over."""
+        if notice.wait:
+            notice = replace(notice, typed={})
+        self.keep(replace(before, notice=notice))
+        return self.go_on("start")
+
+
+class CodeView(PhonePage):
+    """Follows the call, asks for the code, and says what became of both."""
+
+    form_class: type[CodeForm] = CodeForm
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        standing = standing_of(request, self.purpose)
+        if standing is None or self.has_answer("number"):
+            return HttpResponseRedirect(page_url("start", self.purpose))
+        if step_name(standing) == "done":
+            return HttpResponseRedirect(page_url("done", self.purpose))
+        notice = take_notice(request, self.purpose)
+        form = focused(self.form_class(auto_id=Place().auto_id))
+        return self.show(step_of(standing, form, notice), next_=self.flow.next)
+
+    @sensitive_variables()
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        attempt_id = self.flow.attempt or self.ticket.shown_attempt
+        if attempt_id is None:
+            return self.go_on("start")
+        flow = Flow(attempt_id, self.ticket.next or self.flow.next)
+        form = self.form_class(request.POST)
+        if not form.is_valid():
+            self.keep(replace(flow, notice=Notice("code", CheckOutcome.INVALID_CODE)))
+            return self.go_on("code")
+        try:
+            result = services.check_code(attempt_id, form.cleaned_data["code"], user=self.user)
+        except AttemptNotFound:
+            self.keep(replace(flow, attempt=None))
+            return self.go_on("start")
+        if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
+            return self.follow_first_click(flow)
+        if result.outcome == CheckOutcome.VERIFIED:
+            return self.succeed(result, flow)
+        self.keep(replace(flow, notice=Notice("code", result.outcome, tries_left=result.tries_left)))
+        return self.go_on("code")
+
+    @sensitive_variables("result")
+    def succeed(self, result: CheckResult, flow: Flow) -> HttpResponseBase:
+        """An anonymous session gets a new key: whoever knew the old one has no part in what was proven now.
+
+        A user's got its own when they logged in. Another now would log them out: their next request may be on its way
+        with the old one.
+        """
+        self.keep(flow)
+        if self.user is None or not self.user.is_authenticated:
+            session_of(self.request).cycle_key()
+        self.phone_verified(result)
+        return self.go(self.get_success_url(flow))
+
+    def follow_first_click(self, flow: Flow) -> HttpResponseBase:
+        """The second half of a double click comes with the session that the first has ended: lead to the same place.
+
+        This session is given nothing. The form alone does not show that its sender typed the right code: whoever knew
+        the old session may have kept one. And the cookie is left as it is, for the browser has its new one by now, and
+        to Django the old one is a cookie to delete.
+        """
+        self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        return self.go(self.get_success_url(flow))
+
+    def phone_verified(self, result: CheckResult) -> None:
+        """For subclasses: the number is verified. ``result.proof`` is set if nobody is logged in."""
+
+    def get_success_url(self, flow: Flow) -> str:
+        """``next`` if it stays on this site, else ``SUCCESS_URL``, else where the card stands, else the done page."""
+        return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
+
+
+class CallAgainView(PhonePage):
+    """Has the same number called once more."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        flow, shown = self.flow, self.ticket.shown_attempt
+        current = flow.attempt or shown
+        if current is None:
+            return self.go_on("start")
+        if shown in (None, current):
+            self.keep(self.call_again(replace(flow, attempt=current, notice=None)))
+        return self.go_on("code")
+
+    def call_again(self, flow: Flow) -> Flow:
+        """The flow with its new call, or with why there is none."""
+        assert flow.attempt is not None
+        try:
+            attempt = services.call_again(flow.attempt, user=self.user, requester_ip=self.requester_ip)
+        except AttemptNotFound:
+            return replace(flow, attempt=None)
+        except VerificationRefused as refusal:
+            return replace(flow, notice=notice_of(refusal, about="call"))
+        return replace(flow, attempt=attempt.uuid)
+
+
+class ChangeNumberView(PhonePage):
+    """Gives the call up and asks for a number anew."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        if self.flow.attempt:
+            with suppress(AttemptNotFound):
+                services.cancel_verification(self.flow.attempt, user=self.user)
+        self.keep(Flow(next=self.ticket.next or self.flow.next))
+        return self.go_on("start")
+
+
+class StatusView(PhonePage):
+    """For our script: which step the card of a call has come to."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        standing = standing_of(request, self.purpose)
+        if standing is None:
+            return JsonResponse({"step": "number", "status": None})
+        return JsonResponse({"step": step_name(standing), "status": standing.attempt.status})
+
+
+class DoneView(PhonePage):
+    """The number is verified."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        standing = standing_of(request, self.purpose)
+        if standing is None or step_name(standing) != "done":
+            return HttpResponseRedirect(page_url("start", self.purpose))
+        return self.show(step_of(standing, CodeForm(), None), next_=self.flow.next)

@@ -1,0 +1,104 @@
+"""The words on the cards, as far as they are no sentence about a refusal or an outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_telroi import conf
+from django_telroi.domain.phone import LineType
+from django_telroi.services import CheckOutcome
+from django_telroi.services.sentences import check_sentence, duration, sentence
+
+
+def number_lead() -> str:
+    """What will happen."""
+    digits = conf.code_length()
+    if digits == 6:
+        return _("We call you and read out a code of six digits.")
+    return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
+
+
+def number_hint() -> str:
+    """What to type, as far as this site's settings make a difference."""
+    if conf.default_region():
+        return _("From abroad, start with + and the country code.")
+    if LineType.FIXED_LINE in conf.calling_rules().allowed_line_types:
+        return _("With country code. Landlines work too.")
+    return _("With country code.")
+
+
+def code_label() -> str:
+    digits = conf.code_length()
+    return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
+
+
+def code_lead(masked_number: str) -> SafeString:
+    """What to do with the phone that rings."""
+    return format_html(_("Answer {} and type the code you hear. It is read twice."), shown_number(masked_number))
+
+
+def doubtful_lead(masked_number: str) -> SafeString:
+    return format_html(_("We tried to call {}."), shown_number(masked_number))
+
+
+def waiting_lead(masked_number: str) -> SafeString:
+    return format_html(_("We are placing your call to {}."), shown_number(masked_number))
+
+
+def shown_number(masked_number: str) -> SafeString:
+    """A number stays on one line and reads from left to right in every language."""
+    return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', masked_number)
+
+
+def tries_left(tries: int) -> str:
+    text = ngettext("%(count)d try left for this call.", "%(count)d tries left for this call.", tries)
+    return text % {"count": tries}
+
+
+def outcome_text(outcome: CheckOutcome, *, tries_left: int) -> SafeString:
+    """The sentence that every face says; what went wrong stands out from what is left."""
+    said = escape(check_sentence(outcome, tries_left=tries_left))
+    first = escape(check_sentence(outcome, tries_left=0))
+    return mark_safe(said.replace(first, f"<strong>{first}</strong>", 1)) if said != first else said
+
+
+def refusal_text(code: str, *, wait: int) -> SafeString:
+    """The sentence that every face says, with its figures marked up for the script.
+
+    It turns the time of day to the reader's own zone and lets the wait tick. ``wait`` is in seconds, or 0.
+    """
+    text = str(escape(sentence(code, retry_after=wait or None)))
+    if not wait:
+        return mark_safe(text)
+    then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
+    figures = {date_format(then, "TIME_FORMAT"): _time(then), duration(wait): _ticking(wait)}
+    for shown, marked in figures.items():
+        text = text.replace(escape(shown), marked, 1)
+    return mark_safe(text)
+
+
+def _time(moment: datetime) -> SafeString:
+    day = mark_safe(" data-telroi-tomorrow") if moment.date() > timezone.localdate() else ""
+    shown = date_format(moment, "TIME_FORMAT")
+    return format_html('<time datetime="{}"{}>{}</time>', moment.isoformat(timespec="seconds"), day, shown)
+
+
+def _ticking(seconds: int) -> SafeString:
+    """Only waits that can be sat out tick."""
+    if seconds > 3600:
+        return escape(duration(seconds))
+    return format_html('<span class="telroi-clock" data-telroi-wait="{}">{}</span>', seconds, duration(seconds))
+
+
+def clock(seconds: int) -> str:
+    """``0:42``, ``22:05``, ``3:00:00``: the same as the script writes."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,51 @@
+"""A site of its own process with one page: a card and, beside it, a form that wants its proof.
+
+``python -m tests.browser.proof_site DATABASE PORT`` serves it; the console backend prints each call and its code.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+PAGE = """<!doctype html><html lang="en"><title>Join</title>{% load telroi %}{% phone_verify %}
+<form action="/join/"><label>Name <input name="name"></label>{% phone_proof %}<button>Join</button></form></html>"""
+
+
+def join(request: HttpRequest) -> HttpResponse:
+    from django.template import engines
+
+    return HttpResponse(engines["django"].from_string(PAGE).render({}, request))
+
+
+def serve(database: str, port: str) -> None:
+    from tests import settings as ours
+
+    settings.configure(
+        **{
+            name: getattr(ours, name)
+            for name in ("INSTALLED_APPS", "MIDDLEWARE", "TEMPLATES", "STATIC_URL", "SECRET_KEY")
+        },
+        DEBUG=True,
+        USE_TZ=True,
+        ROOT_URLCONF=__spec__.name,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+    )
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
+else:  # imported by Django, once there are settings
+    urlpatterns = [
+        path("join/", join),
+        path("phone/", include("django_telroi.urls")),
+    ]

@@ -1,0 +1,121 @@
+"""The handset's own manners: its voice, its bell, its place on a small screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.steps import answer, ask_for_a_call, digits_heard, handset, heard_code, state_of_the_call
+
+pytestmark = pytest.mark.browser
+
+# Stands in for the browser's voice, which a machine without sound has not: says every word at once and remembers it.
+VOICE = """
+window.said = [];
+window.SpeechSynthesisUtterance = class { constructor(words) { this.words = words; } };
+const voice = { cancel() {}, speak(utterance) {
+  window.said.push([utterance.words, utterance.lang]);
+  setTimeout(() => { utterance.onstart(); utterance.onend(); });
+} };
+Object.defineProperty(window, "speechSynthesis", { value: voice });
+"""
+MUTE = "delete window.speechSynthesis; delete Window.prototype.speechSynthesis;"
+BELL = """
+window.rung = 0;
+const create = AudioContext.prototype.createOscillator;
+AudioContext.prototype.createOscillator = function () {
+  document.documentElement.dataset.rung = window.rung += 1;
+  return create.call(this);
+};
+"""
+
+
+def home_with(open_home: Callable[..., Page], script: str, **options: Any) -> Page:
+    page = open_home(**options)
+    page.add_init_script(script)
+    page.reload()
+    return page
+
+
+def test_it_speaks_the_code_twice_and_hangs_up(open_home: Callable[..., Page], number: str) -> None:
+    page = home_with(open_home, VOICE)
+    ask_for_a_call(page, number)
+    page.clock.install()
+    answer(page)
+
+    page.clock.run_for(8_000)
+    expect(page.get_by_text("reading, second of two times")).to_be_visible()
+    page.clock.run_for(8_000)
+    expect(state_of_the_call(page)).to_have_text("Call ended")
+    code = heard_code(page)
+
+    said = [words for words, _ in page.evaluate("said")]
+    assert said == ["Your code is", *code, "Again, your code is", *code]
+    assert {language for _, language in page.evaluate("said")} == {"en-us"}
+
+
+def test_without_a_voice_the_digits_come_in_time(open_home: Callable[..., Page], number: str) -> None:
+    page = home_with(open_home, MUTE)
+    ask_for_a_call(page, number)
+
+    answer(page)
+
+    assert page.evaluate("'speechSynthesis' in window") is False
+    expect(digits_heard(page)).to_have_count(3)
+
+
+def test_the_bell_rings_until_it_is_answered(open_home: Callable[..., Page], number: str) -> None:
+    page = home_with(open_home, BELL)
+
+    ask_for_a_call(page, number)
+    expect(page.locator("html[data-rung]")).to_be_visible()
+    answer(page)
+
+    before = page.evaluate("rung")
+    expect(digits_heard(page)).to_have_count(3)
+    assert page.evaluate("rung") == before
+
+
+def test_with_the_sound_off_nothing_is_heard_and_it_stays_off(open_home: Callable[..., Page], number: str) -> None:
+    page = home_with(open_home, BELL + VOICE)
+    ask_for_a_call(page, number)
+    page.get_by_role("button", name="Sound").click()
+    page.reload()
+
+    expect(page.get_by_role("button", name="Sound")).to_have_attribute("aria-pressed", "false")
+    answer(page)
+    expect(digits_heard(page)).to_have_count(2)
+
+    assert (page.evaluate("rung"), page.evaluate("said")) == (0, [])
+
+
+@pytest.mark.parametrize(("wish", "animation"), [("reduce", "none"), ("no-preference", "shake")])
+def test_it_shakes_only_before_those_who_do_not_mind(
+    open_home: Callable[..., Page], number: str, wish: str, animation: str
+) -> None:
+    page = open_home(reduced_motion=wish)
+
+    ask_for_a_call(page, number)
+
+    expect(handset(page)).to_have_attribute("data-phase", "ringing")
+    expect(handset(page)).to_have_css("animation-name", animation)
+
+
+def test_on_a_phone_it_rings_within_sight_and_nothing_is_too_wide(open_home: Callable[..., Page], number: str) -> None:
+    page = open_home(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    assert_fits(page)
+
+    ask_for_a_call(page, number)
+
+    expect(page.get_by_role("button", name="Answer")).to_be_in_viewport(ratio=1)
+    assert_fits(page)
+    page.get_by_role("button", name="Answer").tap()
+    expect(digits_heard(page)).to_have_count(2)
+    assert_fits(page)
+
+
+def assert_fits(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,105 @@
+"""A site with views for people with a verified phone only, and with a sign-up that asks for a proof."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template import engines
+from django.urls import include, path
+from django.views import View
+
+from django_telroi.errors import ProofRejected
+from django_telroi.web.forms import ProofField
+from django_telroi.web.gates import PhoneVerifiedRequiredMixin, phone_verified_required
+from tests.web.site import page_with
+
+
+class SignUpForm(forms.Form):
+    username = forms.CharField()
+    phone_proof = ProofField(purpose="signup")
+
+    @transaction.atomic
+    def save(self) -> User:
+        user = User.objects.create_user(self.cleaned_data["username"])
+        self.cleaned_data["phone_proof"].redeem(user=user)
+        return user
+
+
+SIGN_UP = """{% load telroi %}<form method="post" id="sign-up">{% csrf_token %}
+{% phone_proof purpose="signup" %}{{ form }}<button>Sign up</button></form>
+{% phone_verify purpose="signup" %}"""
+
+
+def sign_up(request: HttpRequest) -> HttpResponse:
+    form = SignUpForm(request.POST or None)
+    if form.is_valid():
+        try:
+            return HttpResponse(f"welcome {form.save().get_username()}")
+        except ProofRejected:
+            form.add_error("phone_proof", "spent meanwhile")
+    return HttpResponse(engines["django"].from_string(SIGN_UP).render({"form": form}, request))
+
+
+@phone_verified_required
+def any_phone(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
+@phone_verified_required(purpose="signup")
+def signed_up(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
+@phone_verified_required(purpose="")
+@phone_verified_required(max_age=timedelta(days=30))
+def lately(request: HttpRequest, which: int) -> HttpResponse:
+    source = "{% load telroi %}in {{ user|phone_verified }}{% phone_verified user max_age=60 as ok %} {{ ok }}"
+    return HttpResponse(engines["django"].from_string(source).render({"user": request.user}, request))
+
+
+@phone_verified_required(purpose="nonsense")
+def unknown_purpose(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
+@phone_verified_required(max_age=3600)
+async def async_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
+class ClassView(PhoneVerifiedRequiredMixin, View):
+    max_age = 3600
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return HttpResponse("in")
+
+
+class AsyncClassView(PhoneVerifiedRequiredMixin, View):
+    purpose = "signup"
+
+    async def get(self, request: HttpRequest) -> HttpResponseBase:
+        return HttpResponse("in")
+
+
+ASKS_OFTEN = """{{ user|phone_verified }} {{ user|phone_verified:"signup" }} {{ nobody|phone_verified }}
+{% phone_verified user max_age=3600 as ok %}{{ ok }} {% phone_verified user purpose="" as ok %}{{ ok }}"""
+
+urlpatterns: list[Any] = [
+    path("phone/", include("django_telroi.urls")),
+    path("any/", any_phone),
+    path("signed-up/", signed_up),
+    path("lately/<int:which>/", lately),
+    path("unknown/", unknown_purpose),
+    path("async/", async_view),
+    path("class/", ClassView.as_view()),
+    path("async-class/", AsyncClassView.as_view()),
+    path("sign-up/", sign_up),
+    path("page/", page_with("<p id='told'>" + ASKS_OFTEN + "</p>")),
+    path("proof/", page_with("{% phone_proof %}{% phone_proof purpose='signup' name='other' %}")),
+    path("proof-of-nonsense/", page_with("{% phone_proof purpose='nonsense' %}")),
+]

@@ -1,0 +1,264 @@
+"""Views for people with a verified phone only: who has none is led through the flow, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Context, Template
+from django.test import AsyncClient, Client, RequestFactory
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from django_telroi import services
+from django_telroi.models import VerifiedPhone
+from django_telroi.services.accounts import known_phone_record
+from django_telroi.testing import last_code_for, outbox
+from django_telroi.web.gates import phone_verified_required
+from tests.services.world import let_time_pass
+from tests.web import gated_site
+from tests.web.visitor import NUMBER, OTHER_NUMBER, SPELLING, Visitor
+
+pytestmark = [pytest.mark.urls("tests.web.gated_site"), pytest.mark.django_db]
+
+GATES = ["/any/", "/signed-up/", "/lately/7/", "/async/", "/class/", "/async-class/"]
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada")
+
+
+@pytest.fixture
+def user(visitor: Visitor, ada: User) -> Visitor:
+    """Ada, logged in."""
+    visitor.client.force_login(ada)
+    return visitor
+
+
+def verify(user: User, purpose: str = "", *, seconds_ago: float = 0, number: str = NUMBER) -> None:
+    moment = timezone.now() - timedelta(seconds=seconds_ago)
+    VerifiedPhone.objects.create(user=user, number=number, purpose=purpose, verified_at=moment)
+
+
+def verifies(visitor: Visitor, number: str = NUMBER) -> None:
+    visitor.presses("Call me", number=number).presses("Verify", code=last_code_for(number))
+
+
+@pytest.mark.parametrize("path", GATES)
+def test_who_is_not_logged_in_is_sent_to_log_in(client: Client, settings: Any, path: str) -> None:
+    settings.LOGIN_URL = "/login/"
+
+    assert client.get(path + "?a=1&b=2")["Location"] == f"/login/?next={path}%3Fa%3D1%26b%3D2"
+
+
+@pytest.mark.parametrize("path", GATES)
+def test_a_user_is_led_through_the_flow_and_back(user: Visitor, path: str) -> None:
+    user.opens(f"{path}?tab=1&lang=de")
+    assert (user.statuses, user.heading()) == ([302, 200], "Verify your phone")
+
+    verifies(user, SPELLING.replace(" ", ""))
+
+    assert (user.path, user.statuses[-1]) == (f"{path}?tab=1&lang=de", 200)
+    assert user.soup.text.startswith("in")
+
+
+@pytest.mark.parametrize("path", GATES)
+def test_a_user_with_a_verified_phone_passes_with_one_query_for_it(
+    user: Visitor, ada: User, path: str, django_assert_max_num_queries: Any
+) -> None:
+    verify(ada)
+    verify(ada, "signup")
+
+    with django_assert_max_num_queries(3):  # the session, the user, the phones
+        assert user.client.get(path).status_code == 200
+
+
+def test_a_verification_that_is_too_old_is_asked_for_again_without_going_in_circles(user: Visitor) -> None:
+    user.opens("/class/")
+    verifies(user)
+    assert user.path == "/class/"
+
+    let_time_pass(3601)
+    before = len(user.trail)
+    user.opens("/class/")
+
+    assert user.statuses[before:] == [302, 200]
+    assert (user.path, user.heading()) == ("/phone/?purpose=&next=%2Fclass%2F", "Verify your phone")
+    verifies(user)
+    assert (user.path, user.soup.text, len(outbox)) == ("/class/", "in", 2)
+
+
+@pytest.mark.parametrize("page", ["/phone/code/", "/phone/done/"])
+def test_an_old_page_leads_back_to_the_question(user: Visitor, page: str) -> None:
+    user.opens("/class/")
+    verifies(user)
+    let_time_pass(3601)
+
+    user.opens(page)
+    goal = user.card().find("a")["href"]
+
+    assert (goal, user.opens(goal).heading()) == ("/class/", "Verify your phone")
+
+
+@pytest.mark.parametrize("started_at", ["/phone/", "/phone/?next=/any/"])
+def test_who_has_a_call_under_way_types_its_code_and_comes_to_the_gate(user: Visitor, started_at: str) -> None:
+    user.opens(started_at).presses("Call me", number=SPELLING)
+
+    user.opens("/class/")
+    assert user.heading() == "We are calling you"
+    user.presses("Verify", code=last_code_for(NUMBER))
+
+    assert (user.path, user.soup.text, len(outbox)) == ("/class/", "in", 1)
+
+
+def test_a_number_that_was_taken_away_counts_no_more(user: Visitor, ada: User) -> None:
+    verify(ada)
+    verify(ada, number=OTHER_NUMBER)
+
+    services.forget_phone(ada, NUMBER)
+    assert user.client.get("/any/").status_code == 200
+    services.forget_phone(ada, OTHER_NUMBER)
+
+    assert user.opens("/any/").heading() == "Verify your phone"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "path", "status"),
+    [("", "/any/", 200), ("signup", "/any/", 200), ("", "/signed-up/", 302), ("signup", "/lately/7/", 302)],
+)
+def test_a_purpose_is_not_another_one_and_none_means_any(
+    user: Visitor, ada: User, purpose: str, path: str, status: int
+) -> None:
+    verify(ada, purpose)
+
+    assert user.client.get(path).status_code == status
+
+
+@pytest.mark.parametrize(("seconds_ago", "status"), [(3500, 200), (3700, 302)])
+@pytest.mark.parametrize("path", ["/class/", "/async/"])
+def test_an_age_may_be_given_in_seconds(user: Visitor, ada: User, path: str, seconds_ago: int, status: int) -> None:
+    verify(ada, seconds_ago=seconds_ago)
+
+    assert user.client.get(path).status_code == status
+
+
+def test_another_users_phone_opens_nothing(user: Visitor) -> None:
+    verify(User.objects.create_user("ben"))
+
+    assert user.client.get("/any/").status_code == 302
+
+
+def test_a_gate_for_any_purpose_asks_for_one_that_the_site_has(user: Visitor, site: Any) -> None:
+    site.TELROI = {"PURPOSES": ["signup"]}
+
+    user.opens("/any/")
+    verifies(user)
+
+    assert (user.path, user.soup.text) == ("/any/", "in")
+
+
+def test_a_gate_for_a_purpose_that_the_site_does_not_have_says_so(user: Visitor) -> None:
+    with pytest.raises(ImproperlyConfigured, match='"nonsense" of a gate is not in TELROI'):
+        user.client.get("/unknown/")
+
+
+def test_a_site_that_does_not_know_its_users_is_told_what_is_missing(rf: RequestFactory) -> None:
+    with pytest.raises(ImproperlyConfigured, match="AuthenticationMiddleware"):
+        gated_site.any_phone(rf.get("/any/"))
+
+
+@pytest.mark.parametrize("max_age", [0, -1, timedelta(0)])
+def test_an_age_that_nobody_could_ever_have_is_refused(max_age: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="longer than nothing"):
+        phone_verified_required(max_age=max_age)
+
+
+def test_async_views_stay_async(ada: User) -> None:
+    assert asyncio.iscoroutinefunction(gated_site.async_view)
+    assert gated_site.any_phone.__name__ == "any_phone"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/async/", "/async-class/"])
+def test_async_views_are_guarded_on_an_async_server(path: str) -> None:
+    ada = User.objects.create_user("ada")
+    client = AsyncClient()
+    client.force_login(ada)
+
+    assert asyncio.run(client.get(path)).status_code == 302
+    verify(ada)
+    verify(ada, "signup")
+    assert asyncio.run(client.get(path)).status_code == 200
+
+
+def test_templates_tell_who_is_verified_with_one_query(
+    user: Visitor, ada: User, django_assert_num_queries: Any
+) -> None:
+    verify(ada, seconds_ago=3700)
+
+    with django_assert_num_queries(3):  # the session, the user, the phones
+        user.opens("/page/")
+
+    assert user.soup.find(id="told").text.split() == ["True", "False", "False", "False", "True"]
+
+
+def test_a_gate_and_its_template_share_what_they_know(user: Visitor, ada: User, django_assert_num_queries: Any) -> None:
+    verify(ada, seconds_ago=61)
+
+    with django_assert_num_queries(3):
+        assert user.client.get("/lately/7/").content == b"in True False"
+
+
+@pytest.mark.parametrize("nobody", [AnonymousUser(), None, ""])
+def test_nobody_is_not_verified_and_costs_no_query(
+    nobody: object, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    template = Template("{% load telroi %}{{ who|phone_verified }} {% phone_verified who max_age=60 %}")
+
+    with django_assert_num_queries(0):
+        assert template.render(Context({"who": nobody})) == "False False"
+
+
+def test_what_is_known_is_old_when_the_phones_change(ada: User) -> None:
+    template = Template("{% load telroi %}{{ who|phone_verified }}")
+    shown = [template.render(Context({"who": ada}))]
+
+    attempt = services.start_verification(NUMBER, user=ada)
+    services.check_code(attempt.uuid, last_code_for(NUMBER), user=ada)
+    shown.append(template.render(Context({"who": ada})))
+    services.forget_phone(ada, NUMBER)
+    shown.append(template.render(Context({"who": ada})))
+
+    assert shown == ["False", "True", "False"]
+
+
+def test_every_request_asks_anew_and_a_pickled_user_remembers_nothing(
+    rf: RequestFactory, ada: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    first, second = rf.get("/"), rf.get("/")
+    with django_assert_num_queries(2):
+        for request in (first, first, second, second, None):
+            known_phone_record(ada, request=request)
+
+    with django_assert_num_queries(1):
+        known_phone_record(pickle.loads(pickle.dumps(ada)))
+
+
+def test_a_second_click_does_not_log_a_user_out(user: Visitor) -> None:
+    user.opens("/any/").presses("Call me", number=SPELLING)
+    action, fields = user.form("Verify")
+    second = Client()
+    second.cookies["sessionid"] = user.client.cookies["sessionid"].value
+    second.cookies["csrftoken"] = user.client.cookies["csrftoken"].value
+    typed = {**fields, "code": last_code_for(NUMBER)}
+
+    first_answer, second_answer = user.client.post(action, typed), second.post(action, typed)
+
+    assert first_answer["Location"] == second_answer["Location"] == "/any/"
+    assert user.client.get("/any/").content == second.get("/any/").content == b"in"

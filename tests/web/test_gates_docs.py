@@ -1,0 +1,100 @@
+"""What the docs say of gates and proofs is so."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import include, path
+
+from django_telroi.models import VerifiedPhone
+from django_telroi.testing import last_code_for
+from tests.project.test_howto import blocks_of, names_of
+from tests.services.world import let_time_pass
+from tests.web.visitor import NUMBER, SPELLING, Visitor
+
+pytestmark = pytest.mark.django_db
+
+SITE = "site_of_the_gates_page"
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture(autouse=True)
+def docs_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's views under addresses, and its templates."""
+    names, urls = names_of("gates.rst"), ModuleType(SITE)
+    urls.urlpatterns = [  # type: ignore[attr-defined]
+        path("phone/", include("django_telroi.urls")),
+        path("account/", names["account"]),
+        path("payout/", names["payout"]),
+        path("statement/", names["StatementView"].as_view()),
+        path("sign-up/", names["sign_up"]),
+    ]
+    monkeypatch.setitem(sys.modules, SITE, urls)
+    site.ROOT_URLCONF = SITE
+    site.TELROI = {"PURPOSES": ["", "payout", "sign-up"]}
+    statement, sign_up = blocks_of("gates.rst", "django")
+    ours = site.TEMPLATES[0]
+    own = ("django.template.loaders.locmem.Loader", {"statement.html": statement, "sign_up.html": sign_up})
+    loaders = [own, "django.template.loaders.app_directories.Loader"]
+    site.TEMPLATES = [{**ours, "APP_DIRS": False, "OPTIONS": {**ours["OPTIONS"], "loaders": loaders}}]
+
+
+@pytest.fixture
+def user(visitor: Visitor) -> Visitor:
+    visitor.client.force_login(User.objects.create_user("ada"))
+    return visitor
+
+
+def verifies(visitor: Visitor) -> None:
+    visitor.presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
+
+
+@pytest.mark.parametrize(("address", "days"), [("/payout/", 90), ("/statement/", 1)])
+def test_the_gates_of_the_page_ask_and_ask_again(user: Visitor, address: str, days: int) -> None:
+    user.opens(address)
+    verifies(user)
+    assert (user.path, user.statuses[-1]) == (address, 200)
+
+    let_time_pass(days * DAY + 1)
+
+    assert user.opens(address).heading() == "Verify your phone"
+    assert user.opens("/account/").soup.text == "Your account"
+
+
+def test_the_template_of_the_page_tells_what_was_verified(user: Visitor) -> None:
+    user.opens("/statement/")
+    verifies(user)
+    assert [p.text for p in user.soup.find_all("p")] == [
+        "Your phone is verified.",
+        "We will ring you before the next payout.",
+    ]
+
+    let_time_pass(61)
+    user.opens("/payout/")
+    verifies(user)
+
+    assert [p.text for p in user.opens("/statement/").soup.find_all("p")] == [
+        "Your phone is verified.",
+        "You may be paid.",
+    ]
+
+
+def test_the_sign_up_of_the_page_takes_a_proof(visitor: Visitor) -> None:
+    visitor.opens("/sign-up/")
+    verifies(visitor)
+    fields: dict[str, Any] = {}
+    for each in visitor.soup.find(id="sign-up").find_all("input"):
+        fields.setdefault(each["name"], []).append(each.get("value", ""))
+
+    answer = visitor.client.post("/sign-up/", {**fields, "username": "carla"})
+    again = visitor.client.post("/sign-up/", {**fields, "username": "dora"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/welcome/")
+    assert again.status_code == 200
+    phone = VerifiedPhone.objects.get()
+    assert (phone.user.get_username(), phone.number, phone.purpose) == ("carla", NUMBER, "sign-up")
+    assert User.objects.count() == 1

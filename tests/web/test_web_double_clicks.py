@@ -1,0 +1,218 @@
+"""Pressed twice, sent twice, sent again from an old page: one call, one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
+
+from django_telroi.models import VerificationAttempt
+from django_telroi.testing import last_code_for, outbox
+from tests.services.world import Elsewhere, let_time_pass
+from tests.web.visitor import NUMBER, OTHER_NUMBER, SPELLING, Visitor
+
+
+def cookies_of(visitor: Visitor) -> dict[str, str]:
+    return {name: morsel.value for name, morsel in visitor.client.cookies.items()}
+
+
+def with_cookies(cookies: dict[str, str]) -> Visitor:
+    """The same browser, as it was when it had these cookies."""
+    visitor = Visitor(Client())
+    for name, value in cookies.items():
+        visitor.client.cookies[name] = value
+    return visitor
+
+
+def test_a_number_sent_twice_is_one_call_and_one_answer(visitor: Visitor) -> None:
+    action, fields = visitor.opens("/phone/").form("Call me")
+    fields["number"] = SPELLING
+
+    first = visitor.client.post(action, fields)
+    second = visitor.client.post(action, fields)
+
+    assert (first["Location"], second["Location"]) == ("/phone/code/", "/phone/code/")
+    assert len(outbox) == 1
+
+
+def test_a_first_visitor_s_double_click_is_one_call_though_neither_click_has_a_session(visitor: Visitor) -> None:
+    action, fields = visitor.opens("/phone/").form("Call me")
+    fields["number"] = SPELLING
+    before = cookies_of(visitor)
+
+    visitor.client.post(action, fields)
+    again = with_cookies(before).sends(action, fields)
+
+    assert again.heading() == "We are calling you"
+    assert again.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+    assert len(outbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clicks_at_the_same_time_are_one_call_and_one_answer() -> None:
+    visitor = Visitor(Client())
+    action, fields = visitor.opens("/phone/").form("Call me")
+    fields["number"] = SPELLING
+    cookies = cookies_of(visitor)
+
+    clicks = [Elsewhere(lambda: with_cookies(cookies).sends(action, fields).heading()) for _ in range(5)]
+
+    # Who looks while the first click's call is still being placed is told so.
+    assert {click.result() for click in clicks} <= {"We are calling you", "One moment"}
+    assert len(outbox) == 1
+
+
+def test_another_call_asked_for_twice_is_one_call(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER})
+    let_time_pass(61)
+    action, fields = visitor.opens("/phone/code/").form("Call again")
+
+    visitor.sends(action, fields)
+    visitor.sends(action, fields)
+
+    assert (visitor.heading(), visitor.note()) == ("We are calling you", "")
+    assert len(outbox) == 2
+
+
+def test_another_call_asked_for_by_two_requests_with_the_session_of_before_is_one_call(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER})
+    let_time_pass(61)
+    action, fields = visitor.opens("/phone/code/").form("Call again")
+    before = visitor.client.session["telroi"]
+    visitor.sends(action, fields)
+    session = visitor.client.session
+    session["telroi"] = before
+    session.save()
+
+    visitor.sends(action, fields)
+
+    assert (visitor.heading(), visitor.note()) == ("We are calling you", "")
+    assert len(outbox) == 2
+
+
+def test_a_code_sent_twice_is_verified_twice_over(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER})
+    action, fields = visitor.form("Verify")
+    fields["code"] = last_code_for(NUMBER)
+    visitor.sends(action, fields)
+
+    visitor.sends(action, fields)
+
+    assert visitor.heading() == "Your number is verified"
+
+
+def test_the_second_click_on_verify_may_come_with_the_session_that_the_first_has_ended(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER})
+    action, fields = visitor.form("Verify")
+    fields["code"] = last_code_for(NUMBER)
+    before = cookies_of(visitor)
+    visitor.sends(action, fields)
+
+    late = Client()
+    late.cookies.load(before)
+    reply = late.post(action, fields)
+
+    # The cookie of the first answer is the one that counts, and it shows where this one leads.
+    assert (reply.status_code, reply["Location"]) == (302, "/phone/done/")
+    assert "sessionid" not in reply.cookies
+    assert visitor.opens(reply["Location"]).heading() == "Your number is verified"
+
+
+def test_a_form_kept_from_the_session_of_before_gives_a_new_session_nothing(visitor: Visitor) -> None:
+    """Somebody planted the session, looked at its page, and sends that page's form once the number is verified."""
+    visitor.sends("/phone/", {"number": NUMBER})
+    action, fields = visitor.form("Verify")
+    before = cookies_of(visitor)
+    visitor.sends(action, {**fields, "code": last_code_for(NUMBER)})
+
+    somebody = Client()
+    somebody.cookies.load(before)
+    somebody.post(action, {**fields, "code": "000000"})
+
+    assert somebody.get("/phone/done/")["Location"] == "/phone/"
+
+
+def test_a_used_form_with_another_number_is_a_call_of_its_own(visitor: Visitor) -> None:
+    """As after the browser's back button."""
+    action, fields = visitor.opens("/phone/").form("Call me")
+    visitor.sends(action, {**fields, "number": NUMBER})
+
+    visitor.sends(action, {**fields, "number": OTHER_NUMBER})
+
+    assert visitor.heading() == "We are calling you"
+    assert [call.to for call in outbox] == [NUMBER, OTHER_NUMBER]
+
+
+@pytest.mark.parametrize("status", ["expired", "locked", "canceled", "verified"])
+def test_a_used_form_whose_call_is_over_is_a_call_of_its_own(visitor: Visitor, status: str) -> None:
+    action, fields = visitor.opens("/phone/").form("Call me")
+    visitor.sends(action, {**fields, "number": NUMBER})
+    VerificationAttempt.objects.update(status=status)
+    let_time_pass(61)
+
+    visitor.sends(action, {**fields, "number": NUMBER})
+
+    assert visitor.heading() == "We are calling you"
+    assert len(outbox) == 2
+
+
+def test_a_form_of_somebody_else_never_leads_to_their_attempt(visitor: Visitor) -> None:
+    """As a page would carry it that a cache gave to two people."""
+    action, fields = visitor.opens("/phone/").form("Call me")
+    visitor.sends(action, {**fields, "number": NUMBER})
+    visitor.presses("Verify", code=last_code_for(NUMBER))
+    stranger = Visitor(Client()).opens("/phone/")
+    _, own = stranger.form("Call me")
+    let_time_pass(61)
+
+    stranger.sends(action, {**own, "ticket": fields["ticket"], "number": NUMBER})
+
+    assert stranger.heading() == "We are calling you"
+    assert len(outbox) == 2
+
+
+def test_a_code_form_of_somebody_else_opens_nothing(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER})
+    action, fields = visitor.form("Verify")
+    stranger = Visitor(Client()).opens("/phone/")
+
+    stranger.sends(action, {"ticket": fields["ticket"], "code": last_code_for(NUMBER)})
+
+    assert stranger.heading() == "Verify your phone"
+    assert VerificationAttempt.objects.get().status == "placed"
+
+
+def test_the_call_of_somebody_who_logged_out_is_not_that_of_who_logs_in(visitor: Visitor) -> None:
+    visitor.client.force_login(User.objects.create_user("ada"))
+    visitor.sends("/phone/", {"number": NUMBER})
+    flow = visitor.client.session["telroi"]
+    visitor.client.force_login(User.objects.create_user("ben"))
+    session = visitor.client.session
+    session["telroi"] = flow
+    session.save()
+
+    visitor.opens("/phone/code/")
+
+    assert visitor.heading() == "Verify your phone"
+
+
+def test_a_session_that_is_ended_while_a_call_is_asked_for_calls_nobody(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by logging out in another tab."""
+    visitor.client.force_login(User.objects.create_user("ada"))
+    action, fields = visitor.opens("/phone/").form("Call me")
+    load = SessionStore.load
+
+    def load_and_end(store: SessionStore) -> dict[str, Any]:
+        loaded = load(store)
+        SessionStore(store.session_key).delete()
+        return loaded
+
+    monkeypatch.setattr(SessionStore, "load", load_and_end)
+    answer = visitor.client.post(action, {**fields, "number": NUMBER})
+
+    assert (answer.status_code, len(outbox)) == (400, 0)

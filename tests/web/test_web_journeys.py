@@ -1,0 +1,509 @@
+"""Ways through the pages, as people go them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.simulator import Simulator
+from django_telroi.testing import last_code_for, outbox
+from tests.services.world import let_time_pass, wrong
+from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, Visitor
+
+
+def calls() -> int:
+    return len(outbox)
+
+
+def with_a_call(visitor: Visitor, number: str = SPELLING) -> Visitor:
+    return visitor.opens("/phone/").presses("Call me", number=number)
+
+
+def lets_the_call_become(status: str, **fields: Any) -> None:
+    """What a queue, a lost answer or staff would have made of it."""
+    VerificationAttempt.objects.update(status=status, **fields)
+
+
+def test_a_number_is_called_and_verified_by_its_code(visitor: Visitor) -> None:
+    visitor.opens("/phone/")
+    assert visitor.heading() == "Verify your phone"
+
+    visitor.presses("Call me", number=SPELLING)
+    assert visitor.heading() == "We are calling you"
+    assert MASKED in visitor.card().text
+
+    visitor.presses("Verify", code=last_code_for(NUMBER))
+    assert visitor.heading() == "Your number is verified"
+    assert (visitor.path, calls()) == ("/phone/done/", 1)
+
+
+def test_a_code_may_be_typed_in_groups(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    code = last_code_for(NUMBER)
+
+    visitor.presses("Verify", code=f" {code[:3]}-{code[3:]} ")
+
+    assert visitor.heading() == "Your number is verified"
+
+
+def test_who_is_logged_in_has_a_verified_phone_afterwards(visitor: Visitor) -> None:
+    ada = User.objects.create_user("ada")
+    visitor.client.force_login(ada)
+
+    with_a_call(visitor).presses("Verify", code=last_code_for(NUMBER))
+
+    assert VerifiedPhone.objects.filter(user=ada, number=NUMBER).exists()
+
+
+def test_what_was_typed_wrong_comes_back_with_what_is_wrong_about_it(visitor: Visitor) -> None:
+    with_a_call(visitor, "0803 123")
+
+    assert visitor.error() == "This is not a phone number we know. Check the digits and the country code."
+    assert visitor.field("number")["value"] == "0803 123"
+    assert (visitor.soup.title.text, calls()) == ("Error: Verify your phone", 0)
+
+
+def test_a_premium_number_is_refused_at_its_field(visitor: Visitor) -> None:
+    with_a_call(visitor, PREMIUM)
+
+    assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.field("number")["value"] == PREMIUM
+    assert calls() == 0
+
+
+def test_an_error_is_told_once_and_the_typed_number_forgotten(visitor: Visitor) -> None:
+    with_a_call(visitor, PREMIUM)
+
+    visitor.opens("/phone/")
+
+    assert visitor.error() == ""
+    assert PREMIUM not in str(dict(visitor.client.session))
+
+
+def test_a_wrong_code_says_how_many_tries_are_left(visitor: Visitor) -> None:
+    with_a_call(visitor)
+
+    visitor.presses("Verify", code=wrong(last_code_for(NUMBER)))
+
+    assert visitor.note() == "That is not the code. 2 tries left for this call."
+    assert visitor.field("code").get("value") is None
+    assert visitor.soup.title.text == "Error: We are calling you"
+
+
+def test_something_that_is_no_code_costs_no_try(visitor: Visitor) -> None:
+    with_a_call(visitor)
+
+    visitor.presses("Verify", code="four two")
+
+    assert visitor.note() == "A code has only digits. Type the digits that you hear."
+    assert "3 tries left" in visitor.card().text
+
+
+def test_after_the_last_try_another_call_is_offered_when_its_time_has_come(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    for _ in range(3):
+        visitor.presses("Verify", code=wrong(last_code_for(NUMBER)))
+
+    assert visitor.heading() == "That was the last try"
+    assert visitor.buttons() == ["Change number"]
+
+    let_time_pass(61)
+    visitor.opens("/phone/code/").presses("Call again")
+    assert visitor.heading() == "We are calling you"
+    visitor.presses("Verify", code=last_code_for(NUMBER))
+    assert visitor.heading() == "Your number is verified"
+
+
+def test_the_countdown_is_the_server_s(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    let_time_pass(20)
+
+    visitor.opens("/phone/code/")
+
+    left = int(visitor.card().find(attrs={"data-telroi-wait": True})["data-telroi-wait"])
+    assert 30 <= left <= 40
+    assert "Call again" not in visitor.buttons()
+
+
+def test_without_a_script_the_wait_is_in_words(visitor: Visitor) -> None:
+    with_a_call(visitor)
+
+    words = visitor.card().find("noscript").text
+
+    assert "You can ask for another call in 1 minute" in words or "seconds" in words
+
+
+def test_calling_again_too_early_says_how_long_to_wait(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    action, fields = visitor.form("Call again")
+
+    visitor.sends(action, fields)
+
+    assert visitor.heading() == "We are calling you"
+    assert visitor.note().startswith("We called this number a moment ago. You can ask for another call ")
+    assert calls() == 1
+
+
+def test_the_newer_code_counts_after_calling_again(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    first = last_code_for(NUMBER)
+    let_time_pass(61)
+
+    visitor.opens("/phone/code/").presses("Call again")
+    second = last_code_for(NUMBER)
+
+    assert calls() == 2
+    if first != second:
+        assert visitor.presses("Verify", code=first).note().startswith("That is not the code.")
+    assert visitor.presses("Verify", code=second).heading() == "Your number is verified"
+
+
+def test_another_number_can_be_called_at_once(visitor: Visitor) -> None:
+    with_a_call(visitor).presses("Change number")
+    assert visitor.heading() == "Verify your phone"
+
+    visitor.presses("Call me", number=OTHER_NUMBER)
+
+    assert visitor.heading() == "We are calling you"
+    assert VerificationAttempt.objects.get(phone_id=NUMBER).status == "canceled"
+
+
+def test_who_comes_back_finds_their_call_and_no_error(visitor: Visitor) -> None:
+    with_a_call(visitor)
+
+    visitor.opens("/phone/")
+
+    assert (visitor.path, visitor.heading()) == ("/phone/code/", "We are calling you")
+    assert calls() == 1
+
+
+def test_an_old_form_for_a_number_that_is_being_called_leads_to_its_code(visitor: Visitor) -> None:
+    action, old = visitor.opens("/phone/").form("Call me")
+    with_a_call(visitor)
+
+    visitor.sends(action, {**old, "number": SPELLING})
+
+    assert (visitor.heading(), visitor.note()) == ("We are calling you", "")
+    assert calls() == 1
+
+
+def test_a_number_that_had_its_calls_says_when_it_can_be_called_again(visitor: Visitor, site: Any) -> None:
+    site.TELROI = {**site.TELROI, "CALLS_PER_HOUR": 1}
+    services.start_verification(NUMBER)
+
+    with_a_call(visitor)
+
+    assert visitor.heading() == "Enough calls for now"
+    assert visitor.note().startswith("This number had all the calls it can get within an hour.")
+    assert visitor.card().find("time")["datetime"]
+    assert visitor.presses("Use another number").heading() == "Verify your phone"
+
+
+def test_a_number_that_was_called_a_moment_ago_waits_a_little(visitor: Visitor) -> None:
+    services.start_verification(NUMBER)
+
+    with_a_call(visitor)
+
+    assert visitor.heading() == "A short wait first"
+
+
+def test_a_number_that_nobody_will_type_over_is_not_kept(visitor: Visitor) -> None:
+    services.start_verification(NUMBER)
+
+    visitor.client.post("/phone/", {"number": SPELLING})
+
+    assert "4567" not in str(dict(visitor.client.session))
+
+
+def test_a_wait_that_is_over_by_now_is_not_told_any_more(visitor: Visitor) -> None:
+    services.start_verification(NUMBER)
+    visitor.client.post("/phone/", {"number": NUMBER})
+    session = visitor.client.session
+    session["telroi"][""]["notice"]["over_at"] -= 61
+    session.save()
+
+    assert visitor.opens("/phone/").heading() == "Verify your phone"
+
+
+def test_calls_that_staff_stopped_are_said_above_the_number(visitor: Visitor) -> None:
+    services.stop_calls(actor="ada", reason="maintenance")
+
+    with_a_call(visitor)
+
+    assert visitor.note() == "Calls are switched off at the moment. Try again later."
+    assert visitor.field("number")["value"] == SPELLING
+
+
+def test_a_waiting_call_is_followed_by_the_page_itself(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("queued")
+
+    visitor.opens("/phone/code/")
+
+    assert visitor.heading() == "One moment"
+    assert visitor.soup.find("meta", attrs={"http-equiv": "refresh"}).find_parent("noscript")
+    assert visitor.client.get("/phone/status/").json() == {"step": "waiting", "status": "queued"}
+    lets_the_call_become("placed")
+    assert visitor.client.get("/phone/status/").json() == {"step": "code", "status": "placed"}
+
+
+def test_a_waiting_call_can_be_called_off(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("queued")
+
+    visitor.opens("/phone/code/").presses("Cancel")
+
+    assert visitor.heading() == "Verify your phone"
+    assert VerificationAttempt.objects.get().status == "canceled"
+
+
+def test_a_call_that_may_ring_is_told_honestly_and_its_code_still_counts(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("unknown")
+
+    visitor.opens("/phone/code/")
+    assert visitor.heading() == "Your phone may ring"
+    assert "If your phone rings, type the code" in visitor.note()
+
+    assert visitor.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+
+def test_a_code_whose_time_is_over_offers_another_call(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    let_time_pass(301)
+
+    visitor.opens("/phone/code/")
+
+    assert visitor.heading() == "This code has expired"
+    assert visitor.buttons() == ["Call again", "Change number"]
+
+
+def test_a_call_that_waited_too_long_is_not_called_an_expired_code(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("expired", dialed_at=None)
+
+    assert visitor.opens("/phone/code/").heading() == "We could not call in time"
+
+
+def test_a_newer_call_is_gone_on_with(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    let_time_pass(61)
+    services.call_again(VerificationAttempt.objects.get().uuid)
+
+    assert visitor.opens("/phone/code/").heading() == "There is a newer call"
+    assert visitor.presses("Go on").heading() == "We are calling you"
+    assert calls() == 2
+
+
+def test_a_call_that_was_called_off_elsewhere_says_so(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("canceled")
+
+    assert visitor.opens("/phone/code/").heading() == "No call under way"
+
+
+def test_a_call_that_failed_later_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    lets_the_call_become("failed", error_code="unreachable")
+    let_time_pass(61)
+
+    assert visitor.opens("/phone/code/").heading() == "We cannot call right now"
+    assert visitor.presses("Try again").heading() == "We are calling you"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("unauthorized", "Calls do not work at the moment. We have been told; try again later."),
+        ("key_limited", "The call could not be placed."),
+    ],
+)
+def test_a_call_that_fails_at_once_is_a_refusal(visitor: Visitor, telroi: Simulator, fault: str, said: str) -> None:
+    telroi.fail_next(fault)
+
+    with_a_call(visitor)
+
+    assert visitor.note().startswith(said)
+    assert visitor.heading() == "We cannot call right now"
+    assert visitor.opens("/phone/").heading() == "Verify your phone"
+
+
+def test_a_number_that_telroi_does_not_take_is_refused_at_its_field(visitor: Visitor, telroi: Simulator) -> None:
+    telroi.fail_next("invalid")
+
+    with_a_call(visitor)
+
+    assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.field("number")["value"] == SPELLING
+
+
+def test_a_number_that_telroi_holds_back_says_for_how_long(visitor: Visitor, telroi: Simulator) -> None:
+    telroi.fail_next("rate_limited", wait=7200)
+
+    with_a_call(visitor)
+
+    assert visitor.heading() == "Enough calls for now"
+    assert visitor.note().endswith("in 2 hours.")
+
+
+def test_a_lost_answer_leaves_the_code_s_form_open(visitor: Visitor, telroi: Simulator) -> None:
+    telroi.fail_next("reset_unread", acts=True)
+
+    with_a_call(visitor)
+
+    assert visitor.heading() == "Your phone may ring"
+    assert visitor.field("code")
+
+
+def test_a_refusal_is_told_before_the_call_that_is_under_way(visitor: Visitor) -> None:
+    action, old = visitor.opens("/phone/").form("Call me")
+    with_a_call(visitor)
+    visitor.client.post(action, {**old, "number": PREMIUM})
+
+    assert visitor.opens("/phone/code/").error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.opens("/phone/").heading() == "We are calling you"
+
+
+def test_another_call_for_an_attempt_that_is_gone_leads_to_the_start(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    action, fields = visitor.form("Call again")
+    VerificationAttempt.objects.all().delete()
+
+    visitor.sends(action, fields)
+
+    assert visitor.heading() == "Verify your phone"
+    assert visitor.client.get("/phone/status/").json() == {"step": "number", "status": None}
+
+
+def test_a_session_that_another_release_wrote_counts_as_none(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    session = visitor.client.session
+    session["telroi"] = {"": {"attempt": "what", "notice": {"unknown": 1}}}
+    session.save()
+
+    assert visitor.opens("/phone/").heading() == "Verify your phone"
+
+
+def test_the_card_says_how_many_digits_this_site_s_codes_have(visitor: Visitor, site: Any) -> None:
+    site.TELROI = {"CODE_LENGTH": 8}
+
+    assert "a code of 8 digits" in visitor.opens("/phone/").card().text
+    assert visitor.presses("Call me", number=SPELLING).card().find("label").text == "8-digit code"
+
+
+def test_a_verification_that_came_to_nothing_is_forgotten_after_an_hour(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    let_time_pass(timedelta(hours=2).total_seconds())
+
+    visitor.opens("/phone/code/")
+
+    assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
+
+
+@pytest.mark.parametrize("path", ["/phone/code/", "/phone/done/"])
+def test_without_a_call_every_page_leads_to_the_start(visitor: Visitor, path: str) -> None:
+    visitor.opens(path)
+
+    assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
+
+
+@pytest.mark.parametrize("path", ["/phone/code/", "/phone/call-again/", "/phone/change-number/"])
+def test_a_lost_session_leads_to_the_start(visitor: Visitor, path: str) -> None:
+    visitor.sends(path, {"code": "123456"})
+
+    assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
+
+
+def test_an_attempt_that_is_gone_leads_to_the_start(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    action, fields = visitor.form("Verify")
+    VerificationAttempt.objects.all().delete()
+    PhoneNumber.objects.all().delete()
+
+    visitor.sends(action, {**fields, "code": "123456"})
+
+    assert visitor.heading() == "Verify your phone"
+
+
+def test_two_purposes_are_two_ways(visitor: Visitor) -> None:
+    visitor.opens("/phone/?purpose=signup").presses("Call me", number=SPELLING)
+    assert visitor.path == "/phone/code/?purpose=signup"
+
+    visitor.presses("Verify", code=last_code_for(NUMBER))
+
+    assert visitor.path == "/phone/done/?purpose=signup"
+    assert VerificationAttempt.objects.get().purpose == "signup"
+    assert visitor.opens("/phone/done/").heading() == "Verify your phone"
+
+
+def test_a_purpose_that_the_site_does_not_know_is_refused_in_words(visitor: Visitor) -> None:
+    visitor.opens("/phone/?purpose=nonsense")
+
+    assert visitor.note() == "This page cannot verify a phone for that. Go back and start again."
+    assert visitor.statuses == [400]
+
+
+def test_a_site_s_own_test_needs_no_form_to_post(visitor: Visitor) -> None:
+    visitor.sends("/phone/", {"number": NUMBER}).sends("/phone/code/", {"code": last_code_for(NUMBER)})
+
+    assert visitor.heading() == "Your number is verified"
+
+
+def test_a_second_number_can_be_verified_after_the_first(visitor: Visitor) -> None:
+    with_a_call(visitor).presses("Verify", code=last_code_for(NUMBER)).presses("Verify another number")
+
+    visitor.presses("Call me", number=OTHER_NUMBER).presses("Verify", code=last_code_for(OTHER_NUMBER))
+
+    assert visitor.heading() == "Your number is verified"
+
+
+def test_success_leads_to_next(visitor: Visitor) -> None:
+    visitor.opens("/phone/?next=/account/").presses("Call me", number=PREMIUM).presses("Call me", number=SPELLING)
+
+    answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
+
+    assert answer["Location"] == "/account/"
+
+
+def test_next_outlives_a_change_of_number(visitor: Visitor) -> None:
+    visitor.opens("/phone/?next=/account/").presses("Call me", number=SPELLING).presses("Change number")
+    visitor.presses("Call me", number=OTHER_NUMBER)
+
+    answer = visitor.client.post("/phone/code/", {"code": last_code_for(OTHER_NUMBER)})
+
+    assert answer["Location"] == "/account/"
+
+
+def test_the_next_of_one_verification_is_not_that_of_another(visitor: Visitor) -> None:
+    visitor.sends("/phone/?next=/account/", {"number": NUMBER})
+    visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
+
+    visitor.opens("/phone/").presses("Call me", number=OTHER_NUMBER)
+    answer = visitor.client.post("/phone/code/", {"code": last_code_for(OTHER_NUMBER)})
+
+    assert answer["Location"] == "/phone/done/"
+
+
+@pytest.mark.parametrize(("success_url", "goal"), [("/thanks/", "/thanks/"), ("telroi:done", "/phone/done/")])
+def test_without_next_success_leads_where_the_site_says(
+    visitor: Visitor, site: Any, success_url: str, goal: str
+) -> None:
+    site.TELROI = {"SUCCESS_URL": success_url}
+    with_a_call(visitor)
+
+    answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
+
+    assert answer["Location"] == goal
+
+
+def test_a_site_without_sessions_is_told_what_to_add(site: Any) -> None:
+    site.MIDDLEWARE = []
+
+    with pytest.raises(Exception, match=r"add 'django\.contrib\.sessions' to INSTALLED_APPS"):
+        Client().get("/phone/")
