@@ -1,0 +1,57 @@
+"""The field of a site's own serializer that takes a proof, as for a sign-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from django_telroi.errors import ProofRejected
+from django_telroi.services import Proof
+from django_telroi.services.sentences import sentence
+
+__all__ = ["ProofField"]
+
+
+@dataclass(frozen=True)
+class SerializedProof(Proof):
+    """A proof whose rejection is an error of the request: 400, and the site's transaction rolls back."""
+
+    field_name: str = ""
+
+    def redeem(self, *, user: AbstractBaseUser | None = None) -> str:
+        try:
+            return super().redeem(user=user)
+        except ProofRejected:
+            raise serializers.ValidationError({self.field_name: [_rejected()]}) from None
+
+
+class ProofField(serializers.CharField):
+    """Takes the ``proof`` of a right code. The value is a ``services.Proof``: it was read, and nothing is spent.
+
+    Call its ``redeem(user=...)`` where the serializer saves, inside the transaction that saves the rest. ``number`` is
+    what was proven, for a serializer that wants to look at it first.
+    """
+
+    def __init__(self, *, purpose: str = "", **options: Any) -> None:
+        options.setdefault("write_only", True)
+        super().__init__(**options)
+        self.purpose = purpose
+
+    @sensitive_variables()
+    def to_internal_value(self, data: object) -> Proof:  # type: ignore[override]
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            proof = SerializedProof.read(data, purpose=self.purpose)
+        except ProofRejected:
+            raise serializers.ValidationError([_rejected()]) from None
+        return replace(proof, field_name=self.field_name or "")
+
+
+def _rejected() -> ErrorDetail:
+    return ErrorDetail(sentence(ProofRejected.code), ProofRejected.code)

@@ -1,0 +1,244 @@
+"""What the schema says of each endpoint: its statuses, codes, examples and where to go from there.
+
+Every example is made by what makes the answers, so that none can differ from them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiRequest,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+)
+from rest_framework import exceptions
+from rest_framework.views import APIView
+
+from django_telroi import errors
+from django_telroi.domain.states import FINAL, Status
+from django_telroi.rest import samples, views
+from django_telroi.rest.problems import BodyTooLarge, IdempotencyKeyUsed, InvalidIdempotencyKey, answer_problem
+from django_telroi.rest.serializers import (
+    PhoneCheckSerializer,
+    PhoneCodeSerializer,
+    PhoneProblemSerializer,
+    PhoneStartSerializer,
+    PhoneVerificationSerializer,
+    VerifiedPhoneSerializer,
+)
+
+Problems = Sequence[Exception]
+
+ANYWHERE: Problems = (
+    exceptions.NotAuthenticated(),
+    exceptions.AuthenticationFailed(),
+    exceptions.PermissionDenied(),
+    exceptions.NotAcceptable(),
+    exceptions.Throttled(wait=30),
+)
+WITH_BODY: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
+NO_SUCH: Problems = (errors.AttemptNotFound(),)
+OF_ANY_CALL: Problems = (
+    errors.NotCallable(),
+    errors.RegionNotAllowed(),
+    errors.CooldownActive(42),
+    errors.HourlyLimitReached(1800),
+    errors.DailyLimitReached(36000),
+    errors.NumberHeld(55),
+    errors.TooManyRequests(600),
+    errors.SiteLimitReached(),
+    errors.CallsStopped(),
+    errors.Misconfigured(),
+    errors.Unavailable(),
+)
+OF_A_START: Problems = (
+    errors.InvalidNumber(),
+    errors.InvalidPurpose(),
+    exceptions.ValidationError({"number": ["This field is required."]}),
+    InvalidIdempotencyKey(),
+    IdempotencyKeyUsed(),
+)
+
+UUID_IN_PATH = OpenApiParameter("uuid", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A verification's `id`.")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.UUID,
+    OpenApiParameter.HEADER,
+    description="A new random UUID for every call that is wanted. A request that is repeated with it rings nobody "
+    "again, and is answered with the verification that the first one made. It becomes the verification's `id`.",
+)
+RETRY_AFTER = OpenApiParameter(
+    "Retry-After",
+    OpenApiTypes.INT,
+    OpenApiParameter.HEADER,
+    description="Seconds, the same as `retry_after`. It is missing where that is null.",
+    response=[429, 503],
+)
+ON_ITS_WAY = "The call is on its way, or nobody knows whether the phone rings. Follow it; a code counts in either case."
+GOING_ON: Mapping[str, str] = {
+    "phone_follow": "How it stands now.",
+    "phone_check": "The code that was read out.",
+    "phone_call_again": "Once `call_again_in` is 0.",
+    "phone_cancel": "To give it up.",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint, in the schema's terms. ``links`` lead on from its 2xx."""
+
+    operation_id: str
+    summary: str
+    answers: Mapping[int, OpenApiResponse]
+    request: OpenApiRequest | None = None
+    parameters: Sequence[OpenApiParameter] = (UUID_IN_PATH,)
+    links: Mapping[str, str] = field(default_factory=dict)
+    answers_with_id: bool = True
+    needs_user: bool = False
+
+
+def operation_of(view: type[APIView]) -> Operation:
+    """What there is to say of the endpoint, or of the one that it is a subclass of. In the active language."""
+    describe = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
+    return describe()
+
+
+def start() -> Operation:
+    return Operation(
+        "phone_start",
+        "Have a number called",
+        {**call_answers(), **problem_answers([*OF_A_START, *WITH_BODY, *OF_ANY_CALL])},
+        request=asking(PhoneStartSerializer, {"number": samples.NUMBER, "language": "en"}),
+        parameters=(IDEMPOTENCY_KEY, RETRY_AFTER),
+        links=GOING_ON,
+    )
+
+
+def follow() -> Operation:
+    return Operation(
+        "phone_follow",
+        "How a verification stands",
+        {**standing_answer(200, "As it stands.", Status), **problem_answers(NO_SUCH)},
+        parameters=(UUID_IN_PATH, RETRY_AFTER),
+        links={name: text for name, text in GOING_ON.items() if name != "phone_follow"},
+    )
+
+
+def check() -> Operation:
+    missing = exceptions.ValidationError({"code": ["This field is required."]})
+    return Operation(
+        "phone_check",
+        "Judge the code that was typed",
+        {**problem_answers([*NO_SUCH, missing, *WITH_BODY]), **check_answers(also_problems=[missing, *WITH_BODY])},
+        request=asking(PhoneCodeSerializer, {"code": "493 027"}),
+        parameters=(UUID_IN_PATH, RETRY_AFTER),
+        links={"phone_follow": GOING_ON["phone_follow"]},
+        answers_with_id=False,
+    )
+
+
+def call_again() -> Operation:
+    return Operation(
+        "phone_call_again",
+        "Have the same number called once more",
+        {**call_answers(), **problem_answers([*NO_SUCH, *OF_ANY_CALL])},
+        parameters=(UUID_IN_PATH, RETRY_AFTER),
+        links=GOING_ON,
+    )
+
+
+def cancel() -> Operation:
+    return Operation(
+        "phone_cancel",
+        "Give a verification up",
+        {**standing_answer(200, "It is over.", FINAL), **problem_answers(NO_SUCH)},
+        parameters=(UUID_IN_PATH, RETRY_AFTER),
+        links={"phone_follow": GOING_ON["phone_follow"]},
+    )
+
+
+def phones() -> Operation:
+    listed = [OpenApiExample("phone", samples.phone(), response_only=True)]
+    answer = OpenApiResponse(VerifiedPhoneSerializer(many=True), "The user's verified numbers, newest first.", listed)
+    return Operation(
+        "phone_numbers",
+        "The user's verified numbers",
+        {200: answer, **problem_answers([])},
+        parameters=(RETRY_AFTER,),
+        needs_user=True,
+    )
+
+
+DESCRIPTIONS = {
+    views.StartView: start,
+    views.VerificationView: follow,
+    views.CheckView: check,
+    views.CallAgainView: call_again,
+    views.CancelView: cancel,
+    views.PhonesView: phones,
+}
+
+
+def asking(serializer: type[Any], value: Mapping[str, Any]) -> OpenApiRequest:
+    return OpenApiRequest(serializer, examples=[OpenApiExample("request", value, request_only=True)])
+
+
+def call_answers() -> dict[int, OpenApiResponse]:
+    under_way = [status for status in Status if views.STATUS_OF_A_START.get(status) == 202]
+    return {
+        **standing_answer(200, "A repeat: the verification is over.", FINAL - {Status.FAILED}),
+        **standing_answer(201, "The call was placed.", [Status.PLACED]),
+        **standing_answer(202, ON_ITS_WAY, under_way),
+    }
+
+
+def standing_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
+    examples = _examples(samples.standings(statuses), code)
+    return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
+
+
+def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
+    """A check's own body, and where the same status can be a problem's as well, either."""
+    either = PolymorphicProxySerializer(
+        "PhoneCheckOrProblem", [PhoneCheckSerializer, PhoneProblemSerializer], resource_type_field_name=None
+    )
+    problems = _bodies_of(also_problems)
+    return {
+        status: _one_of(either if status in problems else PhoneCheckSerializer, status, bodies | problems[status])
+        for status, bodies in samples.checks().items()
+    }
+
+
+def problem_answers(problems: Problems) -> dict[int, OpenApiResponse]:
+    return {
+        status: _one_of(PhoneProblemSerializer, status, bodies)
+        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE]).items())
+    }
+
+
+def _bodies_of(problems: Iterable[Exception]) -> dict[int, dict[str, Any]]:
+    """By status and code, what our own handler answers."""
+    bodies: dict[int, dict[str, Any]] = defaultdict(dict)
+    for exc in problems:
+        answer = answer_problem(exc, {"view": None})
+        assert answer is not None
+        bodies[answer.status_code][answer.data["code"]] = answer.data
+    return bodies
+
+
+def _one_of(serializer: object, status: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+    names = ", ".join(f"`{name}`" for name in bodies)
+    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, status))
+
+
+def _examples(bodies: Mapping[str, Any], status: int) -> list[OpenApiExample]:
+    return [
+        OpenApiExample(name, value, response_only=True, status_codes=[str(status)]) for name, value in bodies.items()
+    ]

@@ -1,0 +1,77 @@
+"""Answers as they look, for the schema: made up, and rendered by the serializers that render the real ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
+from django_telroi.errors import Unavailable
+from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneVerificationSerializer, VerifiedPhoneSerializer
+from django_telroi.rest.views import status_of
+from django_telroi.services import CheckOutcome, CheckResult, Standing
+
+NUMBER = "+2348031234567"
+NOW = datetime(2030, 5, 17, 9, 30, tzinfo=UTC)
+PROOF = "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10:cf0Vb9nM0vB1H3iG5xQ2yT8w"
+
+Bodies = dict[int, dict[str, Any]]
+"""By status and name."""
+
+
+def standings(statuses: Iterable[Status]) -> dict[str, Any]:
+    """By the name of each status, in the order of a life."""
+    return {
+        str(status): dict(PhoneVerificationSerializer(_standing(status)).data)
+        for status in Status
+        if status in statuses
+    }
+
+
+def checks() -> Bodies:
+    bodies: Bodies = defaultdict(dict)
+    for outcome in CheckOutcome:
+        for was_judged in (True, False):
+            result = _result(outcome, was_judged=was_judged)
+            bodies[status_of(result)][str(outcome)] = dict(PhoneCheckSerializer(result).data)
+    return bodies
+
+
+def phone() -> dict[str, Any]:
+    return dict(VerifiedPhoneSerializer(VerifiedPhone(number=NUMBER, verified_at=NOW)).data)
+
+
+def _attempt(status: Status) -> VerificationAttempt:
+    return VerificationAttempt(
+        uuid=UUID("8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10"),
+        phone_id=NUMBER,
+        status=status,
+        max_tries=3,
+        dialed_at=NOW,
+        expires_at=NOW + timedelta(minutes=5),
+    )
+
+
+def _standing(status: Status) -> Standing:
+    return Standing(
+        attempt=_attempt(status),
+        now=NOW,
+        call_again_in=58 if status in CHECKABLE else 0,
+        tries_left=3 if status in UNFINISHED else 0,
+        refusal=Unavailable() if status == Status.FAILED else None,
+    )
+
+
+def _result(outcome: CheckOutcome, *, was_judged: bool) -> CheckResult:
+    is_open = outcome in (CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE)
+    return CheckResult(
+        outcome=outcome,
+        tries_left=2 if is_open else 0,
+        attempt=_attempt(Status.PLACED),
+        was_judged=was_judged,
+        proof=PROOF if outcome == CheckOutcome.VERIFIED else None,
+    )

@@ -1,0 +1,19 @@
+"""``path("api/phone/", include("django_telroi.rest.urls"))``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from django_telroi.rest import views
+
+app_name = "telroi-rest"
+
+# Not <uuid:uuid>: an id that is no UUID is answered like one that nobody has, in JSON.
+urlpatterns = [
+    path("verifications/", views.StartView.as_view(), name="verifications"),
+    path("verifications/<str:uuid>/", views.VerificationView.as_view(), name="verification"),
+    path("verifications/<str:uuid>/check/", views.CheckView.as_view(), name="check"),
+    path("verifications/<str:uuid>/call-again/", views.CallAgainView.as_view(), name="call-again"),
+    path("verifications/<str:uuid>/cancel/", views.CancelView.as_view(), name="cancel"),
+    path("phones/", views.PhonesView.as_view(), name="phones"),
+]

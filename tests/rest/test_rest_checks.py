@@ -1,0 +1,139 @@
+"""Every outcome of a code has its status, and the sentence that every face says."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+
+from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.services import CheckOutcome
+from django_telroi.services.sentences import check_sentence
+from django_telroi.simulator import Simulator
+from django_telroi.testing import last_code_for
+from tests.rest.conftest import Configure
+from tests.rest.world import NUMBER, PhoneApi, wrong_code_for
+from tests.services.world import let_time_pass
+
+pytestmark = pytest.mark.django_db
+
+
+def seen(reply: Any) -> tuple[int, str, int]:
+    """Status, outcome and tries left of an answer that is whole and says what every face says."""
+    body = reply.json()
+    assert set(body) == {"verified", "outcome", "tries_left", "proof", "detail"}
+    assert body["verified"] is (body["outcome"] == "verified")
+    assert body["detail"] == check_sentence(CheckOutcome(body["outcome"]), tries_left=body["tries_left"])
+    return reply.status_code, body["outcome"], body["tries_left"]
+
+
+def test_the_guess_that_locks_is_an_answer_and_every_later_one_a_conflict(api: PhoneApi) -> None:
+    started = api.started()
+    wrong = wrong_code_for(NUMBER)
+
+    replies = [api.check(started, code) for code in (wrong, wrong, wrong, wrong, last_code_for(NUMBER))]
+
+    assert [seen(reply) for reply in replies] == [
+        (200, "wrong_code", 2),
+        (200, "wrong_code", 1),
+        (200, "locked", 0),
+        (409, "locked", 0),
+        (409, "locked", 0),
+    ]
+
+
+def test_a_guess_that_telroi_locks_is_an_answer(api: PhoneApi, telroi: Simulator, configure: Configure) -> None:
+    configure(CODE_TRIES=5)  # more than Telroi allows
+    started = api.started()
+    wrong = f"{(int(telroi.last_code_for(NUMBER)) + 1) % 10**6:06}"
+
+    replies = [seen(api.check(started, wrong)) for _ in range(4)]
+
+    assert replies == [(200, "wrong_code", 2), (200, "wrong_code", 1), (200, "locked", 0), (409, "locked", 0)]
+
+
+@pytest.mark.parametrize("code", ["", "12", "12345a", "１２３４５６", "123456\n", "\x00", "\ud800", "1" * 65])
+def test_what_is_no_code_costs_no_try(api: PhoneApi, code: str) -> None:
+    started = api.started()
+
+    assert seen(api.check(started, code)) == (400, "invalid_code", 3)
+    assert VerificationAttempt.objects.get().tries == 0
+
+
+def test_spaces_and_dashes_in_a_code_are_passed_over(api: PhoneApi) -> None:
+    started = api.started()
+    code = last_code_for(NUMBER)
+
+    assert seen(api.check(started, f" {code[:3]} - {code[3:]} "))[:2] == (200, "verified")
+
+
+@pytest.mark.parametrize("status", ["queued", "dialing"])
+def test_a_code_before_the_call_is_not_ready(api: PhoneApi, status: str) -> None:
+    started = api.started()
+    VerificationAttempt.objects.update(status=status)
+
+    assert seen(api.check(started, "123456")) == (409, "not_ready", 0)
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled", "superseded"])
+def test_a_code_for_a_call_that_is_over_meets_a_closed_door(api: PhoneApi, status: str) -> None:
+    started = api.started()
+    VerificationAttempt.objects.update(status=status, due_at=None)
+
+    assert seen(api.check(started, last_code_for(NUMBER))) == (409, "closed", 0)
+
+
+def test_a_code_that_is_too_old_is_gone(api: PhoneApi) -> None:
+    started = api.started()
+    let_time_pass(301)
+
+    assert seen(api.check(started, last_code_for(NUMBER))) == (410, "expired", 0)
+
+
+def test_a_code_that_telroi_finds_too_old_is_gone(api: PhoneApi, telroi: Simulator) -> None:
+    started = api.started()
+    telroi.advance(700)
+
+    assert seen(api.check(started, telroi.last_code_for(NUMBER))) == (410, "expired", 0)
+
+
+def test_a_code_that_nobody_could_judge_is_unavailable_and_the_same_one_may_be_sent_again(
+    api: PhoneApi, telroi: Simulator
+) -> None:
+    started = api.started()
+    right = telroi.last_code_for(NUMBER)
+    telroi.fail_next("service_unavailable", on="verify")
+
+    assert seen(api.check(started, right)) == (503, "unavailable", 3)
+    assert seen(api.check(started, right))[:2] == (200, "verified")
+
+
+def test_a_judgement_that_is_still_out_asks_to_wait(api: PhoneApi) -> None:
+    started = api.started()
+    VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3)
+
+    assert seen(api.check(started, last_code_for(NUMBER))) == (409, "in_progress", 0)
+
+
+def test_the_right_code_for_a_number_of_another_account_gives_nothing(ada: User, configure: Configure) -> None:
+    configure(ONE_ACCOUNT_PER_NUMBER=True)
+    VerifiedPhone.objects.create(
+        user=User.objects.create_user("ben"), number=NUMBER, verified_at="2030-01-01T00:00:00Z"
+    )
+    api = PhoneApi(ada)
+
+    reply = api.check(api.started(), last_code_for(NUMBER))
+
+    assert seen(reply) == (409, "number_taken", 0)
+    assert reply.json()["proof"] is None
+    assert api.phones().json() == []
+
+
+@pytest.mark.parametrize("code", [123456, 0, 1.5, True, None, ["123456"], {"code": "123456"}])
+def test_a_code_must_be_a_string_for_a_number_would_lose_its_zeros(api: PhoneApi, code: object) -> None:
+    reply = api.check(api.started(), code)
+
+    assert (reply.status_code, reply.json()["code"]) == (400, "invalid")
+    assert list(reply.json()["errors"]) == ["code"]

@@ -1,0 +1,92 @@
+"""What the docs say of the API is so, and their client works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.test import APIClient
+
+from django_telroi.errors import VerificationRefused
+from django_telroi.models import VerifiedPhone
+from django_telroi.rest.views import STATUS_OF_AN_OUTCOME
+from django_telroi.services import CheckOutcome
+from tests.project.test_howto import blocks_of, names_of
+from tests.rest.docs_site import served_docs_site
+from tests.rest.test_rest_schema import GENERIC
+from tests.rest.world import NUMBER
+
+API_PAGE = Path(__file__).parents[2] / "docs" / "api.rst"
+ROW = re.compile(r"^   \* - ``(\w+)``\n     - ([\d, ]+)$", re.MULTILINE)
+
+
+def test_the_python_client_gets_from_a_number_to_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    sign_up = names_of("rest.rst")["sign_up"]
+    heard: list[str] = []
+
+    with served_docs_site(tmp_path) as site:
+
+        def ask_for_code(sentence: str) -> str:
+            heard.append(sentence)
+            return "12" if len(heard) == 1 else site.next_code()
+
+        answer = sign_up(site.address, "carla", NUMBER, ask_for_code)
+        with pytest.raises(RuntimeError, match="We called this number a moment ago"):
+            sign_up(site.address, "dora", NUMBER, ask_for_code)
+
+    assert answer == {"username": "carla"}
+    assert heard == [
+        "Answer your phone and type the code you hear. It is read twice.",
+        "A code has only digits. Type the digits that you hear.",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "file"), [("python", "requests"), ("javascript", "fetch")])
+def test_a_client_is_short(kind: str, file: str) -> None:
+    [client] = [block for block in blocks_of("rest.rst", kind) if f"{file}" in block and "erification" in block]
+
+    assert len([line for line in client.splitlines() if line.strip()]) <= 20
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.rest.docs_urls")
+def test_a_view_behind_a_verified_phone_is_as_the_page_says(ada: Any) -> None:
+    client = APIClient()
+    client.force_authenticate(ada)
+
+    before = client.get("/payout/")
+    VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose="payout", verified_at=timezone.now())
+    after = client.get("/payout/")
+
+    assert before.status_code == 403
+    assert before.json() == {"code": "phone_not_verified", "detail": "Verify your phone first."}
+    assert after.json() == {"balance": 7}
+
+
+def rows_after(heading: str) -> dict[str, set[int]]:
+    page = API_PAGE.read_text()
+    section = page[page.index(f"\n{heading}\n") :]
+    table = section[: section.find("\n---", len(heading) + len(heading) + 8)]
+    return {name: set(map(int, statuses.split(", "))) for name, statuses in ROW.findall(table)}
+
+
+def test_the_reference_names_every_outcome_with_its_statuses() -> None:
+    statuses = {str(outcome): {status} for outcome, status in STATUS_OF_AN_OUTCOME.items()}
+    statuses[CheckOutcome.LOCKED] |= {200}
+
+    assert rows_after("A check") == statuses
+
+
+def test_the_reference_names_every_code_with_its_statuses() -> None:
+    codes = {refusal.code: {refusal.http_status} for refusal in VerificationRefused.__subclasses__()}
+    codes |= {each.default_code: {each.status_code} for each in (*GENERIC, exceptions.MethodNotAllowed)}
+    codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "too_large": {413}}
+    for depends_on_the_project in ("not_authenticated", "authentication_failed"):
+        codes[depends_on_the_project] = {401, 403}
+
+    assert rows_after("Whatever goes wrong") == codes

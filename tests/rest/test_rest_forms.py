@@ -1,0 +1,123 @@
+"""JSON is not the only way in: forms, uploads, and the pages of the browsable API."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from django.contrib.auth.models import User
+from django.test import Client
+
+from django_telroi.testing import last_code_for, outbox
+from tests.rest.world import HOME, NUMBER, PhoneApi, wrong_code_for
+
+pytestmark = pytest.mark.django_db
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_a_plain_form_is_understood(api: PhoneApi) -> None:
+    reply = api.send("verifications/", "number=%2B234+803+123+4567&purpose=", content_type=FORM)
+
+    assert reply.status_code == 201
+    checked = api.send(f"verifications/{reply.json()['id']}/check/", f"code={last_code_for(NUMBER)}", content_type=FORM)
+    assert checked.json()["verified"]
+
+
+def test_a_multipart_form_is_understood(api: PhoneApi) -> None:
+    reply = api.client.post(f"{HOME}verifications/", {"number": NUMBER, "language": "fr"}, format="multipart")
+
+    assert reply.status_code == 201
+    assert outbox[-1].language == "fr"
+
+
+class Page:
+    """A page of the browsable API, as a browser without JavaScript has it."""
+
+    def __init__(self, user: User | None = None) -> None:
+        self.client = Client(headers={"Accept": "text/html"})
+        if user:
+            self.client.force_login(user)
+        self.soup = BeautifulSoup()
+        self.status = 0
+
+    def open(self, path: str) -> None:
+        self._show(self.client.get(HOME + path))
+
+    def fill(self, **answers: str) -> None:
+        """Fill in the form for which no JSON need be typed, and send it."""
+        form = self.form
+        fields = {str(each["name"]): str(each.get("value", "")) for each in form.select("input[name]")}
+        assert set(answers) <= set(fields)
+        self._show(self.client.post(str(form["action"]), fields | answers))
+
+    def _show(self, response: object) -> None:
+        self.status = response.status_code  # type: ignore[attr-defined]
+        self.soup = BeautifulSoup(response.content, "html.parser")  # type: ignore[attr-defined]
+
+    @property
+    def form(self) -> Tag:
+        form = self.soup.select_one("#post-object-form form, form[action]:has(input[name])")
+        assert form, self.soup
+        return form
+
+    @property
+    def text(self) -> str:
+        return self.soup.get_text()
+
+
+@pytest.mark.parametrize("user", ["nobody", "ada"])
+def test_a_person_gets_through_by_the_browsable_forms_alone(user: str, request: pytest.FixtureRequest) -> None:
+    page = Page(request.getfixturevalue("ada") if user == "ada" else None)
+
+    page.open("verifications/")
+    page.fill(number=NUMBER)
+    assert page.status == 201
+    [id_] = set(re.findall(r'"id": "([0-9a-f-]{36})"', page.text))
+    page.open(f"verifications/{id_}/check/")
+    page.fill(code=last_code_for(NUMBER))
+
+    assert page.status == 200
+    assert '"verified": true' in page.text
+
+
+def test_a_browsable_form_keeps_what_was_typed_and_says_what_is_wrong() -> None:
+    page = Page()
+
+    page.open("verifications/")
+    page.fill(number="+234 803")
+
+    assert page.status == 400
+    field = page.form.select_one("input[name=number]")
+    assert field is not None
+    assert field["value"] == "+234 803"
+    assert "This is not a phone number we know." in page.text
+
+
+def test_a_browsable_form_does_not_show_a_judged_code_again(api: PhoneApi) -> None:
+    page = Page()
+    page.open(f"verifications/{api.started()}/check/")
+    wrong = wrong_code_for(NUMBER)
+
+    page.fill(code=wrong)
+
+    assert '"outcome": "wrong_code"' in page.text
+    assert wrong not in str(page.soup)
+
+
+@pytest.mark.parametrize("path", ["call-again", "cancel"])
+def test_an_endpoint_that_asks_nothing_has_a_button(api: PhoneApi, path: str) -> None:
+    page = Page()
+
+    page.open(f"verifications/{api.started()}/{path}/")
+
+    assert page.soup.select_one("button:-soup-contains('POST')")
+
+
+def test_the_pages_say_what_each_endpoint_is_for(api: PhoneApi, ada: User) -> None:
+    page = Page(ada)
+
+    page.open("phones/")
+
+    assert "newest first" in page.text

@@ -1,0 +1,243 @@
+"""Whatever ends a request early has the same body: a stable word, a sentence, and the wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.utils import translation
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.throttling import BaseThrottle
+
+from django_telroi.models import CallControl, PhoneNumber, RefusalTally
+from django_telroi.rest.endpoint import LONGEST_BODY
+from django_telroi.rest.permissions import IsPhoneVerified
+from django_telroi.rest.views import StartView
+from django_telroi.services.sentences import sentence
+from django_telroi.simulator import Simulator
+from django_telroi.testing import outbox
+from tests.rest.conftest import Configure
+from tests.rest.world import HOME, NOBODYS, NUMBER, PREMIUM_NUMBER, PhoneApi
+
+pytestmark = pytest.mark.django_db
+
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def seen(reply: Any) -> tuple[int, str]:
+    """Status and code of a body that is whole, whose wait is also in the header."""
+    body = reply.json()
+    assert set(body) - {"errors"} == {"code", "detail", "retry_after"}
+    assert body["detail"]
+    wait = body["retry_after"]
+    assert reply.headers.get("Retry-After") == (None if wait is None else str(wait))
+    return reply.status_code, body["code"]
+
+
+@pytest.mark.parametrize("number", ["", "0803", "abc", "+234 803 123 456x", "\x00", "\ud800", "+2348031234567" * 9])
+def test_what_is_no_number_is_refused(api: PhoneApi, number: str) -> None:
+    reply = api.start(number)
+
+    assert seen(reply) == (400, "invalid_number")
+    assert reply.json()["detail"] == sentence("invalid_number")
+
+
+def test_a_number_that_is_never_called_is_refused(api: PhoneApi) -> None:
+    assert seen(api.start(PREMIUM_NUMBER)) == (400, "not_callable")
+
+
+def test_the_wait_is_true_to_the_second(api: PhoneApi) -> None:
+    api.start()
+
+    reply = api.start()
+
+    assert seen(reply) == (429, "cooldown")
+    assert 58 <= reply.json()["retry_after"] <= 60
+    assert reply.json()["detail"] == sentence("cooldown", retry_after=reply.json()["retry_after"])
+
+
+def test_a_refusal_is_tallied(api: PhoneApi) -> None:
+    api.start(PREMIUM_NUMBER)
+
+    assert RefusalTally.objects.get().code == "not_callable"
+
+
+def test_a_call_that_failed_is_the_refusal_it_amounts_to(api: PhoneApi, telroi: Simulator) -> None:
+    telroi.fail_next("service_unavailable")
+
+    assert seen(api.start()) == (503, "unavailable")
+
+
+def test_a_repeat_of_a_call_that_failed_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
+    telroi.fail_next("unauthorized")
+
+    replies = [api.start(key=NOBODYS) for _ in range(2)]
+
+    assert [seen(reply) for reply in replies] == [(503, "misconfigured")] * 2
+    assert len(telroi.requests) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"number": None}, {"number": 2348031234567}, {"number": ["+234"]}, [], "x", 7])
+def test_a_request_that_lacks_something_says_what(api: PhoneApi, body: object) -> None:
+    reply = api.post("verifications/", body)
+
+    assert seen(reply) == (400, "invalid")
+    assert set(reply.json()["errors"]) <= {"number", "non_field_errors"}
+    assert outbox == []
+
+
+@pytest.mark.parametrize("body", ["{", '{"number": NaN}', "[" * 60_000, '{"number":' * 6_000, b"\xff", "1" * 5_000])
+def test_what_is_no_json_is_refused(api: PhoneApi, body: str | bytes) -> None:
+    assert seen(api.send("verifications/", body)) == (400, "parse_error")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
+def test_a_body_that_is_too_large_is_not_even_read(api: PhoneApi, content_type: str) -> None:
+    reply = api.send("verifications/", "x" * (LONGEST_BODY + 1), content_type=content_type)
+
+    assert seen(reply) == (413, "too_large")
+
+
+def test_more_fields_than_django_takes_are_refused(api: PhoneApi) -> None:
+    assert seen(api.send("verifications/", "a=&" * 2_000, content_type=FORM)) == (400, "parse_error")
+
+
+def test_a_form_that_does_not_say_where_its_parts_end_is_refused(api: PhoneApi) -> None:
+    reply = api.send("verifications/", "--x", content_type=MULTIPART)
+
+    assert seen(reply) == (400, "parse_error")
+
+
+def test_an_unknown_kind_of_body_is_refused(api: PhoneApi) -> None:
+    assert seen(api.send("verifications/", "number", content_type="text/plain")) == (415, "unsupported_media_type")
+
+
+def test_an_answer_that_nobody_renders_is_refused(api: PhoneApi) -> None:
+    reply = api.client.get(f"{HOME}verifications/{NOBODYS}/", headers={"Accept": "application/pdf"})
+
+    assert seen(reply) == (406, "not_acceptable")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_a_method_that_is_not_there_is_refused_and_the_ones_that_are_named(api: PhoneApi, method: str) -> None:
+    reply = getattr(api.client, method)(f"{HOME}verifications/")
+
+    assert seen(reply) == (405, "method_not_allowed")
+    assert reply.headers["Allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("key", ["", "1", "not a uuid", "{" + NOBODYS + "}", "urn:uuid:" + NOBODYS, NOBODYS + "0"])
+def test_a_key_that_is_no_uuid_is_refused(api: PhoneApi, key: str) -> None:
+    assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
+    assert outbox == []
+
+
+def test_the_key_of_an_uninitialised_variable_is_refused(api: PhoneApi) -> None:
+    assert seen(api.start(key="00000000-0000-0000-0000-000000000000")) == (400, "invalid_idempotency_key")
+
+
+def test_the_key_of_another_request_is_refused(api: PhoneApi) -> None:
+    api.start(key=NOBODYS)
+
+    reply = api.start("+2348029876543", key=NOBODYS)
+
+    assert seen(reply) == (409, "idempotency_key_used")
+    assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("path", ["", "check/", "call-again/", "cancel/"])
+def test_ids_that_nobody_has_are_not_found_whatever_they_look_like(api: PhoneApi, path: str) -> None:
+    ids = [NOBODYS, "1", "null", "%00", "{" + NOBODYS + "}", NOBODYS.replace("-", ""), "x" * 500]
+
+    replies = [
+        api.post(f"verifications/{each}/{path}", {"code": "123456"}) if path else api.follow(each) for each in ids
+    ]
+
+    assert {seen(reply) for reply in replies} == {(404, "not_found")}
+    assert len({reply.content for reply in replies}) == 1
+
+
+def test_the_projects_throttle_says_how_long_to_wait(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(BaseThrottle):
+        def allow_request(self, request: object, view: object) -> bool:
+            return False
+
+        def wait(self) -> float:
+            return 41.2
+
+    monkeypatch.setattr(StartView, "throttle_classes", [Closed])
+
+    reply = api.start()
+
+    assert seen(reply) == (429, "throttled")
+    assert reply.json()["retry_after"] == 42
+
+
+def test_a_client_with_wrong_credentials_is_challenged(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StartView, "authentication_classes", [BasicAuthentication])
+
+    reply = api.send("verifications/", "{}", headers={"Authorization": "Basic YTpi"})
+
+    assert seen(reply) == (401, "authentication_failed")
+    assert reply.headers["WWW-Authenticate"] == 'Basic realm="api"'
+
+
+def test_a_permission_of_the_projects_has_the_say_and_the_word(
+    api: PhoneApi, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ClosedToday(BasePermission):
+        def has_permission(self, request: object, view: object) -> bool:
+            raise PermissionDenied
+
+    monkeypatch.setattr(StartView, "permission_classes", [ClosedToday])
+    assert seen(api.start()) == (403, "permission_denied")
+
+    monkeypatch.setattr(StartView, "permission_classes", [IsPhoneVerified])
+    assert seen(PhoneApi(ada).start()) == (403, "phone_not_verified")
+    assert outbox == []
+
+
+def test_a_format_that_nobody_renders_is_not_found(api: PhoneApi) -> None:
+    assert seen(api.client.get(f"{HOME}phones/?format=pdf")) == (404, "not_found")
+
+
+def test_a_length_that_is_no_number_is_passed_over(api: PhoneApi) -> None:
+    reply = api.client.post(f"{HOME}verifications/", "{}", content_type=JSON, CONTENT_LENGTH="x")
+
+    assert seen(reply) == (400, "invalid")
+
+
+def test_no_answer_is_kept_by_a_cache(api: PhoneApi) -> None:
+    started = api.started()
+
+    for reply in (api.start(), api.follow(started), api.follow(NOBODYS), api.phones()):
+        assert "no-store" in reply.headers["Cache-Control"]
+
+
+def test_the_sentence_is_in_the_language_of_the_request(api: PhoneApi, settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+
+    with translation.override("en"):
+        reply = api.client.get(f"{HOME}phones/", headers={"Accept-Language": "de"})
+
+    assert reply.json()["detail"] == "Anmeldedaten fehlen."
+
+
+def test_stopped_calls_and_blocked_numbers_are_refused_before_any_call(api: PhoneApi) -> None:
+    PhoneNumber.objects.create(number=NUMBER, last4="4567", blocked_at="2030-01-01T00:00:00Z")
+
+    assert seen(api.start()) == (400, "not_callable")
+    CallControl.objects.create(pk=CallControl.ONLY, stopped_at="2030-01-01T00:00:00Z")
+    assert seen(api.start("+2348029876543")) == (503, "calls_stopped")
+    assert outbox == []
+
+
+def test_a_site_without_a_way_to_call_says_so(api: PhoneApi, configure: Configure) -> None:
+    configure(BACKEND="example.NoSuchBackend")
+
+    assert seen(api.start()) == (503, "misconfigured")

@@ -1,0 +1,197 @@
+"""The document of drf-spectacular says all there is to say, and nothing that is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from django.urls import include, path
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.validation import validate_schema
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from django_telroi import errors
+from django_telroi.domain.states import Status
+from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
+from django_telroi.rest.views import PhonesView, StartView
+from django_telroi.services import CheckOutcome
+from tests.rest.conftest import Configure
+
+HOME = "/api/phone/"
+OURS = [path("api/phone/", include("django_telroi.rest.urls"))]
+GENERIC = (
+    exceptions.ValidationError,
+    exceptions.ParseError,
+    exceptions.NotAuthenticated,
+    exceptions.AuthenticationFailed,
+    exceptions.PermissionDenied,
+    exceptions.NotFound,
+    exceptions.NotAcceptable,
+    exceptions.UnsupportedMediaType,
+    exceptions.Throttled,
+)
+
+
+def document_of(patterns: Any) -> Any:
+    GENERATOR_STATS.reset()
+    document = SchemaGenerator(patterns=patterns).get_schema(request=None, public=True)
+    assert not GENERATOR_STATS, dict(GENERATOR_STATS._warn_cache)
+    return document
+
+
+@pytest.fixture
+def document() -> Any:
+    return document_of(OURS)
+
+
+def operations(document: Any) -> Iterator[tuple[str, Any]]:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            yield operation["operationId"], operation
+
+
+def examples(document: Any) -> Iterator[tuple[str, str, Any, Any]]:
+    """Operation, status, the schema of the answer, and an example of it."""
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            for media in answer["content"].values():
+                for example in media["examples"].values():
+                    yield name, status, media["schema"], example["value"]
+
+
+def test_the_document_is_valid(document: Any) -> None:
+    validate_schema(document)
+
+
+def test_it_has_every_endpoint(document: Any) -> None:
+    one = HOME + "verifications/{uuid}/"
+
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
+        (HOME + "verifications/", "post"),
+        (one, "get"),
+        (one + "check/", "post"),
+        (one + "call-again/", "post"),
+        (one + "cancel/", "post"),
+        (HOME + "phones/", "get"),
+    }
+
+
+def test_it_names_every_code_with_its_status(document: Any) -> None:
+    named = {(value["code"], int(status)) for _, status, _, value in examples(document) if "code" in value}
+
+    refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
+    ours = {("invalid_idempotency_key", 400), ("idempotency_key_used", 409), ("too_large", 413)}
+    assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
+
+
+def test_it_names_every_outcome_with_its_statuses(document: Any) -> None:
+    named = {(value["outcome"], int(status)) for _, status, _, value in examples(document) if "outcome" in value}
+
+    assert named == {
+        ("verified", 200),
+        ("wrong_code", 200),
+        ("locked", 200),
+        ("locked", 409),
+        ("closed", 409),
+        ("not_ready", 409),
+        ("in_progress", 409),
+        ("number_taken", 409),
+        ("invalid_code", 400),
+        ("expired", 410),
+        ("unavailable", 503),
+    }
+    assert {outcome for outcome, _ in named} == set(CheckOutcome)
+
+
+def test_it_names_every_status_of_a_verification(document: Any) -> None:
+    named = {value["status"] for _, _, _, value in examples(document) if "status" in value}
+
+    assert named == set(Status)
+    assert set(document["components"]["schemas"]["StatusEnum"]["enum"]) == set(Status)
+
+
+def test_every_example_is_what_its_schema_says(document: Any) -> None:
+    components = as_json_schema(document["components"])
+    seen = 0
+
+    for _, _, schema, value in examples(document):
+        jsonschema.validate(value, {**as_json_schema(schema), "components": components})
+        seen += 1
+
+    assert seen > 80
+
+
+def as_json_schema(schema: Any) -> Any:
+    """OpenAPI 3.0 says ``nullable`` where JSON Schema has a type of its own for it."""
+    if isinstance(schema, list):
+        return [as_json_schema(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    same = {name: as_json_schema(value) for name, value in schema.items()}
+    if same.pop("nullable", False):
+        same["type"] = [same["type"], "null"]
+    return same
+
+
+def test_a_verification_leads_on_to_all_that_can_be_done_with_it(document: Any) -> None:
+    [start] = [operation for name, operation in operations(document) if name == "phone_start"]
+
+    for status in ("200", "201", "202"):
+        links = start["responses"][status]["links"]
+        assert set(links) == {"phone_follow", "phone_check", "phone_call_again", "phone_cancel"}
+        assert {name for name, _ in operations(document)} >= {link["operationId"] for link in links.values()}
+        assert {link["parameters"]["uuid"] for link in links.values()} == {"$response.body#/id"}
+
+
+def test_only_the_users_numbers_need_a_user(document: Any) -> None:
+    optional = {name for name, operation in operations(document) if {} in operation["security"]}
+
+    assert {name for name, _ in operations(document)} - optional == {"phone_numbers"}
+
+
+def test_it_offers_the_purposes_of_the_site(configure: Configure) -> None:
+    configure(PURPOSES=["", "payout"])
+
+    purpose = document_of(OURS)["components"]["schemas"]["PhoneStart"]["properties"]["purpose"]
+
+    assert purpose["allOf"] == [{"enum": ["", "payout"]}]
+
+
+def test_it_is_in_the_language_that_is_asked_for(document: Any) -> None:
+    waits = {value["detail"] for _, status, _, value in examples(document) if status == "429"}
+
+    assert any("You can ask for another call in 42 seconds." in detail for detail in waits)
+
+
+class OwnStartView(StartView):
+    pass
+
+
+class UndocumentedView(StartView):
+    schema = None
+
+
+def test_a_subclass_is_described_like_ours_unless_it_says_otherwise(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+
+    class OwnPhonesView(PhonesView):
+        @extend_schema(operation_id="my_numbers", responses={204: None})
+        def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+            return super().get(request, *args, **kwargs)
+
+    own = [
+        path("own/start/", OwnStartView.as_view()),
+        path("own/numbers/", OwnPhonesView.as_view()),
+        path("own/hidden/", UndocumentedView.as_view()),
+    ]
+
+    found = dict(operations(document_of(own)))
+
+    assert set(found) == {"phone_start", "my_numbers"}
+    assert set(found["my_numbers"]["responses"]) == {"204"}
+    assert "429" in found["phone_start"]["responses"]

@@ -1,0 +1,1 @@
+"""An app whose people have a UUID for a key."""
