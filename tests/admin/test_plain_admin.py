@@ -1,0 +1,245 @@
+"""Staff see every number and attempt, masked, and change nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.domain.states import Status
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.simulator import Simulator
+from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, wrong
+
+pytestmark = pytest.mark.django_db
+
+MODELS = ("phonenumber", "verificationattempt", "verifiedphone")
+
+
+@pytest.fixture
+def grace() -> User:
+    return User.objects.create_superuser("grace")
+
+
+@pytest.fixture
+def staff(grace: User, client: Client) -> Client:
+    client.force_login(grace)
+    return client
+
+
+@pytest.fixture
+def attempt(telroi: Simulator, grace: User) -> VerificationAttempt:
+    """A story: a wrong code, a lost answer, a right one; and a number that is blocked."""
+    attempt = services.start_verification(NUMBER, user=grace, purpose="payout", requester_ip="203.0.113.7")
+    code = telroi.last_code_for(NUMBER)
+    services.check_code(attempt.uuid, wrong(code), user=grace)
+    telroi.fail_next("close", on="verify")
+    for _ in range(2):
+        services.check_code(attempt.uuid, code, user=grace)
+    telroi.fail_next("otp_failed", message=f"<b>no route</b> to {OTHER_NUMBER}", on="send")
+    services.start_verification(OTHER_NUMBER)
+    services.block_number(OTHER_NUMBER, reason="asked us to", actor="grace")
+    return attempt
+
+
+def url(model: str, page: str, *args: object) -> str:
+    return reverse(f"admin:django_telroi_{model}_{page}", args=args)
+
+
+def html_of(client: Client, address: str) -> str:
+    page = client.get(address)
+    assert page.status_code == 200, address
+    return page.content.decode()
+
+
+def shows_a_whole_number(html: str) -> bool:
+    spellings = {number for each in (NUMBER, OTHER_NUMBER) for number in (each[1:], quote(each), each[4:])}
+    return any(spelling in html for spelling in spellings)
+
+
+@pytest.mark.usefixtures("attempt")
+class TestAList:
+    """One line each, masked."""
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_renders_and_shows_no_whole_number(self, staff: Client, model: str) -> None:
+        html = html_of(staff, url(model, "changelist"))
+
+        assert "+234 803 ••• 4567".replace(" ", "\N{NO-BREAK SPACE}") in html
+        assert not shows_a_whole_number(html)
+
+    def test_shows_the_state_of_a_number(self, staff: Client) -> None:
+        html = html_of(staff, url("phonenumber", "changelist"))
+
+        assert "cooling down" in html
+        assert "2 phone numbers" in html
+
+    def test_names_no_limit_that_is_over(self, staff: Client) -> None:
+        PhoneNumber.objects.update(next_call_at=timezone.now() - timedelta(seconds=1))
+
+        assert "cooling down" not in html_of(staff, url("phonenumber", "changelist"))
+
+    def test_shows_where_attempts_stand(self, staff: Client) -> None:
+        html = html_of(staff, url("verificationattempt", "changelist"))
+
+        assert "outcome unknown" in html
+        assert "call_failed" in html
+
+    @pytest.mark.parametrize(
+        ("model", "query", "found"),
+        [
+            ("phonenumber", "region__exact=NG", 2),
+            ("phonenumber", "blocked_at__isempty=0", 1),
+            ("verificationattempt", "status__exact=verified", 1),
+            ("verificationattempt", "error_code__exact=call_failed", 1),
+            ("verificationattempt", "error_code=call_failed", 1),
+            ("verificationattempt", "livemode__exact=1", 1),
+            ("verificationattempt", "dispatch__exact=inline", 2),
+            ("verificationattempt", "dispatch__exact=celery", 0),
+        ],
+    )
+    def test_is_filtered(self, staff: Client, model: str, query: str, found: int) -> None:
+        page = staff.get(f"{url(model, 'changelist')}?{query}")
+
+        assert (page.status_code, page.context["cl"].result_count) == (200, found)
+
+    @pytest.mark.parametrize("model", ["phonenumber", "verificationattempt"])
+    @pytest.mark.parametrize(("words", "found"), [("4567", 1), ("6543", 1), ("0000", 0), ("", 2), ("x" * 300, 0)])
+    def test_is_searched_by_the_last_digits(self, staff: Client, model: str, words: str, found: int) -> None:
+        page = staff.get(url(model, "changelist"), {"q": words})
+
+        assert (page.status_code, page.context["cl"].result_count) == (200, found)
+        assert not shows_a_whole_number(page.content.decode())
+
+    def test_is_searched_by_the_public_id_of_an_attempt(self, staff: Client, attempt: VerificationAttempt) -> None:
+        page = staff.get(url("verificationattempt", "changelist"), {"q": str(attempt.uuid)})
+
+        assert [row.pk for row in page.context["cl"].result_list] == [attempt.pk]
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_shows_no_whole_number_to_a_window_that_asks_for_it(self, staff: Client, model: str) -> None:
+        page = staff.get(url(model, "changelist"), {"_popup": "1", "_to_field": "number"})
+
+        assert not shows_a_whole_number(page.content.decode())
+
+    @pytest.mark.parametrize(
+        ("model", "query"),
+        [
+            ("phonenumber", "number__startswith=%2B23480312"),
+            ("phonenumber", "number__gte=%2B23480312"),
+            ("phonenumber", "calls__contains=2026"),
+            ("verificationattempt", "phone__gte=%2B23480312"),
+            ("verificationattempt", "phone__number__startswith=%2B23480312"),
+            ("verifiedphone", "number__startswith=%2B23480312"),
+        ],
+    )
+    def test_is_no_way_to_guess_a_number_digit_by_digit(self, staff: Client, model: str, query: str) -> None:
+        page = staff.get(f"{url(model, 'changelist')}?{query}")
+
+        assert page.status_code == 400
+
+    @pytest.mark.parametrize("status", Status)
+    def test_shows_an_attempt_in_any_state(self, staff: Client, status: str) -> None:
+        VerificationAttempt.objects.update(status=status)
+
+        assert html_of(staff, url("verificationattempt", "changelist"))
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_costs_the_same_for_many_rows(
+        self, staff: Client, model: str, telroi: Simulator, grace: User, django_assert_max_num_queries: object
+    ) -> None:
+        for last in range(8):
+            attempt = services.start_verification(f"+23480312345{last}1", user=grace)
+            services.check_code(attempt.uuid, telroi.calls[-1].code, user=grace)
+
+        with django_assert_max_num_queries(12):  # type: ignore[operator]
+            html_of(staff, url(model, "changelist"))
+
+
+class TestADetail:
+    """Everything that is known, bar the number."""
+
+    def test_of_a_number_shows_its_limits_and_its_block(self, staff: Client, attempt: VerificationAttempt) -> None:
+        phone = PhoneNumber.objects.get(number=OTHER_NUMBER)
+
+        html = html_of(staff, url("phonenumber", "change", phone.pk))
+
+        assert "asked us to" in html
+        assert not shows_a_whole_number(html)
+
+    def test_of_an_attempt_tells_its_story(self, staff: Client, attempt: VerificationAttempt) -> None:
+        html = html_of(staff, url("verificationattempt", "change", attempt.pk))
+
+        assert all(word in html for word in ("wrong code", "code not judged", "203.0.113.7", "payout", "verified"))
+        assert not shows_a_whole_number(html)
+
+    def test_of_an_attempt_shows_telrois_words_as_words(self, staff: Client, attempt: VerificationAttempt) -> None:
+        other = VerificationAttempt.objects.get(phone_id=OTHER_NUMBER)
+
+        html = html_of(staff, url("verificationattempt", "change", other.pk))
+
+        assert "&lt;b&gt;no route&lt;/b&gt; to [hidden]" in html
+        assert not shows_a_whole_number(html)
+
+    def test_of_a_verified_phone_shows_whose_it_is(self, staff: Client, attempt: VerificationAttempt) -> None:
+        html = html_of(staff, url("verifiedphone", "change", VerifiedPhone.objects.get().pk))
+
+        assert "grace" in html
+        assert not shows_a_whole_number(html)
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_has_a_history_without_the_number(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+        row = {"phonenumber": PhoneNumber, "verificationattempt": VerificationAttempt, "verifiedphone": VerifiedPhone}
+        pk = row[model]._default_manager.latest("pk").pk
+
+        assert not shows_a_whole_number(html_of(staff, url(model, "history", pk)))
+
+
+@pytest.mark.parametrize("model", MODELS)
+class TestNobody:
+    """Whatever their permissions."""
+
+    def test_adds(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+        assert staff.get(url(model, "add")).status_code == 403
+        assert staff.post(url(model, "add"), {"number": "+447400123456"}).status_code == 403
+
+    def test_changes_or_deletes(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+        row = {"phonenumber": PhoneNumber, "verificationattempt": VerificationAttempt, "verifiedphone": VerifiedPhone}
+        before = list(row[model]._default_manager.order_by("pk").values())
+        pk = before[0]["id"]
+
+        codes = [
+            staff.post(url(model, "change", pk), {"status": "verified", "number": "+447400123456"}).status_code,
+            staff.get(url(model, "delete", pk)).status_code,
+            staff.post(url(model, "delete", pk), {"post": "yes"}).status_code,
+        ]
+        staff.post(url(model, "changelist"), {"action": "delete_selected", "_selected_action": [pk], "post": "yes"})
+
+        assert codes == [403, 403, 403]
+        assert list(row[model]._default_manager.order_by("pk").values()) == before
+
+    def test_is_offered_a_way_to(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+        html = html_of(staff, url(model, "changelist"))
+
+        assert url(model, "add") not in html
+        assert "delete_selected" not in html
+
+    def test_without_permission_sees_anything(self, client: Client, attempt: VerificationAttempt, model: str) -> None:
+        ben = User.objects.create_user("ben", is_staff=True)
+        client.force_login(ben)
+        refused = client.get(url(model, "changelist")).status_code
+        ben.user_permissions.add(Permission.objects.get(codename=f"view_{model}"))
+
+        assert (refused, client.get(url(model, "changelist")).status_code) == (403, 200)
+
+
+def test_an_attempt_that_is_overdue_is_still_shown(staff: Client, attempt: VerificationAttempt) -> None:
+    let_time_pass(400)
+
+    assert html_of(staff, url("verificationattempt", "change", VerificationAttempt.objects.latest("pk").pk))
