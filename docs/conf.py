@@ -1,0 +1,21 @@
+"""How the documentation is built. A warning is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+project = "django-telroi"
+author = "django-telroi contributors"
+copyright = "django-telroi contributors"  # noqa: A001 -- the name that Sphinx reads
+release = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]["version"]
+
+html_theme = "furo"
+html_title = f"django-telroi {release}"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1f5eff", "color-brand-content": "#1f5eff"},
+    "dark_css_variables": {"color-brand-primary": "#7ea2ff", "color-brand-content": "#7ea2ff"},
+}
+html_copy_source = False
+exclude_patterns = ["_build"]
+nitpicky = True

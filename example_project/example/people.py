@@ -1,0 +1,81 @@
+"""Who could have used the shop: numbers of several countries, and names. Made up, from a random generator's seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from django.contrib.auth.models import User
+from django.utils.text import slugify
+
+# Numbers set aside for fiction where a country has such, otherwise any of a mobile range (Nigeria, Ghana, Kenya).
+# Each # is a random digit; the weight says how many of the shop's customers live there.
+PLANS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "NG": (38, ("+234803#######", "+234806#######", "+234703#######", "+234813#######")),
+    "GH": (13, ("+23324#######", "+23354#######", "+23320#######")),
+    "KE": (11, ("+254712######", "+254722######")),
+    "US": (14, ("+120155501##", "+131255501##", "+141555501##", "+164655501##", "+171355501##")),
+    "GB": (12, ("+441134960###", "+441314960###", "+441614960###", "+441514960###")),
+    "FR": (6, ("+33465710###", "+33353010###", "+33261910###")),
+    "DE": (6, ("+493023125###",)),
+}
+
+FIRST_NAMES = """
+Adaeze Amara Chidi Emeka Folake Ifeoma Kelechi Ngozi Obinna Tunde Yemi Zainab Abena Akosua Kofi Kwame
+Yaw Achieng Kamau Njeri Otieno Wanjiru Ashley Daniel Emily James Olivia Sarah Alice George Harriet
+Oliver Camille Julien Léa Anna Felix Jonas
+""".split()  # noqa: SIM905 - a list would be a page of quotation marks
+LAST_NAMES = """
+Adeyemi Balogun Eze Ibrahim Mbah Nwosu Okafor Okonkwo Olawale Sule Asante Boateng Mensah Owusu Kariuki
+Mwangi Odhiambo Wambui Brown Davis Johnson Miller Clarke Evans Hughes Walker Bernard Dubois Moreau Bauer
+Schmidt Wagner
+""".split()  # noqa: SIM905 - a list would be a page of quotation marks
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a phone; ``user`` is None for who never signed up."""
+
+    number: str
+    region: str
+    address: str
+    user: User | None
+
+
+def make_users(rng: Random, count: int) -> list[User]:
+    """Unsaved users who cannot sign in, each with a name of their own."""
+    names = {f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}" for _ in range(count * 2)}
+    return [_user(name) for name in sorted(names)[:count]]
+
+
+def make_people(rng: Random, users: list[User], *, count: int) -> list[Person]:
+    """``count`` people with numbers that differ; the first of them are the users."""
+    numbers: dict[str, str] = {}
+    while len(numbers) < count:
+        number, region = _number(rng)
+        numbers[number] = region
+    owners = [*users, *[None] * (count - len(users))]
+    return [
+        Person(number=number, region=region, address=_address(rng), user=owner)
+        for (number, region), owner in zip(numbers.items(), owners, strict=True)
+    ]
+
+
+def _user(name: str) -> User:
+    first, last = name.split(" ")
+    username = slugify(name).replace("-", ".")
+    user = User(username=username, first_name=first, last_name=last, email=f"{username}@example.com")
+    user.set_unusable_password()
+    return user
+
+
+def _number(rng: Random) -> tuple[str, str]:
+    weights = [weight for weight, _ in PLANS.values()]
+    region = rng.choices(list(PLANS), weights)[0]
+    pattern = rng.choice(PLANS[region][1])
+    return "".join(str(rng.randrange(10)) if place == "#" else place for place in pattern), region
+
+
+def _address(rng: Random) -> str:
+    """Out of the blocks that are kept for documentation (RFC 5737)."""
+    return f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"

@@ -1,0 +1,108 @@
+"""A small site with phone verification.
+
+Three ways to place calls, chosen by the environment:
+
+* ``TELROI_API_KEY``: Telroi itself, so real phones ring (``TELROI_BASE_URL`` for another address).
+* ``EXAMPLE_SIMULATOR_URL`` and ``EXAMPLE_SIMULATOR_KEY``: a simulator, so the handset rings. ``make demo`` sets them.
+* neither: the console backend, so call and code are printed in the terminal.
+
+This is a demo on the loopback interface: ``DEBUG`` is on and the key below is no secret. Do not serve it to anybody.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from example.clock import local_time_zone
+
+PROJECT = Path(__file__).resolve().parent.parent
+STATE = Path(os.environ.get("EXAMPLE_STATE_DIR", PROJECT.parent / ".demo"))
+STATE.mkdir(parents=True, exist_ok=True)
+
+
+def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The setting ``TELROI`` in this environment. A key of one's own wins over a simulator."""
+    if key := environ.get("TELROI_API_KEY"):
+        return {"API_KEY": key, "BASE_URL": environ.get("TELROI_BASE_URL", "https://app.telroi.ai")}
+    if url := environ.get("EXAMPLE_SIMULATOR_URL"):
+        return {"API_KEY": environ["EXAMPLE_SIMULATOR_KEY"], "BASE_URL": url}
+    return {}
+
+
+TELROI = {"PURPOSES": ["", "signup"], **telroi_settings(os.environ)}
+SIMULATOR_URL = None if os.environ.get("TELROI_API_KEY") else TELROI.get("BASE_URL")
+
+SECRET_KEY = "a demo's key, known to everybody"
+DEBUG = True
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "members",
+    "example",  # before the package, whose base template it overrides
+    "django_telroi",
+]
+if find_spec("drf_spectacular"):  # the extra "openapi": the API's schema, and a page to read it on
+    INSTALLED_APPS += ["drf_spectacular"]
+    REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+    SPECTACULAR_SETTINGS = {"TITLE": "Example shop", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "example.middleware.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "example.handset.where_calls_go",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": STATE / "db.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    },
+}
+
+ROOT_URLCONF = "example.urls"
+WSGI_APPLICATION = "example.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_URL = "log-in"
+LOGIN_REDIRECT_URL = "members"
+LOGOUT_REDIRECT_URL = "home"
+# Other projects on this machine have cookies for the same host.
+SESSION_COOKIE_NAME = "example_session"
+CSRF_COOKIE_NAME = "example_csrf"
+STATIC_URL = "static/"
+TIME_ZONE = local_time_zone()
+USE_TZ = True

@@ -1,0 +1,200 @@
+// The phone beside the form: it rings when a call is placed, is answered with a click, reads the code twice and hangs up.
+// What a call says comes from the site; where the handset stands with it is kept for this tab, because every step of the
+// form loads the page anew.
+
+import { Ringer } from "./ringer.js";
+import { Voice } from "./voice.js";
+
+const LOOK_EVERY = 1000;
+const RINGS_FOR_SECONDS = 60;
+const STATES = {
+  ringing: "Incoming call",
+  reading: "On the phone",
+  ended: "Call ended",
+  declined: "Call declined",
+  missed: "Missed call",
+};
+
+const handset = document.getElementById("handset");
+const parts = Object.fromEntries([...handset.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+const soundIcon = parts.sound.querySelector("use");
+const ringer = new Ringer();
+const voice = new Voice();
+const wide = matchMedia("(min-width: 60rem)");
+
+let call = null;
+let phase = "off";
+let reading = new AbortController();
+
+function show(next) {
+  phase = next;
+  handset.dataset.phase = next;
+  const onCall = next === "ringing" || next === "reading";
+  if (!onCall) leaveKeys();
+  parts.lock.hidden = next !== "idle";
+  parts.call.hidden = next === "idle";
+  parts.keys.hidden = !onCall;
+  parts.answer.hidden = next !== "ringing";
+  parts.label.textContent = next === "ringing" ? "Decline" : "Hang up";
+  parts.code.hidden = next !== "reading" && next !== "ended";
+  parts.state.textContent = STATES[next] ?? "";
+  parts.via.textContent = "via Telroi";
+}
+
+// A key that disappears must not take the focus with it: the code is what comes next.
+function leaveKeys() {
+  if (parts.keys.contains(document.activeElement)) codeField()?.focus({ preventScroll: true });
+}
+
+function codeField() {
+  return document.querySelector('input[autocomplete="one-time-code"]');
+}
+
+// The call's script: which words, and which digit they uncover.
+
+function script(code) {
+  return [1, 2].flatMap((turn) => [
+    { turn, says: turn === 1 ? "Your code is" : "Again, your code is", digit: -1, pace: 1300 },
+    ...[...code].map((says, digit) => ({ turn, says, digit, pace: 750 })),
+  ]);
+}
+
+function layDigits(code) {
+  parts.digits.replaceChildren(
+    ...[...code].map(() => Object.assign(document.createElement("span"), { textContent: "•" })),
+  );
+}
+
+function uncover(beat) {
+  const again = beat.turn === 2;
+  if (beat.digit < 0) parts.says.textContent = `“${beat.says}”`;
+  parts.turn.textContent = again ? "reading, second of two times" : "reading, first of two times";
+  [...parts.digits.children].forEach((span, place) => {
+    const heard = again || place <= beat.digit;
+    span.textContent = heard ? call.code[place] : "•";
+    span.className = place === beat.digit ? "spoken" : heard ? "heard" : "";
+  });
+}
+
+async function read(from) {
+  reading = new AbortController();
+  const { signal } = reading;
+  const beats = script(call.code);
+  layDigits(call.code);
+  show("reading");
+  uncover(beats[Math.max(0, from - 1)]);
+  for (let step = from; step < beats.length; step += 1) {
+    const beat = beats[step];
+    remember({ phase: "reading", step });
+    await voice.say(beat.says, { pace: beat.pace, language: call.language, begun: () => signal.aborted || uncover(beat) });
+    if (signal.aborted) return;
+  }
+  end("ended");
+}
+
+// What the person does.
+
+function answer() {
+  ringer.stop();
+  const field = wide.matches ? codeField() : null;
+  read(0);
+  (field ?? parts.decline).focus({ preventScroll: true });
+}
+
+function hangUp() {
+  end(phase === "ringing" ? "declined" : "ended");
+}
+
+function end(how) {
+  stop();
+  remember({ ...recall(), phase: how });
+  showEnd(how);
+}
+
+// What was heard stays to be read; what was not heard stays unknown.
+function showEnd(how) {
+  show(how);
+  if (how !== "ended") {
+    parts.via.textContent = "You can ask for another call.";
+    return;
+  }
+  layDigits(call.code);
+  uncover(script(call.code)[recall().step]);
+  parts.says.textContent = "You heard";
+  parts.turn.textContent = "";
+}
+
+function stop() {
+  reading.abort();
+  ringer.stop();
+  voice.stop();
+}
+
+// What the site says.
+
+function take(next) {
+  stop();
+  call = next;
+  if (!call) return show("idle");
+  const before = recall();
+  if (before.phase === "reading") return read(before.step);
+  if (before.phase) return showEnd(before.phase);
+  return ring();
+}
+
+function ring() {
+  if (call.age > RINGS_FOR_SECONDS) return end("missed");
+  ringer.start();
+  return show("ringing");
+}
+
+async function look() {
+  tellTime();
+  if (document.hidden) return;
+  const next = await newestCall().catch(() => call);
+  if (next?.id !== call?.id) take(next);
+  if (phase === "ringing" && next.age > RINGS_FOR_SECONDS) end("missed");
+}
+
+async function newestCall() {
+  const reply = await fetch(handset.dataset.callUrl, { headers: { Accept: "application/json" } });
+  return (await reply.json()).call;
+}
+
+function remember(standing) {
+  sessionStorage.setItem("handset", JSON.stringify({ id: call.id, ...standing }));
+}
+
+function recall() {
+  const standing = JSON.parse(sessionStorage.getItem("handset") ?? "{}");
+  return standing.id === call.id ? standing : {};
+}
+
+// The lock screen and the sound.
+
+function tellTime() {
+  const now = new Date();
+  parts.clock.textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+  parts.date.textContent = now.toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+}
+
+function setSound(on) {
+  localStorage.setItem("handset-sound", on ? "on" : "off");
+  parts.sound.setAttribute("aria-pressed", String(on));
+  soundIcon.setAttribute("href", soundIcon.getAttribute("href").replace(/#.*/, on ? "#sound" : "#silent"));
+  ringer.audible = on;
+  voice.audible = on;
+  if (!on) voice.stop();
+}
+
+parts.answer.addEventListener("click", answer);
+parts.decline.addEventListener("click", hangUp);
+parts.sound.addEventListener("click", () => setSound(!ringer.audible));
+window.addEventListener("pagehide", stop);
+document.addEventListener("visibilitychange", look);
+
+parts.hint.textContent = "This phone rings when you ask for a call.";
+setSound(localStorage.getItem("handset-sound") !== "off");
+show("idle");
+look();
+setInterval(look, LOOK_EVERY);

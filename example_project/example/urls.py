@@ -1,0 +1,25 @@
+"""The example's addresses."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.contrib import admin
+from django.templatetags.static import static
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from example import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("phone/", include("django_telroi.urls")),
+    path("", include("members.urls")),
+    path("api/phone/", include("django_telroi.rest.urls")),
+    path("handset/", views.handset_call, name="handset-call"),
+    path("handset/transcript/", views.handset_transcript, name="handset-transcript"),
+    path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=static("example/icon.svg"))),
+]
+
+if apps.is_installed("drf_spectacular"):
+    urlpatterns += [path("", include("members.reference"))]

@@ -1,0 +1,49 @@
+"""The example's site inside the test project, and its simulator."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from django_telroi.simulator import Simulator
+
+EXAMPLE = Path(__file__).resolve().parent.parent.parent / "example_project"
+sys.path.insert(0, str(EXAMPLE))
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as telroi:
+        yield telroi
+
+
+@pytest.fixture
+def example_site(settings: LazySettings) -> LazySettings:
+    """The example with nowhere to send its calls but the terminal."""
+    settings.INSTALLED_APPS = ["members", "example", *settings.INSTALLED_APPS]
+    (engine,) = settings.TEMPLATES
+    processors = [*engine["OPTIONS"]["context_processors"], "example.handset.where_calls_go"]
+    settings.TEMPLATES = [engine | {"OPTIONS": {"context_processors": processors}}]
+    settings.MIDDLEWARE = ["example.middleware.content_security_policy", *settings.MIDDLEWARE]
+    settings.ROOT_URLCONF = "example.urls"
+    settings.LOGIN_URL, settings.LOGIN_REDIRECT_URL, settings.LOGOUT_REDIRECT_URL = "log-in", "members", "home"
+    settings.SIMULATOR_URL = None
+    settings.TELROI = {"PURPOSES": ["", "signup"], "BACKEND": "django_telroi.backends.console.ConsoleBackend"}
+    return settings
+
+
+@pytest.fixture
+def with_simulator(example_site: LazySettings, simulator: Simulator) -> Simulator:
+    """The example as ``make demo`` runs it."""
+    example_site.SIMULATOR_URL = simulator.base_url
+    example_site.TELROI = {
+        "PURPOSES": ["", "signup"],
+        "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
+        "API_KEY": simulator.api_key,
+        "BASE_URL": simulator.base_url,
+    }
+    return simulator

@@ -1,0 +1,66 @@
+"""``make demo``, as a process of its own on real sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.example.running import running_demo
+
+
+def open_page(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as reply:
+        return str(reply.read().decode())
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: a demo that ran here before is the ordinary case."""
+    return tmp_path_factory.mktemp("demo")
+
+
+def test_one_command_brings_the_site_its_history_and_a_simulator(state: Path) -> None:
+    with running_demo(state) as demo:
+        assert "calls of 30 days" in demo.told
+        assert "sign in as staff, password demo" in demo.told
+        assert demo.simulator
+        assert 'id="handset"' in open_page(demo.home)
+        assert "telroi-card" in open_page(demo.home + "phone/")
+        assert "Log in" in open_page(demo.home + "admin/")
+        assert "AudioContext" in open_page(demo.home + "static/example/ringer.js")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_everything_without_a_murmur(state: Path, ending: signal.Signals) -> None:
+    with running_demo(state) as demo:
+        demo.process.send_signal(ending)
+        rest, _ = demo.process.communicate(timeout=10)
+
+    assert (demo.process.returncode, rest.strip()) == (0, "The demo has ended.")
+    # Its process group was its own. Not its ports: another test's server may have been given them by now.
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.process.pid, 0)
+
+
+def test_again_it_keeps_what_is_there(state: Path) -> None:
+    with running_demo(state):
+        pass
+
+    with running_demo(state) as demo:
+        assert "The history is there already." in demo.told
+
+
+def test_two_demos_at_once_take_different_ports(state: Path, tmp_path: Path) -> None:
+    with running_demo(state) as first, running_demo(tmp_path) as second:
+        assert first.home != second.home
+        assert "Does this phone answer?" in open_page(second.home)
+
+
+def test_with_a_key_the_site_uses_telroi_and_nothing_pretends_to_be_it(state: Path) -> None:
+    with running_demo(state, TELROI_API_KEY="tlr_live_mine") as demo:
+        assert "simulator" not in demo.told
+        assert "Your real phone rings" in open_page(demo.home)

@@ -1,0 +1,64 @@
+"""How the example finds out where its calls go, and what time it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("environ", "chosen"),
+    [
+        ({}, {}),
+        ({"TELROI_API_KEY": ""}, {}),
+        ({"TELROI_API_KEY": "tlr_live_mine"}, {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai"}),
+        (
+            {"TELROI_API_KEY": "tlr_live_mine", "TELROI_BASE_URL": "https://telroi.example.com"},
+            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://telroi.example.com"},
+        ),
+        (
+            {"EXAMPLE_SIMULATOR_URL": "http://127.0.0.1:8010", "EXAMPLE_SIMULATOR_KEY": "tlr_live_its"},
+            {"API_KEY": "tlr_live_its", "BASE_URL": "http://127.0.0.1:8010"},
+        ),
+        (
+            {"TELROI_API_KEY": "tlr_live_mine", "EXAMPLE_SIMULATOR_URL": "http://127.0.0.1:8010"},
+            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai"},
+        ),
+    ],
+)
+def test_a_key_of_ones_own_wins_over_a_simulator(
+    environ: dict[str, str], chosen: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXAMPLE_STATE_DIR", str(tmp_path))
+    from example.settings import telroi_settings
+
+    assert telroi_settings(environ) == chosen
+
+
+@pytest.mark.parametrize(
+    ("linked", "zone"),
+    [
+        ("usr/share/zoneinfo/Africa/Lagos", "Africa/Lagos"),
+        ("usr/share/zoneinfo/Nowhere/Atall", "UTC"),
+        ("etc/own", "UTC"),
+    ],
+)
+def test_the_clock_is_that_of_the_machine(
+    linked: str, zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from example.clock import local_time_zone
+
+    monkeypatch.delenv("TZ", raising=False)
+    localtime = tmp_path / "localtime"
+    localtime.symlink_to(tmp_path / linked)
+
+    assert local_time_zone(localtime) == zone
+
+
+def test_the_environment_names_the_zone_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from example.clock import local_time_zone
+
+    monkeypatch.setenv("TZ", "Africa/Accra")
+
+    assert local_time_zone() == "Africa/Accra"

@@ -1,0 +1,182 @@
+"""Does what docs/tutorial.rst says, to the letter, and ends with a verified phone.
+
+Needs the package and what it depends on: ``python tests/project/stock_project.py``. The project is made by
+``django-admin startproject``, changed by the tutorial's own blocks, and served by ``runserver``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode, urljoin
+from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
+
+import django_telroi
+
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.rst"
+BLOCK = re.compile(
+    r"^\.\. code-block:: (?P<kind>\w+)\n(?:   :caption: (?P<file>\S+)\n)?\n(?P<body>(?:(?:   .*)?\n)+)",
+    re.MULTILINE,
+)
+CODE = re.compile(r"code is (\d{6})")
+NUMBER = "+234 803 123 4567"
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command to run, or code to put at the end of a file."""
+
+    command: tuple[str, ...] = ()
+    file: str = ""
+    code: str = ""
+
+
+def steps_of(page: Path) -> Iterator[Step]:
+    for block in BLOCK.finditer(page.read_text()):
+        lines = [line.removeprefix("   ") for line in block["body"].splitlines()]
+        if block["kind"] == "console":
+            yield from (Step(command=tuple(line[2:].split())) for line in lines if line.startswith("$ "))
+        elif block["file"]:
+            yield Step(file=block["file"], code="\n".join(["", *lines]))
+
+
+class Form(HTMLParser):
+    """The first form of a page that asks for something: where it goes, what it carries, which field is to be filled."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.action = self.asks_for = ""
+        self.fields: dict[str, str] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "form" and not self.asks_for:
+            self.action, self.fields = found.get("action", ""), {}
+        elif tag == "input" and not self.asks_for and "name" in found:
+            self.fields[found["name"]] = found.get("value", "")
+            self.asks_for = found["name"] if found.get("type") != "hidden" else ""
+
+
+@dataclass
+class Person:
+    """A browser without JavaScript, on one page at a time."""
+
+    browser: OpenerDirector
+    address: str
+    page: str = ""
+
+    def open(self, path: str, answers: dict[str, str] | None = None) -> None:
+        body = urlencode(answers).encode() if answers else None
+        with self.browser.open(urljoin(self.address, path), body, timeout=PATIENCE_SECONDS) as reply:
+            self.address, self.page = reply.url, reply.read().decode()
+
+    def answer(self, text: str) -> None:
+        form = Form(self.page)
+        self.open(form.action, {**form.fields, form.asks_for: text})
+
+
+class StockProject:
+    """A folder with a Django project in it, and the commands that are typed there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.console = folder / "console.txt"
+        # PYTHONSAFEPATH would hide the project from its own manage.py; no key and no settings of ours may help.
+        ours = ("PYTHONSAFEPATH", "DJANGO_SETTINGS_MODULE", "TELROI_API_KEY")
+        self.environment = {name: value for name, value in os.environ.items() if name not in ours}
+        self.environment["PYTHONPATH"] = str(Path(django_telroi.__file__).parents[1])
+        self.environment["PYTHONWARNINGS"] = "error"
+
+    def follow(self, step: Step) -> None:
+        """Do one step. Installing is done already; serving is the walk's."""
+        if step.file:
+            with (self.folder / step.file).open("a") as file:
+                file.write(step.code)
+        elif step.command[0] == "cd":
+            self.folder /= step.command[1]
+        elif step.command[0] == "django-admin":
+            self.run("-m", "django", *step.command[1:])
+        elif step.command[1] == "manage.py":
+            self.run(*step.command[1:])
+
+    def run(self, *arguments: str) -> str:
+        """What the command printed; a warning or a failure ends the walk."""
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode or done.stderr:
+            raise AssertionError(f"{' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    @contextmanager
+    def serving(self) -> Iterator[Person]:
+        address = f"127.0.0.1:{free_port()}"
+        command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", address]
+        with (
+            self.console.open("w") as output,
+            subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output) as server,
+        ):
+            try:
+                yield visitor(f"http://{address}/")
+            finally:
+                server.terminate()
+
+    def code_read_out(self) -> str:
+        return CODE.findall(self.console.read_text())[-1]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def visitor(address: str) -> Person:
+    """Somebody at the door, as soon as there is one."""
+    person = Person(build_opener(HTTPCookieProcessor(CookieJar()), ProxyHandler({})), address)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            person.open("/phone/")
+        except URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return person
+
+
+def walk(folder: Path) -> list[str]:
+    """Follow the tutorial up to ``runserver``, verify a phone there, and say what was seen."""
+    project = StockProject(folder)
+    for step in steps_of(TUTORIAL):
+        if step.command[1:] == ("manage.py", "runserver"):
+            break
+        project.follow(step)
+    seen = [project.run("manage.py", "check").strip(), project.run("manage.py", "makemigrations", "--check").strip()]
+    with project.serving() as person:
+        person.answer(NUMBER)
+        seen.append(person.address)
+        person.answer(project.code_read_out())
+        seen.append(person.address)
+    assert "verified" in person.page, person.page
+    return seen
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        sys.stdout.write("\n".join([sys.version, *walk(Path(folder)), "a phone was verified"]) + "\n")

@@ -1,0 +1,32 @@
+"""What is installed, what is in the repository and what is written about it agree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import django_telroi
+
+REPOSITORY = Path(__file__).parents[2]
+CHANGELOG_HEADING = re.compile(r"^## \[(.+?)\] - (?:unreleased|\d{4}-\d{2}-\d{2})$", re.MULTILINE)
+
+
+def files_under(folder: Path) -> set[str]:
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(file) for file in files if "__pycache__" not in file.parts}
+
+
+def test_every_file_of_the_package_is_in_the_wheel_and_no_other() -> None:
+    installed = files_under(Path(django_telroi.__file__).parent)
+
+    assert installed == files_under(REPOSITORY / "django_telroi")
+    assert "py.typed" in installed
+
+
+def test_the_newest_entry_of_the_changelog_is_the_version() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+
+    headings = CHANGELOG_HEADING.findall((REPOSITORY / "CHANGELOG.md").read_text())
+
+    assert headings[0] == project["version"]

@@ -1,0 +1,63 @@
+"""Settings are read when they are needed, and the docs name them all."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from django_telroi import conf
+
+REPOSITORY = Path(__file__).parents[2]
+ROW = re.compile(r"^   \* - ``([A-Z_]+)``\n     - ``(.+?)``$", re.MULTILINE)
+
+# Imports every module of the package in a process where looking at settings.TELROI is an error.
+IMPORT_EVERYTHING = """
+import importlib, pkgutil
+from collections.abc import Mapping
+
+import django
+from django.conf import settings
+
+from tests import settings as base
+
+
+class Untouchable(Mapping):
+    def touched(self, *args):
+        raise AssertionError("settings.TELROI was read while a module was imported")
+
+    __getitem__ = __iter__ = __len__ = __contains__ = get = touched
+
+
+settings.configure(**{name: getattr(base, name) for name in dir(base) if name.isupper()}, TELROI=Untouchable())
+django.setup()
+
+import django_telroi
+
+names = [module.name for module in pkgutil.walk_packages(django_telroi.__path__, "django_telroi.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(len(names))
+"""
+
+
+def test_no_module_reads_a_setting_while_it_is_imported() -> None:
+    command = [sys.executable, "-c", IMPORT_EVERYTHING]
+
+    answer = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    assert (answer.stderr, answer.returncode) == ("", 0)
+    assert int(answer.stdout) > 10
+
+
+def test_the_docs_name_every_setting_with_its_default() -> None:
+    page = (REPOSITORY / "docs" / "settings.rst").read_text()
+
+    documented = {key: ast.literal_eval(default) for key, default in ROW.findall(page)}
+
+    assert documented == {
+        key: list(value) if isinstance(value, tuple) else value for key, value in conf.DEFAULTS.items()
+    }
