@@ -29,11 +29,14 @@ class Server:
         self._acceptor: threading.Thread | None = None
         self._waking: socket.socket | None = None
         self._is_listening = False
+        self._reserved: socket.socket | None = None
         self.port = port
 
     def start(self) -> None:
+        if self._reserved is None:
+            self._reserved = _bound(self.port)
+            self.port = self._reserved.getsockname()[1]
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
-        self.port = listener.getsockname()[1]
         woken, self._waking = socket.socketpair()
         self._is_listening = True
         self._acceptor = threading.Thread(
@@ -42,7 +45,10 @@ class Server:
         self._acceptor.start()
 
     def stop_listening(self) -> None:
-        """From now on connections are refused, and those that wait for a next request are ended."""
+        """From now on connections are refused, and those that wait for a next request are ended.
+
+        The port stays ours, so that no other program's server answers there meanwhile.
+        """
         self._is_listening = False
         with self._lock:
             acceptor, self._acceptor = self._acceptor, None
@@ -66,6 +72,9 @@ class Server:
             line.hang_up()
         for thread in lines.values():
             thread.join()
+        if self._reserved:
+            self._reserved.close()
+            self._reserved = None
 
     def _accept(self, listener: socket.socket, woken: socket.socket) -> None:
         with listener, woken, selectors.DefaultSelector() as selector:
@@ -104,3 +113,11 @@ class Server:
             line.close()
             with self._lock:
                 self._lines.pop(line, None)
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that holds the port and never listens: beside it a listener may come and go."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((HOST, port))
+    return sock

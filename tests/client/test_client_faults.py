@@ -227,11 +227,8 @@ def test_a_surprise_amid_the_answer_closes_the_connection(
 
 class TestNotSent:
     def test_a_closed_port(self, connect: Connect) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            port = closed.getsockname()[1]
-
-        with within(BOUND), pytest.raises(ApiUnreachable, match="refused"):
-            connect(f"http://127.0.0.1:{port}").place_otp(TO)
+        with port_of_nobody() as (host, port), within(BOUND), pytest.raises(ApiUnreachable, match="refused"):
+            connect(f"http://{host}:{port}").place_otp(TO)
 
     def test_a_name_that_nobody_has(self, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody(*args: object, **kwargs: object) -> None:
@@ -260,11 +257,10 @@ class TestNotSent:
         self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = serve(placing)
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            dead = closed.getsockname()
-        resolve_to(monkeypatch, dead, dead, ("127.0.0.1", server.port))
+        with port_of_nobody() as dead:
+            resolve_to(monkeypatch, dead, dead, ("127.0.0.1", server.port))
 
-        assert connect("http://localhost").place_otp(TO).id == ID
+            assert connect("http://localhost").place_otp(TO).id == ID
         assert len(server.ledger) == 1
 
     def test_a_stalled_handshake_ends_with_the_time_for_connecting(self, serve: Serve, connect: Connect) -> None:
@@ -493,6 +489,14 @@ def dead_address() -> Iterator[tuple[str, int]]:
         yield address
         for visitor in waiting:
             visitor.close()
+
+
+@contextmanager
+def port_of_nobody() -> Iterator[tuple[str, int]]:
+    """Bound and never listening: connections are refused, and no other test's server gets the port meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:

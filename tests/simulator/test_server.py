@@ -145,6 +145,13 @@ def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, tel
     assert telroi.send().status == 200
 
 
+def test_its_port_stays_its_own_while_it_refuses(simulator) -> None:
+    address = urlsplit(simulator.base_url)
+
+    with simulator.refusing(), socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind((address.hostname, address.port))
+
+
 def test_it_can_refuse_for_a_while(simulator, telroi) -> None:
     simulator.refuse(30)
     with pytest.raises(ConnectionRefusedError):
