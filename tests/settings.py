@@ -64,7 +64,7 @@ def sqlite() -> dict[str, Any]:
 def server(engine: str) -> dict[str, Any]:
     return {
         "ENGINE": f"django.db.backends.{engine}",
-        "NAME": "django_telroi",
+        "NAME": os.environ.get("TELROI_TEST_DB_NAME", "django_telroi"),
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
