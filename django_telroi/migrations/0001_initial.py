@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "call control",
                 "verbose_name_plural": "call control",
+                "permissions": [("stop_calls", "Can stop and resume all calls")],
             },
         ),
         migrations.CreateModel(
@@ -76,6 +77,14 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "phone number",
                 "verbose_name_plural": "phone numbers",
+                "permissions": [
+                    ("view_full_number", "Can see a full phone number"),
+                    ("block_number", "Can block and unblock phone numbers"),
+                    ("release_number", "Can release a hold of Telroi's"),
+                    ("forgive_number", "Can forgive a number the calls of its window"),
+                    ("erase_number", "Can erase a phone number and all its rows"),
+                    ("view_overview", "Can see the overview of all calls"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -181,6 +190,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "verification attempt",
                 "verbose_name_plural": "verification attempts",
+                "permissions": [("export_attempts", "Can export verification attempts")],
             },
         ),
         migrations.CreateModel(

@@ -83,6 +83,7 @@ class VerificationAttempt(models.Model):
     class Meta:
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
+        permissions = [("export_attempts", "Can export verification attempts")]
         indexes = [models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number")]
         constraints = [
             models.CheckConstraint(

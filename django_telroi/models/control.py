@@ -26,6 +26,7 @@ class CallControl(models.Model):
     class Meta:
         verbose_name = _("call control")
         verbose_name_plural = _("call control")
+        permissions = [("stop_calls", "Can stop and resume all calls")]
 
     def __str__(self) -> str:
         return "stopped" if self.stopped_at else "running"

@@ -48,6 +48,14 @@ class PhoneNumber(models.Model):
     class Meta:
         verbose_name = _("phone number")
         verbose_name_plural = _("phone numbers")
+        permissions = [
+            ("view_full_number", "Can see a full phone number"),
+            ("block_number", "Can block and unblock phone numbers"),
+            ("release_number", "Can release a hold of Telroi's"),
+            ("forgive_number", "Can forgive a number the calls of its window"),
+            ("erase_number", "Can erase a phone number and all its rows"),
+            ("view_overview", "Can see the overview of all calls"),
+        ]
 
     def __str__(self) -> str:
         return mask(self.number)
