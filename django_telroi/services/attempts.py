@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.moves import move, move_and_give_back
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.overdue import overdue_move
 
 
 def owner_id(user: AbstractBaseUser | None) -> Any:
@@ -51,35 +50,17 @@ def find_attempt(
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs."""
-    if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
-        _expire_in_queue(attempt, now=now, using=using)
-    if attempt.due_at is None or attempt.due_at > now:
-        return
-    if attempt.status == Status.DIALING:
-        lost = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": attempt.expires_at}
-        _move_on(attempt, lost, from_=(Status.DIALING,), using=using)
-    if attempt.status in CHECKABLE and attempt.expires_at <= now:
-        over = {"status": Status.EXPIRED, "closed_at": now, "due_at": None}
-        _move_on(attempt, over, from_=CHECKABLE, using=using)
+    while fields := overdue_move(attempt, now=now):
+        if not _settle(attempt, fields, now=now, using=using):
+            attempt.refresh_from_db(using=using)
 
 
-def deadline_of(attempt: VerificationAttempt) -> datetime:
-    """Until when a queued call may be placed, whenever it was to be looked at next."""
-    return attempt.created_at + conf.queue_deadline()
-
-
-def _move_on(
-    attempt: VerificationAttempt, fields: Mapping[str, object], *, from_: Collection[Status], using: str
-) -> None:
-    if not move(attempt, fields, from_=from_, using=using):
-        attempt.refresh_from_db(using=using)
-
-
-def _expire_in_queue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
     """Nobody is rung late: a call that waited past its deadline is not placed any more, and does not count."""
-    over = {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
-    if not move_and_give_back(attempt, over, from_=(Status.QUEUED,), now=now, using=using):
-        attempt.refresh_from_db(using=using)
+    status = Status(attempt.status)
+    if status == Status.QUEUED:
+        return move_and_give_back(attempt, fields, from_=(status,), now=now, using=using)
+    return move(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
 
 
 def was_rung_since(attempt: VerificationAttempt, *, using: str) -> bool:

@@ -13,9 +13,10 @@ from django_telroi.domain.policy import limit_at, without_call
 from django_telroi.domain.states import Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts import deadline_of, settle_overdue
+from django_telroi.services.attempts import settle_overdue
 from django_telroi.services.claims import Overtaken, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
+from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import pause_for
 from django_telroi.services.placing import dial
 from django_telroi.services.state import State, read_state

@@ -1,0 +1,68 @@
+"""What an overdue row has become: the same for the row by itself, for a list of rows, and for whoever settles it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from django_telroi.domain.states import Status
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.attempts import settle_overdue
+from django_telroi.services.overdue import show_as_it_stands, stands_at
+from tests.services.world import NUMBER
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+AGES = (timedelta(0), timedelta(seconds=119), timedelta(seconds=120), timedelta(hours=3))
+AHEAD = (timedelta(seconds=-1), timedelta(0), timedelta(seconds=1))
+
+
+@pytest.fixture
+def rows(db: None) -> list[VerificationAttempt]:
+    """Every state, at every age, due and over or not."""
+    PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:])
+    return [
+        VerificationAttempt.objects.create(
+            phone_id=NUMBER,
+            status=status,
+            dispatch="celery",
+            max_tries=3,
+            created_at=NOW - age,
+            dialed_at=NOW - age,
+            expires_at=NOW + over_in,
+            due_at=None if due_in is None else NOW + due_in,
+        )
+        for status, age, due_in, over_in in product(Status, AGES, (None, *AHEAD), AHEAD)
+    ]
+
+
+def test_a_list_says_of_each_row_what_the_row_says_of_itself(rows: list[VerificationAttempt]) -> None:
+    by_row = {row.pk: show_as_it_stands(row, now=NOW).status for row in rows}
+
+    listed = {
+        pk: status for status in Status for pk in _keys(VerificationAttempt.objects.filter(stands_at(status, now=NOW)))
+    }
+
+    assert listed == by_row
+
+
+def test_no_row_is_listed_twice(rows: list[VerificationAttempt]) -> None:
+    listed = [pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(stands_at(status, now=NOW)))]
+
+    assert sorted(listed) == sorted(row.pk for row in rows)
+
+
+def test_settling_writes_what_was_shown_before(rows: list[VerificationAttempt]) -> None:
+    shown = [(show_as_it_stands(row, now=NOW).status, row.error_code) for row in rows]
+
+    for row in VerificationAttempt.objects.all():
+        settle_overdue(row, now=NOW, using="default")
+
+    assert list(VerificationAttempt.objects.order_by("pk").values_list("status", "error_code")) == shown
+
+
+def _keys(rows: object) -> list[int]:
+    return list(rows.values_list("pk", flat=True))  # type: ignore[attr-defined]
