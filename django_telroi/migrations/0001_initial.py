@@ -287,6 +287,30 @@ class Migration(migrations.Migration):
             model_name="verificationattempt",
             index=models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number"),
         ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["created_at"], name="telroi_attempt_by_moment"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["status", "created_at"], name="telroi_attempt_by_status"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["error_code", "created_at"], name="telroi_attempt_by_error"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["purpose", "created_at"], name="telroi_attempt_by_purpose"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["region", "created_at"], name="telroi_attempt_by_region"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
+        ),
         migrations.AddConstraint(
             model_name="verificationattempt",
             constraint=models.CheckConstraint(
@@ -315,6 +339,10 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("tries__lte", models.F("max_tries"))), name="telroi_attempt_tries_within"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="verifiedphone",
+            index=models.Index(fields=["purpose", "id"], name="telroi_verified_by_purpose"),
         ),
         migrations.AddConstraint(
             model_name="verifiedphone",

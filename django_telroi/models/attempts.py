@@ -84,7 +84,16 @@ class VerificationAttempt(models.Model):
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
         permissions = [("export_attempts", "Can export verification attempts")]
-        indexes = [models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number")]
+        # Each filter of the list has the index that gives its rows newest first, so that a page is read and no more.
+        indexes = [
+            models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number"),
+            models.Index(fields=["created_at"], name="telroi_attempt_by_moment"),
+            models.Index(fields=["status", "created_at"], name="telroi_attempt_by_status"),
+            models.Index(fields=["error_code", "created_at"], name="telroi_attempt_by_error"),
+            models.Index(fields=["purpose", "created_at"], name="telroi_attempt_by_purpose"),
+            models.Index(fields=["region", "created_at"], name="telroi_attempt_by_region"),
+            models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=[status.value for status in Status]), name="telroi_attempt_status_known"

@@ -91,6 +91,7 @@ class VerifiedPhone(models.Model):
     class Meta:
         verbose_name = _("verified phone")
         verbose_name_plural = _("verified phones")
+        indexes = [models.Index(fields=["purpose", "id"], name="telroi_verified_by_purpose")]
         constraints = [
             models.UniqueConstraint(fields=["user", "number", "purpose"], name="telroi_verified_phone_once"),
         ]
