@@ -1,0 +1,62 @@
+"""Lists of a table that grows without end: a page is one SELECT, and nothing is ever counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+
+FARTHEST_ROW = 10_000
+"""How far back pages go. To skip rows the database reads them; a filter or the export leads further."""
+
+
+class UncountedChangeList(ChangeList):
+    """Reads one row more than a page shows, to know whether another page follows.
+
+    ``result_count`` is exact on the last page; before it, it is the least that there can be, and ``has_more`` is set.
+    """
+
+    has_more: bool
+
+    def get_results(self, request: HttpRequest) -> None:
+        start = (self.page_num - 1) * self.list_per_page
+        if not 0 <= start < FARTHEST_ROW:
+            raise IncorrectLookupParameters
+        rows: Sequence[Model] = list(self.queryset[start : start + self.list_per_page + 1])
+        if start and not rows:
+            raise IncorrectLookupParameters
+        self.has_more = len(rows) > self.list_per_page
+        self.result_list = rows[: self.list_per_page]
+        self.result_count = start + len(self.result_list)
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = bool(rows)
+        self.can_show_all = False
+        self.multi_page = self.has_more or start > 0
+        reachable = min(start + len(rows), FARTHEST_ROW)
+        self.paginator = Paginator(range(reachable), self.list_per_page)
+
+
+class UncountedList:
+    """A list in the order that an index has: it cannot be sorted otherwise, and no choice of a filter is counted."""
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by: Sequence[str] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UncountedChangeList
+
+
+class FixedOrderChangeList(UncountedChangeList):
+    """An uncounted list that no address sorts by one of its columns."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
+        return list(self.model_admin.get_ordering(request))
