@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,18 @@ from django.core import mail
 from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.test import override_settings
+from django.urls import include, path
 
+from django_telroi import checks
+from django_telroi.checks.deployment import hasty_deployment
 from django_telroi.conf import CONSOLE_BACKEND
 
 LIVE = "tlr_live_Canary0Key0Canary0Key0Canary"
+TEST = "tlr_test_Canary0Key0Canary0Key0Canary"
+PAGE = [path("phone/", include("django_telroi.urls"))]
+API = [path("api/phone/", include("django_telroi.rest.urls"))]
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +33,9 @@ def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.DEBUG = False
 
 
-def ours() -> list[CheckMessage]:
+def ours(tag: str = Tags.security) -> list[CheckMessage]:
     """Found without asking the database."""
-    return [message for message in run_checks(tags=[Tags.security]) if (message.id or "").startswith("telroi.")]
+    return [message for message in run_checks(tags=[tag]) if (message.id or "").startswith("telroi.")]
 
 
 def ids(messages: list[CheckMessage]) -> list[str | None]:
@@ -46,6 +56,20 @@ SETTINGS: list[tuple[object, list[str]]] = [
     ({"BACKEND": CONSOLE_BACKEND}, ["telroi.E004"]),
     ({"API_KEY": "tlr_test_x"}, ["telroi.E005"]),
     ({"API_KEY": "tlr_test_x", "ALLOW_TEST_KEY": True}, []),
+    ({}, ["telroi.W002"]),
+    ({"API_KEY": "sk_live_4242"}, ["telroi.E008"]),
+    ({"API_KEY": LIVE + "\n"}, ["telroi.E008"]),
+    ({"API_KEY": "tlr_live_"}, ["telroi.E008"]),
+    ({"API_KEY": "tlr_liveCanary"}, ["telroi.E008"]),
+    ({"BACKEND": "nowhere.at.all.Backend"}, ["telroi.E009"]),
+    ({"BACKEND": "django.http.HttpResponse"}, ["telroi.E009"]),
+    ({"BACKEND": "django_telroi.backends.locmem"}, ["telroi.E009"]),
+    ({"API_KEY": LIVE, "READ_TIMEOUT_SECONDS": 20}, ["telroi.W004"]),
+    ({"API_KEY": LIVE, "TOTAL_TIMEOUT_SECONDS": 10}, ["telroi.W004"]),
+    ({"API_KEY": LIVE, "READ_TIMEOUT_SECONDS": 21, "TOTAL_TIMEOUT_SECONDS": 21}, []),
+    ({"API_KEY": LIVE, "CODE_TTL_SECONDS": 601}, ["telroi.W005"]),
+    ({"API_KEY": LIVE, "CODE_TTL_SECONDS": 600}, []),
+    ({"API_KEY": LIVE, "CODE_TRIES": 4}, ["telroi.W006"]),
     ({"API_KEY": LIVE, "CODE_LENGTH": 5}, ["telroi.E006"]),
     ({"API_KEY": LIVE, "BASE_URL": "http://telroi.example"}, ["telroi.E007"]),
     ({"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1.example"}, ["telroi.E007"]),
@@ -127,6 +151,93 @@ def test_a_test_key_in_the_environment_is_found_as_well(monkeypatch: pytest.Monk
     settings.TELROI = {}
 
     assert ids(ours()) == ["telroi.E005"]
+
+
+@pytest.mark.parametrize("url", ["https://app.telroi.ai", "https://telroi.example"])
+def test_a_live_key_under_debug_is_named(settings: Any, url: str) -> None:
+    settings.DEBUG, settings.TELROI = True, {"API_KEY": LIVE, "BASE_URL": url}
+
+    assert ids(ours()) == ["telroi.W003"]
+
+
+def test_a_simulators_live_key_under_debug_is_not(settings: Any) -> None:
+    settings.DEBUG, settings.TELROI = True, {"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1:8000"}
+
+    assert ours() == []
+
+
+PROJECTS: list[tuple[list[Any], list[str], list[str]]] = [
+    (PAGE, [SESSIONS], []),
+    (API, [], []),
+    ([], [SESSIONS], ["telroi.W007"]),
+    (PAGE, [], ["telroi.E010"]),
+    (PAGE, ["tests.checks.other_sessions.OtherSessions"], []),
+    (PAGE, ["tests.checks.other_sessions.a_function"], ["telroi.E010"]),
+]
+
+
+@pytest.mark.parametrize(("urls", "middleware", "found"), PROJECTS)
+def test_what_the_project_lacks_is_named(
+    settings: Any, urls: list[Any], middleware: list[str], found: list[str]
+) -> None:
+    settings.TELROI, settings.MIDDLEWARE = {"API_KEY": LIVE}, middleware
+
+    with override_settings(ROOT_URLCONF=tuple(urls)):
+        assert ids(ours(Tags.urls)) == found
+
+
+def test_a_project_without_addresses_of_any_kind_is_left_alone(settings: Any) -> None:
+    settings.TELROI, settings.ROOT_URLCONF = {"API_KEY": LIVE}, None
+
+    assert ours(Tags.urls) == []
+
+
+SAFE = {"API_KEY": LIVE, "ALLOWED_REGIONS": ["NG"]}
+REDIS = "django.core.cache.backends.redis.RedisCache"
+
+DEPLOYMENTS: list[tuple[dict[str, Any], str, list[str]]] = [
+    (SAFE, REDIS, []),
+    ({**SAFE, "ALLOWED_REGIONS": None}, REDIS, ["telroi.W009"]),
+    ({**SAFE, "ALLOW_TEST_KEY": True}, REDIS, ["telroi.W010"]),
+    *(
+        (SAFE, f"django.core.cache.backends.{name}", ["telroi.W011"])
+        for name in ("locmem.LocMemCache", "db.DatabaseCache")
+    ),
+    *(
+        (SAFE, f"django.core.cache.backends.{name}", ["telroi.W011"])
+        for name in ("filebased.FileBasedCache", "dummy.DummyCache")
+    ),
+]
+
+
+@pytest.mark.parametrize(("chosen", "cache", "found"), DEPLOYMENTS)
+def test_what_is_hasty_about_a_deployment_is_named(
+    settings: Any, chosen: dict[str, Any], cache: str, found: list[str]
+) -> None:
+    settings.TELROI, settings.CACHES = chosen, {"default": {"BACKEND": cache, "LOCATION": "redis://127.0.0.1"}}
+
+    deploying = run_checks(tags=[Tags.security], include_deployment_checks=True)
+
+    assert [message.id for message in deploying if str(message.id).startswith("telroi.")] == found
+    assert ours() == []
+
+
+def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
+    settings.TELROI, settings.RATELIMIT_USE_CACHE = SAFE, "counting"
+    local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    settings.CACHES = {"default": local, "counting": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
+
+    assert list(hasty_deployment()) == []
+
+
+def test_the_docs_name_every_message_and_no_other() -> None:
+    rooms = Path(checks.__file__).parent.glob("*.py")
+    given = set(re.findall(r"telroi\.[EW]\d{3}", " ".join(room.read_text() for room in rooms)))
+    documented = set(
+        re.findall(r"``(telroi\.[EW]\d{3})``", (Path(__file__).parents[2] / "docs" / "checks.rst").read_text())
+    )
+
+    assert documented == given
 
 
 @pytest.mark.django_db

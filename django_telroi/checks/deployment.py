@@ -1,0 +1,61 @@
+"""What a developer's machine may have and a site in front of the world should not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.core import checks
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import CheckMessage
+
+from django_telroi import conf
+
+REASONS_AGAINST: dict[type[BaseCache], str] = {
+    LocMemCache: "every process counts for itself",
+    DatabaseCache: "two requests at once count as one",
+    FileBasedCache: "two requests at once count as one",
+    DummyCache: "it remembers nothing, so every request is refused",
+}
+
+
+def hasty_deployment() -> Iterator[CheckMessage]:
+    """What ``manage.py check --deploy`` adds."""
+    yield from _regions()
+    yield from _test_key()
+    yield from _cache()
+
+
+def _regions() -> Iterator[CheckMessage]:
+    if conf.calling_rules().allowed_regions is None:
+        yield checks.Warning(
+            "Numbers of every country are called, the dear ones too.",
+            hint='List the countries of your people: TELROI["ALLOWED_REGIONS"] = ["NG", "GH"].',
+            id="telroi.W009",
+        )
+
+
+def _test_key() -> Iterator[CheckMessage]:
+    if conf.allow_test_key():
+        yield checks.Warning(
+            "ALLOW_TEST_KEY is on: with a test key, 000000 verifies any number.",
+            hint='Remove TELROI["ALLOW_TEST_KEY"], and DEBUG, wherever a verified number means something.',
+            id="telroi.W010",
+        )
+
+
+def _cache() -> Iterator[CheckMessage]:
+    alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
+    cache = caches[alias]
+    for kind, reason in REASONS_AGAINST.items():
+        if isinstance(cache, kind):
+            yield checks.Warning(
+                f'Requests are counted in the cache "{alias}", a {type(cache).__name__}: {reason}.',
+                hint="Use Redis or Memcached, and name it in RATELIMIT_USE_CACHE if it is not the default cache.",
+                id="telroi.W011",
+            )

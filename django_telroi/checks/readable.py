@@ -1,0 +1,58 @@
+"""Whether the dict ``TELROI`` can be read at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
+
+from django_telroi import conf
+
+READERS: tuple[Callable[[], object], ...] = (
+    conf.api_key,
+    conf.base_url,
+    conf.proxy_url,
+    conf.backend_path,
+    conf.allow_test_key,
+    conf.timeouts,
+    conf.queue_deadline,
+    conf.policy,
+    conf.calls_per_day_total,
+    conf.code_length,
+    conf.code_tries,
+    conf.code_ttl,
+    conf.language,
+    conf.default_region,
+    conf.calling_rules,
+    conf.purposes,
+    conf.one_account_per_number,
+    conf.success_url,
+)
+
+
+def unreadable() -> list[CheckMessage]:
+    """What no reader understands; its value is not shown, for it may be a secret."""
+    if not isinstance(getattr(settings, "TELROI", {}), dict):
+        return [Error("settings.TELROI must be a dict.", hint='For example TELROI = {"API_KEY": …}.', id="telroi.E001")]
+    return list(_misread())
+
+
+def unknown_keys() -> Iterator[CheckMessage]:
+    """Keys that nobody reads, most likely misspelt."""
+    site = getattr(settings, "TELROI", {})
+    for key in site.keys() - conf.DEFAULTS.keys() if isinstance(site, dict) else ():
+        near = get_close_matches(str(key).upper(), conf.DEFAULTS, n=1)
+        hint = f'Did you mean "{near[0]}"?' if near else "The settings page of the docs lists every key."
+        yield checks.Warning(f'TELROI["{key}"] is not a setting.', hint=hint, id="telroi.W001")
+
+
+def _misread() -> Iterator[CheckMessage]:
+    for read in READERS:
+        try:
+            read()
+        except ImproperlyConfigured as error:
+            yield Error(str(error), hint="The settings page of the docs says what each key takes.", id="telroi.E002")

@@ -1,0 +1,16 @@
+"""Middleware of a site's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
+
+
+class OtherSessions(SessionMiddleware):
+    """Sessions, kept in another way."""
+
+
+def a_function(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    return get_response
