@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from django_telroi.client.strict_json import JSON
-from django_telroi.errors import ApiOutcomeUnknown
+from django_telroi.errors import ApiError, ApiOutcomeUnknown
 
 # A UUID, or "otp_test_…" from a test key.
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,64}")
@@ -43,6 +44,19 @@ class OtpCheck:
     verified: bool
     tries_left: int | None
     livemode: bool | None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one harmless question told: GET of a list, which rings nobody and costs nothing.
+
+    ``error`` is None for a key that may read the list; a 403 still proves the key good, a 401 proves it bad.
+    ``server_time`` is the answer's ``Date``, exact to a second and None without one.
+    """
+
+    error: ApiError | None
+    seconds: float
+    server_time: datetime | None
 
 
 def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
@@ -86,6 +100,14 @@ def read_list(reply: JSON) -> list[dict[str, JSON]] | ApiOutcomeUnknown:
         return ApiOutcomeUnknown("not a list")
     objects = [entry for entry in entries if isinstance(entry, dict)]
     return objects if len(objects) == len(entries) else ApiOutcomeUnknown("not a list of objects")
+
+
+def read_date(header: str | None) -> datetime | None:
+    """The moment in an HTTP ``Date``."""
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _word(value: JSON) -> str | None:

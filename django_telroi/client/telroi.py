@@ -18,7 +18,7 @@ from django_telroi.client.answers import Question, outcome_of
 from django_telroi.client.deadline import Timeouts
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.client.quiet import Quiet, QuietBytes
-from django_telroi.client.replies import OtpCall, OtpCheck, read_call, read_check, read_list
+from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_date, read_list
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import TelroiAdapter
 from django_telroi.client.words import clean_path
@@ -132,6 +132,22 @@ class TelroiClient:
     def list_numbers(self) -> list[dict[str, JSON]]:
         """The workspace's numbers. Needs the scope ``numbers:read``: a 403 here still proves the key good."""
         return self._ask("GET", "/v1/numbers", None, question=self._question(), read=read_list)
+
+    def probe(self) -> Probe:
+        """Ask for the numbers, only to see how Telroi answers. Raises nothing."""
+        started = monotonic()
+        try:
+            response = self._adapter.send(self._prepared("GET", "/v1/numbers", None))
+        except ApiError as error:
+            return Probe(error.with_traceback(None), monotonic() - started, None)
+        seconds = monotonic() - started
+        reply = outcome_of(response, self._question())
+        outcome = reply if isinstance(reply, ApiError) else read_list(reply)
+        return Probe(
+            error=outcome if isinstance(outcome, ApiError) else None,
+            seconds=seconds,
+            server_time=read_date(response.headers.get("Date")),
+        )
 
     def request(self, method: str, path: str, json: object = None) -> JSON:
         """The parsed JSON of any other endpoint (speech, calls, contacts); None for an empty 204.
