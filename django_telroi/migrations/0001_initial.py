@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("number", models.CharField(max_length=16, unique=True, verbose_name="number")),
-                ("last4", models.CharField(db_index=True, max_length=4, verbose_name="last digits")),
+                ("last4", models.CharField(max_length=4, verbose_name="last digits")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
                 ("calls", models.JSONField(blank=True, default=list, verbose_name="calls that count")),
                 ("last_call_at", models.DateTimeField(blank=True, null=True, verbose_name="last call")),
@@ -84,6 +84,12 @@ class Migration(migrations.Migration):
                     ("forgive_number", "Can forgive a number the calls of its window"),
                     ("erase_number", "Can erase a phone number and all its rows"),
                     ("view_overview", "Can see the overview of all calls"),
+                ],
+                "indexes": [
+                    models.Index(fields=["last4"], name="telroi_number_by_last4"),
+                    models.Index(fields=["last_call_at"], name="telroi_number_by_last_call"),
+                    models.Index(fields=["region"], name="telroi_number_by_region"),
+                    models.Index(fields=["blocked_at"], name="telroi_number_by_block"),
                 ],
             },
         ),
@@ -138,10 +144,7 @@ class Migration(migrations.Migration):
                         verbose_name="dispatch",
                     ),
                 ),
-                (
-                    "telroi_id",
-                    models.CharField(blank=True, max_length=64, null=True, unique=True, verbose_name="Telroi's id"),
-                ),
+                ("telroi_id", models.CharField(blank=True, max_length=64, null=True, verbose_name="Telroi's id")),
                 ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
@@ -254,7 +257,7 @@ class Migration(migrations.Migration):
             name="VerifiedPhone",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("number", models.CharField(db_index=True, max_length=16, verbose_name="number")),
+                ("number", models.CharField(max_length=16, verbose_name="number")),
                 ("purpose", models.CharField(blank=True, max_length=64, verbose_name="purpose")),
                 ("verified_at", models.DateTimeField(verbose_name="verified")),
                 (
@@ -313,6 +316,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="verificationattempt",
+            constraint=models.UniqueConstraint(fields=("telroi_id",), name="telroi_attempt_telroi_id_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="verificationattempt",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     (
@@ -339,6 +346,14 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("tries__lte", models.F("max_tries"))), name="telroi_attempt_tries_within"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="attemptevent",
+            index=models.Index(fields=["kind", "at"], name="telroi_event_by_kind"),
+        ),
+        migrations.AddIndex(
+            model_name="verifiedphone",
+            index=models.Index(fields=["number", "verified_at"], name="telroi_verified_of_number"),
         ),
         migrations.AddIndex(
             model_name="verifiedphone",

@@ -62,7 +62,7 @@ class VerificationAttempt(models.Model):
     dispatch = models.CharField(
         _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
     )
-    telroi_id = models.CharField(_("Telroi's id"), max_length=64, null=True, blank=True, unique=True)
+    telroi_id = models.CharField(_("Telroi's id"), max_length=64, null=True, blank=True)  # noqa: DJ001  # unique, or none
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
@@ -95,6 +95,8 @@ class VerificationAttempt(models.Model):
             models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
         ]
         constraints = [
+            # Not ``unique=True``, which on PostgreSQL makes a second index, for LIKE, that every call would pay for.
+            models.UniqueConstraint(fields=["telroi_id"], name="telroi_attempt_telroi_id_once"),
             models.CheckConstraint(
                 condition=models.Q(status__in=[status.value for status in Status]), name="telroi_attempt_status_known"
             ),
@@ -166,6 +168,7 @@ class AttemptEvent(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
+        indexes = [models.Index(fields=["kind", "at"], name="telroi_event_by_kind")]
 
     def __str__(self) -> str:
         return self.get_kind_display()
