@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_telroi.admin.lists import CheapList
 from django_telroi.admin.readonly import ReadOnly, on_one_line
+from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
 from django_telroi.models import PhoneNumber
 
 
-class PhoneNumberAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class PhoneNumberAdmin(ReadOnly, PostedSearch, CheapList):
     """Numbers and the state of their limits."""
 
     list_display = ("masked", "region", "limit", "next_call_at", "last_call_at", "blocked_at")
-    list_filter = ("region", ("blocked_at", admin.EmptyFieldListFilter))
+    list_filter = (FoundFilter, "region", ("blocked_at", admin.EmptyFieldListFilter))
     fields = (
         "masked",
         "region",
@@ -26,10 +30,15 @@ class PhoneNumberAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         ("blocked_at", "blocked_by", "blocked_reason"),
         "created_at",
     )
-    search_fields = ("=last4",)
-    search_help_text = _("The last four digits.")
+    posted_search_help = _("A full number, its last four digits, or the public id of an attempt.")
     ordering = ("-id",)
-    show_full_result_count = False
+
+    def find(self, request: HttpRequest, term: str) -> PhoneNumber | Narrowing | None:
+        if uuid := uuid_in(term):
+            return PhoneNumber.objects.filter(attempts__uuid=uuid).first()
+        if last4 := last_digits_in(term):
+            return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"last4": last4})
+        return number_in(term)
 
     @admin.display(description=_("number"))
     def masked(self, phone: PhoneNumber) -> str:

@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.simulator import Simulator
-from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, wrong
+from tests.admin.looking import html_of, shows_a_whole_number, url
+from tests.services.world import OTHER_NUMBER, let_time_pass
 
 pytestmark = pytest.mark.django_db
 
 MODELS = ("phonenumber", "verificationattempt", "verifiedphone")
-
-
-@pytest.fixture
-def grace() -> User:
-    return User.objects.create_superuser("grace")
-
-
-@pytest.fixture
-def staff(grace: User, client: Client) -> Client:
-    client.force_login(grace)
-    return client
-
-
-@pytest.fixture
-def attempt(telroi: Simulator, grace: User) -> VerificationAttempt:
-    """A story: a wrong code, a lost answer, a right one; and a number that is blocked."""
-    attempt = services.start_verification(NUMBER, user=grace, purpose="payout", requester_ip="203.0.113.7")
-    code = telroi.last_code_for(NUMBER)
-    services.check_code(attempt.uuid, wrong(code), user=grace)
-    telroi.fail_next("close", on="verify")
-    for _ in range(2):
-        services.check_code(attempt.uuid, code, user=grace)
-    telroi.fail_next("otp_failed", message=f"<b>no route</b> to {OTHER_NUMBER}", on="send")
-    services.start_verification(OTHER_NUMBER)
-    services.block_number(OTHER_NUMBER, reason="asked us to", actor="grace")
-    return attempt
-
-
-def url(model: str, page: str, *args: object) -> str:
-    return reverse(f"admin:django_telroi_{model}_{page}", args=args)
-
-
-def html_of(client: Client, address: str) -> str:
-    page = client.get(address)
-    assert page.status_code == 200, address
-    return page.content.decode()
-
-
-def shows_a_whole_number(html: str) -> bool:
-    spellings = {number for each in (NUMBER, OTHER_NUMBER) for number in (each[1:], quote(each), each[4:])}
-    return any(spelling in html for spelling in spellings)
 
 
 @pytest.mark.usefixtures("attempt")
@@ -109,7 +67,7 @@ class TestAList:
 
         assert (page.status_code, page.context["cl"].result_count) == (200, found)
 
-    @pytest.mark.parametrize("model", ["phonenumber", "verificationattempt"])
+    @pytest.mark.parametrize("model", ["verificationattempt"])
     @pytest.mark.parametrize(("words", "found"), [("4567", 1), ("6543", 1), ("0000", 0), ("", 2), ("x" * 300, 0)])
     def test_is_searched_by_the_last_digits(self, staff: Client, model: str, words: str, found: int) -> None:
         page = staff.get(url(model, "changelist"), {"q": words})

@@ -1,0 +1,83 @@
+"""What the templates of the admin ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import django
+from django import template
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.template import Context
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from django_telroi import services
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/django_telroi/calls_stopped.html", takes_context=True)
+def telroi_calls_stopped(context: Context) -> dict[str, Any]:
+    """The banner of the kill switch; nothing while calls may be placed. One query."""
+    request: HttpRequest = context["request"]
+    control = services.call_control()
+    if control.stopped_at is None:
+        return {"stopped": None}
+    may_resume = request.user.has_perms(["django_telroi.stop_calls", "django_telroi.view_phonenumber"])
+    when = date_format(localtime(control.stopped_at), "DATETIME_FORMAT")
+    url = _url(request, "django_telroi_resume_calls") if may_resume else ""
+    return {
+        "stopped": {"by": control.stopped_by, "reason": control.stopped_reason, "when": when, "url": url},
+    }
+
+
+@register.inclusion_tag("admin/django_telroi/crumbs.html", takes_context=True)
+def telroi_crumbs(context: Context) -> dict[str, Any]:
+    """Home, the app, the list, the row if there is one, and this page; written as a list from Django 6.1 on."""
+    return {"crumbs": list(_crumbs(context)), "is_list": django.VERSION >= (6, 1)}
+
+
+def _crumbs(context: Context) -> Iterator[dict[str, str]]:
+    request, opts, original = context["request"], context["opts"], context.get("original")
+    yield {
+        "label": str(opts.app_config.verbose_name),
+        "url": _url(request, "app_list", kwargs={"app_label": opts.app_label}),
+    }
+    name = f"{opts.app_label}_{opts.model_name}"
+    yield {"label": str(opts.verbose_name_plural), "url": _url(request, f"{name}_changelist")}
+    if original:
+        yield {"label": str(original), "url": _url(request, f"{name}_change", args=(original.pk,))}
+    yield {"label": str(context["title"]), "url": ""}
+
+
+@register.simple_tag
+def telroi_row_count(cl: ChangeList) -> str:
+    """``2 phone numbers``, ``100 of 1,234 phone numbers``, ``100 of more than 10,000 phone numbers``.
+
+    A list that counts nothing says ``more than 100 phone numbers``.
+    """
+    names = {"names": cl.opts.verbose_name if cl.result_count == 1 else cl.opts.verbose_name_plural}
+    figures = {"shown": _figure(len(cl.result_list)), "count": _figure(cl.result_count), **names}
+    if getattr(cl, "has_more", False):
+        return _("more than %(count)s %(names)s") % figures
+    if getattr(cl.paginator, "has_more", False):
+        return _("%(shown)s of more than %(count)s %(names)s") % figures
+    if cl.multi_page and hasattr(cl.paginator, "has_more"):
+        return _("%(shown)s of %(count)s %(names)s") % figures
+    return _("%(count)s %(names)s") % figures
+
+
+def _figure(count: int) -> str:
+    return str(number_format(count, use_l10n=True, force_grouping=True))
+
+
+def _url(request: HttpRequest, name: str, **arguments: Any) -> str:
+    """The page's address on the site that is being looked at; "" where that site has no such page."""
+    try:
+        return reverse(f"admin:{name}", current_app=getattr(request, "current_app", None), **arguments)
+    except NoReverseMatch:
+        return ""
