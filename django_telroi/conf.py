@@ -48,11 +48,15 @@ DEFAULTS: Mapping[str, object] = {
     "ALLOWED_LINE_TYPES": tuple(sorted(CALLABLE_LINE_TYPES)),
     "PURPOSES": ("",),
     "ONE_ACCOUNT_PER_NUMBER": False,
+    "RETENTION_DAYS": 90,
     "SUCCESS_URL": None,
 }
 
 MOST_SECONDS = 10**9
 """Some thirty years, in which no clock runs over."""
+
+MOST_DAYS = 36_500
+"""A century."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,16 @@ def purposes() -> list[str]:
 def one_account_per_number() -> bool:
     """Whether a number that one account verified is refused to every other account."""
     return _flag("ONE_ACCOUNT_PER_NUMBER")
+
+
+def retention() -> timedelta | None:
+    """How long attempts and events are kept; None means for ever. Never less than the day that limits look back on."""
+    if _read("RETENTION_DAYS") is None:
+        return None
+    days = _whole("RETENTION_DAYS")
+    if days > MOST_DAYS:
+        raise _wrong("RETENTION_DAYS", f"a whole number from 1 to {MOST_DAYS}, or None")
+    return timedelta(days=days)
 
 
 def success_url() -> str | None:

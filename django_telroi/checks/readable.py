@@ -30,6 +30,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.calling_rules,
     conf.purposes,
     conf.one_account_per_number,
+    conf.retention,
     conf.success_url,
 )
 

@@ -352,6 +352,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["kind", "at"], name="telroi_event_by_kind"),
         ),
         migrations.AddIndex(
+            model_name="attemptevent",
+            index=models.Index(fields=["at"], name="telroi_event_by_moment"),
+        ),
+        migrations.AddIndex(
             model_name="verifiedphone",
             index=models.Index(fields=["number", "verified_at"], name="telroi_verified_of_number"),
         ),

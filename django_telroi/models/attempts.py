@@ -168,7 +168,10 @@ class AttemptEvent(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        indexes = [models.Index(fields=["kind", "at"], name="telroi_event_by_kind")]
+        indexes = [
+            models.Index(fields=["kind", "at"], name="telroi_event_by_kind"),
+            models.Index(fields=["at"], name="telroi_event_by_moment"),
+        ]
 
     def __str__(self) -> str:
         return self.get_kind_display()

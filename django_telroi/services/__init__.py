@@ -13,9 +13,11 @@ from django_telroi.services.accounts import (
     verified_phones,
 )
 from django_telroi.services.checking import check_code
+from django_telroi.services.exporting import export_number
 from django_telroi.services.following import Standing, cancel_verification, follow
 from django_telroi.services.outcomes import CheckOutcome, CheckResult
 from django_telroi.services.proofs import Proof, read_proof, redeem_proof
+from django_telroi.services.purging import Purged, purge
 from django_telroi.services.queued import place_call
 from django_telroi.services.staff import (
     block_number,
@@ -34,6 +36,7 @@ __all__ = [
     "CheckResult",
     "PhoneRecord",
     "Proof",
+    "Purged",
     "Standing",
     "block_number",
     "call_again",
@@ -41,12 +44,14 @@ __all__ = [
     "cancel_verification",
     "check_code",
     "erase_number",
+    "export_number",
     "follow",
     "forget_phone",
     "forgive_window",
     "has_verified_phone",
     "phone_record",
     "place_call",
+    "purge",
     "read_proof",
     "redeem_proof",
     "release_hold",

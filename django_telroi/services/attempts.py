@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import IntegrityError
 
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
@@ -44,8 +46,20 @@ def find_attempt(
     if attempt is None or attempt.user_id not in (None, owner_id(user)):
         raise AttemptNotFound
     now = now or attempt.read_at
-    settle_overdue(attempt, now=now, using=using)
+    with not_found_if_erased(attempt, using=using):
+        settle_overdue(attempt, now=now, using=using)
     return attempt, now
+
+
+@contextmanager
+def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator[None]:
+    """Turn the errors of a row that is gone into AttemptNotFound: staff erased its number meanwhile."""
+    try:
+        yield
+    except (VerificationAttempt.DoesNotExist, IntegrityError):
+        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+            raise
+        raise AttemptNotFound from None
 
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:

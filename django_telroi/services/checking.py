@@ -20,7 +20,7 @@ from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.accounts import forget_record
 from django_telroi.services.answers import ask
-from django_telroi.services.attempts import find_attempt, settle_overdue, was_rung_since
+from django_telroi.services.attempts import find_attempt, not_found_if_erased, settle_overdue, was_rung_since
 from django_telroi.services.judging import Guess, lock_if_all_judged, settle
 from django_telroi.services.moves import move
 from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
@@ -44,7 +44,8 @@ def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | 
         refuse_callers_transaction(using)
     attempt, now = find_attempt(attempt_uuid, user=user, using=using)
     forget_record(user)
-    return _check(attempt, code, backend, now=now, using=using)
+    with not_found_if_erased(attempt, using=using):
+        return _check(attempt, code, backend, now=now, using=using)
 
 
 @sensitive_variables()

@@ -21,7 +21,7 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services.attempts import find_attempt
+from django_telroi.services.attempts import find_attempt, not_found_if_erased
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.pauses import pause_for
 from django_telroi.services.transactions import write_alias
@@ -84,7 +84,8 @@ def cancel_verification(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
     )
     if not waiting and not move(attempt, canceled, from_=UNFINISHED - {Status.QUEUED}, using=using):
-        attempt.refresh_from_db(using=using)
+        with not_found_if_erased(attempt, using=using):
+            attempt.refresh_from_db(using=using)
     return attempt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -12,8 +13,9 @@ from django_telroi import conf, signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
 from django_telroi.domain.states import Status
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.attempts import not_found_if_erased
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.pauses import lift_pause, needs_trial
 from django_telroi.services.state import State
@@ -123,8 +125,12 @@ def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) 
 
     A row whose lease ended takes the id as well, for then the code can still be judged by it.
     """
-    if not VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
-        return  # erased meanwhile
+    with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+            _keep_late_reply(attempt, call_id, using=using)
+
+
+def _keep_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
     AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=call_id)
     if call_id:
         waiting = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -80,24 +80,17 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
     """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.
 
     The number's own row goes as well, unless it is blocked or calls of the last 24 hours still count: then it stays,
-    and keeps nothing but limits.
+    keeps nothing but limits, and goes with the first ``purge`` after them.
     """
     using = write_alias()
     phone = parse_phone(number, default_region=conf.default_region())
-    state = read_state(phone.number, using=using, now=now)
-    with transaction.atomic(using=using):
-        if state.phone:
-            PhoneNumber.objects.using(using).filter(pk=state.phone.pk).update(held_reason="")
-        VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
-        attempts = VerificationAttempt.objects.using(using).filter(phone__number=phone.number)
-        AttemptEvent.objects.using(using).filter(attempt__in=attempts).delete()
-        erased = attempts.delete()[1].get(VerificationAttempt._meta.label, 0)
-        AttemptEvent.objects.using(using).filter(phone__number=phone.number).delete()
-        if state.phone and not _keeps_limits(state.phone, now=state.now):
-            PhoneNumber.objects.using(using).filter(pk=state.phone.pk, version=state.phone.version).delete()
-        # It belongs to no number: an event that named the erased one would undo the erasing.
-        _note(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
-    return erased
+    for _ in range(TIMES_A_CHANGE_IS_TRIED):
+        state = read_state(phone.number, using=using, now=now)
+        try:
+            return repeat_on_lock_error(partial(_erase, phone, state, actor=actor, using=using), using=using)
+        except (Overtaken, IntegrityError):  # a call was claimed, or an event written, while this was at it
+            continue
+    raise Overtaken
 
 
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
@@ -153,6 +146,34 @@ def _write(
     for name, value in fields.items():
         setattr(row, name, value)
     return row
+
+
+@sensitive_variables()
+def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
+    """The row first, so that no call is claimed meanwhile: not even one that would bring Telroi's words back."""
+    row = state.phone
+    with transaction.atomic(using=using):
+        if row:
+            unchanged = PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version)
+            if not unchanged.update(held_reason="", version=row.version + 1):
+                raise Overtaken
+        VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
+        erased = _erase_attempts(phone, using=using) if row else 0
+        if row:
+            AttemptEvent.objects.using(using).filter(phone=row).delete()
+        if row and not _keeps_limits(row, now=state.now):
+            PhoneNumber.objects.using(using).filter(pk=row.pk).delete()
+        # It belongs to no number: an event that named the erased one would undo the erasing.
+        _note(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
+    return erased
+
+
+def _erase_attempts(phone: Phone, *, using: str) -> int:
+    """By primary keys: MariaDB reads the whole of a table to delete by a question to another one."""
+    attempts = VerificationAttempt.objects.using(using).filter(phone__number=phone.number)
+    ids = list(attempts.values_list("pk", flat=True))
+    AttemptEvent.objects.using(using).filter(attempt__in=ids).delete()
+    return attempts.filter(pk__in=ids).delete()[1].get(VerificationAttempt._meta.label, 0)
 
 
 def _new_row(phone: Phone, *, using: str) -> PhoneNumber:

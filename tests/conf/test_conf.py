@@ -38,6 +38,7 @@ READERS = {
     "ALLOWED_LINE_TYPES": conf.calling_rules,
     "PURPOSES": conf.purposes,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
+    "RETENTION_DAYS": conf.retention,
     "SUCCESS_URL": conf.success_url,
 }
 CHOICES: list[tuple[str, Any, Any]] = [
@@ -69,6 +70,8 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("ALLOWED_LINE_TYPES", ["mobile"], CallingRules(allowed_line_types=frozenset({LineType.MOBILE}))),
     ("PURPOSES", ("", "payout"), ["", "payout"]),
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
+    ("RETENTION_DAYS", 1, timedelta(days=1)),
+    ("RETENTION_DAYS", None, None),
     ("SUCCESS_URL", "/account/", "/account/"),
 ]
 TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL")
@@ -95,6 +98,7 @@ WRONG: list[tuple[str, Any]] = [
     ("COOLDOWN_SECONDS", 10**300),
     ("CALLS_PER_DAY_TOTAL", -1),
     ("CALLS_PER_DAY_TOTAL", 1.5),
+    *(("RETENTION_DAYS", wrong) for wrong in (0, -1, 1.5, "90", True, 36_501)),
     ("CODE_LENGTH", 3),
     ("CODE_LENGTH", 11),
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
@@ -144,6 +148,7 @@ def test_a_site_that_says_nothing_gets_the_defaults() -> None:
         assert conf.policy() == Policy(timedelta(seconds=60), 5, 20)
         assert (conf.code_length(), conf.code_tries(), conf.code_ttl()) == (6, 3, timedelta(seconds=300))
         assert conf.queue_deadline() == timedelta(seconds=120)
+        assert conf.retention() == timedelta(days=90)
         assert conf.lease() == timedelta(seconds=45)
         assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
         assert (conf.purposes(), conf.calls_per_day_total()) == ([""], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unittest
 from pathlib import Path
@@ -85,6 +86,17 @@ def test_staff_stop_all_calls_as_the_page_says() -> None:
     page["stop_everything"]("ada")
 
     assert page["ask_for_a_call"](NUMBER) == "Calls are switched off at the moment. Try again later."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_person_is_told_what_is_held_and_forgotten_as_the_page_says() -> None:
+    page = names_of("privacy.rst")
+    services.start_verification(NUMBER)
+
+    told = json.loads(page["what_we_hold_of"](NUMBER))
+
+    assert (len(told["attempts"]), page["forget"](NUMBER, "ada")) == (1, 1)
+    assert json.loads(page["what_we_hold_of"](NUMBER))["attempts"] == []
 
 
 def test_the_client_is_used_as_the_page_says() -> None:

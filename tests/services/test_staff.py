@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from django_telroi import services
-from django_telroi.backends.locmem import outbox
-from django_telroi.errors import CallsStopped, CooldownActive, InvalidNumber, NotCallable, NumberHeld
-from django_telroi.models import AttemptEvent, CallControl, PhoneNumber
+from django_telroi.backends.locmem import LocmemBackend, outbox
+from django_telroi.client import OtpCall
+from django_telroi.errors import AttemptNotFound, CallsStopped, CooldownActive, InvalidNumber, NotCallable, NumberHeld
+from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services import staff, starting
 from django_telroi.simulator import Simulator
-from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, moments, row_counts
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OF_TRANSACTIONS, OTHER_NUMBER, let_time_pass, moments, row_counts, wrong
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +141,108 @@ class TestAnErasedNumber:
     def test_that_nobody_knew_is_no_error(self) -> None:
         assert services.erase_number(NUMBER, actor="grace") == 0
         assert told() == [("number_erased", "grace", "")]
+
+
+class TestANumberThatIsErasedInTheMiddle:
+    """Of whatever somebody else is doing with it: nobody gets an error of the database's."""
+
+    ASK: ClassVar[dict[str, Callable[[VerificationAttempt], object]]] = {
+        "a right code": lambda attempt: services.check_code(attempt.uuid, outbox[-1].code),
+        "a wrong code": lambda attempt: services.check_code(attempt.uuid, wrong(outbox[-1].code)),
+        "giving up": lambda attempt: services.cancel_verification(attempt.uuid),
+        "looking": lambda attempt: services.follow(attempt.uuid),
+    }
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
+    @pytest.mark.parametrize("after", [1, 2])
+    @pytest.mark.parametrize("tries", [0, 2])
+    @pytest.mark.parametrize("overdue", [0, 301])
+    def test_is_not_found(
+        self, ask: Callable[[VerificationAttempt], object], after: int, tries: int, overdue: int
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        VerificationAttempt.objects.update(tries=tries)
+        let_time_pass(overdue)
+
+        with suppress(AttemptNotFound), erased_after(after):
+            ask(attempt)
+        services.erase_number(NUMBER, actor="grace")
+
+        with pytest.raises(AttemptNotFound):
+            ask(attempt)
+        assert VerificationAttempt.objects.count() == 0
+
+    def test_still_returns_the_attempt_of_a_call_that_was_on_its_way(self, configure: Configure) -> None:
+        configure(BACKEND="tests.services.test_staff.ErasingBackend")
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.number, VerificationAttempt.objects.count()) == (NUMBER, 0)
+        with pytest.raises(CooldownActive):
+            services.start_verification(NUMBER)
+
+    def test_is_erased_again_where_a_call_was_claimed_first(
+        self, configure: Configure, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        configure(COOLDOWN_SECONDS=0)
+        services.start_verification(NUMBER)
+        let_time_pass(86401)
+        once_read(staff, lambda: services.start_verification(NUMBER), monkeypatch)
+
+        services.erase_number(NUMBER, actor="grace")
+
+        assert row_counts() == {"PhoneNumber": 1, "AttemptEvent": 1}
+        assert len(moments()) == 1
+
+    def test_does_not_get_the_words_of_its_hold_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        services.start_verification(NUMBER)
+        PhoneNumber.objects.update(held_reason="Retry after 500s.")
+        let_time_pass(61)
+        once_read(starting, lambda: services.erase_number(NUMBER, actor="grace"), monkeypatch)
+
+        with suppress(CooldownActive):
+            services.start_verification(NUMBER)
+
+        assert PhoneNumber.objects.get().held_reason == ""
+
+
+def once_read(module: ModuleType, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else does ``act`` just after ``module`` has read the state of a number."""
+
+    def read_state(number: str, **options: Any) -> Any:
+        state = state_of(number, **options)
+        monkeypatch.setattr(module, "read_state", state_of)
+        act()
+        return state
+
+    state_of = module.read_state
+    monkeypatch.setattr(module, "read_state", read_state)
+
+
+class ErasingBackend(LocmemBackend):
+    """Staff are quick."""
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        services.erase_number(to, actor="grace")
+        return super().place_call(to, code_length=code_length, language=language)
+
+
+@contextmanager
+def erased_after(statements: int) -> Iterator[None]:
+    """The number is erased once so many statements were answered."""
+    answered = 0
+
+    def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal answered
+        answered += not sql.startswith(OF_TRANSACTIONS)
+        if answered == statements + 1:
+            answered += 1
+            services.erase_number(NUMBER, actor="grace")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
 
 
 class TestStoppedCalls:

@@ -1,0 +1,54 @@
+"""Everything we hold of a number, for the person who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, Q
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.domain.phone import parse_phone
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.transactions import write_alias
+
+INNER = frozenset({"version", "doubt_digest", "digest"})
+"""What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
+
+
+@sensitive_variables()
+def export_number(number: str) -> dict[str, Any]:
+    """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.
+
+    ``{"number": row or None, "attempts": […], "events": […], "verified_phones": […]}``, oldest first; moments are ISO
+    8601 in UTC, users their primary keys. ``number`` is E.164 or any spelling of it. Raises InvalidNumber.
+
+    ``requester_ip``, ``user`` and ``actor`` may tell of other people than the one who answers the number.
+    """
+    using = write_alias()
+    phone = parse_phone(number, default_region=conf.default_region())
+    row = PhoneNumber.objects.using(using).filter(number=phone.number).first()
+    attempts = list(VerificationAttempt.objects.using(using).filter(phone__number=phone.number).order_by("pk"))
+    of_attempts = Q(attempt__in=[attempt.pk for attempt in attempts])  # by keys, of which a database finds each at once
+    events = AttemptEvent.objects.using(using).filter(of_attempts | Q(phone=row) if row else of_attempts)
+    accounts = VerifiedPhone.objects.using(using).filter(number=phone.number)
+    return {
+        "number": _plain(row) if row else None,
+        "attempts": [_plain(attempt) for attempt in attempts],
+        "events": [_plain(event) for event in events.order_by("pk")],
+        "verified_phones": [_plain(account) for account in accounts.order_by("pk")],
+    }
+
+
+def _plain(row: Model) -> dict[str, Any]:
+    fields: Iterable[Any] = row._meta.concrete_fields
+    return {field.name: _plain_value(getattr(row, field.attname)) for field in fields if field.name not in INNER}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value

@@ -1,0 +1,382 @@
+"""What is too old goes, in short batches, and takes no limit and no account with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from django_telroi import services
+from django_telroi.backends.locmem import outbox
+from django_telroi.domain.phone import parse_phone
+from django_telroi.errors import CallsStopped, CooldownActive, HourlyLimitReached, InsideTransaction, NotCallable
+from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
+from django_telroi.services import Purged, deleting, purging
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, row_counts, wrong
+
+pytestmark = pytest.mark.django_db
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def verified(number: str, user: User | None = None) -> VerificationAttempt:
+    """An attempt with one wrong guess and a right one."""
+    attempt = services.start_verification(number, user=user)
+    code = outbox[-1].code
+    services.check_code(attempt.uuid, wrong(code), user=user)
+    services.check_code(attempt.uuid, code, user=user)
+    return attempt
+
+
+class TestWhatIsTooOld:
+    def test_goes_with_all_that_hangs_on_it(self) -> None:
+        verified(NUMBER)
+        let_time_pass(90 * DAY + 1)
+
+        purged = services.purge()
+
+        assert purged == Purged(attempts=1, events=1, numbers=1)
+        assert (purged.total, row_counts()) == (3, {})
+
+    def test_is_not_what_is_a_second_younger(self) -> None:
+        verified(NUMBER)
+        let_time_pass(90 * DAY - 60)
+
+        assert services.purge() == Purged()
+        assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1, "AttemptEvent": 1}
+
+    def test_is_what_the_site_says(self, configure: Configure) -> None:
+        configure(RETENTION_DAYS=2)
+        verified(NUMBER)
+        let_time_pass(3 * DAY)
+        verified(OTHER_NUMBER)
+
+        assert services.purge() == Purged(attempts=1, events=1, numbers=1)
+        assert PhoneNumber.objects.get().number == OTHER_NUMBER
+
+    def test_is_never_an_attempt_where_the_site_keeps_all(self, configure: Configure) -> None:
+        configure(RETENTION_DAYS=None)
+        verified(NUMBER)
+        services.block_number(OTHER_NUMBER, reason="", actor="grace")
+        services.unblock_number(OTHER_NUMBER, actor="grace")
+        let_time_pass(1000 * DAY)
+
+        assert services.purge() == Purged()
+
+    def test_goes_whatever_state_it_was_left_in(self) -> None:
+        services.start_verification(NUMBER)
+        VerificationAttempt.objects.update(status="unknown")
+        let_time_pass(91 * DAY)
+
+        assert services.purge().attempts == 1
+
+    def test_may_be_an_event_of_a_number_or_of_nothing(self) -> None:
+        services.block_number(NUMBER, reason="", actor="grace")
+        services.unblock_number(NUMBER, actor="grace")
+        services.stop_calls(reason="fire", actor="grace")
+        let_time_pass(91 * DAY)
+        services.block_number(OTHER_NUMBER, reason="", actor="grace")
+
+        assert services.purge() == Purged(events=3, numbers=1)
+        assert [event.phone and event.phone.number for event in AttemptEvent.objects.all()] == [OTHER_NUMBER]
+        with pytest.raises(CallsStopped):
+            services.start_verification(NUMBER)
+
+    def test_may_be_a_count_of_refusals(self) -> None:
+        old, young = datetime.now(UTC) - timedelta(days=91), datetime.now(UTC) - timedelta(days=89)
+        for hour in (old, young):
+            RefusalTally.objects.create(hour=hour, code="cooldown", count=7)
+
+        assert services.purge() == Purged(refusals=1)
+        assert RefusalTally.objects.get().hour == young
+
+
+class TestAnAccount:
+    """Keeps its verified phone, whatever is purged."""
+
+    def test_keeps_it_without_the_attempt_and_its_number_too(self, ada: User) -> None:
+        verified(NUMBER, ada)
+        let_time_pass(91 * DAY)
+
+        assert services.purge() == Purged(attempts=1, events=1)
+        record = VerifiedPhone.objects.get()
+        assert (record.user, record.number, record.attempt) == (ada, NUMBER, None)
+        assert services.has_verified_phone(ada)
+        assert PhoneNumber.objects.count() == 1
+
+    def test_that_gives_its_number_up_leaves_nothing(self, ada: User) -> None:
+        verified(NUMBER, ada)
+        let_time_pass(91 * DAY)
+        services.forget_phone(ada, NUMBER)
+
+        services.purge()
+
+        assert row_counts() == {}
+
+
+class TestALimit:
+    """Lives in the number's row, which outlives every window."""
+
+    def test_is_the_same_after_a_purge(self, configure: Configure) -> None:
+        configure(COOLDOWN_SECONDS=0)
+        for _ in range(5):
+            services.start_verification(NUMBER)
+        before = PhoneNumber.objects.values().get()
+        VerificationAttempt.objects.update(created_at=datetime.now(UTC) - timedelta(days=91))
+
+        assert services.purge() == Purged(attempts=5)
+        assert PhoneNumber.objects.values().get() == before
+        with pytest.raises(HourlyLimitReached):
+            services.start_verification(NUMBER)
+
+    @pytest.mark.parametrize(("hours", "numbers"), [(23.9, 0), (24.1, 1)])
+    def test_keeps_the_row_of_an_erased_number_for_its_day(self, hours: float, numbers: int) -> None:
+        services.start_verification(NUMBER)
+        services.erase_number(NUMBER, actor="grace")
+        let_time_pass(hours * HOUR)
+
+        assert services.purge() == Purged(numbers=numbers)
+
+    def test_lets_an_erased_number_go_even_where_the_site_keeps_all(self, configure: Configure) -> None:
+        configure(RETENTION_DAYS=None)
+        services.start_verification(NUMBER)
+        services.erase_number(NUMBER, actor="grace")
+        let_time_pass(DAY + 1)
+
+        assert services.purge() == Purged(numbers=1)
+
+    def test_may_be_a_cooldown_longer_than_a_day(self, configure: Configure) -> None:
+        configure(COOLDOWN_SECONDS=3 * DAY)
+        services.start_verification(NUMBER)
+        services.erase_number(NUMBER, actor="grace")
+        let_time_pass(2 * DAY)
+
+        assert services.purge() == Purged()
+        with pytest.raises(CooldownActive):
+            services.start_verification(NUMBER)
+
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            {"blocked_at": datetime.now(UTC) - timedelta(days=1000)},
+            {"held_until": datetime.now(UTC) + timedelta(hours=1)},
+            {"last_call_at": datetime.now(UTC)},
+        ],
+        ids=["block", "hold", "call"],
+    )
+    def test_of_any_kind_keeps_the_row(self, limits: dict[str, Any]) -> None:
+        PhoneNumber.objects.create(number=NUMBER, last4="4567", **limits)
+
+        assert services.purge() == Purged()
+
+    def test_that_is_over_does_not(self) -> None:
+        over = datetime.now(UTC) - timedelta(days=2)
+        PhoneNumber.objects.create(number=NUMBER, last4="4567", held_until=over, last_call_at=over)
+
+        assert services.purge() == Purged(numbers=1)
+
+    def test_of_a_blocked_number_is_kept_for_good(self) -> None:
+        services.block_number(NUMBER, reason="", actor="grace")
+        let_time_pass(1000 * DAY)
+
+        services.purge()
+
+        with pytest.raises(NotCallable):
+            services.start_verification(NUMBER)
+
+
+class TestBatches:
+    """Are short, and each is a transaction of its own."""
+
+    @pytest.fixture
+    def history(self, configure: Configure) -> None:
+        configure(COOLDOWN_SECONDS=0)
+        for line in range(10):
+            verified(f"+23480312345{line:02d}")
+        let_time_pass(91 * DAY)
+
+    def test_tell_of_their_progress(self, history: None) -> None:
+        told: list[Purged] = []
+
+        purged = services.purge(batch_size=4, progress=told.append)
+
+        assert [(each.attempts, each.events, each.numbers) for each in told] == [
+            (4, 4, 0),
+            (8, 8, 0),
+            (10, 10, 0),
+            (10, 10, 4),
+            (10, 10, 8),
+            (10, 10, 10),
+        ]
+        assert purged == told[-1]
+
+    def test_are_gone_on_with_after_a_stop(self, history: None) -> None:
+        def stop(gone: Purged) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            services.purge(batch_size=4, progress=stop)
+        assert row_counts() == {"PhoneNumber": 10, "VerificationAttempt": 6, "AttemptEvent": 6}
+
+        assert services.purge() == Purged(attempts=6, events=6, numbers=10)
+        assert row_counts() == {}
+
+    def test_take_rows_of_one_and_the_same_moment(self, history: None) -> None:
+        moment = datetime.now(UTC) - timedelta(days=91)
+        VerificationAttempt.objects.update(created_at=moment)
+
+        assert services.purge(batch_size=3).attempts == 10
+
+    @pytest.mark.parametrize("size", [0, -5, 10**9])
+    def test_have_a_size_within_reason(self, history: None, size: int) -> None:
+        assert services.purge(batch_size=size).attempts == 10
+
+    def test_load_no_row(self, history: None) -> None:
+        with CaptureQueriesContext(connection) as captured:
+            services.purge()
+
+        rows = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+        assert not any("telroi_id" in sql or "detail" in sql for sql in rows)
+        deletes = [query["sql"].split()[2].strip('"`') for query in captured if query["sql"].startswith("DELETE")]
+        assert deletes == [
+            "django_telroi_attemptevent",
+            "django_telroi_verificationattempt",
+            "django_telroi_phonenumber",
+        ]
+
+    def test_are_not_wrapped_in_a_transaction_of_somebody_else(self, history: None) -> None:
+        with transaction.atomic(), pytest.raises(InsideTransaction):
+            services.purge()
+
+    def test_are_only_counted_in_a_dry_run(self, history: None, ada: User) -> None:
+        verified(NUMBER, ada)
+        before = row_counts()
+
+        would = services.purge(dry_run=True, batch_size=3)
+
+        assert would == Purged(attempts=10, events=10, numbers=10)
+        assert row_counts() == before
+        assert services.purge() == would
+
+    def test_leave_one_line_in_the_log(self, history: None, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO, "django_telroi"):
+            services.purge()
+
+        assert caplog.messages == ["purged attempts=10 events=10 refusals=0 numbers=10"]
+
+    def test_are_tried_again_where_somebody_adds_a_row_meanwhile(
+        self, history: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = iter([IntegrityError("still referenced"), IntegrityError("still referenced")])
+
+        def delete_rows(rows: Any) -> int:
+            if rows.model is PhoneNumber and (error := next(refused, None)):
+                raise error
+            return deleting.delete_rows(rows)
+
+        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+
+        assert services.purge().numbers == 10
+
+    def test_say_so_where_a_row_cannot_be_deleted_at_all(self, history: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        def delete_rows(rows: Any) -> int:
+            raise IntegrityError("still referenced")
+
+        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+
+        with pytest.raises(IntegrityError):
+            services.purge()
+
+
+class TestANumberThatIsRungWhileItIsPurged:
+    """Is never lost."""
+
+    def test_stays_with_its_limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        phone = parse_phone(NUMBER)
+        long_ago = datetime.now(UTC) - timedelta(days=100)
+        PhoneNumber.objects.create(number=phone.number, last4=phone.last4, last_call_at=long_ago)
+
+        def delete_rows(rows: Any) -> int:
+            services.start_verification(NUMBER)
+            return deleting.delete_rows(rows)
+
+        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+
+        assert services.purge() == Purged()
+        with pytest.raises(CooldownActive):
+            services.start_verification(NUMBER)
+
+
+class TestModelsOfTheSite:
+    """May point at ours, and Django does with them what they say."""
+
+    def test_are_seen(self) -> None:
+        assert not deleting.is_pointed_at_by_others(VerificationAttempt)
+        assert deleting.is_pointed_at_by_others(User)
+
+    def test_are_respected(self, ada: User) -> None:
+        verified(NUMBER, ada)
+
+        assert deleting.delete_rows(User.objects.all()) == 1
+        assert (VerifiedPhone.objects.count(), VerificationAttempt.objects.get().user) == (0, None)
+
+
+class TestAnExport:
+    """Is everything that is held of a number, as plain data."""
+
+    def test_holds_every_row(self, ada: User) -> None:
+        attempt = verified(NUMBER, ada)
+        services.block_number(NUMBER, reason="asked us to", actor="grace")
+        verified(OTHER_NUMBER)
+
+        held = json.loads(json.dumps(services.export_number("+234 803 123 4567")))
+
+        assert held["number"]["number"] == NUMBER
+        assert held["number"]["blocked_reason"] == "asked us to"
+        assert len(held["number"]["calls"]) == 1
+        [exported] = held["attempts"]
+        assert (exported["uuid"], exported["phone"], exported["user"]) == (str(attempt.uuid), NUMBER, ada.pk)
+        assert (
+            datetime.fromisoformat(exported["created_at"]) == VerificationAttempt.objects.get(pk=attempt.pk).created_at
+        )
+        assert [event["kind"] for event in held["events"]] == ["code_rejected", "number_blocked"]
+        [record] = held["verified_phones"]
+        assert (record["user"], record["number"]) == (ada.pk, NUMBER)
+
+    def test_leaves_out_only_our_own_bookkeeping(self, ada: User) -> None:
+        verified(NUMBER, ada)
+        rows = {
+            "attempts": VerificationAttempt,
+            "events": AttemptEvent,
+            "verified_phones": VerifiedPhone,
+        }
+
+        held = services.export_number(NUMBER)
+
+        left_out = {PhoneNumber: {"version"}, VerificationAttempt: {"doubt_digest"}, AttemptEvent: {"digest"}}
+        for name, model in rows.items():
+            fields = {field.name for field in model._meta.concrete_fields}
+            assert fields - held[name][0].keys() == left_out.get(model, set())
+        assert {field.name for field in PhoneNumber._meta.concrete_fields} - held["number"].keys() == {"version"}
+
+    def test_of_a_number_that_nobody_knows_is_empty(self) -> None:
+        empty = {"number": None, "attempts": [], "events": [], "verified_phones": []}
+
+        assert services.export_number(NUMBER) == empty
+
+    def test_of_an_erased_number_shows_that_only_limits_are_left(self, ada: User) -> None:
+        verified(NUMBER, ada)
+        services.erase_number(NUMBER, actor="grace")
+
+        held = services.export_number(NUMBER)
+
+        assert (held["attempts"], held["events"], held["verified_phones"]) == ([], [], [])
+        assert len(held["number"]["calls"]) == 1
