@@ -26,9 +26,9 @@ PUBLIC = {
         CallAgainView CancelView CheckView PhoneEndpoint PhonesView StartView VerificationView
     """,
     "django_telroi.services": """
-        CheckOutcome CheckResult PhoneRecord Proof Standing block_number call_again call_control
-        cancel_verification check_code erase_number follow forget_phone forgive_window has_verified_phone
-        phone_record place_call read_proof redeem_proof release_hold resume_calls start_verification stop_calls
+        CheckOutcome CheckResult PhoneRecord Proof Purged Standing block_number call_again call_control
+        cancel_verification check_code erase_number export_number follow forget_phone forgive_window has_verified_phone
+        phone_record place_call purge read_proof redeem_proof release_hold resume_calls start_verification stop_calls
         unblock_number verified_phones
     """,
     "django_telroi.signals": "alert call_failed call_placed code_rejected phone_verified verification_refused",
