@@ -14,7 +14,7 @@ from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, wrong
 
 

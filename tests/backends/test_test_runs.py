@@ -16,7 +16,7 @@ from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import Misconfigured
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER
 
 KEY = "tlr_live_Canary0Key0Canary0Key0Canary"

@@ -13,7 +13,7 @@ from django_telroi.services import CheckOutcome
 from django_telroi.services.sentences import check_sentence
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 from tests.rest.world import NUMBER, PhoneApi, wrong_code_for
 from tests.services.world import let_time_pass
 

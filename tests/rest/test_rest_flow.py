@@ -10,7 +10,7 @@ from django_telroi import services
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 from tests.rest.world import NUMBER, OTHER_NUMBER, PhoneApi, wrong_code_for
 from tests.services.world import let_time_pass
 

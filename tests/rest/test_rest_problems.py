@@ -19,7 +19,7 @@ from django_telroi.rest.views import StartView
 from django_telroi.services.sentences import sentence
 from django_telroi.simulator import Simulator
 from django_telroi.testing import outbox
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 from tests.rest.world import HOME, NOBODYS, NUMBER, PREMIUM_NUMBER, PhoneApi
 
 pytestmark = pytest.mark.django_db

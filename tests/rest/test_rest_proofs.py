@@ -21,7 +21,7 @@ from django_telroi.rest.fields import ProofField
 from django_telroi.services import Proof
 from django_telroi.services.sentences import sentence
 from django_telroi.testing import last_code_for
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 from tests.rest.own_site import SignUpSerializer
 from tests.rest.world import NUMBER, PhoneApi
 from tests.services.world import let_time_pass

@@ -20,7 +20,7 @@ from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 
 HOME = "/api/phone/"
 OURS = [path("api/phone/", include("django_telroi.rest.urls"))]

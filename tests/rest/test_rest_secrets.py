@@ -19,7 +19,7 @@ from django.views.debug import ExceptionReporter
 
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.testing import last_code_for
-from tests.rest.conftest import Configure
+from tests.calling_site import Configure
 from tests.rest.world import NUMBER, OTHER_NUMBER, PREMIUM_NUMBER, PhoneApi
 from tests.services.world import let_time_pass
 

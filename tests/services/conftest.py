@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
 
-from django_telroi.backends import locmem
-from django_telroi.conf import TELROI_BACKEND
 from django_telroi.simulator import Simulator
-from django_telroi.testing import running_simulator
+from tests.calling_site import Configure, configure, simulator, telroi
 from tests.services.world import Heard
 
-Configure = Callable[..., None]
-
-
-@pytest.fixture(autouse=True)
-def configure(settings: Any) -> Configure:
-    """Sets keys of TELROI, beside those that are set already; a test begins with none."""
-    settings.TELROI = {}
-    locmem.outbox.clear()
-
-    def change(**keys: Any) -> None:
-        settings.TELROI = {**settings.TELROI, **keys}
-
-    return change
-
-
-@pytest.fixture(scope="session")
-def simulator() -> Iterator[Simulator]:
-    with running_simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def telroi(simulator: Simulator, configure: Configure) -> Iterator[Simulator]:
-    """Telroi, and a site that calls through it and does not wait long."""
-    simulator.reset()
-    configure(
-        BACKEND=TELROI_BACKEND,
-        BASE_URL=simulator.base_url,
-        API_KEY=simulator.api_key,
-        CONNECT_TIMEOUT_SECONDS=2,
-        READ_TIMEOUT_SECONDS=5,
-        TOTAL_TIMEOUT_SECONDS=5,
-    )
-    yield simulator
-    simulator.reset()
+__all__ = ["configure", "simulator", "telroi"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django_telroi.backends.locmem import outbox
 from django_telroi.errors import ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, row_counts
 
 pytestmark = pytest.mark.django_db

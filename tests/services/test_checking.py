@@ -15,7 +15,7 @@ from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt,
 from django_telroi.services import CheckResult
 from django_telroi.services.judging import Guess
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong
 
 pytestmark = pytest.mark.django_db

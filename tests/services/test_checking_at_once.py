@@ -13,7 +13,7 @@ from django_telroi import services
 from django_telroi.errors import CooldownActive
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, Elsewhere, Heard, checks, let_time_pass, sends, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)

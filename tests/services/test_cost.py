@@ -13,7 +13,7 @@ from django_telroi import services
 from django_telroi.errors import VerificationRefused
 from django_telroi.models import AttemptEvent, PhoneNumber
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, statements, wrong
 
 pytestmark = pytest.mark.django_db

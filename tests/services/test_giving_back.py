@@ -12,7 +12,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.moves import move_and_give_back
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, commit, moments, sends
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django_telroi import services
 from django_telroi.errors import CooldownActive, HourlyLimitReached, InsideTransaction, NotCallable
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import (
     NUMBER,
     OTHER_NUMBER,

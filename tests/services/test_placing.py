@@ -15,7 +15,7 @@ from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, moments, sends
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND
 from django_telroi.errors import AttemptNotFound, InsideTransaction, TelroiError, VerificationRefused
 from django_telroi.models import AttemptEvent, VerificationAttempt
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import (
     NUMBER,
     OTHER_NUMBER,

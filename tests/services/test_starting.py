@@ -28,7 +28,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import CallControl, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.simulator import Simulator
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import (
     NUMBER,
     OTHER_NUMBER,

@@ -26,7 +26,7 @@ from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.state import read_state
 from django_telroi.simulator import Simulator
 from django_telroi.simulator.otp import Otp
-from tests.services.conftest import Configure
+from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, ROWS, let_time_pass, wrong
 
 NUMBERS = (NUMBER, OTHER_NUMBER)

@@ -1,0 +1,69 @@
+"""``manage.py telroi_call NUMBER``: the whole way once, from a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi.domain.states import CHECKABLE, UNFINISHED
+from django_telroi.errors import VerificationRefused
+from django_telroi.services import (
+    CheckOutcome,
+    Standing,
+    cancel_verification,
+    check_code,
+    follow,
+    start_verification,
+)
+from django_telroi.services.sentences import check_sentence, sentence, standing_sentence
+
+ON_ITS_WAY = UNFINISHED - CHECKABLE
+TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
+
+
+class Command(BaseCommand):
+    help = "Place a call, as a person would get it, and take the code at the prompt. It rings, and it is billed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("number", help="as a person types it; DEFAULT_REGION counts")
+        parser.add_argument("--language", help="of the spoken prompt, a BCP 47 tag")
+
+    @sensitive_variables()
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            attempt = start_verification(options["number"], language=options["language"])
+        except VerificationRefused as refusal:
+            raise CommandError(f"{sentence(refusal.code, retry_after=refusal.retry_after)} ({refusal.code})") from None
+        try:
+            standing = self._wait_for_call(attempt.uuid)
+            self._take_codes(standing)
+        except (EOFError, KeyboardInterrupt):
+            cancel_verification(attempt.uuid)
+            raise CommandError("Called off.") from None
+
+    def _wait_for_call(self, attempt_uuid: Any) -> Standing:
+        standing = follow(attempt_uuid)
+        self.stdout.write(f"Calling {standing.attempt.masked_number} ...")
+        while standing.attempt.status in ON_ITS_WAY:
+            time.sleep(1)
+            standing = follow(attempt_uuid)
+        if standing.attempt.status not in CHECKABLE:
+            error = standing.attempt.error_code or standing.attempt.status
+            raise CommandError(f"{standing_sentence(standing)} ({error})")
+        self.stdout.write(standing_sentence(standing))
+        return standing
+
+    @sensitive_variables()
+    def _take_codes(self, standing: Standing) -> None:
+        while True:
+            result = check_code(standing.attempt.uuid, input("Code: "))
+            words = check_sentence(result.outcome, tries_left=result.tries_left)
+            if result.outcome == CheckOutcome.VERIFIED:
+                self.stdout.write(self.style.SUCCESS(words))
+                return
+            if result.outcome not in TRY_AGAIN:
+                raise CommandError(words)
+            self.stdout.write(words)

@@ -1,0 +1,27 @@
+"""What the system checks cannot see: the network, the clock, the cache, the broker and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from django_telroi.management.doctor.findings import Finding, bad
+from django_telroi.management.doctor.requests import look_at_cache
+from django_telroi.management.doctor.rows import look_at_rows
+from django_telroi.management.doctor.setup import look_at_settings
+from django_telroi.management.doctor.wire import look_at_telroi
+
+LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
+    "settings": look_at_settings,
+    "telroi": look_at_telroi,
+    "cache": look_at_cache,
+    "rows": look_at_rows,
+}
+
+
+def examine() -> Iterator[Finding]:
+    """Every look, each by itself: one that breaks is a finding too, and hides none of the others."""
+    for subject, look in LOOKS.items():
+        try:
+            yield from look()
+        except Exception as error:  # noqa: BLE001 - its text may hold a password of a URL, so only its kind is told
+            yield bad(subject, f"This could not be looked at: {type(error).__name__}.")

@@ -1,0 +1,72 @@
+"""The database: its tables, and what waits in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Q
+
+from django_telroi.domain.states import Status
+from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.services.state import read_state
+from django_telroi.services.transactions import write_alias
+from django_telroi.services.verdicts import ErrorCode
+
+SUBJECT = "rows"
+PERIOD = timedelta(hours=24)
+WAITS_LONG = timedelta(seconds=30)
+# Of a hundred calls one ends unknown on a bad day; more is a carrier, a timeout or a network that needs somebody.
+MOST_UNKNOWN = 0.02
+FEWEST_TO_JUDGE = 50
+NOBODY_KNEW = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
+
+
+def look_at_rows() -> Iterator[Finding]:
+    """What the tables say."""
+    using = write_alias()
+    if missing := _missing_migrations(using):
+        yield bad(SUBJECT, f"{missing} of our migrations are not applied.", "Run manage.py migrate.", missing=missing)
+        return
+    yield good(SUBJECT, "Every migration of ours is applied.", missing=0)
+    state = read_state("", using=using)
+    yield _switch(state.control, now=state.now)
+    yield _waiting(now=state.now, using=using)
+    yield _unknown(now=state.now, using=using)
+
+
+def _missing_migrations(using: str) -> int:
+    executor = MigrationExecutor(connections[using])
+    ours = [node for node in executor.loader.graph.leaf_nodes() if node[0] == VerificationAttempt._meta.app_label]
+    return len([step for step, _ in executor.migration_plan(ours) if step.app_label == ours[0][0]])
+
+
+def _switch(control: CallControl, *, now: datetime) -> Finding:
+    if control.stopped_at:
+        return bad(SUBJECT, "Staff stopped all calls.", "Resume them in the admin.", stopped=True)
+    if control.paused_until and control.paused_until > now:
+        seconds = round((control.paused_until - now).total_seconds())
+        return note(SUBJECT, f"Calls pause for {seconds} s: {control.paused_reason}.", paused=control.paused_reason)
+    return good(SUBJECT, "Calls are neither stopped nor paused.", stopped=False, paused=None)
+
+
+def _waiting(*, now: datetime, using: str) -> Finding:
+    queued = VerificationAttempt.objects.using(using).filter(status=Status.QUEUED, due_at__isnull=False)
+    waiting = queued.filter(created_at__lt=now - WAITS_LONG).count()
+    if waiting:
+        says = f"{waiting} calls have waited longer than {WAITS_LONG.seconds} s to be placed."
+        return bad(SUBJECT, says, "Look at the broker, the workers and the sweep.", waiting=waiting)
+    return good(SUBJECT, "No call waits.", waiting=0)
+
+
+def _unknown(*, now: datetime, using: str) -> Finding:
+    placed = VerificationAttempt.objects.using(using).filter(created_at__gt=now - PERIOD, dialed_at__isnull=False)
+    counted = placed.aggregate(calls=Count("pk"), unknown=Count("pk", filter=Q(error_code__in=NOBODY_KNEW)))
+    calls, unknown = counted["calls"], counted["unknown"]
+    says = f"Of {calls} calls in 24 hours, {unknown} had an outcome that nobody knew."
+    if calls >= FEWEST_TO_JUDGE and unknown > MOST_UNKNOWN * calls:
+        return note(SUBJECT, says, "Look at the timeouts, and ask Telroi.", calls=calls, unknown=unknown)
+    return good(SUBJECT, says, calls=calls, unknown=unknown)

@@ -1,0 +1,237 @@
+"""What the doctor finds: each fault in the report, with its cure, and no secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.conf import TELROI_BACKEND
+from django_telroi.management import doctor
+from django_telroi.management.doctor import requests
+from django_telroi.management.doctor.findings import Finding, Level
+from django_telroi.management.doctor.requests import look_at_cache
+from django_telroi.management.doctor.rows import look_at_rows
+from django_telroi.management.doctor.wire import look_at_telroi
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.simulator import Simulator
+from tests.calling_site import Configure
+
+NUMBER = "+2348031234567"
+
+
+def told(found: Iterator[Finding]) -> list[tuple[str, str]]:
+    return [(str(finding.level), finding.says) for finding in found]
+
+
+class TestTelroi:
+    def test_accepts_a_live_key_with_its_scope_and_is_asked_for_no_call(self, telroi: Simulator) -> None:
+        levels = [finding.level for finding in look_at_telroi()]
+
+        assert levels == [Level.GOOD] * 4
+        assert [(seen.method, seen.path) for seen in telroi.requests] == [
+            ("GET", "/v1/numbers"),
+            ("POST", "/v1/otp/verify"),
+        ]
+        assert telroi.calls == []
+
+    def test_tells_a_test_key_from_a_live_one(self, telroi: Simulator, configure: Configure) -> None:
+        configure(API_KEY=telroi.test_key)
+
+        assert ("note", "It is a test key: no phone rings, and 000000 verifies any number.") in told(look_at_telroi())
+
+    def test_knows_a_key_that_may_not_read_the_list_as_good(self, telroi: Simulator, configure: Configure) -> None:
+        telroi.add_key("tlr_live_otponly", scopes=["otp:write"])
+        configure(API_KEY="tlr_live_otponly")
+
+        assert [level for level, _ in told(look_at_telroi())] == ["good"] * 4
+
+    def test_misses_the_scope(self, telroi: Simulator, configure: Configure) -> None:
+        telroi.add_key("tlr_live_reader", scopes=["numbers:read"])
+        configure(API_KEY="tlr_live_reader")
+
+        assert ("bad", "The key lacks the scope otp:write.") in told(look_at_telroi())
+
+    def test_says_that_a_key_was_revoked_and_asks_nothing_more(self, telroi: Simulator) -> None:
+        telroi.revoke_key(telroi.api_key)
+
+        assert told(look_at_telroi())[0] == ("bad", "Telroi does not know this key, or has revoked it.")
+        assert len(telroi.requests) == 1
+
+    def test_says_that_nobody_is_there(self, telroi: Simulator) -> None:
+        with telroi.refusing():
+            assert told(look_at_telroi()) == [("bad", "Telroi cannot be reached: refused.")]
+
+    def test_says_that_the_minute_is_used_up(self, telroi: Simulator) -> None:
+        telroi.flood_key(telroi.api_key)
+
+        assert told(look_at_telroi())[0] == ("note", "This key has used up its requests of the minute.")
+
+    @pytest.mark.parametrize("fault", ["proxy_page", "server_error", "reset", "json_string"])
+    def test_says_that_an_answer_was_none(self, telroi: Simulator, fault: str) -> None:
+        telroi.fail_next(fault)
+
+        [finding, *_] = look_at_telroi()
+
+        assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi gave no answer to use")
+
+    def test_says_how_far_the_clocks_are_apart(self, telroi: Simulator) -> None:
+        telroi.advance(-90)
+
+        *_, clock = look_at_telroi()
+
+        assert clock.level == Level.NOTE
+        assert 88 <= int(str(clock.figures["seconds_apart"])) <= 92
+
+    def test_says_where_calls_go_that_ring_nobody(self, configure: Configure) -> None:
+        configure(BACKEND="django_telroi.backends.console.ConsoleBackend")
+
+        assert told(look_at_telroi()) == [
+            ("note", "Calls go to django_telroi.backends.console.ConsoleBackend: no phone rings.")
+        ]
+
+    def test_misses_the_key(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("TELROI_API_KEY", raising=False)
+        configure(BACKEND=TELROI_BACKEND)
+
+        assert told(look_at_telroi()) == [("bad", "There is no API key.")]
+
+
+class TestTheCache:
+    def test_is_exact_and_each_process_has_its_own(self, settings: Any) -> None:
+        assert told(look_at_cache()) == [
+            ("good", 'The cache "default" counts exactly under load.'),
+            (
+                "note",
+                'Each process has a cache "default" of its own: with several, a requester gets the limit from each.',
+            ),
+        ]
+        assert not [key for key in caches["default"]._cache if "telroi-doctor" in key]
+
+    def test_that_keeps_nothing_is_bad(self, settings: Any) -> None:
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+        [finding] = look_at_cache()
+
+        assert (finding.level, "Redis" in finding.cure) == (Level.BAD, True)
+
+    def test_that_is_shared_is_told_from_one_that_is_not(self, settings: Any, tmp_path: Any) -> None:
+        """A cache in files is shared by whoever has the folder; the second process is the site's own."""
+        where = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}
+        settings.CACHES = {"default": where}
+        script = f"from django.core.cache.backends.filebased import FileBasedCache as C; C({str(tmp_path)!r}, {{}})"
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(requests, "SET_IN_A_PROCESS_OF_ITS_OWN", f"import sys; {script}.set(sys.argv[2], 1, 60)")
+            says = [finding.says for finding in look_at_cache()]
+
+        assert says[-1] == 'All processes share the cache "default".'
+
+    def test_that_loses_counts_is_bad(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(requests, "_count", lambda alias, key: caches[alias].set(key, 1))
+
+        [exact, _] = look_at_cache()
+
+        assert (exact.level, exact.figures) == (Level.BAD, {"exact": False})
+
+
+@pytest.mark.django_db
+class TestTheRows:
+    def test_are_in_order_on_a_new_site(self) -> None:
+        assert [finding.level for finding in look_at_rows()] == [Level.GOOD] * 4
+
+    def test_miss_a_migration(self) -> None:
+        MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
+
+        assert told(look_at_rows()) == [("bad", "1 of our migrations are not applied.")]
+
+    def test_say_that_staff_stopped_all_calls(self) -> None:
+        services.stop_calls(reason="an attack", actor="ada")
+
+        assert ("bad", "Staff stopped all calls.") in told(look_at_rows())
+
+    def test_say_how_many_calls_wait(self) -> None:
+        attempt(status="queued", created_at=timezone.now() - timedelta(seconds=31), due_at=timezone.now())
+        attempt(status="queued", due_at=timezone.now())
+
+        assert ("bad", "1 calls have waited longer than 30 s to be placed.") in told(look_at_rows())
+
+    @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
+    def test_say_how_many_outcomes_nobody_knew(self, unknown: int, level: Level) -> None:
+        now = timezone.now()
+        for count in range(60):
+            attempt(status="expired", dialed_at=now, error_code="no_reply" if count < unknown else "")
+
+        *_, finding = look_at_rows()
+
+        assert (finding.level, finding.figures) == (level, {"calls": 60, "unknown": unknown})
+
+
+def attempt(**fields: Any) -> VerificationAttempt:
+    PhoneNumber.objects.get_or_create(number=NUMBER, last4=NUMBER[-4:])
+    fields = {"created_at": timezone.now(), "expires_at": timezone.now(), "dispatch": "inline", "max_tries": 3} | fields
+    return VerificationAttempt.objects.create(phone_id=NUMBER, **fields)
+
+
+@pytest.mark.django_db
+class TestTheCommand:
+    def test_prints_a_line_a_finding_with_its_cure_and_fails_for_what_is_bad(self, telroi: Simulator) -> None:
+        telroi.revoke_key(telroi.api_key)
+        out = StringIO()
+
+        with pytest.raises(CommandError, match="findings are bad") as failure:
+            call_command("telroi_doctor", stdout=out, no_color=True)
+
+        assert failure.value.returncode == 1
+        assert "bad   telroi    Telroi does not know this key, or has revoked it.\n" in out.getvalue()
+        assert "                Make a new one in the dashboard.\n" in out.getvalue()
+
+    def test_speaks_to_machines(self, telroi: Simulator) -> None:
+        out = StringIO()
+
+        call_command("telroi_doctor", "--json", stdout=out)
+
+        report = json.loads(out.getvalue())
+        assert report["ok"] is True
+        assert {each["subject"] for each in report["findings"]} >= {"telroi", "cache", "rows"}
+
+    def test_says_nothing_of_keys_and_passwords(self, telroi: Simulator, configure: Configure) -> None:
+        secret = "Canary0Key0Canary"
+        for chosen in ({"API_KEY": f"tlr_live_{secret}"}, {"PROXY_URL": f"http://u:{secret}@127.0.0.1:9"}):
+            configure(**chosen)
+            out = StringIO()
+            with pytest.raises(CommandError) as failure:
+                call_command("telroi_doctor", stdout=out)
+            assert secret not in out.getvalue() + repr(failure.value)
+
+    def test_goes_on_where_a_look_breaks(self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        def breaks() -> Iterator[Finding]:
+            raise ConnectionError("redis://:Canary@cache.example")
+
+        monkeypatch.setitem(doctor.LOOKS, "cache", breaks)
+        out = StringIO()
+
+        with pytest.raises(CommandError):
+            call_command("telroi_doctor", stdout=out, no_color=True)
+
+        assert "bad   cache     This could not be looked at: ConnectionError.\n" in out.getvalue()
+        assert "Every migration of ours is applied." in out.getvalue()
+        assert "Canary" not in out.getvalue()
+
+    def test_tells_what_the_system_checks_say(self, configure: Configure) -> None:
+        configure(API_KYE="x")
+        out = StringIO()
+
+        call_command("telroi_doctor", stdout=out, no_color=True)
+
+        assert 'note  settings  TELROI["API_KYE"] is not a setting.\n' in out.getvalue()

@@ -1,0 +1,68 @@
+"""``telroi_limits``: what is allowed, where that comes from, and how one number stands."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_telroi import conf, services
+from django_telroi.management.limits import LIMITS
+from tests.calling_site import Configure
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+2348031234567"
+
+
+def told(*args: str) -> list[list[str]]:
+    """The lines, each cut where two spaces are."""
+    out = StringIO()
+    call_command("telroi_limits", *args, stdout=out)
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.getvalue().splitlines()]
+
+
+def test_each_limit_is_named_with_its_value_and_source(configure: Configure) -> None:
+    configure(CALLS_PER_HOUR=3, ALLOWED_REGIONS=["NG", "GH"])
+
+    lines = {line[0]: line[1:3] for line in told()}
+
+    assert lines["CALLS_PER_HOUR"] == ["3", "settings"]
+    assert lines["COOLDOWN_SECONDS"] == ["60", "default"]
+    assert lines["ALLOWED_REGIONS"] == ["NG, GH", "settings"]
+    assert lines["CALLS_PER_DAY_TOTAL"] == ["none", "default"]
+
+
+def test_every_limit_is_a_setting() -> None:
+    assert {key for key, _ in LIMITS} <= conf.DEFAULTS.keys()
+
+
+def test_a_number_that_was_called_must_wait(configure: Configure) -> None:
+    services.start_verification(NUMBER)
+
+    lines = dict(line for line in told(NUMBER) if len(line) == 2)
+
+    assert (lines["number"], lines["called"]) == ("+234 803 ••• 4567", "yes")
+    assert (lines["calls in the last hour"], lines["limited by"]) == ("1 of 5", "cooldown")
+    assert lines["next call"].startswith("in ")
+
+
+def test_a_blocked_number_says_why(configure: Configure) -> None:
+    services.block_number(NUMBER, reason="ring-bombing", actor="ada")
+    services.stop_calls(reason="an attack", actor="ada")
+
+    lines = dict(line for line in told(NUMBER) if len(line) == 2)
+
+    assert (lines["blocked"], lines["all calls"]) == ("ring-bombing", "stopped by staff")
+
+
+def test_a_number_that_nobody_calls_says_why(configure: Configure) -> None:
+    lines = dict(line for line in told("+44 909 879 0000") if len(line) == 2)
+
+    assert (lines["called"], lines["next call"]) == ("no (not_callable)", "now")
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(CommandError, match="not a phone number"):
+        told("hello")
