@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, object] = {
     "CONNECT_TIMEOUT_SECONDS": 5,
     "READ_TIMEOUT_SECONDS": 25,
     "TOTAL_TIMEOUT_SECONDS": 30,
+    "KEY_REQUESTS_PER_MINUTE": 600,
     "QUEUE_DEADLINE_SECONDS": 120,
     "COOLDOWN_SECONDS": 60,
     "CALLS_PER_HOUR": 5,
@@ -119,6 +120,11 @@ def timeouts() -> Timeouts:
         read=_number("READ_TIMEOUT_SECONDS"),
         total=_number("TOTAL_TIMEOUT_SECONDS"),
     )
+
+
+def key_requests_per_minute() -> int:
+    """Calls and checks together that one key may send; fewer than two cannot be spread over a minute."""
+    return _whole("KEY_REQUESTS_PER_MINUTE", least=2)
 
 
 def lease() -> timedelta:

@@ -21,6 +21,16 @@ class Backend(ABC):
     rings: ClassVar[bool]
     key_digest: str = ""
 
+    def admit_call(self) -> None:  # noqa: B027 - most backends have nothing to bound
+        """Take the place of the next ``place_call`` in whatever bounds this backend's requests, where anything does.
+
+        It is asked within the transaction of a claim, so that only who wins the claim uses a place up, and who finds
+        none has claimed nothing. It asks nobody far away. Raises ApiRefused, as ``place_call`` would.
+        """
+
+    def admit_check(self) -> None:  # noqa: B027
+        """Take the place of the next ``check_code``. Raises ApiRefused."""
+
     @abstractmethod
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         """Ring ``to`` (E.164) once and read out a code. Raises an ApiError; it repeats nothing by itself."""

@@ -12,6 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
+from django_telroi.backends.budget import take_for_call, take_for_check
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.errors import Misconfigured
 
@@ -22,7 +23,10 @@ logger = logging.getLogger("django_telroi")
 
 
 class TelroiBackend(Backend):
-    """Places real calls that cost money."""
+    """Places real calls that cost money, within the budget of the key.
+
+    A place that was taken in the budget is good for one request; one that comes without takes its own.
+    """
 
     rings: ClassVar[bool] = True
 
@@ -41,11 +45,26 @@ class TelroiBackend(Backend):
             logger.error("misconfigured reason=client_settings")
             raise Misconfigured from None
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
+        self._call_is_admitted = self._check_is_admitted = False
+
+    def admit_call(self) -> None:
+        if not self._call_is_admitted:
+            take_for_call(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
+            self._call_is_admitted = True
+
+    def admit_check(self) -> None:
+        if not self._check_is_admitted:
+            take_for_check(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
+            self._check_is_admitted = True
 
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        self.admit_call()
+        self._call_is_admitted = False
         return self._client.place_otp(to, code_length=code_length, language=language)
 
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        self.admit_check()
+        self._check_is_admitted = False
         if call_id is not None:
             return self._client.check_otp(code, id=call_id)
         return self._client.check_otp(code, to=to)

@@ -19,6 +19,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.backend_path,
     conf.allow_test_key,
     conf.timeouts,
+    conf.key_requests_per_minute,
     conf.queue_deadline,
     conf.policy,
     conf.calls_per_day_total,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.services.patience import admitted
 from django_telroi.services.verdicts import Verdict, is_service_unavailable, verdict_on
 
 
@@ -48,8 +49,9 @@ class Answer:
 
 
 def ask(backend: Backend, code: str, *, call_id: str | None, to: str, allow_test_key: bool) -> Answer:
-    """Have a code judged. Raises nothing of the wire's."""
+    """Have a code judged, after a short wait where the key's budget asks for one. Raises nothing of the wire's."""
     try:
+        admitted(backend.admit_check)
         check = backend.check_code(code, call_id=call_id, to=to)
     except ApiError as error:
         return _answer_to_error(error)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 
 from django_telroi import conf
+from django_telroi.backends import Backend
 from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit, with_call, without_call
 from django_telroi.domain.states import UNFINISHED, Dispatch, Status
@@ -45,10 +46,10 @@ class Request:
     supersedes: VerificationAttempt | None = None
 
 
-def claim_start(request: Request, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
+def claim_start(request: Request, state: State, *, attempt: VerificationAttempt, backend: Backend, using: str) -> None:
     """Count the call and save its attempt, or neither.
 
-    Raises Overtaken, AlreadyStarted, SiteLimitReached.
+    Raises Overtaken, AlreadyStarted, SiteLimitReached, and ApiRefused where the backend has no room for it now.
     """
     before = state.phone.moments if state.phone else ()
     old = request.supersedes
@@ -58,10 +59,12 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
     prepare_count(state, using=using)
     with transaction.atomic(using=using):
         _write_number(request.phone, state, with_call(replaced, state.now), using=using)
+        if attempt.status == Status.DIALING:
+            backend.admit_call()
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)
         count_for_the_day(state, using=using)
-        win_trial(state, key_digest=key_digest, using=using)
+        win_trial(state, key_digest=backend.key_digest, using=using)
         if old:
             _supersede(old, now=state.now, using=using)
         try:
@@ -93,10 +96,10 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
     )
 
 
-def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
+def restamp(attempt: VerificationAttempt, state: State, *, backend: Backend, using: str) -> None:
     """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
 
-    Raises Overtaken.
+    Raises Overtaken, and ApiRefused where the backend has no room for it now.
     """
     phone = state.phone
     if phone is None:
@@ -104,7 +107,8 @@ def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, usin
     moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
     with transaction.atomic(using=using):
         write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
-        win_trial(state, key_digest=key_digest, using=using)
+        backend.admit_call()
+        win_trial(state, key_digest=backend.key_digest, using=using)
         _move_to_dialing(attempt, now=state.now, using=using)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from django.db import transaction
 from django.dispatch import Signal
 
-from django_telroi.domain.policy import without_call
+from django_telroi.domain.policy import with_call, without_call
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.ceiling import return_to_site
@@ -46,8 +46,11 @@ def move_and_give_back(
     using: str,
     hold_seconds: int | None = None,
     hold_reason: str = "",
+    counts_from: datetime | None = None,
 ) -> bool:
     """Move an attempt whose call does not count, and take its moment out of the number's state with it.
+
+    ``counts_from`` is the moment that counts instead, of a call that goes back to waiting.
 
     A moment that somebody else took out, or replaced when the call was placed after all, is not given back again.
     ``hold_seconds`` says how long the number must be left alone from ``now``. Where others keep changing the number's
@@ -57,7 +60,14 @@ def move_and_give_back(
         state = read_state(attempt.number, using=using, now=now)
         held_until = None if hold_seconds is None else now + timedelta(seconds=hold_seconds)
         write = partial(
-            _write_both, attempt, fields, from_=from_, state=state, hold=(held_until, hold_reason), using=using
+            _write_both,
+            attempt,
+            fields,
+            from_=from_,
+            state=state,
+            hold=(held_until, hold_reason),
+            counts_from=counts_from,
+            using=using,
         )
         try:
             return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
@@ -94,6 +104,7 @@ def _write_both(
     from_: Collection[Status],
     state: State,
     hold: tuple[datetime | None, str],
+    counts_from: datetime | None,
     using: str,
 ) -> bool:
     phone = state.phone
@@ -102,11 +113,13 @@ def _write_both(
     held_until, held_reason = hold if hold[0] else (phone.held_until, phone.held_reason)
     moments = without_call(phone.moments, attempt.counted_at)
     counted = moments != phone.moments
+    if counted and counts_from:
+        moments = with_call(moments, counts_from)
     with transaction.atomic(using=using):
         write_moments(
             phone, moments, last_call_at=phone.last_call_at, held_until=held_until, held_reason=held_reason, using=using
         )
-        if counted:
+        if counted and not counts_from:
             return_to_site(attempt.counted_at, using=using)
         return _write(attempt, fields, from_=from_, using=using)
 

@@ -51,14 +51,27 @@ def take_trial(control: CallControl, *, now: datetime, using: str) -> bool:
 
 
 def pause_calls(reason: PauseReason, *, until: datetime, key_digest: str, using: str) -> None:
-    """Let all calls with this key wait."""
-    control_row(using).update(paused_until=until, paused_reason=reason, paused_key=key_digest)
+    """Let all calls with this key wait. A pause that lasts longer stays, and a refused key waits for its trial."""
+    ours = control_row(using).exclude(paused_key=key_digest, paused_until__gt=until)
+    if reason != PauseReason.MISCONFIGURED:
+        ours = ours.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
+    ours.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
 
 
 def lift_pause(*, tried_at: datetime, key_digest: str, using: str) -> None:
     """The key works again: end the pause that began with the trial, and no other that began since."""
-    begun = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until=tried_at + MISCONFIGURED_PAUSE)
-    begun.filter(paused_key=key_digest).update(paused_until=None, paused_reason="", paused_key="")
+    _begun_with_trial(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
+
+
+def repeat_trial(*, tried_at: datetime, key_digest: str, using: str) -> None:
+    """Where the trial told nothing about the key, neither good nor bad, the next call may be one as well."""
+    _begun_with_trial(tried_at, key_digest, using).update(paused_until=tried_at)
+
+
+def _begun_with_trial(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
+    return CallControl.objects.using(using).filter(
+        pk=CallControl.ONLY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
+    )
 
 
 def control_row(using: str) -> QuerySet[CallControl]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import IntegrityError, InterfaceError, OperationalError
@@ -12,17 +12,20 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 from django_telroi import conf, signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
-from django_telroi.domain.states import Status
+from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts import not_found_if_erased
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
-from django_telroi.services.pauses import lift_pause, needs_trial
+from django_telroi.services.overdue import deadline_of
+from django_telroi.services.pauses import lift_pause, needs_trial, repeat_trial
 from django_telroi.services.state import State
 from django_telroi.services.transactions import lone_statement
-from django_telroi.services.verdicts import ErrorCode, Verdict, act_on_key, verdict_on
+from django_telroi.services.verdicts import ErrorCode, Verdict, act_on_key, proves_key, verdict_on
 
 DIALING = (Status.DIALING,)
+LOOK_AGAIN = 15
+"""Seconds until a call that was not placed is tried again, where Telroi names no time."""
 NOBODY_KNOWS = Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 logger = logging.getLogger("django_telroi")
@@ -33,16 +36,21 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
 
     ``state`` is the one that the claim was made from.
     """
+    error: ApiError | None = None
     try:
         call = _ask(backend, attempt)
-    except ApiError as error:
-        settle = partial(_settle_refused, attempt, verdict_on(error), key_digest=backend.key_digest)
+    except ApiError as refused:
+        error = refused
+        settle = partial(_settle_refused, attempt, verdict_on(refused), key_digest=backend.key_digest)
     else:
         settle = partial(_settle_placed, attempt, call)
     try:
-        settle(now=state.now_by(), using=using)
-        if needs_trial(state.control, key_digest=backend.key_digest) and attempt.error_code != ErrorCode.MISCONFIGURED:
+        is_trial = needs_trial(state.control, key_digest=backend.key_digest)
+        if is_trial and proves_key(error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
+        settle(now=state.now_by(), using=using)
+        if is_trial:
+            repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)
     except (InterfaceError, OperationalError) as error:
         # The row stays dialing, and says unknown when its lease ends: the phone may ring all the same.
         logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
@@ -93,14 +101,27 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
 def _settle_refused(
     attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, key_digest: str, using: str
 ) -> None:
-    """The call failed, or nobody knows."""
+    """The call failed, or nobody knows; or it was not placed for now, and a worker has time."""
     act_on_key(verdict, key_digest=key_digest, now=now, using=using)
+    if attempt.dispatch == Dispatch.CELERY and verdict.error_code == ErrorCode.UNAVAILABLE:
+        _put_back(attempt, verdict, now=now, using=using)
+        return
     if not _move_by(verdict, attempt, now=now, using=using):
         _note_late_reply(attempt, "", using=using)
         return
     logger.warning("call_%s attempt=%s error=%s", verdict.status, attempt.pk, verdict.error_code)
     if verdict.status == Status.FAILED:
         send_after_commit(signals.call_failed, attempt, using=using)
+
+
+def _put_back(attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, using: str) -> None:
+    """Let the call wait in the queue again, and count from when it was asked for: nothing was placed."""
+    due_at = min(now + timedelta(seconds=verdict.pause_seconds or LOOK_AGAIN), deadline_of(attempt))
+    queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
+    if not move_and_give_back(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
+        _note_late_reply(attempt, "", using=using)
+        return
+    logger.warning("call_put_back attempt=%s error=%s", attempt.pk, verdict.error_code)
 
 
 def _move_by(verdict: Verdict, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:

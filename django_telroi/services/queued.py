@@ -9,15 +9,16 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, signals
 from django_telroi.backends import Backend, get_backend
-from django_telroi.domain.policy import limit_at, without_call
+from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
 from django_telroi.domain.states import Status
-from django_telroi.errors import Misconfigured
+from django_telroi.errors import ApiRefused, Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts import settle_overdue
 from django_telroi.services.claims import Overtaken, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
-from django_telroi.services.pauses import pause_for
+from django_telroi.services.patience import Patience
+from django_telroi.services.pauses import PauseReason, pause_for
 from django_telroi.services.placing import dial
 from django_telroi.services.state import State, read_state
 from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
@@ -27,6 +28,15 @@ QUEUED = (Status.QUEUED,)
 LOOK_AGAIN = timedelta(seconds=15)
 
 logger = logging.getLogger("django_telroi")
+
+
+class NotYet(Exception):
+    """This call must wait until then; ``is_for_all``: because of the key, not of its number."""
+
+    def __init__(self, until: datetime, *, is_for_all: bool = False) -> None:
+        super().__init__(until)
+        self.until = until
+        self.is_for_all = is_for_all
 
 
 @sensitive_variables()
@@ -47,38 +57,46 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
         return
     if backend.rings:
         refuse_callers_transaction(using)
-    state = read_state(attempt.number, using=using, now=now)
-    settle_overdue(attempt, now=state.now, using=using)
-    if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
-        dial(attempt, backend, state, using=using)
+    patience = Patience()
+    while True:
+        state = read_state(attempt.number, using=using, now=now and now + patience.spent)
+        settle_overdue(attempt, now=state.now, using=using)
+        try:
+            if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
+                dial(attempt, backend, state, using=using)
+            return
+        except NotYet as wait:
+            if not (wait.is_for_all and patience.waits(seconds_to_wait(wait.until, state.now))):
+                move(attempt, {"due_at": min(wait.until, deadline_of(attempt))}, from_=QUEUED, using=using)
+                return
 
 
 def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
-    """Win the claim, or say why not and when to look again."""
+    """Win the claim. Raises NotYet."""
     if state.phone is None or state.phone.blocked_at:
         _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
         return False
-    if wait_until := _wait_until(attempt, state, key_digest=backend.key_digest):
-        move(attempt, {"due_at": min(wait_until, deadline_of(attempt))}, from_=QUEUED, using=using)
-        return False
+    _wait_for_all(state, key_digest=backend.key_digest)
+    others = without_call(state.phone.moments, attempt.counted_at)
+    if limit := limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until):
+        raise NotYet(limit.until)
     try:
-        repeat_on_lock_error(lambda: restamp(attempt, state, key_digest=backend.key_digest, using=using), using=using)
+        repeat_on_lock_error(lambda: restamp(attempt, state, backend=backend, using=using), using=using)
     except Overtaken:
         return False
+    except ApiRefused as refused:
+        wait = LOOK_AGAIN if refused.retry_after is None else timedelta(seconds=refused.retry_after)
+        raise NotYet(state.now + wait, is_for_all=True) from None
     return True
 
 
-def _wait_until(attempt: VerificationAttempt, state: State, *, key_digest: str) -> datetime | None:
-    """Until when this call must wait, for whatever reason, besides its own moment in the number's state."""
+def _wait_for_all(state: State, *, key_digest: str) -> None:
+    """Raise NotYet where all calls wait; not for long, where staff or another key may end it at any time."""
     if state.control.stopped_at:
-        return state.now + LOOK_AGAIN
+        raise NotYet(state.now + LOOK_AGAIN)
     if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
-        return pause.until
-    if state.phone is None:
-        return None
-    others = without_call(state.phone.moments, attempt.counted_at)
-    limit = limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until)
-    return limit.until if limit else None
+        is_refused = pause.reason == PauseReason.MISCONFIGURED
+        raise NotYet(min(pause.until, state.now + LOOK_AGAIN) if is_refused else pause.until, is_for_all=not is_refused)
 
 
 def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:

@@ -20,10 +20,19 @@ from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import AttemptNotFound, CooldownActive, InvalidPurpose, Misconfigured, VerificationRefused
+from django_telroi.errors import (
+    ApiRefused,
+    AttemptNotFound,
+    CooldownActive,
+    InvalidPurpose,
+    Misconfigured,
+    Unavailable,
+    VerificationRefused,
+)
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.claims import AlreadyStarted, Overtaken, Request, claim_start, new_attempt
+from django_telroi.services.patience import LONGEST_WAIT, Patience
 from django_telroi.services.placing import dial
 from django_telroi.services.queued import place_call
 from django_telroi.services.refusals import note_refusal, refuse_by_state
@@ -35,6 +44,7 @@ from django_telroi.services.transactions import (
     unavailable_without_database,
     write_alias,
 )
+from django_telroi.services.verdicts import alert_to, verdict_on
 
 LONGEST_PURPOSE = 64
 LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
@@ -161,9 +171,7 @@ def _claim_and_call(request: Request, backend: Backend, *, using: str, now: date
     waits = backend.rings and is_in_callers_transaction(using)
     status = Status.QUEUED if waits else Status.DIALING
     with unavailable_without_database():
-        state = read_state(request.phone.number, using=using, now=now)
-        refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
-        attempt = _claim(request, state, status=status, key_digest=backend.key_digest, using=using)
+        attempt, state = _claim_in_time(request, backend, status=status, using=using, now=now)
     if waits:
         transaction.on_commit(partial(place_call, attempt.pk), using=using, robust=True)
     else:
@@ -171,13 +179,35 @@ def _claim_and_call(request: Request, backend: Backend, *, using: str, now: date
     return attempt
 
 
-def _claim(request: Request, state: State, *, status: Status, key_digest: str, using: str) -> VerificationAttempt:
+def _claim_in_time(
+    request: Request, backend: Backend, *, status: Status, using: str, now: datetime | None
+) -> tuple[VerificationAttempt, State]:
+    """Claim the call as soon as there is room for it, if that is soon. Nobody's claim grows old while it waits.
+
+    Who only hands the call on waits for nothing.
+    """
+    patience = Patience(LONGEST_WAIT if status == Status.DIALING else 0)
+    while True:
+        state = read_state(request.phone.number, using=using, now=now and now + patience.spent)
+        try:
+            refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
+            return _claim(request, state, status=status, backend=backend, using=using), state
+        except Unavailable as refusal:  # a pause of all calls
+            if not patience.waits(refusal.retry_after):
+                raise
+        except ApiRefused as refused:
+            if not patience.waits(refused.retry_after):
+                alert_to(verdict_on(refused), now=state.now, using=using)
+                raise Unavailable(refused.retry_after) from None
+
+
+def _claim(request: Request, state: State, *, status: Status, backend: Backend, using: str) -> VerificationAttempt:
     attempt = new_attempt(request, status=status, dispatch=Dispatch.INLINE, now=state.now)
-    claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
+    claim = partial(claim_start, request, state, attempt=attempt, backend=backend, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
     except Overtaken:
-        raise _refusal_of_the_slower(request, key_digest=key_digest, using=using) from None
+        raise _refusal_of_the_slower(request, key_digest=backend.key_digest, using=using) from None
     return attempt
 
 

@@ -75,8 +75,23 @@ def act_on_key(verdict: Verdict, *, key_digest: str, now: datetime, using: str) 
     if verdict.pause:
         until = now + timedelta(seconds=verdict.pause_seconds)
         pause_calls(verdict.pause, until=until, key_digest=key_digest, using=using)
+    alert_to(verdict, now=now, using=using)
+
+
+def alert_to(verdict: Verdict, *, now: datetime, using: str) -> None:
+    """Tell the site's people, where the verdict asks for it."""
     if verdict.alert:
         raise_alert(verdict.alert, now=now, using=using)
+
+
+def proves_key(error: ApiError | None) -> bool:
+    """Whether Telroi's answer to a call says that it took the key; None is an accepted call.
+
+    It looks at the key first, at its limits next and then at what was asked for. A 5xx may come from before all that.
+    """
+    if error is None:
+        return True
+    return isinstance(error, ApiRefused) and (error.status in (400, 422, 429) or is_out_of_funds(error))
 
 
 def _verdict_on_refusal(error: ApiRefused) -> Verdict:

@@ -22,6 +22,7 @@ READERS = {
     "CONNECT_TIMEOUT_SECONDS": conf.timeouts,
     "READ_TIMEOUT_SECONDS": conf.timeouts,
     "TOTAL_TIMEOUT_SECONDS": conf.timeouts,
+    "KEY_REQUESTS_PER_MINUTE": conf.key_requests_per_minute,
     "QUEUE_DEADLINE_SECONDS": conf.queue_deadline,
     "COOLDOWN_SECONDS": conf.policy,
     "CALLS_PER_HOUR": conf.policy,
@@ -50,6 +51,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("CONNECT_TIMEOUT_SECONDS", 0.5, conf.Timeouts(0.5, 25, 30)),
     ("READ_TIMEOUT_SECONDS", 21, conf.Timeouts(5, 21, 30)),
     ("TOTAL_TIMEOUT_SECONDS", 40, conf.Timeouts(5, 25, 40)),
+    ("KEY_REQUESTS_PER_MINUTE", 2, 2),
     ("QUEUE_DEADLINE_SECONDS", 30, timedelta(seconds=30)),
     ("COOLDOWN_SECONDS", 0, Policy(timedelta(0), 5, 20)),
     ("COOLDOWN_SECONDS", 90.5, Policy(timedelta(seconds=90.5), 5, 20)),
@@ -82,7 +84,7 @@ SECONDS = (
     "QUEUE_DEADLINE_SECONDS",
     "CODE_TTL_SECONDS",
 )
-COUNTS = ("CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
+COUNTS = ("KEY_REQUESTS_PER_MINUTE", "CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
 LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES")
 FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER")
 
@@ -101,6 +103,7 @@ WRONG: list[tuple[str, Any]] = [
     *(("RETENTION_DAYS", wrong) for wrong in (0, -1, 1.5, "90", True, 36_501)),
     ("CODE_LENGTH", 3),
     ("CODE_LENGTH", 11),
+    ("KEY_REQUESTS_PER_MINUTE", 1),
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
     ("PURPOSES", None),
 ]
@@ -151,6 +154,7 @@ def test_a_site_that_says_nothing_gets_the_defaults() -> None:
         assert conf.retention() == timedelta(days=90)
         assert conf.lease() == timedelta(seconds=45)
         assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
+        assert conf.key_requests_per_minute() == 600
         assert (conf.purposes(), conf.calls_per_day_total()) == ([""], None)
         nothing = (conf.proxy_url(), conf.language(), conf.default_region(), conf.success_url())
         assert nothing == (None, None, None, None)

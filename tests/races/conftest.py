@@ -41,6 +41,7 @@ def telroi(telroi_server: Telroi, settings: Any) -> Telroi:
     settings.TELROI = {
         "BACKEND": TELROI_BACKEND,
         "BASE_URL": telroi_server.base_url,
+        "KEY_REQUESTS_PER_MINUTE": 10**6,  # races are to be run, not paced
         "API_KEY": telroi_server.api_key,
     }
     return telroi_server

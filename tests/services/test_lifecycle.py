@@ -206,7 +206,7 @@ class TestAWaitingCall:
         services.start_verification(OTHER_NUMBER)
         paused_until = services.call_control().paused_until
 
-        services.place_call(attempt.pk, now=paused_until - 5 * SECOND)
+        services.place_call(attempt.pk, now=paused_until - 10 * SECOND)
         waiting = row(attempt)
         services.place_call(attempt.pk, now=paused_until)
 

@@ -1,0 +1,370 @@
+"""What becomes of calls and checks when the key's budget, or Telroi's own limit of the key, has no room for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.db import transaction
+from django_ratelimit import core
+
+from django_telroi import services
+from django_telroi.domain.states import Dispatch
+from django_telroi.errors import Misconfigured, Unavailable
+from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.services import patience
+from django_telroi.simulator import Simulator
+from tests.calling_site import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+
+
+class Clock:
+    """The wall clock that the budget's windows are cut from; who waits moves it on."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+        self.waits: list[float] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    standing = Clock()
+    monkeypatch.setattr(core, "time", standing)
+    monkeypatch.setattr(patience, "time", standing)
+    caches["default"].clear()
+    yield standing
+    caches["default"].clear()
+
+
+@pytest.fixture
+def paced(telroi: Simulator, configure: Configure) -> Simulator:
+    """A budget as a site has it by default."""
+    configure(KEY_REQUESTS_PER_MINUTE=600)
+    return telroi
+
+
+@pytest.fixture
+def slow(telroi: Simulator, configure: Configure, clock: Clock) -> Simulator:
+    """A budget of which one call and one check are left in 63 s, at the start of these: longer than anybody waits."""
+    configure(KEY_REQUESTS_PER_MINUTE=4)
+    clock.now += core._get_window("", 1) - clock.now
+    return telroi
+
+
+def number(n: int) -> str:
+    return f"+23480312{n:05d}"
+
+
+def spend_the_calls() -> None:
+    services.start_verification(number(0))
+
+
+def queued(number: str = NUMBER, *, dispatch: Dispatch = Dispatch.CELERY) -> VerificationAttempt:
+    """A call that waits for a worker."""
+    with transaction.atomic():
+        attempt = services.start_verification(number)
+    VerificationAttempt.objects.filter(pk=attempt.pk).update(dispatch=dispatch)
+    return VerificationAttempt.objects.get(pk=attempt.pk)
+
+
+def row(attempt: VerificationAttempt) -> VerificationAttempt:
+    return VerificationAttempt.objects.get(pk=attempt.pk)
+
+
+class TestABurst:
+    """It is spread over a few seconds."""
+
+    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: Clock, heard: Heard) -> None:
+        statuses = {services.start_verification(number(n)).status for n in range(60)}
+
+        assert (statuses, sends(paced)) == ({"placed"}, 60)
+        assert len(clock.waits) == 2
+        assert max(clock.waits) <= 3
+        assert set(heard.names) == {"call_placed"}
+        assert not CallControl.objects.exists()
+
+    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: Clock) -> None:
+        paced.set_policy(tries=100)
+        attempt = services.start_verification(NUMBER)
+        VerificationAttempt.objects.update(max_tries=100)
+
+        outcomes = [services.check_code(attempt.uuid, "000000").outcome for _ in range(30)]
+
+        assert outcomes[0] == "wrong_code"
+        assert "unavailable" not in outcomes
+        assert len(clock.waits) == 1
+
+    def test_leaves_no_call_that_is_older_than_its_ring(
+        self, paced: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for n in range(24):
+            services.start_verification(number(n))
+        waited: list[datetime] = []
+
+        def sleep(seconds: float) -> None:
+            clock.now += seconds
+            time.sleep(0.01)  # databases that keep milliseconds must see it
+            waited.append(datetime.now(UTC))
+
+        monkeypatch.setattr(clock, "sleep", sleep)
+
+        attempt = services.start_verification(NUMBER)
+
+        assert attempt.dialed_at > waited[0] - timedelta(milliseconds=2)
+
+
+class TestACallForWhichThereIsNoRoom:
+    """It is refused before anything is written, with the wait."""
+
+    def test_is_refused_with_a_wait(self, slow: Simulator, clock: Clock, heard: Heard) -> None:
+        spend_the_calls()
+        before = row_counts()
+
+        with pytest.raises(Unavailable) as refused:
+            services.start_verification(NUMBER)
+
+        assert 1 <= refused.value.retry_after <= 63
+        assert (sends(slow), clock.waits) == (1, [])
+        assert row_counts() == before | {"AttemptEvent": 1, "RefusalTally": 1}
+        assert sorted(heard.names) == ["alert", "call_placed", "verification_refused"]
+
+    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: Clock) -> None:
+        spend_the_calls()
+        with pytest.raises(Unavailable) as refused:
+            services.start_verification(NUMBER)
+        clock.now += refused.value.retry_after
+
+        assert services.start_verification(NUMBER).status == "placed"
+
+    def test_waits_on_in_its_queue(self, slow: Simulator) -> None:
+        attempt = queued()
+        spend_the_calls()
+
+        services.place_call(attempt.pk, now=attempt.created_at)
+
+        after = row(attempt)
+        assert (after.status, moments(), sends(slow)) == ("queued", (attempt.created_at,), 1)
+        assert attempt.created_at < after.due_at <= attempt.created_at + 63 * SECOND
+
+    def test_is_placed_by_its_worker_after_a_short_wait(self, paced: Simulator, clock: Clock) -> None:
+        attempt = queued()
+        for n in range(24):
+            services.start_verification(number(n))
+
+        services.place_call(attempt.pk)
+
+        assert (row(attempt).status, sends(paced), len(clock.waits)) == ("placed", 25, 1)
+
+    def test_leaves_room_for_checks(self, slow: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                services.start_verification(OTHER_NUMBER)
+
+        assert services.check_code(attempt.uuid, slow.last_code_for(NUMBER)).outcome == "verified"
+
+    def test_whoever_lost_the_race_for_a_number_uses_nothing_up(self, slow: Simulator) -> None:
+        services.start_verification(NUMBER)
+        let_time_pass(61, slow)
+        caches["default"].clear()
+        services.start_verification(NUMBER)
+        caches["default"].clear()
+
+        for _ in range(5):
+            with pytest.raises(Exception, match="cooldown"):
+                services.start_verification(NUMBER)
+
+        assert services.start_verification(OTHER_NUMBER).status == "placed"
+
+
+def test_a_check_for_which_there_is_no_room_gives_its_try_back(slow: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+    services.check_code(attempt.uuid, "000000")
+
+    result = services.check_code(attempt.uuid, slow.last_code_for(NUMBER))
+
+    assert (result.outcome, result.tries_left, checks(slow)) == ("unavailable", 2, 1)
+
+
+class TestABrokenCache:
+    """What cannot be counted is not sent."""
+
+    @pytest.fixture(autouse=True)
+    def _attempt(self, telroi: Simulator, settings: Any) -> None:
+        self.attempt = services.start_verification(OTHER_NUMBER)
+        self.queued = queued("+2348039999999")
+        settings.CACHES = {"default": {"BACKEND": "tests.backends.test_budget.BrokenCache"}}
+
+    def test_refuses_calls(self, telroi: Simulator, clock: Clock) -> None:
+        before = row_counts()
+
+        with pytest.raises(Unavailable):
+            services.start_verification(NUMBER)
+
+        assert (sends(telroi), clock.waits) == (1, [])
+        assert row_counts() == before | {"RefusalTally": 1}
+
+    def test_gives_tries_back(self, telroi: Simulator) -> None:
+        result = services.check_code(self.attempt.uuid, telroi.last_code_for(OTHER_NUMBER))
+
+        assert (result.outcome, result.tries_left, checks(telroi)) == ("unavailable", 3, 0)
+
+    def test_lets_a_queued_call_wait(self, telroi: Simulator) -> None:
+        now = self.queued.created_at + SECOND
+
+        services.place_call(self.queued.pk, now=now)
+
+        assert (row(self.queued).status, row(self.queued).due_at) == ("queued", now + 15 * SECOND)
+        assert sends(telroi) == 1
+
+
+class TestACallOfAWorkerThatTelroiPutsOff:
+    """Nothing was placed, so it waits in its queue again, and never past its deadline."""
+
+    @pytest.mark.parametrize(
+        ("fault", "options", "wait"),
+        [("key_limited", {"wait": 40}, 40), ("key_limited", {"wait": 3600}, 120), ("service_unavailable", {}, 15)],
+    )
+    def test_is_queued_again(
+        self, telroi: Simulator, heard: Heard, fault: str, options: dict[str, Any], wait: int
+    ) -> None:
+        attempt = queued()
+        telroi.fail_next(fault, **options)
+        now = attempt.created_at
+
+        services.place_call(attempt.pk, now=now)
+
+        after = row(attempt)
+        assert (after.status, after.dialed_at, after.closed_at, after.error_code) == ("queued", None, None, "")
+        assert now + (wait - 1) * SECOND < after.due_at <= now + (wait + 1) * SECOND
+        assert (moments(), sends(telroi)) == ((attempt.created_at,), 1)
+        assert "call_failed" not in heard.names
+
+    def test_is_placed_when_its_time_has_come(self, telroi: Simulator) -> None:
+        attempt = queued()
+        telroi.fail_next("key_limited", wait=40)
+        services.place_call(attempt.pk, now=attempt.created_at)
+
+        services.place_call(attempt.pk, now=attempt.created_at + 41 * SECOND)
+
+        assert (row(attempt).status, sends(telroi)) == ("placed", 2)
+        assert moments() == (attempt.created_at + 41 * SECOND,)
+
+    def test_fails_where_no_worker_has_it(self, telroi: Simulator) -> None:
+        attempt = queued(dispatch=Dispatch.INLINE)
+        telroi.fail_next("service_unavailable")
+
+        services.place_call(attempt.pk)
+
+        assert (row(attempt).status, row(attempt).error_code, moments()) == ("failed", "unavailable", ())
+
+
+class TestAPause:
+    """It ends when its time is over, and not sooner."""
+
+    def test_of_a_few_seconds_is_waited_out(
+        self, telroi: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        telroi.fail_next("key_limited", wait=2)
+        services.start_verification(NUMBER)
+        monkeypatch.setattr(clock, "sleep", lambda seconds: let_time_pass(seconds))
+
+        assert services.start_verification(OTHER_NUMBER).status == "placed"
+
+    def test_is_not_cut_short_by_a_shorter_one(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        telroi.fail_next("key_limited", wait=50)
+        services.start_verification(OTHER_NUMBER)
+        telroi.fail_next("key_limited", wait=10)
+        services.check_code(attempt.uuid, "000000")
+
+        with pytest.raises(Unavailable) as refused:
+            services.start_verification(number(1))
+
+        assert refused.value.retry_after > 40
+
+    def test_of_a_refused_key_is_not_replaced_by_one_of_its_budget(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        telroi.fail_next("unauthorized")
+        services.start_verification(OTHER_NUMBER)
+        telroi.fail_next("key_limited", wait=3000)
+        services.check_code(attempt.uuid, "000000")
+
+        with pytest.raises(Misconfigured) as refused:
+            services.start_verification(number(1))
+
+        assert refused.value.retry_after <= 60
+
+
+class TestAKeyThatTelroiRefuses:
+    """One call may try it after a minute, and another key lifts the pause at once; for workers too."""
+
+    @pytest.fixture(autouse=True)
+    def _refused(self, telroi: Simulator) -> None:
+        self.first, self.second, self.third = queued(number(1)), queued(number(2)), queued(number(3))
+        telroi.fail_next("unauthorized")
+        services.place_call(self.first.pk)
+
+    def test_pauses_the_queue(self, telroi: Simulator, heard: Heard) -> None:
+        services.place_call(self.second.pk)
+
+        assert (row(self.first).status, row(self.first).error_code) == ("failed", "misconfigured")
+        assert (row(self.second).status, sends(telroi)) == ("queued", 1)
+
+    def test_is_tried_by_one_call_after_a_minute(self, telroi: Simulator) -> None:
+        now = CallControl.objects.get().paused_until
+        telroi.fail_next("unauthorized")
+
+        for attempt in (self.second, self.third):
+            services.place_call(attempt.pk, now=now)
+
+        assert (row(self.second).error_code, row(self.third).status) == ("misconfigured", "queued")
+        assert sends(telroi) == 2
+
+    def test_is_good_for_all_once_a_call_got_through(self, telroi: Simulator) -> None:
+        now = CallControl.objects.get().paused_until
+
+        for attempt in (self.second, self.third):
+            services.place_call(attempt.pk, now=now)
+
+        assert {row(self.second).status, row(self.third).status} == {"placed"}
+
+    def test_holds_back_no_other_key_and_the_queue_looks_before_long(
+        self, telroi: Simulator, configure: Configure
+    ) -> None:
+        now = self.second.created_at + 5 * SECOND
+        services.place_call(self.second.pk, now=now)
+        telroi.add_key("tlr_live_another")
+        configure(API_KEY="tlr_live_another")
+
+        assert row(self.second).due_at <= now + 15 * SECOND
+        services.place_call(self.second.pk, now=now + SECOND)
+        assert row(self.second).status == "placed"
+
+    @pytest.mark.parametrize("fault", ["service_unavailable", "close", "proxy_page"])
+    def test_is_tried_by_the_next_call_where_a_trial_told_nothing(self, telroi: Simulator, fault: str) -> None:
+        now = CallControl.objects.get().paused_until
+        telroi.fail_next(fault)
+        services.place_call(self.second.pk, now=now)
+        telroi.fail_next("unauthorized")
+
+        services.place_call(self.third.pk, now=now + SECOND)
+        with pytest.raises(Misconfigured):
+            services.start_verification(NUMBER)
+
+        assert (row(self.third).error_code, sends(telroi)) == ("misconfigured", 3)
