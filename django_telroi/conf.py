@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
+from django_telroi.quiet import Quiet
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
@@ -79,7 +80,7 @@ def chosen() -> Mapping[str, Any]:
 
 def api_key() -> str:
     """The key, or ``""``. The setting wins over the environment's ``TELROI_API_KEY``."""
-    return _text("API_KEY") or os.environ.get("TELROI_API_KEY", "")
+    return Quiet(_text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
 
 
 def base_url() -> str:

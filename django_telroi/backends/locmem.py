@@ -15,8 +15,8 @@ from django_telroi.client import OtpCall, OtpCheck
 class LocmemCall:
     """A call that was not placed."""
 
-    to: str
-    code: str
+    to: str = field(repr=False)
+    code: str = field(repr=False)
     language: str | None
     id: str = field(default_factory=lambda: str(uuid4()))
 

@@ -17,12 +17,12 @@ from requests.structures import CaseInsensitiveDict
 from django_telroi.client.answers import Question, outcome_of
 from django_telroi.client.deadline import Timeouts
 from django_telroi.client.origin import read_base_url, read_proxy_url
-from django_telroi.client.quiet import Quiet, QuietBytes
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_date, read_list
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import TelroiAdapter
 from django_telroi.client.words import clean_path
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
+from django_telroi.quiet import Quiet, QuietBytes
 
 T = TypeVar("T")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django_telroi.quiet import Quiet
+
 _LONGEST_INPUT = 64
 _CODE = re.compile(r"[0-9]{4,10}")
 
@@ -16,5 +18,5 @@ def clean_code(text: str) -> str | None:
     """
     if len(text) > _LONGEST_INPUT:
         return None
-    digits = text.replace(" ", "").replace("-", "")
+    digits = Quiet(text.replace(" ", "").replace("-", ""))
     return digits if _CODE.fullmatch(digits) else None

@@ -11,6 +11,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed
+from django_telroi.quiet import Quiet
 
 
 class LineType(StrEnum):
@@ -120,7 +121,7 @@ def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
         raise InvalidNumber
     region = phonenumbers.region_code_for_number(parsed)
     number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
-    return Phone(number, "" if region in (None, "001") else region, _LINE_TYPES[kind])
+    return Phone(Quiet(number), "" if region in (None, "001") else region, _LINE_TYPES[kind])
 
 
 def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:

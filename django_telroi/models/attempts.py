@@ -13,6 +13,7 @@ from django_telroi.domain.phone import mask
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models.clock import DbNow
 from django_telroi.models.numbers import PhoneNumber
+from django_telroi.quiet import Quiet
 
 STATUS_NAMES = {
     Status.QUEUED: _("queued"),
@@ -112,7 +113,7 @@ class VerificationAttempt(models.Model):
     @property
     def number(self) -> str:
         """E.164; the foreign key carries it, so that no join is needed."""
-        return self.phone_id
+        return Quiet(self.phone_id)
 
     @property
     def masked_number(self) -> str:

@@ -18,6 +18,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
 from django_telroi.errors import AttemptNotFound
+from django_telroi.quiet import hush
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, answer_problem
 
@@ -67,8 +68,7 @@ class PhoneEndpoint(APIView):
         """What the request says. Raises ValidationError."""
         self.asked_with = self.get_serializer(data=request.data)
         self.asked_with.is_valid(raise_exception=True)
-        asked: dict[str, Any] = self.asked_with.validated_data
-        return asked
+        return {name: hush(value) for name, value in self.asked_with.validated_data.items()}
 
     @property
     def user(self) -> AbstractBaseUser | None:

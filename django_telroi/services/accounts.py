@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 
 from django_telroi import conf
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.transactions import write_alias
 
 MEMORY = "_telroi_phone_record"
@@ -93,6 +94,7 @@ def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
     return VerifiedPhone.objects.using(write_alias()).filter(user_id=user.pk).order_by("-verified_at", "-pk")
 
 
+@quiet_arguments("number")
 def forget_phone(user: AbstractBaseUser, number: str) -> int:
     """Take a number (E.164) from the user, for every purpose. Returns how many verifications were forgotten."""
     forget_record(user)

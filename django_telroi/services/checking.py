@@ -18,6 +18,7 @@ from django_telroi.domain.codes import clean_code
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record
 from django_telroi.services.answers import ask
 from django_telroi.services.attempts import find_attempt, not_found_if_erased, settle_overdue, was_rung_since
@@ -31,6 +32,7 @@ from django_telroi.services.transactions import refuse_callers_transaction, repe
 logger = logging.getLogger("django_telroi")
 
 
+@quiet_arguments("code")
 @sensitive_variables()
 def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | None = None) -> CheckResult:
     """Judge what a person typed. Whatever they may do wrong comes back as an outcome.

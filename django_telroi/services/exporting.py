@@ -13,12 +13,14 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.phone import parse_phone
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.transactions import write_alias
 
 INNER = frozenset({"version", "doubt_digest", "digest"})
 """What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def export_number(number: str) -> dict[str, Any]:
     """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, ProofRejected
 from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.transactions import write_alias
@@ -46,6 +47,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
     return proof_of(attempt, now=now)
 
 
+@quiet_arguments("token")
 @sensitive_variables()
 def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     """The number (E.164) that ``token`` proves for ``purpose``; it stays unspent.
@@ -56,6 +58,7 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     return _proven(token, purpose=purpose, now=now).number
 
 
+@quiet_arguments("token")
 @sensitive_variables()
 def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
     """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.

@@ -16,6 +16,7 @@ from django_telroi import conf
 from django_telroi.domain.phone import Phone, parse_phone
 from django_telroi.domain.policy import DAY, current_limit, used_in
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.claims import Overtaken
 from django_telroi.services.pauses import control_row
 from django_telroi.services.state import State, read_state
@@ -28,6 +29,7 @@ LONGEST_REASON = 200
 Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
@@ -45,6 +47,7 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
     return _change(number, block, kind=EventKind.NUMBER_BLOCKED, actor=actor, detail=reason, now=now)
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let this number be rung again, within its limits. Raises InvalidNumber."""
@@ -55,6 +58,7 @@ def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> P
     return _change(number, unblock, kind=EventKind.NUMBER_UNBLOCKED, actor=actor, now=now)
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
@@ -65,6 +69,7 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
     return _change(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let the calls of the last day not count any more. A hold of Telroi's stays."""
@@ -75,6 +80,7 @@ def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> P
     return _change(number, forgive, kind=EventKind.WINDOW_FORGIVEN, actor=actor, now=now)
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
     """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.

@@ -30,6 +30,7 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import VerificationAttempt
+from django_telroi.quiet import quiet_arguments
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.claims import AlreadyStarted, Overtaken, Request, claim_start, new_attempt
 from django_telroi.services.patience import LONGEST_WAIT, Patience
@@ -50,6 +51,7 @@ LONGEST_PURPOSE = 64
 LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
 
 
+@quiet_arguments("number")
 @sensitive_variables()
 def start_verification(
     number: str,

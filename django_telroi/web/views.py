@@ -18,6 +18,7 @@ from django_telroi import services
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
+from django_telroi.quiet import Quiet
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.web.cards import Place, goal_of, page_url
 from django_telroi.web.flow import LONGEST_TYPED, Flow, Notice, notice_of, save_now, session_of, take_notice
@@ -54,7 +55,7 @@ class StartView(PhonePage):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         before = replace(self.flow, next=self.ticket.next)
         form = self.form_class(request.POST)
-        typed = {name: request.POST.get(name, "")[:LONGEST_TYPED] for name in form.fields}
+        typed = {name: Quiet(request.POST.get(name, "")[:LONGEST_TYPED]) for name in form.fields}
         if not form.is_valid():
             code = InvalidNumber.code if "number" in form.errors else ""
             return self.refuse(before, Notice("number", code, typed=typed))

@@ -11,8 +11,8 @@ from types import TracebackType
 import pytest
 
 from django_telroi.client import OtpCall, TelroiClient
-from django_telroi.client.quiet import Quiet, QuietBytes
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
+from django_telroi.quiet import Quiet, QuietBytes
 from tests.client.conftest import KEY
 from tests.client.wire import Server, answering, call_to, once, placing, reply
 

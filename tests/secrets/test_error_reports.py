@@ -1,0 +1,111 @@
+"""An error that nobody foresaw, at each statement of each thing that can be asked: its report holds no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.errors import TelroiError
+from django_telroi.models import VerificationAttempt
+from django_telroi.simulator import Simulator
+from tests.rest.world import PhoneApi
+from tests.secrets.canaries import Canaries
+from tests.secrets.reporting import report
+from tests.services.world import NUMBER, database_gone
+from tests.web.visitor import Visitor
+
+pytestmark = pytest.mark.django_db
+
+SPELLED = "+234 802 987 6543"
+
+
+class UnforeseenError(Exception):
+    """A bug that nobody saw coming."""
+
+
+@dataclass
+class Asked:
+    """An attempt, the code that was read out, two people at their browsers and one at the API."""
+
+    attempt: VerificationAttempt
+    code: str
+    user: User
+    visitor: Visitor
+    newcomer: Visitor
+    api: PhoneApi
+
+
+ASK: dict[str, Callable[[Asked], object]] = {
+    "start": lambda asked: services.start_verification(SPELLED),
+    "start by name": lambda asked: services.start_verification(number=SPELLED, user=asked.user, purpose=""),
+    "start with an id": lambda asked: services.start_verification(NUMBER, attempt_uuid=asked.attempt.uuid),
+    "call again": lambda asked: services.call_again(asked.attempt.uuid),
+    "check": lambda asked: services.check_code(asked.attempt.uuid, f"{asked.code[:3]} {asked.code[3:]}"),
+    "check by name": lambda asked: services.check_code(attempt_uuid=asked.attempt.uuid, code=asked.code),
+    "follow": lambda asked: services.follow(asked.attempt.uuid),
+    "cancel": lambda asked: services.cancel_verification(asked.attempt.uuid),
+    "place": lambda asked: services.place_call(asked.attempt.pk),
+    "block": lambda asked: services.block_number(NUMBER, reason="", actor="grace"),
+    "unblock": lambda asked: services.unblock_number(NUMBER, actor="grace"),
+    "release": lambda asked: services.release_hold(NUMBER, actor="grace"),
+    "forgive": lambda asked: services.forgive_window(NUMBER, actor="grace"),
+    "erase": lambda asked: services.erase_number(NUMBER, actor="grace"),
+    "export": lambda asked: services.export_number(NUMBER),
+    "forget": lambda asked: services.forget_phone(asked.user, NUMBER),
+    "purge": lambda asked: services.purge(),
+    "page, number": lambda asked: asked.newcomer.presses("Call me", number=SPELLED),
+    "page, code": lambda asked: asked.visitor.presses("Verify", code=asked.code),
+    "api, number": lambda asked: asked.api.start(SPELLED),
+    "api, code": lambda asked: asked.api.check(asked.attempt.uuid, asked.code),
+    "api, follow": lambda asked: asked.api.follow(asked.attempt.uuid),
+}
+
+
+@pytest.fixture
+def asked(telroi: Simulator, canaries: Canaries, ada: User, request: pytest.FixtureRequest) -> Asked:
+    visitor, newcomer = Visitor(Client()), Visitor(Client())
+    if "page" in request.node.callspec.id:
+        newcomer.opens("/phone/")
+        visitor.opens("/phone/").presses("Call me", number=NUMBER)
+    else:
+        services.start_verification(NUMBER)
+    attempt = VerificationAttempt.objects.get()
+    code = telroi.last_code_for(NUMBER)
+    canaries.typed.add(f"{code[:3]} {code[3:]}")
+    return Asked(attempt, code, ada, visitor, newcomer, PhoneApi())
+
+
+@pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
+@pytest.mark.parametrize("after", range(5))
+def test_an_unforeseen_error_tells_no_secret(
+    asked: Asked, canaries: Canaries, ask: Callable[[Asked], object], after: int
+) -> None:
+    status = "queued" if ask is ASK["place"] else "placed"
+    VerificationAttempt.objects.update(status=status)
+
+    told = ""
+    try:
+        with database_gone(after=after, error=UnforeseenError):
+            ask(asked)
+    except (UnforeseenError, TelroiError) as error:
+        told = report(error)
+
+    assert canaries.lines_with(told) == []
+
+
+class TestTheReport:
+    """Would show it: a test that cannot fail proves nothing."""
+
+    def test_of_a_function_that_is_careless(self, canaries: Canaries) -> None:
+        names: dict[str, Callable[[str], None]] = {}
+        exec(compile("def careless(number):\n    raise ValueError(1)", "site.py", "exec"), names)
+
+        with pytest.raises(ValueError, match="1") as caught:
+            names["careless"](NUMBER)
+
+        assert len(canaries.lines_with(report(caught.value))) == 1
