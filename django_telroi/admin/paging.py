@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
+
+from django_telroi.admin.lists import CheapList
 
 FARTHEST_ROW = 10_000
 """How far back pages go. To skip rows the database reads them; a filter or the export leads further."""
@@ -44,19 +45,17 @@ class UncountedChangeList(ChangeList):
         self.paginator = Paginator(range(reachable), self.list_per_page)
 
 
-class UncountedList:
-    """A list in the order that an index has: it cannot be sorted otherwise, and no choice of a filter is counted."""
-
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    sortable_by: Sequence[str] = ()
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return UncountedChangeList
-
-
 class FixedOrderChangeList(UncountedChangeList):
     """An uncounted list that no address sorts by one of its columns."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         return list(self.model_admin.get_ordering(request))
+
+
+class UncountedList(CheapList):
+    """A list in the one order that its indexes have."""
+
+    sortable_by = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return FixedOrderChangeList

@@ -13,7 +13,6 @@ JOINERS = "\u200c\u200d"
 """Signs of no width that Persian, Hindi and emoji are spelled with."""
 
 LONGEST_NAME = 80
-FORMULA_STARTS = frozenset("=+-@\t\r\n|%＝＋－＠﹢﹣﹦﹫−")
 FEWEST_DIGITS = 7
 """Of a number that is worth hiding."""
 
@@ -43,9 +42,3 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
         return mask(number)
     shortened = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
     return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), shortened)
-
-
-def cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula, and that stays in its line."""
-    text = "" if value is None else plain(value)
-    return f"'{text}" if text[:1] in FORMULA_STARTS and text else text

@@ -2,22 +2,116 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.sites import AdminSite
+from django.contrib.auth import get_user_model
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.admin.readonly import ReadOnly, on_one_line
-from django_telroi.models import VerifiedPhone
+from django_telroi.admin import marks
+from django_telroi.admin.chips import moment_mark, moment_words
+from django_telroi.admin.filters import PurposeFilter
+from django_telroi.admin.links import address_of, linked
+from django_telroi.admin.paging import FixedOrderChangeList, UncountedList
+from django_telroi.admin.plain import user_name
+from django_telroi.admin.readonly import ReadOnly, masked_mark
+from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+
+MOST_FOUND = 500
 
 
-class VerifiedPhoneAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who answered which number."""
+def find_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -> None:
+    """Set what the columns of this row lead to: they are not told who asks."""
+    urls = {
+        "number_url": address_of(PhoneNumber, getattr(phone, "phone_pk", None), site=site, request=request),
+        "attempt_url": address_of(VerificationAttempt, phone.attempt_id, site=site, request=request),
+    }
+    vars(phone).update(urls)
 
-    list_display = ("user", "masked", "purpose", "verified_at")
-    fields = ("user", "masked", "purpose", "verified_at", "attempt")
+
+class VerifiedChangeList(FixedOrderChangeList):
+    """Knows for each row which pages it may lead to."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        for phone in self.result_list:
+            find_links(phone, site=self.model_admin.admin_site, request=request)
+
+
+class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
+    """Who answered which number, the newest first."""
+
+    list_display = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
+    list_filter = (FoundFilter, PurposeFilter)
     list_select_related = ("user",)
+    fields = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
     ordering = ("-id",)
-    show_full_result_count = False
+    posted_search_help = _("A full number, its last four digits, or a user.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[VerifiedPhone]:
+        """With the id of the number's own row, which is what links go by: a record has the number, and no row of it."""
+        rows: QuerySet[VerifiedPhone] = super().get_queryset(request)
+        ids = PhoneNumber.objects.filter(number=OuterRef("number")).values("pk")
+        return rows.annotate(phone_pk=Subquery(ids))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[VerifiedChangeList]:
+        return VerifiedChangeList
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - as Django calls it
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            find_links(obj, site=self.admin_site, request=request)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @sensitive_variables()
+    def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
+        """By the rows' own ids: what narrows a list is kept in the session, where no number belongs."""
+        rows = VerifiedPhone.objects.all()
+        if phone := number_in(term):
+            return _narrowed(str(phone), rows.filter(number=phone.number))
+        if last4 := last_digits_in(term):
+            numbers = PhoneNumber.objects.filter(last4=last4).values("number")
+            return _narrowed(gettext("ends in %(digits)s") % {"digits": last4}, rows.filter(number__in=numbers))
+        users = get_user_model()
+        user = users._default_manager.filter(**{users.USERNAME_FIELD: term}).first()
+        return Narrowing(user_name(user), {"user": str(user.pk)}) if user else None
+
+    @admin.display(description=_("user"))
+    def who(self, phone: VerifiedPhone) -> SafeString:
+        return linked(user_name(phone.user, number=phone.number), "")
 
     @admin.display(description=_("number"))
-    def masked(self, phone: VerifiedPhone) -> str:
-        return on_one_line(phone.number)
+    def number_link(self, phone: VerifiedPhone) -> SafeString:
+        return linked(masked_mark(phone.number), getattr(phone, "number_url", ""))
+
+    @admin.display(description=_("purpose"), empty_value="–")
+    def purpose_mark(self, phone: VerifiedPhone) -> SafeString | None:
+        return marks.purpose_link(phone.purpose) if phone.purpose else None
+
+    @admin.display(description=_("verified"))
+    def verified(self, phone: VerifiedPhone) -> SafeString:
+        return moment_mark(phone.verified_at, moment_words(phone.verified_at, now=timezone.now()))
+
+    @admin.display(description=_("attempt"), empty_value="–")
+    def attempt_link(self, phone: VerifiedPhone) -> SafeString | None:
+        return linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else None
+
+
+def _narrowed(words: str, rows: QuerySet[VerifiedPhone]) -> Narrowing | None:
+    found = list(rows.order_by("-id").values_list("pk", flat=True)[:MOST_FOUND])
+    return Narrowing(words, {"pk__in": found}) if found else None

@@ -16,6 +16,7 @@ from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
+from django_telroi.services.transactions import write_alias
 
 
 def owner_id(user: AbstractBaseUser | None) -> Any:
@@ -67,6 +68,14 @@ def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -
     while fields := overdue_move(attempt, now=now):
         if not _settle(attempt, fields, now=now, using=using):
             attempt.refresh_from_db(using=using)
+
+
+def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
+    """Settle what is overdue of the attempt with this primary key, whoever's it is: for staff, before they read it."""
+    using = write_alias()
+    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
+    if attempt is not None:
+        settle_overdue(attempt, now=now or attempt.read_at, using=using)
 
 
 def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:

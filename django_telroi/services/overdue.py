@@ -51,6 +51,14 @@ def stands_at(status: Status, *, now: datetime) -> Q:
     return matches
 
 
+def fails_with(error_code: str, *, now: datetime) -> Q:
+    """The rows with this error by ``now``, those included that nobody has written down as such."""
+    unwritten = {ErrorCode.DEADLINE: Status.QUEUED, ErrorCode.LEASE_ENDED: Status.DIALING}
+    before = unwritten.get(error_code)  # type: ignore[call-overload]
+    matches = Q(error_code=error_code)
+    return matches | Q(status=before) & _is_overdue(before, now) if before else matches
+
+
 _OVERDUE_FROM = (Status.QUEUED, Status.DIALING, Status.PLACED, Status.UNKNOWN)
 
 

@@ -10,7 +10,8 @@ import pytest
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts import settle_overdue
-from django_telroi.services.overdue import show_as_it_stands, stands_at
+from django_telroi.services.overdue import fails_with, show_as_it_stands, stands_at
+from django_telroi.services.verdicts import ErrorCode
 from tests.services.world import NUMBER
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,16 @@ def test_no_row_is_listed_twice(rows: list[VerificationAttempt]) -> None:
     listed = [pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(stands_at(status, now=NOW)))]
 
     assert sorted(listed) == sorted(row.pk for row in rows)
+
+
+def test_a_list_knows_the_errors_that_nobody_wrote_down(rows: list[VerificationAttempt]) -> None:
+    by_row = {row.pk: show_as_it_stands(row, now=NOW).error_code for row in rows}
+
+    listed = {
+        pk: code for code in ErrorCode for pk in _keys(VerificationAttempt.objects.filter(fails_with(code, now=NOW)))
+    }
+
+    assert listed == {pk: code for pk, code in by_row.items() if code}
 
 
 def test_settling_writes_what_was_shown_before(rows: list[VerificationAttempt]) -> None:

@@ -1,0 +1,206 @@
+"""Filters whose choices cost no query, over columns that have an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import phonenumbers
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_telroi import conf
+from django_telroi.admin.chips import flag
+from django_telroi.admin.meanings import ERROR_NAMES
+from django_telroi.admin.plain import plain
+from django_telroi.domain.states import Status
+from django_telroi.models.attempts import STATUS_NAMES
+from django_telroi.services.overdue import fails_with, stands_at
+
+Choice = tuple[str, str]
+
+
+class ChoiceFilter(admin.SimpleListFilter):
+    """Choices that are known without a look at the table. What is chosen is always among them, so that it shows."""
+
+    def offered(self) -> list[Choice]:
+        raise NotImplementedError
+
+    def matching(self, value: str) -> Q:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Choice]:
+        offered, chosen = self.offered(), self.value()
+        unknown = chosen is not None and chosen not in {value for value, _words in offered}
+        return [*offered, (chosen, plain(chosen))] if unknown and chosen is not None else offered
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What makes no sense finds nothing: better than all, which would look like an answer."""
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        try:
+            return queryset.filter(self.matching(chosen))
+        except ValueError:
+            return queryset.none()
+
+
+class FormFilter(ChoiceFilter):
+    """Choices as links, and a field for a value that is not among them."""
+
+    template = "admin/django_telroi/form_filter.html"
+    field_type = ""
+    field_label: str | Promise = ""
+
+    def options(self) -> list[Choice]:
+        """What a ``<select>`` offers."""
+        return []
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        yield from super().choices(changelist)
+        # The template stops at it: the form's part of the filter, with everything else that is chosen.
+        kept = [(name, each) for name, each in _kept(changelist.filter_params) if name != self.parameter_name]
+        yield {"form": self, "kept": kept, "value": self.value() or "", "options": self.options()}
+
+
+def _kept(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, values in params.items():
+        for value in values if isinstance(values, list) else [values]:
+            yield name, value
+
+
+class LinkedFilter(ChoiceFilter):
+    """Shown only where a link narrowed the list to one number."""
+
+    title = gettext_lazy("number")
+    parameter_name = "phone__id__exact"
+
+    def offered(self) -> list[Choice]:
+        return [] if self.value() is None else [(str(self.value()), _("one number"))]
+
+    def matching(self, value: str) -> Q:
+        return Q(phone__id=int(value)) if value.isdecimal() and len(value) < 19 else Q(pk__in=())
+
+
+class StatusFilter(ChoiceFilter):
+    """By what attempts have become, whether somebody wrote it down or not."""
+
+    title = gettext_lazy("status")
+    parameter_name = "status__exact"
+
+    def offered(self) -> list[Choice]:
+        return [(status.value, str(name)) for status, name in STATUS_NAMES.items()]
+
+    def matching(self, value: str) -> Q:
+        return stands_at(Status(value), now=timezone.now())
+
+
+class ErrorFilter(ChoiceFilter):
+    title = gettext_lazy("error")
+    parameter_name = "error_code__exact"
+
+    def offered(self) -> list[Choice]:
+        return [(str(code), str(name)) for code, name in ERROR_NAMES.items()]
+
+    def matching(self, value: str) -> Q:
+        return fails_with(value, now=timezone.now())
+
+
+class PurposeFilter(ChoiceFilter):
+    """The purposes of the setting; a row's own purpose leads to the others."""
+
+    title = gettext_lazy("purpose")
+    parameter_name = "purpose__exact"
+
+    def offered(self) -> list[Choice]:
+        purposes = conf.purposes()
+        return [(purpose, purpose_name(purpose)) for purpose in purposes] if len(purposes) > 1 else []
+
+    def matching(self, value: str) -> Q:
+        return Q(purpose=value)
+
+
+def purpose_name(purpose: str) -> str:
+    return plain(purpose) or _("none")
+
+
+class RegionFilter(FormFilter):
+    """A row's own region leads to it; the field offers the regions that the site calls."""
+
+    title = gettext_lazy("region")
+    parameter_name = "region__exact"
+    field_type = "select"
+    field_label = gettext_lazy("Region")
+
+    def offered(self) -> list[Choice]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def options(self) -> list[Choice]:
+        allowed = conf.calling_rules().allowed_regions
+        regions = sorted(phonenumbers.SUPPORTED_REGIONS if allowed is None else allowed)
+        return [(region, f"{flag(region)} {region}") for region in regions]
+
+    def matching(self, value: str) -> Q:
+        return Q(region=value)
+
+
+class ModeFilter(ChoiceFilter):
+    """Which kind of key placed the call."""
+
+    title = gettext_lazy("live or test")
+    parameter_name = "livemode__exact"
+
+    def offered(self) -> list[Choice]:
+        return [("1", _("live")), ("0", _("test key"))]
+
+    def matching(self, value: str) -> Q:
+        return Q(livemode={"1": True, "0": False}[value]) if value in {"0", "1"} else Q(pk__in=())
+
+
+class DayFilter(FormFilter):
+    """Whole days in the active time zone, as a range of moments: no function stands before the column."""
+
+    title = gettext_lazy("day")
+    parameter_name = "day"
+    field_type = "date"
+    field_label = gettext_lazy("Day")
+
+    def offered(self) -> list[Choice]:
+        return [
+            ("today", _("today")),
+            ("yesterday", _("yesterday")),
+            ("week", _("last 7 days")),
+        ]
+
+    def matching(self, value: str) -> Q:
+        first, last = _days(value, today=timezone.localdate())
+        return Q(created_at__gte=_midnight(first), created_at__lt=_midnight(last + timedelta(days=1)))
+
+
+def _days(value: str, *, today: date) -> tuple[date, date]:
+    """The first and the last of the days that are meant. Raises ValueError."""
+    named = {
+        "today": (today, today),
+        "yesterday": (today - timedelta(days=1), today - timedelta(days=1)),
+        "week": (today - timedelta(days=6), today),
+    }
+    if value in named:
+        return named[value]
+    day = date.fromisoformat(value)
+    if not 2000 <= day.year <= 2999:  # no zone and no database has trouble with these
+        raise ValueError
+    return day, day
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())

@@ -1,0 +1,147 @@
+"""The page of one attempt: how it stands, what that means, its facts and its timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.admin.sites import AdminSite
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_telroi.admin import marks
+from django_telroi.admin.chips import region_mark
+from django_telroi.admin.links import address_of, linked
+from django_telroi.admin.meanings import Meaning, error_name, meaning_of
+from django_telroi.admin.plain import plain, user_name
+from django_telroi.admin.readonly import masked_mark
+from django_telroi.admin.timeline import Entry, Neighbours, distance, timeline
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
+
+MOST_EVENTS = 500
+SWITCH = (EventKind.CALLS_STOPPED, EventKind.CALLS_RESUMED)
+MODES: dict[bool | None, str | Promise] = {True: gettext_lazy("live"), False: gettext_lazy("test key"), None: ""}
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry of the timeline as it is shown."""
+
+    entry: Entry
+    time: str
+    distance: str
+    who: str
+    where: str
+    said: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that the page shows."""
+
+    chip: SafeString
+    error: str
+    meaning: Meaning
+    facts: list[tuple[str | Promise, str]]
+    lines: list[Line]
+
+
+def story_of(attempt: VerificationAttempt, *, site: AdminSite, request: HttpRequest) -> Story:
+    requester = user_name(attempt.user, number=attempt.number)
+    entries = timeline(attempt, _events(attempt), requester=requester, neighbours=_neighbours(attempt))
+    return Story(
+        chip=marks.status_chip(attempt),
+        error=plain(error_name(attempt.error_code)),
+        meaning=meaning_of(attempt),
+        facts=[(label, value) for label, value in _facts(attempt, requester, site, request) if value],
+        lines=[_line(entry, site, request) for entry in entries],
+    )
+
+
+def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
+    """The attempt's own, and what staff did to its number and to all calls while it lived."""
+    end = max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
+    meanwhile = Q(at__gte=attempt.created_at, at__lte=end)
+    of_number = Q(phone__number=attempt.number, attempt=None) & meanwhile
+    events = AttemptEvent.objects.all()
+    found = (
+        events.filter(attempt=attempt),
+        events.filter(of_number),
+        events.filter(meanwhile, kind__in=SWITCH, attempt=None, phone=None),
+    )
+    return [event for rows in found for event in rows.order_by("id")[:MOST_EVENTS]]
+
+
+def _neighbours(attempt: VerificationAttempt) -> Neighbours:
+    """A call that replaces another is requested in the very moment in which the other one closes."""
+    others = VerificationAttempt.objects.filter(phone__number=attempt.number).exclude(pk=attempt.pk)
+    before = others.filter(status=Status.SUPERSEDED, closed_at=attempt.created_at, created_at__lte=attempt.created_at)
+    return Neighbours(before=_newest(before), after=_successor(attempt))
+
+
+def _successor(attempt: VerificationAttempt) -> int | None:
+    if attempt.status != Status.SUPERSEDED or attempt.closed_at is None:
+        return None
+    later = VerificationAttempt.objects.filter(phone__number=attempt.number, created_at__gte=attempt.created_at)
+    later = later.filter(Q(created_at__gt=attempt.created_at) | Q(pk__gt=attempt.pk)).exclude(pk=attempt.pk)
+    exactly = later.filter(created_at=attempt.closed_at).order_by("id").values_list("pk", flat=True).first()
+    return exactly or later.order_by("created_at", "id").values_list("pk", flat=True).first()
+
+
+def _newest(rows: QuerySet[VerificationAttempt]) -> int | None:
+    return rows.order_by("-id").values_list("pk", flat=True).first()
+
+
+def _facts(
+    attempt: VerificationAttempt, requester: str, site: AdminSite, request: HttpRequest
+) -> Iterator[tuple[str | Promise, str]]:
+    number = address_of(PhoneNumber, attempt.phone.pk, site=site, request=request)
+    user = address_of(get_user_model(), attempt.user_id, site=site, request=request)
+    yield _("number"), linked(masked_mark(attempt.number), number)
+    yield _("region"), region_mark(attempt.region) if attempt.region else ""
+    yield _("user"), linked(requester, user) if requester else ""
+    yield _("requester's address"), plain(attempt.requester_ip or "")
+    yield _("purpose"), linked(plain(attempt.purpose), "") if attempt.purpose else ""
+    yield _("tries"), marks.tries(attempt)
+    yield _("dispatch"), str(attempt.get_dispatch_display())
+    yield _("live or test"), str(MODES[attempt.livemode])
+    yield _("language"), plain(attempt.language)
+    yield _("code valid until"), _moment(attempt.expires_at)
+    yield _("Telroi's id"), _id(attempt.telroi_id or "")
+    yield _("public id"), _id(str(attempt.uuid))
+
+
+def _id(text: str) -> SafeString | str:
+    return format_html('<code class="telroi-id" dir="ltr">{}</code>', plain(text)) if text else ""
+
+
+def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> Line:
+    other = entry.attempt_id
+    return Line(
+        entry=entry,
+        time=_moment(entry.at),
+        distance=distance(entry.after),
+        who=plain(entry.who),
+        where=plain(entry.where),
+        said=plain(entry.said),
+        note=plain(entry.note),
+        url=address_of(VerificationAttempt, other, site=site, request=request) if other else "",
+    )
+
+
+def _moment(moment: datetime) -> str:
+    """To the second: what happened at once must not look far apart, nor the other way round."""
+    then = timezone.localtime(moment)
+    return f"{date_format(then, 'DATE_FORMAT')} {then:%H:%M:%S}"
