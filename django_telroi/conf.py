@@ -51,6 +51,7 @@ DEFAULTS: Mapping[str, object] = {
     "PURPOSES": ("",),
     "ONE_ACCOUNT_PER_NUMBER": False,
     "RETENTION_DAYS": 90,
+    "WEBHOOK_SECRETS": (),
     "SUCCESS_URL": None,
 }
 
@@ -207,6 +208,14 @@ def retention() -> timedelta | None:
     if days > MOST_DAYS:
         raise _wrong("RETENTION_DAYS", f"a whole number from 1 to {MOST_DAYS}, or None")
     return timedelta(days=days)
+
+
+def webhook_secrets() -> list[str]:
+    """What Telroi may sign its webhooks with: several while one takes over from another.
+
+    An empty one is none. Anybody can sign with nothing, and it is what splitting an unset environment variable gives.
+    """
+    return [secret.strip() for secret in _texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
 def success_url() -> str | None:

@@ -212,7 +212,14 @@ class InsideTransaction(TelroiError):
 
 
 class SignatureRejected(TelroiError):
-    """A webhook that Telroi did not sign."""
+    """A webhook that Telroi did not sign.
+
+    ``reason`` is for the log, never for whoever sent it: ``unsigned``, ``wrong_signature`` or ``no_secret``.
+    """
+
+    def __init__(self, reason: str = "wrong_signature") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ProofRejected(TelroiError):

@@ -9,4 +9,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("phone/", include("django_telroi.urls")),
     path("api/phone/", include("django_telroi.rest.urls")),
+    path("telroi/", include("django_telroi.webhooks.urls")),
 ]

@@ -32,6 +32,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.purposes,
     conf.one_account_per_number,
     conf.retention,
+    conf.webhook_secrets,
     conf.success_url,
 )
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from django_telroi.client.fields import count, flag, moment, word
 from django_telroi.client.strict_json import JSON
 from django_telroi.errors import ApiError, ApiOutcomeUnknown
 
 # A UUID, or "otp_test_…" from a test key.
 USABLE_ID = re.compile(r"[\x21-\x7e]{1,64}")
-WORD = re.compile(r"[a-z][a-z_]{0,31}")
-LONGEST_TIMESTAMP = 40
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
     return OtpCall(
         id=call_id,
         to=to,
-        status=_word(reply.get("status")) or "",
-        livemode=_flag(reply.get("livemode")),
-        expires_at=_moment(reply.get("expires_at")),
-        verification=_word(reply.get("verification")),
+        status=word(reply.get("status")) or "",
+        livemode=flag(reply.get("livemode")),
+        expires_at=moment(reply.get("expires_at")),
+        verification=word(reply.get("verification")),
     )
 
 
@@ -82,14 +81,14 @@ def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
     """Telroi's judgement of a code."""
     if not isinstance(reply, dict):
         return ApiOutcomeUnknown("not an object")
-    status = _word(reply.get("status"))
+    status = word(reply.get("status"))
     if status is None:
         return ApiOutcomeUnknown("no status")
     return OtpCheck(
         status=status,
         verified=reply.get("verified") is True and status == "verified",
-        tries_left=_count(reply.get("attempts_left")),
-        livemode=_flag(reply.get("livemode")),
+        tries_left=count(reply.get("attempts_left")),
+        livemode=flag(reply.get("livemode")),
     )
 
 
@@ -107,27 +106,4 @@ def read_date(header: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(header or "").astimezone(UTC)
     except ValueError:
-        return None
-
-
-def _word(value: JSON) -> str | None:
-    return value if isinstance(value, str) and WORD.fullmatch(value) else None
-
-
-def _flag(value: JSON) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _count(value: JSON) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _moment(value: JSON) -> datetime | None:
-    """An ISO 8601 timestamp with its offset; one without says nothing."""
-    if not isinstance(value, str) or len(value) > LONGEST_TIMESTAMP:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
         return None

@@ -207,6 +207,7 @@ class Migration(migrations.Migration):
                             ("code_rejected", "wrong code"),
                             ("code_unjudged", "code not judged"),
                             ("late_reply", "late answer"),
+                            ("webhook", "Telroi's webhook"),
                             ("alert", "alert"),
                             ("number_blocked", "number blocked"),
                             ("number_unblocked", "number unblocked"),

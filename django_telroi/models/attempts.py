@@ -135,6 +135,7 @@ class EventKind(models.TextChoices):
     CODE_REJECTED = "code_rejected", _("wrong code")
     CODE_UNJUDGED = "code_unjudged", _("code not judged")
     LATE_REPLY = "late_reply", _("late answer")
+    WEBHOOK = "webhook", _("Telroi's webhook")
     ALERT = "alert", _("alert")
     NUMBER_BLOCKED = "number_blocked", _("number blocked")
     NUMBER_UNBLOCKED = "number_unblocked", _("number unblocked")

@@ -19,6 +19,7 @@ from django_telroi.services.outcomes import CheckOutcome, CheckResult
 from django_telroi.services.proofs import Proof, read_proof, redeem_proof
 from django_telroi.services.purging import Purged, purge
 from django_telroi.services.queued import place_call
+from django_telroi.services.receiving import EventEffect, record_event
 from django_telroi.services.staff import (
     block_number,
     call_control,
@@ -34,6 +35,7 @@ from django_telroi.services.starting import call_again, start_verification
 __all__ = [
     "CheckOutcome",
     "CheckResult",
+    "EventEffect",
     "PhoneRecord",
     "Proof",
     "Purged",
@@ -53,6 +55,7 @@ __all__ = [
     "place_call",
     "purge",
     "read_proof",
+    "record_event",
     "redeem_proof",
     "release_hold",
     "resume_calls",

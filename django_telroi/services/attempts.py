@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError
+from django.db.models import Q
 
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
@@ -17,6 +18,7 @@ from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
 from django_telroi.services.transactions import write_alias
+from django_telroi.services.verdicts import ErrorCode
 
 
 def owner_id(user: AbstractBaseUser | None) -> Any:
@@ -87,11 +89,14 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
 
 
 def was_rung_since(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether a newer call went to the number: without an id, Telroi judges a code by the newest call alone."""
+    """Whether a newer call went to the number: without an id, Telroi judges a code by the newest call alone.
+
+    Even by one that failed at the carrier, for Telroi stored that too.
+    """
     newer = VerificationAttempt.objects.using(using).filter(
         phone__number=attempt.number, dialed_at__gt=attempt.dialed_at
     )
-    return newer.exclude(status=Status.FAILED).exists()
+    return newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED).exists()
 
 
 def _uuid(value: UUID | str) -> UUID:

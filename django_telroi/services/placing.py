@@ -92,10 +92,28 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
         _settle_refused(attempt, NOBODY_KNOWS, now=now, key_digest="", using=using)
         return
     if not moved:
-        _note_late_reply(attempt, call.id, using=using)
+        if not _complete_reported(attempt, call, expires_at=expires_at, using=using):
+            _note_late_reply(attempt, call.id, using=using)
         return
     logger.info("call_placed attempt=%s", attempt.pk)
     send_after_commit(signals.call_placed, attempt, using=using)
+
+
+def _complete_reported(attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, using: str) -> bool:
+    """Telroi's webhook was faster than its answer and has moved the row: add what only the answer tells.
+
+    The answer is surely about this call, and its id holds even where the webhook brought another one.
+    """
+    reported = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.PLACED)
+    fields = {"telroi_id": call.id, "livemode": call.livemode, "expires_at": expires_at, "due_at": expires_at}
+    try:
+        with lone_statement(using):
+            is_reported = bool(reported.update(**fields))
+    except IntegrityError:
+        return False
+    if is_reported:
+        attempt.refresh_from_db(using=using)
+    return is_reported
 
 
 def _settle_refused(

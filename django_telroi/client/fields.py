@@ -1,0 +1,34 @@
+"""One field of what Telroi says, or None if it is not what it should be."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from django_telroi.client.strict_json import JSON
+
+WORD = re.compile(r"[a-z][a-z_]{0,31}")
+LONGEST_TIMESTAMP = 40
+
+
+def word(value: JSON) -> str | None:
+    return value if isinstance(value, str) and WORD.fullmatch(value) else None
+
+
+def flag(value: JSON) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def count(value: JSON) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def moment(value: JSON) -> datetime | None:
+    """An ISO 8601 timestamp with its offset; one without says nothing."""
+    if not isinstance(value, str) or len(value) > LONGEST_TIMESTAMP:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

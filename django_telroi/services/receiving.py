@@ -1,0 +1,169 @@
+"""What Telroi reports by itself: written down once, and used where a call's answer was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import signals
+from django_telroi.client.webhooks import WebhookEvent
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.attempts import settle_overdue
+from django_telroi.services.claims import Overtaken
+from django_telroi.services.matching import SETTLEABLE, attempt_of
+from django_telroi.services.moves import move, send_after_commit
+from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.verdicts import ErrorCode
+
+TOO_OLD = timedelta(hours=24)
+"""Telroi gives up after 85 minutes; what is much older was kept by somebody and sent again."""
+
+TIMES_TO_MATCH = 3
+"""An attempt may get its id, or be erased, between the look at it and the writing."""
+
+COMPLETED, FAILED, VERIFIED = "otp.completed", "otp.failed", "otp.verified"
+SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_failed}
+
+logger = logging.getLogger("django_telroi")
+
+
+class EventEffect(StrEnum):
+    """What became of an event."""
+
+    PLACED = "placed"
+    """It told that a call went out whose answer was lost."""
+    FAILED = "failed"
+    """It told that such a call did not."""
+    NOTED = "noted"
+    """It stands on the attempt's timeline, and changed nothing."""
+    UNMATCHED = "unmatched"
+    """It is about no attempt of this site, or could be about several."""
+    REPEATED = "repeated"
+    """It came before."""
+    TOO_OLD = "too_old"
+
+
+@sensitive_variables()
+def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
+    """Write down what Telroi reports, once, and let it settle a call that is ``dialing`` or ``unknown``.
+
+    It moves nothing else, and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been
+    authenticated. Order does not matter, and neither does how often it comes.
+    """
+    if event.created_at and event.created_at < (now or timezone.now()) - TOO_OLD:
+        effect, attempt = EventEffect.TOO_OLD, None
+    else:
+        effect, attempt = _record(event, now=now, using=write_alias())
+    logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
+    return effect
+
+
+def last_event_at() -> datetime | None:
+    """When the last webhook came that was written down; None if none ever did."""
+    events = AttemptEvent.objects.using(write_alias()).filter(kind=EventKind.WEBHOOK)
+    return events.order_by("-at").values_list("at", flat=True).first()
+
+
+def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
+    for times_left in reversed(range(TIMES_TO_MATCH)):
+        if AttemptEvent.objects.using(using).filter(digest=event.digest).exists():
+            break
+        attempt = attempt_of(event, using=using)
+        try:
+            return _settle(event, attempt, now=now, using=using) if attempt else _keep(event, now=now, using=using)
+        except (IntegrityError, Overtaken, VerificationAttempt.DoesNotExist):
+            # Mostly the same body at the same time, which the digest tells in the next round.
+            if not times_left:
+                raise
+    return EventEffect.REPEATED, None
+
+
+def _keep(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
+    """It belongs to no attempt. Its id is kept so that staff can ask Telroi; its number is nobody's business."""
+    write = partial(_note, event, None, words=event.id or "", now=now, using=using)
+    repeat_on_lock_error(write, using=using)
+    return EventEffect.UNMATCHED, None
+
+
+def _settle(
+    event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime | None, using: str
+) -> tuple[EventEffect, VerificationAttempt | None]:
+    now = now or attempt.read_at  # type: ignore[attr-defined]
+    settle_overdue(attempt, now=now, using=using)
+    moved = _moved_by(event, attempt, now=now) if attempt.status in SETTLEABLE else {}
+    write = partial(_write, event, attempt, moved, now=now, using=using)
+    if not repeat_on_lock_error(write, using=using):
+        return EventEffect.NOTED, attempt
+    status = Status(attempt.status)
+    send_after_commit(SIGNALS[status], attempt, using=using)
+    return EventEffect(status), attempt
+
+
+def _moved_by(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object]:
+    """What the event makes of a row whose outcome is open; nothing, where it settles nothing.
+
+    A call that failed has used up the number's limits all the same: Telroi reports only what it had stored, and counts
+    that itself.
+    """
+    if event.name == COMPLETED:
+        return {
+            "status": Status.PLACED,
+            "telroi_id": event.id,
+            "placed_at": now,
+            "due_at": attempt.expires_at,
+            "error_code": "",
+            "error_detail": "",
+        }
+    if event.name == FAILED:
+        return {
+            "status": Status.FAILED,
+            "telroi_id": event.id,
+            "closed_at": now,
+            "due_at": None,
+            "error_code": ErrorCode.CALL_FAILED,
+            "error_detail": event.reason,
+        }
+    return {}
+
+
+def _write(
+    event: WebhookEvent, attempt: VerificationAttempt, moved: Mapping[str, object], *, now: datetime, using: str
+) -> bool:
+    """The move and the event, or neither. Raises Overtaken where the row is not any more what it was.
+
+    The row is locked first, for the event's key to it would lock it too, and two of those wait for each other.
+    """
+    before = " ".join(filter(None, (attempt.status, attempt.error_code)))
+    with transaction.atomic(using=using):
+        if moved and not move(attempt, moved, from_=SETTLEABLE, using=using, telroi_id=attempt.telroi_id):
+            raise Overtaken
+        words = f"was {before}" if moved and event.name == COMPLETED else _words(event)
+        _note(event, attempt, words=words, now=now, using=using)
+    return bool(moved)
+
+
+def _note(
+    event: WebhookEvent, attempt: VerificationAttempt | None, *, words: str, now: datetime | None, using: str
+) -> None:
+    at = {} if now is None else {"at": now}
+    AttemptEvent.objects.using(using).create(
+        attempt_id=None if attempt is None else attempt.pk,
+        kind=EventKind.WEBHOOK,
+        detail=": ".join(filter(None, (event.name or "unreadable", words)))[:200],
+        digest=event.digest,
+        **at,
+    )
+
+
+def _words(event: WebhookEvent) -> str:
+    if event.name == VERIFIED and event.verified is not None:
+        return "right code" if event.verified else "wrong code"
+    return event.reason
