@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.utils import timezone
+
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
@@ -14,6 +16,7 @@ SETTLEABLE = frozenset({Status.DIALING, Status.UNKNOWN})
 
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
 """Less than the 60 s that Telroi keeps between two calls to a number, and so never long enough for another call."""
+NO_CLOCK_IS_SO_FAR_AHEAD = timedelta(days=1)
 
 
 def attempt_of(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
@@ -32,9 +35,9 @@ def _with_its_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | No
 
 def _without_an_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
     """Of two that it could be it is neither: a wrong id would have the code judged for another call."""
-    if event.id is None or event.to is None or event.created_at is None:
-        return None
     at = event.created_at
+    if event.id is None or event.to is None or at is None or at > timezone.now() + NO_CLOCK_IS_SO_FAR_AHEAD:
+        return None
     called = (
         VerificationAttempt.objects.using(using)
         .annotate(read_at=DbNow())
@@ -46,8 +49,8 @@ def _without_an_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | 
             created_at__gt=at - conf.code_ttl() - conf.queue_deadline(),  # where the index begins to read
         )
     )
-    rung = called.exclude(status__in=(Status.FAILED, Status.QUEUED))
-    candidates = [attempt for attempt in rung if _may_be_meant(attempt, at)]
+    rung = list(called.exclude(status__in=(Status.FAILED, Status.QUEUED)))
+    candidates = [attempt for attempt in rung if _may_be_meant(attempt, at)] or rung
     return candidates[0] if len(candidates) == 1 else None
 
 

@@ -83,6 +83,10 @@ class Telroi:
         """What the phone that rang last read out."""
         return [call["code"] for call in self._told("calls") if call["to"] == number][-1]
 
+    def id_of(self, number: str) -> str:
+        """Telroi's id of the call that rang last."""
+        return [call["id"] for call in self._told("calls") if call["to"] == number][-1]
+
     def throw(self, switch: str, **arguments: object) -> None:
         self._asked(switch, json.dumps(arguments).encode())
 

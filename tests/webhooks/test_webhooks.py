@@ -1,0 +1,244 @@
+"""The endpoint: who is heard, who is not, and what the answer is."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import InterfaceError, OperationalError
+from django.test import AsyncClient, Client, RequestFactory
+from django.urls import reverse
+from django.views.debug import ExceptionReporter
+
+from django_telroi import services
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.webhooks.bodies import LONGEST_BODY
+from django_telroi.webhooks.views import receive_webhook
+from tests.services.world import NUMBER, Heard, commit, database_gone
+from tests.webhooks.conftest import URL, Post
+from tests.webhooks.telroi import CALL_ID, SECRET, body_of, signed
+
+pytestmark = pytest.mark.django_db
+
+BODY = body_of("otp.verified")
+
+
+@pytest.fixture
+def lost() -> VerificationAttempt:
+    attempt = services.start_verification(NUMBER)
+    VerificationAttempt.objects.update(status=Status.UNKNOWN, telroi_id=None)
+    return attempt
+
+
+def stored() -> int:
+    return AttemptEvent.objects.filter(kind=EventKind.WEBHOOK).count()
+
+
+@pytest.mark.parametrize("url", [URL, URL + "/"])
+def test_it_answers_with_and_without_a_slash_and_never_by_a_redirect(
+    post: Post, lost: VerificationAttempt, url: str
+) -> None:
+    reply = post(body_of("otp.completed"), url=url)
+
+    lost.refresh_from_db()
+    assert (reply.status_code, reply.content, lost.status, lost.telroi_id) == (200, b"", "placed", CALL_ID)
+
+
+def test_its_address_can_be_reversed() -> None:
+    assert reverse("telroi-webhooks:webhook") == URL
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of("call.completed"),
+        body_of("otp.failed", id="nobody's"),
+        body_of("otp.completed", id=None, to="\u0000", status=[1]),
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b'{"event": "otp.completed", "event": "otp.failed"}',
+        b"null",
+        b" " * LONGEST_BODY,
+    ],
+    ids=range(10),
+)
+def test_whatever_telroi_signed_is_acknowledged(post: Post, body: bytes) -> None:
+    assert [post(body).status_code, post(body).status_code, stored()] == [200, 200, 1]
+
+
+def test_what_is_two_days_old_is_acknowledged_and_forgotten(post: Post) -> None:
+    body = b'{"event":"otp.completed","created_at":"2020-11-23T16:25:04.579Z","data":{}}'
+
+    assert (post(body).status_code, stored()) == (200, 0)
+
+
+FORGED: dict[str, dict[str, str]] = {
+    "unsigned": {},
+    "empty": {"telroi-signature": ""},
+    "zeros": {"telroi-signature": "0" * 64},
+    "other secret": signed(BODY, "whsec_other"),
+    "other body": signed(BODY + b" "),
+    "no secret": signed(BODY, ""),
+    "upper case": {"telroi-signature": signed(BODY)["telroi-signature"].upper()},
+    "not hex": {"telroi-signature": "g" * 64},
+    "not ascii": {"telroi-signature": "é" * 64},
+    "huge": {"telroi-signature": "a" * 1_000_000},
+    "other header": {"x-signature": signed(BODY)["telroi-signature"]},
+}
+
+
+@pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
+def test_who_did_not_sign_is_refused_without_a_reason(
+    post: Post, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "django_telroi"):
+        reply = post(BODY, headers)
+
+    assert (reply.status_code, reply.content, stored()) == (401, b"", 0)
+    [line] = [record.getMessage() for record in caplog.records if record.name == "django_telroi"]
+    assert line.startswith("webhook_refused status=401 reason=")
+    assert SECRET not in caplog.text
+    assert "whsec_" not in caplog.text
+
+
+@pytest.mark.parametrize("secrets", [None, [], [""], "whsec_as_a_string", [None], 5])
+def test_without_a_secret_nobody_is_heard(
+    post: Post, site: Any, secrets: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.TELROI = {} if secrets is None else {"WEBHOOK_SECRETS": secrets}
+
+    replies = [post(BODY), post(BODY, {}), post(BODY, signed(BODY, ""))]
+
+    assert {(reply.status_code, reply.content) for reply in replies} == {(503, b"")}
+    assert "reason=no_secret" in caplog.text
+    assert stored() == 0
+
+
+def test_a_secret_is_rotated_without_a_gap(post: Post, site: Any) -> None:
+    new = "whsec_new"
+    before, after = body_of("otp.verified", id="before"), body_of("otp.verified", id="after")
+
+    site.TELROI = {"WEBHOOK_SECRETS": [SECRET, new]}
+    assert [post(before).status_code, post(after, signed(after, new)).status_code] == [200, 200]
+    site.TELROI = {"WEBHOOK_SECRETS": [new]}
+    assert [post(before).status_code, post(after, signed(after, new)).status_code] == [401, 200]
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
+def test_only_a_post_is_taken(method: str) -> None:
+    reply = getattr(Client(), method)(URL, headers=signed(b""))
+
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
+
+
+def test_neither_login_nor_session_nor_csrf_stand_in_the_way(post: Post, site: Any) -> None:
+    site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    site.ATOMIC_REQUESTS = True
+
+    reply = post(BODY)
+
+    assert (reply.status_code, reply.cookies) == (200, {})
+    assert "Cookie" not in reply.headers.get("Vary", "")
+    assert receive_webhook.__dict__["_non_atomic_requests"] == {"default"}
+
+
+def request_with(stream: bytes, **environ: Any) -> WSGIRequest:
+    request = RequestFactory().generic("POST", URL, b"", headers=signed(BODY if stream in BODY else stream))
+    meta = {**request.META, "wsgi.input": io.BytesIO(stream), **environ}
+    return WSGIRequest({name: value for name, value in meta.items() if value is not None})
+
+
+LONG = b"x" * (LONGEST_BODY + 1)
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "status"),
+    [
+        (BODY, {"CONTENT_LENGTH": str(len(BODY))}, 200),
+        (BODY, {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 200),
+        (BODY, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}, 200),
+        (LONG, {"CONTENT_LENGTH": str(len(LONG))}, 413),
+        (LONG, {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 413),
+        (LONG, {"CONTENT_LENGTH": str(len(LONG) - 1)}, 401),
+        (BODY, {"CONTENT_LENGTH": str(10**12)}, 413),
+        (BODY, {"CONTENT_LENGTH": "9" * 5000}, 401),
+        (BODY[:-9], {"CONTENT_LENGTH": str(len(BODY))}, 401),
+        (BODY, {"CONTENT_LENGTH": None}, 401),
+        (BODY, {"CONTENT_LENGTH": "-5"}, 401),
+        (BODY, {"CONTENT_LENGTH": "²"}, 401),
+    ],
+)
+def test_no_more_than_64_kib_are_read_whatever_the_length_is_said_to_be(
+    stream: bytes, environ: dict[str, Any], status: int
+) -> None:
+    request = request_with(stream, **environ)
+
+    assert receive_webhook(request).status_code == status
+    if status == 413:
+        assert request.META["wsgi.input"].tell() <= LONGEST_BODY + 1
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_an_event_that_cannot_be_written_down_is_asked_for_again(
+    post: Post, lost: VerificationAttempt, heard: Heard, error: type[Exception], after: int
+) -> None:
+    body = body_of("otp.completed")
+    commit()
+    heard.told.clear()
+
+    with database_gone(after=after, error=error):
+        reply = post(body)
+
+    assert (reply.status_code, reply.content, stored(), heard.names.count("call_placed")) == (503, b"", 0, 0)
+    assert (post(body).status_code, stored(), heard.names.count("call_placed")) == (200, 1, 1)
+
+
+def test_it_answers_under_asgi() -> None:
+    post = async_to_sync(AsyncClient().post)
+
+    replies = [
+        post(URL, body, content_type="application/json", headers=headers)
+        for body, headers in ((BODY, signed(BODY)), (BODY, {}), (LONG, signed(LONG)))
+    ]
+
+    assert [reply.status_code for reply in replies] == [200, 401, 413]
+
+
+def test_no_error_page_and_no_log_tells_a_secret_or_a_number(
+    post: Post, site: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("django.db.backends").setLevel(logging.INFO)
+    pages = []
+    site.DEBUG = True
+
+    def fail(*values: Any, **options: Any) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr("django_telroi.services.receiving.attempt_of", fail)
+    body = body_of("otp.failed", reason=f"{NUMBER} is {SECRET[:10]}")
+    try:
+        post(body)
+    except AssertionError as error:
+        request = RequestFactory().post(URL, body, content_type="application/json", headers=signed(body))
+        pages.append(ExceptionReporter(request, type(error), error, error.__traceback__).get_traceback_html())
+    monkeypatch.undo()
+    post(body)
+    post(body, {})
+    logging.getLogger("django.db.backends").setLevel(logging.NOTSET)
+
+    [page] = pages
+    assert SECRET not in page
+    for record in caplog.records:
+        assert NUMBER[1:] not in record.getMessage()
+        assert SECRET not in record.getMessage()
+    assert "webhook event=otp.failed effect=unmatched attempt=None" in caplog.text
+    assert list(AttemptEvent.objects.values_list("detail", flat=True)) == [f"otp.failed: {CALL_ID}"]
