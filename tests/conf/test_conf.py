@@ -40,6 +40,7 @@ READERS = {
     "PURPOSES": conf.purposes,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
     "RETENTION_DAYS": conf.retention,
+    "WEBHOOK_SECRETS": conf.webhook_secrets,
     "SUCCESS_URL": conf.success_url,
 }
 CHOICES: list[tuple[str, Any, Any]] = [
@@ -74,6 +75,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
     ("RETENTION_DAYS", 1, timedelta(days=1)),
     ("RETENTION_DAYS", None, None),
+    ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
 ]
 TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL")
@@ -85,7 +87,7 @@ SECONDS = (
     "CODE_TTL_SECONDS",
 )
 COUNTS = ("KEY_REQUESTS_PER_MINUTE", "CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
-LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES")
+LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES", "WEBHOOK_SECRETS")
 FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER")
 
 WRONG: list[tuple[str, Any]] = [
