@@ -12,7 +12,8 @@ import pytest
 from django.db import connection, transaction
 
 from django_telroi import services
-from django_telroi.client import OtpCall
+from django_telroi.backends import Backend
+from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
@@ -218,11 +219,10 @@ def test_a_call_that_was_given_up_a_minute_ago_does_not(telroi: Simulator, lost:
     assert (again.status, again.telroi_id) == ("placed", OTHER_ID)
 
 
-class Answering:
-    """A backend during whose call Telroi's webhook arrives."""
+class Answering(Backend):
+    """During its call Telroi's webhook arrives."""
 
     rings = False
-    key_digest = ""
 
     def __init__(self, name: str, answer: OtpCall | Exception) -> None:
         self.name, self.answer = name, answer
@@ -232,6 +232,9 @@ class Answering:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        raise ApiOutcomeUnknown
 
 
 def answered(**changes: Any) -> OtpCall:
