@@ -11,7 +11,9 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 MOST_COUNTED = 10_000
 
@@ -59,6 +61,19 @@ class Tool:
     name: str = ""
 
 
+OVERVIEW = "django_telroi_phonenumber_overview"
+
+
+def overview_tools(request: HttpRequest, *, site: str) -> list[Tool]:
+    """The link to the overview, for whoever may see it; ``site`` is the name of the AdminSite."""
+    if not request.user.has_perm("django_telroi.view_overview"):
+        return []
+    try:
+        return [Tool(url=reverse(f"admin:{OVERVIEW}", current_app=site), label=_("Overview"), name="overview")]
+    except NoReverseMatch:
+        return []  # a site without the list of numbers has no overview
+
+
 class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
     """No full count, no counts beside filters, no way to ask for every row at once; and the marks' stylesheet."""
 
@@ -75,7 +90,7 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def list_tools(self, request: HttpRequest) -> list[Tool]:
         """Links beside the title, for whoever is asking."""
-        return []
+        return overview_tools(request, site=self.admin_site.name)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         tools = {"telroi_tools": self.list_tools(request)}

@@ -9,12 +9,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_telroi.admin.lists import CheapList
+from django_telroi.admin.overview import OverviewPages
 from django_telroi.admin.readonly import ReadOnly, on_one_line
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
 from django_telroi.models import PhoneNumber
 
 
-class PhoneNumberAdmin(ReadOnly, PostedSearch, CheapList):
+class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, CheapList):
     """Numbers and the state of their limits."""
 
     list_display = ("masked", "region", "limit", "next_call_at", "last_call_at", "blocked_at")
