@@ -88,12 +88,12 @@ ROUTER = OneDatabase()
 @contextmanager
 def site(databases: Sequence[str], simulator: Telroi) -> Iterator[None]:
     """Django with these databases, made for this run and dropped after it."""
-    with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder, ExitStack() as made:
+    with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder, ExitStack() as stack:
         settings.configure(
             SECRET_KEY="not a secret",
             USE_TZ=True,
             INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_telroi"],
-            DATABASES={"default": {}} | {name: _database(name, folder=Path(folder)) for name in databases},
+            DATABASES={"default": {}} | {name: database(name, folder=Path(folder)) for name in databases},
             DATABASE_ROUTERS=[ROUTER],
             TELROI={
                 "API_KEY": simulator.api_key,
@@ -107,12 +107,13 @@ def site(databases: Sequence[str], simulator: Telroi) -> Iterator[None]:
         )
         django.setup()
         for name in databases:
-            made.enter_context(_made(name))
+            stack.enter_context(made(name))
         yield
 
 
 @contextmanager
-def _made(name: str) -> Iterator[None]:
+def made(name: str) -> Iterator[None]:
+    """The database of that name, empty, until the end of the block."""
     ROUTER.current = name
     connection = connections[name]
     lasting_name = connection.settings_dict["NAME"]
@@ -126,7 +127,8 @@ def _made(name: str) -> Iterator[None]:
         connection.creation.destroy_test_db(lasting_name, verbosity=0)
 
 
-def _database(name: str, *, folder: Path) -> dict[str, Any]:
+def database(name: str, *, folder: Path) -> dict[str, Any]:
+    """How Django reaches the database of that name; SQLite's file lies in ``folder``."""
     if name in ("wal", "sqlite"):
         file = str(folder / f"{name}.sqlite3")
         wal = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}
@@ -138,7 +140,7 @@ def _database(name: str, *, folder: Path) -> dict[str, Any]:
         }
     return {
         "ENGINE": f"django.db.backends.{'postgresql' if name == 'postgres' else 'mysql'}",
-        "NAME": "django_telroi_bench",
+        "NAME": os.environ.get("TELROI_TEST_DB_NAME", "django_telroi_bench"),
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
