@@ -18,11 +18,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
+from django_telroi.domain.rates import Rates, read_rates
 from django_telroi.quiet import Quiet
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
 LOCMEM_BACKEND = "django_telroi.backends.locmem.LocmemBackend"
+
+RATES: Mapping[str, Mapping[str, str]] = {
+    "start": {"ip": "20/h", "user": "10/h"},
+    "check": {"ip": "60/h", "user": "60/h"},
+}
 
 DEFAULTS: Mapping[str, object] = {
     "API_KEY": None,
@@ -39,6 +45,9 @@ DEFAULTS: Mapping[str, object] = {
     "CALLS_PER_HOUR": 5,
     "CALLS_PER_DAY": 20,
     "CALLS_PER_DAY_TOTAL": None,
+    "RATES": RATES,
+    "TRUSTED_PROXIES": None,
+    "MAY_START": None,
     "CODE_LENGTH": 6,
     "CODE_TRIES": 3,
     "CODE_TTL_SECONDS": 300,
@@ -151,6 +160,24 @@ def policy() -> Policy:
 def calls_per_day_total() -> int | None:
     """Calls the whole site may place in one UTC day; None means no ceiling, 0 means none at all."""
     return None if _read("CALLS_PER_DAY_TOTAL") is None else _whole("CALLS_PER_DAY_TOTAL", least=0)
+
+
+def rates() -> Rates:
+    """How often one address and one user may start and check, by scope and by who is counted; None is no limit."""
+    try:
+        return read_rates(_read("RATES"), RATES)
+    except ValueError as error:
+        raise _wrong("RATES", f"a dict of rates: {error}") from None
+
+
+def trusted_proxies() -> int | None:
+    """How many proxies of our own stand in front; None means that nobody has said so yet."""
+    return None if _read("TRUSTED_PROXIES") is None else _whole("TRUSTED_PROXIES", least=0)
+
+
+def may_start_path() -> str | None:
+    """The dotted path of the site's own veto."""
+    return _text("MAY_START")
 
 
 def code_length() -> int:

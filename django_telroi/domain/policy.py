@@ -79,6 +79,12 @@ def _limits(policy: Policy, calls: Sequence[datetime], held_until: datetime | No
         yield Limit(Rule.DAILY_LIMIT, _utc(calls[policy.per_day - 1]) + DAY)
 
 
+def longest_wait(policy: Policy, rule: Rule) -> int | None:
+    """Whole seconds that the rule can ask for at the most; None for a hold, which is as long as Telroi says."""
+    windows = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
+    return max(1, -(-windows[rule] // _SECOND)) if rule in windows else None
+
+
 def seconds_to_wait(until: datetime, now: datetime) -> int:
     """Whole seconds, rounded up so that who waits them is not sent away again; at least 1."""
     return max(1, -((_utc(now) - _utc(until)) // _SECOND))

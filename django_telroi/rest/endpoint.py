@@ -17,10 +17,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
-from django_telroi.errors import AttemptNotFound
+from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.quiet import hush
 from django_telroi.rest.ids import read_uuid
-from django_telroi.rest.problems import BodyTooLarge, answer_problem
+from django_telroi.rest.problems import BodyTooLarge, NotNow, answer_problem
 
 LONGEST_BODY = 64 * 1024
 """Bytes. Nothing that is asked here is longer than a few lines."""
@@ -36,6 +36,7 @@ class PhoneEndpoint(APIView):
     """What is asked for; the browsable form is made from it."""
     versioning_class = None
     asked_with: BaseSerializer[Any] | None = None
+    unavailable: type[NotNow] | None = NotNow
     _ignore_model_permissions = True
     """DRF's word for a view without a queryset: a project's default may be ``DjangoModelPermissions``."""
 
@@ -59,6 +60,12 @@ class PhoneEndpoint(APIView):
     def get_exception_handler(self) -> ProblemHandler:
         return answer_problem
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """The words for a call that cannot be placed fit no other endpoint."""
+        if isinstance(exc, Unavailable) and self.unavailable:
+            exc = self.unavailable()
+        return super().handle_exception(exc)
+
     def get_serializer(self, *args: Any, **options: Any) -> BaseSerializer[Any]:
         options.setdefault("context", {"request": self.request, "view": self})
         return self.serializer_class(*args, **options)
@@ -74,10 +81,6 @@ class PhoneEndpoint(APIView):
     def user(self) -> AbstractBaseUser | None:
         user: Any = self.request.user  # None where the project's UNAUTHENTICATED_USER is
         return user if user is not None and user.is_authenticated else None
-
-    @property
-    def requester_ip(self) -> str | None:
-        return self.request.META.get("REMOTE_ADDR")
 
     @property
     def attempt_uuid(self) -> UUID:

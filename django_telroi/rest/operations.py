@@ -24,7 +24,14 @@ from rest_framework.views import APIView
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import samples, views
-from django_telroi.rest.problems import BodyTooLarge, IdempotencyKeyUsed, InvalidIdempotencyKey, answer_problem
+from django_telroi.rest.problems import (
+    BodyTooLarge,
+    CodeNotChecked,
+    IdempotencyKeyUsed,
+    InvalidIdempotencyKey,
+    NotNow,
+    answer_problem,
+)
 from django_telroi.rest.serializers import (
     PhoneCheckSerializer,
     PhoneCodeSerializer,
@@ -45,6 +52,8 @@ ANYWHERE: Problems = (
 )
 WITH_BODY: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
 NO_SUCH: Problems = (errors.AttemptNotFound(),)
+NOT_NOW: Problems = (NotNow(),)
+OF_A_CHECK: Problems = (errors.TooManyRequests(600), CodeNotChecked())
 OF_ANY_CALL: Problems = (
     errors.NotCallable(),
     errors.RegionNotAllowed(),
@@ -125,7 +134,7 @@ def follow() -> Operation:
     return Operation(
         "phone_follow",
         "How a verification stands",
-        {**standing_answer(200, "As it stands.", Status), **problem_answers(NO_SUCH)},
+        {**standing_answer(200, "As it stands.", Status), **problem_answers([*NO_SUCH, *NOT_NOW])},
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={name: text for name, text in GOING_ON.items() if name != "phone_follow"},
     )
@@ -136,7 +145,10 @@ def check() -> Operation:
     return Operation(
         "phone_check",
         "Judge the code that was typed",
-        {**problem_answers([*NO_SUCH, missing, *WITH_BODY]), **check_answers(also_problems=[missing, *WITH_BODY])},
+        {
+            **problem_answers([*NO_SUCH, *OF_A_CHECK, missing, *WITH_BODY]),
+            **check_answers(also_problems=[CodeNotChecked(), missing, *WITH_BODY]),
+        },
         request=asking(PhoneCodeSerializer, {"code": "493 027"}),
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={"phone_follow": GOING_ON["phone_follow"]},
@@ -158,7 +170,7 @@ def cancel() -> Operation:
     return Operation(
         "phone_cancel",
         "Give a verification up",
-        {**standing_answer(200, "It is over.", FINAL), **problem_answers(NO_SUCH)},
+        {**standing_answer(200, "It is over.", FINAL), **problem_answers([*NO_SUCH, *NOT_NOW])},
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={"phone_follow": GOING_ON["phone_follow"]},
     )
@@ -170,7 +182,7 @@ def phones() -> Operation:
     return Operation(
         "phone_numbers",
         "The user's verified numbers",
-        {200: answer, **problem_answers([])},
+        {200: answer, **problem_answers(NOT_NOW)},
         parameters=(RETRY_AFTER,),
         needs_user=True,
     )
@@ -211,7 +223,7 @@ def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     )
     problems = _bodies_of(also_problems)
     return {
-        status: _one_of(either if status in problems else PhoneCheckSerializer, status, bodies | problems[status])
+        status: _one_of(either if status in problems else PhoneCheckSerializer, status, problems[status] | bodies)
         for status, bodies in samples.checks().items()
     }
 

@@ -17,8 +17,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from django_telroi.errors import AttemptNotFound, VerificationRefused
-from django_telroi.services.sentences import sentence
+from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
+from django_telroi.services.sentences import CODE_NOT_CHECKED, NOT_NOW, sentence
 
 
 class InvalidIdempotencyKey(exceptions.APIException):
@@ -39,6 +39,18 @@ class BodyTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
     default_detail = gettext_lazy("This request is too large.")
+
+
+class NotNow(exceptions.APIException):
+    """The database is gone, say: nobody can tell how anything stands."""
+
+    status_code = Unavailable.http_status
+    default_code = Unavailable.code
+    default_detail = NOT_NOW
+
+
+class CodeNotChecked(NotNow):
+    default_detail = CODE_NOT_CHECKED
 
 
 def answer_problem(exc: Exception, context: Mapping[str, Any]) -> Response | None:

@@ -14,13 +14,13 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_telroi import conf, services
+from django_telroi import conf, limits, services
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, InvalidPurpose
 from django_telroi.models import VerificationAttempt
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.ids import idempotency_key
-from django_telroi.rest.problems import IdempotencyKeyUsed
+from django_telroi.rest.problems import CodeNotChecked, IdempotencyKeyUsed
 from django_telroi.rest.serializers import (
     PhoneCheckSerializer,
     PhoneCodeSerializer,
@@ -29,6 +29,7 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 from django_telroi.services import CheckOutcome, CheckResult, Standing
+from django_telroi.services.transactions import unavailable_without_database
 
 __all__ = [
     "CallAgainView",
@@ -65,6 +66,8 @@ STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
 class CallEndpoint(PhoneEndpoint):
     """An endpoint that has a number called."""
 
+    unavailable = None
+
     def answer(self, attempt: VerificationAttempt) -> Response:
         """What became of the call. Raises the refusal that a failed one amounts to."""
         standing = services.follow(attempt.uuid, user=self.user)
@@ -88,12 +91,12 @@ class StartView(CallEndpoint):
         if asked["purpose"] not in conf.purposes():
             raise InvalidPurpose
         try:
-            attempt = services.start_verification(
+            attempt = limits.start_verification(
+                request._request,
                 asked["number"],
                 user=self.user,
                 purpose=asked["purpose"],
                 language=asked.get("language"),
-                requester_ip=self.requester_ip,
                 attempt_uuid=key,
             )
         except AttemptNotFound:
@@ -115,11 +118,12 @@ class CheckView(PhoneEndpoint):
     """
 
     serializer_class = PhoneCodeSerializer
+    unavailable = CodeNotChecked
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         code = self.asked(request)["code"]
-        result = services.check_code(self.attempt_uuid, code, user=self.user)
+        result = limits.check_code(request._request, self.attempt_uuid, code, user=self.user)
         return Response(dict(PhoneCheckSerializer(result).data), status=status_of(result))
 
 
@@ -130,7 +134,7 @@ class CallAgainView(CallEndpoint):
     """
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.answer(services.call_again(self.attempt_uuid, user=self.user, requester_ip=self.requester_ip))
+        return self.answer(limits.call_again(request._request, self.attempt_uuid, user=self.user))
 
 
 class CancelView(PhoneEndpoint):
@@ -149,7 +153,8 @@ class PhonesView(PhoneEndpoint):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         phones = services.verified_phones(self.user) if self.user else []
-        return Response(list(VerifiedPhoneSerializer(phones, many=True).data))
+        with unavailable_without_database():
+            return Response(list(VerifiedPhoneSerializer(phones, many=True).data))
 
 
 def verification(standing: Standing, *, status_code: int = status.HTTP_200_OK) -> Response:

@@ -24,6 +24,8 @@ class Alert(StrEnum):
     MISCONFIGURED = "misconfigured"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     KEY_LIMITED = "key_limited"
+    PUMPING = "pumping"
+    PROXIES_UNDECIDED = "proxies_undecided"
 
 
 def raise_alert(kind: Alert, *, now: datetime, using: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import Q
 
 from django_telroi.domain.states import CHECKABLE, Status
@@ -63,6 +63,23 @@ def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator
         if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
             raise
         raise AttemptNotFound from None
+
+
+def was_started(attempt_uuid: UUID | None) -> bool:
+    """Whether a start with this id would be a repeat, which rings nobody. Not where the database cannot say."""
+    return attempt_uuid is not None and _is_there(uuid=attempt_uuid)
+
+
+def is_verified(attempt_uuid: UUID) -> bool:
+    """Whether a code for it would be judged by nobody any more, and answered with what was judged before."""
+    return _is_there(uuid=attempt_uuid, status=Status.VERIFIED)
+
+
+def _is_there(**filters: object) -> bool:
+    try:
+        return VerificationAttempt.objects.using(write_alias()).filter(**filters).exists()
+    except (InterfaceError, OperationalError):
+        return False
 
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:

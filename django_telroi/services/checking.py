@@ -27,7 +27,12 @@ from django_telroi.services.moves import move
 from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
 from django_telroi.services.proofs import proof_of
 from django_telroi.services.state import later
-from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import (
+    refuse_callers_transaction,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
 
 logger = logging.getLogger("django_telroi")
 
@@ -38,16 +43,18 @@ def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | 
     """Judge what a person typed. Whatever they may do wrong comes back as an outcome.
 
     Spaces and dashes are passed over; anything else that is no code costs no try. Raises AttemptNotFound, for another
-    user's attempt too, and InsideTransaction where a rollback could give a try back.
+    user's attempt too, Unavailable where the database is gone before anything was asked, and InsideTransaction where a
+    rollback could give a try back.
     """
     using = write_alias()
     backend = _backend()
     if backend is None or backend.rings:
         refuse_callers_transaction(using)
-    attempt, now = find_attempt(attempt_uuid, user=user, using=using)
-    forget_record(user)
-    with not_found_if_erased(attempt, using=using):
-        return _check(attempt, code, backend, now=now, using=using)
+    with unavailable_without_database():
+        attempt, now = find_attempt(attempt_uuid, user=user, using=using)
+        forget_record(user)
+        with not_found_if_erased(attempt, using=using):
+            return _check(attempt, code, backend, now=now, using=using)
 
 
 @sensitive_variables()

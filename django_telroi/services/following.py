@@ -24,7 +24,7 @@ from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.attempts import find_attempt, not_found_if_erased
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.pauses import pause_for
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.transactions import unavailable_without_database, write_alias
 from django_telroi.services.verdicts import ErrorCode
 
 REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
@@ -55,11 +55,12 @@ class Standing:
 def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None) -> Standing:
     """How the attempt stands. What is overdue is settled first.
 
-    Raises AttemptNotFound, for another user's attempt too.
+    Raises AttemptNotFound, for another user's attempt too, and Unavailable where the database cannot say.
     """
     using = write_alias()
-    attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now, with_phone=True)
-    wait = _seconds_to_next_call(attempt, now=now, using=using)
+    with unavailable_without_database():
+        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now, with_phone=True)
+        wait = _seconds_to_next_call(attempt, now=now, using=using)
     return Standing(
         attempt=attempt,
         now=now,
@@ -75,10 +76,16 @@ def cancel_verification(
 ) -> VerificationAttempt:
     """Give the attempt up; one that is over stays as it is. A call that still waits is not placed and does not count.
 
-    Raises AttemptNotFound, for another user's attempt too.
+    Raises AttemptNotFound, for another user's attempt too, and Unavailable where the database is gone.
     """
     using = write_alias()
-    attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
+    with unavailable_without_database():
+        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
+        _cancel(attempt, now=now, using=using)
+    return attempt
+
+
+def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None}
     waiting = attempt.status == Status.QUEUED and move_and_give_back(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
@@ -86,7 +93,6 @@ def cancel_verification(
     if not waiting and not move(attempt, canceled, from_=UNFINISHED - {Status.QUEUED}, using=using):
         with not_found_if_erased(attempt, using=using):
             attempt.refresh_from_db(using=using)
-    return attempt
 
 
 def _seconds_to_next_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> int:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.domain.states import Status
@@ -42,7 +42,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
     """The proof that an attempt gives right now, for a page that keeps the attempt's id."""
     try:
         attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
-    except AttemptNotFound:
+    except (AttemptNotFound, InterfaceError, OperationalError):
         return None
     return proof_of(attempt, now=now)
 

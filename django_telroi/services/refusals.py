@@ -9,7 +9,7 @@ from django.db import DatabaseError, connections
 
 from django_telroi import signals
 from django_telroi.domain.phone import Phone
-from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, seconds_to_wait
+from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.errors import (
     CallsStopped,
     CooldownActive,
@@ -49,7 +49,7 @@ def refuse_by_state(state: State, *, policy: Policy, key_digest: str) -> None:
         wait = seconds_to_wait(pause.until, state.now)
         raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
     if limit := limit_of(state, policy=policy):
-        raise refusal_by_limit(limit, now=state.now)
+        raise refusal_by_limit(limit, policy=policy, now=state.now)
 
 
 def limit_of(state: State, *, policy: Policy) -> Limit | None:
@@ -59,8 +59,10 @@ def limit_of(state: State, *, policy: Policy) -> Limit | None:
     return limit_at(policy, state.phone.moments, now=state.now, held_until=state.phone.held_until)
 
 
-def refusal_by_limit(limit: Limit, *, now: datetime) -> VerificationRefused:
-    return REFUSAL_BY_RULE[limit.rule](seconds_to_wait(limit.until, now))
+def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> VerificationRefused:
+    """No wait is longer than its rule: the call that is in the way may have begun a moment after ``now`` was read."""
+    wait = seconds_to_wait(limit.until, now)
+    return REFUSAL_BY_RULE[limit.rule](min(wait, longest_wait(policy, limit.rule) or wait))
 
 
 def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:

@@ -5,7 +5,7 @@ Every face says the same. The words never say that a call was answered or heard,
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -42,7 +42,7 @@ SENTENCES: dict[str, str | Promise] = {
     HourlyLimitReached.code: gettext_lazy("This number had all the calls it can get within an hour."),
     DailyLimitReached.code: gettext_lazy("This number had all the calls it can get within a day."),
     NumberHeld.code: gettext_lazy("This number cannot be called just now."),
-    TooManyRequests.code: gettext_lazy("You asked for many calls in a short time."),
+    TooManyRequests.code: gettext_lazy("There were many requests from you in a short time."),
     SiteLimitReached.code: gettext_lazy("No more calls can be placed today."),
     CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
@@ -70,6 +70,7 @@ STANDINGS: dict[str, str | Promise] = {
 }
 """Where an attempt stands, as far as no refusal and no outcome of a code says the same."""
 
+NOT_NOW = gettext_lazy("This does not work at the moment. Try again in a few minutes.")
 CODE_NOT_CHECKED = gettext_lazy("The code could not be checked. Type the same code again in a moment.")
 NOT_IN_TIME = gettext_lazy("Your call waited too long and was not placed. Ask for another one.")
 SOON = gettext_lazy("Try again in a few minutes.")
@@ -79,7 +80,9 @@ MINUTE, HOUR = 60, 3600
 def sentence(code: str, *, retry_after: int | None = None) -> str:
     """What a refused start says. ``retry_after`` is in seconds."""
     parts = [str(SENTENCES[code])]
-    if retry_after is not None:
+    if retry_after is not None and code == TooManyRequests.code:
+        parts.append(go_on_sentence(retry_after))
+    elif retry_after is not None:
         parts.append(wait_sentence(retry_after))
     elif code == Unavailable.code:
         parts.append(str(SOON))
@@ -107,14 +110,33 @@ def standing_sentence(standing: Standing) -> str:
 
 
 def wait_sentence(seconds: int) -> str:
-    """When to ask again: the time of day in the active time zone, and how far away that is."""
+    """When to ask for another call: the time of day in the active time zone, and how far away that is."""
     if seconds < MINUTE:
-        return _("You can ask for another call in %(wait)s.") % {"wait": duration(seconds)}
-    then = timezone.localtime(timezone.now() + timedelta(seconds=seconds))
-    words = {"time": date_format(then, "TIME_FORMAT"), "wait": duration(seconds)}
-    if then.date() > timezone.localdate():
-        return _("You can ask for another call tomorrow at %(time)s, in %(wait)s.") % words
-    return _("You can ask for another call at %(time)s, in %(wait)s.") % words
+        return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
+    if _is_tomorrow(seconds):
+        return _("You can ask for another call tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
+    return _("You can ask for another call at %(time)s, in %(wait)s.") % _words_of(seconds)
+
+
+def go_on_sentence(seconds: int) -> str:
+    """The same for whoever may have wanted a call, or to type a code."""
+    if seconds < MINUTE:
+        return _("You can go on in %(wait)s.") % _words_of(seconds)
+    if _is_tomorrow(seconds):
+        return _("You can go on tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
+    return _("You can go on at %(time)s, in %(wait)s.") % _words_of(seconds)
+
+
+def _words_of(seconds: int) -> dict[str, str]:
+    return {"time": date_format(_moment_in(seconds), "TIME_FORMAT"), "wait": duration(seconds)}
+
+
+def _is_tomorrow(seconds: int) -> bool:
+    return _moment_in(seconds).date() > timezone.localdate()
+
+
+def _moment_in(seconds: int) -> datetime:
+    return timezone.localtime(timezone.now() + timedelta(seconds=seconds))
 
 
 def duration(seconds: int) -> str:

@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from django_telroi.errors import VerificationRefused
+from django_telroi.services import CheckOutcome
 
 SESSION_KEY = "telroi"
 LONGEST_TYPED = 64
@@ -58,6 +59,13 @@ class Flow:
 def notice_of(refusal: VerificationRefused, *, about: About, typed: Mapping[str, str] | None = None) -> Notice:
     over_at = None if refusal.retry_after is None else time.time() + refusal.retry_after
     return Notice(about, refusal.code, over_at=over_at, typed=typed or {})
+
+
+def notice_of_check(refusal: VerificationRefused) -> Notice:
+    """Why a code was judged by nobody."""
+    if refusal.code == CheckOutcome.UNAVAILABLE:
+        return Notice("code", CheckOutcome.UNAVAILABLE)
+    return notice_of(refusal, about="call")
 
 
 def read_flow(request: HttpRequest, purpose: str) -> Flow:

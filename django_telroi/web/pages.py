@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import cached_property
@@ -17,10 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from django_telroi import conf
-from django_telroi.errors import InvalidPurpose
+from django_telroi.errors import InvalidPurpose, Unavailable
 from django_telroi.web.cards import Place, card_at, is_safe, page_url
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
-from django_telroi.web.steps import Step, problem_step, purpose_problem
+from django_telroi.web.steps import Step, problem_step, purpose_problem, unavailable_step
 from django_telroi.web.ticket import Ticket, open_ticket
 
 IN_PLACE = "X-Telroi-In-Place"
@@ -49,7 +49,11 @@ class PhonePage(View):
         session_of(request)
         if self.purpose not in conf.purposes():
             return self.show(purpose_problem(), status=InvalidPurpose.http_status)
-        return super().dispatch(request, *args, **kwargs)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except (Unavailable, InterfaceError, OperationalError):
+            # The session may be in the database that is gone: nothing of it is asked for here.
+            return self.show_at(Place(), unavailable_step(), attempt=None, status=Unavailable.http_status)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Somebody followed an address that only a button may use, as after logging in again: show the way back."""
@@ -82,10 +86,6 @@ class PhonePage(View):
         return getattr(self.request, "user", None)
 
     @property
-    def requester_ip(self) -> str | None:
-        return self.request.META.get("REMOTE_ADDR")
-
-    @property
     def flow(self) -> Flow:
         return read_flow(self.request, self.purpose)
 
@@ -103,7 +103,10 @@ class PhonePage(View):
     def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
         """The page with this card."""
         place = Place(purpose=self.purpose, next=next_)
-        card = card_at(place, self.request, shown_attempt=self.flow.attempt)
+        return self.show_at(place, step, attempt=self.flow.attempt, status=status)
+
+    def show_at(self, place: Place, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
+        card = card_at(place, self.request, shown_attempt=attempt)
         context = {"request": self.request, "card": card, "step": step}
         return render(self.request, self.template_name, context, status=status)
 

@@ -10,13 +10,13 @@ from django.forms import Form
 from django.http import HttpRequest
 
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.errors import AttemptNotFound
+from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.services import Standing, follow
 from django_telroi.services.sentences import sentence
 from django_telroi.web.cards import Place
 from django_telroi.web.flow import Notice, keep_flow, read_flow
 from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.steps import ABOUT_THE_NUMBER, Step, number_step, step_of
+from django_telroi.web.steps import ABOUT_THE_NUMBER, Step, number_step, refused_step, step_of
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 
@@ -40,8 +40,11 @@ def standing_of(request: HttpRequest, purpose: str) -> Standing | None:
 
 
 def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -> Step:
-    """The next step of a card in somebody else's page."""
-    standing = standing_of(request, place.purpose)
+    """The next step of a card in somebody else's page, which must not fail with it."""
+    try:
+        standing = standing_of(request, place.purpose)
+    except Unavailable:
+        return refused_step(Unavailable.code, wait=0)
     if standing is None or (notice and notice.about == "number"):
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)

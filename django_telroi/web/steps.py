@@ -23,7 +23,7 @@ from django_telroi.errors import (
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
 from django_telroi.services.outcomes import outcome_of
-from django_telroi.services.sentences import sentence, standing_sentence
+from django_telroi.services.sentences import NOT_NOW, sentence, standing_sentence
 from django_telroi.web import words
 from django_telroi.web.flow import Notice
 from django_telroi.web.forms import CodeForm, PhoneForm
@@ -125,6 +125,17 @@ def _refused_title(code: str) -> str:
 def problem_step() -> Step:
     """An address that only a button may use."""
     return Step(name="problem", title=_("Nothing happened"), message=_("Go on from where you were."), again=_("Go on"))
+
+
+def unavailable_step() -> Step:
+    """Nobody can say how anything stands, as while the database is gone."""
+    return Step(
+        name="problem",
+        title=_("We cannot go on right now"),
+        message=str(NOT_NOW),
+        is_bad=True,
+        again=_("Try again"),
+    )
 
 
 def purpose_problem() -> Step:

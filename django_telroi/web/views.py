@@ -14,14 +14,23 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import services
+from django_telroi import limits, services
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import Quiet
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.web.cards import Place, goal_of, page_url
-from django_telroi.web.flow import LONGEST_TYPED, Flow, Notice, notice_of, save_now, session_of, take_notice
+from django_telroi.web.flow import (
+    LONGEST_TYPED,
+    Flow,
+    Notice,
+    notice_of,
+    notice_of_check,
+    save_now,
+    session_of,
+    take_notice,
+)
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.showing import focused, phone_form, standing_of
@@ -80,12 +89,8 @@ class StartView(PhonePage):
             self.keep(Flow(attempt_id, self.ticket.next))
             save_now(self.request)
             try:
-                attempt = services.start_verification(
-                    number,
-                    user=self.user,
-                    purpose=self.purpose,
-                    requester_ip=self.requester_ip,
-                    attempt_uuid=attempt_id,
+                attempt = limits.start_verification(
+                    self.request, number, user=self.user, purpose=self.purpose, attempt_uuid=attempt_id
                 )
             except AttemptNotFound:
                 continue
@@ -141,10 +146,13 @@ class CodeView(PhonePage):
             self.keep(replace(flow, notice=Notice("code", CheckOutcome.INVALID_CODE)))
             return self.go_on("code")
         try:
-            result = services.check_code(attempt_id, form.cleaned_data["code"], user=self.user)
+            result = limits.check_code(request, attempt_id, form.cleaned_data["code"], user=self.user)
         except AttemptNotFound:
             self.keep(replace(flow, attempt=None))
             return self.go_on("start")
+        except VerificationRefused as refusal:
+            self.keep(replace(flow, notice=notice_of_check(refusal)))
+            return self.go_on("code")
         if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
             return self.follow_first_click(flow)
         if result.outcome == CheckOutcome.VERIFIED:
@@ -201,7 +209,7 @@ class CallAgainView(PhonePage):
         """The flow with its new call, or with why there is none."""
         assert flow.attempt is not None
         try:
-            attempt = services.call_again(flow.attempt, user=self.user, requester_ip=self.requester_ip)
+            attempt = limits.call_again(self.request, flow.attempt, user=self.user)
         except AttemptNotFound:
             return replace(flow, attempt=None)
         except VerificationRefused as refusal:

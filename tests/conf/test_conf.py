@@ -12,7 +12,12 @@ from django.test import override_settings
 from django_telroi import conf
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
+from django_telroi.domain.rates import Rate
 
+STOCK_RATES = {
+    "start": {"ip": Rate(20, 3600), "user": Rate(10, 3600)},
+    "check": {"ip": Rate(60, 3600), "user": Rate(60, 3600)},
+}
 READERS = {
     "API_KEY": conf.api_key,
     "BASE_URL": conf.base_url,
@@ -37,6 +42,9 @@ READERS = {
     "BLOCKED_REGIONS": conf.calling_rules,
     "BLOCKED_PREFIXES": conf.calling_rules,
     "ALLOWED_LINE_TYPES": conf.calling_rules,
+    "RATES": conf.rates,
+    "TRUSTED_PROXIES": conf.trusted_proxies,
+    "MAY_START": conf.may_start_path,
     "PURPOSES": conf.purposes,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
     "RETENTION_DAYS": conf.retention,
@@ -71,6 +79,13 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("BLOCKED_REGIONS", {"GB"}, CallingRules(blocked_regions=frozenset({"GB"}))),
     ("BLOCKED_PREFIXES", ("234 70",), CallingRules(blocked_prefixes=("+23470",))),
     ("ALLOWED_LINE_TYPES", ["mobile"], CallingRules(allowed_line_types=frozenset({LineType.MOBILE}))),
+    ("RATES", {"start": {"ip": "5/m"}}, {**STOCK_RATES, "start": {**STOCK_RATES["start"], "ip": Rate(5, 60)}}),
+    ("RATES", {"check": None}, {**STOCK_RATES, "check": {"ip": None, "user": None}}),
+    ("RATES", {"start": {"user": None}}, {**STOCK_RATES, "start": {**STOCK_RATES["start"], "user": None}}),
+    ("RATES", None, {scope: {"ip": None, "user": None} for scope in STOCK_RATES}),
+    ("TRUSTED_PROXIES", 0, 0),
+    ("TRUSTED_PROXIES", 2, 2),
+    ("MAY_START", "site.may_start", "site.may_start"),
     ("PURPOSES", ("", "payout"), ["", "payout"]),
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
     ("RETENTION_DAYS", 1, timedelta(days=1)),
@@ -78,7 +93,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
 ]
-TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL")
+TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL", "MAY_START")
 SECONDS = (
     "CONNECT_TIMEOUT_SECONDS",
     "READ_TIMEOUT_SECONDS",
@@ -108,6 +123,12 @@ WRONG: list[tuple[str, Any]] = [
     ("KEY_REQUESTS_PER_MINUTE", 1),
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
     ("PURPOSES", None),
+    *(("TRUSTED_PROXIES", wrong) for wrong in (-1, 1.5, "1", True)),
+    *(("RATES", wrong) for wrong in ("20/h", 20, [], {"start": "20/h"}, {"call": {}}, {"start": {"session": "1/h"}})),
+    *(
+        ("RATES", {"start": {"ip": wrong}})
+        for wrong in (20, "", "20", "20/hour", "/h", "20/0h", "1/31d", "-1/h", "٢/h")
+    ),
 ]
 
 
@@ -154,6 +175,7 @@ def test_a_site_that_says_nothing_gets_the_defaults() -> None:
         assert (conf.code_length(), conf.code_tries(), conf.code_ttl()) == (6, 3, timedelta(seconds=300))
         assert conf.queue_deadline() == timedelta(seconds=120)
         assert conf.retention() == timedelta(days=90)
+        assert (conf.rates(), conf.trusted_proxies(), conf.may_start_path()) == (STOCK_RATES, None, None)
         assert conf.lease() == timedelta(seconds=45)
         assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
         assert conf.key_requests_per_minute() == 600

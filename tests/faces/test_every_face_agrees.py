@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from django.test import Client
+from django.test import Client, RequestFactory
 
 import django_telroi
-from django_telroi import errors, services
+from django_telroi import errors, limits, services
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import VerificationRefused
 from django_telroi.services.sentences import sentence
@@ -32,6 +32,7 @@ class Site:
     telroi: Simulator
     number: str = NUMBER
     purpose: str = ""
+    asked_by: str | None = None
 
     def configure(self, **keys: Any) -> None:
         self.settings.TELROI = {**self.settings.TELROI, **keys}
@@ -96,6 +97,18 @@ def with_a_bad_key(site: Site) -> None:
     site.call()
 
 
+def asked_too_often(site: Site) -> None:
+    """A service has no requester: only faces refuse one."""
+    site.configure(RATES={"start": {"ip": "1/h"}})
+    Client().post("/api/phone/verifications/", {"number": "+2348029876543"}, "application/json")
+    site.asked_by = "127.0.0.1"
+
+
+def without_cache(site: Site) -> None:
+    site.settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    site.asked_by = "127.0.0.1"
+
+
 def telroi_is_down(site: Site) -> None:
     site.telroi.fail_always("service_unavailable")
 
@@ -114,6 +127,8 @@ SITUATIONS: list[tuple[Callable[[Site], None], type[VerificationRefused]]] = [
     (called_for_the_hour, errors.HourlyLimitReached),
     (called_for_the_day, errors.DailyLimitReached),
     (held_by_telroi, errors.NumberHeld),
+    (asked_too_often, errors.TooManyRequests),
+    (without_cache, errors.Unavailable),
     (nothing_left_for_today, errors.SiteLimitReached),
     (stopped, errors.CallsStopped),
     (without_backend, errors.Misconfigured),
@@ -160,7 +175,11 @@ def by_the_service(site: Site) -> VerificationRefused:
     if site.purpose:
         return errors.InvalidPurpose()  # a service takes any: that only some may be asked for is for faces to say
     try:
-        attempt = services.start_verification(site.number)
+        if site.asked_by:
+            request = RequestFactory(REMOTE_ADDR=site.asked_by).post("/")
+            attempt = limits.start_verification(request, site.number)
+        else:
+            attempt = services.start_verification(site.number)
     except VerificationRefused as refusal:
         return refusal
     refusal = services.follow(attempt.uuid).refusal

@@ -1,0 +1,69 @@
+"""How often one requester may ask: rates as django-ratelimit writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_RATE = re.compile(r"([0-9]{1,6})/([0-9]{0,4})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 30 * 86400  # memcached reads a longer time as a moment in 1970
+
+Rates = Mapping[str, Mapping[str, "Rate | None"]]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``requests`` in any ``seconds``; 0 of them is none at all."""
+
+    requests: int
+    seconds: int
+
+
+def parse_rate(text: object) -> Rate | None:
+    """``"20/h"``, ``"3/10m"``; None is no limit.
+
+    Stricter than the library, which reads ``"20/hour"`` and ``"20"`` as well, the latter a second. Raises ValueError.
+    """
+    if text is None:
+        return None
+    found = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("written like 20/h or 3/10m")
+    requests, times, unit = found.groups()
+    seconds = int(times or 1) * _SECONDS[unit]
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError("for a second up to 30 days")
+    return Rate(int(requests), seconds)
+
+
+def read_rates(chosen: object, defaults: Mapping[str, Mapping[str, Any]]) -> Rates:
+    """The site's rates over the defaults, entry by entry. None in the place of a dict switches all of it off.
+
+    Raises ValueError, which names the entry and never shows its value.
+    """
+    scopes = _entries(chosen, defaults, path="")
+    return {scope: _read_scope(scopes.get(scope, {}), defaults[scope], scope) for scope in defaults}
+
+
+def _read_scope(chosen: object, defaults: Mapping[str, Any], scope: str) -> dict[str, Rate | None]:
+    entries = {**defaults, **_entries(chosen, defaults, path=f'["{scope}"]')}
+    rates = {}
+    for who, text in entries.items():
+        try:
+            rates[who] = parse_rate(text)
+        except ValueError as error:
+            raise ValueError(f'["{scope}"]["{who}"] is None or {error}') from None
+    return rates
+
+
+def _entries(chosen: object, known: Mapping[str, Any], *, path: str) -> dict[str, Any]:
+    if chosen is None:
+        return dict.fromkeys(known)
+    if not isinstance(chosen, Mapping):
+        raise ValueError(f"{path or 'it'} is a dict or None")
+    if unknown := chosen.keys() - known.keys():
+        raise ValueError(f"{sorted(map(str, unknown))[0]!r} is none of {', '.join(known)}")
+    return dict(chosen)

@@ -1,0 +1,265 @@
+"""The doorkeeper: how often one address and one user may start and check, in front of the services.
+
+Faces ask here what they would ask the services, and hand over their request. A request counts before anything else
+happens, and where it cannot be counted it is refused. What is no callable number, or no code, is told by a look at it:
+it rings nobody and does not count.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.cache import BaseCache, caches
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
+from django_ratelimit.core import get_usage
+
+from django_telroi import conf, services
+from django_telroi.domain.codes import clean_code
+from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
+from django_telroi.domain.rates import Rate
+from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
+from django_telroi.models import VerificationAttempt
+from django_telroi.quiet import Quiet, quiet_arguments
+from django_telroi.services import CheckResult
+from django_telroi.services.attempts import is_verified, was_started
+from django_telroi.services.refusals import note_refusal
+from django_telroi.services.requesters import Requester, requester_of
+from django_telroi.services.starting import another_call_id
+from django_telroi.services.transactions import write_alias
+
+COUNTING, ADMITTED = "counting", "admitted"
+SECONDS_TO_COUNT = 10
+SECONDS_OF_REPEATS = 600
+BETWEEN_LOOKS = 0.02
+MOST_MISSES = 3
+"""How often a mark that cannot be made may not be there either, before the cache is not believed any more."""
+
+logger = logging.getLogger("django_telroi")
+
+
+@quiet_arguments("number")
+@sensitive_variables()
+def start_verification(
+    request: HttpRequest,
+    number: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    purpose: str = "",
+    language: str | None = None,
+    attempt_uuid: UUID | None = None,
+) -> VerificationAttempt:
+    """``services.start_verification`` for whoever sent ``request``. Raises TooManyRequests and Unavailable as well."""
+    requester = requester_of(request, user)
+    phone = _callable_phone(number)
+    if phone:
+        once = _digest_of("start", attempt_uuid, phone.number) if attempt_uuid else None
+        with _noted(phone, unless=lambda: was_started(attempt_uuid)):
+            _admit("start", requester, once=once)
+    return services.start_verification(
+        number,
+        user=user,
+        purpose=purpose,
+        language=language,
+        requester_ip=requester.ip,
+        attempt_uuid=attempt_uuid,
+    )
+
+
+@sensitive_variables()
+def call_again(
+    request: HttpRequest, attempt_uuid: UUID, *, user: AbstractBaseUser | None = None
+) -> VerificationAttempt:
+    """``services.call_again`` for whoever sent ``request``: it counts as a start."""
+    requester = requester_of(request, user)
+    with _noted(None, unless=lambda: was_started(another_call_id(attempt_uuid))):
+        _admit("start", requester, once=_digest_of("call again", attempt_uuid))
+    return services.call_again(attempt_uuid, user=user, requester_ip=requester.ip)
+
+
+@quiet_arguments("code")
+@sensitive_variables()
+def check_code(
+    request: HttpRequest, attempt_uuid: UUID, code: str, *, user: AbstractBaseUser | None = None
+) -> CheckResult:
+    """``services.check_code`` for whoever sent ``request``. Raises TooManyRequests and Unavailable as well."""
+    if clean_code(code):
+        with _noted(None, unless=lambda: is_verified(attempt_uuid)):
+            _admit("check", requester_of(request, user), once=None)
+    return services.check_code(attempt_uuid, code, user=user)
+
+
+class NotCounted(Exception):
+    """The cache took a count and has nothing to show for it."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One rate for one requester, whose ``name`` is digested: no cache ever holds an address.
+
+    The library counts in fixed windows, and around the edge of two of them twice the rate would pass. So whoever it
+    lets through also holds one of the rate's places, each a key of its own, for as long as the rate says: no more than
+    that many in *any* such time, and a wait that is true to the second.
+    """
+
+    scope: str
+    who: str
+    name: str = field(repr=False)
+    rate: Rate
+
+    def wait(self) -> int:
+        """Seconds until a place is free, 0 if one is. Counts nothing."""
+        held = self._held()
+        if len(held) < self.rate.requests:
+            return 0
+        first_free = min(held.values(), default=math.inf) - time.time()
+        return math.ceil(min(max(first_free, 1), self.rate.seconds))
+
+    def take(self) -> int:
+        """Count one request; 0 if it got a place, else the seconds until there is one."""
+        usage = get_usage(
+            None,
+            group=f"telroi.{self.scope}.{self.who}",
+            key=lambda group, request: self._digest,
+            rate=(self.rate.requests, self.rate.seconds),
+            increment=True,
+        )
+        if usage is None or usage["time_left"] < 0:
+            raise NotCounted
+        if usage["should_limit"]:
+            return max(self.wait(), int(usage["time_left"]) + 1)
+        return 0 if self._take_place(first=usage["count"] - 1) else max(1, self.wait())
+
+    def _take_place(self, *, first: int) -> bool:
+        """Whoever adds a place's key has it. Those who come at once each begin with another one."""
+        cache, held = _cache(), self._held()
+        for number in range(first, first + self.rate.requests):
+            place = self._place(number % self.rate.requests)
+            free_at = time.time() + self.rate.seconds
+            if place not in held and cache.add(place, free_at, self.rate.seconds):
+                if cache.get(place) is None and time.time() < free_at:
+                    raise NotCounted
+                return True
+        return False
+
+    def _held(self) -> dict[str, float]:
+        """When each place that is taken will be free."""
+        held: dict[str, float] = _cache().get_many([self._place(number) for number in range(self.rate.requests)])
+        return held
+
+    def _place(self, number: int) -> str:
+        return f"telroi:{self.scope}:{self.who}:{self.rate.requests}:{self.rate.seconds}:{self._digest}:{number}"
+
+    @property
+    def _digest(self) -> str:
+        return _digest_of(self.scope, self.who, self.name)
+
+
+def _admit(scope: str, requester: Requester, *, once: str | None) -> None:
+    """Count one request, or refuse it. ``once`` digests what makes it the same request when it comes again."""
+    counters = list(_counters(scope, requester))
+    if not counters:
+        return
+    with _refused_without_cache():
+        if once is None:
+            _count(counters)
+        else:
+            _count_once(counters, once=once)
+
+
+def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
+    for who, rate in conf.rates()[scope].items():
+        name = requester.name(who) if rate else None
+        if rate and name is not None:
+            yield Counter(scope, who, name, rate)
+
+
+def _count(counters: Sequence[Counter]) -> None:
+    """One place of each rate, or none: whoever must wait for one has not used up the other."""
+    _refuse_until(counters, Counter.wait)
+    _refuse_until(counters, Counter.take)
+
+
+def _refuse_until(counters: Sequence[Counter], wait_of: Callable[[Counter], int]) -> None:
+    waits = {counter: wait for counter in counters if (wait := wait_of(counter))}
+    if waits:
+        counter = max(waits, key=waits.__getitem__)
+        logger.warning("rate_limited scope=%s by=%s retry_after=%s", counter.scope, counter.who, waits[counter])
+        raise TooManyRequests(waits[counter])
+
+
+def _count_once(counters: Sequence[Counter], *, once: str) -> None:
+    """A double click is one request: its second half waits for what the first one comes to.
+
+    It is no way around the count: ``once`` is of the number too, and one id is one call at the most.
+    """
+    cache, mark = _cache(), "telroi:once:" + _digest_of(once, *(counter.name for counter in counters))
+    misses = 0
+    while not cache.add(mark, COUNTING, SECONDS_TO_COUNT):
+        seen = cache.get(mark)
+        if seen == ADMITTED:
+            return
+        misses += seen is None
+        if misses > MOST_MISSES:
+            raise NotCounted
+        time.sleep(BETWEEN_LOOKS)
+    try:
+        _count(counters)
+    except BaseException:
+        cache.delete(mark)
+        raise
+    cache.set(mark, ADMITTED, SECONDS_OF_REPEATS)
+
+
+@contextmanager
+def _refused_without_cache() -> Iterator[None]:
+    """What cannot be counted is refused, not waved through."""
+    try:
+        yield
+    except VerificationRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - each cache's client has errors of its own
+        logger.error("cache_unavailable error=%s", type(error).__name__)
+        raise Unavailable from None
+
+
+@contextmanager
+def _noted(phone: Phone | None, *, unless: Callable[[], bool]) -> Iterator[None]:
+    """Leave the traces of a refusal, and let pass what needs no place: it was answered before, and rings nobody."""
+    try:
+        yield
+    except VerificationRefused as refusal:
+        if not unless():
+            note_refusal(refusal, phone, using=write_alias())
+            raise
+
+
+@quiet_arguments("number")
+def _callable_phone(number: str) -> Phone | None:
+    """None for what the services will refuse by a look at its digits."""
+    try:
+        phone = parse_phone(number, default_region=conf.default_region())
+        refuse_uncallable(phone, conf.calling_rules())
+    except VerificationRefused:
+        return None
+    return phone
+
+
+def _cache() -> BaseCache:
+    """The one that the library counts in."""
+    return caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
+
+
+@sensitive_variables()
+def _digest_of(*parts: object) -> str:
+    text = Quiet("\0".join(str(part) for part in parts))
+    return salted_hmac("django_telroi.limits", text, algorithm="sha256").hexdigest()

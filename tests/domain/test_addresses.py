@@ -1,0 +1,82 @@
+"""Whose request it is, by its address."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_telroi.domain.addresses import client_address, network_of, read_address
+
+PROXY = "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        (" 198.51.100.7 ", "198.51.100.7"),
+        ("198.51.100.7:50412", "198.51.100.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:DB8:0:0::1]:443", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:80", "fe80::1"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("[::ffff:198.51.100.7]:80", "198.51.100.7"),
+        ("::ffff:c633:6407", "198.51.100.7"),
+    ],
+)
+def test_an_address_is_read_as_proxies_write_it(text: str, address: str) -> None:
+    assert str(read_address(text)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "unknown", "_hidden", "localhost", "198.51.100", "198.51.100.256", "198.51.100.07", "1e3.1.1.1",
+        "198.51.100.7:", "198.51.100.7:123456", "[2001:db8::1", "2001:db8::1]:80", "[]", "٢.٢.٢.٢", "1.2.3.4\n5.6.7.8",
+        "1.2.3.4, 5.6.7.8", '"1.2.3.4"', "for=1.2.3.4", "9" * 10_000, "::ffff:1.2.3.4.5", "\x00",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_none(text: str) -> None:
+    assert read_address(text) is None
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "proxies", "address"),
+    [
+        ("", 0, PROXY),
+        ("198.51.100.7", 0, PROXY),
+        ("198.51.100.7", 1, "198.51.100.7"),
+        ("203.0.113.9, 198.51.100.7", 1, "198.51.100.7"),
+        ("203.0.113.9,198.51.100.7", 2, "203.0.113.9"),
+        ("1.1.1.1, 203.0.113.9, 198.51.100.7", 2, "203.0.113.9"),
+        ("forged, nonsense,, 203.0.113.9, 198.51.100.7", 2, "203.0.113.9"),
+        ("", 1, None),
+        ("198.51.100.7", 2, None),
+        ("198.51.100.7, ", 1, None),
+        ("203.0.113.9, unknown", 1, None),
+    ],
+)
+def test_the_client_is_counted_from_the_right(forwarded_for: str, proxies: int, address: str | None) -> None:
+    found = client_address(PROXY, forwarded_for, proxies=proxies)
+
+    assert (found and str(found)) == address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::9", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("198.51.100.7", "::ffff:198.51.100.7", True),
+        ("198.51.100.7", "198.51.100.8", False),
+        ("fe80::1%eth0", "fe80::1%eth1", True),
+    ],
+)
+def test_a_requester_is_an_ipv4_address_or_a_customers_network(one: str, other: str, same: bool) -> None:
+    first, second = read_address(one), read_address(other)
+
+    assert first
+    assert second
+    assert (network_of(first) == network_of(second)) is same

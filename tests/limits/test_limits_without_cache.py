@@ -1,0 +1,202 @@
+"""What cannot be counted is refused: it is not waved through."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from django_telroi.models import AttemptEvent, RefusalTally, VerificationAttempt
+from django_telroi.services import start_verification
+from django_telroi.testing import last_code_for, outbox
+from tests.limits.conftest import Configure
+from tests.limits.faces import FACES, Api
+from tests.services.world import database_gone
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+2348031234567"
+CACHES = {
+    "gone": "tests.limits.caches.Gone",
+    "mute": "tests.limits.caches.Mute",
+    "unread": "tests.limits.caches.Unread",
+    "forgetful": "django.core.cache.backends.dummy.DummyCache",
+    "not installed": "no.such.Cache",
+}
+
+
+@pytest.fixture(params=FACES.values(), ids=FACES)
+def face(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=CACHES.values(), ids=CACHES)
+def broken(request: pytest.FixtureRequest, settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": request.param}}
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_start_is_refused_through_every_face(face: Any) -> None:
+    answer = face().starts(NUMBER)
+
+    assert "The call could not be placed. Try again in a few minutes." in answer.text
+    assert (list(outbox), VerificationAttempt.objects.count()) == ([], 0)
+    assert [(tally.code, tally.count) for tally in RefusalTally.objects.all()] == [("unavailable", 1)]
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_code_is_not_judged_through_any_face(face: Any) -> None:
+    attempt = start_verification(NUMBER)
+    person = face()
+    person.takes_over(attempt)
+
+    answer = person.checks(last_code_for(NUMBER))
+
+    attempt.refresh_from_db()
+    assert "The code could not be checked. Type the same code again in a moment." in answer.text
+    assert (attempt.status, attempt.tries) == ("placed", 0)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_program_reads_503() -> None:
+    attempt = start_verification(NUMBER)
+    verifications = "/api/phone/verifications/"
+
+    replies = [
+        Client().post(verifications, {"number": NUMBER}, "application/json"),
+        Client().post(f"{verifications}{attempt.uuid}/check/", {"code": "123456"}, "application/json"),
+        Client().post(f"{verifications}{attempt.uuid}/call-again/", {}, "application/json"),
+    ]
+
+    assert [(reply.status_code, reply.json()["code"]) for reply in replies] == [(503, "unavailable")] * 3
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_site_that_limits_nobody_needs_no_cache(configure: Configure) -> None:
+    configure(RATES=None)
+
+    assert Api().starts(NUMBER).status == 201
+
+
+def test_a_count_that_fails_later_is_refused_too(settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Uncounting"}}
+
+    answers = [Api().starts(number) for number in (NUMBER, "+2348029876543")]
+
+    assert [answer.status for answer in answers] == [201, 503]
+    assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("switch", [{"RATELIMIT_ENABLE": False}, {"RATELIMIT_FAIL_OPEN": True}])
+def test_no_switch_of_the_library_waves_anybody_through(settings: Any, switch: dict[str, bool]) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Mute"}}
+    for name, value in switch.items():
+        setattr(settings, name, value)
+
+    assert Api().starts(NUMBER).status == 503
+
+
+def test_the_library_s_own_cache_is_the_one_that_counts(settings: Any) -> None:
+    settings.CACHES = {
+        "default": {"BACKEND": "tests.limits.caches.Gone"},
+        "limits": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(uuid4())},
+    }
+    settings.RATELIMIT_USE_CACHE = "limits"
+
+    assert Api().starts(NUMBER).status == 201
+
+
+class TestUndecidedProxies:
+    def test_raise_one_alert_an_hour(self, face: Any) -> None:
+        for _ in range(3):
+            face().starts(NUMBER, HTTP_X_FORWARDED_FOR="198.51.100.7")
+
+        assert [event.detail for event in AttemptEvent.objects.filter(kind="alert")] == ["proxies_undecided"]
+
+    @pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP"])
+    def test_show_by_any_header(self, header: str) -> None:
+        Api().starts(NUMBER, **{header: "198.51.100.7"})
+
+        assert AttemptEvent.objects.filter(kind="alert", detail="proxies_undecided").count() == 1
+
+    @pytest.mark.parametrize("proxies", [0, 1])
+    def test_raise_none_once_they_are_decided(self, configure: Configure, proxies: int) -> None:
+        configure(TRUSTED_PROXIES=proxies)
+
+        Api().starts(NUMBER, HTTP_X_FORWARDED_FOR="198.51.100.7")
+
+        assert AttemptEvent.objects.count() == 0
+
+    def test_raise_none_while_nobody_forwards(self) -> None:
+        Api().starts(NUMBER)
+
+        assert AttemptEvent.objects.count() == 0
+
+
+class TestWithoutADatabase:
+    """Sessions are elsewhere: what fails is ours alone."""
+
+    @pytest.fixture(autouse=True)
+    def _sessions_in_cookies(self, settings: Any) -> None:
+        settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+
+    @pytest.mark.parametrize("path", ["", "check/", "call-again/", "cancel/"])
+    def test_every_endpoint_is_unavailable(self, path: str) -> None:
+        attempt = start_verification(NUMBER)
+        address = f"/api/phone/verifications/{attempt.uuid}/{path}"
+
+        with database_gone():
+            reply = Client().post(address, {"code": "123456"}, "application/json") if path else Client().get(address)
+
+        assert (reply.status_code, reply.json()["code"]) == (503, "unavailable")
+
+    def test_a_start_is_unavailable(self, face: Any) -> None:
+        person = face()
+        with database_gone():
+            answer = person.starts(NUMBER)
+
+        assert "could not be placed" in answer.text or answer.status == 503
+
+    @pytest.mark.parametrize("path", ["/phone/", "/phone/code/", "/phone/done/", "/phone/status/"])
+    def test_every_page_is_unavailable(self, path: str) -> None:
+        client = Client()
+        client.post("/phone/", {"number": NUMBER})
+
+        with database_gone():
+            page = client.get(path)
+
+        assert page.status_code == 503
+        assert b"This does not work at the moment. Try again in a few minutes." in page.content
+
+    def test_a_code_on_the_page_is_not_judged(self) -> None:
+        client = Client()
+        client.post("/phone/", {"number": NUMBER})
+
+        with database_gone():
+            reply = client.post("/phone/code/", {"code": last_code_for(NUMBER)})
+        page = client.get(reply["Location"])
+
+        assert b"The code could not be checked." in page.content
+        assert VerificationAttempt.objects.get().tries == 0
+
+    def test_a_page_of_the_site_s_own_stays_up(self) -> None:
+        client = Client()
+        client.post("/phone/", {"number": NUMBER})
+
+        with database_gone():
+            page = client.get("/here/")
+
+        assert page.status_code == 200
+        assert b"The call could not be placed." in page.content
+
+
+def test_pages_whose_session_is_in_the_database_that_is_gone_are_unavailable() -> None:
+    client = Client()
+    client.post("/phone/", {"number": NUMBER})
+
+    with database_gone():
+        page = client.get("/phone/code/")
+
+    assert page.status_code == 503
