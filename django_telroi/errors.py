@@ -23,6 +23,7 @@
     │   └── Unavailable             unavailable
     ├── AttemptNotFound             no such attempt, or somebody else's
     ├── InsideTransaction           the caller's transaction could undo what must stay
+    ├── ChangedMeanwhile            others changed the number faster than staff did
     ├── SignatureRejected           a webhook that Telroi did not sign
     └── ProofRejected               a proof that proves nothing here
 
@@ -209,6 +210,13 @@ class InsideTransaction(TelroiError):
             "A rollback here could undo a call that was placed or a guess that was judged. "
             "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
         )
+
+
+class ChangedMeanwhile(TelroiError):
+    """Others changed the number's row as often as this change was tried. Nothing was done; try again."""
+
+    def __str__(self) -> str:
+        return "The number changed in the same moment. Nothing was done; try again."
 
 
 class SignatureRejected(TelroiError):

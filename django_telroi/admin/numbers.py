@@ -1,38 +1,93 @@
-"""Every number and the state of its limits."""
+"""Every number and how it stands."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_telroi.admin.lists import CheapList
+from django_telroi import conf
+from django_telroi.admin.chips import ago_words, bar, moment_mark, moment_words, region_mark
+from django_telroi.admin.lists import BoundedChangeList, CheapList, Tool
+from django_telroi.admin.number_filters import BlockedFilter, StateFilter, VerifiedFilter
+from django_telroi.admin.number_page import facts_of
 from django_telroi.admin.overview import OverviewPages
-from django_telroi.admin.readonly import ReadOnly, on_one_line
+from django_telroi.admin.readonly import ReadOnly, masked_mark
+from django_telroi.admin.regions import RegionFilter
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
-from django_telroi.models import PhoneNumber
+from django_telroi.admin.standing import NumberStanding, standing_of
+from django_telroi.admin.stopping import KillSwitch
+from django_telroi.models import PhoneNumber, VerifiedPhone
+
+if TYPE_CHECKING:
+
+    class ListedNumber(PhoneNumber):
+        """A number as the list has it."""
+
+        standing: NumberStanding
+        last_verified_at: datetime | None
 
 
-class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, CheapList):
-    """Numbers and the state of their limits."""
+class NumberChangeList(BoundedChangeList):
+    """Each row of a page with how it stands at one moment, and with its last verification."""
 
-    list_display = ("masked", "region", "limit", "next_call_at", "last_call_at", "blocked_at")
-    list_filter = (FoundFilter, "region", ("blocked_at", admin.EmptyFieldListFilter))
-    fields = (
-        "masked",
-        "region",
-        "limit",
-        "next_call_at",
-        "last_call_at",
-        "calls",
-        ("held_until", "held_reason"),
-        ("blocked_at", "blocked_by", "blocked_reason"),
-        "created_at",
-    )
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PhoneNumber]:
+        newest = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
+        phones: QuerySet[PhoneNumber] = super().get_queryset(request, exclude_parameters)
+        return phones.annotate(last_verified_at=Subquery(newest[:1]))
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        policy, now = conf.policy(), timezone.now()
+        self.result_list = list(self.result_list)
+        for phone in self.result_list:
+            phone.standing = standing_of(phone, policy=policy, now=now)
+
+
+class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapList):
+    """Numbers, and what staff may do to them."""
+
+    list_display = ("masked", "region_shown", "state", "hour", "day", "next_call", "last_call", "last_verified")
+    list_filter = (FoundFilter, StateFilter, RegionFilter, BlockedFilter, VerifiedFilter)
     posted_search_help = _("A full number, its last four digits, or the public id of an attempt.")
     ordering = ("-id",)
+    fields = ("created_at",)
+    actions = ("block_selected", "unblock_selected")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NumberChangeList
+
+    def list_tools(self, request: HttpRequest) -> list[Tool]:
+        return self.switch_tools(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The number's own page; its template shows facts, where the stock one has a form."""
+        phone = self.get_object(request, unquote(object_id))
+        if phone is None or not self.has_view_permission(request, phone):
+            return super().change_view(request, object_id, form_url, extra_context)
+        facts = facts_of(phone, request=request, site=self.admin_site, now=timezone.now())
+        context = {
+            **facts,
+            "deeds": self.offered_deeds(request, phone),
+            "reveal_url": self.reveal_url(request, phone),
+            "history_url": self.number_url("history", phone),
+            **(extra_context or {}),
+        }
+        response = super().change_view(request, object_id, form_url, context)
+        add_never_cache_headers(response)
+        return response
 
     def find(self, request: HttpRequest, term: str) -> PhoneNumber | Narrowing | None:
         if uuid := uuid_in(term):
@@ -41,12 +96,39 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, CheapList):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"last4": last4})
         return number_in(term)
 
-    @admin.display(description=_("number"))
-    def masked(self, phone: PhoneNumber) -> str:
-        return on_one_line(phone.number)
+    @admin.display(description=_("number"), ordering="id")
+    def masked(self, phone: ListedNumber) -> SafeString:
+        return masked_mark(phone.number)
 
-    @admin.display(description=_("limit"))
-    def limit(self, phone: PhoneNumber) -> str:
-        """What holds now: the row keeps the rule that held last."""
-        is_over = phone.next_call_at is None or phone.next_call_at <= timezone.now()
-        return str(_("none")) if is_over else phone.get_limited_by_display()
+    @admin.display(description=_("region"))
+    def region_shown(self, phone: ListedNumber) -> SafeString:
+        return region_mark(phone.region)
+
+    @admin.display(description=_("state"))
+    def state(self, phone: ListedNumber) -> str:
+        return phone.standing.chip
+
+    @admin.display(description=_("last hour"))
+    def hour(self, phone: ListedNumber) -> SafeString:
+        return bar(phone.standing.used_of_hour, phone.standing.policy.per_hour)
+
+    @admin.display(description=_("last 24 h"))
+    def day(self, phone: ListedNumber) -> SafeString:
+        return bar(phone.standing.used_of_day, phone.standing.policy.per_day)
+
+    @admin.display(description=_("next call possible"), ordering="next_call_at")
+    def next_call(self, phone: ListedNumber) -> SafeString | str:
+        if phone.standing.is_free:
+            return gettext("now")
+        until = phone.standing.until
+        return moment_mark(until, moment_words(until, now=phone.standing.now) if until else "")
+
+    @admin.display(description=_("last call"), ordering="last_call_at")
+    def last_call(self, phone: ListedNumber) -> SafeString:
+        at = phone.last_call_at
+        return moment_mark(at, ago_words(at, now=phone.standing.now) if at else "")
+
+    @admin.display(description=_("last verified"))
+    def last_verified(self, phone: ListedNumber) -> SafeString:
+        at = phone.last_verified_at
+        return moment_mark(at, ago_words(at, now=phone.standing.now) if at else "")

@@ -27,6 +27,7 @@ from django_telroi.services.staff import (
     forgive_window,
     release_hold,
     resume_calls,
+    reveal_number,
     stop_calls,
     unblock_number,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "redeem_proof",
     "release_hold",
     "resume_calls",
+    "reveal_number",
     "start_verification",
     "stop_calls",
     "unblock_number",

@@ -1,6 +1,8 @@
 """What staff may do to a number, and to all calls. Each deed leaves an event that says who did it and why.
 
-``actor`` is the name that the event shows, such as a user name; ``number`` is E.164 or any spelling of it.
+``actor`` is the name that the event shows, such as a user name; ``number`` is E.164 or any spelling of it. A number
+that has a row is found by it, even if it is no valid number any more. A change that others outrun again and again
+raises ChangedMeanwhile, and nothing was done.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.phone import Phone, parse_phone
+from django_telroi.domain.phone import LineType, Phone, parse_phone
 from django_telroi.domain.policy import DAY, current_limit, used_in
+from django_telroi.errors import ChangedMeanwhile, InvalidNumber
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.claims import Overtaken
@@ -89,14 +92,22 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
     keeps nothing but limits, and goes with the first ``purge`` after them.
     """
     using = write_alias()
-    phone = parse_phone(number, default_region=conf.default_region())
+    phone = _meant(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
         state = read_state(phone.number, using=using, now=now)
         try:
             return repeat_on_lock_error(partial(_erase, phone, state, actor=actor, using=using), using=using)
         except (Overtaken, IntegrityError):  # a call was claimed, or an event written, while this was at it
             continue
-    raise Overtaken
+    raise ChangedMeanwhile
+
+
+def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None) -> str:
+    """The full number, once it is noted who saw it."""
+    using = write_alias()
+    now = now or read_state("", using=using).now
+    _note(EventKind.NUMBER_REVEALED, actor=actor, at=now, using=using, phone=phone)
+    return phone.number
 
 
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
@@ -129,7 +140,7 @@ def _change(
 ) -> PhoneNumber:
     """Write a change of the number's row from the version that was read, together with its event."""
     using = write_alias()
-    phone = parse_phone(number, default_region=conf.default_region())
+    phone = _meant(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
         state = read_state(phone.number, using=using, now=now)
         write = partial(_write, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
@@ -137,7 +148,20 @@ def _change(
             return repeat_on_lock_error(write, using=using)
         except Overtaken:
             continue
-    raise Overtaken
+    raise ChangedMeanwhile
+
+
+def _meant(number: str, *, using: str) -> Phone:
+    """The number that is meant. What is valid changes with every edition of the numbering plans: a number that was
+    rung or blocked before goes by its own row. Raises InvalidNumber.
+    """
+    try:
+        return parse_phone(number, default_region=conf.default_region())
+    except InvalidNumber:
+        row = PhoneNumber.objects.using(using).filter(number=number).first()
+        if row is None:
+            raise
+        return Phone(row.number, row.region, LineType.UNKNOWN)
 
 
 def _write(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.domain.states import Status
@@ -39,7 +36,7 @@ class TestAList:
         assert "2 phone numbers" in html
 
     def test_names_no_limit_that_is_over(self, staff: Client) -> None:
-        PhoneNumber.objects.update(next_call_at=timezone.now() - timedelta(seconds=1))
+        let_time_pass(61)
 
         assert "cooling down" not in html_of(staff, url("phonenumber", "changelist"))
 

@@ -12,8 +12,9 @@ import pytest
 PUBLIC = {
     "django_telroi.client": "JSON OtpCall OtpCheck TelroiClient WebhookEvent read_webhook",
     "django_telroi.errors": """
-        ApiError ApiOutcomeUnknown ApiRefused ApiUnreachable AttemptNotFound CallsStopped CooldownActive
-        DailyLimitReached HourlyLimitReached InsideTransaction InvalidNumber InvalidPurpose Misconfigured NotCallable
+        ApiError ApiOutcomeUnknown ApiRefused ApiUnreachable AttemptNotFound CallsStopped ChangedMeanwhile
+        CooldownActive DailyLimitReached HourlyLimitReached InsideTransaction InvalidNumber InvalidPurpose
+        Misconfigured NotCallable
         NumberHeld ProofRejected RateScope RegionNotAllowed SignatureRejected SiteLimitReached TelroiError
         TooManyRequests Unavailable VerificationRefused
     """,
@@ -28,8 +29,8 @@ PUBLIC = {
     "django_telroi.services": """
         CheckOutcome CheckResult EventEffect PhoneRecord Proof Purged Standing block_number call_again call_control
         cancel_verification check_code erase_number export_number follow forget_phone forgive_window has_verified_phone
-        phone_record place_call purge read_proof record_event redeem_proof release_hold resume_calls start_verification
-        stop_calls unblock_number verified_phones
+        phone_record place_call purge read_proof record_event redeem_proof release_hold resume_calls reveal_number
+        start_verification stop_calls unblock_number verified_phones
     """,
     "django_telroi.signals": "alert call_failed call_placed code_rejected phone_verified verification_refused",
     "django_telroi.simulator": "Call Simulator",

@@ -1,0 +1,217 @@
+"""The pages on which staff do something: a question by GET, the deed by POST, each behind its own permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, connections, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import services
+from django_telroi.admin.deeds import BLOCK, DEEDS, UNBLOCK, Deed, ReasonForm
+from django_telroi.admin.plain import user_name
+from django_telroi.admin.readonly import masked_mark, on_one_line
+from django_telroi.errors import ChangedMeanwhile, TelroiError
+from django_telroi.models import PhoneNumber
+
+APP = "django_telroi"
+CONFIRM_PAGE = "admin/django_telroi/confirm.html"
+REVEAL_PAGE = "admin/django_telroi/reveal.html"
+MOST_AT_ONCE = 500
+
+
+def not_atomic(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that no project's ATOMIC_REQUESTS wraps: what services wrote stays written."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def refuse_without(request: HttpRequest, *permissions: str) -> None:
+    """Raise PermissionDenied unless the user has all of these."""
+    if not request.user.has_perms([f"{APP}.{permission}" for permission in permissions]):
+        raise PermissionDenied
+
+
+def actor_of(request: HttpRequest) -> str:
+    """The name that the timeline shows."""
+    return user_name(request.user) if request.user.is_authenticated else ""
+
+
+class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Deeds on a number's page, and on several numbers at once."""
+
+    def get_urls(self) -> list[URLPattern]:
+        views: dict[str, Callable[..., HttpResponse]] = {
+            deed.name: partial(self.deed_view, deed=deed) for deed in DEEDS
+        }
+        views["reveal"] = self.reveal_view
+        ours = [
+            path(
+                f"<path:object_id>/{name}/",
+                not_atomic(self.admin_site.admin_view(view)),
+                name=f"{APP}_phonenumber_{name}",
+            )
+            for name, view in views.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    def offered_deeds(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
+        """What the user may do to this number now, as links to the questions."""
+        deeds = [deed for deed in DEEDS if deed.fits(phone) and request.user.has_perm(f"{APP}.{deed.permission}")]
+        return [{"deed": deed, "url": self.number_url(deed.name, phone)} for deed in deeds]
+
+    def reveal_url(self, request: HttpRequest, phone: PhoneNumber) -> str:
+        """Where the button that shows the full number posts to; "" for who may not see it."""
+        return self.number_url("reveal", phone) if request.user.has_perm(f"{APP}.view_full_number") else ""
+
+    def deed_view(self, request: HttpRequest, object_id: str, *, deed: Deed) -> HttpResponse:
+        """Ask; and once the question was answered by POST, do it."""
+        phone = self.number_or_404(request, object_id)
+        refuse_without(request, deed.permission)
+        if not deed.fits(phone):
+            messages.warning(request, str(deed.idle))
+            return HttpResponseRedirect(self.number_url("change", phone))
+        form = reason_form(request, deed, [phone])
+        if request.method != "POST" or (form and not form.is_valid()):
+            return self.question(request, deed, [phone], form=form, original=phone)
+        if self.do(request, deed, phone, reason=form.cleaned_data["reason"] if form else ""):
+            messages.success(request, str(deed.done))
+        return HttpResponseRedirect(
+            self.number_url("changelist") if deed.is_final else self.number_url("change", phone)
+        )
+
+    def do(self, request: HttpRequest, deed: Deed, phone: PhoneNumber, *, reason: str = "") -> bool:
+        """Do it and log it; where it could not be done, say so. The service writes the timeline."""
+        try:
+            deed.act(phone, actor_of(request), reason)
+        except (TelroiError, DatabaseError) as error:
+            messages.error(request, failure_sentence(error, phone))
+            return False
+        self.log_change(request, phone, " ".join(filter(None, (str(deed.done), reason))))
+        return True
+
+    @sensitive_variables()
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The full number, once: on the answer to this POST, which nobody keeps. First it is logged, then shown."""
+        phone = self.number_or_404(request, object_id)
+        refuse_without(request, "view_full_number")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self.log_change(request, phone, _("The full number was shown."))
+        number = services.reveal_number(phone, actor=actor_of(request))
+        return self.page(
+            request,
+            REVEAL_PAGE,
+            {
+                "title": _("Full number"),
+                "original": phone,
+                "full_number": number,
+                "back": self.number_url("change", phone),
+            },
+        )
+
+    @admin.action(description=gettext_lazy("Block the selected numbers"), permissions=["block"])
+    def block_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        return self.do_to_selected(request, BLOCK, phones)
+
+    @admin.action(description=gettext_lazy("Unblock the selected numbers"), permissions=["block"])
+    def unblock_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        return self.do_to_selected(request, UNBLOCK, phones)
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{APP}.{BLOCK.permission}")
+
+    def do_to_selected(self, request: HttpRequest, deed: Deed, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        """Ask about all of them; once that was answered, do it to each that it fits."""
+        rows = list(phones[: MOST_AT_ONCE + 1])
+        if len(rows) > MOST_AT_ONCE:
+            messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MOST_AT_ONCE})
+            return None
+        fitting = [phone for phone in rows if deed.fits(phone)]
+        if not fitting:
+            messages.warning(request, str(deed.idle))
+            return None
+        confirmed = "confirmed" in request.POST
+        form = reason_form(request, deed, fitting, is_answer=confirmed)
+        if not confirmed or (form and not form.is_valid()):
+            return self.question(request, deed, fitting, form=form)
+        reason = form.cleaned_data["reason"] if form else ""
+        done = sum(self.do(request, deed, phone, reason=reason) for phone in fitting)
+        if done:
+            words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
+            messages.success(request, words % {"count": done, "done": deed.label})
+        return None
+
+    def question(
+        self,
+        request: HttpRequest,
+        deed: Deed,
+        phones: Sequence[PhoneNumber],
+        *,
+        form: ReasonForm | None,
+        original: PhoneNumber | None = None,
+    ) -> HttpResponse:
+        context = {
+            "title": deed.question if original else deed.label,
+            "deed": deed,
+            "phones": phones,
+            "masked": [masked_mark(phone.number) for phone in phones],
+            "form": form,
+            "original": original,
+            "back": self.number_url("change", original) if original else self.number_url("changelist"),
+            "action": None if original else f"{deed.name}_selected",
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return self.page(request, CONFIRM_PAGE, context)
+
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        """A page of ours in this site's admin. Nobody keeps a copy of it."""
+        request.current_app = self.admin_site.name
+        whole = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
+        response = TemplateResponse(request, template, whole)
+        add_never_cache_headers(response)
+        return response
+
+    def number_or_404(self, request: HttpRequest, object_id: str) -> PhoneNumber:
+        phone = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, phone):
+            raise PermissionDenied
+        if phone is None:
+            raise Http404
+        return cast("PhoneNumber", phone)
+
+    def number_url(self, page: str, phone: PhoneNumber | None = None) -> str:
+        arguments = () if phone is None or page == "changelist" else (phone.pk,)
+        return reverse(f"admin:{APP}_phonenumber_{page}", args=arguments, current_app=self.admin_site.name)
+
+
+def reason_form(
+    request: HttpRequest, deed: Deed, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
+) -> ReasonForm | None:
+    """The form of a deed that asks for a reason, with the answer if there is one."""
+    if not deed.asks_reason:
+        return None
+    answered = request.method == "POST" if is_answer is None else is_answer
+    return ReasonForm(request.POST if answered else None, numbers=[phone.number for phone in phones])
+
+
+def failure_sentence(error: Exception, phone: PhoneNumber) -> str:
+    """What staff read where a deed could not be done."""
+    number = {"number": on_one_line(phone.number)}
+    if isinstance(error, ChangedMeanwhile):
+        return _("%(number)s changed in the same moment. Nothing was done; try again.") % number
+    return _("It could not be done to %(number)s. Nothing was changed; try again in a moment.") % number

@@ -1,0 +1,78 @@
+"""The kill switch: the pages on which staff stop all calls, and let them be placed again."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+
+from django_telroi import services
+from django_telroi.admin.deeds import ReasonForm
+from django_telroi.admin.doing import APP, Deeds, actor_of, not_atomic, refuse_without
+from django_telroi.admin.lists import Tool
+
+STOP_PAGE = "admin/django_telroi/stop_calls.html"
+
+
+class KillSwitch(Deeds):
+    """Hung on the numbers' admin, so that every admin site has it that has numbers."""
+
+    def get_urls(self) -> list[URLPattern]:
+        stop = not_atomic(self.admin_site.admin_view(self.stop_view))
+        resume = not_atomic(self.admin_site.admin_view(self.resume_view))
+        return [
+            path("stop-calls/", stop, name=f"{APP}_stop_calls"),
+            path("resume-calls/", resume, name=f"{APP}_resume_calls"),
+            *super().get_urls(),
+        ]
+
+    def switch_tools(self, request: HttpRequest) -> list[Tool]:
+        """The link to the switch, for those who may use it."""
+        if not request.user.has_perm(f"{APP}.stop_calls"):
+            return []
+        return [Tool(self.switch_url("stop"), _("Stop all calls"), "stop")]
+
+    def stop_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask why, and stop. Once stopped, the page says since when, by whom and why."""
+        self.refuse_strangers(request)
+        control = services.call_control()
+        if control.stopped_at:
+            return HttpResponseRedirect(self.switch_url("resume"))
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            services.stop_calls(reason=reason, actor=actor_of(request))
+            self.log_switch(request, _("Stopped all calls: %(reason)s") % {"reason": reason})
+            messages.success(request, _("All calls are stopped."))
+            return HttpResponseRedirect(self.number_url("changelist"))
+        return self.switch_page(request, {"title": _("Stop all calls"), "form": form, "control": control})
+
+    def resume_view(self, request: HttpRequest) -> HttpResponse:
+        """Show since when, by whom and why calls are stopped; by POST, let them be placed again."""
+        self.refuse_strangers(request)
+        control = services.call_control()
+        if control.stopped_at is None:
+            messages.warning(request, _("Calls are not stopped."))
+            return HttpResponseRedirect(self.number_url("changelist"))
+        if request.method == "POST":
+            services.resume_calls(actor=actor_of(request))
+            self.log_switch(request, _("Resumed calls"))
+            messages.success(request, _("Calls are placed again."))
+            return HttpResponseRedirect(self.number_url("changelist"))
+        return self.switch_page(request, {"title": _("Resume calls"), "control": control})
+
+    def refuse_strangers(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        refuse_without(request, "stop_calls")
+
+    def switch_page(self, request: HttpRequest, context: dict[str, object]) -> HttpResponse:
+        return self.page(request, STOP_PAGE, {"back": self.number_url("changelist"), **context})
+
+    def switch_url(self, verb: str) -> str:
+        return reverse(f"admin:{APP}_{verb}_calls", current_app=self.admin_site.name)
+
+    def log_switch(self, request: HttpRequest, message: str) -> None:
+        self.log_change(request, services.call_control(), message)
