@@ -68,7 +68,7 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
         return NumberChangeList
 
     def list_tools(self, request: HttpRequest) -> list[Tool]:
-        return self.switch_tools(request)
+        return [*super().list_tools(request), *self.switch_tools(request)]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
