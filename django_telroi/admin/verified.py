@@ -62,6 +62,12 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
         ids = PhoneNumber.objects.filter(number=OuterRef("number")).values("pk")
         return rows.annotate(phone_pk=Subquery(ids))
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Never on a page of ours; but it does not stand in the way where its user is deleted, and it goes along."""
+        match = request.resolver_match
+        is_elsewhere = match is not None and not str(match.url_name).startswith("django_telroi_")
+        return obj is not None and is_elsewhere and request.user.has_perm("django_telroi.delete_verifiedphone")
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[VerifiedChangeList]:
         return VerifiedChangeList
 
