@@ -1,0 +1,195 @@
+"""Attempts as CSV: as the list is filtered, masked, and harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.test import AsyncRequestFactory, Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_telroi.admin import attempts_csv
+from django_telroi.admin.export import cell
+from django_telroi.domain.states import Status
+from django_telroi.models import VerificationAttempt
+from tests.admin.looking import shows_a_whole_number, url
+from tests.admin.test_attempts_list import make
+from tests.services.world import NUMBER
+
+pytestmark = pytest.mark.django_db
+
+EXPORT = "verificationattempt", "export"
+
+
+def rows_of(reply: HttpResponseBase) -> list[dict[str, str]]:
+    assert reply.status_code == 200
+    assert isinstance(reply, StreamingHttpResponse)
+    text = b"".join(reply).decode("utf-8-sig")  # type: ignore[arg-type]
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def export(client: Client, query: str = "") -> list[dict[str, str]]:
+    return rows_of(client.post(url(*EXPORT) + query))
+
+
+class TestAnExport:
+    """A table of the filtered list."""
+
+    def test_has_what_the_list_has(self, staff: Client, settings: Any) -> None:
+        settings.TIME_ZONE = "Africa/Lagos"
+        at = datetime(2027, 1, 1, 12, tzinfo=UTC)
+        row = make(
+            user=User.objects.create_user("ada"),
+            purpose="payout",
+            created_at=at,
+            placed_at=at + timedelta(seconds=2.25),
+            verified_at=at + timedelta(seconds=31),
+            tries=1,
+            livemode=True,
+        )
+
+        [line] = export(staff)
+
+        told = {
+            key: line[key] for key in ("id", "requested", "number", "user", "purpose", "status", "tries", "livemode")
+        }
+        assert told == {
+            "id": str(row.pk),
+            "requested": "2027-01-01T13:00:00+01:00",
+            "number": "'+234 803 ••• 4567",
+            "user": "ada",
+            "purpose": "payout",
+            "status": "verified",
+            "tries": "1",
+            "livemode": "live",
+        }
+        assert (line["seconds_to_placed"], line["seconds_to_verified"]) == ("2.2", "31.0")
+
+    def test_has_the_rows_of_the_filters_and_of_the_search(self, staff: Client) -> None:
+        make("+2348029876543", status="locked")
+        locked = make(status="locked")
+        make()
+        found = staff.post(url("verificationattempt", "search"), {"term": "4567"}).headers["Location"].partition("?")[2]
+
+        lines = export(staff, f"?status__exact=locked&{found}")
+
+        assert [line["id"] for line in lines] == [str(locked.pk)]
+
+    def test_tells_what_overdue_rows_have_become(self, staff: Client) -> None:
+        ago = timezone.now() - timedelta(hours=1)
+        make(status=Status.PLACED, created_at=ago, expires_at=ago, due_at=ago)
+
+        assert [line["status"] for line in export(staff)] == ["expired"]
+
+    def test_reads_chunk_by_chunk_and_loses_no_row(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        same_moment, first = timezone.now(), make()
+        VerificationAttempt.objects.bulk_create(
+            VerificationAttempt(
+                phone_id=NUMBER, status="verified", max_tries=3, created_at=same_moment, expires_at=first.expires_at
+            )
+            for _ in range(50)
+        )
+        monkeypatch.setattr(attempts_csv, "CHUNK", 7)
+
+        with CaptureQueriesContext(connection) as asked:
+            ids = [int(line["id"]) for line in export(staff)]
+
+        assert sorted(ids) == sorted(VerificationAttempt.objects.values_list("pk", flat=True))
+        assert len(ids) == 51
+        assert sum("LIMIT 7" in query["sql"] for query in asked) == 8
+
+    def test_says_so_where_it_ends_early(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(attempts_csv, "MOST_ROWS", 2)
+        for _ in range(3):
+            make()
+
+        lines = export(staff)
+
+        assert len(lines) == 3
+        assert lines[-1]["id"].startswith("There are more than 2 rows")
+
+    def test_is_logged_and_named_without_a_number(self, staff: Client, grace: User) -> None:
+        row = make()
+        reply = staff.post(url(*EXPORT) + f"?status__exact=verified&phone__id__exact={row.phone.pk}")
+
+        entry = LogEntry.objects.get()
+
+        assert entry.user_id == grace.pk
+        assert "status__exact=verified" in entry.change_message
+        assert not shows_a_whole_number(f"{entry} {entry.change_message} {reply.headers} {b''.join(reply).decode()}")  # type: ignore[arg-type]
+        assert reply.headers["Content-Disposition"].startswith('attachment; filename="attempts-20')
+
+    def test_is_posted(self, staff: Client) -> None:
+        assert staff.get(url(*EXPORT)).status_code == 405
+        assert not LogEntry.objects.exists()
+
+    def test_of_a_filter_that_is_not_offered_is_refused(self, staff: Client) -> None:
+        assert staff.post(url(*EXPORT) + "?phone__number__startswith=%2B").status_code == 400
+
+    def test_is_offered_to_whoever_may(self, staff: Client, client: Client) -> None:
+        make()
+
+        assert (
+            'action="export/?status__exact=verified"'
+            in staff.get(url("verificationattempt", "changelist") + "?status__exact=verified&p=1").content.decode()
+        )
+
+    @pytest.mark.django_db(transaction=True)
+    def test_streams_under_asgi_too(self, grace: User) -> None:
+        make()
+        request = AsyncRequestFactory().post("/")
+        request.user = grace
+        request.session = {}  # type: ignore[assignment]
+        page = admin.site.get_model_admin(VerificationAttempt)
+        request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+
+        reply = page.export_view(request)  # type: ignore[attr-defined]
+        lines = asyncio.run(_read(reply))
+
+        assert reply.is_async
+        assert lines.count(b"\r\n") == 2
+
+
+async def _read(reply: StreamingHttpResponse) -> bytes:
+    return b"".join([chunk async for chunk in reply])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "|calc",
+            "%0A",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u00a0=1",
+            "\u200e=1",
+            "\u202e=1",
+        ),
+        *("＝1", "＋1", "－1", "＠1", "﹢1", "−1", "\x00=1", "\ufeff=1", "'=1"),
+    ],
+)
+def test_no_cell_begins_a_formula(text: str) -> None:
+    assert str(cell(text)).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "a\x1b[31mb", "a\u202eb", "a\u2028b", "a\x85b"])
+def test_no_cell_holds_what_steers(text: str) -> None:
+    assert str(cell(text)).isprintable()
