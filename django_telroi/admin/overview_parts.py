@@ -31,6 +31,7 @@ OUTCOME_NAMES = {
 REFUSAL_NAMES = {
     "invalid_number": gettext_lazy("no phone number"),
     "not_callable": gettext_lazy("never callable, or blocked"),
+    "vetoed": gettext_lazy("refused by MAY_START; the log has the reasons"),
     "region_not_allowed": gettext_lazy("a region that is not allowed"),
     "invalid_purpose": gettext_lazy("a purpose that is not offered"),
     "cooldown": gettext_lazy("called a moment ago"),

@@ -32,15 +32,18 @@ from django_telroi.services.staff import (
     unblock_number,
 )
 from django_telroi.services.starting import call_again, start_verification
+from django_telroi.services.veto import MayStart, StartFacts
 
 __all__ = [
     "CheckOutcome",
     "CheckResult",
     "EventEffect",
+    "MayStart",
     "PhoneRecord",
     "Proof",
     "Purged",
     "Standing",
+    "StartFacts",
     "block_number",
     "call_again",
     "call_control",

@@ -25,6 +25,7 @@ from django_telroi.models import RefusalTally
 from django_telroi.services.pauses import PauseReason, pause_for
 from django_telroi.services.state import State
 from django_telroi.services.transactions import lone_statement
+from django_telroi.services.veto import VETOED, Vetoed
 
 logger = logging.getLogger("django_telroi")
 
@@ -70,7 +71,7 @@ def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: st
     region, masked = (phone.region, phone.masked) if phone else ("", "")
     logger.info("refused code=%s region=%s retry_after=%s", refusal.code, region, refusal.retry_after)
     try:
-        _tally(refusal.code, region, using=using)
+        _tally(VETOED if isinstance(refusal.__cause__, Vetoed) else refusal.code, region, using=using)
     except DatabaseError as error:
         logger.error("refusal_not_tallied error=%s", type(error).__name__)
     signals.verification_refused.send_robust(

@@ -46,6 +46,7 @@ from django_telroi.services.transactions import (
     write_alias,
 )
 from django_telroi.services.verdicts import alert_to, verdict_on
+from django_telroi.services.veto import StartFacts, ask_site, has_veto
 
 LONGEST_PURPOSE = 64
 LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
@@ -74,6 +75,7 @@ def start_verification(
     using = write_alias()
     wish = Wish(
         number=number,
+        user=user,
         user_id=owner_id(user),
         purpose=purpose,
         language=language,
@@ -105,6 +107,7 @@ def call_again(
         return old
     wish = Wish(
         number=old.number,
+        user=user,
         user_id=old.user_id,
         purpose=old.purpose,
         language=old.language,
@@ -125,6 +128,7 @@ class Wish:
     """What somebody asked for, as they said it."""
 
     number: str = field(repr=False)
+    user: AbstractBaseUser | None
     user_id: Any
     purpose: str
     language: str | None
@@ -142,6 +146,7 @@ def _start(wish: Wish, *, using: str, now: datetime | None) -> VerificationAttem
         backend = get_backend()
         if backend.rings:
             refuse_manual_transactions(using)
+        _refuse_vetoed(wish, request, backend, using=using, now=now)
         return _claim_and_call(request, backend, using=using, now=now)
     except AlreadyStarted:
         return _started_before(wish, phone, using=using)
@@ -171,6 +176,31 @@ def _request(wish: Wish, phone: Phone) -> Request:
         requester_ip=_address(wish.requester_ip),
         attempt_uuid=wish.attempt_uuid,
         supersedes=wish.supersedes,
+    )
+
+
+def _refuse_vetoed(wish: Wish, request: Request, backend: Backend, *, using: str, now: datetime | None) -> None:
+    """Ask the site, but only about a call that nothing else stands against.
+
+    What its answer takes must not make the claim's moment an old one: the state is read again after it.
+    """
+    if not has_veto():
+        return
+    with unavailable_without_database():
+        state = read_state(request.phone.number, using=using, now=now)
+    with suppress(Unavailable):  # a pause, which the claim may wait for
+        refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
+    ask_site(
+        StartFacts(
+            number=request.phone.number,
+            region=request.phone.region,
+            line_type=request.phone.line_type,
+            user=wish.user if request.user_id is not None else None,
+            purpose=request.purpose,
+            language=request.language,
+            requester_ip=request.requester_ip,
+            is_again=request.supersedes is not None,
+        )
     )
 
 

@@ -53,6 +53,10 @@ def blocked(site: Site) -> None:
     services.block_number(NUMBER, reason="fraud", actor="ada")
 
 
+def vetoed(site: Site) -> None:
+    site.configure(MAY_START="tests.limits.vetoes.says_no")
+
+
 def other_region(site: Site) -> None:
     site.configure(ALLOWED_REGIONS=["GH"])
 
@@ -121,6 +125,7 @@ SITUATIONS: list[tuple[Callable[[Site], None], type[VerificationRefused]]] = [
     (no_number, errors.InvalidNumber),
     (premium, errors.NotCallable),
     (blocked, errors.NotCallable),
+    (vetoed, errors.NotCallable),
     (other_region, errors.RegionNotAllowed),
     (other_purpose, errors.InvalidPurpose),
     (called_just_now, errors.CooldownActive),

@@ -27,7 +27,7 @@ PUBLIC = {
         CallAgainView CancelView CheckView PhoneEndpoint PhonesView StartView VerificationView
     """,
     "django_telroi.services": """
-        CheckOutcome CheckResult EventEffect PhoneRecord Proof Purged Standing block_number call_again call_control
+        CheckOutcome CheckResult EventEffect MayStart PhoneRecord Proof Purged Standing StartFacts block_number call_again call_control
         cancel_verification check_code erase_number export_number follow forget_phone forgive_window has_verified_phone
         phone_record place_call purge read_proof record_event redeem_proof release_hold resume_calls reveal_number
         start_verification stop_calls unblock_number verified_phones
