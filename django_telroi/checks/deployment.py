@@ -29,6 +29,8 @@ def hasty_deployment() -> Iterator[CheckMessage]:
     yield from _regions()
     yield from _test_key()
     yield from _cache()
+    yield from _requesters()
+    yield from _retention()
 
 
 def _regions() -> Iterator[CheckMessage]:
@@ -59,3 +61,21 @@ def _cache() -> Iterator[CheckMessage]:
                 hint="Use Redis or Memcached, and name it in RATELIMIT_USE_CACHE if it is not the default cache.",
                 id="telroi.W011",
             )
+
+
+def _requesters() -> Iterator[CheckMessage]:
+    if conf.trusted_proxies() is None:
+        yield checks.Warning(
+            "It is not decided how many proxies stand in front of this site.",
+            hint='Set TELROI["TRUSTED_PROXIES"], 0 for none. Until then all who come through a proxy share one limit.',
+            id="telroi.W012",
+        )
+
+
+def _retention() -> Iterator[CheckMessage]:
+    if conf.retention() is None:
+        yield checks.Warning(
+            "Whom this site called, from which address and when is kept for ever.",
+            hint='Set TELROI["RETENTION_DAYS"], 90 say, and run telroi_purge every day.',
+            id="telroi.W013",
+        )

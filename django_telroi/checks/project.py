@@ -11,7 +11,9 @@ from django.core.checks import CheckMessage, Error
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-PAGE, API = "telroi:start", "telroi-rest:verifications"
+from django_telroi import conf
+
+PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
 
 
 def missing_parts() -> Iterator[CheckMessage]:
@@ -30,6 +32,12 @@ def missing_parts() -> Iterator[CheckMessage]:
             "The page keeps a person's verification in the session, and there are no sessions.",
             hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
             id="telroi.E010",
+        )
+    if _is_included(WEBHOOK) and not conf.webhook_secrets():
+        yield checks.Warning(
+            "The webhook has an address and no secret: every event is refused, and soon none will come.",
+            hint='Set TELROI["WEBHOOK_SECRETS"] to the secret that Telroi\'s dashboard shows.',
+            id="telroi.W008",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django_telroi import conf
@@ -13,19 +13,25 @@ from django_telroi.services.refusals import limit_of
 from django_telroi.services.state import read_state
 from django_telroi.services.transactions import write_alias
 
-LIMITS: Sequence[tuple[str, str]] = (
-    ("COOLDOWN_SECONDS", "seconds from one call of a number to the next"),
-    ("CALLS_PER_HOUR", "calls of a number in any hour"),
-    ("CALLS_PER_DAY", "calls of a number in any day"),
-    ("CALLS_PER_DAY_TOTAL", "calls of the whole site in a day of UTC"),
-    ("CODE_TRIES", "codes judged for one call"),
-    ("CODE_TTL_SECONDS", "seconds that a code is good for"),
-    ("QUEUE_DEADLINE_SECONDS", "seconds that a call may wait for a worker"),
-    ("ALLOWED_REGIONS", "countries that are called"),
-    ("BLOCKED_REGIONS", "countries that are not called"),
-    ("BLOCKED_PREFIXES", "beginnings of numbers that are not called"),
-    ("ALLOWED_LINE_TYPES", "kinds of lines that are called"),
+NO_LIMIT = "no limit"
+
+LIMITS: Sequence[tuple[str, str, str]] = (
+    ("COOLDOWN_SECONDS", NO_LIMIT, "seconds from one call of a number to the next"),
+    ("CALLS_PER_HOUR", NO_LIMIT, "calls of a number in any hour"),
+    ("CALLS_PER_DAY", NO_LIMIT, "calls of a number in any day"),
+    ("CALLS_PER_DAY_TOTAL", NO_LIMIT, "calls of the whole site in a day of UTC"),
+    ("CODE_TRIES", NO_LIMIT, "codes judged for one call"),
+    ("CODE_TTL_SECONDS", NO_LIMIT, "seconds that a code is good for"),
+    ("RATES", NO_LIMIT, "requests of one requester"),
+    ("TRUSTED_PROXIES", "undecided", "proxies in front of the site"),
+    ("KEY_REQUESTS_PER_MINUTE", NO_LIMIT, "requests with the API key in any minute"),
+    ("QUEUE_DEADLINE_SECONDS", NO_LIMIT, "seconds that a call may wait for a worker"),
+    ("ALLOWED_REGIONS", "all", "countries that are called"),
+    ("BLOCKED_REGIONS", "none", "countries that are not called"),
+    ("BLOCKED_PREFIXES", "none", "beginnings of numbers that are not called"),
+    ("ALLOWED_LINE_TYPES", "all", "kinds of lines that are called"),
 )
+"""Each setting, what it means when it is None, and what it counts."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,26 @@ class Chosen:
 def limits_in_force() -> Iterator[Chosen]:
     """In the order that they are asked in."""
     site = conf.chosen()
-    for key, counts in LIMITS:
-        value = site.get(key, conf.DEFAULTS[key])
-        yield Chosen(key, _in_words(value), "settings" if key in site else "default", counts)
+    for key, nothing, counts in LIMITS:
+        source = "settings" if key in site else "default"
+        if key == "RATES":
+            yield from _rates(source, counts)
+        else:
+            yield Chosen(key, _in_words(site.get(key, conf.DEFAULTS[key]), nothing), source, counts)
 
 
-def _in_words(value: object) -> str:
+def _rates(source: str, counts: str) -> Iterator[Chosen]:
+    """What the site chose over the defaults, entry by entry."""
+    for scope, rates in conf.rates().items():
+        for who, rate in rates.items():
+            value = f"{rate.requests} in {rate.seconds} s" if rate else NO_LIMIT
+            yield Chosen(f"RATES {scope} {who}", value, source, counts)
+
+
+def _in_words(value: object, nothing: str) -> str:
     if value is None:
-        return "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_in_words(each)}" for key, each in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
+        return nothing
+    if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(map(str, value)) or "none"
     return str(value)
 

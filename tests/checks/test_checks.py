@@ -166,6 +166,8 @@ def test_a_simulators_live_key_under_debug_is_not(settings: Any) -> None:
     assert ours() == []
 
 
+WEBHOOK = [path("telroi/", include("django_telroi.webhooks.urls"))]
+
 PROJECTS: list[tuple[list[Any], list[str], list[str]]] = [
     (PAGE, [SESSIONS], []),
     (API, [], []),
@@ -186,19 +188,29 @@ def test_what_the_project_lacks_is_named(
         assert ids(ours(Tags.urls)) == found
 
 
+@pytest.mark.parametrize(("secrets", "found"), [([], ["telroi.W008"]), (["whsec_Canary"], [])])
+def test_a_webhook_without_a_secret_is_named(settings: Any, secrets: list[str], found: list[str]) -> None:
+    settings.TELROI = {"API_KEY": LIVE, "WEBHOOK_SECRETS": secrets}
+
+    with override_settings(ROOT_URLCONF=tuple(PAGE + WEBHOOK)):
+        assert ids(ours(Tags.urls)) == found
+
+
 def test_a_project_without_addresses_of_any_kind_is_left_alone(settings: Any) -> None:
     settings.TELROI, settings.ROOT_URLCONF = {"API_KEY": LIVE}, None
 
     assert ours(Tags.urls) == []
 
 
-SAFE = {"API_KEY": LIVE, "ALLOWED_REGIONS": ["NG"]}
+SAFE = {"API_KEY": LIVE, "ALLOWED_REGIONS": ["NG"], "TRUSTED_PROXIES": 0}
 REDIS = "django.core.cache.backends.redis.RedisCache"
 
 DEPLOYMENTS: list[tuple[dict[str, Any], str, list[str]]] = [
     (SAFE, REDIS, []),
     ({**SAFE, "ALLOWED_REGIONS": None}, REDIS, ["telroi.W009"]),
     ({**SAFE, "ALLOW_TEST_KEY": True}, REDIS, ["telroi.W010"]),
+    ({**SAFE, "TRUSTED_PROXIES": None}, REDIS, ["telroi.W012"]),
+    ({**SAFE, "RETENTION_DAYS": None}, REDIS, ["telroi.W013"]),
     *(
         (SAFE, f"django.core.cache.backends.{name}", ["telroi.W011"])
         for name in ("locmem.LocMemCache", "db.DatabaseCache")

@@ -23,7 +23,7 @@ from django_telroi.management.doctor.findings import Finding, Level
 from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
 from django_telroi.management.doctor.wire import look_at_telroi
-from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 
@@ -175,6 +175,14 @@ class TestTheRows:
         *_, finding = look_at_rows()
 
         assert (finding.level, finding.figures) == (level, {"calls": 60, "unknown": unknown})
+
+    def test_say_when_the_last_webhook_came(self, configure: Configure) -> None:
+        configure(WEBHOOK_SECRETS=["whsec_Canary"])
+        assert ("note", "No webhook ever came.") in told(look_at_rows())
+
+        AttemptEvent.objects.create(kind="webhook", at=timezone.now() - timedelta(seconds=150))
+
+        assert ("good", "The last webhook came 3 minutes ago.") in told(look_at_rows())
 
 
 def attempt(**fields: Any) -> VerificationAttempt:

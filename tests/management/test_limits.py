@@ -31,11 +31,13 @@ def test_each_limit_is_named_with_its_value_and_source(configure: Configure) -> 
     assert lines["CALLS_PER_HOUR"] == ["3", "settings"]
     assert lines["COOLDOWN_SECONDS"] == ["60", "default"]
     assert lines["ALLOWED_REGIONS"] == ["NG, GH", "settings"]
-    assert lines["CALLS_PER_DAY_TOTAL"] == ["none", "default"]
+    assert lines["CALLS_PER_DAY_TOTAL"] == ["no limit", "default"]
+    assert lines["RATES start ip"] == ["20 in 3600 s", "default"]
+    assert lines["TRUSTED_PROXIES"] == ["undecided", "default"]
 
 
 def test_every_limit_is_a_setting() -> None:
-    assert {key for key, _ in LIMITS} <= conf.DEFAULTS.keys()
+    assert {key for key, *_ in LIMITS} <= conf.DEFAULTS.keys()
 
 
 def test_a_number_that_was_called_must_wait(configure: Configure) -> None:

@@ -9,9 +9,12 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
 
+from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.services.receiving import last_event_at
+from django_telroi.services.sentences import duration
 from django_telroi.services.state import read_state
 from django_telroi.services.transactions import write_alias
 from django_telroi.services.verdicts import ErrorCode
@@ -36,6 +39,8 @@ def look_at_rows() -> Iterator[Finding]:
     yield _switch(state.control, now=state.now)
     yield _waiting(now=state.now, using=using)
     yield _unknown(now=state.now, using=using)
+    if conf.webhook_secrets():
+        yield _webhooks(now=state.now)
 
 
 def _missing_migrations(using: str) -> int:
@@ -70,3 +75,11 @@ def _unknown(*, now: datetime, using: str) -> Finding:
     if calls >= FEWEST_TO_JUDGE and unknown > MOST_UNKNOWN * calls:
         return note(SUBJECT, says, "Look at the timeouts, and ask Telroi.", calls=calls, unknown=unknown)
     return good(SUBJECT, says, calls=calls, unknown=unknown)
+
+
+def _webhooks(*, now: datetime) -> Finding:
+    last = last_event_at()
+    if last is None:
+        return note(SUBJECT, "No webhook ever came.", "Send one: manage.py telroi_webhook --help.", seconds_ago=None)
+    seconds = round((now - last).total_seconds())
+    return good(SUBJECT, f"The last webhook came {duration(max(1, seconds))} ago.", seconds_ago=seconds)
