@@ -26,6 +26,7 @@ TELROIS_TRIES = 3
 def unsafe_calls() -> Iterator[CheckMessage]:
     """What would ring nobody, lose calls, or let a code be guessed."""
     yield from _backend()
+    yield from _veto()
     yield from _site()
     yield from _timeouts()
     yield from _codes()
@@ -48,11 +49,25 @@ def _backend() -> Iterator[CheckMessage]:
 
 
 def _is_backend(path: str) -> bool:
-    try:
-        found = import_string(path)
-    except ImportError:
-        return False
+    found = _imported(path)
     return isinstance(found, type) and issubclass(found, Backend)
+
+
+def _veto() -> Iterator[CheckMessage]:
+    path = conf.may_start_path()
+    if path and not callable(_imported(path)):
+        yield Error(
+            'TELROI["MAY_START"] does not lead to a function, so nobody is called.',
+            hint="It is the dotted path of a function that takes django_telroi.services.StartFacts.",
+            id="telroi.E011",
+        )
+
+
+def _imported(path: str) -> object:
+    try:
+        return import_string(path)
+    except ImportError:
+        return None
 
 
 def _site() -> Iterator[CheckMessage]:

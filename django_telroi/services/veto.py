@@ -40,9 +40,9 @@ class StartFacts:
 
 
 class MayStart(Protocol):
-    """What ``MAY_START`` names: returns None to let the call be placed, or the reason why not, for staff."""
+    """What ``MAY_START`` names: True or None lets the call be placed; a text is the reason why not, for staff."""
 
-    def __call__(self, facts: StartFacts, /) -> str | None: ...
+    def __call__(self, facts: StartFacts, /) -> str | bool | None: ...
 
 
 class Vetoed(Exception):
@@ -66,8 +66,10 @@ def ask_site(facts: StartFacts) -> None:
     except Exception as error:  # noqa: BLE001 - it is the site's own code, and may fail as it likes
         logger.error("veto_failed error=%s", type(error).__name__)
         raise Unavailable from None
-    if reason is None:
+    if reason is None or reason is True:
         return
+    if reason is False:
+        reason = "none given"
     if not isinstance(reason, str):
         logger.error("veto_failed error=%s", f"returned {type(reason).__name__}")
         raise Misconfigured

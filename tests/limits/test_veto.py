@@ -72,8 +72,8 @@ def test_a_no_says_no_more_than_of_a_blocked_number(
         ("says_no_without_a_reason", NotCallable),
         ("asks_to_wait", TooManyRequests),
         ("fails", Unavailable),
-        ("says_true", Misconfigured),
-        ("says_false", Misconfigured),
+        ("says_false", NotCallable),
+        ("says_something_else", Misconfigured),
         ("not_callable", Unavailable),
         ("no_such_name", Misconfigured),
     ],
@@ -89,6 +89,14 @@ def test_whatever_is_not_a_yes_is_a_no(
     assert raised.value.retry_after == (77 if name == "asks_to_wait" else None)
     assert (list(outbox), VerificationAttempt.objects.count()) == ([], 0)
     assert NUMBER[1:] not in caplog.text
+
+
+def test_true_is_a_yes_as_well(configure: Configure) -> None:
+    configure(MAY_START="tests.limits.vetoes.says_true")
+
+    services.start_verification(NUMBER)
+
+    assert len(outbox) == 1
 
 
 def test_a_module_that_is_not_there_calls_nobody(configure: Configure) -> None:

@@ -32,12 +32,16 @@ def fails(facts: StartFacts) -> str | None:
     raise ConnectionError(f"no answer about {facts.number}")
 
 
-def says_true(facts: StartFacts) -> Any:
+def says_true(facts: StartFacts) -> bool:
     return True
 
 
-def says_false(facts: StartFacts) -> Any:
+def says_false(facts: StartFacts) -> bool:
     return False
+
+
+def says_something_else(facts: StartFacts) -> Any:
+    return {"allowed": True}
 
 
 not_callable = 5
