@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
@@ -39,6 +40,10 @@ WORDS = {
 }
 
 
+YES = frozenset({Word.RIGHT, Word.ALREADY_VERIFIED})
+"""What can verify: the second one to a code whose own answer was lost."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """Telroi's word on a code; ``tries_left`` as Telroi counts them, or None; ``refusal`` where the key is to blame."""
@@ -48,21 +53,25 @@ class Answer:
     refusal: Verdict | None = None
 
 
-def ask(backend: Backend, code: str, *, call_id: str | None, to: str, allow_test_key: bool) -> Answer:
-    """Have a code judged, after a short wait where the key's budget asks for one. Raises nothing of the wire's."""
+def ask(backend: Backend, code: str, *, call_id: str | None, to: str, was_test: bool) -> Answer:
+    """Have a code judged, after a short wait where the key's budget asks for one. Raises nothing of the wire's.
+
+    ``was_test``: the call was none, for a test key placed it.
+    """
     try:
         admitted(backend.admit_check)
         check = backend.check_code(code, call_id=call_id, to=to)
     except ApiError as error:
         return _answer_to_error(error)
-    return _answer_to_check(check, allow_test_key=allow_test_key)
+    answer = _answer_to_check(check)
+    is_worthless = (was_test or check.livemode is False) and not conf.allow_test_key()
+    return Answer(Word.WORTHLESS) if is_worthless and answer.word in YES else answer
 
 
-def _answer_to_check(check: OtpCheck, *, allow_test_key: bool) -> Answer:
+def _answer_to_check(check: OtpCheck) -> Answer:
     """Only a true ``verified`` beside the status of that name is a yes."""
     if check.verified is True and check.status == "verified":
-        is_worthless = check.livemode is False and not allow_test_key
-        return Answer(Word.WORTHLESS if is_worthless else Word.RIGHT)
+        return Answer(Word.RIGHT)
     return Answer(WORDS.get(check.status, Word.IN_DOUBT), tries_left=check.tries_left)
 
 

@@ -12,7 +12,6 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
 from django_telroi.domain.codes import clean_code
 from django_telroi.domain.states import CHECKABLE, Status
@@ -79,7 +78,7 @@ def _check(
         if attempt.status in CHECKABLE:
             lock_if_all_judged(attempt, now=now, using=using)
         return _result(outcome_of(attempt), attempt, now=now)
-    answer = ask(backend, digits, call_id=call_id, to=attempt.number, allow_test_key=conf.allow_test_key())
+    answer = ask(backend, digits, call_id=call_id, to=attempt.number, was_test=attempt.livemode is False)
     now = later(now, since=started)
     try:
         outcome = settle(guess, answer, key_digest=backend.key_digest, now=now, using=using)

@@ -16,6 +16,7 @@ from django.core import signing
 from django.db import InterfaceError, OperationalError, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, ProofRejected
 from django_telroi.models import DbNow, VerificationAttempt
@@ -32,6 +33,8 @@ LONGEST_TOKEN = 200
 def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
     """The token of a verified attempt without a user, while it is good for something."""
     if attempt.status != Status.VERIFIED or attempt.user_id is not None or attempt.proof_spent_at is not None:
+        return None
+    if attempt.livemode is False and not conf.allow_test_key():
         return None
     if attempt.verified_at is None or attempt.verified_at + LIFETIME <= now:
         return None

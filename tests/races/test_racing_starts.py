@@ -73,6 +73,28 @@ def test_the_ceiling_of_the_whole_site_is_exact(
     assert VerificationAttempt.objects.count() == PhoneNumber.objects.count() == room
 
 
+def test_fifty_who_go_on_asking_stop_at_a_ceiling_of_a_hundred(telroi: Telroi, settings: Any) -> None:
+    settings.TELROI["CALLS_PER_DAY_TOTAL"] = 100
+    numbers = [f"+234803{line:07d}" for line in range(1, 3 * RACERS + 1)]
+
+    def ask(racer: int) -> list[str]:
+        """Three numbers, one after the other; how each came in."""
+        came_in = []
+        for number in numbers[racer::RACERS]:
+            try:
+                came_in.append(start_verification(number).status)
+            except SiteLimitReached as refusal:
+                came_in.append(refusal.code)
+        return came_in
+
+    finishes = race([partial(ask, racer) for racer in range(RACERS)])
+
+    assert errors(finishes) == []
+    came_in = Counter(each for finish in values(finishes) for each in finish)
+    assert came_in == {Status.PLACED: 100, SiteLimitReached.code: 50}
+    assert len(telroi.sends) == len(set(telroi.sends)) == CallControl.objects.get().day_calls == 100
+
+
 def test_one_request_that_comes_fifty_times_is_one_call_and_one_answer(telroi: Telroi) -> None:
     the_same = uuid4()
 
