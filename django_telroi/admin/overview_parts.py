@@ -196,7 +196,8 @@ class Page:
         if self.figures.period is not Period.DAY:
             return date_format(local, "D j M")
         ends = (timezone.localtime(moment).utcoffset() for moment in (self.figures.since, self.figures.until))
-        return date_format(local, "D H:i" if len(set(ends)) == 1 else "D H:i T")
+        # Not Django's "T", which leaves out the zone of just the hour that is ambiguous.
+        return date_format(local, "D H:i") if len(set(ends)) == 1 else f"{date_format(local, 'D H:i')} {local:%Z}"
 
     def chart_rows(self) -> Iterator[tuple[str, list[str], str]]:
         for bar in self.figures.bars:

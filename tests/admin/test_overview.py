@@ -1,0 +1,319 @@
+"""The overview: for whom it is there, what it says, and what it cannot be made to say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.admin import lists, overview
+from django_telroi.admin.overview_parts import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES, Page
+from django_telroi.errors import VerificationRefused
+from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
+from django_telroi.services.alerts import Alert
+from django_telroi.services.figures import count_figures
+from django_telroi.services.pauses import PauseReason
+from django_telroi.services.period import Period
+from django_telroi.services.rightnow import right_now
+from tests.services.world import NUMBER
+
+pytestmark = pytest.mark.django_db
+
+OVERVIEW = "/admin/django_telroi/phonenumber/overview/"
+EXPORT = f"{OVERVIEW}csv/"
+HOSTILE = '=1+1"><script>alert(1)</script>'
+MOST_QUERIES = 14
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    cache.clear()
+
+
+def call(*, ago: timedelta = timedelta(minutes=10), **fields: Any) -> VerificationAttempt:
+    at = timezone.now() - ago
+    phone, _ = PhoneNumber.objects.get_or_create(number=NUMBER, last4=NUMBER[-4:], region="NG")
+    given = {
+        "phone": phone,
+        "region": "NG",
+        "status": "verified",
+        "dispatch": "inline",
+        "max_tries": 3,
+        "created_at": at,
+        "dialed_at": at,
+        "placed_at": at,
+        "expires_at": at + timedelta(minutes=5),
+        "verified_at": at + timedelta(seconds=30),
+    }
+    return VerificationAttempt.objects.create(**(given | fields))
+
+
+def page_of(client: Client, query: str = "") -> BeautifulSoup:
+    answer = client.get(f"{OVERVIEW}{query}")
+    assert answer.status_code == 200
+    return BeautifulSoup(answer.content, "html.parser")
+
+
+def tiles(page: BeautifulSoup) -> dict[str, str]:
+    return {tile.dt.text: tile.select_one(".telroi-value").text for tile in page.select(".telroi-tile")}
+
+
+def table(page: BeautifulSoup, key: str) -> list[list[str]]:
+    rows = page.select(f"section[aria-labelledby=telroi-{key}] tbody tr")
+    return [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in rows]
+
+
+def exported(client: Client, query: str = "") -> list[dict[str, str]]:
+    answer = client.get(f"{EXPORT}{query}")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+class TestWhoMaySeeIt:
+    def somebody(self, client: Client, *rights: str, is_staff: bool = True) -> Client:
+        user = User.objects.create_user("somebody", is_staff=is_staff)
+        user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        client.force_login(user)
+        return client
+
+    @pytest.mark.parametrize(
+        ("rights", "page", "export"),
+        [
+            ((), 403, 403),
+            (("view_phonenumber", "view_verificationattempt"), 403, 403),
+            (("export_attempts",), 403, 403),
+            (("view_overview",), 200, 403),
+            (("view_overview", "export_attempts"), 200, 200),
+        ],
+    )
+    def test_staff_by_its_own_right(self, client: Client, rights: tuple[str, ...], page: int, export: int) -> None:
+        self.somebody(client, *rights)
+
+        assert (client.get(OVERVIEW).status_code, client.get(EXPORT).status_code) == (page, export)
+
+    def test_nobody_else(self, client: Client) -> None:
+        strangers = [client.get(address).status_code for address in (OVERVIEW, EXPORT)]
+        self.somebody(client, "view_overview", "export_attempts", is_staff=False)
+
+        assert strangers + [client.get(address).status_code for address in (OVERVIEW, EXPORT)] == [302] * 4
+
+    def test_lists_lead_there_for_whoever_may_go(self, client: Client) -> None:
+        self.somebody(client, "view_phonenumber", "view_verificationattempt")
+        without = [link_in(client, name) for name in ("phonenumber", "verificationattempt")]
+        user = User.objects.get(username="somebody")
+        user.user_permissions.add(Permission.objects.get(codename="view_overview"))
+
+        assert without == [None, None]
+        assert [link_in(client, name) for name in ("phonenumber", "verificationattempt")] == [OVERVIEW, OVERVIEW]
+
+    def test_the_export_is_offered_to_whoever_may_have_it(self, client: Client) -> None:
+        self.somebody(client, "view_overview")
+
+        assert page_of(client).select_one(".telroi-tool-export") is None
+
+    def test_it_is_only_read(self, staff: Client) -> None:
+        assert [staff.post(address).status_code for address in (OVERVIEW, EXPORT)] == [405, 405]
+
+    def test_a_site_without_the_list_of_numbers_has_no_link(self, rf: Any, grace: User) -> None:
+        request = rf.get("/")
+        request.user = grace
+
+        assert [tool.url for tool in lists.overview_tools(request, site="admin")] == [OVERVIEW]
+        assert reverse(f"admin:{lists.OVERVIEW}") == OVERVIEW
+
+
+def link_in(client: Client, model: str) -> object:
+    html = client.get(f"/admin/django_telroi/{model}/").content
+    link = BeautifulSoup(html, "html.parser").select_one(".telroi-tool-overview")
+    return link and link["href"]
+
+
+class TestWhatItSays:
+    def test_on_an_empty_site(self, staff: Client) -> None:
+        page = page_of(staff)
+
+        assert tiles(page) == {
+            "Calls placed": "0",
+            "Verified of placed": "–",
+            "Median to verified": "–",
+            "Outcome unknown": "–",
+            "Requests refused": "0",
+            "Numbers limited now": "0",
+            "Waiting in the queue now": "0",
+        }
+        assert page.select_one("svg.telroi-chart") is None
+        assert "No calls were requested in this period." in page.text
+
+    @pytest.mark.parametrize("period", Period)
+    def test_of_one_call(self, staff: Client, period: Period) -> None:
+        call(purpose="payout")
+
+        page = page_of(staff, f"?period={period}")
+
+        assert tiles(page)["Calls placed"] == "1"
+        assert tiles(page)["Verified of placed"] == "100.0 %"
+        assert tiles(page)["Median to verified"] == "30 s"
+        assert len(page.select("svg.telroi-chart path")) == 1
+        assert table(page, "regions") == [["🇳🇬 NG", "1", "1", "1", "100.0 %"]]
+        assert table(page, "purposes") == [["payout", "1", "1", "1", "100.0 %"]]
+
+    def test_of_a_share_it_rounds(self, staff: Client) -> None:
+        for status in ("verified", "verified", "expired"):
+            call(status=status, verified_at=None)
+
+        assert tiles(page_of(staff))["Verified of placed"] == "66.7 %"
+
+    def test_the_table_says_what_the_chart_shows(self, staff: Client) -> None:
+        for minutes, status in ((10, "verified"), (70, "failed"), (80, "expired"), (300, "canceled")):
+            call(ago=timedelta(minutes=minutes), status=status, verified_at=None)
+
+        page = page_of(staff)
+
+        titles = [bar.title.text for bar in page.select("svg.telroi-chart g")]
+        rows = page.select("details tbody tr")
+        assert [row.th.text for row in rows] == [title.rpartition(": ")[0] for title in titles]
+        assert sum(int(row.select("td")[-1].text) for row in rows) == 4
+
+    def test_refusals_and_alerts_in_words(self, staff: Client) -> None:
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        RefusalTally.objects.create(hour=hour, code="cooldown", region="NG", count=1204)
+        AttemptEvent.objects.create(kind=EventKind.ALERT, at=timezone.now(), detail="insufficient_funds")
+
+        page = page_of(staff)
+
+        assert table(page, "refusals") == [["called a moment ago", "1,204"]]
+        assert table(page, "alerts")[0][:2] == ["The balance at Telroi is used up. Top it up.", "1"]
+
+    def test_that_all_calls_wait(self, staff: Client, telroi: Any) -> None:
+        from django_telroi.backends import get_backend
+        from django_telroi.services.pauses import pause_calls
+
+        until = timezone.now() + timedelta(seconds=40)
+        pause_calls(PauseReason.KEY_LIMITED, until=until, key_digest=get_backend().key_digest, using="default")
+
+        assert "the key is over its limit" in page_of(staff).select_one(".telroi-notice").text
+
+    def test_that_all_calls_are_stopped(self, staff: Client) -> None:
+        services.stop_calls(reason="an attack", actor="grace")
+
+        assert "an attack" in page_of(staff).select_one(".telroi-stopped").text
+
+    def test_how_old_a_month_is(self, staff: Client) -> None:
+        call()
+        page_of(staff, "?period=30d")
+        call()
+
+        with pytest.MonkeyPatch.context() as patch:
+            later = timezone.now() + timedelta(minutes=3)
+            patch.setattr(overview, "right_now", lambda: right_now(now=later))
+            page = page_of(staff, "?period=30d")
+
+        assert tiles(page)["Calls placed"] == "1"
+        assert "Counted 3 min ago" in page.select_one(".telroi-span").text
+
+    def test_of_a_period_that_there_is_not_a_day(self, staff: Client) -> None:
+        assert "The last 24 hours" in page_of(staff, "?period=365d").text
+
+    def test_each_hour_apart_when_clocks_go_back(self) -> None:
+        now = datetime(2026, 10, 25, 11, 23, tzinfo=UTC)
+        with timezone.override("Europe/Berlin"):
+            counted = count_figures(Period.DAY, zone=timezone.get_current_timezone(), now=now)
+            hours = [words for words, *_ in Page(counted, right_now(now=now)).chart_rows()]
+
+        assert len(set(hours)) == len(hours) == 25
+        assert {"Sun 02:00 CEST", "Sun 02:00 CET"} <= set(hours)
+
+    def test_the_same_number_of_statements_for_any_number_of_calls(self, staff: Client) -> None:
+        for number in range(30):
+            call(region=("NG", "US")[number % 2], purpose=str(number))
+
+        with CaptureQueriesContext(connection) as captured:
+            page_of(staff)
+
+        assert len(captured) <= MOST_QUERIES
+
+
+class TestEveryWordIsKnown:
+    def test_of_refusals(self) -> None:
+        assert {refusal.code for refusal in VerificationRefused.__subclasses__()} <= REFUSAL_NAMES.keys()
+
+    def test_of_alerts(self) -> None:
+        assert {str(alert) for alert in Alert} <= ALERT_NAMES.keys()
+
+    def test_of_pauses(self) -> None:
+        assert set(PauseReason) == PAUSE_NAMES.keys()
+
+
+class TestHostileText:
+    @pytest.fixture(autouse=True)
+    def hostile(self) -> None:
+        call(purpose=HOSTILE, region='"><')
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        RefusalTally.objects.create(hour=hour, code=HOSTILE[:32], region="", count=1)
+        AttemptEvent.objects.create(kind=EventKind.ALERT, at=timezone.now(), detail=HOSTILE)
+        PhoneNumber.objects.update(next_call_at=timezone.now() + timedelta(hours=1), limited_by=HOSTILE[:16])
+        CallControl.objects.create(pk=CallControl.ONLY, stopped_at=timezone.now(), stopped_reason=HOSTILE)
+
+    def test_is_text_on_the_page(self, staff: Client) -> None:
+        html = staff.get(OVERVIEW).content.decode()
+
+        assert "<script>alert" not in html
+        assert table(BeautifulSoup(html, "html.parser"), "purposes")[0][0] == HOSTILE
+
+    def test_is_no_formula_in_the_file(self, staff: Client) -> None:
+        rows = exported(staff)
+
+        assert {row["name"] for row in rows if row["part"] == "purpose"} == {f"'{HOSTILE}"}
+        assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
+
+    @pytest.mark.parametrize("query", ["", "?period=30d"])
+    def test_needs_no_style_and_no_script(self, staff: Client, query: str) -> None:
+        page = page_of(staff, query)
+        ours = page.select_one(".telroi-overview")
+
+        assert not page.select("[style]")
+        assert not ours.select("script, style, link, [onclick], [onload], img")
+        assert not [each for each in page.select("script") if not each.get("src")]
+        assert not re.search(r"(?:https?:)?//", "".join(str(each.get("href", "")) for each in ours.select("a")))
+
+    def test_and_no_number_is_shown(self, staff: Client) -> None:
+        shown = staff.get(OVERVIEW).content.decode() + str(exported(staff))
+
+        assert NUMBER[1:] not in shown
+
+
+class TestTheFile:
+    def test_says_what_the_page_says(self, staff: Client) -> None:
+        call(purpose="payout")
+        call(status="failed", placed_at=None, verified_at=None)
+
+        figures = {(row["part"], row["name"], row["measure"]): row["value"] for row in exported(staff)}
+
+        assert figures["all", "", "requested"] == "2"
+        assert figures["all", "", "placed"] == "1"
+        assert figures["all", "", "verified_share"] == "1.0"
+        assert figures["purpose", "payout", "verified"] == "1"
+        assert figures["region", "NG", "requested"] == "2"
+        assert sum(int(value) for (part, _, measure), value in figures.items() if part == "calls") == 2
+
+    def test_is_a_download_of_the_period_that_nobody_keeps(self, staff: Client) -> None:
+        answer = staff.get(f"{EXPORT}?period=7d")
+
+        assert re.fullmatch(
+            r'attachment; filename="telroi-overview-7d-\d{8}T\d{6}Z\.csv"', answer["Content-Disposition"]
+        )
+        assert "no-store" in answer["Cache-Control"]
+        assert answer.streaming
