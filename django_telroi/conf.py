@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rates, read_rates
+from django_telroi.domain.states import Dispatch
 from django_telroi.quiet import Quiet
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
@@ -40,6 +41,8 @@ DEFAULTS: Mapping[str, object] = {
     "READ_TIMEOUT_SECONDS": 25,
     "TOTAL_TIMEOUT_SECONDS": 30,
     "KEY_REQUESTS_PER_MINUTE": 600,
+    "DISPATCH": "inline",
+    "CELERY_QUEUE": None,
     "QUEUE_DEADLINE_SECONDS": 120,
     "COOLDOWN_SECONDS": 60,
     "CALLS_PER_HOUR": 5,
@@ -141,6 +144,19 @@ def key_requests_per_minute() -> int:
 def lease() -> timedelta:
     """How long a call may be in the placing before it counts as lost: longer than any conversation with Telroi."""
     return timedelta(seconds=timeouts().total + 15)
+
+
+def dispatch() -> Dispatch:
+    """Who places the calls: the request itself, or a worker of the site's Celery."""
+    try:
+        return Dispatch(_text("DISPATCH") or "")
+    except ValueError:
+        raise _wrong("DISPATCH", "one of " + ", ".join(f'"{way}"' for way in Dispatch)) from None
+
+
+def celery_queue() -> str | None:
+    """The queue that calls are handed to; None is the one that the site's Celery chooses."""
+    return _text("CELERY_QUEUE") or None
 
 
 def queue_deadline() -> timedelta:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.core.cache import cache
 from hypothesis import settings
@@ -15,3 +18,37 @@ settings.load_profile("telroi")
 def nobody_has_asked_yet() -> None:
     """The doorkeeper counts in the cache, and every test comes from one address."""
     cache.clear()
+
+
+@pytest.fixture
+def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A site's Celery, with a broker in memory and everything else at its defaults."""
+    from celery import Celery, _state
+    from kombu.transport import memory
+
+    from django_telroi import dispatch
+
+    monkeypatch.setattr(dispatch, "_couriers", {})
+    app = Celery("site", broker="memory://", fixups=[])
+    yield app
+    dispatch.courier().close()
+    memory.Channel.queues.clear()
+    app.close()
+    _state._set_current_app(None)
+
+
+@pytest.fixture
+def handed_on(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Takes the messages from the queue, oldest first: the name of each task and its arguments."""
+
+    def take(queue: str = "celery") -> list[tuple[str, list[Any]]]:
+        messages = []
+        with celery_app.connection_for_read() as connection, connection.SimpleQueue(queue) as waiting:
+            while waiting.qsize():
+                message = waiting.get_nowait()
+                message.ack()
+                assert message.payload[1] == {}
+                messages.append((message.headers["task"], message.payload[0]))
+        return messages
+
+    return take

@@ -20,6 +20,8 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.allow_test_key,
     conf.timeouts,
     conf.key_requests_per_minute,
+    conf.dispatch,
+    conf.celery_queue,
     conf.queue_deadline,
     conf.policy,
     conf.calls_per_day_total,

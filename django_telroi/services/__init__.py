@@ -32,6 +32,7 @@ from django_telroi.services.staff import (
     unblock_number,
 )
 from django_telroi.services.starting import call_again, start_verification
+from django_telroi.services.sweeping import Swept, sweep
 from django_telroi.services.veto import MayStart, StartFacts
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Purged",
     "Standing",
     "StartFacts",
+    "Swept",
     "block_number",
     "call_again",
     "call_control",
@@ -66,6 +68,7 @@ __all__ = [
     "reveal_number",
     "start_verification",
     "stop_calls",
+    "sweep",
     "unblock_number",
     "verified_phones",
 ]

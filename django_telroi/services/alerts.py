@@ -26,6 +26,8 @@ class Alert(StrEnum):
     KEY_LIMITED = "key_limited"
     PUMPING = "pumping"
     PROXIES_UNDECIDED = "proxies_undecided"
+    WAITING = "waiting"
+    """Calls wait to be placed: nobody takes them from the queue, or the queue cannot be reached."""
 
 
 def raise_alert(kind: Alert, *, now: datetime, using: str) -> None:

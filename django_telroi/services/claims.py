@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,8 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.ceiling import count_for_the_day, prepare_count, refuse_full_day, return_to_site
 from django_telroi.services.pauses import needs_trial, take_trial
 from django_telroi.services.state import State
+
+LOOK_AGAIN = timedelta(seconds=15)
 
 
 class Overtaken(Exception):
@@ -64,7 +66,8 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)
         count_for_the_day(state, using=using)
-        win_trial(state, key_digest=backend.key_digest, using=using)
+        if attempt.status == Status.DIALING:
+            win_trial(state, key_digest=backend.key_digest, using=using)
         if old:
             _supersede(old, now=state.now, using=using)
         try:
@@ -91,7 +94,7 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
         created_at=now,
         dialed_at=now if dialing else None,
         expires_at=now + conf.code_ttl(),
-        due_at=lease_end(now) if dialing else now,
+        due_at=lease_end(now) if dialing else look_again_at(now),
         requester_ip=request.requester_ip,
     )
 
@@ -115,6 +118,11 @@ def restamp(attempt: VerificationAttempt, state: State, *, backend: Backend, usi
 def lease_end(now: datetime) -> datetime:
     """When a call that is being placed must have come to something: the total timeout and 15 s."""
     return now + conf.lease()
+
+
+def look_again_at(now: datetime) -> datetime:
+    """When a call that was handed on and still waits is to be handed on again."""
+    return now + LOOK_AGAIN
 
 
 def write_moments(

@@ -137,6 +137,8 @@ def _put_back(attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, 
     due_at = min(now + timedelta(seconds=verdict.pause_seconds or LOOK_AGAIN), deadline_of(attempt))
     queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
     if not move_and_give_back(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
+        attempt.dialed_at = None  # the moment of its request counts again, and whoever gave it up takes that back too
+        _move_by(verdict, attempt, now=now, using=using)
         _note_late_reply(attempt, "", using=using)
         return
     logger.warning("call_put_back attempt=%s error=%s", attempt.pk, verdict.error_code)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import conf, signals
+from django_telroi import conf, dispatch, signals
 from django_telroi.backends import Backend, get_backend
 from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
-from django_telroi.domain.states import Status
-from django_telroi.errors import ApiRefused, Misconfigured
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts import settle_overdue
-from django_telroi.services.claims import Overtaken, restamp
+from django_telroi.services.attempts import not_found_if_erased, settle_overdue
+from django_telroi.services.claims import LOOK_AGAIN, Overtaken, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
 from django_telroi.services.patience import Patience
@@ -25,7 +26,8 @@ from django_telroi.services.transactions import refuse_callers_transaction, repe
 from django_telroi.services.verdicts import ErrorCode
 
 QUEUED = (Status.QUEUED,)
-LOOK_AGAIN = timedelta(seconds=15)
+TASK = "django_telroi.tasks.place_call"
+TIMES_OVERTAKEN = 3
 
 logger = logging.getLogger("django_telroi")
 
@@ -39,6 +41,17 @@ class NotYet(Exception):
         self.is_for_all = is_for_all
 
 
+def hand_on(attempt_id: int) -> dispatch.Handing:
+    """Have a queued call placed by whoever places the calls of this site: a worker, or this process now.
+
+    Of what is lost on the way to a worker the row knows: ``sweep`` hands it on again.
+    """
+    if conf.dispatch() == Dispatch.CELERY:
+        return dispatch.send(TASK, attempt_id)
+    place_call(attempt_id)
+    return dispatch.Handing.DONE
+
+
 @sensitive_variables()
 def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.
@@ -47,9 +60,18 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     rollback could undo the claim; nothing else.
     """
     using = write_alias()
-    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).first()
-    if attempt is None or attempt.status != Status.QUEUED:
-        return
+    for _ in range(TIMES_OVERTAKEN):
+        attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id, status=Status.QUEUED).first()
+        if attempt is None:
+            return
+        with suppress(Overtaken):  # the number's state has changed, or somebody else has placed this very call
+            with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+                _place(attempt, now=now, using=using)
+            return
+
+
+def _place(attempt: VerificationAttempt, *, now: datetime | None, using: str) -> None:
+    """Raises Overtaken, and has done nothing then."""
     try:
         backend = get_backend()
     except Misconfigured:
@@ -72,7 +94,7 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
 
 
 def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
-    """Win the claim. Raises NotYet."""
+    """Win the claim. Raises NotYet; Overtaken."""
     if state.phone is None or state.phone.blocked_at:
         _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
         return False
@@ -82,8 +104,6 @@ def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, u
         raise NotYet(limit.until)
     try:
         repeat_on_lock_error(lambda: restamp(attempt, state, backend=backend, using=using), using=using)
-    except Overtaken:
-        return False
     except ApiRefused as refused:
         wait = LOOK_AGAIN if refused.retry_after is None else timedelta(seconds=refused.retry_after)
         raise NotYet(state.now + wait, is_for_all=True) from None

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
+from django_telroi.dispatch import Handing
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import (
@@ -35,7 +36,7 @@ from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.claims import AlreadyStarted, Overtaken, Request, claim_start, new_attempt
 from django_telroi.services.patience import LONGEST_WAIT, Patience
 from django_telroi.services.placing import dial
-from django_telroi.services.queued import place_call
+from django_telroi.services.queued import hand_on
 from django_telroi.services.refusals import note_refusal, refuse_by_state
 from django_telroi.services.state import State, read_state
 from django_telroi.services.transactions import (
@@ -70,7 +71,7 @@ def start_verification(
 
     Raises a VerificationRefused before a row exists; AttemptNotFound if ``attempt_uuid`` is the id of something else;
     InsideTransaction with autocommit switched off. In a caller's transaction the attempt comes back ``queued``, and the
-    call goes out after the commit.
+    call goes out after the commit. With ``DISPATCH`` "celery" it always comes back ``queued``, and a worker calls.
     """
     using = write_alias()
     wish = Wish(
@@ -205,20 +206,24 @@ def _refuse_vetoed(wish: Wish, request: Request, backend: Backend, *, using: str
 
 
 def _claim_and_call(request: Request, backend: Backend, *, using: str, now: datetime | None) -> VerificationAttempt:
-    """Place the call at once, or after the commit of a transaction that is not ours."""
-    waits = backend.rings and is_in_callers_transaction(using)
-    status = Status.QUEUED if waits else Status.DIALING
+    """Place the call at once, or hand it on: to a worker, or to the commit of a transaction that is not ours."""
+    dispatch = conf.dispatch() if backend.rings else Dispatch.INLINE
+    is_callers = backend.rings and is_in_callers_transaction(using)
+    status = Status.QUEUED if is_callers or dispatch == Dispatch.CELERY else Status.DIALING
     with unavailable_without_database():
-        attempt, state = _claim_in_time(request, backend, status=status, using=using, now=now)
-    if waits:
-        transaction.on_commit(partial(place_call, attempt.pk), using=using, robust=True)
+        attempt, state = _claim_in_time(request, backend, status=status, dispatch=dispatch, using=using, now=now)
+    if is_callers:
+        transaction.on_commit(partial(hand_on, attempt.pk), using=using, robust=True)
+    elif status == Status.QUEUED:
+        if hand_on(attempt.pk) == Handing.DONE:
+            attempt.refresh_from_db(using=using)
     else:
         dial(attempt, backend, state, using=using)
     return attempt
 
 
 def _claim_in_time(
-    request: Request, backend: Backend, *, status: Status, using: str, now: datetime | None
+    request: Request, backend: Backend, *, status: Status, dispatch: Dispatch, using: str, now: datetime | None
 ) -> tuple[VerificationAttempt, State]:
     """Claim the call as soon as there is room for it, if that is soon. Nobody's claim grows old while it waits.
 
@@ -229,7 +234,9 @@ def _claim_in_time(
         state = read_state(request.phone.number, using=using, now=now and now + patience.spent)
         try:
             refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
-            return _claim(request, state, status=status, backend=backend, using=using), state
+            attempt = new_attempt(request, status=status, dispatch=dispatch, now=state.now)
+            _claim(request, state, attempt=attempt, backend=backend, using=using)
+            return attempt, state
         except Unavailable as refusal:  # a pause of all calls
             if not patience.waits(refusal.retry_after):
                 raise
@@ -239,14 +246,12 @@ def _claim_in_time(
                 raise Unavailable(refused.retry_after) from None
 
 
-def _claim(request: Request, state: State, *, status: Status, backend: Backend, using: str) -> VerificationAttempt:
-    attempt = new_attempt(request, status=status, dispatch=Dispatch.INLINE, now=state.now)
+def _claim(request: Request, state: State, *, attempt: VerificationAttempt, backend: Backend, using: str) -> None:
     claim = partial(claim_start, request, state, attempt=attempt, backend=backend, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
     except Overtaken:
         raise _refusal_of_the_slower(request, key_digest=backend.key_digest, using=using) from None
-    return attempt
 
 
 def _refusal_of_the_slower(request: Request, *, key_digest: str, using: str) -> VerificationRefused:

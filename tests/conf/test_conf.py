@@ -13,6 +13,7 @@ from django_telroi import conf
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rate
+from django_telroi.domain.states import Dispatch
 
 STOCK_RATES = {
     "start": {"ip": Rate(20, 3600), "user": Rate(10, 3600)},
@@ -28,6 +29,8 @@ READERS = {
     "READ_TIMEOUT_SECONDS": conf.timeouts,
     "TOTAL_TIMEOUT_SECONDS": conf.timeouts,
     "KEY_REQUESTS_PER_MINUTE": conf.key_requests_per_minute,
+    "DISPATCH": conf.dispatch,
+    "CELERY_QUEUE": conf.celery_queue,
     "QUEUE_DEADLINE_SECONDS": conf.queue_deadline,
     "COOLDOWN_SECONDS": conf.policy,
     "CALLS_PER_HOUR": conf.policy,
@@ -61,6 +64,8 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("READ_TIMEOUT_SECONDS", 21, conf.Timeouts(5, 21, 30)),
     ("TOTAL_TIMEOUT_SECONDS", 40, conf.Timeouts(5, 25, 40)),
     ("KEY_REQUESTS_PER_MINUTE", 2, 2),
+    ("DISPATCH", "celery", Dispatch.CELERY),
+    ("CELERY_QUEUE", "calls", "calls"),
     ("QUEUE_DEADLINE_SECONDS", 30, timedelta(seconds=30)),
     ("COOLDOWN_SECONDS", 0, Policy(timedelta(0), 5, 20)),
     ("COOLDOWN_SECONDS", 90.5, Policy(timedelta(seconds=90.5), 5, 20)),
@@ -93,7 +98,17 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
 ]
-TEXTS = ("API_KEY", "BASE_URL", "PROXY_URL", "BACKEND", "LANGUAGE", "DEFAULT_REGION", "SUCCESS_URL", "MAY_START")
+TEXTS = (
+    "API_KEY",
+    "BASE_URL",
+    "PROXY_URL",
+    "BACKEND",
+    "CELERY_QUEUE",
+    "LANGUAGE",
+    "DEFAULT_REGION",
+    "SUCCESS_URL",
+    "MAY_START",
+)
 SECONDS = (
     "CONNECT_TIMEOUT_SECONDS",
     "READ_TIMEOUT_SECONDS",
@@ -112,6 +127,7 @@ WRONG: list[tuple[str, Any]] = [
     *((key, wrong) for key in LISTS for wrong in ("NG", 5, [5], [None])),
     *((key, wrong) for key in FLAGS for wrong in (1, 0, "True", "no")),
     ("BASE_URL", "http://["),
+    *(("DISPATCH", wrong) for wrong in (5, True, None, "", "Celery", "later")),
     ("COOLDOWN_SECONDS", -1),
     ("COOLDOWN_SECONDS", "60"),
     ("COOLDOWN_SECONDS", 10**300),

@@ -1,0 +1,239 @@
+"""Handing a call to the site's Celery: a hint to hurry, and no more. What is lost here, the sweep hands on again.
+
+No request hangs on a broker. A message is published over a connection of our own, with short timeouts and nothing
+repeated, in one daemon thread of the process. Whoever asked waits ``PATIENCE`` seconds at most, and not at all while
+the thread is stuck or a publication has just failed.
+
+Celery is imported when it is first needed: a site that places its calls at once never loads it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from importlib import import_module
+from typing import Any
+
+from django_telroi import conf
+
+PATIENCE = 2.0
+"""Seconds that a request waits for its message to be published; with all the rest it must be answered within 3."""
+REST = 10.0
+"""Seconds after a failure in which nothing is published."""
+IDLE = 5.0
+"""Seconds after which a thread without work closes its connection and ends; no heartbeat, no half-dead connection."""
+
+TRANSPORT_OPTIONS = {
+    # Redis: without these, a broker that accepts and stays mute holds a publisher for ever.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1,
+    "retry_on_timeout": False,
+    # RabbitMQ: the same.
+    "read_timeout": 1,
+    "write_timeout": 1,
+    "confirm_timeout": 1,
+}
+
+logger = logging.getLogger("django_telroi")
+
+
+class Handing(Enum):
+    """What came of it. ``SENT`` is no evidence of anything; ``DONE`` is an eager Celery's: the task has run here."""
+
+    DONE = auto()
+    SENT = auto()
+    LEFT = auto()
+
+
+def send(name: str, attempt_id: int) -> Handing:
+    """Have the task ``name`` run with this one argument, by whichever worker takes it. Raises nothing."""
+    try:
+        app = site_app()
+        if app.conf.task_always_eager:
+            _run_here(app, name, attempt_id)
+            return Handing.DONE
+    except Exception as error:  # noqa: BLE001 - the site's Celery may be set up in any wrong way; the row waits
+        logger.error("not_handed_on attempt=%s error=%s", attempt_id, type(error).__name__)
+        return Handing.LEFT
+    letter = Letter(app=app, name=name, attempt_id=attempt_id, queue=conf.celery_queue())
+    return Handing.SENT if courier().deliver(letter) else Handing.LEFT
+
+
+def site_app() -> Any:
+    """The site's Celery app.
+
+    Celery's "current app" is the site's own only in the thread that made it: in every other one it is an empty default
+    with a broker on this machine.
+    """
+    from celery import _state
+
+    app = _state.get_current_app()
+    if app.set_as_current:
+        return app
+    made = [other for other in list(_state._get_active_apps()) if other.set_as_current]
+    return made[0] if len(made) == 1 else app
+
+
+def _run_here(app: Any, name: str, attempt_id: int) -> None:
+    import_module(name.rpartition(".")[0])  # whoever publishes by name has not loaded the task
+    app.signature(name, args=(attempt_id,)).apply_async()
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One message to be published, and whether it was."""
+
+    app: Any = field(repr=False)
+    name: str
+    attempt_id: int
+    queue: str | None
+    published: Future[bool] = field(default_factory=Future, repr=False)
+
+
+class Link:
+    """A connection to the broker that belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._app: Any = None
+        self._connection: Any = None
+
+    def publish(self, letter: Letter) -> None:
+        """Publish, and where an open connection is found dead, once more over a new one. Raises what transports do."""
+        if self._connection is not None and self._app is letter.app:
+            try:
+                return self._publish(letter)
+            except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+                logger.info("broker_connection_lost error=%s", type(error).__name__)
+        self.close()
+        self._open(letter.app)
+        return self._publish(letter)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.release()
+        except Exception as error:  # noqa: BLE001 - it is given up, whatever it says
+            logger.info("broker_connection_not_closed error=%s", type(error).__name__)
+
+    def _open(self, app: Any) -> None:
+        connection = app.connection_for_write(connect_timeout=1, heartbeat=0, transport_options=TRANSPORT_OPTIONS)
+        # Each broker that the site names gets one try.
+        connection.transport_options["max_retries"] = max(0, len(connection.alt) - 1)
+        self._app, self._connection = app, connection
+
+    def _publish(self, letter: Letter) -> None:
+        options = {"queue": letter.queue} if letter.queue else {}
+        letter.app.send_task(
+            letter.name,
+            args=(letter.attempt_id,),
+            connection=self._connection,
+            retry=False,
+            ignore_result=True,
+            **options,
+        )
+
+
+class Courier:
+    """The one thread of this process that talks to the broker. It begins with the first letter and ends when idle."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._letters: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._busy_since: float | None = None
+        self._rests_until = 0.0
+
+    def deliver(self, letter: Letter) -> bool:
+        """Have the letter published; False if that was skipped, failed, or takes too long to wait for."""
+        with self._lock:
+            if self.is_resting or self.is_stuck:
+                return False
+            self._letters.put(letter)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="telroi-dispatch", daemon=True)
+                self._thread.start()
+        try:
+            return letter.published.result(PATIENCE)
+        except (TimeoutError, CancelledError):
+            letter.published.cancel()  # if it has not begun, nobody needs it any more
+            logger.warning("not_handed_on attempt=%s error=broker_too_slow", letter.attempt_id)
+            return False
+
+    def close(self) -> None:
+        """Let the thread close its connection and end, for a second at most."""
+        with self._lock:
+            thread = self._thread
+            self._letters.put(None)
+        if thread is not None:
+            thread.join(1)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether a failure is so recent that nothing is published."""
+        return time.monotonic() < self._rests_until
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether one letter has taken longer than anybody waits for it."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > PATIENCE
+
+    def _work(self) -> None:
+        link = Link()
+        try:
+            while letter := self._next():
+                self._busy_since = time.monotonic()
+                if letter.published.set_running_or_notify_cancel():
+                    letter.published.set_result(self._publish(letter, link))
+                self._busy_since = None
+        finally:
+            link.close()
+
+    def _next(self) -> Letter | None:
+        """The next letter; None once there is none, and the thread is then no longer this courier's."""
+        try:
+            letter = self._letters.get(timeout=IDLE)
+        except queue.Empty:
+            letter = None
+        if letter is not None:
+            return letter
+        with self._lock:
+            while not self._letters.empty():
+                if letter := self._letters.get_nowait():
+                    return letter
+            self._thread = None
+            return None
+
+    def _publish(self, letter: Letter, link: Link) -> bool:
+        if self.is_resting:
+            return False
+        try:
+            link.publish(letter)
+        except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+            self._rests_until = time.monotonic() + REST
+            # Neither the message nor the arguments of the error: they may name the broker with its password.
+            logger.warning("not_handed_on attempt=%s error=%s", letter.attempt_id, type(error).__name__)
+            link.close()
+            return False
+        return True
+
+
+_couriers: dict[int, Courier] = {}
+
+
+def courier() -> Courier:
+    """This process's own: a forked one has no such thread, and must not touch a connection that its parent uses."""
+    process = os.getpid()
+    return _couriers.get(process) or _couriers.setdefault(process, Courier())
+
+
+atexit.register(lambda: courier().close())

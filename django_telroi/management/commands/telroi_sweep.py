@@ -1,0 +1,55 @@
+"""``manage.py telroi_sweep``: what beat does with Celery, for cron or as a program of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from django_telroi import services
+
+
+class Command(BaseCommand):
+    help = "Hand on calls that wait, end what nobody vouches for and expire what is over. Many may run at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--loop",
+            type=_seconds,
+            metavar="SECONDS",
+            help="Sweep again after each such pause, until stopped.",
+        )
+
+    def handle(self, *args: Any, loop: float | None, **options: Any) -> None:
+        if loop is None:
+            self._sweep()
+            return
+        stopped = threading.Event()
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, lambda *_: stopped.set())
+        while not stopped.is_set():
+            try:
+                self._sweep()
+            except CommandError as error:  # a database that is away for a moment
+                self.stderr.write(str(error))
+            close_old_connections()
+            stopped.wait(loop)
+
+    def _sweep(self) -> None:
+        try:
+            swept = services.sweep()
+        except (InterfaceError, OperationalError) as error:
+            raise CommandError(f"The database cannot be asked: {type(error).__name__}.") from None
+        self.stdout.write(
+            f"{swept.handed_on} handed on, {swept.called_unknown} called unknown, {swept.expired} expired"
+        )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise ValueError(text)
+    return seconds

@@ -1,0 +1,21 @@
+"""A server that forks: ``python forking.py PORT``. Parent, child and parent again each publish once."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from celery import Celery
+from django.conf import settings
+
+from django_telroi.dispatch import send
+
+if __name__ == "__main__":
+    settings.configure(TELROI={})
+    app = Celery("site", broker=f"redis://127.0.0.1:{sys.argv[1]}/0")
+    print(send("task", 1).name, flush=True)  # noqa: T201
+    if (child := os.fork()) == 0:
+        print(send("task", 2).name, flush=True)  # noqa: T201
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(send("task", 3).name, flush=True)  # noqa: T201

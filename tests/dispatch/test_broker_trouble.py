@@ -1,0 +1,217 @@
+"""Whatever the broker does, nobody waits for it: the row is written, and it waits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_telroi import conf, dispatch, services
+from django_telroi.dispatch import Courier, Handing, send
+from django_telroi.models import VerificationAttempt
+from django_telroi.simulator import Simulator
+from tests.dispatch.brokers import closed_port, redis
+
+TASK = "django_telroi.tasks.place_call"
+PASSWORD = "canary-of-the-broker"
+ROOT = Path(__file__).parent.parent.parent
+SOCKETS = 2
+"""What Celery opens for one connection to Redis."""
+AT_MOST = 3.0
+"""Seconds that a request may take in all."""
+
+
+@pytest.fixture(autouse=True)
+def _short_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "IDLE", 0.2)
+
+
+@pytest.fixture
+def use(celery_app: Any) -> Iterator[Callable[[str], None]]:
+    """The site's Celery, left at its defaults but for the address of its broker."""
+
+    def configure(url: str) -> None:
+        celery_app.conf.broker_url = url
+
+    yield configure
+    wait_for_the_thread_to_end()
+
+
+def wait_for_the_thread_to_end() -> None:
+    deadline = time.monotonic() + 30
+    while any(thread.name == "telroi-dispatch" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def timed(act: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.monotonic()
+    return act(), time.monotonic() - began
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+@pytest.mark.parametrize("trouble", ["refused", "mute", "slow"])
+class TestTrouble:
+    """Costs one request its patience, and the next ones nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _trouble(self, use: Callable[[str], None], scheme: str, trouble: str) -> Iterator[None]:
+        delay = 0.9 if trouble == "slow" else None
+        with closed_port() as closed, redis(delay) as broker:
+            port = closed if trouble == "refused" else broker.port
+            use(f"{scheme}://somebody:{PASSWORD}@127.0.0.1:{port}//")
+            yield
+
+    def test_is_over_soon_and_not_met_again(self, trouble: str, caplog: pytest.LogCaptureFixture) -> None:
+        first, took = timed(lambda: send(TASK, 1))
+        others, others_took = timed(lambda: [send(TASK, key) for key in range(2, 50)])
+
+        assert first == Handing.LEFT
+        assert took < AT_MOST
+        assert set(others) == {Handing.LEFT}
+        assert others_took < 1
+        assert PASSWORD not in caplog.text
+        assert "not_handed_on attempt=1" in caplog.text
+
+    @pytest.mark.django_db(transaction=True)
+    def test_leaves_a_row_that_waits(self, settings: Any) -> None:
+        with Simulator() as telroi:
+            settings.TELROI = {
+                "BACKEND": conf.TELROI_BACKEND,
+                "BASE_URL": telroi.base_url,
+                "API_KEY": telroi.api_key,
+                "DISPATCH": "celery",
+            }
+            attempt, took = timed(lambda: services.start_verification("+2348031234567"))
+
+            assert (attempt.status, took < AT_MOST) == ("queued", True)
+            services.place_call(attempt.pk)
+            assert VerificationAttempt.objects.get().status == "placed"
+
+
+class TestABrokerThatWorks:
+    """Gets one connection for as long as there is something to say."""
+
+    def test_is_told_everything_over_one_connection(self, use: Callable[[str], None]) -> None:
+        with redis() as broker:
+            use(f"redis://127.0.0.1:{broker.port}/0")
+
+            handings = [send(TASK, key) for key in range(20)]
+
+            assert (set(handings), broker.published, len(broker.clients)) == ({Handing.SENT}, 20, SOCKETS)
+
+    def test_is_told_by_many_threads_at_once(self, use: Callable[[str], None]) -> None:
+        with redis() as broker:
+            use(f"redis://127.0.0.1:{broker.port}/0")
+            handings: list[Handing] = []
+            threads = [threading.Thread(target=lambda: handings.append(send(TASK, 1))) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+
+            assert (handings, broker.published) == ([Handing.SENT] * 20, 20)
+
+    def test_is_left_alone_when_there_is_nothing_to_say(self, use: Callable[[str], None]) -> None:
+        with redis() as broker:
+            use(f"redis://127.0.0.1:{broker.port}/0")
+            send(TASK, 1)
+            wait_for_the_thread_to_end()
+
+            assert (send(TASK, 2), len(broker.clients)) == (Handing.SENT, 2 * SOCKETS)
+
+    def test_that_dropped_the_connection_is_told_over_another(
+        self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "IDLE", 30)
+        with redis() as broker:
+            use(f"redis://127.0.0.1:{broker.port}/0")
+            send(TASK, 1)
+            broker.drop()
+
+            assert (send(TASK, 2), broker.published) == (Handing.SENT, 2)
+            dispatch.courier().close()
+
+    def test_is_found_where_the_first_of_several_refuses(self, use: Callable[[str], None]) -> None:
+        with closed_port() as closed, redis() as broker:
+            use(f"redis://127.0.0.1:{closed}/0;redis://127.0.0.1:{broker.port}/0")
+
+            assert (send(TASK, 1), broker.published) == (Handing.SENT, 1)
+
+    def test_is_used_again_some_seconds_after_a_failure(
+        self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with closed_port() as closed, redis() as broker:
+            monkeypatch.setattr(dispatch, "REST", 0.3)
+            use(f"redis://127.0.0.1:{closed}/0")
+            send(TASK, 1)
+            use(f"redis://127.0.0.1:{broker.port}/0")
+            while dispatch.courier().is_resting:
+                assert send(TASK, 2) == Handing.LEFT
+                time.sleep(0.05)
+
+            assert (send(TASK, 3), broker.published) == (Handing.SENT, 1)
+
+
+def test_a_thread_of_the_site_publishes_to_the_sites_broker_and_not_to_celerys_default(
+    use: Callable[[str], None],
+) -> None:
+    with redis() as broker:
+        use(f"redis://127.0.0.1:{broker.port}/0")
+        handings: list[Handing] = []
+        thread = threading.Thread(target=lambda: handings.append(send(TASK, 1)))
+        thread.start()
+        thread.join(30)
+
+        assert (handings, broker.published) == ([Handing.SENT], 1)
+
+
+def test_a_celery_that_is_set_up_wrong_stops_no_request(
+    use: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    use(f"nosuch://somebody:{PASSWORD}@127.0.0.1//")
+
+    assert send(TASK, 1) == Handing.LEFT
+    assert PASSWORD not in caplog.text
+
+
+def test_a_letter_shows_no_secret(celery_app: Any) -> None:
+    assert "celery" not in repr(dispatch.Letter(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
+
+
+def test_a_courier_that_never_worked_closes_at_once() -> None:
+    Courier().close()
+
+
+@pytest.mark.programs
+def test_a_forked_process_has_a_connection_of_its_own() -> None:
+    strict = ["-X", "dev", "-W", "error", "-W", "ignore::DeprecationWarning"]
+    with redis() as broker:
+        done = subprocess.run(
+            [sys.executable, *strict, "-m", "tests.dispatch.forking", str(broker.port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert (done.stdout.split(), done.stderr) == (["SENT", "SENT", "SENT"], "")
+        assert (broker.published, len(broker.clients)) == (3, 2 * SOCKETS)
+
+
+def test_a_site_that_calls_at_once_never_loads_celery() -> None:
+    program = (
+        "import sys, django; django.setup();"
+        "import django_telroi.services, django_telroi.urls;"
+        "sys.exit(any(name.partition('.')[0] in ('celery', 'kombu') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False)
+
+    assert done.returncode == 0

@@ -1,0 +1,260 @@
+"""Calls that workers place: the row is written, its key is handed on, and nothing else about them is different."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from django_telroi import services
+from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCall
+from django_telroi.errors import CooldownActive
+from django_telroi.models import VerificationAttempt
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, commit, let_time_pass, moments, sends, statements
+
+pytestmark = pytest.mark.django_db
+
+TASK = "django_telroi.tasks.place_call"
+SECOND = timedelta(seconds=1)
+HandedOn = Callable[..., list[tuple[str, list[Any]]]]
+
+
+@pytest.fixture(autouse=True)
+def _by_workers(telroi: Simulator, configure: Configure, celery_app: Any) -> None:
+    configure(DISPATCH="celery")
+
+
+class GivenUpMeanwhile(TelroiBackend):
+    """While Telroi is asked, the person gives up."""
+
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+        services.cancel_verification(VerificationAttempt.objects.get(phone_id=to).uuid)
+        return super().place_call(to, code_length=code_length, language=language)
+
+
+def row(attempt: VerificationAttempt) -> VerificationAttempt:
+    return VerificationAttempt.objects.get(pk=attempt.pk)
+
+
+class TestAStart:
+    """Commits the request, and hands its key on."""
+
+    def test_is_queued_and_handed_on_by_its_key_alone(self, telroi: Simulator, handed_on: HandedOn) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, attempt.dispatch, attempt.dialed_at) == ("queued", "celery", None)
+        assert attempt.due_at == attempt.created_at + 15 * SECOND
+        assert handed_on() == [(TASK, [attempt.pk])]
+        assert telroi.requests == []
+
+    def test_goes_to_the_queue_that_the_site_names(self, configure: Configure, handed_on: HandedOn) -> None:
+        configure(CELERY_QUEUE="telroi_d_calls")
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (handed_on(), handed_on("telroi_d_calls")) == ([], [(TASK, [attempt.pk])])
+
+    def test_goes_where_the_sites_own_routes_lead(self, celery_app: Any, handed_on: HandedOn) -> None:
+        celery_app.conf.task_routes = {"django_telroi.tasks.*": {"queue": "telroi_d_routed"}}
+
+        attempt = services.start_verification(NUMBER)
+
+        assert handed_on("telroi_d_routed") == [(TASK, [attempt.pk])]
+
+    def test_inside_a_callers_transaction_is_handed_on_after_the_commit(self, handed_on: HandedOn) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+        before = handed_on()
+        commit()
+
+        assert (before, handed_on()) == ([], [(TASK, [attempt.pk])])
+
+    def test_counts_from_its_request_on(self, handed_on: HandedOn) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        with pytest.raises(CooldownActive):
+            services.start_verification(NUMBER)
+
+        assert (moments(), len(handed_on())) == ((attempt.created_at,), 1)
+
+    def test_that_is_repeated_is_handed_on_once(self, handed_on: HandedOn) -> None:
+        first = services.start_verification(NUMBER)
+
+        again = services.start_verification(NUMBER, attempt_uuid=first.uuid)
+
+        assert (again.pk, handed_on()) == (first.pk, [(TASK, [first.pk])])
+
+    def test_again_replaces_a_call_that_still_waits(self, telroi: Simulator, handed_on: HandedOn) -> None:
+        old = services.start_verification(NUMBER)
+        let_time_pass(61, telroi)
+
+        new = services.call_again(old.uuid)
+        for attempt in (old, new):
+            services.place_call(attempt.pk)
+
+        assert (row(old).status, row(new).status, sends(telroi)) == ("superseded", "placed", 1)
+        assert [arguments for _, arguments in handed_on()] == [[old.pk], [new.pk]]
+
+    def test_costs_three_statements(self) -> None:
+        with statements() as seen:
+            services.start_verification(NUMBER)
+
+        assert [sql.split()[0] for sql in seen] == ["SELECT", "INSERT", "INSERT"]
+
+    def test_of_a_backend_that_rings_nobody_acts_at_once(self, configure: Configure, handed_on: HandedOn) -> None:
+        configure(BACKEND="django_telroi.backends.locmem.LocmemBackend")
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, attempt.dispatch, handed_on()) == ("placed", "inline", [])
+
+    def test_does_not_use_up_the_trial_of_a_refused_key(self, telroi: Simulator) -> None:
+        telroi.fail_next("unauthorized")
+        services.place_call(services.start_verification(OTHER_NUMBER).pk)
+        let_time_pass(61, telroi)
+
+        attempt = services.start_verification(NUMBER)
+        services.place_call(attempt.pk)
+
+        assert (row(attempt).status, services.call_control().paused_until) == ("placed", None)
+
+
+class TestAnEagerCelery:
+    """Runs tasks where they are asked for, as test suites like it."""
+
+    @pytest.fixture(autouse=True)
+    def _eager(self, celery_app: Any) -> None:
+        celery_app.conf.task_always_eager = True
+
+    def test_places_the_call_before_returning(self, telroi: Simulator, heard: Heard) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, row(attempt).status, sends(telroi)) == ("placed", "placed", 1)
+        assert heard.names == ["call_placed"]
+
+    def test_places_the_call_of_a_callers_transaction_after_its_commit(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+        before = row(attempt).status
+        commit()
+
+        assert (before, row(attempt).status) == ("queued", "placed")
+
+    def test_sweeps_by_calling(self, telroi: Simulator) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+
+        swept = services.sweep(now=attempt.due_at)
+
+        assert (swept.handed_on, row(attempt).status, sends(telroi)) == (1, "placed", 1)
+
+
+class TestACallThatTelroiDidNotTake:
+    """Nothing was placed and nothing is decided: it waits again."""
+
+    @pytest.fixture
+    def waiting(self) -> VerificationAttempt:
+        return services.start_verification(NUMBER)
+
+    @pytest.mark.parametrize(("fault", "wait"), [("key_limited", 20), ("service_unavailable", 15)])
+    def test_goes_back_to_the_queue_for_as_long_as_telroi_says(
+        self, telroi: Simulator, waiting: VerificationAttempt, heard: Heard, fault: str, wait: int
+    ) -> None:
+        telroi.fail_next(fault, **({"wait": wait} if fault == "key_limited" else {}))
+        began = waiting.created_at + 2 * SECOND
+
+        services.place_call(waiting.pk, now=began)
+
+        after = row(waiting)
+        assert (after.status, after.dialed_at, after.closed_at, after.error_code) == ("queued", None, None, "")
+        assert timedelta(0) <= after.due_at - (began + wait * SECOND) < 2 * SECOND
+        assert moments() == (waiting.created_at,)
+        assert "call_failed" not in heard.names
+
+    def test_is_placed_when_its_time_has_come(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+        telroi.fail_next("key_limited", wait=20)
+        services.place_call(waiting.pk)
+        due_at = row(waiting).due_at
+
+        services.place_call(waiting.pk, now=due_at + SECOND)
+
+        assert (row(waiting).status, row(waiting).error_code, moments()) == ("placed", "", (due_at + SECOND,))
+
+    def test_expires_where_that_is_too_late(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+        telroi.fail_next("key_limited", wait=3600)
+        services.place_call(waiting.pk)
+        deadline = waiting.created_at + 120 * SECOND
+
+        standing = services.follow(waiting.uuid, now=deadline)
+
+        assert row(waiting).closed_at == deadline
+        assert (standing.attempt.status, standing.attempt.error_code, moments()) == ("expired", "deadline", ())
+
+    def test_that_was_given_up_meanwhile_does_not_wait_and_does_not_count(
+        self, telroi: Simulator, waiting: VerificationAttempt, configure: Configure
+    ) -> None:
+        telroi.fail_next("service_unavailable")
+        configure(BACKEND="tests.services.test_celery_starts.GivenUpMeanwhile")
+
+        services.place_call(waiting.pk)
+
+        assert (row(waiting).status, moments()) == ("canceled", ())
+
+    def test_of_an_inline_start_fails_as_ever(self, telroi: Simulator, configure: Configure) -> None:
+        configure(DISPATCH="inline")
+        telroi.fail_next("service_unavailable")
+
+        assert services.start_verification(OTHER_NUMBER).status == "failed"
+
+
+def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = services.start_verification(NUMBER)
+    read_state, read = services.queued.read_state, []
+
+    def read_and_be_overtaken(*args: Any, **options: Any) -> Any:
+        state = read_state(*args, **options)
+        if not read:
+            services.block_number(OTHER_NUMBER, actor="grace", reason="")
+            services.block_number(NUMBER, actor="grace", reason="")
+            services.unblock_number(NUMBER, actor="grace")
+        read.append(state)
+        return state
+
+    monkeypatch.setattr(services.queued, "read_state", read_and_be_overtaken)
+
+    services.place_call(attempt.pk)
+
+    assert (row(attempt).status, len(read), sends(telroi)) == ("placed", 2, 1)
+
+
+class TestAQueueThatIsSlow:
+    """Two rings of a number are never closer than the cooldown, however long a message takes."""
+
+    def test_lets_the_next_start_wait_from_when_the_phone_rang(self, telroi: Simulator) -> None:
+        first = services.start_verification(NUMBER)
+        let_time_pass(50)
+        services.place_call(first.pk)
+        let_time_pass(11, telroi)
+
+        with pytest.raises(CooldownActive) as refusal:
+            services.start_verification(NUMBER)
+
+        assert 48 <= (refusal.value.retry_after or 0) <= 49
+
+    def test_lets_the_older_of_two_wait_where_the_younger_came_first(self, telroi: Simulator) -> None:
+        telroi.set_policy(cooldown=0)
+        older = services.start_verification(NUMBER)
+        let_time_pass(61, telroi)
+        younger = services.start_verification(NUMBER)
+        services.place_call(younger.pk)
+
+        services.place_call(older.pk)
+
+        assert (row(older).status, row(younger).status, sends(telroi)) == ("queued", "placed", 1)
+        assert row(older).due_at == row(older).created_at + 120 * SECOND

@@ -1,0 +1,246 @@
+"""The sweep: whatever is due is looked after, by one of any number of sweepers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from django_telroi import services
+from django_telroi.errors import InsideTransaction
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.services import Swept, sweep, sweeping
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, database_gone, moments, sends, statements
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+AS_FAR_AS_THE_CLAIM = 3
+HandedOn = Callable[..., list[tuple[str, list[Any]]]]
+
+
+def row(attempt: VerificationAttempt) -> VerificationAttempt:
+    return VerificationAttempt.objects.get(pk=attempt.pk)
+
+
+def left_behind(number: str = NUMBER) -> VerificationAttempt:
+    """A call whose process died between the commit and what was to follow it."""
+    with transaction.atomic():
+        return services.start_verification(number)
+
+
+def rows_like(attempt: VerificationAttempt, count: int, **fields: Any) -> None:
+    """So many placed calls to one number, each due a second later."""
+    VerificationAttempt.objects.bulk_create(
+        VerificationAttempt(
+            phone_id=attempt.phone_id,
+            dispatch=attempt.dispatch,
+            max_tries=3,
+            created_at=attempt.created_at,
+            **{"status": "placed", "due_at": attempt.expires_at + ordinal * SECOND, "expires_at": attempt.expires_at}
+            | fields,
+        )
+        for ordinal in range(count)
+    )
+
+
+@pytest.mark.usefixtures("telroi")
+class TestWhatIsDue:
+    """Is settled as whoever reads it would."""
+
+    def test_a_placed_call_whose_code_is_over_expires(self) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        swept = sweep(now=attempt.expires_at)
+
+        after = row(attempt)
+        assert (swept, after.status, after.due_at) == (Swept(expired=1), "expired", None)
+        assert (after.closed_at, len(moments())) == (attempt.expires_at, 1)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_call_whose_lease_ended_is_unknown(self) -> None:
+        with database_gone(after=AS_FAR_AS_THE_CLAIM):
+            attempt = services.start_verification(NUMBER)
+        dialing = row(attempt)
+
+        swept = sweep(now=dialing.due_at)
+
+        after = row(attempt)
+        assert (swept, after.status, after.error_code) == (Swept(called_unknown=1), "unknown", "lease_ended")
+        assert (after.due_at, len(moments())) == (after.expires_at, 1)
+
+    def test_a_call_that_waited_past_its_deadline_expires_and_does_not_count(self, telroi: Simulator) -> None:
+        attempt = left_behind()
+
+        swept = sweep(now=attempt.created_at + 120 * SECOND)
+
+        after = row(attempt)
+        assert (swept, after.status, after.error_code) == (Swept(expired=1), "expired", "deadline")
+        assert (moments(), telroi.requests) == ((), [])
+
+    def test_what_is_not_due_is_left_alone(self) -> None:
+        placed, waiting = services.start_verification(NUMBER), left_behind(OTHER_NUMBER)
+
+        swept = sweep(now=waiting.due_at - SECOND)
+
+        assert (swept, row(placed).status, row(waiting).status) == (Swept(), "placed", "queued")
+
+    def test_goes_by_the_databases_clock(self) -> None:
+        attempt = services.start_verification(NUMBER)
+        VerificationAttempt.objects.update(expires_at=attempt.created_at, due_at=attempt.created_at)
+
+        assert (sweep(), row(attempt).status) == (Swept(expired=1), "expired")
+
+
+class TestACallThatWaits:
+    """Is handed on again, until it is placed or its deadline has passed."""
+
+    def test_is_placed_here_on_a_site_without_workers(self, telroi: Simulator, heard: Heard) -> None:
+        attempt = left_behind()
+
+        swept = sweep(now=attempt.due_at)
+
+        assert (swept, row(attempt).status, sends(telroi)) == (Swept(handed_on=1), "placed", 1)
+        assert heard.names == ["call_placed"]
+
+    def test_is_not_placed_here_where_a_rollback_could_undo_its_claim(self, telroi: Simulator) -> None:
+        attempt = left_behind()
+
+        with transaction.atomic(), pytest.raises(InsideTransaction):
+            sweep(now=attempt.due_at)
+
+        assert (row(attempt).status, telroi.requests) == ("queued", [])
+
+    def test_is_handed_to_a_worker_once_in_each_window(
+        self, telroi: Simulator, configure: Configure, celery_app: Any, handed_on: HandedOn
+    ) -> None:
+        configure(DISPATCH="celery")
+        attempt = services.start_verification(NUMBER)
+        handed_on()
+
+        counts = [sweep(now=attempt.created_at + seconds * SECOND).handed_on for seconds in (14, 15, 15, 29, 31, 120)]
+
+        assert (counts, [arguments for _, arguments in handed_on()]) == ([0, 1, 0, 0, 1, 0], [[attempt.pk]] * 2)
+        assert row(attempt).status == "expired"
+
+    def test_is_handed_on_up_to_its_deadline_and_no_later(
+        self, telroi: Simulator, configure: Configure, celery_app: Any
+    ) -> None:
+        configure(DISPATCH="celery")
+        attempt = services.start_verification(NUMBER)
+
+        sweep(now=attempt.created_at + 119 * SECOND)
+
+        assert row(attempt).due_at == attempt.created_at + 120 * SECOND
+
+    def test_stays_due_where_nothing_can_be_published(
+        self, telroi: Simulator, configure: Configure, celery_app: Any, handed_on: HandedOn
+    ) -> None:
+        configure(DISPATCH="celery")
+        celery_app.conf.broker_url = "redis://127.0.0.1:1/0"
+        first, second = (services.start_verification(number) for number in (NUMBER, OTHER_NUMBER))
+
+        swept = sweep(now=second.due_at)
+
+        assert (swept, row(second).due_at) == (Swept(), second.due_at)
+        assert {row(first).status, row(second).status} == {"queued"}
+
+
+class TestALongWait:
+    """Is somebody's business."""
+
+    @pytest.fixture(autouse=True)
+    def _by_workers(self, telroi: Simulator, configure: Configure, celery_app: Any) -> None:
+        configure(DISPATCH="celery")
+
+    @pytest.mark.parametrize(("seconds", "alerts"), [(29, []), (30, ["waiting"]), (121, ["waiting"])])
+    def test_of_thirty_seconds_is_told(self, heard: Heard, seconds: int, alerts: list[str]) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        for _ in range(2):
+            sweep(now=attempt.created_at + seconds * SECOND)
+
+        assert [told["kind"] for name, told in heard.told if name == "alert"] == alerts
+        assert [event.detail for event in AttemptEvent.objects.all()] == alerts
+
+
+@pytest.mark.usefixtures("telroi")
+class TestManyRows:
+    """A sweep costs what is due, and not what is there."""
+
+    @pytest.fixture
+    def attempt(self) -> VerificationAttempt:
+        return services.start_verification(NUMBER)
+
+    def cost(self, now: datetime) -> int:
+        with statements() as seen:
+            sweep(now=now)
+        return len(seen)
+
+    def test_nothing_due_costs_one_statement(self, attempt: VerificationAttempt) -> None:
+        rows_like(attempt, 600)
+
+        assert self.cost(attempt.created_at) == 1
+
+    def test_rows_are_settled_a_batch_at_a_time(
+        self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sweeping, "BATCH", 10)
+        rows_like(attempt, 34, due_at=attempt.expires_at)
+
+        with statements() as seen:
+            swept = sweep(now=attempt.expires_at)
+
+        assert (swept.expired, len(seen)) == (35, 2 * 4 + 1)
+        assert not VerificationAttempt.objects.exclude(status="expired").exists()
+
+    def test_a_row_that_cannot_be_settled_does_not_hold_up_the_others(
+        self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sweeping, "BATCH", 2)
+        rows_like(attempt, 5, due_at=attempt.created_at, expires_at=attempt.expires_at + 999 * SECOND)
+
+        assert sweep(now=attempt.expires_at) == Swept(expired=1)
+
+    def test_what_is_locked_is_left_for_the_next_sweep(
+        self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lock(*_: object, **__: object) -> None:
+            raise OperationalError("database is locked")
+
+        monkeypatch.setattr(sweeping, "settle_overdue", lock)
+        waiting = left_behind(OTHER_NUMBER)
+
+        swept = sweep(now=attempt.expires_at)
+
+        assert (swept, row(attempt).status, row(waiting).status) == (Swept(expired=1), "expired", "queued")
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan of a small table says nothing elsewhere")
+    def test_what_is_due_is_found_by_its_index(self, attempt: VerificationAttempt) -> None:
+        with statements() as seen:
+            sweep(now=attempt.created_at)
+
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {seen[0]}".replace("%s", "?"))
+            plan = " ".join(str(step[-1]) for step in cursor.fetchall())
+        assert "due_at" in plan
+        assert "SCAN" not in plan
+
+
+def test_a_number_that_is_erased_meanwhile_is_no_trouble(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = left_behind()
+    settle = sweeping.settle_overdue
+
+    def erase_and_settle(*args: Any, **options: Any) -> None:
+        VerificationAttempt.objects.all().delete()
+        PhoneNumber.objects.all().delete()
+        settle(*args, **options)
+
+    monkeypatch.setattr(sweeping, "settle_overdue", erase_and_settle)
+
+    assert sweep(now=attempt.created_at + 120 * SECOND) == Swept()
