@@ -30,16 +30,17 @@ class Alert(StrEnum):
     """Calls wait to be placed: nobody takes them from the queue, or the queue cannot be reached."""
 
 
-def raise_alert(kind: Alert, *, now: datetime, using: str) -> None:
-    """Log, record and signal ``kind``, unless that was done within the last hour."""
+def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
+    """Log, record and signal ``kind``, unless that was done within the last hour. Whether it was done now."""
     try:
         is_first = _record(kind, now=now, using=using)
     except DatabaseError as error:
         logger.error("alert_not_recorded kind=%s error=%s", kind, type(error).__name__)
-        return
+        return False
     if is_first:
         logger.error("alert kind=%s", kind)
         signals.alert.send_robust(sender=Alert, kind=str(kind))
+    return is_first
 
 
 def _record(kind: Alert, *, now: datetime, using: str) -> bool:

@@ -1,0 +1,101 @@
+"""A range of numbers that is called and called, and hardly ever verified."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.services.pumping import PumpedPrefix, alert_pumping, pumped_prefixes
+from tests.services.world import Heard, statements
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def calls(prefix: str, count: int, *, verified: int = 0, status: str = "expired", minutes_ago: float = 30) -> None:
+    moment = NOW - timedelta(minutes=minutes_ago)
+    is_call = status != "queued"
+    for n in range(count):
+        number = f"+{prefix}{n:06}"
+        PhoneNumber.objects.get_or_create(number=number, defaults={"last4": number[-4:], "region": "NG"})
+        VerificationAttempt.objects.create(
+            phone_id=number,
+            region="NG",
+            status="verified" if n < verified else status,
+            dispatch="inline",
+            max_tries=3,
+            created_at=moment,
+            dialed_at=moment if is_call else None,
+            expires_at=moment,
+        )
+
+
+def pumped() -> list[PumpedPrefix]:
+    return list(pumped_prefixes(now=NOW, using="default"))
+
+
+def test_it_takes_thirty_calls_of_which_under_a_fifth_were_verified() -> None:
+    calls("2348031", 30, verified=5)
+    calls("2348032", 30, verified=6)
+    calls("2348033", 29)
+    calls("4474001", 40, verified=1)
+
+    assert pumped() == [PumpedPrefix("4474001", 40, 1), PumpedPrefix("2348031", 30, 5)]
+
+
+def test_seven_digits_are_one_prefix_and_eight_are_not() -> None:
+    calls("23480311", 15)
+    calls("23480312", 15)
+    calls("23480321", 15)
+    calls("23480221", 15)
+
+    assert pumped() == [PumpedPrefix("2348031", 30, 0)]
+
+
+@pytest.mark.parametrize(("minutes_ago", "found"), [(0, 1), (59, 1), (60, 0), (61, 0), (-1, 0)])
+def test_only_the_last_hour_counts(minutes_ago: float, found: int) -> None:
+    calls("2348031", 30, minutes_ago=minutes_ago)
+
+    assert len(pumped()) == found
+
+
+@pytest.mark.parametrize("status", ["failed", "queued"])
+def test_what_rang_nobody_is_no_call(status: str) -> None:
+    calls("2348031", 30, status=status)
+
+    assert pumped() == []
+
+
+def test_it_is_told_once_an_hour_and_the_log_names_the_prefix(heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    calls("2348031", 31, verified=2)
+
+    with caplog.at_level(logging.INFO, "django_telroi"):
+        for minute in (0, 1, 14):
+            alert_pumping(now=NOW + timedelta(minutes=minute), using="default")
+
+    assert [told["kind"] for _, told in heard.told] == ["pumping"]
+    assert [event.detail for event in AttemptEvent.objects.all()] == ["pumping"]
+    assert caplog.messages == ["alert kind=pumping", "pumping prefix=2348031 calls=31 verified=2"]
+
+
+def test_nothing_is_told_where_nothing_is_pumped(heard: Heard) -> None:
+    calls("2348031", 29)
+
+    assert (alert_pumping(now=NOW, using="default"), heard.told, AttemptEvent.objects.count()) == ((), [], 0)
+
+
+def test_it_is_one_read_of_the_last_hour_by_its_index() -> None:
+    with statements() as asked:
+        pumped()
+
+    assert len(asked) == 1
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + asked[0])
+            plan = " ".join(row[-1] for row in cursor.fetchall())
+        assert "telroi_attempt_by_moment (created_at>? AND created_at<?)" in plan
