@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django_telroi.simulator.control import PREFIX
+from django_telroi.simulator.postman import webhook_url
 from django_telroi.simulator.simulator import Simulator
 
 DEFAULT_PORT = 8010
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--live-key", help="the live key to accept (default: a new one)")
     parser.add_argument("--test-key", help="the test key to accept (default: a new one)")
+    parser.add_argument("--webhook-secret", help="what to sign webhooks with (default: a new one)")
+    parser.add_argument("--webhook", type=webhook_url, metavar="URL", help="address to report to, once a second")
     parser.add_argument("--ledger", type=Path, help="file to append every request to, before it is carried out")
 
 
@@ -29,11 +32,17 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
     """Serve until SIGINT or SIGTERM; ``write`` is given the address and the keys. Main thread only."""
     told_to_stop = threading.Event()
     simulator = Simulator(
-        port=options["port"], api_key=options["live_key"], test_key=options["test_key"], ledger=options["ledger"]
+        port=options["port"],
+        api_key=options["live_key"],
+        test_key=options["test_key"],
+        webhook_secret=options["webhook_secret"],
+        ledger=options["ledger"],
     )
     before = {each: signal.signal(each, lambda *_: told_to_stop.set()) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         with simulator:
+            if options["webhook"]:
+                simulator.set_webhook(options["webhook"], every=1)
             write(_greeting(simulator))
             told_to_stop.wait()
     finally:
@@ -61,5 +70,6 @@ def _greeting(simulator: Simulator) -> str:
         f"TELROI_BASE_URL={simulator.base_url}\n"
         f"TELROI_API_KEY={simulator.api_key}\n"
         f"TELROI_TEST_KEY={simulator.test_key}\n"
+        f"TELROI_WEBHOOK_SECRETS={simulator.webhook_secret}\n"
         f"# Switches: {simulator.base_url}{PREFIX}  Stop with Ctrl-C.\n"
     )

@@ -28,6 +28,8 @@ SWITCHES = (
     "add_key",
     "advance",
     "carrier",
+    "deliver_webhooks",
+    "enable_webhook",
     "fail_always",
     "fail_next",
     "faithful",
@@ -38,15 +40,18 @@ SWITCHES = (
     "race",
     "refuse",
     "release",
+    "remove_webhook",
     "reset",
     "revoke_key",
     "set_list",
     "set_policy",
     "set_wallet",
+    "set_webhook",
     "start_key_store",
     "stop_failing",
     "stop_key_store",
     "suspend",
+    "unsign_webhooks",
     "without_quirk",
 )
 
@@ -63,10 +68,13 @@ class Simulator(Switches):
         port: int = 0,
         api_key: str | None = None,
         test_key: str | None = None,
+        webhook_secret: str | None = None,
         ledger: Path | None = None,
     ) -> None:
         self._stopping = threading.Event()
-        super().__init__(self._stopping.wait, api_key=api_key, test_key=test_key, ledger=ledger)
+        super().__init__(
+            self._stopping.wait, api_key=api_key, test_key=test_key, webhook_secret=webhook_secret, ledger=ledger
+        )
         api = Api(self._world, self._accounts)
         self._exchange = Exchange(api, self._world, self._rules, self._ledger, self._clock, self._gate)
         self._control = Control(
@@ -75,6 +83,7 @@ class Simulator(Switches):
                 "calls": self._calls_told,
                 "otps": self._otps_told,
                 "requests": self._requests_told,
+                "webhooks": self._webhooks_told,
             },
             {name: getattr(self, name) for name in SWITCHES},
         )
@@ -91,6 +100,7 @@ class Simulator(Switches):
     def close(self) -> None:
         """End every connection and thread; whoever waits for an answer gets none."""
         self._stop_waiting_to_listen()
+        self._webhooks.close()
         self._server.close()
         self._ledger.close()
 
@@ -143,6 +153,7 @@ class Simulator(Switches):
             "api_key": self.api_key,
             "test_key": self.test_key,
             "sandbox_key": self.sandbox_key,
+            "webhook_secret": self.webhook_secret,
             "switches": {name: (getattr(self, name).__doc__ or "").strip() for name in SWITCHES},
             "faults": {name: fault.about for name, fault in FAULTS.items()},
             "carriers": {name: (outcome.__doc__ or "").strip() for name, outcome in CARRIERS.items()},
@@ -159,6 +170,19 @@ class Simulator(Switches):
         return [
             {"method": seen.method, "path": seen.path, "to": seen.to, "at": iso(seen.at.timestamp())}
             for seen in self.requests
+        ]
+
+    def _webhooks_told(self) -> list[Mapping[str, Any]]:
+        return [
+            {
+                "event": each.event,
+                "body": each.body.decode(),
+                "state": each.state,
+                "attempts": each.attempts,
+                "status": each.status,
+                "due_at": iso(each.due_at),
+            }
+            for each in self.webhooks
         ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from django_telroi.simulator.faults import FAULTS, Fault, with_options
 from django_telroi.simulator.ledger import Ledger, SeenRequest
 from django_telroi.simulator.otp import Call, Otp
 from django_telroi.simulator.quirks import Quirks
+from django_telroi.simulator.webhooks import EVENTS, PATIENCE, Webhook, Webhooks
 from django_telroi.simulator.world import Dictated, World
 
 
@@ -34,6 +35,7 @@ class Switches:
         *,
         api_key: str | None = None,
         test_key: str | None = None,
+        webhook_secret: str | None = None,
         ledger: Path | None = None,
     ) -> None:
         self.api_key = api_key or f"tlr_live_simulator{secrets.token_hex(8)}"
@@ -41,7 +43,9 @@ class Switches:
         self.sandbox_key = f"tlr_live_sandbox{secrets.token_hex(8)}"
         self._clock = Clock()
         self._accounts = Accounts(self._clock)
-        self._world = World(self._clock, self._accounts, pause)
+        self.webhook_secret = webhook_secret or f"whsec_{secrets.token_hex(24)}"
+        self._webhooks = Webhooks(self._clock, self.webhook_secret)
+        self._world = World(self._clock, self._accounts, pause, self._webhooks.queue)
         self._rules = RuleBook()
         self._ledger = Ledger(self._clock, ledger)
         self._gate = Gate()
@@ -61,6 +65,16 @@ class Switches:
     def requests(self) -> list[SeenRequest]:
         """Every request on the wire, newest last."""
         return self._ledger.requests
+
+    @property
+    def webhooks(self) -> list[Webhook]:
+        """Every event that was queued for the endpoint, and what became of it, newest last."""
+        return self._webhooks.all
+
+    @property
+    def webhook_is_on(self) -> bool:
+        """Whether there is an endpoint that twenty failures in a row have not switched off."""
+        return self._webhooks.is_on
 
     def last_code_for(self, to: str) -> str:
         """The code of the newest OTP for that exact number, heard or not."""
@@ -163,10 +177,43 @@ class Switches:
         """Telroi's database is back."""
         self._accounts.is_reachable = True
 
+    def set_webhook(
+        self,
+        url: str,
+        *,
+        events: Collection[str] = EVENTS,
+        delay: float = 0,
+        every: float | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Report to this address, signed with ``webhook_secret``. ``every`` so many seconds the job runs by itself.
+
+        Without it, ``deliver_webhooks`` runs it. ``delay`` is how old an event is when it is first due, by the
+        simulator's clock, and ``patience`` how long an answer may take.
+        """
+        self._webhooks.send_to(url, events=events, delay=delay, every=every, patience=patience)
+
+    def remove_webhook(self) -> None:
+        """Report to nobody, and forget what was to be reported."""
+        self._webhooks.close()
+
+    def deliver_webhooks(self, runs: int = 1) -> None:
+        """Deliver what is due, in no order; ``runs`` that overlap deliver all of it so many times."""
+        self._webhooks.deliver(runs=runs)
+
+    def unsign_webhooks(self, times: int | None = 1) -> None:
+        """Leave the signature out; None is for good, 0 is never again."""
+        self._webhooks.leave_unsigned(times)
+
+    def enable_webhook(self) -> None:
+        """What somebody does in the dashboard after twenty failures in a row."""
+        self._webhooks.switch_on()
+
     def reset(self) -> None:
         """Everything as it was at the start, but for the keys' values and the ledger's file."""
         self._rules.forget()
         self._gate.open()
+        self._webhooks.close()
         self._clock.reset()
         self._accounts.reset()
         self._world.reset()

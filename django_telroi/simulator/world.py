@@ -6,9 +6,10 @@ import math
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django_telroi.simulator.accounts import Accounts, Key, Workspace
 from django_telroi.simulator.answers import Refusal, crash
@@ -33,12 +34,19 @@ class Dictated:
 
 
 class World:
-    """OTPs and calls. ``pause`` sleeps, and ends early when the simulator stops."""
+    """OTPs and calls. ``pause`` sleeps, and ends early when the simulator stops; ``report`` queues a webhook."""
 
-    def __init__(self, clock: Clock, accounts: Accounts, pause: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        accounts: Accounts,
+        pause: Callable[[float], object],
+        report: Callable[[str, Mapping[str, Any]], object] = lambda event, data: None,
+    ) -> None:
         self._clock = clock
         self._accounts = accounts
         self._pause = pause
+        self._report = report
         self._lock = threading.RLock()
         self.reset()
 
@@ -80,6 +88,8 @@ class World:
             otp = self._store(self._drawn(workspace, order))
         if workspace.dials:
             self._dial(otp, conduct)
+        told = {"id": otp.id, "to": otp.to, "status": "delivered", "client_supplied": otp.is_own_code}
+        self._report("otp.completed", told)
         return otp
 
     def verify(self, key: Key, guess: Guess, conduct: Conduct) -> Verdict:
@@ -94,6 +104,8 @@ class World:
             verdict = judge(otp, guess.code, now=now, max_tries=tries)
             self._pause(conduct.race.seconds)
             self._store(after(otp, verdict))
+        if verdict.is_verified or verdict.tries_left is not None:
+            self._report("otp.verified", {"id": otp.id, "to": otp.to, "verified": verdict.is_verified})
         return verdict
 
     def _one_at_a_time(self, race: Race) -> AbstractContextManager[object]:
@@ -155,8 +167,15 @@ class World:
         self._pause(carrier.after)
         if carrier.failure:
             self._mark_failed(otp.id)
-            raise carrier.failure()
+            raise self._reported(otp, carrier.failure())
         self._accounts.debit(otp.workspace)
+
+    def _reported(self, otp: Otp, failure: Refusal) -> Refusal:
+        """A failure without a code is one that Telroi does not know of itself."""
+        if failure.code:
+            told = {"id": otp.id, "to": otp.to, "reason": failure.message, "status": "failed"}
+            self._report("otp.failed", told)
+        return failure
 
     def _mark_failed(self, otp_id: str) -> None:
         """As it stands now: somebody may have verified it while the carrier was silent."""

@@ -50,6 +50,7 @@ def telroi_simulator() -> Iterator[Simulator]:
             "API_KEY": simulator.api_key,
             "BASE_URL": simulator.base_url,
             "PROXY_URL": None,
+            "WEBHOOK_SECRETS": [simulator.webhook_secret],
         }
         with override_settings(TELROI={**conf.chosen(), **answering}):
             yield simulator

@@ -27,6 +27,8 @@ THROWN: Mapping[str, Mapping[str, Any]] = {
     "add_key": {"value": "tlr_live_second", "scopes": ["otp:write"]},
     "advance": {"seconds": 60},
     "carrier": {"outcome": "carrier_silent", "after": 0.1, "to": NUMBER, "times": 1},
+    "deliver_webhooks": {"runs": 2},
+    "enable_webhook": {},
     "fail_always": {"fault": "server_error", "status": 503},
     "fail_next": {"fault": "hang", "on": "verify", "acts": False},
     "faithful": {},
@@ -37,7 +39,10 @@ THROWN: Mapping[str, Mapping[str, Any]] = {
     "race": {},
     "refuse": {"seconds": 0},
     "release": {},
+    "remove_webhook": {},
     "reset": {},
+    "set_webhook": {"url": "http://127.0.0.1:9/", "events": ["otp.failed"], "delay": 60, "every": 30},
+    "unsign_webhooks": {"times": None},
     "revoke_key": {"value": "tlr_live_given"},
     "set_list": {"name": "agents", "rows": []},
     "set_policy": {"cooldown": 0},
@@ -165,6 +170,17 @@ def test_calls_and_requests_can_be_read(fresh) -> None:
     (request,) = fresh.get("/_simulator/requests")["requests"]
     assert (request["method"], request["path"], request["to"]) == ("POST", "/v1/otp", NUMBER)
     assert fresh.get("/_simulator/otps")["otps"][0]["id"] == sent["id"]
+
+
+def test_what_it_reports_can_be_read(fresh) -> None:
+    fresh.throw("set_webhook", url="http://127.0.0.1:9/", delay=60)
+    sent = fresh.send()
+
+    (webhook,) = fresh.get("/_simulator/webhooks")["webhooks"]
+
+    assert (webhook["event"], webhook["state"], webhook["attempts"]) == ("otp.completed", "waiting", 0)
+    assert json.loads(webhook["body"])["data"]["id"] == sent["id"]
+    assert fresh.get("/_simulator/")["simulator"]["webhook_secret"].startswith("whsec_")
 
 
 def test_it_describes_itself(fresh) -> None:

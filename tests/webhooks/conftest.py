@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.test import Client
 
@@ -39,3 +42,22 @@ def post() -> Post:
         return Client(enforce_csrf_checks=True).post(url, body, content_type="application/json", headers=sent)
 
     return deliver
+
+
+class QuietRequestHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        pass
+
+
+@pytest.fixture
+def live_site() -> Iterator[str]:
+    """The site on a real socket; every request has a thread and a database connection of its own."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietRequestHandler)
+    server.daemon_threads = False  # closing waits for them, so that no connection outlives its test
+    server.set_app(get_wsgi_application())
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    serving.join()

@@ -1,0 +1,84 @@
+"""``manage.py telroi_webhook``: what it says of a deployment, and that it keeps the secret."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_telroi.models import AttemptEvent, EventKind
+from tests.simulator.receiver import answer, receiving
+from tests.webhooks.telroi import SECRET
+
+
+def tried(url: str, *options: str) -> str:
+    """What it prints, and an error's words where there is one."""
+    out = StringIO()
+    try:
+        call_command("telroi_webhook", "--to", url, *options, stdout=out, stderr=out)
+    except CommandError as error:
+        return f"error {error}" if error.returncode == 1 else "0"
+    return out.getvalue().strip()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sample", ["otp.completed", "otp.failed", "otp.verified"])
+@pytest.mark.parametrize("path", ["/telroi/webhook", "/telroi/webhook/"])
+def test_a_sample_arrives_and_is_about_nobodys_call(live_site: str, sample: str, path: str) -> None:
+    said = tried(live_site + path, "--sample", sample)
+
+    assert said == "200: it arrived, was authentic, and is written down."
+    event = AttemptEvent.objects.get(kind=EventKind.WEBHOOK)
+    assert (event.attempt, event.phone) == (None, None)
+    assert event.detail.startswith(sample)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_says_what_stands_in_the_way(live_site: str, site: Any) -> None:
+    assert tried(live_site + "/telroi/wrong").startswith("error 404: nothing is there")
+    assert tried(live_site + "/phone/").startswith("error 403: something in front")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (answer(401), "error 401: the site has another secret"),
+        (answer(503), "error 503: the site knows no secret yet"),
+        (answer(500), "error 500: not what the endpoint answers"),
+        (answer(301, "/ok/"), "error 301: a redirect to '/ok/'. Telroi would follow it with a GET and lose the event."),
+        (answer(304), "error 304: not what"),
+        (b"nonsense\r\n\r\n", "error nobody listens there, or the connection broke off."),
+        (answer(204), "204: it arrived"),
+    ],
+)
+def test_every_answer_is_explained(given: bytes, said: str) -> None:
+    with receiving() as receiver:
+        receiver.answers = [given]
+        heard = tried(receiver.url)
+
+    assert heard.startswith(said)
+    assert SECRET not in heard
+    assert len(receiver.received) == 1
+
+
+def test_without_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_telroi.client.samples.PATIENCE_SECONDS", 0.2)
+    with receiving() as receiver:
+        receiver.answers = [None]
+        assert tried(receiver.url) == "error nothing was answered within 8 seconds, which is as long as Telroi waits."
+    assert tried(receiver.url).startswith("error nobody listens there")
+    assert tried("ftp://127.0.0.1/").startswith("error this is no address")
+    assert tried(f"https://127.0.0.1:{receiver.port}/").startswith("error ")
+
+
+@pytest.mark.parametrize("secrets", [[], [""], "whsec_x"])
+def test_without_a_secret_nothing_is_posted(site: Any, secrets: Any) -> None:
+    site.TELROI = {"WEBHOOK_SECRETS": secrets}
+    with receiving() as receiver:
+        said = tried(receiver.url)
+
+    assert "WEBHOOK_SECRETS" in said
+    assert "whsec_x" not in said
+    assert receiver.received == []
