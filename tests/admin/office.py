@@ -1,0 +1,16 @@
+"""A site whose only admin is one of its own, as the docs make it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+
+from tests.project.test_howto import names_of
+
+PAGE: dict[str, Any] = names_of("admin.rst")
+
+urlpatterns = [
+    path("back/", PAGE["office"].urls),
+    path("phone/", include("django_telroi.urls")),
+]

@@ -1,0 +1,104 @@
+"""The pages on whatever site they stand: an AdminSite of its own, a strict policy, people without user names."""
+
+from __future__ import annotations
+
+import pytest
+from bs4 import BeautifulSoup
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import Group, User
+from django.db import models
+from django.test import Client
+from django.test.utils import isolate_apps
+from django.urls import reverse
+
+from django_telroi.admin.plain import user_name
+from django_telroi.models import VerificationAttempt
+from tests.admin.looking import html_of, url
+from tests.admin.test_attempts_list import make
+from tests.admin.test_roles import VIEWS, own_permissions
+from tests.project.test_howto import names_of
+from tests.services.world import NUMBER
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.urls("tests.admin.office")
+class TestASiteOfItsOwn:
+    """No link leads to an admin that is not there."""
+
+    def test_shows_the_pages_and_stays_on_them(self, staff: Client, attempt: VerificationAttempt) -> None:
+        pages = [reverse("admin:index", current_app="office")]
+        for model in ("phonenumber", "verificationattempt", "verifiedphone"):
+            pages += [
+                reverse(f"admin:django_telroi_{model}_changelist", current_app="office"),
+                reverse(f"admin:django_telroi_{model}_change", args=[1], current_app="office"),
+                reverse(f"admin:django_telroi_{model}_history", args=[1], current_app="office"),
+            ]
+
+        for page in pages:
+            tree = BeautifulSoup(html_of(staff, page), "html.parser")
+            links = {str(link["href"]) for link in tree.find_all("a", href=True)} - {"/"}  # "View site"
+            assert not [link for link in links if link.startswith("/") and not link.startswith("/back/")], page
+
+    def test_searches_and_exports(self, staff: Client, attempt: VerificationAttempt) -> None:
+        found = staff.post("/back/django_telroi/verificationattempt/search/", {"term": str(attempt.uuid)})
+        gone = staff.post("/back/django_telroi/verificationattempt/export/?p=0")
+
+        assert found.headers["Location"] == f"/back/django_telroi/verificationattempt/{attempt.pk}/change/"
+        assert gone.headers["Location"] == "/back/django_telroi/verificationattempt/"
+
+
+@pytest.mark.parametrize("page", ["changelist", "change"])
+@pytest.mark.parametrize("model", ["verificationattempt", "verifiedphone"])
+def test_a_strict_policy_finds_nothing_to_refuse(
+    staff: Client, attempt: VerificationAttempt, model: str, page: str
+) -> None:
+    tree = BeautifulSoup(html_of(staff, url(model, page, *([1] if page == "change" else []))), "html.parser")
+
+    assert not tree.find_all("style")
+    assert not [tag for tag in tree.find_all("script") if not tag.get("src") and (tag.string or "").strip()]
+    assert not [
+        tag for tag in tree.find_all(True) if "style" in tag.attrs or any(each.startswith("on") for each in tag.attrs)
+    ]
+
+
+def test_the_groups_of_the_docs_are_the_roles_of_the_table() -> None:
+    names_of("admin.rst")["make_groups"]()
+
+    has = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
+    assert has == {"Phone viewers": set(VIEWS), "Phone operators": {*VIEWS, *own_permissions()}}
+
+
+class TestAName:
+    """Of a user, whatever model a site has."""
+
+    @isolate_apps("django_telroi")
+    def test_is_whatever_people_log_in_with(self) -> None:
+        class Person(AbstractBaseUser):
+            email = models.EmailField()
+            USERNAME_FIELD = "email"
+
+            class Meta:
+                app_label = "django_telroi"
+
+        assert user_name(Person(email="ada@example.com")) == "ada@example.com"
+
+    @pytest.mark.parametrize("name", [NUMBER, "08031234567", "234-803-123-4567", "+234 803 123 4567"])
+    def test_that_is_the_number_is_masked(self, name: str) -> None:
+        assert "123" not in user_name(User(username=name), number=NUMBER)
+
+    def test_that_is_another_number_is_masked_too(self) -> None:
+        assert user_name(User(username="+44 7400 123456"), number=NUMBER) == "+44 7400 ••• 456"
+
+    def test_of_nobody_is_nothing(self) -> None:
+        assert user_name(None) == ""
+
+    def test_is_cut(self) -> None:
+        assert len(user_name(User(username="x" * 150))) == 80
+
+
+def test_the_last_four_digits_lead_to_the_attempts_of_each_number(staff: Client) -> None:
+    rows = {make(number).pk for number in ("+2348031234567", "+2348029874567")}
+    reply = staff.post(url("verificationattempt", "search"), {"term": "4567"}, follow=True)
+
+    assert {row.pk for row in reply.context["cl"].result_list} == rows
