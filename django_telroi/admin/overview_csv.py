@@ -32,9 +32,7 @@ def rows_of(figures: Figures, standing: RightNow) -> Iterator[Row]:
     yield "all", "", "median_seconds", _rounded(figures.median_seconds)
     yield "all", "", "unknown_share", _rounded(figures.unknown_share)
     yield "all", "", "refused", figures.refused
-    for rule, count in standing.limited.items():
-        yield "numbers limited now", rule, "numbers", count
-    yield "waiting now", "", "requests", standing.waiting
+    yield from _standing(standing)
     for bar in figures.bars:
         for outcome in Outcome:
             yield "calls", _moment(bar.start), outcome, bar.counts.get(outcome, 0)
@@ -46,6 +44,15 @@ def rows_of(figures: Figures, standing: RightNow) -> Iterator[Row]:
         yield "refusals", refused.code, "times", refused.times
     for alerted in figures.alerts:
         yield "alerts", alerted.kind, "times", alerted.times
+
+
+def _standing(standing: RightNow) -> Iterator[Row]:
+    for rule, count in standing.limited.items():
+        yield "numbers limited now", rule, "numbers", count
+    yield "waiting now", "", "requests", standing.waiting
+    for pumped in standing.pumped:
+        yield "pumped in the last hour", pumped.prefix, "calls", pumped.calls
+        yield "pumped in the last hour", pumped.prefix, "verified", pumped.verified
 
 
 def _group(part: str, name: str, group: Group) -> Iterator[Row]:

@@ -136,6 +136,17 @@ class Page:
         until = moment_words(pause.until, now=self.standing.now)
         return _("All calls wait until %(until)s: %(why)s.") % {"until": until, "why": PAUSE_NAMES[pause.reason]}
 
+    def pumped(self) -> Iterator[str]:
+        for each in self.standing.pumped:
+            words = {"prefix": each.prefix, "calls": figure(each.calls), "verified": figure(each.verified)}
+            yield (
+                _(
+                    "Numbers that begin with +%(prefix)s: %(calls)s calls in the last hour, %(verified)s of them verified. "
+                    "If that is nobody you know, put the prefix into BLOCKED_PREFIXES."
+                )
+                % words
+            )
+
     def tiles(self) -> Iterator[Tile]:
         all_of_them, counts = self.figures.total, self.figures.counts
         requested = ngettext("of %(count)s request", "of %(count)s requests", all_of_them.calls)

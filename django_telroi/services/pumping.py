@@ -10,8 +10,9 @@ from django.db.models import Count, Q
 from django.db.models.functions import Substr
 
 from django_telroi.domain.states import Status
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
+from django_telroi.services.state import read_state
 
 WINDOW = timedelta(hours=1)
 FIRST_DIGITS = 7
@@ -31,14 +32,15 @@ class PumpedPrefix:
     verified: int
 
 
-def pumped_prefixes(*, now: datetime, using: str) -> tuple[PumpedPrefix, ...]:
+def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
     """Where money is pumped away right now, the most calls first: 30 or more, of which under 20 % were verified.
 
     Read by the index on ``created_at``: an hour of attempts, whatever the table holds. What failed was no call, and
     neither is what still waits for one.
     """
+    moment = now or DbNow()
     calls = VerificationAttempt.objects.using(using).filter(
-        created_at__gt=now - WINDOW, created_at__lte=now, dialed_at__isnull=False
+        created_at__gt=moment - WINDOW, created_at__lte=moment, dialed_at__isnull=False
     )
     prefixes = calls.exclude(status=Status.FAILED).order_by().values_list(Substr("phone_id", 2, FIRST_DIGITS))
     counted = prefixes.annotate(calls=Count("pk"), verified=Count("pk", filter=Q(status=Status.VERIFIED)))
@@ -47,10 +49,10 @@ def pumped_prefixes(*, now: datetime, using: str) -> tuple[PumpedPrefix, ...]:
     return tuple(each for each in found if 100 * each.verified < LEAST_PERCENT_VERIFIED * each.calls)[:MOST_PREFIXES]
 
 
-def alert_pumping(*, now: datetime, using: str) -> tuple[PumpedPrefix, ...]:
+def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
     """Raise the alert ``pumping`` where there is any, at most once an hour; the log names the prefixes."""
     pumped = pumped_prefixes(now=now, using=using)
-    if pumped and raise_alert(Alert.PUMPING, now=now, using=using):
+    if pumped and raise_alert(Alert.PUMPING, now=now or read_state("", using=using).now, using=using):
         for each in pumped:
             logger.error("pumping prefix=%s calls=%s verified=%s", each.prefix, each.calls, each.verified)
     return pumped

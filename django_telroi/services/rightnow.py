@@ -14,6 +14,7 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.pauses import Pause, pause_for
+from django_telroi.services.pumping import PumpedPrefix, pumped_prefixes
 from django_telroi.services.state import read_state
 from django_telroi.services.transactions import write_alias
 
@@ -21,17 +22,18 @@ from django_telroi.services.transactions import write_alias
 @dataclass(frozen=True)
 class RightNow:
     """``limited`` counts the numbers that may not be called at ``now``, by the rule that says so; ``waiting`` the
-    requests in the queue."""
+    requests in the queue, ``pumped`` names the prefixes that the alert ``pumping`` is about."""
 
     now: datetime
     limited: Mapping[str, int]
     waiting: int
     control: CallControl
     pause: Pause | None
+    pumped: tuple[PumpedPrefix, ...] = ()
 
 
 def right_now(*, now: datetime | None = None) -> RightNow:
-    """Read afresh each time: three small searches by index."""
+    """Read afresh each time: four small searches by index."""
     using = write_alias()
     state = read_state("", using=using, now=now)
     numbers = PhoneNumber.objects.using(using).filter(next_call_at__gt=state.now)
@@ -44,6 +46,7 @@ def right_now(*, now: datetime | None = None) -> RightNow:
         waiting=queued.count(),
         control=state.control,
         pause=_pause(state.control, now=state.now),
+        pumped=pumped_prefixes(now=state.now, using=using),
     )
 
 

@@ -24,6 +24,7 @@ from django_telroi.services.attempts import not_found_if_erased, settle_overdue
 from django_telroi.services.claims import look_again_at
 from django_telroi.services.moves import move
 from django_telroi.services.overdue import deadline_of
+from django_telroi.services.pumping import alert_pumping
 from django_telroi.services.queued import hand_on
 from django_telroi.services.state import later
 from django_telroi.services.transactions import is_lock_error, repeat_on_lock_error, write_alias
@@ -57,8 +58,9 @@ class Waiting(NamedTuple):
 def sweep(*, now: datetime | None = None) -> Swept:
     """Look after every attempt that is due. Any number may sweep at once: each attempt is looked after by one of them.
 
-    What is due is found by its index, and nothing else is read. Raises OperationalError where the database cannot be
-    asked; InsideTransaction where a call is to be placed here and a rollback could undo its claim.
+    What is due is found by its index; besides it the last hour is read, for whoever is pumping numbers. Raises
+    OperationalError where the database cannot be asked; InsideTransaction where a call is to be placed here and a
+    rollback could undo its claim.
     """
     using = write_alias()
     called_unknown, expired, waiting = 0, 0, list[Waiting]()
@@ -71,7 +73,9 @@ def sweep(*, now: datetime | None = None) -> Swept:
         late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]
         waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
         expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
-    return Swept(handed_on=_hand_on(waiting, using=using), called_unknown=called_unknown, expired=expired)
+    handed_on = _hand_on(waiting, using=using)
+    alert_pumping(now=now, using=using)
+    return Swept(handed_on=handed_on, called_unknown=called_unknown, expired=expired)
 
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:

@@ -7,9 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import DateTimeField, Value
 
-from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.admin.overview_parts import Page
+from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services import pumping, sweep
+from django_telroi.services.figures import count_figures
+from django_telroi.services.period import Period
 from django_telroi.services.pumping import PumpedPrefix, alert_pumping, pumped_prefixes
+from django_telroi.services.rightnow import RightNow, right_now
 from tests.services.world import Heard, statements
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +87,20 @@ def test_it_is_told_once_an_hour_and_the_log_names_the_prefix(heard: Heard, capl
     assert [told["kind"] for _, told in heard.told] == ["pumping"]
     assert [event.detail for event in AttemptEvent.objects.all()] == ["pumping"]
     assert caplog.messages == ["alert kind=pumping", "pumping prefix=2348031 calls=31 verified=2"]
+
+
+def test_a_sweep_finds_it_and_the_overview_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls("2348031", 31, verified=2)
+    monkeypatch.setattr(pumping, "DbNow", lambda: Value(NOW, output_field=DateTimeField()))
+
+    sweep()
+    told = [event.detail for event in AttemptEvent.objects.all()]
+    said = RightNow(now=NOW, limited={}, waiting=0, control=CallControl(), pause=None, pumped=tuple(pumped()))
+    (line,) = Page(count_figures(Period.DAY, zone=UTC, now=NOW), said).pumped()
+
+    assert told == ["pumping"]
+    assert line.startswith("Numbers that begin with +2348031: 31 calls in the last hour, 2 of them verified.")
+    assert right_now(now=NOW).pumped == (PumpedPrefix("2348031", 31, 2),)
 
 
 def test_nothing_is_told_where_nothing_is_pumped(heard: Heard) -> None:

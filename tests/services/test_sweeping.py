@@ -171,7 +171,11 @@ class TestALongWait:
 
 @pytest.mark.usefixtures("telroi")
 class TestManyRows:
-    """A sweep costs what is due, and not what is there."""
+    """A sweep costs what is due, and not what is there. What it looks for besides is in ``test_pumping``."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_besides(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sweeping, "alert_pumping", lambda **_: ())
 
     @pytest.fixture
     def attempt(self) -> VerificationAttempt:
