@@ -141,8 +141,8 @@ class Page:
             words = {"prefix": each.prefix, "calls": figure(each.calls), "verified": figure(each.verified)}
             yield (
                 _(
-                    "Numbers that begin with +%(prefix)s: %(calls)s calls in the last hour, %(verified)s of them verified. "
-                    "If that is nobody you know, put the prefix into BLOCKED_PREFIXES."
+                    "Numbers that begin with +%(prefix)s: %(calls)s calls in the last hour, %(verified)s of them "
+                    "verified. If that is nobody you know, put the prefix into BLOCKED_PREFIXES."
                 )
                 % words
             )
