@@ -211,6 +211,14 @@ class TestWhatItSays:
 
         assert "an attack" in page_of(staff).select_one(".telroi-stopped").text
 
+    def test_which_numbers_look_pumped(self, staff: Client) -> None:
+        for _ in range(40):
+            call(status="expired", verified_at=None)
+
+        line = {"part": "pumped in the last hour", "name": NUMBER[1:8], "measure": "calls", "value": "40"}
+        assert f"begin with {NUMBER[:8]}: 40 calls" in page_of(staff).select_one(".telroi-notice").text
+        assert line in exported(staff)
+
     def test_how_old_a_month_is(self, staff: Client) -> None:
         call()
         page_of(staff, "?period=30d")
