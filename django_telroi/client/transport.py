@@ -60,6 +60,8 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 class BoundedConnection(HTTPConnection):
     """A connection whose every step keeps within its allowance."""
 
+    debuglevel = 0  # who switches it on for all of http.client would have the key and the number printed
+
     def __init__(
         self, origin: Origin, *, allowance: Allowance, proxy_context: BoundedContext | None, **kwargs: Any
     ) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
 from django.http import HttpResponseBase
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,7 @@ from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.quiet import hush
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, answer_problem
+from django_telroi.services.reporting import hide_what_was_posted
 
 LONGEST_BODY = 64 * 1024
 """Bytes. Nothing that is asked here is longer than a few lines."""
@@ -47,7 +48,7 @@ class PhoneEndpoint(APIView):
         No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
         a guess that was judged.
         """
-        view = never_cache(sensitive_post_parameters()(super().as_view(**initkwargs)))
+        view = never_cache(hide_what_was_posted(super().as_view(**initkwargs)))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 
+from django_telroi.client.words import clean_message
 from django_telroi.errors import InsideTransaction, Unavailable
 from django_telroi.models import VerificationAttempt
 
@@ -99,5 +100,5 @@ def unavailable_without_database() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        logger.error("database_unavailable error=%s detail=%s", type(error).__name__, str(error)[:200])
+        logger.error("database_unavailable error=%s detail=%s", type(error).__name__, clean_message(str(error)))
         raise Unavailable from None

@@ -13,11 +13,11 @@ from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from django_telroi import conf
 from django_telroi.errors import InvalidPurpose, Unavailable
+from django_telroi.services.reporting import hide_what_was_posted
 from django_telroi.web.cards import Place, card_at, is_safe, page_url
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.steps import Step, problem_step, purpose_problem, unavailable_step
@@ -39,7 +39,7 @@ class PhonePage(View):
         No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
         a guess that was judged.
         """
-        view = sensitive_post_parameters()(super().as_view(**initkwargs))
+        view = hide_what_was_posted(super().as_view(**initkwargs))
         view = never_cache(csrf_protect(view))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)

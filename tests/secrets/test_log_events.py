@@ -1,0 +1,55 @@
+"""Every log line of the package is an event with a name and fields that the docs list."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import django_telroi
+from django_telroi.client.telroi import EVENTS
+
+PACKAGE = Path(django_telroi.__file__).parent
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "logs.rst"
+ROW = re.compile(r"^   \* - ``(\w+)``\n     - (\w+)\n     - (.*)$", re.MULTILINE)
+FIELD = re.compile(r'(\w+)=("?%[sd]"?|\w+)')
+# What stands for %s in the name of an event.
+NAMES = {
+    "call_%s": ("call_failed", "call_unknown"),
+    "phone_%s": ("phone_verified", "phone_number_taken"),
+    "%s": tuple(EVENTS.values()),
+}
+
+
+class Line(NamedTuple):
+    event: str
+    level: str
+    fields: tuple[str, ...]
+
+
+def logged() -> Iterator[Line]:
+    """What the package's own loggers are called with."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
+                yield from _lines(node, f"{file.name}:{node.lineno}")
+
+
+def _lines(call: ast.Call, place: str) -> Iterator[Line]:
+    text = call.args[0]
+    assert isinstance(text, ast.Constant), f"{place} logs what no test can read"
+    assert not call.keywords, f"{place} would log a traceback"
+    name, *fields = str(text.value).split()
+    assert all(FIELD.fullmatch(field) for field in fields), f"{place} is no event"
+    for event in NAMES.get(name, (name,)):
+        yield Line(event, ast.unparse(call.func).removeprefix("logger."), tuple(f.partition("=")[0] for f in fields))
+
+
+def test_the_page_lists_every_event_with_its_level_and_fields_and_no_other() -> None:
+    rows = ROW.findall(PAGE.read_text())
+    told = {Line(event, level, tuple(re.findall(r"``(\w+)``", fields))) for event, level, fields in rows}
+
+    assert told == set(logged())
+    assert len(rows) == len(told)
