@@ -50,3 +50,9 @@ def place_call(attempt_id: int) -> None:
 def sweep() -> None:
     """Look after what is due. For beat, every ten seconds."""
     services.sweep()
+
+
+@shared_task(name="django_telroi.tasks.purge", acks_late=True, ignore_result=True, max_retries=0)
+def purge() -> None:
+    """Delete what is too old to be kept. For beat, once a day; one that was killed is gone on with by the next."""
+    services.purge()

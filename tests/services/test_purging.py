@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_telroi import services
+from django_telroi import services, tasks
 from django_telroi.backends.locmem import outbox
 from django_telroi.domain.phone import parse_phone
 from django_telroi.errors import CallsStopped, CooldownActive, HourlyLimitReached, InsideTransaction, NotCallable
@@ -294,6 +294,17 @@ class TestBatches:
 
         with pytest.raises(IntegrityError):
             services.purge()
+
+
+def test_a_worker_purges_as_well() -> None:
+    verified(NUMBER)
+    let_time_pass(91 * DAY)
+
+    tasks.purge()
+
+    assert row_counts() == {}
+    assert tasks.purge.name == "django_telroi.tasks.purge"
+    assert (tasks.purge.acks_late, tasks.purge.ignore_result) == (True, True)
 
 
 class TestANumberThatIsRungWhileItIsPurged:
