@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.core import mail
 from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
 from django.core.management import call_command
@@ -15,6 +16,7 @@ from django.test import override_settings
 from django.urls import include, path
 
 from django_telroi import checks
+from django_telroi.checks import queue
 from django_telroi.checks.deployment import hasty_deployment
 from django_telroi.conf import CONSOLE_BACKEND
 
@@ -203,6 +205,36 @@ def test_a_project_without_addresses_of_any_kind_is_left_alone(settings: Any) ->
     settings.TELROI, settings.ROOT_URLCONF = {"API_KEY": LIVE}, None
 
     assert ours(Tags.urls) == []
+
+
+def celery_app(**options: Any) -> Celery:
+    app = Celery("a site", set_as_current=False)
+    app.conf.update(options)
+    return app
+
+
+REDIS_URL = "redis://127.0.0.1/15"
+QUEUES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["telroi.E012"]),
+    ({"task_always_eager": True}, []),
+    ({"broker_url": REDIS_URL}, []),
+    ({"broker_url": REDIS_URL, "broker_transport_options": {"visibility_timeout": 60}}, ["telroi.W014"]),
+    ({"broker_url": REDIS_URL, "broker_transport_options": {"visibility_timeout": 61}}, []),
+    ({"broker_url": "amqp://127.0.0.1", "broker_transport_options": {"visibility_timeout": 60}}, []),
+]
+
+
+@pytest.mark.parametrize(("options", "found"), QUEUES)
+def test_a_queue_that_cannot_deliver_or_delivers_too_soon_is_named(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], found: list[str]
+) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    monkeypatch.setattr(queue, "site_app", lambda: celery_app(**options))
+    settings.TELROI = {"API_KEY": LIVE, "DISPATCH": "celery"}
+    assert ids(ours()) == found
+
+    settings.TELROI = {"API_KEY": LIVE}
+    assert ours() == []
 
 
 SAFE = {"API_KEY": LIVE, "ALLOWED_REGIONS": ["NG"], "TRUSTED_PROXIES": 0}

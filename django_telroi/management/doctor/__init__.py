@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from django_telroi.management.doctor.findings import Finding, bad
+from django_telroi.management.doctor.queue import look_at_queue
 from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
 from django_telroi.management.doctor.setup import look_at_settings
@@ -14,6 +15,7 @@ LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "settings": look_at_settings,
     "telroi": look_at_telroi,
     "cache": look_at_cache,
+    "queue": look_at_queue,
     "rows": look_at_rows,
 }
 

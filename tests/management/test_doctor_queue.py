@@ -1,0 +1,74 @@
+"""What the doctor finds of the broker and the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+
+from django_telroi.management.doctor import queue
+from django_telroi.management.doctor.queue import look_at_queue
+from tests.calling_site import Configure
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> Celery:
+    """A site whose broker is in memory, and its own Celery."""
+    app = Celery("a site", broker="memory://telroi-doctor", set_as_current=False, fixups=[])
+    monkeypatch.setattr(queue, "site_app", lambda: app)
+    monkeypatch.setattr(queue, "SECONDS_TO_ANSWER", 1.0)
+    configure(DISPATCH="celery")
+    return app
+
+
+def told() -> list[tuple[str, str]]:
+    return [(str(finding.level), finding.says) for finding in look_at_queue()]
+
+
+def test_a_site_that_calls_at_once_needs_none(configure: Configure) -> None:
+    assert told() == [("good", "Each request places its own call: no broker is needed.")]
+
+
+def test_an_eager_celery_is_told(site: Celery) -> None:
+    site.conf.task_always_eager = True
+
+    assert told() == [("note", "Celery is eager: tasks run where they are sent, and no worker takes any.")]
+
+
+def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Celery) -> None:
+    site.conf.broker_url = "redis://:Canary@127.0.0.1:1/0"
+
+    [(level, says)] = told()
+
+    assert (level, says.partition(":")[0]) == ("bad", "The broker cannot be reached")
+    assert "Canary" not in says
+
+
+def test_a_broker_without_workers_is_bad(site: Celery) -> None:
+    assert told() == [("good", "The broker answers."), ("bad", "No worker answers.")]
+
+
+@pytest.fixture
+def _worker(site: Celery) -> Iterator[None]:
+    @site.task(name="django_telroi.tasks.place_call")
+    def do_nothing(attempt_id: int) -> None:
+        pass
+
+    with start_worker(site, pool="threads", perform_ping_check=False, shutdown_timeout=20):
+        yield
+
+
+@pytest.mark.usefixtures("_worker")
+def test_a_worker_that_places_calls_is_found(site: Celery) -> None:
+    assert told()[1] == ("good", "1 workers answer and place calls.")
+
+
+def test_a_worker_that_does_not_know_our_task_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is made up: in a process that has our tasks, every worker has them."""
+    answer = SimpleNamespace(registered=lambda: {"celery@elsewhere": ["mails.send [rate_limit=10/m]"]})
+    monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
+
+    assert told()[1] == ("bad", "1 workers answer, and none knows django_telroi.tasks.place_call.")
