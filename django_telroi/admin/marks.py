@@ -48,13 +48,14 @@ def standing(attempt: VerificationAttempt) -> SafeString:
 
 def asker(name: str, purpose: str) -> SafeString:
     """Who asked for the call, and what for. The purpose leads to all attempts of it, named in the settings or not."""
-    words = format_html('<bdi class="telroi-name">{}</bdi>', name) if name else _none()
+    words = format_html('<bdi class="telroi-name">{}</bdi>', name) if name else none()
     return format_html("{} {}", words, purpose_link(purpose)) if purpose else words
 
 
-def purpose_link(purpose: str) -> SafeString:
+def purpose_link(purpose: str, *, listed: str = "") -> SafeString:
+    """``listed`` is the list's own address, where the link does not stand on it."""
     query = urlencode({PurposeFilter.parameter_name: purpose})
-    return format_html('<a href="?{}" class="telroi-small"><bdi>{}</bdi></a>', query, plain(purpose) or "?")
+    return format_html('<a href="{}?{}" class="telroi-small"><bdi>{}</bdi></a>', listed, query, plain(purpose) or "?")
 
 
 def tries(attempt: VerificationAttempt) -> SafeString:
@@ -71,15 +72,16 @@ def took(attempt: VerificationAttempt) -> SafeString:
     placed = span(attempt.created_at, attempt.placed_at)
     verified = span(attempt.created_at, attempt.verified_at)
     if not (placed or verified):
-        return _none()
-    return format_html('<span class="telroi-figures">{} → {}</span>', placed or "–", verified or "–")
+        return none()
+    return format_html('<bdi class="telroi-figures" dir="ltr">{} → {}</bdi>', placed or "–", verified or "–")
 
 
 def small(words: str) -> SafeString:
     return format_html('<span class="telroi-small">{}</span>', words)
 
 
-def _none() -> SafeString:
+def none() -> SafeString:
+    """Nothing to say."""
     return format_html('<span class="telroi-soft">{}</span>', "–")
 
 

@@ -105,17 +105,17 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
     def number_link(self, phone: VerifiedPhone) -> SafeString:
         return linked(masked_mark(phone.number), getattr(phone, "number_url", ""))
 
-    @admin.display(description=_("purpose"), empty_value="–")
-    def purpose_mark(self, phone: VerifiedPhone) -> SafeString | None:
-        return marks.purpose_link(phone.purpose) if phone.purpose else None
+    @admin.display(description=_("purpose"))
+    def purpose_mark(self, phone: VerifiedPhone) -> SafeString:
+        return marks.purpose_link(phone.purpose, listed=self._address("changelist")) if phone.purpose else marks.none()
 
     @admin.display(description=_("verified"))
     def verified(self, phone: VerifiedPhone) -> SafeString:
         return moment_mark(phone.verified_at, moment_words(phone.verified_at, now=timezone.now()))
 
-    @admin.display(description=_("attempt"), empty_value="–")
-    def attempt_link(self, phone: VerifiedPhone) -> SafeString | None:
-        return linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else None
+    @admin.display(description=_("attempt"))
+    def attempt_link(self, phone: VerifiedPhone) -> SafeString:
+        return linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else marks.none()
 
 
 def _narrowed(words: str, rows: QuerySet[VerifiedPhone]) -> Narrowing | None:
