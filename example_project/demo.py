@@ -24,29 +24,37 @@ from django_telroi.simulator import Simulator
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8000
+SECONDS_TO_A_REPORT = 1
+"""Telroi itself takes a minute or two, which is long to sit in front of a demo."""
 
 
 def main() -> None:
     """Get ready, say where everything is, and wait for Ctrl-C."""
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs deaf to SIGINT
         signal.signal(ending, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), simulator():
+    with suppress(KeyboardInterrupt), simulator() as telroi:
         prepare()
         with site() as url:
+            if telroi:
+                telroi.set_webhook(f"{url}telroi/webhook", every=SECONDS_TO_A_REPORT)
             say(ready(url))
             threading.Event().wait()
     say("\nThe demo has ended.")
 
 
 @contextmanager
-def simulator() -> Iterator[None]:
+def simulator() -> Iterator[Simulator | None]:
     """A Telroi to try on, unless there is a key for the real one."""
     if os.environ.get("TELROI_API_KEY"):
-        yield
+        yield None
         return
     with Simulator() as telroi:
-        os.environ |= {"EXAMPLE_SIMULATOR_URL": telroi.base_url, "EXAMPLE_SIMULATOR_KEY": telroi.api_key}
-        yield
+        os.environ |= {
+            "EXAMPLE_SIMULATOR_URL": telroi.base_url,
+            "EXAMPLE_SIMULATOR_KEY": telroi.api_key,
+            "EXAMPLE_SIMULATOR_SECRET": telroi.webhook_secret,
+        }
+        yield telroi
 
 
 def prepare() -> None:

@@ -4,6 +4,7 @@ Three ways to place calls, chosen by the environment:
 
 * ``TELROI_API_KEY``: Telroi itself, so real phones ring (``TELROI_BASE_URL`` for another address).
 * ``EXAMPLE_SIMULATOR_URL`` and ``EXAMPLE_SIMULATOR_KEY``: a simulator, so the handset rings. ``make demo`` sets them.
+  ``EXAMPLE_SIMULATOR_SECRET`` is what it signs its webhooks with, as ``TELROI_WEBHOOK_SECRETS`` is for Telroi itself.
 * neither: the console backend, so call and code are printed in the terminal.
 
 This is a demo on the loopback interface: ``DEBUG`` is on and the key below is no secret. Do not serve it to anybody.
@@ -27,9 +28,12 @@ STATE.mkdir(parents=True, exist_ok=True)
 def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     """The setting ``TELROI`` in this environment. A key of one's own wins over a simulator."""
     if key := environ.get("TELROI_API_KEY"):
-        return {"API_KEY": key, "BASE_URL": environ.get("TELROI_BASE_URL", "https://app.telroi.ai")}
+        secrets = environ.get("TELROI_WEBHOOK_SECRETS", "").split(",")
+        url = environ.get("TELROI_BASE_URL", "https://app.telroi.ai")
+        return {"API_KEY": key, "BASE_URL": url, "WEBHOOK_SECRETS": secrets}
     if url := environ.get("EXAMPLE_SIMULATOR_URL"):
-        return {"API_KEY": environ["EXAMPLE_SIMULATOR_KEY"], "BASE_URL": url}
+        secret = environ.get("EXAMPLE_SIMULATOR_SECRET", "")
+        return {"API_KEY": environ["EXAMPLE_SIMULATOR_KEY"], "BASE_URL": url, "WEBHOOK_SECRETS": [secret]}
     return {}
 
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("phone/", include("django_telroi.urls")),
     path("", include("members.urls")),
     path("api/phone/", include("django_telroi.rest.urls")),
+    path("telroi/", include("django_telroi.webhooks.urls")),
     path("handset/", views.handset_call, name="handset-call"),
     path("handset/transcript/", views.handset_transcript, name="handset-transcript"),
     path("admin/", admin.site.urls),

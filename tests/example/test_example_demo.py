@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
+import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +37,40 @@ def test_one_command_brings_the_site_its_history_and_a_simulator(state: Path) ->
         assert "telroi-card" in open_page(demo.home + "phone/")
         assert "Log in" in open_page(demo.home + "admin/")
         assert "AudioContext" in open_page(demo.home + "static/example/ringer.js")
+
+
+def test_a_webhook_arrives_and_is_written_down(state: Path) -> None:
+    with running_demo(state) as demo:
+        place_a_call(demo.home)
+
+        reported = wait_for_report(demo.simulator)
+
+    assert (reported["event"], reported["state"], reported["status"]) == ("otp.completed", "delivered", 200)
+    with closing(sqlite3.connect(state / "db.sqlite3")) as database:
+        told = database.execute(
+            "SELECT e.detail, a.telroi_id FROM django_telroi_attemptevent e"
+            " JOIN django_telroi_verificationattempt a ON a.id = e.attempt_id WHERE e.kind = 'webhook'"
+        ).fetchall()
+    assert told == [("otp.completed", json.loads(reported["body"])["data"]["id"])]
+
+
+def place_a_call(home: str) -> None:
+    started = urllib.request.Request(
+        home + "api/phone/verifications/",
+        json.dumps({"number": "+2348031234567"}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(started, timeout=10).close()
+
+
+def wait_for_report(simulator: str) -> dict[str, Any]:
+    for _ in range(200):
+        reported = json.loads(open_page(simulator + "/_simulator/webhooks"))["webhooks"]
+        if reported and reported[0]["state"] != "waiting":
+            break
+        time.sleep(0.05)
+    [webhook] = reported
+    return dict(webhook)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -12,18 +12,33 @@ import pytest
     [
         ({}, {}),
         ({"TELROI_API_KEY": ""}, {}),
-        ({"TELROI_API_KEY": "tlr_live_mine"}, {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai"}),
         (
-            {"TELROI_API_KEY": "tlr_live_mine", "TELROI_BASE_URL": "https://telroi.example.com"},
-            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://telroi.example.com"},
+            {"TELROI_API_KEY": "tlr_live_mine"},
+            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai", "WEBHOOK_SECRETS": [""]},
         ),
         (
-            {"EXAMPLE_SIMULATOR_URL": "http://127.0.0.1:8010", "EXAMPLE_SIMULATOR_KEY": "tlr_live_its"},
-            {"API_KEY": "tlr_live_its", "BASE_URL": "http://127.0.0.1:8010"},
+            {
+                "TELROI_API_KEY": "tlr_live_mine",
+                "TELROI_BASE_URL": "https://telroi.example.com",
+                "TELROI_WEBHOOK_SECRETS": "whsec_old,whsec_new",
+            },
+            {
+                "API_KEY": "tlr_live_mine",
+                "BASE_URL": "https://telroi.example.com",
+                "WEBHOOK_SECRETS": ["whsec_old", "whsec_new"],
+            },
+        ),
+        (
+            {
+                "EXAMPLE_SIMULATOR_URL": "http://127.0.0.1:8010",
+                "EXAMPLE_SIMULATOR_KEY": "tlr_live_its",
+                "EXAMPLE_SIMULATOR_SECRET": "whsec_its",
+            },
+            {"API_KEY": "tlr_live_its", "BASE_URL": "http://127.0.0.1:8010", "WEBHOOK_SECRETS": ["whsec_its"]},
         ),
         (
             {"TELROI_API_KEY": "tlr_live_mine", "EXAMPLE_SIMULATOR_URL": "http://127.0.0.1:8010"},
-            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai"},
+            {"API_KEY": "tlr_live_mine", "BASE_URL": "https://app.telroi.ai", "WEBHOOK_SECRETS": [""]},
         ),
     ],
 )
