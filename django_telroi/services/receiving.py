@@ -97,7 +97,8 @@ def _settle(
     event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime | None, using: str
 ) -> tuple[EventEffect, VerificationAttempt | None]:
     now = now or attempt.read_at  # type: ignore[attr-defined]
-    settle_overdue(attempt, now=now, using=using)
+    if attempt.status in SETTLEABLE:
+        settle_overdue(attempt, now=now, using=using)
     moved = _moved_by(event, attempt, now=now) if attempt.status in SETTLEABLE else {}
     write = partial(_write, event, attempt, moved, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):

@@ -1,0 +1,37 @@
+"""Through a real server: every authentic webhook is answered with 2xx, one after another and eight at once.
+
+How fast it is depends on what else the machine does: ``benchmarks/webhooks.py`` holds that to a bound, this does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "webhooks.py"
+LINE = re.compile(r"^(\w+), (\d) at once +[\d.]+ +[\d.]+ +[\d.]+ +(\d+)$", re.MULTILINE)
+
+
+@pytest.mark.programs
+def test_a_thousand_webhooks_through_gunicorn_are_all_acknowledged() -> None:
+    pytest.importorskip("gunicorn")
+    database = {"postgresql": "postgres", "mysql": "mariadb"}.get(connection.vendor, "sqlite")
+    command = [sys.executable, str(BENCHMARK), "--databases", database, "--deliveries", "1000", "--bound", "8000"]
+
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert LINE.findall(done.stdout) == [(database, "1", "0"), (database, "8", "0")]
