@@ -23,17 +23,17 @@ def chip(words: str, tone: str) -> SafeString:
     return format_html('<span class="telroi-chip telroi-{}">{}</span>', tone, words)
 
 
-def bar(used: int, allowed: int) -> SafeString:
+def bar(used: int, allowed: int, *, width: int = BAR_WIDTH) -> SafeString:
     """How much of an allowance is used: drawn, and in figures beside it."""
-    filled = round(BAR_WIDTH * min(used, allowed) / allowed, 1)
+    filled = round(width * min(used, allowed) / allowed, 1)
     return format_html(
         '<span class="telroi-used"><svg class="telroi-bar{}" viewBox="0 0 {} 8" width="{}" height="8" '
         'aria-hidden="true" focusable="false"><rect class="telroi-bar-ground" width="{}" height="8" rx="4"/>'
         '<rect class="telroi-bar-used" width="{}" height="8" rx="4"/></svg> <bdi dir="ltr">{} / {}</bdi></span>',
         " telroi-full" if used >= allowed else "",
-        BAR_WIDTH,
-        BAR_WIDTH,
-        BAR_WIDTH,
+        width,
+        width,
+        width,
         filled,
         used,
         allowed,
@@ -107,3 +107,7 @@ def moment_mark(moment: datetime | None, words: str) -> SafeString:
         date_format(then, "DATETIME_FORMAT"),
         words,
     )
+
+
+def ago_mark(moment: datetime | None, *, now: datetime) -> SafeString:
+    return moment_mark(moment, ago_words(moment, now=now) if moment else "")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_telroi import services
 from django_telroi.admin.plain import plain
 from django_telroi.domain.phone import mask
+from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber
 
 Words = str | Promise
@@ -82,7 +83,7 @@ BLOCK = Deed(
     permission="block_number",
     label=_("Block"),
     question=_("Block this number?"),
-    consequence=_("It is not called any more, for anybody, until somebody unblocks it."),
+    consequence=_("What is blocked is not called any more, for anybody, until somebody unblocks it."),
     done=_("The number is blocked."),
     idle=_("This number is blocked already."),
     act=lambda phone, actor, reason: services.block_number(phone.number, reason=reason, actor=actor),
@@ -94,7 +95,7 @@ UNBLOCK = Deed(
     permission="block_number",
     label=_("Unblock"),
     question=_("Unblock this number?"),
-    consequence=_("It can be called again, within its limits."),
+    consequence=_("What is unblocked can be called again, within its limits."),
     done=_("The number is not blocked any more."),
     idle=_("This number is not blocked."),
     act=lambda phone, actor, reason: services.unblock_number(phone.number, actor=actor),
@@ -126,7 +127,7 @@ FORGIVE = Deed(
     done=_("The calls are forgiven."),
     idle=_("No call of this number counts."),
     act=lambda phone, actor, reason: services.forgive_window(phone.number, actor=actor),
-    fits=lambda phone: bool(phone.calls),
+    fits=lambda phone: used_in(phone.moments, now=timezone.now(), window=DAY) > 0,
 )
 ERASE = Deed(
     name="erase",

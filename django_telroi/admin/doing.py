@@ -165,8 +165,9 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         form: ReasonForm | None,
         original: PhoneNumber | None = None,
     ) -> HttpResponse:
+        several = ngettext("%(deed)s %(count)d number?", "%(deed)s %(count)d numbers?", len(phones))
         context = {
-            "title": deed.question if original else deed.label,
+            "title": deed.question if original else several % {"deed": deed.label, "count": len(phones)},
             "deed": deed,
             "phones": phones,
             "masked": [masked_mark(phone.number) for phone in phones],

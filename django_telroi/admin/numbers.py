@@ -12,13 +12,15 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_telroi import conf
-from django_telroi.admin.chips import ago_words, bar, moment_mark, moment_words, region_mark
+from django_telroi.admin.chips import ago_mark, bar, moment_mark, moment_words, region_mark
 from django_telroi.admin.lists import BoundedChangeList, CheapList, Tool
+from django_telroi.admin.marks import labelled
 from django_telroi.admin.number_filters import BlockedFilter, StateFilter, VerifiedFilter
 from django_telroi.admin.number_page import facts_of
 from django_telroi.admin.overview import OverviewPages
@@ -28,6 +30,8 @@ from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, las
 from django_telroi.admin.standing import NumberStanding, standing_of
 from django_telroi.admin.stopping import KillSwitch
 from django_telroi.models import PhoneNumber, VerifiedPhone
+
+NARROW = 44
 
 if TYPE_CHECKING:
 
@@ -57,7 +61,7 @@ class NumberChangeList(BoundedChangeList):
 class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapList):
     """Numbers, and what staff may do to them."""
 
-    list_display = ("masked", "region_shown", "state", "hour", "day", "next_call", "last_call", "last_verified")
+    list_display = ("masked", "state", "used", "next_call", "last_call", "last_verified")
     list_filter = (FoundFilter, StateFilter, RegionFilter, BlockedFilter, VerifiedFilter)
     posted_search_help = _("A full number, its last four digits, or the public id of an attempt.")
     ordering = ("-id",)
@@ -98,37 +102,34 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
 
     @admin.display(description=_("number"), ordering="id")
     def masked(self, phone: ListedNumber) -> SafeString:
-        return masked_mark(phone.number)
-
-    @admin.display(description=_("region"))
-    def region_shown(self, phone: ListedNumber) -> SafeString:
-        return region_mark(phone.region)
+        return format_html("{} {}", masked_mark(phone.number), region_mark(phone.region))
 
     @admin.display(description=_("state"))
     def state(self, phone: ListedNumber) -> str:
         return phone.standing.chip
 
-    @admin.display(description=_("last hour"))
-    def hour(self, phone: ListedNumber) -> SafeString:
-        return bar(phone.standing.used_of_hour, phone.standing.policy.per_hour)
-
-    @admin.display(description=_("last 24 h"))
-    def day(self, phone: ListedNumber) -> SafeString:
-        return bar(phone.standing.used_of_day, phone.standing.policy.per_day)
+    @admin.display(description=_("calls used"))
+    def used(self, phone: ListedNumber) -> SafeString:
+        standing, policy = phone.standing, phone.standing.policy
+        hour = bar(standing.used_of_hour, policy.per_hour, width=NARROW)
+        day = bar(standing.used_of_day, policy.per_day, width=NARROW)
+        words = (gettext("1 h"), gettext("24 h"))
+        return format_html(
+            '<span class="telroi-windows"><span>{}</span>{}<span>{}</span>{}</span>', words[0], hour, words[1], day
+        )
 
     @admin.display(description=_("next call possible"), ordering="next_call_at")
-    def next_call(self, phone: ListedNumber) -> SafeString | str:
+    def next_call(self, phone: ListedNumber) -> SafeString:
         if phone.standing.is_free:
-            return gettext("now")
+            return labelled(gettext("Next call"), escape(gettext("now")))
         until = phone.standing.until
-        return moment_mark(until, moment_words(until, now=phone.standing.now) if until else "")
+        words = moment_words(until, now=phone.standing.now) if until else ""
+        return labelled(gettext("Next call"), moment_mark(until, words))
 
     @admin.display(description=_("last call"), ordering="last_call_at")
     def last_call(self, phone: ListedNumber) -> SafeString:
-        at = phone.last_call_at
-        return moment_mark(at, ago_words(at, now=phone.standing.now) if at else "")
+        return labelled(gettext("Last call"), ago_mark(phone.last_call_at, now=phone.standing.now))
 
     @admin.display(description=_("last verified"))
     def last_verified(self, phone: ListedNumber) -> SafeString:
-        at = phone.last_verified_at
-        return moment_mark(at, ago_words(at, now=phone.standing.now) if at else "")
+        return labelled(gettext("Last verified"), ago_mark(phone.last_verified_at, now=phone.standing.now))

@@ -1,0 +1,56 @@
+"""Numbers in every state, made as rows, and people with just the permissions that a test gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from django_telroi import conf
+from django_telroi.domain.policy import current_limit
+from django_telroi.models import PhoneNumber
+
+HOLD = timedelta(hours=1)
+
+
+def number(
+    last: str, *, minutes_ago: Iterable[float] = (), held: bool = False, blocked: str = "", region: str = "NG"
+) -> PhoneNumber:
+    """A number with calls so many minutes ago, saved with the limits that they amount to."""
+    now = timezone.now()
+    phone = PhoneNumber(number=f"+234803123{last}", last4=last, region=region)
+    phone.moments = sorted((now - timedelta(minutes=ago) for ago in minutes_ago), reverse=True)
+    phone.last_call_at = phone.moments[0] if phone.calls else None
+    if held:
+        phone.held_until, phone.held_reason = now + HOLD, "Too many requests"
+    if blocked:
+        phone.blocked_at, phone.blocked_by, phone.blocked_reason = now, "grace", blocked
+    limit = current_limit(conf.policy(), phone.moments, held_until=phone.held_until)
+    if limit:
+        phone.next_call_at, phone.limited_by = limit.until, limit.rule
+    phone.save()
+    return phone
+
+
+def every_state() -> dict[str, PhoneNumber]:
+    """One number in each state."""
+    return {
+        "free": number("0001", minutes_ago=[300]),
+        "cooldown": number("0002", minutes_ago=[0.2]),
+        "hour": number("0003", minutes_ago=[50, 40, 30, 20, 5]),
+        "day": number("0004", minutes_ago=[60 * n + 2 for n in range(20)]),
+        "held": number("0005", minutes_ago=[10], held=True),
+        "blocked": number("0006", minutes_ago=[0.2], blocked="ring-bombing"),
+    }
+
+
+def client_with(*permissions: str) -> Client:
+    """Somebody of the staff who has these permissions and no others."""
+    ada, _ = User.objects.get_or_create(username="ada", defaults={"is_staff": True})
+    ada.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(ada)
+    return client

@@ -1,0 +1,91 @@
+"""A search is posted, and answered by a redirect that says nothing of what was searched for."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from django_telroi.models import VerificationAttempt
+from tests.admin.looking import url
+from tests.admin.numbers_seen import client_with, number
+
+pytestmark = pytest.mark.django_db
+
+LIST = "phonenumber", "changelist"
+
+
+def search(client: Client, term: str) -> str:
+    answer = client.post(url("phonenumber", "search"), {"term": term})
+    assert answer.status_code == 302
+    return str(answer.url)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["+2348031230001", "00 234 803 123 0001", "+234 (803) 123-0001", "  +234 803 1230001 "]
+)
+def test_a_full_number_leads_to_its_page_by_id(staff: Client, spelling: str) -> None:
+    phone = number("0001")
+
+    assert search(staff, spelling) == url("phonenumber", "change", phone.pk)
+
+
+def test_the_id_of_an_attempt_leads_to_its_number(staff: Client, attempt: VerificationAttempt) -> None:
+    assert search(staff, str(attempt.uuid)) == url("phonenumber", "change", attempt.phone.pk)
+
+
+@pytest.mark.parametrize("term", ["0001", " 0001", "••• 0001", "00 01"])
+def test_four_digits_narrow_the_list_and_are_in_no_address(staff: Client, term: str) -> None:
+    phone = number("0001")
+    number("0002")
+
+    address = search(staff, term)
+    page = staff.get(address)
+
+    assert "0001" not in address
+    assert [row.pk for row in page.context["cl"].result_list] == [phone.pk]
+    assert "ends in 0001" in page.content.decode()
+
+
+def test_what_was_narrowed_is_nobody_elses(staff: Client) -> None:
+    number("0001")
+    address = search(staff, "0001")
+
+    page = client_with("view_phonenumber").get(address)
+
+    assert page.context["cl"].result_count == 0
+    assert "a search that is over" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["", "  ", "x", "\x00", "+", "'; --", "<b>", "9" * 500, "١٢٣٤", "+2348031239999", str(uuid.uuid4()), "12345"],
+)
+def test_what_is_not_found_is_not_repeated(staff: Client, term: str) -> None:
+    number("0001")
+
+    assert search(staff, term) == url(*LIST)
+
+    html = staff.get(url(*LIST)).content.decode()
+    assert ("Nothing was found." in html) == bool(term.strip("\x00 "))
+    assert len(term) < 5 or term not in html
+
+
+def test_an_address_with_a_number_is_answered_by_one_without(staff: Client) -> None:
+    answer = staff.get(url(*LIST), {"q": "+2348031230001", "state": "free"})
+
+    assert (answer.status_code, answer.url) == (302, "?state=free")  # type: ignore[attr-defined]
+
+
+def test_a_session_remembers_only_the_last_searches(staff: Client) -> None:
+    for _ in range(30):
+        search(staff, "0001")
+
+    assert len(staff.session["telroi_searches"]) == 20
+
+
+def test_searching_takes_a_post_and_the_right_to_look(staff: Client) -> None:
+    assert staff.get(url("phonenumber", "search")).status_code == 405
+    assert client_with("block_number").post(url("phonenumber", "search"), {"term": "0001"}).status_code == 403
+    assert Client(enforce_csrf_checks=True).post(url("phonenumber", "search"), {"term": "1"}).status_code in (302, 403)

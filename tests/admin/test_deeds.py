@@ -1,0 +1,266 @@
+"""What staff do to a number: asked first, each behind its own permission, logged, and masked wherever it is told."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connections
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.errors import ChangedMeanwhile
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from tests.admin.looking import html_of, url
+from tests.admin.numbers_seen import client_with, number
+
+pytestmark = pytest.mark.django_db
+
+REASON = "asked us to"
+DEEDS = {
+    "block": ("block_number", {}, "number_blocked"),
+    "unblock": ("block_number", {"blocked": "x"}, "number_unblocked"),
+    "release": ("release_number", {"held": True}, "hold_released"),
+    "forgive": ("forgive_number", {"minutes_ago": [5]}, "window_forgiven"),
+    "erase": ("erase_number", {}, "number_erased"),
+}
+
+
+def deed_url(deed: str, phone: PhoneNumber) -> str:
+    return url("phonenumber", deed, phone.pk)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+class TestADeed:
+    """Block, unblock, release, forgive, erase."""
+
+    def test_is_asked_first_and_a_look_does_nothing(self, deed: str) -> None:
+        permission, state, _ = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+        before = PhoneNumber.objects.values().get()
+
+        html = html_of(client_with("view_phonenumber", permission), deed_url(deed, phone))
+
+        assert "No, take me back" in html
+        assert "8031230001" not in html
+        assert PhoneNumber.objects.values().get() == before
+        assert not AttemptEvent.objects.exists()
+
+    def test_is_done_by_post_and_written_into_both_logs(self, deed: str) -> None:
+        permission, state, kind = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+
+        answer = client_with("view_phonenumber", permission).post(deed_url(deed, phone), {"reason": REASON})
+
+        page = url("phonenumber", "changelist") if deed == "erase" else url("phonenumber", "change", phone.pk)
+        assert (answer.status_code, answer.url) == (302, page)  # type: ignore[attr-defined]
+        event = AttemptEvent.objects.get()
+        assert (event.kind, event.actor) == (kind, "ada")
+        log = LogEntry.objects.get()
+        assert (log.object_id, log.object_repr) == (str(phone.pk), "+234 803 ••• 0001")
+        assert "8031230001" not in log.change_message
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    @pytest.mark.parametrize("held", ["view", "deed", "others"])
+    def test_is_refused_without_its_permission(self, deed: str, method: str, held: str) -> None:
+        """The right to look is no right to do; and nobody does what they may not look at."""
+        permission, state, _ = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+        others = {other for other, _, _ in DEEDS.values()} - {permission}
+        permissions = {"view": ["view_phonenumber"], "deed": [permission], "others": ["view_phonenumber", *others]}
+        client = client_with(*permissions[held])
+
+        answer = getattr(client, method)(deed_url(deed, phone), {"reason": REASON})
+
+        assert answer.status_code == 403
+        assert not AttemptEvent.objects.exists()
+
+    def test_needs_the_token_of_the_form(self, deed: str, grace: User) -> None:
+        _, state, _ = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(grace)
+
+        assert client.post(deed_url(deed, phone), {"reason": REASON}).status_code == 403
+        assert not AttemptEvent.objects.exists()
+
+    def test_of_a_number_that_is_not_there_is_not_found(self, deed: str, staff: Client) -> None:
+        for nowhere in ("0", "99999999999999999999", "x", "1_2F"):
+            assert staff.post(f"/admin/django_telroi/phonenumber/{nowhere}/{deed}/").status_code == 404
+
+    def test_goes_by_a_number_that_is_no_valid_one_any_more(self, deed: str, staff: Client) -> None:
+        _, state, kind = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+        PhoneNumber.objects.filter(pk=phone.pk).update(number="+2340000001")
+
+        staff.post(deed_url(deed, phone), {"reason": REASON})
+
+        assert AttemptEvent.objects.get().kind == kind
+
+    def test_holds_under_a_transaction_of_the_project(self, deed: str, staff: Client, settings: object) -> None:
+        _, state, kind = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+        connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
+        try:
+            assert staff.post(deed_url(deed, phone), {"reason": REASON}).status_code == 302
+        finally:
+            connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
+        assert AttemptEvent.objects.get().kind == kind
+
+    def test_that_others_outrun_says_so(self, deed: str, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, state, _ = DEEDS[deed]
+        phone = number("0001", **state)  # type: ignore[arg-type]
+
+        def outrun(*_: object, **__: object) -> None:
+            raise ChangedMeanwhile
+
+        for name in ("block_number", "unblock_number", "release_hold", "forgive_window", "erase_number"):
+            monkeypatch.setattr(services, name, outrun)
+
+        html = staff.post(deed_url(deed, phone), {"reason": REASON}, follow=True).content.decode()
+
+        assert "changed in the same moment. Nothing was done; try again." in html
+        assert not LogEntry.objects.exists()
+
+
+class TestABlock:
+    """The one deed that asks why."""
+
+    @pytest.mark.parametrize("reason", ["", "   ", "\u202e\u200b", "x" * 201])
+    def test_without_a_reason_that_can_be_read_is_asked_again(self, staff: Client, reason: str) -> None:
+        phone = number("0001")
+
+        answer = staff.post(deed_url("block", phone), {"reason": reason})
+
+        assert answer.status_code == 200
+        assert "errorlist" in answer.content.decode()
+        assert not AttemptEvent.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("said", "kept"),
+        [
+            ("he says +234 803 123 0001 is his", "he says +234 803 ••• 0001 is his"),
+            ("0803 123 0001 is a fax", "+803 123 ••• •001 is a fax"),
+            ("ticket 20261123 of 2026-11-23", "ticket 20261123 of 2026-11-23"),
+            ("<script>alert(1)</script>\x07", "<script>alert(1)</script>"),
+        ],
+    )
+    def test_keeps_no_number_that_the_reason_names(self, staff: Client, said: str, kept: str) -> None:
+        phone = number("0001")
+
+        staff.post(deed_url("block", phone), {"reason": said})
+
+        phone.refresh_from_db()
+        shown = html_of(staff, url("phonenumber", "change", phone.pk))
+        if said.startswith("0803"):
+            assert "8031230001" not in "".join(filter(str.isdigit, phone.blocked_reason))
+        else:
+            assert phone.blocked_reason == kept
+        assert "<script>alert" not in shown
+        assert "8031230001" not in LogEntry.objects.get().change_message.replace(" ", "")
+
+    def test_twice_is_once(self, staff: Client) -> None:
+        phone = number("0001", blocked="before")
+
+        html = staff.post(deed_url("block", phone), {"reason": REASON}, follow=True).content.decode()
+
+        assert "This number is blocked already." in html
+        assert not AttemptEvent.objects.exists()
+
+
+class TestSeveral:
+    """Block and unblock from the list."""
+
+    def choose(self, client: Client, action: str, *phones: PhoneNumber, **more: str) -> object:
+        chosen = {"action": action, "_selected_action": [phone.pk for phone in phones], **more}
+        return client.post(url("phonenumber", "changelist"), chosen)
+
+    def test_are_asked_about_and_then_done(self, staff: Client) -> None:
+        phones = [number("0001"), number("0002"), number("0003", blocked="before")]
+
+        question = self.choose(staff, "block_selected", *phones)
+
+        assert "Block 2 numbers?" in question.content.decode()  # type: ignore[attr-defined]
+        assert PhoneNumber.objects.filter(blocked_at__isnull=False).count() == 1
+
+        self.choose(staff, "block_selected", *phones, confirmed="yes", reason=REASON)
+
+        assert PhoneNumber.objects.filter(blocked_reason=REASON).count() == 2
+        assert LogEntry.objects.count() == AttemptEvent.objects.count() == 2
+
+    def test_are_unblocked(self, staff: Client) -> None:
+        phones = [number("0001", blocked="x"), number("0002", blocked="x")]
+
+        self.choose(staff, "unblock_selected", *phones, confirmed="yes")
+
+        assert not PhoneNumber.objects.filter(blocked_at__isnull=False).exists()
+
+    def test_need_the_permission(self) -> None:
+        phone = number("0001")
+
+        self.choose(client_with("view_phonenumber"), "block_selected", phone, confirmed="yes", reason=REASON)
+
+        assert not PhoneNumber.objects.filter(blocked_at__isnull=False).exists()
+
+    def test_are_no_more_than_can_be_looked_over(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("django_telroi.admin.doing.MOST_AT_ONCE", 1)
+
+        answer = self.choose(staff, "block_selected", number("0001"), number("0002"))
+
+        assert answer.status_code == 302  # type: ignore[attr-defined]
+        assert "Select at most 1" in html_of(staff, url("phonenumber", "changelist"))
+
+
+class TestReveal:
+    """The full number, once, to whoever may see it, and not without a trace."""
+
+    def test_shows_it_on_a_page_that_nobody_keeps(self) -> None:
+        phone = number("0001")
+
+        answer = client_with("view_phonenumber", "view_full_number").post(deed_url("reveal", phone))
+
+        assert answer.status_code == 200
+        assert "+2348031230001" in answer.content.decode()
+        assert "no-store" in answer.headers["Cache-Control"]
+        assert "2348031230001" not in answer.content.decode().partition("</title>")[0]
+        event, log = AttemptEvent.objects.get(), LogEntry.objects.get()
+        assert (event.kind, event.actor, event.phone) == ("number_revealed", "ada", phone)
+        assert "0001" in log.object_repr
+        assert "8031230001" not in log.object_repr + log.change_message
+
+    def test_takes_a_post(self, staff: Client) -> None:
+        phone = number("0001")
+
+        answer = staff.get(deed_url("reveal", phone))
+
+        assert answer.status_code == 405
+        assert not AttemptEvent.objects.exists()
+
+    def test_is_refused_to_others(self) -> None:
+        phone = number("0001")
+
+        for client in (client_with("view_phonenumber"), client_with("view_full_number")):
+            assert client.post(deed_url("reveal", phone)).status_code == 403
+
+    def test_is_a_button_for_those_who_may(self) -> None:
+        page = url("phonenumber", "change", number("0001").pk)
+
+        assert "Show the full number" not in html_of(client_with("view_phonenumber"), page)
+        assert "Show the full number" in html_of(client_with("view_phonenumber", "view_full_number"), page)
+
+    def test_shows_nothing_that_could_not_be_noted(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        phone = number("0001")
+
+        def fail(*_: object, **__: object) -> None:
+            raise DatabaseError
+
+        monkeypatch.setattr("django_telroi.services.staff._note", fail)
+
+        with pytest.raises(DatabaseError):
+            staff.post(deed_url("reveal", phone))
+
+
+def test_erasing_takes_the_attempts_with_it(staff: Client, attempt: VerificationAttempt) -> None:
+    staff.post(deed_url("erase", attempt.phone))
+
+    assert not VerificationAttempt.objects.filter(pk=attempt.pk).exists()
