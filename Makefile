@@ -10,7 +10,7 @@ help:
 	@echo "make demo      a site to click through: no key, no phone"
 	@echo "make test      the suite on SQLite"
 	@echo "make lint      style, types, import contracts, missing migrations"
-	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD)"
+	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), workers on Redis and RabbitMQ"
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      docs/_build/html"
 	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
@@ -25,7 +25,7 @@ lint: $(VENV)/.tox
 	$(TOX) -e lint,types,contracts,migrations
 
 services: $(VENV)/.tox
-	$(TOX) -e postgres,mariadb
+	$(TOX) -e postgres,mariadb,brokers
 
 browser: $(VENV)/.tox
 	$(TOX) -e browser

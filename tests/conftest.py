@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from django.core.cache import cache
@@ -29,6 +30,7 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from django_telroi import dispatch
 
     monkeypatch.setattr(dispatch, "_couriers", {})
+    monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the example's
     app = Celery("site", broker="memory://", fixups=[])
     yield app
     dispatch.courier().close()

@@ -7,6 +7,8 @@ Three ways to place calls, chosen by the environment:
   ``EXAMPLE_SIMULATOR_SECRET`` is what it signs its webhooks with, as ``TELROI_WEBHOOK_SECRETS`` is for Telroi itself.
 * neither: the console backend, so call and code are printed in the terminal.
 
+With ``EXAMPLE_BROKER_URL`` workers place them (see ``example/celery.py``), otherwise the request itself.
+
 This is a demo on the loopback interface: ``DEBUG`` is on and the key below is no secret. Do not serve it to anybody.
 """
 
@@ -37,7 +39,16 @@ def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     return {}
 
 
-TELROI = {"PURPOSES": ["", "signup"], **telroi_settings(os.environ)}
+CELERY_BROKER_URL = os.environ.get("EXAMPLE_BROKER_URL")
+CELERY_BEAT_SCHEDULE = {
+    "telroi-sweep": {"task": "django_telroi.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
+}
+
+TELROI = {
+    "PURPOSES": ["", "signup"],
+    "DISPATCH": "celery" if CELERY_BROKER_URL else "inline",
+    **telroi_settings(os.environ),
+}
 SIMULATOR_URL = None if os.environ.get("TELROI_API_KEY") else TELROI.get("BASE_URL")
 
 SECRET_KEY = "a demo's key, known to everybody"

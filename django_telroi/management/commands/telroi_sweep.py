@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -27,16 +29,18 @@ class Command(BaseCommand):
         if loop is None:
             self._sweep()
             return
-        stopped = threading.Event()
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(ending, lambda *_: stopped.set())
-        while not stopped.is_set():
-            try:
-                self._sweep()
-            except CommandError as error:  # a database that is away for a moment
-                self.stderr.write(str(error))
-            close_old_connections()
-            stopped.wait(loop)
+        with _told_to_stop() as stopped:
+            while not stopped.is_set():
+                self._sweep_as_well_as_possible()
+                stopped.wait(loop)
+
+    def _sweep_as_well_as_possible(self) -> None:
+        """A database that is away for a moment does not end the loop."""
+        try:
+            self._sweep()
+        except CommandError as error:
+            self.stderr.write(str(error))
+        close_old_connections()
 
     def _sweep(self) -> None:
         try:
@@ -46,6 +50,17 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{swept.handed_on} handed on, {swept.called_unknown} called unknown, {swept.expired} expired"
         )
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set when somebody wants the program to end: the pass that has begun is finished."""
+    stopped = threading.Event()
+    endings = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(ending, lambda *_: stopped.set()) for ending in endings]
+    yield stopped
+    for ending, handler in zip(endings, before, strict=True):
+        signal.signal(ending, handler)
 
 
 def _seconds(text: str) -> float:

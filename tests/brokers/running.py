@@ -1,0 +1,112 @@
+"""The example as it is run with workers: programs of their own, a real broker, a simulator that counts the calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django_telroi.simulator import Simulator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXAMPLE = ROOT / "example_project"
+AT_MOST_SECONDS = 60
+ASK = "from django_telroi import services; print(services.start_verification('{number}').pk)"
+PUBLISH = (
+    "from example import celery_app\nfor _ in range({times}):\n"
+    " celery_app.send_task('django_telroi.tasks.place_call', args=({attempt},), ignore_result=True)"
+)
+
+
+@dataclass
+class Site:
+    """The example in a folder of its own. ``telroi`` is where its calls go."""
+
+    folder: Path
+    broker: str
+    queue: str
+    telroi: Simulator
+    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.brokers.site",
+            "PYTHONPATH": os.pathsep.join([str(EXAMPLE), str(ROOT)]),
+            "EXAMPLE_STATE_DIR": str(self.folder),
+            "EXAMPLE_BROKER_URL": self.broker,
+            "EXAMPLE_SIMULATOR_URL": self.telroi.base_url,
+            "EXAMPLE_SIMULATOR_KEY": self.telroi.api_key,
+            "TELROI_TEST_QUEUE": self.queue,
+        }
+
+    @property
+    def sends(self) -> int:
+        return sum(request.path == "/v1/otp" for request in self.telroi.requests)
+
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=EXAMPLE, env=self.environ, capture_output=True, text=True, timeout=AT_MOST_SECONDS, check=True
+        )
+        return done.stdout
+
+    def ask(self, number: str) -> int:
+        """Ask for a call; the attempt's key."""
+        return int(self.manage("shell", "--verbosity", "0", "-c", ASK.format(number=number)).split()[-1])
+
+    def publish(self, attempt: int, *, times: int) -> None:
+        self.manage("shell", "--verbosity", "0", "-c", PUBLISH.format(attempt=attempt, times=times))
+
+    def run(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start one of Celery's programs, as the docs name it."""
+        program, *arguments = command
+        assert program == "celery"
+        with (self.folder / f"{len(self.programs)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", *arguments],
+                cwd=EXAMPLE,
+                env=self.environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.programs.append(process)
+        return process
+
+    def status_of(self, attempt: int) -> str:
+        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=10)) as database:
+            rows = database.execute("SELECT status FROM django_telroi_verificationattempt WHERE id = ?", [attempt])
+            return str(rows.fetchone()[0])
+
+    @property
+    def logs(self) -> str:
+        return "\n".join(log.read_text() for log in sorted(self.folder.glob("*.log")))
+
+    def wait_for(self, holds: Callable[[], bool], *, seconds: float = AT_MOST_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.logs
+            time.sleep(0.1)
+
+
+@contextmanager
+def running_site(folder: Path, broker: str, queue: str) -> Iterator[Site]:
+    with Simulator() as telroi:
+        site = Site(folder, broker, queue, telroi)
+        site.manage("migrate", "--verbosity", "0")
+        try:
+            yield site
+        finally:
+            for program in site.programs:
+                if program.poll() is None:
+                    os.killpg(program.pid, signal.SIGKILL)
+                program.wait()

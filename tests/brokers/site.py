@@ -1,0 +1,10 @@
+"""The example with a queue of its own: other people may use the same broker."""
+
+from __future__ import annotations
+
+import os
+
+from example.settings import *  # noqa: F403
+
+CELERY_TASK_DEFAULT_QUEUE = os.environ["TELROI_TEST_QUEUE"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -1,0 +1,77 @@
+"""``manage.py telroi_sweep``: one pass for cron, or one after the other until it is stopped."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.models import PhoneNumber, VerificationAttempt
+
+
+def expired_call() -> None:
+    phone = PhoneNumber.objects.create(number="+2348031234567", last4="4567", region="NG")
+    over = timezone.now() - timedelta(minutes=1)
+    VerificationAttempt.objects.create(
+        phone=phone, status="placed", dispatch="inline", max_tries=3, expires_at=over, due_at=over
+    )
+
+
+def swept() -> str:
+    told = StringIO()
+    call_command("telroi_sweep", stdout=told)
+    return told.getvalue()
+
+
+@pytest.mark.django_db
+def test_one_pass_says_in_one_line_what_it_did() -> None:
+    expired_call()
+
+    assert swept() == "0 handed on, 0 called unknown, 1 expired\n"
+    assert swept() == "0 handed on, 0 called unknown, 0 expired\n"
+
+
+def test_a_database_that_is_away_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("no route to a host with a name")
+
+    monkeypatch.setattr(services, "sweep", away)
+
+    with pytest.raises(CommandError) as told:
+        swept()
+
+    assert str(told.value) == "The database cannot be asked: OperationalError."
+
+
+@pytest.mark.parametrize("pause", ["0", "-1", "often", "nan"])
+def test_a_pause_must_be_one(pause: str) -> None:
+    with pytest.raises(CommandError, match="--loop"):
+        call_command("telroi_sweep", f"--loop={pause}")
+
+
+def test_a_loop_survives_an_error_and_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = []
+
+    def sweep() -> services.Swept:
+        passes.append(len(passes))
+        if len(passes) == 1:
+            raise OperationalError("away")
+        if len(passes) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return services.Swept(expired=1)
+
+    monkeypatch.setattr(services, "sweep", sweep)
+    before = {ending: signal.getsignal(ending) for ending in (signal.SIGINT, signal.SIGTERM)}
+    told, wrong = StringIO(), StringIO()
+
+    call_command("telroi_sweep", "--loop=0.01", stdout=told, stderr=wrong)
+
+    assert (len(passes), told.getvalue().count("1 expired"), "away" in wrong.getvalue()) == (3, 2, False)
+    assert "The database cannot be asked" in wrong.getvalue()
+    assert {ending: signal.getsignal(ending) for ending in before} == before
