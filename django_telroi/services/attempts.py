@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -94,7 +94,8 @@ def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
     using = write_alias()
     attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
     if attempt is not None:
-        settle_overdue(attempt, now=now or attempt.read_at, using=using)
+        with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            settle_overdue(attempt, now=now or attempt.read_at, using=using)
 
 
 def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:

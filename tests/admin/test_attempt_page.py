@@ -14,6 +14,7 @@ from django_telroi import services
 from django_telroi.admin.meanings import ERRORS, MEANINGS
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.services import attempts
 from django_telroi.services.verdicts import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.looking import html_of, shows_a_whole_number, url
@@ -60,6 +61,20 @@ class TestReading:
 
         attempt.refresh_from_db()
         assert (refused, attempt.status) == (403, Status.PLACED)
+
+    def test_of_an_attempt_that_is_erased_meanwhile_leads_away(
+        self, viewer: Client, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        let_time_pass(1000)
+
+        def erased_first(*args: Any, **kwargs: Any) -> bool:
+            services.erase_number(NUMBER, actor="ben")
+            return False
+
+        monkeypatch.setattr(attempts, "move", erased_first)
+
+        assert viewer.get(url(MODEL, "change", attempt.pk)).status_code == 302
 
     @pytest.mark.parametrize("key", ["0", "x", "9" * 30, "²", "1_2F"])
     def test_of_an_attempt_that_is_not_there_leads_away(self, viewer: Client, key: str) -> None:

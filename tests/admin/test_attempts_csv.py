@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, connections
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncRequestFactory, Client
@@ -162,7 +163,10 @@ class TestAnExport:
 
 
 async def _read(reply: StreamingHttpResponse) -> bytes:
-    return b"".join([chunk async for chunk in reply])  # type: ignore[union-attr]
+    """The thread that makes the lines has a connection of its own."""
+    lines = b"".join([chunk async for chunk in reply])  # type: ignore[union-attr]
+    await sync_to_async(connections.close_all)()
+    return lines
 
 
 @pytest.mark.parametrize(
