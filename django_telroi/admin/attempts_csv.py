@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_telroi.admin.export import CHUNK, csv_response
 from django_telroi.admin.meanings import error_name
-from django_telroi.admin.plain import plain, user_name
+from django_telroi.admin.plain import masked_within, plain, user_name
 from django_telroi.admin.search import FOUND
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.overdue import show_as_it_stands
@@ -36,8 +36,8 @@ def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt
 
 
 def _log(request: HttpRequest) -> None:
-    """The filters as they stood hold no number."""
-    chosen = [f"{key}={plain(value)}" for key, value in request.GET.items() if key != FOUND]
+    """The filters as they stood; a purpose may be any text."""
+    chosen = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
     chosen += ["a search"] if request.GET.get(FOUND) else []
     LogEntry.objects.create(
         user_id=str(request.user.pk),

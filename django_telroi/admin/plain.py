@@ -41,4 +41,9 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
     if len(number) > FEWEST_DIGITS and number[-FEWEST_DIGITS:] in digits:
         return mask(number)
     shortened = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), shortened)
+    return masked_within(shortened)
+
+
+def masked_within(text: str) -> str:
+    """The text with every phone number in it masked."""
+    return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), text)

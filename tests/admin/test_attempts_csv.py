@@ -131,6 +131,11 @@ class TestAnExport:
         assert not shows_a_whole_number(f"{entry} {entry.change_message} {reply.headers} {b''.join(reply).decode()}")  # type: ignore[arg-type]
         assert reply.headers["Content-Disposition"].startswith('attachment; filename="attempts-20')
 
+    def test_is_logged_without_a_number_that_stands_in_a_filter(self, staff: Client) -> None:
+        staff.post(url(*EXPORT), query_params={"purpose__exact": f"call {NUMBER}"})
+
+        assert not shows_a_whole_number(LogEntry.objects.get().change_message)
+
     def test_is_posted(self, staff: Client) -> None:
         assert staff.get(url(*EXPORT)).status_code == 405
         assert not LogEntry.objects.exists()
