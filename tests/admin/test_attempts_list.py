@@ -301,7 +301,9 @@ class TestASearch:
         assert not shows_a_whole_number(str(dict(staff.session)))
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="the words are SQLite's, the planner that needs the most help")
+@pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="the words are SQLite's, the planner that needs the most help"
+)
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.VERIFIED, Status.FAILED, Status.QUEUED])
 def test_no_status_is_sorted_after_it_was_found(viewer: Client, status: Status) -> None:
     page = viewer.get(url(LIST, "changelist"), {"status__exact": status})
