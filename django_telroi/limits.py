@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 from django.conf import settings
@@ -159,7 +160,7 @@ class Counter:
     def _place(self, number: int) -> str:
         return f"telroi:{self.scope}:{self.who}:{self.rate.requests}:{self.rate.seconds}:{self._digest}:{number}"
 
-    @property
+    @cached_property
     def _digest(self) -> str:
         return _digest_of(self.scope, self.who, self.name)
 

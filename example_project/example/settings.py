@@ -46,9 +46,12 @@ CELERY_BEAT_SCHEDULE = {
 
 TELROI = {
     "PURPOSES": ["", "signup"],
+    "TRUSTED_PROXIES": 0,
     "DISPATCH": "celery" if CELERY_BROKER_URL else "inline",
     **telroi_settings(os.environ),
 }
+if os.environ.get("EXAMPLE_WITHOUT_RATES"):  # for a fuzzer, who asks very often
+    TELROI["RATES"] = None
 SIMULATOR_URL = None if os.environ.get("TELROI_API_KEY") else TELROI.get("BASE_URL")
 
 SECRET_KEY = "a demo's key, known to everybody"

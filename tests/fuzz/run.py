@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fuzz(folder: Path, *, cases: int) -> int:
     """Serve, and attack until there were enough cases."""
     os.environ["EXAMPLE_STATE_DIR"] = str(folder)
+    os.environ["EXAMPLE_WITHOUT_RATES"] = "1"
     sys.path.insert(0, str(EXAMPLE))
     import demo
 
