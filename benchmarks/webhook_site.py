@@ -98,6 +98,7 @@ def drop() -> None:
 
     if connection.vendor != "sqlite":
         name = connection.settings_dict["NAME"]
+        connection.close()
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {connection.ops.quote_name(name)}")
 

@@ -258,7 +258,7 @@ def webhook_secrets() -> list[str]:
 
     An empty one is none. Anybody can sign with nothing, and it is what splitting an unset environment variable gives.
     """
-    return [secret.strip() for secret in _texts("WEBHOOK_SECRETS") if secret.strip()]
+    return [Quiet(secret.strip()) for secret in _texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
 def success_url() -> str | None:

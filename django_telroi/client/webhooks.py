@@ -23,6 +23,7 @@ from django_telroi.client.replies import USABLE_ID
 from django_telroi.client.strict_json import JSON, read_json
 from django_telroi.client.words import clean_message
 from django_telroi.errors import SignatureRejected
+from django_telroi.quiet import Quiet
 
 SIGNATURE_HEADERS = ("telroi-signature", "x-telroi-signature")
 """What Telroi sends, and what its OpenAPI document says it sends."""
@@ -101,7 +102,7 @@ def read_event(body: bytes) -> WebhookEvent:
         name=_text(envelope.get("event"), EVENT_NAME) or "",
         created_at=moment(envelope.get("created_at")) or moment(envelope.get("firedAt")),
         id=_text(told.get("id"), USABLE_ID),
-        to=to,
+        to=Quiet(to) if to else None,
         status=word(told.get("status")),
         verified=flag(told.get("verified")),
         reason=clean_message(told.get("reason"), [to] if to else []),

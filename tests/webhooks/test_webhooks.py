@@ -14,7 +14,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.webhooks.bodies import LONGEST_BODY
@@ -236,6 +236,8 @@ def test_no_error_page_and_no_log_tells_a_secret_or_a_number(
     logging.getLogger("django.db.backends").setLevel(logging.NOTSET)
 
     [page] = pages
+    assert "WEBHOOK_SECRETS" in page
+    assert SECRET not in repr(conf.webhook_secrets())
     assert SECRET not in page
     for record in caplog.records:
         assert NUMBER[1:] not in record.getMessage()
