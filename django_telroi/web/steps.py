@@ -100,7 +100,7 @@ def step_of(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
     if name == "code":
         return _code_step(standing, form, notice)
     if name == "waiting":
-        return Step(name, title=_("One moment"), lead=words.waiting_lead(number))
+        return Step(name, title=_("Calling…"), lead=words.waiting_lead(number))
     if name == "done":
         return Step(name, title=_("Your number is verified"), lead=words.shown_number(number))
     if standing.refusal:

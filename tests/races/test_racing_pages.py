@@ -58,7 +58,7 @@ def test_fifty_clicks_of_one_person_are_one_call_and_one_answer(telroi: Telroi) 
 
     assert errors(finishes) == []
     assert telroi.sends == [NUMBER]
-    assert {click.heading() for click in clicks} <= {"One moment", "We are calling you"}
+    assert {click.heading() for click in clicks} <= {"Calling…", "We are calling you"}
 
 
 def test_of_fifty_wrong_codes_three_are_judged_and_stay_counted(telroi: Telroi) -> None:

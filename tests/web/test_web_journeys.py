@@ -246,7 +246,7 @@ def test_a_waiting_call_is_followed_by_the_page_itself(visitor: Visitor) -> None
 
     visitor.opens("/phone/code/")
 
-    assert visitor.heading() == "One moment"
+    assert visitor.heading() == "Calling…"
     assert visitor.soup.find("meta", attrs={"http-equiv": "refresh"}).find_parent("noscript")
     assert visitor.client.get("/phone/status/").json() == {"step": "waiting", "status": "queued"}
     lets_the_call_become("placed")
