@@ -42,8 +42,8 @@ class BoundedChangeList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """The row's id decides between equals, in the column's own direction: an index is read one way or the other."""
-        first, *_, last = [*super().get_ordering(request, queryset)] * 2
-        if last == first or last not in {"pk", "-pk"}:
+        first, *_rest = super().get_ordering(request, queryset)
+        if str(first).lstrip("-") in {"pk", "id"}:
             return [first]
         return [first, "-pk" if str(first).startswith("-") else "pk"]
 
