@@ -137,7 +137,7 @@ def purpose_name(purpose: str) -> str:
 
 
 class RegionFilter(FormFilter):
-    """A row's own region leads to it; the field offers the regions that the site calls."""
+    """The field offers the regions that the site calls; an attempt's own page leads to any other."""
 
     title = gettext_lazy("region")
     parameter_name = "region__exact"
@@ -152,7 +152,8 @@ class RegionFilter(FormFilter):
 
     def options(self) -> list[Choice]:
         allowed = conf.calling_rules().allowed_regions
-        regions = sorted(phonenumbers.SUPPORTED_REGIONS if allowed is None else allowed)
+        chosen = {self.value() or ""} & phonenumbers.SUPPORTED_REGIONS
+        regions = sorted(phonenumbers.SUPPORTED_REGIONS if allowed is None else allowed | chosen)
         return [(region, f"{flag(region)} {region}") for region in regions]
 
     def matching(self, value: str) -> Q:

@@ -10,10 +10,12 @@ from django.contrib.admin.sites import AdminSite
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -110,10 +112,10 @@ def _facts(
     number = address_of(PhoneNumber, attempt.phone.pk, site=site, request=request)
     user = address_of(get_user_model(), attempt.user_id, site=site, request=request)
     yield _("number"), linked(masked_mark(attempt.number), number)
-    yield _("region"), region_mark(attempt.region) if attempt.region else ""
+    yield _("region"), linked(region_mark(attempt.region), _alike(attempt, "region", site)) if attempt.region else ""
     yield _("user"), linked(requester, user) if requester else ""
     yield _("requester's address"), plain(attempt.requester_ip or "")
-    yield _("purpose"), linked(plain(attempt.purpose), "") if attempt.purpose else ""
+    yield _("purpose"), linked(plain(attempt.purpose), _alike(attempt, "purpose", site)) if attempt.purpose else ""
     yield _("tries"), marks.tries(attempt)
     yield _("dispatch"), str(attempt.get_dispatch_display())
     yield _("live or test"), str(MODES[attempt.livemode])
@@ -121,6 +123,12 @@ def _facts(
     yield _("code valid until"), _moment(attempt.expires_at)
     yield _("Telroi's id"), _id(attempt.telroi_id or "")
     yield _("public id"), _id(str(attempt.uuid))
+
+
+def _alike(attempt: VerificationAttempt, column: str, site: AdminSite) -> str:
+    """The list of those that have the same in this column."""
+    listed = reverse("admin:django_telroi_verificationattempt_changelist", current_app=site.name)
+    return f"{listed}?{urlencode({column + '__exact': getattr(attempt, column)})}"
 
 
 def _id(text: str) -> SafeString | str:

@@ -155,6 +155,12 @@ class TestAStory:
         assert f'href="{url("phonenumber", "change", attempt.phone.pk)}"' in html
         assert f'href="/admin/auth/user/{grace.pk}/change/"' in html
 
+    def test_links_those_that_are_alike(self, staff: Client, attempt: VerificationAttempt) -> None:
+        html = page_of(staff, attempt)
+
+        for query in ("region__exact=NG", "purpose__exact=payout"):
+            assert f'href="{url(MODEL, "changelist")}?{query}"' in html
+
     def test_links_nothing_that_they_may_not_see(
         self, viewer: Client, attempt: VerificationAttempt, grace: User
     ) -> None:
