@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_telroi.admin.meanings import error_name
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.overdue import deadline_of
 from django_telroi.services.verdicts import ErrorCode
 
 Words = str | Promise
@@ -141,13 +142,21 @@ def _closed(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbour
     explains = bool(attempt.error_code) and attempt.error_code not in CUT_SHORT
     yield _entry(
         attempt,
-        at,
+        _ended_at(attempt, at),
         _ending(attempt, status),
         said=attempt.error_detail if explains else "",
         note=error_name(attempt.error_code) if explains else "",
         tone=TONES.get(status, ""),
         attempt_id=neighbours.after if status == Status.SUPERSEDED else None,
     )
+
+
+def _ended_at(attempt: VerificationAttempt, closed_at: datetime) -> datetime:
+    """What ran out did so when its time was over, however late somebody came by to write it down."""
+    if attempt.status != Status.EXPIRED:
+        return closed_at
+    over = deadline_of(attempt) if attempt.error_code == ErrorCode.DEADLINE else attempt.expires_at
+    return min(closed_at, over)
 
 
 def _ending(attempt: VerificationAttempt, status: Status) -> Words:

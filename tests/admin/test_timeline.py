@@ -103,6 +103,19 @@ class TestAStory:
         assert (dialing.title, dialing.said) == ("dialing", "Gateway returned 500")
         assert str(dialing.note) == f"outcome unknown: {error_name(error)}"
 
+    @pytest.mark.parametrize(
+        ("fields", "after"),
+        [
+            ({"closed_at": at(900)}, "+5:00"),
+            ({"closed_at": at(40), "error_code": ErrorCode.LOST}, "+0:40"),
+            ({"closed_at": at(900), "error_code": ErrorCode.DEADLINE, "dialed_at": None}, "+2:00"),
+        ],
+    )
+    def test_of_what_ran_out_says_when_and_not_when_it_was_noticed(self, fields: dict[str, Any], after: str) -> None:
+        last = timeline(attempt(status=Status.EXPIRED, **fields), [])[-1]
+
+        assert (last.title, distance(last.after)) == ("expired", after)
+
     def test_links_what_it_replaced_and_what_replaced_it(self) -> None:
         row = attempt(status=Status.SUPERSEDED, placed_at=at(1), closed_at=at(90))
 
