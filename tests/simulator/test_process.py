@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from django_telroi.simulator.simulator import SWITCHES, Simulator
+from tests.simulator.receiver import receiving
 
 ROOT = Path(__file__).parent.parent.parent
 NUMBER = "+2348031234567"
@@ -143,6 +145,21 @@ def test_a_taken_port_is_said_in_a_line(command, simulator) -> None:
     assert done.returncode == 1
     assert "Address already in use" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_reports_by_itself_to_the_address_it_is_given() -> None:
+    with (
+        receiving() as receiver,
+        running(MODULE, "--webhook-secret", "whsec_given", "--webhook", receiver.url) as started,
+    ):
+        started.send()
+        for _ in range(200):
+            if receiver.received:
+                break
+            time.sleep(0.05)
+        assert started.get("/_simulator/")["simulator"]["webhook_secret"] == "whsec_given"
+
+    assert [json.loads(body)["event"] for body in receiver.bodies] == ["otp.completed"]
 
 
 def test_the_ledger_on_disk_outlives_the_process(tmp_path) -> None:
