@@ -127,8 +127,13 @@ class Link:
     def _open(self, app: Any) -> None:
         connection = app.connection_for_write(connect_timeout=1, heartbeat=0, transport_options=TRANSPORT_OPTIONS)
         # Each broker that the site names gets one try.
-        connection.transport_options["max_retries"] = max(0, len(connection.alt) - 1)
+        others = max(0, len(connection.alt) - 1)
+        connection.transport_options["max_retries"] = others
         self._app, self._connection = app, connection
+        connection.ensure_connection(max_retries=others)
+        # RabbitMQ that is full hears nothing, not even a goodbye, and its client would wait for an answer without end.
+        if socket := getattr(connection.connection, "sock", None):
+            socket.settimeout(1)
 
     def _publish(self, letter: Letter) -> None:
         options = {"queue": letter.queue} if letter.queue else {}
