@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, OTHER_NUMBER
+from tests.webhooks.telroi import SECRET
 
 SPELLINGS = (
     *(NUMBER[1:], NUMBER[4:], "+234 803 123 4567", "803 123 4567", "0803 123 4567", "%2B2348031234567", "803-123-4567"),
@@ -12,7 +13,7 @@ SPELLINGS = (
 
 
 class Canaries:
-    """The key of ``telroi``, every code of its calls, whatever else was typed, and the numbers in any spelling."""
+    """Keys, a secret of webhooks, codes, whatever else was typed, and the numbers in any spelling."""
 
     def __init__(self, telroi: Simulator) -> None:
         self.telroi = telroi
@@ -21,7 +22,7 @@ class Canaries:
     def in_(self, text: str) -> list[str]:
         codes = {otp.code for otp in self.telroi.otps} | self.typed
         key = self.telroi.api_key
-        return sorted(secret for secret in {key, key[9:], *codes, *SPELLINGS} if secret in text)
+        return sorted(secret for secret in {key, key[9:], SECRET, *codes, *SPELLINGS} if secret in text)
 
     def lines_with(self, text: str) -> list[str]:
         return [line for line in text.splitlines() if self.in_(line)]

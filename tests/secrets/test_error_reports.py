@@ -16,12 +16,15 @@ from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
 from tests.secrets.canaries import Canaries
 from tests.secrets.reporting import report
+from tests.services.conftest import Configure
 from tests.services.world import NUMBER, database_gone
 from tests.web.visitor import Visitor
+from tests.webhooks.telroi import SECRET, body_of, signed
 
 pytestmark = pytest.mark.django_db
 
 SPELLED = "+234 802 987 6543"
+BODY = body_of("otp.failed", reason="busy")
 
 
 class UnforeseenError(Exception):
@@ -62,12 +65,17 @@ ASK: dict[str, Callable[[Asked], object]] = {
     "page, code": lambda asked: asked.visitor.presses("Verify", code=asked.code),
     "api, number": lambda asked: asked.api.start(SPELLED),
     "api, code": lambda asked: asked.api.check(asked.attempt.uuid, asked.code),
+    "webhook": lambda asked: asked.newcomer.client.post(
+        "/telroi/webhook", BODY, content_type="application/json", headers=signed(BODY)
+    ),
     "api, follow": lambda asked: asked.api.follow(asked.attempt.uuid),
 }
 
 
 @pytest.fixture
-def asked(telroi: Simulator, canaries: Canaries, ada: User, request: pytest.FixtureRequest) -> Asked:
+def asked(
+    telroi: Simulator, canaries: Canaries, ada: User, configure: Configure, request: pytest.FixtureRequest
+) -> Asked:
     visitor, newcomer = Visitor(Client()), Visitor(Client())
     if "page" in request.node.callspec.id:
         newcomer.opens("/phone/")
@@ -75,6 +83,7 @@ def asked(telroi: Simulator, canaries: Canaries, ada: User, request: pytest.Fixt
     else:
         services.start_verification(NUMBER)
     attempt = VerificationAttempt.objects.get()
+    configure(WEBHOOK_SECRETS=[SECRET])
     code = telroi.last_code_for(NUMBER)
     canaries.typed.add(f"{code[:3]} {code[3:]}")
     return Asked(attempt, code, ada, visitor, newcomer, PhoneApi())
