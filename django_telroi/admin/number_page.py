@@ -10,26 +10,18 @@ from django.contrib.admin.sites import AdminSite
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import get_language_bidi
 
 from django_telroi import conf
-from django_telroi.admin.chips import bar, chip, moment_words, region_mark
+from django_telroi.admin.chips import bar, moment_words, region_mark
+from django_telroi.admin.marks import status_chip
 from django_telroi.admin.plain import plain, user_name
 from django_telroi.admin.standing import standing_of
 from django_telroi.admin.strip import slots, strip, strip_labels
-from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.overdue import show_as_it_stands
 
 MOST_ROWS = 50
-STATUS_TONES = {
-    Status.VERIFIED: "good",
-    Status.FAILED: "bad",
-    Status.LOCKED: "bad",
-    Status.UNKNOWN: "wait",
-    Status.QUEUED: "info",
-    Status.DIALING: "info",
-    Status.PLACED: "info",
-}
 
 
 @dataclass(frozen=True)
@@ -52,6 +44,10 @@ def facts_of(phone: PhoneNumber, *, request: HttpRequest, site: AdminSite, now: 
     shows_verified = _may_see(VerifiedPhone, request, site)
     return {
         "phone": phone,
+        # Left to right in every language; a mark-up would be read out in the page's title.
+        "subtitle": f"\N{LEFT-TO-RIGHT ISOLATE}{phone}\N{POP DIRECTIONAL ISOLATE}"
+        if get_language_bidi()
+        else str(phone),
         "region_shown": region_mark(phone.region),
         "standing": standing,
         "until_words": moment_words(standing.until, now=now) if standing.until else "",
@@ -80,7 +76,7 @@ def _row(attempt: VerificationAttempt, site: AdminSite, *, now: datetime) -> Att
     return AttemptRow(
         attempt=attempt,
         url=_url(site, "verificationattempt_change", attempt.pk),
-        chip=chip(attempt.get_status_display(), STATUS_TONES.get(Status(attempt.status), "quiet")),
+        chip=status_chip(attempt),
         user=user_name(attempt.user, number=attempt.number),
         purpose=plain(attempt.purpose),
     )
