@@ -46,8 +46,9 @@ class StateFilter(admin.SimpleListFilter):
         if state == FREE:
             return barred_by(queryset, [FREE], policy=policy, now=now)
         if state in self.RULES:
-            rules = [rule.value for rule in self.RULES[state]]
-            return barred_by(queryset.filter(may_be_limited(policy, now)), rules, policy=policy, now=now)
+            rules = self.RULES[state]
+            near = queryset.filter(may_be_limited(rules, policy=policy, now=now))
+            return barred_by(near, rules, policy=policy, now=now)
         return queryset
 
 

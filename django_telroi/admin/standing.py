@@ -105,9 +105,15 @@ def barred_by(
     return phones.alias(**calls).alias(rule_now=rule_now).filter(Q(("rule_now__in", list(rules))))
 
 
-def may_be_limited(policy: Policy, now: datetime) -> Q:
-    """By two indexes, all the numbers that a rule may bar now, and few others."""
-    return Q(last_call_at__gt=now - max(DAY, policy.cooldown)) | Q(next_call_at__gt=now)
+def may_be_limited(rules: Collection[Rule], *, policy: Policy, now: datetime) -> Q:
+    """By indexes, all the numbers that one of ``rules`` may bar now, and no more others than must be.
+
+    The newest call decides how far back a rule can reach; no number is held for longer than it must wait.
+    """
+    reach = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
+    farthest = max((reach[rule] for rule in rules if rule in reach), default=None)
+    was_called = Q(last_call_at__gt=now - farthest) if farthest is not None else Q(pk__in=())
+    return was_called | Q(next_call_at__gt=now) if Rule.HELD in rules else was_called
 
 
 def _call_at(position: int) -> Coalesce:
