@@ -119,7 +119,7 @@ class TestAPage:
     """Costs what it shows."""
 
     @pytest.mark.parametrize("model", [LIST, "verifiedphone"])
-    @pytest.mark.parametrize("rows", [1, 99, 150])
+    @pytest.mark.parametrize("rows", [1, 150])
     def test_takes_six_statements_whatever_it_shows(self, viewer: Client, model: str, rows: int) -> None:
         people = User.objects.bulk_create(User(username=f"u{n}") for n in range(rows))
         first = make()
