@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from django_telroi.models import VerificationAttempt
@@ -88,4 +89,10 @@ def test_a_session_remembers_only_the_last_searches(staff: Client) -> None:
 def test_searching_takes_a_post_and_the_right_to_look(staff: Client) -> None:
     assert staff.get(url("phonenumber", "search")).status_code == 405
     assert client_with("block_number").post(url("phonenumber", "search"), {"term": "0001"}).status_code == 403
-    assert Client(enforce_csrf_checks=True).post(url("phonenumber", "search"), {"term": "1"}).status_code in (302, 403)
+
+
+def test_searching_needs_the_token_of_the_form(grace: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(grace)
+
+    assert client.post(url("phonenumber", "search"), {"term": "0001"}).status_code == 403
