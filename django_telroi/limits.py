@@ -168,7 +168,7 @@ class Counter:
 def _admit(scope: str, requester: Requester, *, once: str | None) -> None:
     """Count one request, or refuse it. ``once`` digests what makes it the same request when it comes again."""
     counters = list(_counters(scope, requester))
-    if not counters:
+    if not counters or not getattr(settings, "RATELIMIT_ENABLE", True):  # the library's switch for a whole site
         return
     with _refused_without_cache():
         if once is None:

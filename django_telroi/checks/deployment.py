@@ -28,6 +28,7 @@ def hasty_deployment() -> Iterator[CheckMessage]:
     """What ``manage.py check --deploy`` adds."""
     yield from _regions()
     yield from _test_key()
+    yield from _counting()
     yield from _cache()
     yield from _requesters()
     yield from _retention()
@@ -48,6 +49,15 @@ def _test_key() -> Iterator[CheckMessage]:
             "ALLOW_TEST_KEY is on: with a test key, 000000 verifies any number.",
             hint='Remove TELROI["ALLOW_TEST_KEY"], and DEBUG, wherever a verified number means something.',
             id="telroi.W010",
+        )
+
+
+def _counting() -> Iterator[CheckMessage]:
+    if not getattr(settings, "RATELIMIT_ENABLE", True):
+        yield checks.Warning(
+            "django-ratelimit is switched off: nobody's requests are counted, and neither are those with the key.",
+            hint='Remove RATELIMIT_ENABLE; TELROI["RATES"] switches single limits off.',
+            id="telroi.W015",
         )
 
 

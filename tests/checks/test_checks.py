@@ -269,6 +269,13 @@ def test_what_is_hasty_about_a_deployment_is_named(
     assert ours() == []
 
 
+def test_a_site_that_counts_nobody_is_named(settings: Any) -> None:
+    settings.TELROI, settings.RATELIMIT_ENABLE = SAFE, False
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
+
+    assert ids(list(hasty_deployment())) == ["telroi.W015"]
+
+
 def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
     settings.TELROI, settings.RATELIMIT_USE_CACHE = SAFE, "counting"
     local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
