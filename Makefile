@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services browser docs fuzz bench bench-admin demo clean
+.PHONY: help test lint services browser docs fuzz mutants bench bench-admin bench-purge demo clean
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
@@ -14,8 +14,10 @@ help:
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      docs/_build/html"
 	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
+	@echo "make mutants   each guard broken by hand, and a test that fails for it"
 	@echo "make bench     what a verification costs"
 	@echo "make bench-admin  what the admin costs at a million attempts"
+	@echo "make bench-purge  a purge of a million attempts, killed half-way"
 	@echo "make clean     forget all of that"
 
 test: $(VENV)/.tox
@@ -36,11 +38,17 @@ docs: $(VENV)/.tox
 fuzz: $(VENV)/.tox
 	$(TOX) -e fuzz -- --cases 5000
 
+mutants: $(VENV)/.tox
+	$(TOX) -e mutants
+
 bench: $(VENV)/.tox
 	$(TOX) -e bench
 
 bench-admin: $(VENV)/.tox
 	$(TOX) -e bench-admin
+
+bench-purge: $(VENV)/.tox
+	$(TOX) -e bench-purge
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python example_project/demo.py

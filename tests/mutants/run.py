@@ -1,0 +1,116 @@
+"""Break each guard by hand and see a test fail: ``python tests/mutants/run.py [word ...]``.
+
+Works on copies of the tree. First the tests must pass as they are; then each mutant of ``table.py`` must make one of
+its tests fail. Ends with 1 where one survives, where its text is not found any more, or where its test does not run.
+Words choose the mutants whose line holds them.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+sys.path.insert(0, str(Path(__file__).parent))
+from table import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = 2
+PATIENCE = 180  # for a mutant, which may hang; the tests of all of them together take longer
+PASSED, FAILED = 0, 1
+PARTS = ("django_telroi", "tests", "example_project", "docs", "pyproject.toml", "CHANGELOG.md", "README.md")
+
+
+def main(words: Sequence[str]) -> int:
+    chosen = [mutant for mutant in MUTANTS if all(word in f"{mutant.file} {mutant.about}" for word in words)]
+    if lost := [mutant for mutant in chosen if (ROOT / mutant.file).read_text().count(mutant.text) != 1]:
+        print("\n".join(f"NOT FOUND ONCE  {mutant.file}  {mutant.about}" for mutant in lost))
+        return 1
+    started = perf_counter()
+    with copies() as free:
+        nodes = sorted({node for mutant in chosen for node in mutant.tests})
+        status, said = said_by_pytest(free, nodes)
+        if status != PASSED:
+            print(f"{said}\nThe tests of the mutants do not pass as the tree stands.")
+            return 1
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            verdicts = list(pool.map(partial(judge, free), chosen))
+    survived = verdicts.count(False)
+    print(f"{len(chosen) - survived} of {len(chosen)} mutants killed in {perf_counter() - started:.0f} s")
+    return 1 if survived or not chosen else 0
+
+
+def judge(free: queue.Queue[Path], mutant: Mutant) -> bool:
+    """Whether a test fails because of the mutant: not because nothing could be run."""
+    status, said = said_by_pytest(free, mutant.tests, mutant=mutant)
+    by = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+    killed = status == FAILED and by is not None
+    word = "killed" if killed else "SURVIVED" if status == PASSED else f"NOT RUN ({status})"
+    print(f"{word:9} {mutant.file.removeprefix('django_telroi/'):24} {mutant.about}", flush=True)
+    if not killed:
+        print("\n".join(said.splitlines()[-15:]), flush=True)
+    return killed
+
+
+def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mutant | None = None) -> tuple[int, str]:
+    """What pytest says of a copy of the tree, with the mutant in it."""
+    tree = free.get()
+    try:
+        if mutant is None:
+            return run(tree, nodes, patience=5 * PATIENCE)
+        file = tree / mutant.file
+        sound = file.read_text()
+        file.write_text(sound.replace(mutant.text, mutant.replacement))
+        try:
+            return run(tree, ["-x", *nodes], patience=PATIENCE)
+        finally:
+            file.write_text(sound)
+    finally:
+        free.put(tree)
+
+
+def run(tree: Path, arguments: Sequence[str], *, patience: int) -> tuple[int, str]:
+    # Without bytecode: a mutant may be as long as what it replaces, and as old, by the clock of a file system.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=patience, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return FAILED, "FAILED by-hanging"
+    return done.returncode, done.stdout + done.stderr
+
+
+@contextmanager
+def copies() -> Iterator[queue.Queue[Path]]:
+    free: queue.Queue[Path] = queue.Queue()
+    with tempfile.TemporaryDirectory(prefix="django-telroi-mutants-") as folder:
+        for number in range(AT_ONCE):
+            tree = Path(folder, str(number))
+            tree.mkdir()
+            for part in PARTS:
+                copy(ROOT / part, tree / part)
+            free.put(tree)
+        yield free
+
+
+def copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "_build", ".demo"))
+    else:
+        shutil.copy(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
