@@ -19,11 +19,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_telroi import conf
 from django_telroi.admin.chips import ago_mark, bar, moment_mark, moment_words, region_mark
-from django_telroi.admin.lists import BoundedChangeList, CheapList, Tool
+from django_telroi.admin.lists import CheapList, Tool
 from django_telroi.admin.marks import labelled
 from django_telroi.admin.number_filters import BlockedFilter, StateFilter, VerifiedFilter
 from django_telroi.admin.number_page import facts_of
 from django_telroi.admin.overview import OverviewPages
+from django_telroi.admin.paging import OneColumnChangeList
 from django_telroi.admin.readonly import ReadOnly, masked_mark
 from django_telroi.admin.regions import RegionFilter
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         last_verified_at: datetime | None
 
 
-class NumberChangeList(BoundedChangeList):
+class NumberChangeList(OneColumnChangeList):
     """Each row of a page with how it stands at one moment, and with its last verification."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PhoneNumber]:
@@ -53,7 +54,6 @@ class NumberChangeList(BoundedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         policy, now = conf.policy(), timezone.now()
-        self.result_list = list(self.result_list)
         for phone in self.result_list:
             phone.standing = standing_of(phone, policy=policy, now=now)
 

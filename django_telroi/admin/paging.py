@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
@@ -43,6 +43,21 @@ class UncountedChangeList(ChangeList):
         self.multi_page = self.has_more or start > 0
         reachable = min(start + len(rows), FARTHEST_ROW)
         self.paginator = Paginator(range(reachable), self.list_per_page)
+
+
+class OneColumnChangeList(UncountedChangeList):
+    """Sorted by one column at a time, the way its index runs."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """The row's id decides between equals, in the column's own direction: an index is read one way or the other."""
+        first, *_rest = super().get_ordering(request, queryset)
+        if str(first).lstrip("-") in {"pk", "id"}:
+            return [first]
+        return [first, "-pk" if str(first).startswith("-") else "pk"]
+
+    def get_ordering_field_columns(self) -> dict[int, Literal["desc", "asc"]]:
+        columns = super().get_ordering_field_columns()
+        return dict(list(columns.items())[:1]) if self.params.get(ORDER_VAR) else columns
 
 
 class FixedOrderChangeList(UncountedChangeList):

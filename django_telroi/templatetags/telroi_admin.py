@@ -56,23 +56,12 @@ def _crumbs(context: Context) -> Iterator[dict[str, str]]:
 
 @register.simple_tag
 def telroi_row_count(cl: ChangeList) -> str:
-    """``2 phone numbers``, ``100 of 1,234 phone numbers``, ``100 of more than 10,000 phone numbers``.
-
-    A list that counts nothing says ``more than 100 phone numbers``.
-    """
+    """``2 phone numbers``, or ``more than 100 phone numbers`` where another page follows: nothing is counted."""
     names = {"names": cl.opts.verbose_name if cl.result_count == 1 else cl.opts.verbose_name_plural}
-    figures = {"shown": _figure(len(cl.result_list)), "count": _figure(cl.result_count), **names}
+    figures = {"count": str(number_format(cl.result_count, use_l10n=True, force_grouping=True)), **names}
     if getattr(cl, "has_more", False):
         return _("more than %(count)s %(names)s") % figures
-    if getattr(cl.paginator, "has_more", False):
-        return _("%(shown)s of more than %(count)s %(names)s") % figures
-    if cl.multi_page and hasattr(cl.paginator, "has_more"):
-        return _("%(shown)s of %(count)s %(names)s") % figures
     return _("%(count)s %(names)s") % figures
-
-
-def _figure(count: int) -> str:
-    return str(number_format(count, use_l10n=True, force_grouping=True))
 
 
 def _url(request: HttpRequest, name: str, **arguments: Any) -> str:
