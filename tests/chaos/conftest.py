@@ -1,0 +1,37 @@
+"""A stage on the database of the tests, and a broker for each of its plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.stage import BROKERS, Stage, stage
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def on_stage(tmp_path: Path, broker: str, transactional_db: None) -> Callable[..., AbstractContextManager[Stage]]:
+    """Raises the curtain; the arguments are keys of TELROI."""
+    return partial(stage, tmp_path, broker=broker)
+
+
+@pytest.fixture
+def standing(on_stage: Callable[..., AbstractContextManager[Stage]]) -> Iterator[Stage]:
+    """A site with its settings as they are by default."""
+    with on_stage() as raised:
+        yield raised
+
+
+def rows(**only: Any) -> list[dict[str, Any]]:
+    from django_telroi.models import VerificationAttempt
+
+    return list(VerificationAttempt.objects.filter(**only).order_by("pk").values())

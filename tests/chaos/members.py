@@ -1,0 +1,153 @@
+"""The processes of that site: ``python -m tests.chaos.members ROLE``, until standard input ends.
+
+``asker`` starts a verification for each line, ``NUMBER UUID``. ``caller`` does too, in a child each, and again where
+the child was killed, as a client repeats a request that broke off. ``worker POOL PLACES`` runs a worker of Celery in a
+child and another one at once where that was killed. ``sweeper`` sweeps every second.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import django
+from celery import Celery, signals
+from django.conf import settings
+
+from tests.chaos.points import Executioner, Point, place_points
+
+SLOT = 0.02
+BREAK_OFF = 50
+"""How often a client repeats a request before it gives up."""
+
+
+def site() -> Celery:
+    django.setup()
+    app = Celery("site", fixups=[], broker=settings.CELERY["broker_url"])
+    app.conf.update(settings.CELERY)
+    import django_telroi.tasks  # noqa: F401 - the worker must know them
+
+    app.finalize()
+    return app
+
+
+def executioner() -> Executioner:
+    placed = Executioner(Path(settings.GRAVES))
+    place_points(placed)
+    return placed
+
+
+def asker() -> None:
+    for line in sys.stdin:
+        ask(line)
+        say_asked()
+
+
+def caller() -> None:
+    kills = executioner()
+    for line in sys.stdin:
+        for _ in range(BREAK_OFF):
+            if in_child(lambda line=line: call(line, kills)) == 0:  # type: ignore[misc]
+                break
+        say_asked()
+
+
+def call(line: str, kills: Executioner) -> None:
+    ask(line)
+    kills.reached(Point.BEFORE_ACK)
+
+
+def say_asked() -> None:
+    sys.stdout.write("asked\n")
+    sys.stdout.flush()
+
+
+def ask(line: str) -> None:
+    from django_telroi.services import start_verification
+
+    number, uuid = line.split()
+    start_verification(number, attempt_uuid=UUID(uuid))
+
+
+def worker(app: Celery, pool: str, places: str) -> None:
+    if settings.GRAVES:
+        kills = executioner()
+        signals.task_postrun.connect(lambda **_: kills.reached(Point.BEFORE_ACK), weak=False)
+    arguments = ["worker", "--pool", pool, "--concurrency", places, "--queues", settings.TELROI["CELERY_QUEUE"]]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"]
+    stop = Stop()
+    while not stop.told:
+        child = fork(lambda: app.worker_main(arguments))
+        stop.end_with(child)
+
+
+def sweeper() -> None:
+    from django_telroi.services import sweep
+
+    while not input_ended(1):
+        sweep()
+
+
+class Stop:
+    """Whether standard input has ended, or SIGTERM has come: then the worker is told to end cleanly."""
+
+    def __init__(self) -> None:
+        self.told = False
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
+
+    def end_with(self, child: int) -> None:
+        """Wait for the child, or end it."""
+        while True:
+            pid, _ = os.waitpid(child, os.WNOHANG)
+            if pid:
+                return
+            if self.told:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGTERM)
+                os.waitpid(child, 0)
+                return
+            if input_ended(SLOT):
+                os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def input_ended(seconds: float) -> bool:
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 1)
+
+
+def fork(act: Callable[[], Any]) -> int:
+    """A child that has everything loaded already, so that who was killed is back at once."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        act()
+        status = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def in_child(act: Callable[[], Any]) -> int:
+    _, status = os.waitpid(fork(act), 0)
+    return status
+
+
+def main(role: str, *arguments: str) -> None:
+    app = site()
+    if role == "worker":
+        worker(app, *arguments)
+    else:
+        {"asker": asker, "caller": caller, "sweeper": sweeper}[role]()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Kills at every point, and what became of the calls."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from django_telroi.domain.states import Status
+from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, point_of
+from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, until
+
+TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
+PATIENCE = 90
+"""Seconds after which every request must stand in a state that a person can see."""
+OPEN = (Status.QUEUED, Status.DIALING)
+SERIALS = count()
+
+
+@dataclass
+class Outcome:
+    """What became of the calls of one point over one transport: kills, and calls by how often their phone rang."""
+
+    kills: int = 0
+    one: int = 0
+    none: int = 0
+    two: int = 0
+    unknown: int = 0
+    lost: int = 0
+
+    def add(self, rings: int, status: str, *, was_killed: bool) -> None:
+        self.kills += was_killed
+        self.none += rings == 0
+        self.one += rings == 1
+        self.two += rings > 1
+        self.unknown += status == Status.UNKNOWN
+        self.lost += status in OPEN
+
+
+Outcomes = dict[tuple[Point, str], Outcome]
+
+
+def play(folder: Path, transports: Sequence[str | None], *, kills_each: int, **settings: object) -> Outcomes:
+    """So many calls for each point over each transport, every one of them killed there once."""
+    outcomes: Outcomes = defaultdict(Outcome)
+    with ExitStack() as ends:
+        scenes: dict[Stage, list[str]] = {}
+        for transport in transports:
+            name = transport or "inline"
+            scene = folder / name
+            scene.mkdir()
+            numbers = [number_for(point, next(SERIALS)) for _ in range(kills_each) for point in POINTS]
+            database = ends.enter_context(database_for(name.lower()))
+            standing = ends.enter_context(stage(scene, broker=transport, database=database, **settings))
+            scenes[standing] = numbers
+        for standing in scenes:
+            _people_it(standing)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(_ask_for_all, scenes, scenes.values()))
+        _settle(scenes)
+        for standing, numbers in scenes.items():
+            _count(standing, numbers, outcomes)
+    return outcomes
+
+
+def problems(outcomes: Outcomes) -> Iterator[str]:
+    """What must never be."""
+    for (point, transport), outcome in outcomes.items():
+        calls = outcome.one + outcome.none + outcome.two
+        where = f"{transport}, {point}"
+        if outcome.kills != calls:
+            yield f"{where}: {outcome.kills} of {calls} were killed"
+        if outcome.two:
+            yield f"{where}: {outcome.two} phones rang twice"
+        if outcome.lost:
+            yield f"{where}: {outcome.lost} requests are in no state that anybody can see"
+        if point in BEFORE_ANY_CLAIM and outcome.one != calls:
+            yield f"{where}: {calls - outcome.one} phones did not ring"
+
+
+def table(outcomes: Outcomes) -> str:
+    heads = ("kills", "one call", "none", "two", "unknown", "lost")
+    lines = [f"{'killed':<28}{'transport':<10}" + "".join(f"{head:>10}" for head in heads)]
+    for (point, transport), told in sorted(outcomes.items(), key=lambda item: (item[0][1], POINTS.index(item[0][0]))):
+        figures = (told.kills, told.one, told.none, told.two, told.unknown, told.lost)
+        lines.append(f"{point:<28}{transport:<10}" + "".join(f"{figure:>10}" for figure in figures))
+    every = list(outcomes.values())
+    sums = [sum(getattr(told, name) for told in every) for name in ("kills", "one", "none", "two", "unknown", "lost")]
+    return "\n".join([*lines, f"{'in all':<38}" + "".join(f"{figure:>10}" for figure in sums)])
+
+
+def _people_it(standing: Stage) -> None:
+    if standing.broker:
+        # One whose children die, and one that dies as a whole; each brings back what it lost in its own way.
+        for worker in (PREFORK, THREADS, THREADS):
+            standing.start("worker", worker.pool, worker.places)
+    standing.start("sweeper")
+
+
+def _ask_for_all(standing: Stage, numbers: list[str]) -> None:
+    for number in numbers:
+        standing.ask(number)
+
+
+def _settle(scenes: Iterable[Stage]) -> None:
+    """Until nobody needs to look at any row any more: the lease of a call that died is over, and told as unknown."""
+
+    def all_are() -> bool:
+        return not any(standing.attempts.filter(status__in=OPEN).exists() for standing in scenes)
+
+    until(all_are, seconds=PATIENCE)
+    time.sleep(1)  # a second call would be under way now
+
+
+def _count(standing: Stage, numbers: list[str], outcomes: Outcomes) -> None:
+    statuses = dict(standing.attempts.values_list("phone", "status"))
+    calls, kills = standing.calls, standing.kills
+    for number in numbers:
+        point = point_of(number)
+        assert point
+        outcome = outcomes[point, standing.broker or "inline"]
+        outcome.add(calls.get(number, 0), statuses.get(number, Status.QUEUED), was_killed=number in kills)

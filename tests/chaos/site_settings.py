@@ -1,0 +1,15 @@
+"""The site whose processes are killed: the tests' own, with what the stage says in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES
+
+_stage = json.loads(os.environ["TELROI_TEST_STAGE"])
+DATABASES["default"]["NAME"] = _stage["database"]
+TELROI = _stage["telroi"]
+CELERY = _stage["celery"]
+GRAVES = _stage["graves"]

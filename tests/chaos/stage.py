@@ -1,0 +1,218 @@
+"""One site as its processes: a Telroi with a ledger on disk, a broker, workers that come back, and a sweeper."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
+
+from django_telroi.conf import TELROI_BACKEND
+from django_telroi.models import VerificationAttempt
+from tests.races.racing import Telroi
+
+ROOT = Path(__file__).parent.parent.parent
+BROKERS = {
+    "Redis": os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/0"),
+    "RabbitMQ": os.environ.get("TELROI_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//"),
+}
+
+
+@dataclass(frozen=True)
+class Worker:
+    pool: str
+    places: int
+
+
+PREFORK, THREADS = Worker("prefork", 3), Worker("threads", 1)
+
+
+class Stage:
+    """What a play stands on; ``broker`` None is a site whose requests place their calls themselves."""
+
+    def __init__(
+        self, folder: Path, *, broker: str | None, database: str, telroi: Telroi, ledger: Path, **settings: Any
+    ) -> None:
+        self.telroi, self.broker, self._database = telroi, broker, database
+        self.graves = folder / "graves"
+        self.graves.mkdir()
+        self._log = (folder / "log").open("w")
+        self.queue = f"telroi_chaos_{uuid4().hex[:12]}"
+        self.ledger = ledger
+        self._members: list[subprocess.Popen[str]] = []
+        self._asker: subprocess.Popen[str] | None = None
+        self._environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.site_settings",
+            "TELROI_TEST_STAGE": json.dumps(self._told(settings)),
+            "PYTHONDEVMODE": "",
+            "PYTHONWARNINGS": "",
+        }
+
+    @property
+    def broker_url(self) -> str:
+        return BROKERS[self.broker] if self.broker else "memory://"
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How often each number was rung, as the ledger on disk has it."""
+        lines = map(json.loads, self.ledger.read_text().splitlines())
+        return Counter(line["to"] for line in lines if line["path"] == "/v1/otp")
+
+    @property
+    def attempts(self) -> QuerySet[VerificationAttempt]:
+        return VerificationAttempt.objects.using(self._database)
+
+    @property
+    def kills(self) -> set[str]:
+        """The numbers at whose calls a process has died."""
+        return {f"+{grave.name}" for grave in self.graves.iterdir()}
+
+    def start(self, role: str, *arguments: object) -> subprocess.Popen[str]:
+        """A member of the site, in a process group of its own, with all of its children."""
+        command = [sys.executable, "-m", "tests.chaos.members", role, *map(str, arguments)]
+        member = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            start_new_session=True,
+        )
+        self._members.append(member)
+        return member
+
+    def ask(self, number: str) -> None:
+        """A person asks for a call; who asked has been answered when this returns."""
+        if self._asker is None:
+            self._asker = self.start("asker" if self.broker else "caller")
+        assert self._asker.stdin
+        assert self._asker.stdout
+        self._asker.stdin.write(f"{number} {uuid4()}\n")
+        self._asker.stdin.flush()
+        if self._asker.stdout.readline() != "asked\n":
+            raise AssertionError(f"the {self._asker.args!r} is gone")
+
+    def stop(self, member: subprocess.Popen[str]) -> None:
+        """End it as a deployment does, and wait for it."""
+        member.send_signal(signal.SIGTERM)
+        member.wait(60)
+
+    def close(self) -> None:
+        for member in self._members:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(member.pid, signal.SIGKILL)
+            member.communicate()
+        self._log.close()
+        self._forget_queue()
+
+    def flush_queue(self) -> int:
+        """Lose every message that waits; how many."""
+        from celery import Celery
+
+        app = Celery("flush", broker=self.broker_url, set_as_current=False, fixups=[])
+        app.conf.broker_transport_options = self._transport_options
+        with app.connection_for_write() as link:
+            lost: int = link.default_channel.queue_purge(self.queue)
+        return lost
+
+    def _forget_queue(self) -> None:
+        if self.broker is None:
+            return
+        from celery import Celery
+
+        app = Celery("forget", broker=self.broker_url, set_as_current=False, fixups=[])
+        app.conf.broker_transport_options = self._transport_options
+        with app.connection_for_write() as link:
+            if self.broker == "RabbitMQ":
+                link.default_channel.queue_delete(self.queue)
+            else:
+                client = link.default_channel.client
+                for key in client.connection_pool and _keys(self.broker_url, self.queue):
+                    client.execute_command("DEL", key)
+
+    @property
+    def _transport_options(self) -> dict[str, Any]:
+        return {"global_keyprefix": f"{self.queue}:"} if self.broker == "Redis" else {}
+
+    def _told(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        telroi = {
+            "BACKEND": TELROI_BACKEND,
+            "BASE_URL": self.telroi.base_url,
+            "API_KEY": self.telroi.api_key,
+            "KEY_REQUESTS_PER_MINUTE": 10**6,
+            "DISPATCH": "celery" if self.broker else "inline",
+            "CELERY_QUEUE": self.queue,
+        }
+        celery = {
+            "broker_url": self.broker_url,
+            "broker_transport_options": self._transport_options,
+            "broker_connection_retry_on_startup": True,
+            "worker_enable_remote_control": False,
+            "worker_prefetch_multiplier": 1,
+        }
+        return {
+            "database": str(connections[self._database].settings_dict["NAME"]),
+            "telroi": telroi | settings,
+            "celery": celery,
+            "graves": str(self.graves),
+        }
+
+
+def _keys(url: str, prefix: str) -> list[str]:
+    import redis
+
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        return [str(key) for key in client.scan_iter(f"{prefix}*")]
+
+
+@contextmanager
+def database_for(name: str) -> Iterator[str]:
+    """A copy of the tests' own database, for a site that must not meet another one's rows; its alias."""
+    original = connections[DEFAULT_DB_ALIAS]
+    original.creation.clone_test_db(suffix=name, verbosity=0, autoclobber=True)
+    copy = original.copy(name)
+    copy.settings_dict = original.creation.get_test_db_clone_settings(name)
+    connections[name] = copy
+    try:
+        yield name
+    finally:
+        copy.close()
+        del connections[name]
+        original.creation.destroy_test_db(suffix=name, verbosity=0)
+
+
+@contextmanager
+def stage(folder: Path, *, broker: str | None, database: str = DEFAULT_DB_ALIAS, **settings: Any) -> Iterator[Stage]:
+    """``settings`` are keys of TELROI."""
+    ledger = folder / "ledger"
+    command = [sys.executable, "-m", "django_telroi.simulator", "--port", "0", "--ledger", str(ledger)]
+    with ExitStack() as ends:
+        process = ends.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+        ends.callback(process.terminate)
+        telroi = Telroi(process)
+        telroi.throw("set_policy", requests_per_minute=10**6)
+        standing = Stage(folder, broker=broker, database=database, telroi=telroi, ledger=ledger, **settings)
+        ends.callback(standing.close)
+        yield standing
+
+
+def until(is_so: Callable[[], bool], *, seconds: float) -> float:
+    """Wait until it is so, and say how long that took; no longer than ``seconds``."""
+    started = time.monotonic()
+    while not is_so() and time.monotonic() - started < seconds:
+        time.sleep(0.1)
+    return time.monotonic() - started

@@ -1,0 +1,93 @@
+"""What else a queue does to a call: workers that are stopped, messages that are lost or late, and rings too close."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+import pytest
+from django.db.models import F
+
+from django_telroi.domain.states import Status
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from tests.chaos.stage import PREFORK, THREADS, Stage, Worker, until
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+
+NUMBER = "+2348039000001"
+FIVE = [f"+23480390000{n:02d}" for n in range(10, 15)]
+SOON = 30
+
+
+def statuses() -> set[str]:
+    return set(VerificationAttempt.objects.values_list("status", flat=True))
+
+
+def have(*wanted: Status) -> Callable[[], bool]:
+    return lambda: statuses() == set(wanted)
+
+
+@pytest.mark.parametrize("worker", [PREFORK, THREADS], ids=lambda worker: str(worker.pool))
+def test_a_worker_that_is_stopped_during_a_call_ends_it_cleanly(standing: Stage, worker: Worker) -> None:
+    standing.telroi.throw("latency", seconds=3)
+    member = standing.start("worker", worker.pool, worker.places)
+    standing.ask(NUMBER)
+    until(lambda: NUMBER in standing.calls, seconds=SOON)
+
+    standing.stop(member)
+
+    assert (statuses(), standing.calls) == ({Status.PLACED}, {NUMBER: 1})
+    assert member.returncode == 0
+
+
+def test_a_queue_that_is_flushed_costs_half_a_minute_and_no_call(standing: Stage) -> None:
+    for number in FIVE:
+        standing.ask(number)
+    assert standing.flush_queue() == len(FIVE)
+
+    standing.start("worker", THREADS.pool, 4)
+    standing.start("sweeper")
+    took = until(have(Status.PLACED), seconds=SOON)
+
+    assert (statuses(), standing.calls) == ({Status.PLACED}, dict.fromkeys(FIVE, 1))
+    assert took <= SOON
+
+
+def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) -> None:
+    for number in FIVE:
+        standing.ask(number)
+    an_hour = timedelta(hours=1)
+    VerificationAttempt.objects.update(created_at=F("created_at") - an_hour, due_at=F("due_at") - an_hour)
+
+    standing.start("worker", THREADS.pool, 4)
+    standing.start("sweeper")
+    until(have(Status.EXPIRED), seconds=SOON)
+
+    assert (statuses(), standing.calls) == ({Status.EXPIRED}, {})
+    assert {tuple(phone.moments) for phone in PhoneNumber.objects.all()} == {()}
+
+
+def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
+    on_stage: Callable[..., AbstractContextManager[Stage]],
+) -> None:
+    cooldown = timedelta(seconds=4)
+    with on_stage(COOLDOWN_SECONDS=4) as standing:
+        standing.telroi.throw("set_policy", cooldown=0)
+        standing.ask(NUMBER)
+        VerificationAttempt.objects.update(created_at=F("created_at") - cooldown)
+        PhoneNumber.objects.update(calls=[])  # as if the cooldown had passed while the first one waits
+        phone = PhoneNumber.objects.get()
+        phone.moments = [VerificationAttempt.objects.get().created_at]
+        phone.save()
+        standing.ask(NUMBER)
+
+        standing.start("worker", THREADS.pool, 4)
+        standing.start("sweeper")
+        until(have(Status.PLACED), seconds=SOON)
+
+        rings = [line["at"] for line in map(json.loads, standing.ledger.read_text().splitlines())]
+    first, second = (datetime.fromisoformat(at) for at in rings)
+    assert VerificationAttempt.objects.filter(status=Status.PLACED).count() == 2
+    assert second - first >= cooldown - timedelta(milliseconds=50)  # a clock of the database's, and one of Telroi's
