@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from django.db import connections
+
 from django_telroi.domain.states import Status
 from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, point_of
 from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, until
@@ -18,6 +20,7 @@ from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, unti
 TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
 PATIENCE = 90
 """Seconds after which every request must stand in a state that a person can see."""
+MOST_WAITING = 40
 OPEN = (Status.QUEUED, Status.DIALING)
 SERIALS = count()
 
@@ -103,8 +106,13 @@ def _people_it(standing: Stage) -> None:
 
 
 def _ask_for_all(standing: Stage, numbers: list[str]) -> None:
+    waiting = standing.attempts.filter(status=Status.QUEUED)
     for number in numbers:
         standing.ask(number)
+        # A site whose workers cannot keep up lets calls expire, which is another play.
+        if waiting.count() > MOST_WAITING:
+            until(lambda: waiting.count() < MOST_WAITING / 2, seconds=PATIENCE)
+    connections.close_all()
 
 
 def _settle(scenes: Iterable[Stage]) -> None:

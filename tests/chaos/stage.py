@@ -21,6 +21,7 @@ from django.db.models import QuerySet
 
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.models import VerificationAttempt
+from tests.chaos.wire import Wire
 from tests.races.racing import Telroi
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,6 +47,7 @@ class Stage:
         self, folder: Path, *, broker: str | None, database: str, telroi: Telroi, ledger: Path, **settings: Any
     ) -> None:
         self.telroi, self.broker, self._database = telroi, broker, database
+        self.wire = Wire(BROKERS[broker]) if broker else None
         self.graves = folder / "graves"
         self.graves.mkdir()
         self._log = (folder / "log").open("w")
@@ -62,7 +64,7 @@ class Stage:
 
     @property
     def broker_url(self) -> str:
-        return BROKERS[self.broker] if self.broker else "memory://"
+        return self.wire.url if self.wire else "memory://"
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -121,28 +123,38 @@ class Stage:
 
     def flush_queue(self) -> int:
         """Lose every message that waits; how many."""
-        from celery import Celery
-
-        app = Celery("flush", broker=self.broker_url, set_as_current=False, fixups=[])
-        app.conf.broker_transport_options = self._transport_options
-        with app.connection_for_write() as link:
+        with self._celery() as app, app.connection_for_write() as link:
             lost: int = link.default_channel.queue_purge(self.queue)
         return lost
 
-    def _forget_queue(self) -> None:
-        if self.broker is None:
-            return
+    def deliver(self, attempt_id: int, *, times: int) -> None:
+        """Put the same message into the queue so often."""
+        with self._celery() as app:
+            for _ in range(times):
+                app.send_task("django_telroi.tasks.place_call", args=(attempt_id,), queue=self.queue)
+
+    @contextmanager
+    def _celery(self) -> Iterator[Any]:
         from celery import Celery
 
-        app = Celery("forget", broker=self.broker_url, set_as_current=False, fixups=[])
+        app = Celery("stage", broker=BROKERS[str(self.broker)], set_as_current=False, fixups=[])
         app.conf.broker_transport_options = self._transport_options
-        with app.connection_for_write() as link:
-            if self.broker == "RabbitMQ":
+        yield app
+        app.close()
+
+    def _forget_queue(self) -> None:
+        if self.wire is None:
+            return
+        self.wire.close()
+        if self.broker == "RabbitMQ":
+            with self._celery() as app, app.connection_for_write() as link:
                 link.default_channel.queue_delete(self.queue)
-            else:
-                client = link.default_channel.client
-                for key in client.connection_pool and _keys(self.broker_url, self.queue):
-                    client.execute_command("DEL", key)
+            return
+        import redis
+
+        with redis.Redis.from_url(BROKERS["Redis"]) as client:
+            for key in client.scan_iter(f"{self.queue}*"):
+                client.delete(key)
 
     @property
     def _transport_options(self) -> dict[str, Any]:
@@ -172,26 +184,18 @@ class Stage:
         }
 
 
-def _keys(url: str, prefix: str) -> list[str]:
-    import redis
-
-    with redis.Redis.from_url(url, decode_responses=True) as client:
-        return [str(key) for key in client.scan_iter(f"{prefix}*")]
-
-
 @contextmanager
 def database_for(name: str) -> Iterator[str]:
     """A copy of the tests' own database, for a site that must not meet another one's rows; its alias."""
     original = connections[DEFAULT_DB_ALIAS]
     original.creation.clone_test_db(suffix=name, verbosity=0, autoclobber=True)
-    copy = original.copy(name)
-    copy.settings_dict = original.creation.get_test_db_clone_settings(name)
-    connections[name] = copy
+    connections.settings[name] = original.creation.get_test_db_clone_settings(name)
     try:
         yield name
     finally:
-        copy.close()
+        connections[name].close()
         del connections[name]
+        del connections.settings[name]
         original.creation.destroy_test_db(suffix=name, verbosity=0)
 
 

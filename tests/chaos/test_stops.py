@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 import pytest
-from django.db.models import F
 
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from tests.chaos.stage import PREFORK, THREADS, Stage, Worker, until
+from tests.services.world import let_time_pass
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -58,15 +59,14 @@ def test_a_queue_that_is_flushed_costs_half_a_minute_and_no_call(standing: Stage
 def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) -> None:
     for number in FIVE:
         standing.ask(number)
-    an_hour = timedelta(hours=1)
-    VerificationAttempt.objects.update(created_at=F("created_at") - an_hour, due_at=F("due_at") - an_hour)
+    let_time_pass(3600)
 
     standing.start("worker", THREADS.pool, 4)
     standing.start("sweeper")
     until(have(Status.EXPIRED), seconds=SOON)
 
     assert (statuses(), standing.calls) == ({Status.EXPIRED}, {})
-    assert {tuple(phone.moments) for phone in PhoneNumber.objects.all()} == {()}
+    assert {phone.moments for phone in PhoneNumber.objects.all()} == {()}
 
 
 def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
@@ -76,11 +76,7 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
     with on_stage(COOLDOWN_SECONDS=4) as standing:
         standing.telroi.throw("set_policy", cooldown=0)
         standing.ask(NUMBER)
-        VerificationAttempt.objects.update(created_at=F("created_at") - cooldown)
-        PhoneNumber.objects.update(calls=[])  # as if the cooldown had passed while the first one waits
-        phone = PhoneNumber.objects.get()
-        phone.moments = [VerificationAttempt.objects.get().created_at]
-        phone.save()
+        let_time_pass(5)  # in the queue
         standing.ask(NUMBER)
 
         standing.start("worker", THREADS.pool, 4)
@@ -91,3 +87,40 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
     first, second = (datetime.fromisoformat(at) for at in rings)
     assert VerificationAttempt.objects.filter(status=Status.PLACED).count() == 2
     assert second - first >= cooldown - timedelta(milliseconds=50)  # a clock of the database's, and one of Telroi's
+
+
+def test_a_message_that_comes_ten_times_to_ten_workers_is_one_call(standing: Stage) -> None:
+    standing.telroi.throw("race", seconds=0.2)
+    standing.ask(NUMBER)
+    standing.deliver(VerificationAttempt.objects.get().pk, times=10)
+
+    standing.start("worker", "prefork", 10)
+    until(have(Status.PLACED), seconds=SOON)
+    until(lambda: standing.flush_queue() == 0, seconds=1)
+
+    assert (statuses(), standing.calls) == ({Status.PLACED}, {NUMBER: 1})
+
+
+@pytest.mark.parametrize("trouble", ["cut", "mute"])
+def test_a_broker_that_is_gone_for_a_while_holds_no_request_and_loses_none(standing: Stage, trouble: str) -> None:
+    standing.start("worker", THREADS.pool, 4)
+    standing.start("sweeper")
+    standing.ask(FIVE[0])
+    until(have(Status.PLACED), seconds=SOON)
+    wire = standing.wire
+    assert wire
+
+    wire.cut() if trouble == "cut" else wire.mute()
+    waits = [until_asked(standing, number) for number in FIVE[1:]]
+    assert (max(waits) < 3, statuses()) == (True, {Status.PLACED, Status.QUEUED})
+    wire.mend()
+    took = until(have(Status.PLACED), seconds=SOON + 5)
+
+    assert (statuses(), standing.calls) == ({Status.PLACED}, dict.fromkeys(FIVE, 1))
+    assert took <= SOON
+
+
+def until_asked(standing: Stage, number: str) -> float:
+    started = time.monotonic()
+    standing.ask(number)
+    return time.monotonic() - started
