@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services browser docs fuzz mutants bench bench-admin bench-purge demo clean
+.PHONY: help test lint services chaos browser docs fuzz mutants bench bench-admin bench-purge demo clean
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
 	@echo "make test      the suite on SQLite"
 	@echo "make lint      style, types, import contracts, missing migrations"
-	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), workers on Redis and RabbitMQ"
+	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
+	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
+	@echo "make chaos     a thousand processes killed in the middle of a call"
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      docs/_build/html"
 	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
@@ -28,6 +30,9 @@ lint: $(VENV)/.tox
 
 services: $(VENV)/.tox
 	$(TOX) -e postgres,mariadb,brokers
+
+chaos: $(VENV)/.tox
+	$(TOX) -e chaos
 
 browser: $(VENV)/.tox
 	$(TOX) -e browser

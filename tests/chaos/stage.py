@@ -26,7 +26,7 @@ from tests.races.racing import Telroi
 
 ROOT = Path(__file__).parent.parent.parent
 BROKERS = {
-    "Redis": os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/0"),
+    "Redis": os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/4"),
     "RabbitMQ": os.environ.get("TELROI_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//"),
 }
 
@@ -120,18 +120,6 @@ class Stage:
             member.communicate()
         self._log.close()
         self._forget_queue()
-
-    def flush_queue(self) -> int:
-        """Lose every message that waits; how many."""
-        with self._celery() as app, app.connection_for_write() as link:
-            lost: int = link.default_channel.queue_purge(self.queue)
-        return lost
-
-    def deliver(self, attempt_id: int, *, times: int) -> None:
-        """Put the same message into the queue so often."""
-        with self._celery() as app:
-            for _ in range(times):
-                app.send_task("django_telroi.tasks.place_call", args=(attempt_id,), queue=self.queue)
 
     @contextmanager
     def _celery(self) -> Iterator[Any]:

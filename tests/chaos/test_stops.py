@@ -1,4 +1,4 @@
-"""What else a queue does to a call: workers that are stopped, messages that are lost or late, and rings too close."""
+"""What else a queue does to a call: workers that are stopped or late, rings too close, and a broker that is gone."""
 
 from __future__ import annotations
 
@@ -43,19 +43,6 @@ def test_a_worker_that_is_stopped_during_a_call_ends_it_cleanly(standing: Stage,
     assert member.returncode == 0
 
 
-def test_a_queue_that_is_flushed_costs_half_a_minute_and_no_call(standing: Stage) -> None:
-    for number in FIVE:
-        standing.ask(number)
-    assert standing.flush_queue() == len(FIVE)
-
-    standing.start("worker", THREADS.pool, 4)
-    standing.start("sweeper")
-    took = until(have(Status.PLACED), seconds=SOON)
-
-    assert (statuses(), standing.calls) == ({Status.PLACED}, dict.fromkeys(FIVE, 1))
-    assert took <= SOON
-
-
 def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) -> None:
     for number in FIVE:
         standing.ask(number)
@@ -87,18 +74,6 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
     first, second = (datetime.fromisoformat(at) for at in rings)
     assert VerificationAttempt.objects.filter(status=Status.PLACED).count() == 2
     assert second - first >= cooldown - timedelta(milliseconds=50)  # a clock of the database's, and one of Telroi's
-
-
-def test_a_message_that_comes_ten_times_to_ten_workers_is_one_call(standing: Stage) -> None:
-    standing.telroi.throw("race", seconds=0.2)
-    standing.ask(NUMBER)
-    standing.deliver(VerificationAttempt.objects.get().pk, times=10)
-
-    standing.start("worker", "prefork", 10)
-    until(have(Status.PLACED), seconds=SOON)
-    until(lambda: standing.flush_queue() == 0, seconds=1)
-
-    assert (statuses(), standing.calls) == ({Status.PLACED}, {NUMBER: 1})
 
 
 @pytest.mark.parametrize("trouble", ["cut", "mute"])
