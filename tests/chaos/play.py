@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-
-from django.db import connections
 
 from django_telroi.domain.states import Status
 from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, point_of
@@ -20,7 +18,7 @@ from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, unti
 TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
 PATIENCE = 90
 """Seconds after which every request must stand in a state that a person can see."""
-MOST_WAITING = 40
+MOST_WAITING, AT_ONCE = 30, 35
 OPEN = (Status.QUEUED, Status.DIALING)
 SERIALS = count()
 
@@ -63,8 +61,7 @@ def play(folder: Path, transports: Sequence[str | None], *, kills_each: int, **s
             scenes[standing] = numbers
         for standing in scenes:
             _people_it(standing)
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(_ask_for_all, scenes, scenes.values()))
+        _ask_for_all(scenes)
         _settle(scenes)
         for standing, numbers in scenes.items():
             _count(standing, numbers, outcomes)
@@ -105,14 +102,22 @@ def _people_it(standing: Stage) -> None:
     standing.start("sweeper")
 
 
-def _ask_for_all(standing: Stage, numbers: list[str]) -> None:
-    waiting = standing.attempts.filter(status=Status.QUEUED)
+def _ask_for_all(scenes: Mapping[Stage, list[str]]) -> None:
+    """On all stages at once, and no more than their workers can take: else calls expire, which is another play."""
+
+    def few_wait() -> bool:
+        return all(standing.attempts.filter(status=Status.QUEUED).count() < MOST_WAITING for standing in scenes)
+
+    for position in range(0, max(map(len, scenes.values())), AT_ONCE):
+        with ThreadPoolExecutor() as threads:
+            for standing, numbers in scenes.items():
+                threads.submit(_ask_for, standing, numbers[position : position + AT_ONCE])
+        until(few_wait, seconds=PATIENCE)
+
+
+def _ask_for(standing: Stage, numbers: Iterable[str]) -> None:
     for number in numbers:
         standing.ask(number)
-        # A site whose workers cannot keep up lets calls expire, which is another play.
-        if waiting.count() > MOST_WAITING:
-            until(lambda: waiting.count() < MOST_WAITING / 2, seconds=PATIENCE)
-    connections.close_all()
 
 
 def _settle(scenes: Iterable[Stage]) -> None:

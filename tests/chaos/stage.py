@@ -174,16 +174,17 @@ class Stage:
 
 @contextmanager
 def database_for(name: str) -> Iterator[str]:
-    """A copy of the tests' own database, for a site that must not meet another one's rows; its alias."""
+    """A copy of the tests' own database, for a site that must not meet another one's rows; its alias, for this thread."""
     original = connections[DEFAULT_DB_ALIAS]
     original.creation.clone_test_db(suffix=name, verbosity=0, autoclobber=True)
-    connections.settings[name] = original.creation.get_test_db_clone_settings(name)
+    copy = original.copy(name)
+    copy.settings_dict = original.creation.get_test_db_clone_settings(name)
+    connections[name] = copy
     try:
         yield name
     finally:
-        connections[name].close()
+        copy.close()
         del connections[name]
-        del connections.settings[name]
         original.creation.destroy_test_db(suffix=name, verbosity=0)
 
 
