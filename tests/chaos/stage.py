@@ -174,7 +174,7 @@ class Stage:
 
 @contextmanager
 def database_for(name: str) -> Iterator[str]:
-    """A copy of the tests' own database, for a site that must not meet another one's rows; its alias, for this thread."""
+    """A copy of the tests' own database, for a site that must not meet another's rows; its alias, in this thread."""
     original = connections[DEFAULT_DB_ALIAS]
     original.creation.clone_test_db(suffix=name, verbosity=0, autoclobber=True)
     copy = original.copy(name)
