@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from ipaddress import ip_address
-from typing import Any
 from uuid import UUID, uuid5
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError, transaction
-from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -25,7 +20,6 @@ from django_telroi.errors import (
     ApiRefused,
     AttemptNotFound,
     CooldownActive,
-    InvalidPurpose,
     Misconfigured,
     Unavailable,
     VerificationRefused,
@@ -48,9 +42,7 @@ from django_telroi.services.transactions import (
 )
 from django_telroi.services.verdicts import alert_to, verdict_on
 from django_telroi.services.veto import StartFacts, ask_site, has_veto
-
-LONGEST_PURPOSE = 64
-LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
+from django_telroi.services.wishes import Wish, request_of
 
 
 @quiet_arguments("number")
@@ -124,26 +116,12 @@ def another_call_id(attempt_uuid: UUID) -> UUID:
     return uuid5(attempt_uuid, "call again")
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What somebody asked for, as they said it."""
-
-    number: str = field(repr=False)
-    user: AbstractBaseUser | None
-    user_id: Any
-    purpose: str
-    language: str | None
-    requester_ip: str | None
-    attempt_uuid: UUID | None = field(repr=False)
-    supersedes: VerificationAttempt | None = None
-
-
 def _start(wish: Wish, *, using: str, now: datetime | None) -> VerificationAttempt:
     phone = None
     try:
         phone = parse_phone(wish.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
-        request = _request(wish, phone)
+        request = request_of(wish, phone)
         backend = get_backend()
         if backend.rings:
             refuse_manual_transactions(using)
@@ -164,20 +142,6 @@ def _rings() -> bool:
         return get_backend().rings
     except Misconfigured:
         return False
-
-
-def _request(wish: Wish, phone: Phone) -> Request:
-    if len(wish.purpose) > LONGEST_PURPOSE or not wish.purpose.isprintable():
-        raise InvalidPurpose
-    return Request(
-        phone=phone,
-        user_id=wish.user_id,
-        purpose=wish.purpose,
-        language=_language(wish.language),
-        requester_ip=_address(wish.requester_ip),
-        attempt_uuid=wish.attempt_uuid,
-        supersedes=wish.supersedes,
-    )
 
 
 def _refuse_vetoed(wish: Wish, request: Request, backend: Backend, *, using: str, now: datetime | None) -> None:
@@ -276,17 +240,3 @@ def _started_before(wish: Wish, phone: Phone | None, *, using: str) -> Verificat
     if attempt is None or phone is None or (attempt.phone_id, attempt.user_id) != (phone.number, wish.user_id):
         raise AttemptNotFound
     return attempt
-
-
-def _language(language: str | None) -> str:
-    """The tag that was asked for, or the site's, or the active one; what is no tag at all is passed over."""
-    tag = language or conf.language() or get_language() or ""
-    return tag if LANGUAGE_TAG.fullmatch(tag) else conf.language() or ""
-
-
-def _address(text: str | None) -> str | None:
-    """An address that every database can store, or None; a socket file has no address, an IPv6 zone is ours alone."""
-    try:
-        return str(ip_address((text or "").partition("%")[0]))
-    except ValueError:
-        return None
