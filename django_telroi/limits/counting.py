@@ -1,9 +1,4 @@
-"""The doorkeeper: how often one address and one user may start and check, in front of the services.
-
-Faces ask here what they would ask the services, and hand over their request. A request counts before anything else
-happens, and where it cannot be counted it is refused. What is no callable number, or no code, is told by a look at it:
-it rings nobody and does not count.
-"""
+"""Counting requests in the cache: no more than a rate allows in any of its windows, each request once."""
 
 from __future__ import annotations
 
@@ -14,29 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import BaseCache, caches
-from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 from django_ratelimit.core import get_usage
 
-from django_telroi import conf, services
-from django_telroi.domain.codes import clean_code
-from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
+from django_telroi import conf
 from django_telroi.domain.rates import Rate
 from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
-from django_telroi.models import VerificationAttempt
-from django_telroi.quiet import Quiet, quiet_arguments
-from django_telroi.services import CheckResult
-from django_telroi.services.attempts import is_verified, was_started
-from django_telroi.services.refusals import note_refusal
-from django_telroi.services.requesters import Requester, requester_of
-from django_telroi.services.starting import another_call_id
-from django_telroi.services.transactions import write_alias
+from django_telroi.quiet import Quiet
+from django_telroi.services.requesters import Requester
 
 COUNTING, ADMITTED = "counting", "admitted"
 SECONDS_TO_COUNT = 10
@@ -46,57 +30,6 @@ MOST_MISSES = 3
 """How often a mark that cannot be made may not be there either, before the cache is not believed any more."""
 
 logger = logging.getLogger("django_telroi")
-
-
-@quiet_arguments("number")
-@sensitive_variables()
-def start_verification(
-    request: HttpRequest,
-    number: str,
-    *,
-    user: AbstractBaseUser | None = None,
-    purpose: str = "",
-    language: str | None = None,
-    attempt_uuid: UUID | None = None,
-) -> VerificationAttempt:
-    """``services.start_verification`` for whoever sent ``request``. Raises TooManyRequests and Unavailable as well."""
-    requester = requester_of(request, user)
-    phone = _callable_phone(number)
-    if phone:
-        once = _digest_of("start", attempt_uuid, phone.number) if attempt_uuid else None
-        with _noted(phone, unless=lambda: was_started(attempt_uuid)):
-            _admit("start", requester, once=once)
-    return services.start_verification(
-        number,
-        user=user,
-        purpose=purpose,
-        language=language,
-        requester_ip=requester.ip,
-        attempt_uuid=attempt_uuid,
-    )
-
-
-@sensitive_variables()
-def call_again(
-    request: HttpRequest, attempt_uuid: UUID, *, user: AbstractBaseUser | None = None
-) -> VerificationAttempt:
-    """``services.call_again`` for whoever sent ``request``: it counts as a start."""
-    requester = requester_of(request, user)
-    with _noted(None, unless=lambda: was_started(another_call_id(attempt_uuid))):
-        _admit("start", requester, once=_digest_of("call again", attempt_uuid))
-    return services.call_again(attempt_uuid, user=user, requester_ip=requester.ip)
-
-
-@quiet_arguments("code")
-@sensitive_variables()
-def check_code(
-    request: HttpRequest, attempt_uuid: UUID, code: str, *, user: AbstractBaseUser | None = None
-) -> CheckResult:
-    """``services.check_code`` for whoever sent ``request``. Raises TooManyRequests and Unavailable as well."""
-    if clean_code(code):
-        with _noted(None, unless=lambda: is_verified(attempt_uuid)):
-            _admit("check", requester_of(request, user), once=None)
-    return services.check_code(attempt_uuid, code, user=user)
 
 
 class NotCounted(Exception):
@@ -162,10 +95,10 @@ class Counter:
 
     @cached_property
     def _digest(self) -> str:
-        return _digest_of(self.scope, self.who, self.name)
+        return digest_of(self.scope, self.who, self.name)
 
 
-def _admit(scope: str, requester: Requester, *, once: str | None) -> None:
+def admit(scope: str, requester: Requester, *, once: str | None) -> None:
     """Count one request, or refuse it. ``once`` digests what makes it the same request when it comes again."""
     counters = list(_counters(scope, requester))
     if not counters or not getattr(settings, "RATELIMIT_ENABLE", True):  # the library's switch for a whole site
@@ -203,7 +136,7 @@ def _count_once(counters: Sequence[Counter], *, once: str) -> None:
 
     It is no way around the count: ``once`` is of the number too, and one id is one call at the most.
     """
-    cache, mark = _cache(), "telroi:once:" + _digest_of(once, *(counter.name for counter in counters))
+    cache, mark = _cache(), "telroi:once:" + digest_of(once, *(counter.name for counter in counters))
     misses = 0
     while not cache.add(mark, COUNTING, SECONDS_TO_COUNT):
         seen = cache.get(mark)
@@ -233,34 +166,12 @@ def _refused_without_cache() -> Iterator[None]:
         raise Unavailable from None
 
 
-@contextmanager
-def _noted(phone: Phone | None, *, unless: Callable[[], bool]) -> Iterator[None]:
-    """Leave the traces of a refusal, and let pass what needs no place: it was answered before, and rings nobody."""
-    try:
-        yield
-    except VerificationRefused as refusal:
-        if not unless():
-            note_refusal(refusal, phone, using=write_alias())
-            raise
-
-
-@quiet_arguments("number")
-def _callable_phone(number: str) -> Phone | None:
-    """None for what the services will refuse by a look at its digits."""
-    try:
-        phone = parse_phone(number, default_region=conf.default_region())
-        refuse_uncallable(phone, conf.calling_rules())
-    except VerificationRefused:
-        return None
-    return phone
-
-
 def _cache() -> BaseCache:
     """The one that the library counts in."""
     return caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
 
 
 @sensitive_variables()
-def _digest_of(*parts: object) -> str:
+def digest_of(*parts: object) -> str:
     text = Quiet("\0".join(str(part) for part in parts))
     return salted_hmac("django_telroi.limits", text, algorithm="sha256").hexdigest()
