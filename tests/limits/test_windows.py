@@ -201,7 +201,7 @@ def test_no_window_of_a_random_day_is_over_its_cap(configure: Configure, setting
     assert seen.refused["too_many_requests"]
 
 
-@pytest.mark.programs
+@pytest.mark.long
 @pytest.mark.django_db
 def test_no_window_of_a_hundred_thousand_requests_is_over_its_cap(configure: Configure, settings: Any) -> None:
     settings_for_a_day(configure, settings)

@@ -332,7 +332,7 @@ def end_of(attempt: VerificationAttempt) -> tuple[object, ...]:
     return (attempt.status, attempt.telroi_id, attempt.error_code, attempt.tries, tuple(noted), moments())
 
 
-@pytest.mark.parametrize("orders", [24, pytest.param(720, marks=pytest.mark.programs)])
+@pytest.mark.parametrize("orders", [24, pytest.param(720, marks=pytest.mark.long)])
 @pytest.mark.parametrize("status", ["dialing", "unknown", "placed", "expired"])
 def test_in_every_order_of_six_events_the_end_is_the_same(lost: VerificationAttempt, status: str, orders: int) -> None:
     changes: dict[str, Any] = {"placed": {"telroi_id": CALL_ID}, "expired": {"due_at": None}}.get(status, {})
