@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
-from django_ratelimit import core
 
 from django_telroi.backends import get_backend
 from django_telroi.backends.budget import SLACK, share_of, take_for_call, take_for_check
@@ -17,28 +16,16 @@ from django_telroi.errors import ApiRefused
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER
+from tests.standing_clock import StandingClock, hold_clock
 
 KEY = "a digest of a key"
 START = 1_900_000_000.25
 MINUTES = 3
 
 
-class Clock:
-    """The wall clock that the windows are cut from."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def time(self) -> float:
-        return self.now
-
-
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    caches["default"].clear()
-    standing = Clock()
-    monkeypatch.setattr(core, "time", standing)
-    yield standing
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+    yield hold_clock(monkeypatch, at=START)
     caches["default"].clear()
 
 
@@ -60,7 +47,7 @@ def most_within(seconds: float, moments: list[float]) -> int:
 @pytest.mark.parametrize("limit", [2, 3, 9, 10, 33, 60, 100, 599, 600, 1200])
 @pytest.mark.parametrize("step", [0.35, 1.7])
 def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_on_their_way(
-    clock: Clock, limit: int, step: float
+    clock: StandingClock, limit: int, step: float
 ) -> None:
     sent: list[float] = []
     while clock.now < START + 60 * MINUTES:
@@ -71,7 +58,7 @@ def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_
 
 
 @pytest.mark.parametrize("limit", [60, 100, 300, 600, 1200, 6000])
-def test_at_least_85_percent_of_it_can_be_used(clock: Clock, limit: int) -> None:
+def test_at_least_85_percent_of_it_can_be_used(clock: StandingClock, limit: int) -> None:
     sent = 0
     while clock.now < START + 60 * MINUTES:
         sent += as_many_as_there_are(take_for_call, limit)
@@ -97,7 +84,7 @@ def test_checks_may_use_it_all() -> None:
     assert as_many_as_there_are(take_for_call, 600) == 0
 
 
-def test_who_waits_as_told_finds_room(clock: Clock) -> None:
+def test_who_waits_as_told_finds_room(clock: StandingClock) -> None:
     for _ in range(7):
         as_many_as_there_are(take_for_call, 600)
         with pytest.raises(ApiRefused) as refused:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.db import transaction
-from django_ratelimit import core
 
 from django_telroi import services
+from django_telroi.backends import get_backend
 from django_telroi.domain.states import Dispatch
 from django_telroi.errors import Misconfigured, Unavailable
 from django_telroi.models import CallControl, VerificationAttempt
@@ -20,34 +20,16 @@ from django_telroi.services import patience
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends
+from tests.standing_clock import StandingClock, hold_clock
 
 pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
 
 
-class Clock:
-    """The wall clock that the budget's windows are cut from; who waits moves it on."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-        self.waits: list[float] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    standing = Clock()
-    monkeypatch.setattr(core, "time", standing)
-    monkeypatch.setattr(patience, "time", standing)
-    caches["default"].clear()
-    yield standing
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+    yield hold_clock(monkeypatch, patience, at=time.time())
     caches["default"].clear()
 
 
@@ -59,10 +41,10 @@ def paced(telroi: Simulator, configure: Configure) -> Simulator:
 
 
 @pytest.fixture
-def slow(telroi: Simulator, configure: Configure, clock: Clock) -> Simulator:
+def slow(telroi: Simulator, configure: Configure, clock: StandingClock) -> Simulator:
     """A budget of which one call and one check are left in 63 s, at the start of these: longer than anybody waits."""
     configure(KEY_REQUESTS_PER_MINUTE=4)
-    clock.now += core._get_window("", 1) - clock.now
+    clock.begin_window(get_backend().key_digest, seconds=63)
     return telroi
 
 
@@ -89,7 +71,7 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 class TestABurst:
     """It is spread over a few seconds."""
 
-    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: Clock, heard: Heard) -> None:
+    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: StandingClock, heard: Heard) -> None:
         statuses = {services.start_verification(number(n)).status for n in range(60)}
 
         assert (statuses, sends(paced)) == ({"placed"}, 60)
@@ -98,7 +80,7 @@ class TestABurst:
         assert set(heard.names) == {"call_placed"}
         assert not CallControl.objects.exists()
 
-    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: Clock) -> None:
+    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: StandingClock) -> None:
         paced.set_policy(tries=100)
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(max_tries=100)
@@ -110,7 +92,7 @@ class TestABurst:
         assert len(clock.waits) == 1
 
     def test_leaves_no_call_that_is_older_than_its_ring(
-        self, paced: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, paced: Simulator, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for n in range(24):
             services.start_verification(number(n))
@@ -131,7 +113,7 @@ class TestABurst:
 class TestACallForWhichThereIsNoRoom:
     """It is refused before anything is written, with the wait."""
 
-    def test_is_refused_with_a_wait(self, slow: Simulator, clock: Clock, heard: Heard) -> None:
+    def test_is_refused_with_a_wait(self, slow: Simulator, clock: StandingClock, heard: Heard) -> None:
         spend_the_calls()
         before = row_counts()
 
@@ -143,7 +125,7 @@ class TestACallForWhichThereIsNoRoom:
         assert row_counts() == before | {"AttemptEvent": 1, "RefusalTally": 1}
         assert sorted(heard.names) == ["alert", "call_placed", "verification_refused"]
 
-    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: Clock) -> None:
+    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: StandingClock) -> None:
         spend_the_calls()
         with pytest.raises(Unavailable) as refused:
             services.start_verification(NUMBER)
@@ -161,7 +143,7 @@ class TestACallForWhichThereIsNoRoom:
         assert (after.status, moments(), sends(slow)) == ("queued", (attempt.created_at,), 1)
         assert attempt.created_at < after.due_at <= attempt.created_at + 63 * SECOND
 
-    def test_is_placed_by_its_worker_after_a_short_wait(self, paced: Simulator, clock: Clock) -> None:
+    def test_is_placed_by_its_worker_after_a_short_wait(self, paced: Simulator, clock: StandingClock) -> None:
         attempt = queued()
         for n in range(24):
             services.start_verification(number(n))
@@ -210,7 +192,7 @@ class TestABrokenCache:
         self.queued = queued("+2348039999999")
         settings.CACHES = {"default": {"BACKEND": "tests.backends.test_budget.BrokenCache"}}
 
-    def test_refuses_calls(self, telroi: Simulator, clock: Clock) -> None:
+    def test_refuses_calls(self, telroi: Simulator, clock: StandingClock) -> None:
         before = row_counts()
 
         with pytest.raises(Unavailable):
@@ -278,7 +260,7 @@ class TestAPause:
     """It ends when its time is over, and not sooner."""
 
     def test_of_a_few_seconds_is_waited_out(
-        self, telroi: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, telroi: Simulator, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         telroi.fail_next("key_limited", wait=2)
         services.start_verification(NUMBER)
