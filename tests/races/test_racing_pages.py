@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from django_telroi.domain.states import Status
@@ -14,13 +15,21 @@ from django_telroi.models import VerificationAttempt
 from tests.races.racing import RACERS, Telroi, errors, race, values
 from tests.web.visitor import NUMBER, SPELLING, Visitor
 
-# Fifty sessions at once are saved by Django, and its sessions wait for a lock of SQLite no longer than it waits.
-pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="Django's fifty sessions wait for its lock in vain"),
+]
 
 
 @pytest.fixture(autouse=True)
 def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+
+@pytest.fixture(autouse=True)
+def _one_office(telroi: Telroi, settings: Any) -> None:
+    """All of them come from one address, which may ask as often as it likes."""
+    settings.TELROI["RATES"] = {"start": {"ip": None}}
 
 
 def people_at_the_form(count: int) -> list[Visitor]:
