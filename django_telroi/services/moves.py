@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import F
 from django.dispatch import Signal
 
 from django_telroi.domain.policy import with_call, without_call
 from django_telroi.domain.states import Status
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.ceiling import return_to_site
 from django_telroi.services.claims import Overtaken, write_moments
-from django_telroi.services.state import State, read_state
+from django_telroi.services.state import read_state
 from django_telroi.services.transactions import repeat_on_lock_error, tells_of_its_commit
 
-TIMES_A_MOMENT_IS_GIVEN_BACK = 3
+TIMES_OVERTAKEN = 3
+"""So often for nothing, and the number's row is locked before it is read."""
 
 
 def move(
@@ -53,27 +56,24 @@ def move_and_give_back(
     ``counts_from`` is the moment that counts instead, of a call that goes back to waiting.
 
     A moment that somebody else took out, or replaced when the call was placed after all, is not given back again.
-    ``hold_seconds`` says how long the number must be left alone from ``now``. Where others keep changing the number's
-    row the moment stays: a limit that is too strict for a while harms nobody.
+    ``hold_seconds`` says how long the number must be left alone from ``now``.
     """
-    for _ in range(TIMES_A_MOMENT_IS_GIVEN_BACK):
-        state = read_state(attempt.number, using=using, now=now)
-        held_until = None if hold_seconds is None else now + timedelta(seconds=hold_seconds)
-        write = partial(
-            _write_both,
-            attempt,
-            fields,
-            from_=from_,
-            state=state,
-            hold=(held_until, hold_reason),
-            counts_from=counts_from,
-            using=using,
-        )
-        try:
+    held_until = None if hold_seconds is None else now + timedelta(seconds=hold_seconds)
+    write = partial(
+        _write_both,
+        attempt,
+        fields,
+        from_=from_,
+        now=now,
+        hold=(held_until, hold_reason),
+        counts_from=counts_from,
+        using=using,
+    )
+    for _ in range(TIMES_OVERTAKEN):
+        with suppress(Overtaken):
             return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
-        except Overtaken:
-            continue
-    return move(attempt, fields, from_=from_, using=using)
+    behind_lock = partial(_write_behind_lock, attempt, write, using=using)
+    return _follow(attempt, fields, moved=repeat_on_lock_error(behind_lock, using=using))
 
 
 def send_after_commit(signal: Signal, attempt: VerificationAttempt, *, using: str) -> None:
@@ -102,12 +102,13 @@ def _write_both(
     fields: Mapping[str, object],
     *,
     from_: Collection[Status],
-    state: State,
+    now: datetime,
     hold: tuple[datetime | None, str],
     counts_from: datetime | None,
     using: str,
 ) -> bool:
-    phone = state.phone
+    """Raises Overtaken."""
+    phone = read_state(attempt.number, using=using, now=now).phone
     if phone is None:
         return _write(attempt, fields, from_=from_, using=using)
     held_until, held_reason = hold if hold[0] else (phone.held_until, phone.held_reason)
@@ -122,6 +123,13 @@ def _write_both(
         if counted and not counts_from:
             return_to_site(attempt.counted_at, using=using)
         return _write(attempt, fields, from_=from_, using=using)
+
+
+def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
+    """Whoever has changed a row and not committed yet cannot be overtaken."""
+    with transaction.atomic(using=using):
+        PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).update(version=F("version") + 1)
+        return write()
 
 
 def _follow(attempt: VerificationAttempt, fields: Mapping[str, object], *, moved: bool) -> bool:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 
 from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import CooldownActive
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services import moves
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, commit, let_time_pass, moments, sends, statements
@@ -36,6 +38,11 @@ class GivenUpMeanwhile(TelroiBackend):
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         services.cancel_verification(VerificationAttempt.objects.get(phone_id=to).uuid)
         return super().place_call(to, code_length=code_length, language=language)
+
+
+@pytest.fixture
+def waiting() -> VerificationAttempt:
+    return services.start_verification(NUMBER)
 
 
 def row(attempt: VerificationAttempt) -> VerificationAttempt:
@@ -158,10 +165,6 @@ class TestAnEagerCelery:
 class TestACallThatTelroiDidNotTake:
     """Nothing was placed and nothing is decided: it waits again."""
 
-    @pytest.fixture
-    def waiting(self) -> VerificationAttempt:
-        return services.start_verification(NUMBER)
-
     @pytest.mark.parametrize(("fault", "wait"), [("key_limited", 20), ("service_unavailable", 15)])
     def test_goes_back_to_the_queue_for_as_long_as_telroi_says(
         self, telroi: Simulator, waiting: VerificationAttempt, heard: Heard, fault: str, wait: int
@@ -211,6 +214,39 @@ class TestACallThatTelroiDidNotTake:
         telroi.fail_next("service_unavailable")
 
         assert services.start_verification(OTHER_NUMBER).status == "failed"
+
+
+class TestANumberThatOthersKeepChanging:
+    """A call that goes back to its queue takes its moment with it all the same."""
+
+    @pytest.fixture(autouse=True)
+    def _overtaken(self, telroi: Simulator, waiting: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
+        read_state, in_time = moves.read_state, iter(range(moves.TIMES_OVERTAKEN))
+
+        def read_and_be_overtaken(number: str, **options: Any) -> Any:
+            state = read_state(number, **options)
+            if next(in_time, None) is not None:
+                PhoneNumber.objects.filter(number=number).update(version=F("version") + 1)
+            return state
+
+        monkeypatch.setattr(moves, "read_state", read_and_be_overtaken)
+        telroi.fail_next("key_limited", wait=20)
+        self.began = waiting.created_at + 2 * SECOND
+        services.place_call(waiting.pk, now=self.began)
+        assert next(in_time, None) is None
+
+    def test_does_not_hold_back_its_own_call(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+        before = (row(waiting).status, moments())
+
+        services.place_call(waiting.pk, now=self.began + 21 * SECOND)
+
+        assert before == ("queued", (waiting.created_at,))
+        assert (row(waiting).status, moments()) == ("placed", (self.began + 21 * SECOND,))
+
+    def test_does_not_count_a_call_that_is_given_up(self, waiting: VerificationAttempt) -> None:
+        services.cancel_verification(waiting.uuid)
+
+        assert (row(waiting).status, moments()) == ("canceled", ())
 
 
 def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
