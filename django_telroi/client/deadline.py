@@ -72,9 +72,10 @@ class BoundedSocket(socket.socket):
         self.settimeout(self.allowance.seconds())
         super().connect(address)
 
-    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+    def send(self, data: ReadableBuffer, flags: int = 0, **gevents: Any) -> int:
+        """``gevents``: where gevent's sockets stand in for the standard ones, ``sendall`` calls this with a timeout."""
         self.settimeout(self.allowance.seconds())
-        return super().send(data, flags)
+        return super().send(data, flags, **gevents)
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         self.settimeout(self.allowance.seconds())

@@ -1,0 +1,24 @@
+"""A worker of Celery may run on gevent, which puts sockets of its own under everything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.services
+
+
+def test_calls_are_placed_and_bounded_with_gevents_sockets_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.client.under_gevent"],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == ("3 calls, and 1 s of waiting\n", 0), done.stderr
