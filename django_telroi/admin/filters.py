@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -27,14 +28,16 @@ from django_telroi.services.overdue import fails_with, stands_at
 Choice = tuple[str, str]
 
 
-class ChoiceFilter(admin.SimpleListFilter):
+class ChoiceFilter(admin.SimpleListFilter, ABC):
     """Choices that are known without a look at the table. What is chosen is always among them, so that it shows."""
 
+    @abstractmethod
     def offered(self) -> list[Choice]:
-        raise NotImplementedError
+        """The choices, each value with its words."""
 
+    @abstractmethod
     def matching(self, value: str) -> Q:
-        raise NotImplementedError
+        """The rows of a value. Raises ValueError for one that makes no sense."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Choice]:
         offered, chosen = self.offered(), self.value()
