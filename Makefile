@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services chaos long browser docs fuzz mutants bench bench-admin bench-purge demo clean
+.PHONY: help test lint services chaos long browser docs fuzz mutants bench bench-queue bench-admin bench-purge demo clean
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
@@ -19,6 +19,7 @@ help:
 	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
 	@echo "make mutants   each guard broken by hand, and a test that fails for it"
 	@echo "make bench     what a verification costs"
+	@echo "make bench-queue  how many calls a worker places, and how much of the key's budget can be used"
 	@echo "make bench-admin  what the admin costs at a million attempts"
 	@echo "make bench-purge  a purge of a million attempts, killed half-way"
 	@echo "make clean     forget all of that"
@@ -52,6 +53,9 @@ mutants: $(VENV)/.tox
 
 bench: $(VENV)/.tox
 	$(TOX) -e bench
+
+bench-queue: $(VENV)/.tox
+	$(TOX) -e bench-queue
 
 bench-admin: $(VENV)/.tox
 	$(TOX) -e bench-admin

@@ -1,0 +1,42 @@
+"""The settings of a site whose workers place the calls, with what ``throughput.py`` says in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+
+SECRET_KEY = "not a secret"
+USE_TZ = True
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_telroi"]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": os.environ.get("TELROI_BENCH_DATABASE", "django_telroi_throughput"),
+        "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
+        "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
+        "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
+        "CONN_MAX_AGE": None,
+    }
+}
+REDIS = os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/0")
+QUEUE = "telroi_throughput"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS,
+        "KEY_PREFIX": QUEUE,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+}
+CELERY = {
+    "broker_url": REDIS,
+    "broker_transport_options": {"global_keyprefix": f"{QUEUE}:"},
+    "worker_prefetch_multiplier": int(os.environ.get("TELROI_BENCH_PREFETCH", "1")),
+}
+TELROI = {
+    "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
+    "DISPATCH": "celery",
+    "CELERY_QUEUE": QUEUE,
+    "QUEUE_DEADLINE_SECONDS": 3600,  # what is measured is the pace, not who waits too long for it
+    **json.loads(os.environ.get("TELROI_BENCH_SETTINGS", "{}")),
+}
