@@ -33,7 +33,7 @@ def lenient(telroi: Telroi) -> Telroi:
 
 def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
     """Ask for a call when the database's clock says so."""
-    wish = Wish(number=number, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None)
+    wish = Wish(number=number, user=None, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None)
     return _start(wish, using="default", now=now)
 
 

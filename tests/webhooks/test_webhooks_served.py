@@ -20,7 +20,6 @@ LINE = re.compile(r"^(\w+), (\d) at once +[\d.]+ +[\d.]+ +[\d.]+ +(\d+)$", re.MU
 
 @pytest.mark.programs
 def test_a_thousand_webhooks_through_gunicorn_are_all_acknowledged() -> None:
-    pytest.importorskip("gunicorn")
     database = {"postgresql": "postgres", "mysql": "mariadb"}.get(connection.vendor, "sqlite")
     command = [sys.executable, str(BENCHMARK), "--databases", database, "--deliveries", "1000", "--bound", "8000"]
 
