@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -17,12 +18,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from django_telroi import services
+from django_telroi import services, tasks
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.domain.states import FINAL, MOVES, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.services import patience
 from django_telroi.services.state import read_state
 from django_telroi.simulator import Simulator
 from django_telroi.simulator.otp import Otp
@@ -41,17 +43,19 @@ VERIFY_FAULTS = st.none() | st.sampled_from(("close", "json_object", "key_limite
 WHICH = st.integers(0, 3)
 WAITS = (1, 20, 61, 125, 301, 3601, 86401)
 
-# The moves that only a webhook or a queue's worker may make are nobody's here.
-OURS = {
-    **MOVES,
-    Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED, Status.FAILED},
-    Status.DIALING: MOVES[Status.DIALING] - {Status.QUEUED},
-}
+# The moves that only a webhook may make are nobody's here.
+OURS = {**MOVES, Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED, Status.FAILED}}
+# And without a queue nothing goes back to it.
+OURS_WITHOUT_QUEUE = {**OURS, Status.DIALING: OURS[Status.DIALING] - {Status.QUEUED}}
 
 
-def may_become(old: Status, new: Status) -> bool:
+def may_become(old: Status, new: Status, *, moves: Mapping[Status, frozenset[Status]]) -> bool:
     """In any number of legal moves."""
-    return old == new or any(may_become(between, new) for between in OURS[old])
+    reached, before = {old}, set[Status]()
+    while reached != before:
+        before = reached
+        reached = before.union(*(moves[status] for status in before))
+    return new in reached
 
 
 class Crash(BaseException):
@@ -84,6 +88,7 @@ class Verifications(RuleBasedStateMachine):
 
     telroi: ClassVar[Simulator]
     users: ClassVar[Sequence[User | None]]
+    moves: ClassVar[Mapping[Status, frozenset[Status]]] = OURS_WITHOUT_QUEUE
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,6 +172,10 @@ class Verifications(RuleBasedStateMachine):
             with pytest.raises(AttemptNotFound):
                 services.follow(attempt.uuid)
 
+    @rule(fault=FAULTS)
+    def sweep(self, fault: str | None) -> None:
+        self._call(services.sweep, fault)
+
     @rule(seconds=st.sampled_from(WAITS))
     def wait(self, seconds: int) -> None:
         let_time_pass(seconds, self.telroi)
@@ -185,7 +194,7 @@ class Verifications(RuleBasedStateMachine):
         for attempt in VerificationAttempt.objects.all():
             new, row = Status(attempt.status), values_of(attempt.pk)
             known = self.known.setdefault(attempt.pk, Known(new, row))
-            assert may_become(known.status, new), (known.status, new)
+            assert may_become(known.status, new, moves=self.moves), (known.status, new)
             assert known.status not in FINAL or row == known.row
             assert (attempt.due_at is None) is (attempt.closed_at is not None) is (new in FINAL)
             known.status, known.row = new, row
@@ -204,6 +213,12 @@ class Verifications(RuleBasedStateMachine):
             assert all(later - earlier > timedelta(seconds=60) - JITTER for earlier, later in pairwise(rung))
             for most, window in ((5, timedelta(hours=1)), (20, timedelta(days=1))):
                 assert all(rung[n + most] - rung[n] > window - JITTER for n in range(len(rung) - most))
+
+    @invariant()
+    def no_attempt_rings_twice(self) -> None:
+        for number in NUMBERS:
+            rung = sum(call.to == number for call in self.telroi.calls)
+            assert rung <= VerificationAttempt.objects.filter(phone_id=number, dialed_at__isnull=False).count()
 
     @invariant()
     def a_number_counts_exactly_the_calls_that_count(self) -> None:
@@ -256,6 +271,41 @@ class Verifications(RuleBasedStateMachine):
         return codes[-1] if codes else "000000"
 
 
+class VerificationsByWorkers(Verifications):
+    """The same with a queue in between, whose messages come late, out of order, twice, or not at all."""
+
+    take_messages: ClassVar[Callable[[], list[tuple[str, list[Any]]]]]
+    moves = OURS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.take_messages()
+        self.messages: list[int] = []
+
+    @rule(which=WHICH, fault=FAULTS)
+    def deliver_a_message_and_keep_it(self, which: int, fault: str | None) -> None:
+        if message := self._message(which):
+            self._call(partial(tasks.place_call, message), fault)
+
+    @rule(which=WHICH)
+    def deliver_a_message_to_a_worker_that_dies(self, which: int) -> None:
+        CrashingBackend.crashes = True
+        with suppress(Crash):
+            if message := self._message(which):
+                self._call(partial(tasks.place_call, message), None)
+        CrashingBackend.crashes = False
+
+    @rule()
+    def lose_all_messages(self) -> None:
+        self._message(0)
+        self.messages.clear()
+
+    def _message(self, which: int) -> int | None:
+        """One of those that were sent, the newest first."""
+        self.messages = [pk for _, [pk] in reversed(self.take_messages())] + self.messages
+        return self.messages[which % len(self.messages)] if self.messages else None
+
+
 def values_of(pk: int) -> dict[str, Any]:
     return VerificationAttempt.objects.filter(pk=pk).values().get()
 
@@ -269,9 +319,25 @@ def young(moments: Sequence[datetime], now: datetime) -> list[datetime]:
     return [moment for moment in moments if moment > now - timedelta(days=1) + JITTER]
 
 
-@pytest.mark.django_db
-def test_whatever_happens_every_promise_holds(telroi: Simulator, configure: Configure, ada: User) -> None:
+@pytest.fixture(autouse=True)
+def _nobody_waits_in_place(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=lambda seconds: None))
     configure(BACKEND=f"{__name__}.CrashingBackend")
+
+
+@pytest.mark.django_db
+def test_whatever_happens_every_promise_holds(telroi: Simulator, ada: User) -> None:
     machine = type("Bound", (Verifications,), {"telroi": telroi, "users": (None, ada)})
+
+    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))
+
+
+@pytest.mark.django_db
+def test_every_promise_holds_with_workers_and_a_broker_that_keeps_none(
+    telroi: Simulator, configure: Configure, ada: User, handed_on: Any
+) -> None:
+    configure(DISPATCH="celery")
+    bound = {"telroi": telroi, "users": (None, ada), "take_messages": staticmethod(handed_on)}
+    machine = type("BoundByWorkers", (VerificationsByWorkers,), bound)
 
     run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))
