@@ -67,13 +67,16 @@ def send(name: str, attempt_id: int) -> Handing:
 
 
 def site_app() -> Any:
-    """The site's Celery app.
+    """The site's Celery app; of several, the one that the site called ``set_default()`` on.
 
     Celery's "current app" is the site's own only in the thread that made it: in every other one it is an empty default
-    with a broker on this machine.
+    with a broker on this machine. Of several it is the one that was made last.
     """
     from celery import _state
 
+    app = _state.default_app
+    if app is not None and app.set_as_current:  # Celery's own empty one is not
+        return app
     app = _state.get_current_app()
     if app.set_as_current:
         return app

@@ -56,6 +56,18 @@ def test_a_call_is_placed_by_the_worker_of_the_docs(site: Site) -> None:
     assert "Traceback" not in site.logs
 
 
+def test_a_call_is_placed_by_a_worker_of_processes_too(site: Site) -> None:
+    worker = site.run([*WORKER, "--pool", "prefork", "--concurrency", "2"])
+    attempt = site.ask(NUMBER)
+
+    site.wait_for(lambda: site.status_of(attempt) == "placed")
+
+    assert site.sends == 1
+    worker.terminate()
+    assert worker.wait(30) == 0
+    assert "Traceback" not in site.logs
+
+
 def test_ten_messages_for_ten_places_are_one_call(site: Site) -> None:
     attempt = site.ask(NUMBER)
     site.publish(attempt, times=10)
