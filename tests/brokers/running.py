@@ -66,10 +66,15 @@ class Site:
     def publish(self, attempt: int, *, times: int) -> None:
         self.manage("shell", "--verbosity", "0", "-c", PUBLISH.format(attempt=attempt, times=times))
 
-    def run(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start one of Celery's programs, as the docs name it."""
+    def run(self, command: Sequence[str], *, name: str = "celery") -> subprocess.Popen[bytes]:
+        """Start one of Celery's programs, as the docs name it.
+
+        A worker gets a name that no other one has at this broker: RabbitMQ lets only the first of a name in.
+        """
         program, *arguments = command
         assert program == "celery"
+        if "worker" in arguments:
+            arguments += ["--hostname", f"{name}.{self.queue}@%h"]
         with (self.folder / f"{len(self.programs)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "celery", *arguments],

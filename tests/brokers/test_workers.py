@@ -57,7 +57,7 @@ def test_a_call_is_placed_by_the_worker_of_the_docs(site: Site) -> None:
 
 
 def test_a_call_is_placed_by_a_worker_of_processes_too(site: Site) -> None:
-    worker = site.run([*WORKER, "--pool", "prefork", "--concurrency", "2"])
+    worker = site.run([{"threads": "prefork", "32": "2"}.get(word, word) for word in WORKER])
     attempt = site.ask(NUMBER)
 
     site.wait_for(lambda: site.status_of(attempt) == "placed")
@@ -72,7 +72,7 @@ def test_ten_messages_for_ten_places_are_one_call(site: Site) -> None:
     attempt = site.ask(NUMBER)
     site.publish(attempt, times=10)
     for name in ("one", "two"):
-        site.run([*WORKER, "--concurrency", "5", "--loglevel", "INFO", "--hostname", f"{name}@%h"])
+        site.run([*WORKER, "--concurrency", "5", "--loglevel", "INFO"], name=name)
 
     site.wait_for(lambda: site.status_of(attempt) == "placed" and site.logs.count("succeeded") == 11)
 
