@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services chaos long browser docs fuzz mutants bench bench-queue bench-admin bench-purge demo clean
+.PHONY: help test lint services chaos programs long browser docs fuzz mutants bench bench-queue bench-admin bench-purge demo clean
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
@@ -13,6 +13,7 @@ help:
 	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
 	@echo "make chaos     a thousand processes killed in the middle of a call"
+	@echo "make programs  what starts programs of its own: demos, crashes, servers"
 	@echo "make long      100,000 starts and checks, 10,000 webhooks, and every order of six"
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      docs/_build/html"
@@ -35,6 +36,9 @@ services: $(VENV)/.tox
 
 chaos: $(VENV)/.tox
 	$(TOX) -e chaos
+
+programs: $(VENV)/.tox
+	$(TOX) -e programs
 
 long: $(VENV)/.tox
 	$(TOX) -e long

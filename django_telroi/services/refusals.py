@@ -27,6 +27,9 @@ from django_telroi.services.state import State
 from django_telroi.services.transactions import lone_statement
 from django_telroi.services.veto import VETOED, Vetoed
 
+SAME_MOMENT = 5
+"""Seconds, by which racers on a loaded server may read their clocks apart."""
+
 logger = logging.getLogger("django_telroi")
 
 REFUSAL_BY_RULE: dict[Rule, type[VerificationRefused]] = {
@@ -61,9 +64,13 @@ def limit_of(state: State, *, policy: Policy) -> Limit | None:
 
 
 def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> VerificationRefused:
-    """No wait is longer than its rule: the call that is in the way may have begun a moment after ``now`` was read."""
-    wait = seconds_to_wait(limit.until, now)
-    return REFUSAL_BY_RULE[limit.rule](min(wait, longest_wait(policy, limit.rule) or wait))
+    """The true wait, which may be longer than its rule where a clock was set back.
+
+    By a second or two it is so without that: the call in the way may have begun a moment after ``now`` was read.
+    """
+    wait, longest = seconds_to_wait(limit.until, now), longest_wait(policy, limit.rule)
+    is_of_one_moment = longest is not None and longest < wait <= longest + SAME_MOMENT
+    return REFUSAL_BY_RULE[limit.rule](longest if is_of_one_moment else wait)
 
 
 def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:

@@ -23,7 +23,7 @@ from django_telroi.services import CheckOutcome, call_again, check_code, follow,
 from django_telroi.simulator import Simulator
 from tests.crash.standing import POINT, Point
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.programs, pytest.mark.django_db(transaction=True)]
 
 NUMBER = "+2348031234567"
 ROOT = Path(__file__).parent.parent.parent

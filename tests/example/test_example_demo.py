@@ -16,6 +16,8 @@ import pytest
 
 from tests.example.running import running_demo
 
+pytestmark = pytest.mark.programs
+
 
 def open_page(url: str) -> str:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as reply:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
 
 from django_telroi.management.doctor import queue
 from django_telroi.management.doctor.queue import look_at_queue
@@ -52,21 +49,19 @@ def test_a_broker_without_workers_is_bad(site: Celery) -> None:
     assert told() == [("good", "The broker answers."), ("bad", "No worker answers.")]
 
 
-@pytest.fixture
-def _worker(site: Celery) -> Iterator[None]:
-    import_module("django_telroi.tasks")  # every app that is made use of takes them in
-    with start_worker(site, pool="threads", perform_ping_check=False, shutdown_timeout=20):
-        yield
+def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
+    """One worker, which knows these tasks. Made up: a real one in this process would make all logging its own."""
+    answer = SimpleNamespace(registered=lambda: {"celery@elsewhere": list(tasks)})
+    monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
 
 
-@pytest.mark.usefixtures("_worker")
-def test_a_worker_that_places_calls_is_found(site: Celery) -> None:
+def test_a_worker_that_places_calls_is_found(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(site, monkeypatch, "mails.send", "django_telroi.tasks.place_call [rate_limit=10/m]")
+
     assert told()[1] == ("good", "1 workers answer and place calls.")
 
 
 def test_a_worker_that_does_not_know_our_task_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer is made up: in a process that has our tasks, every worker has them."""
-    answer = SimpleNamespace(registered=lambda: {"celery@elsewhere": ["mails.send [rate_limit=10/m]"]})
-    monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
+    answers(site, monkeypatch, "mails.send")
 
     assert told()[1] == ("bad", "1 workers answer, and none knows django_telroi.tasks.place_call.")

@@ -55,6 +55,7 @@ def test_a_pause_must_be_one(pause: str) -> None:
         call_command("telroi_sweep", f"--loop={pause}")
 
 
+@pytest.mark.django_db
 def test_a_loop_survives_an_error_and_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     passes = []
 

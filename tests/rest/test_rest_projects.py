@@ -12,6 +12,8 @@ import pytest
 
 from tests.rest.world import NUMBER
 
+pytestmark = pytest.mark.programs
+
 REPOSITORY = Path(__file__).parents[2]
 
 PROVEN = [201, "verified", True]

@@ -20,6 +20,8 @@ import pytest
 from django_telroi.simulator.simulator import SWITCHES, Simulator
 from tests.simulator.receiver import receiving
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parent.parent.parent
 NUMBER = "+2348031234567"
 MODULE = [sys.executable, "-m", "django_telroi.simulator"]

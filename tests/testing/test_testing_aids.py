@@ -88,6 +88,8 @@ import pytest
 from django_telroi import services
 from django_telroi.testing import last_code_for
 
+pytestmark = pytest.mark.programs
+
 @pytest.mark.django_db
 def test_in_memory(telroi_outbox):
     attempt = services.start_verification("+2348031234567")
