@@ -287,6 +287,11 @@ class VerificationsByWorkers(Verifications):
         if message := self._message(which):
             self._call(partial(tasks.place_call, message), fault)
 
+    @rule(number=st.sampled_from(NUMBERS), fault=st.sampled_from(("key_limited", "service_unavailable")))
+    def start_and_be_put_off(self, number: str, fault: str) -> None:
+        self.start(number, None, 0)
+        self.deliver_a_message_and_keep_it(0, fault)
+
     @rule(which=WHICH)
     def deliver_a_message_to_a_worker_that_dies(self, which: int) -> None:
         CrashingBackend.crashes = True
