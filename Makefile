@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services chaos programs long browser docs fuzz mutants bench bench-queue bench-admin bench-purge demo clean
+.PHONY: help test lint services chaos programs long browser docs fuzz mutants bench bench-queue bench-admin bench-purge bench-sweep demo clean
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-queue  how many calls a worker places, and how much of the key's budget can be used"
 	@echo "make bench-admin  what the admin costs at a million attempts"
 	@echo "make bench-purge  a purge of a million attempts, killed half-way"
+	@echo "make bench-sweep  a sweep at a million attempts"
 	@echo "make clean     forget all of that"
 
 test: $(VENV)/.tox
@@ -66,6 +67,9 @@ bench-admin: $(VENV)/.tox
 
 bench-purge: $(VENV)/.tox
 	$(TOX) -e bench-purge
+
+bench-sweep: $(VENV)/.tox
+	$(TOX) -e bench-sweep
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python example_project/demo.py
