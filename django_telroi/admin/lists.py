@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -34,6 +34,14 @@ def overview_tools(request: HttpRequest, *, site: str) -> list[Tool]:
         return []  # a site without the list of numbers has no overview
 
 
+def without_nul(asked: QueryDict) -> QueryDict:
+    """The same without the one character that PostgreSQL takes in no text, and breaks off at."""
+    clean = asked.copy()
+    for name, values in asked.lists():
+        clean.setlist(name, [str(value).replace("\0", "") for value in values])
+    return clean
+
+
 class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
     """No full count, no counts beside filters, no way to ask for every row at once; and the marks' stylesheet."""
 
@@ -49,5 +57,6 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
         return overview_tools(request, site=self.admin_site.name)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        request.GET = without_nul(request.GET)  # type: ignore[assignment]
         tools = {"telroi_tools": self.list_tools(request)}
         return super().changelist_view(request, {**tools, **(extra_context or {})})

@@ -128,7 +128,7 @@ def _write_both(
 def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
     """Whoever has changed a row and not committed yet cannot be overtaken."""
     with transaction.atomic(using=using):
-        PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).update(version=F("version") + 1)
+        PhoneNumber.objects.using(using).filter(number=attempt.number).update(version=F("version") + 1)
         return write()
 
 

@@ -12,7 +12,7 @@ from django.test.utils import isolate_apps
 from django.urls import reverse
 
 from django_telroi.admin.plain import user_name
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.admin.looking import html_of, url
 from tests.admin.test_attempts_list import make
 from tests.admin.test_roles import VIEWS, own_permissions
@@ -28,11 +28,12 @@ class TestASiteOfItsOwn:
 
     def test_shows_the_pages_and_stays_on_them(self, staff: Client, attempt: VerificationAttempt) -> None:
         pages = [reverse("admin:index", current_app="office")]
-        for model in ("phonenumber", "verificationattempt", "verifiedphone"):
+        for row in (PhoneNumber.objects.get(number=NUMBER), attempt, VerifiedPhone.objects.get()):
+            model = row._meta.model_name
             pages += [
                 reverse(f"admin:django_telroi_{model}_changelist", current_app="office"),
-                reverse(f"admin:django_telroi_{model}_change", args=[1], current_app="office"),
-                reverse(f"admin:django_telroi_{model}_history", args=[1], current_app="office"),
+                reverse(f"admin:django_telroi_{model}_change", args=[row.pk], current_app="office"),
+                reverse(f"admin:django_telroi_{model}_history", args=[row.pk], current_app="office"),
             ]
 
         for page in pages:
@@ -53,7 +54,10 @@ class TestASiteOfItsOwn:
 def test_a_strict_policy_finds_nothing_to_refuse(
     staff: Client, attempt: VerificationAttempt, model: str, page: str
 ) -> None:
-    tree = BeautifulSoup(html_of(staff, url(model, page, *([1] if page == "change" else []))), "html.parser")
+    row = attempt if model == "verificationattempt" else VerifiedPhone.objects.get()
+    address = url(model, page, *([row.pk] if page == "change" else []))
+
+    tree = BeautifulSoup(html_of(staff, address), "html.parser")
 
     assert not tree.find_all("style")
     assert not [tag for tag in tree.find_all("script") if not tag.get("src") and (tag.string or "").strip()]

@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 import django_telroi
 from django_telroi import errors, limits, services
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import VerificationRefused
+from django_telroi.services import sentences as sentences_of_all
 from django_telroi.services.sentences import sentence
 from django_telroi.simulator import Simulator
 from django_telroi.testing import running_simulator
@@ -195,8 +198,13 @@ def by_the_service(site: Site) -> VerificationRefused:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("prepare", "refusal"), SITUATIONS, ids=[prepare.__name__ for prepare, _ in SITUATIONS])
 def test_every_face_says_the_same_of_every_refusal(
-    prepare: Callable[[Site], None], refusal: type[VerificationRefused], site: Site
+    prepare: Callable[[Site], None], refusal: type[VerificationRefused], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    moment = timezone.now()  # for every sentence the same: another minute is another time of day
+    standing = SimpleNamespace(
+        now=lambda: moment, localtime=timezone.localtime, localdate=lambda: timezone.localdate(moment)
+    )
+    monkeypatch.setattr(sentences_of_all, "timezone", standing)
     prepare(site)
 
     before = by_the_service(site)
