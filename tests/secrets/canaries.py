@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from logging import LogRecord
+
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, OTHER_NUMBER
 from tests.webhooks.telroi import SECRET
@@ -10,6 +12,16 @@ SPELLINGS = (
     *(NUMBER[1:], NUMBER[4:], "+234 803 123 4567", "803 123 4567", "0803 123 4567", "%2B2348031234567", "803-123-4567"),
     *(OTHER_NUMBER[1:], OTHER_NUMBER[4:], "802 987 6543"),
 )
+
+
+COUNTED_BY_PYTHON = {"created", "msecs", "relativeCreated", "thread", "process"}
+"""Figures of a log record that nobody wrote, and that may hold six digits of a code by chance."""
+
+
+def all_of(record: LogRecord) -> str:
+    """A log record with whatever it carries."""
+    carried = {name: value for name, value in vars(record).items() if name not in COUNTED_BY_PYTHON}
+    return f"{record.name} {record.getMessage()} {carried}"
 
 
 class Canaries:

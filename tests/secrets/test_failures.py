@@ -22,7 +22,7 @@ from django_telroi.simulator import Simulator
 from django_telroi.simulator.carrier import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 from tests.rest.world import PhoneApi
-from tests.secrets.canaries import Canaries
+from tests.secrets.canaries import Canaries, all_of
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, ROWS, database_gone
 from tests.web.visitor import Visitor
@@ -46,9 +46,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Monk
     for name in LOGGERS_OF_THE_SITE:
         caplog.set_level(logging.INFO, name)
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
-    return lambda: "\n".join(
-        f"{each.name} {each.getMessage()} {each.__dict__}" for each in caplog.records if each.name != "asyncio"
-    )
+    return lambda: "\n".join(all_of(each) for each in caplog.records if each.name != "asyncio")
 
 
 def walk(telroi: Simulator, configure: Configure) -> None:

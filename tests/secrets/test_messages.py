@@ -11,7 +11,7 @@ from kombu.transport import memory
 from django_telroi import services, tasks
 from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
-from tests.secrets.canaries import Canaries
+from tests.secrets.canaries import Canaries, all_of
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER
 
@@ -34,4 +34,4 @@ def test_no_message_and_no_line_of_celery_holds_a_secret(
     assert canaries.lines_with(on_their_way) == []
     assert str(attempt.uuid) not in on_their_way
     assert VerificationAttempt.objects.get().status == "verified"
-    assert canaries.lines_with("\n".join(f"{each.getMessage()} {each.__dict__}" for each in caplog.records)) == []
+    assert canaries.lines_with("\n".join(all_of(each) for each in caplog.records)) == []

@@ -138,8 +138,7 @@ def test_only_a_post_is_taken(method: str) -> None:
     assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
 
 
-def test_neither_login_nor_session_nor_csrf_stand_in_the_way(post: Post, site: Any) -> None:
-    site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+def test_neither_session_nor_csrf_stand_in_the_way(post: Post, site: Any) -> None:
     site.ATOMIC_REQUESTS = True
 
     reply = post(BODY)
@@ -147,6 +146,12 @@ def test_neither_login_nor_session_nor_csrf_stand_in_the_way(post: Post, site: A
     assert (reply.status_code, reply.cookies) == (200, {})
     assert "Cookie" not in reply.headers.get("Vary", "")
     assert receive_webhook.__dict__["_non_atomic_requests"] == {"default"}
+
+
+def test_nor_does_a_site_that_asks_everybody_to_log_in(post: Post, site: Any) -> None:
+    site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+
+    assert post(BODY).status_code == 200
 
 
 def request_with(stream: bytes, **environ: Any) -> WSGIRequest:
