@@ -31,6 +31,7 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(dispatch, "_couriers", {})
     monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the example's
+    monkeypatch.setattr(_state, "default_app", None)
     app = Celery("site", broker="memory://", fixups=[])
     yield app
     dispatch.courier().close()
