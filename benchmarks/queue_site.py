@@ -15,7 +15,7 @@ DATABASES = {
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
-        "CONN_MAX_AGE": None,
+        "OPTIONS": {"pool": {"min_size": 4, "max_size": 40}},
     }
 }
 REDIS = os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/0")

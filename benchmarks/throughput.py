@@ -36,7 +36,7 @@ WITHOUT_LIMIT = 10**9
 LEAST_OF_PLACES, LEAST_OF_BUDGET = 0.95, 0.85
 FLAT = 1.1
 """How much heavier a worker may be after ten times as many calls."""
-WARM_UP, TIMED = 3, 10
+WARM_UP, TIMED = 5, 30
 CALLS_TO_TIME = int((WARM_UP + TIMED + 1) * PLACES / LATENCY)
 NUMBERS = count()
 
@@ -232,10 +232,10 @@ def print_pace(folder: Path, chosen: argparse.Namespace) -> bool:
     most = PLACES / LATENCY
     print(f"{PLACES} places, {LATENCY} s: at most {most:.1f} calls a second", flush=True)
     shares = {}
-    for pool, prefetch in (("threads", 1), ("threads", 2), ("gevent", 1), ("gevent", 4)):
+    for pool, prefetch in (("threads", 1), ("gevent", 1), ("gevent", 4)):
         shares[pool, prefetch] = pace(folder, pool, prefetch=prefetch) / most
         print(f"  {pool:<8} prefetch {prefetch}: {shares[pool, prefetch]:7.1%}", flush=True)
-    return max(shares["threads", 1], shares["threads", 2]) >= LEAST_OF_PLACES
+    return shares["threads", 1] >= LEAST_OF_PLACES
 
 
 def print_budget(folder: Path, chosen: argparse.Namespace) -> bool:

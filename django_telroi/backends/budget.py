@@ -18,6 +18,9 @@ MINUTE = 60
 SLACK = 3
 """Seconds by which two requests may come closer to each other on their way from here to Telroi's counter."""
 
+OVER_BUDGET = "rate_limited"
+"""The code with which Telroi's own limit would refuse."""
+
 logger = logging.getLogger("django_telroi")
 
 
@@ -29,8 +32,13 @@ class Share:
     requests: int
 
     @property
-    def calls(self) -> int:
+    def for_all(self) -> int:
+        """What calls may use as well as checks."""
         return max(1, self.requests - -(-self.requests // 10))
+
+    @property
+    def for_checks(self) -> int:
+        return self.requests - self.for_all
 
     @property
     def a_minute(self) -> float:
@@ -50,19 +58,23 @@ def share_of(requests_per_minute: int) -> Share:
 
 
 def take_for_call(key_digest: str, *, requests_per_minute: int) -> None:
-    """Count one call. Raises ApiRefused as Telroi's own limit of the key would be told.
-
-    Calls have a count of their own as well, so that those that were refused use nothing up of what is kept for checks.
-    """
+    """Count one call. Raises ApiRefused as Telroi's own limit of the key would be told."""
     share = share_of(requests_per_minute)
-    _take("django_telroi.calls", key_digest, share.calls, share.seconds)
-    _take("django_telroi.requests", key_digest, share.requests, share.seconds)
+    _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
 
 
 def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
-    """Count one check. Raises as ``take_for_call``."""
+    """Count one check. Raises as ``take_for_call``.
+
+    What is kept for checks has a count of its own, which no call that is refused uses up.
+    """
     share = share_of(requests_per_minute)
-    _take("django_telroi.requests", key_digest, share.requests, share.seconds)
+    try:
+        _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+    except ApiRefused as refused:
+        if refused.code != OVER_BUDGET or not share.for_checks:
+            raise
+        _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
 def _windows_in_a_minute(seconds: int) -> int:
@@ -83,7 +95,7 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> None:
         raise _uncounted("no_answer")
     if usage["should_limit"]:
         # Its windows end with the second that they are named after.
-        raise ApiRefused(429, "rate_limited", "Over the key's own budget.", usage["time_left"] + 1, "key")
+        raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
 
 
 def _uncounted(error: str) -> ApiRefused:

@@ -21,7 +21,7 @@ from django_telroi.services.overdue import deadline_of
 from django_telroi.services.patience import Patience
 from django_telroi.services.pauses import PauseReason, pause_for
 from django_telroi.services.placing import dial
-from django_telroi.services.state import State, read_state
+from django_telroi.services.state import State, read_attempt
 from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
 from django_telroi.services.verdicts import ErrorCode
 
@@ -61,36 +61,40 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     """
     using = write_alias()
     for _ in range(TIMES_OVERTAKEN):
-        attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id, status=Status.QUEUED).first()
-        if attempt is None:
-            return
         with suppress(Overtaken):  # the number's state has changed, or somebody else has placed this very call
-            with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
-                _place(attempt, now=now, using=using)
+            _place(attempt_id, now=now, using=using)
             return
 
 
-def _place(attempt: VerificationAttempt, *, now: datetime | None, using: str) -> None:
+def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
     """Raises Overtaken, and has done nothing then."""
-    try:
-        backend = get_backend()
-    except Misconfigured:
-        _fail(attempt, ErrorCode.MISCONFIGURED, now=read_state(attempt.number, using=using, now=now).now, using=using)
-        return
-    if backend.rings:
-        refuse_callers_transaction(using)
     patience = Patience()
     while True:
-        state = read_state(attempt.number, using=using, now=now and now + patience.spent)
-        settle_overdue(attempt, now=state.now, using=using)
+        attempt, state = read_attempt(attempt_id, using=using, now=now and now + patience.spent)
+        if attempt is None or attempt.status != Status.QUEUED:
+            return
         try:
-            if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
-                dial(attempt, backend, state, using=using)
+            with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+                _dial_if_due(attempt, state, using=using)
             return
         except NotYet as wait:
             if not (wait.is_for_all and patience.waits(seconds_to_wait(wait.until, state.now))):
                 move(attempt, {"due_at": min(wait.until, deadline_of(attempt))}, from_=QUEUED, using=using)
                 return
+
+
+def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> None:
+    """Raises NotYet; Overtaken."""
+    try:
+        backend = get_backend()
+    except Misconfigured:
+        _fail(attempt, ErrorCode.MISCONFIGURED, now=state.now, using=using)
+        return
+    if backend.rings:
+        refuse_callers_transaction(using)
+    settle_overdue(attempt, now=state.now, using=using)
+    if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
+        dial(attempt, backend, state, using=using)
 
 
 def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:

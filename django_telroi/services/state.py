@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.models import Model
 from django.db.models.expressions import BaseExpression
 
-from django_telroi.models import CallControl, DbNow, PhoneNumber
+from django_telroi.models import CallControl, DbNow, PhoneNumber, VerificationAttempt
 
 M = TypeVar("M", bound=Model)
 
@@ -43,35 +43,64 @@ def later(now: datetime, *, since: float) -> datetime:
 
 def read_state(number: str, *, using: str, now: datetime | None = None) -> State:
     """Read the state of ``number`` (E.164); ``now`` stands in for the database's clock."""
-    sql, columns = _question(using)
-    with connections[using].cursor() as cursor:
-        cursor.execute(sql, [number])
-        row = cursor.fetchone()
-    compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
-    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(columns))
-    control = _instance(CallControl, values[: len(CallControl._meta.concrete_fields)], using=using)
-    phone = _instance(PhoneNumber, values[len(CallControl._meta.concrete_fields) :], using=using)
+    db_now, control, phone = _read(_question(using), number, using=using)
     return State(now=now or db_now, phone=phone, control=control or CallControl())
 
 
+def read_attempt(
+    attempt_id: int, *, using: str, now: datetime | None = None
+) -> tuple[VerificationAttempt | None, State]:
+    """The attempt with this primary key, and the state of its number as the same SELECT saw it."""
+    db_now, control, phone, attempt = _read(_question(using, of_attempt=True), attempt_id, using=using)
+    return attempt, State(now=now or db_now, phone=phone, control=control or CallControl())
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A SELECT with one parameter, whose row begins with the database's now and goes on with a row of each model."""
+
+    sql: str
+    models: tuple[type[Model], ...]
+    columns: tuple[BaseExpression, ...]
+
+
 @lru_cache
-def _question(using: str) -> tuple[str, tuple[BaseExpression, ...]]:
-    """The SELECT and its columns, composed once for each database: it is asked before every call.
+def _question(using: str, *, of_attempt: bool = False) -> _Question:
+    """The SELECT, composed once for each database: it is asked before every call.
 
     Written in SQL because a row must come back for a number that nobody has rung yet: a queryset has no way to select
     from nothing and join what there is.
     """
-    fields = CallControl._meta.concrete_fields + PhoneNumber._meta.concrete_fields
+    models = (CallControl, PhoneNumber, *([VerificationAttempt] if of_attempt else []))
+    fields = [field for model in models for field in model._meta.concrete_fields]
     columns = (DbNow(), *(field.get_col(field.model._meta.db_table) for field in fields))
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
     quote = connections[using].ops.quote_name
-    phones, controls = quote(PhoneNumber._meta.db_table), quote(CallControl._meta.db_table)
+    controls, phones, attempts = (
+        quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt)
+    )
+    number = f"{attempts}.{quote('phone_id')}" if of_attempt else "%s"
     sql = (
         f"SELECT {', '.join(compiler.compile(column)[0] for column in columns)} FROM (SELECT 1 AS one) AS always"
         f" LEFT JOIN {controls} ON {controls}.{quote('id')} = {CallControl.ONLY}"
-        f" LEFT JOIN {phones} ON {phones}.{quote('number')} = %s"
+        + (f" LEFT JOIN {attempts} ON {attempts}.{quote('id')} = %s" if of_attempt else "")
+        + f" LEFT JOIN {phones} ON {phones}.{quote('number')} = {number}"
     )
-    return sql, columns
+    return _Question(sql, models, columns)
+
+
+def _read(question: _Question, parameter: object, *, using: str) -> Iterator[Any]:
+    """The database's now and a row of each model, None where there is none."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(question.sql, [parameter])
+        row = cursor.fetchone()
+    compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
+    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(question.columns))
+    yield db_now
+    for model in question.models:
+        width = len(model._meta.concrete_fields)
+        yield _instance(model, values[:width], using=using)
+        values = values[width:]
 
 
 def _instance(model: type[M], values: Sequence[object], *, using: str) -> M | None:

@@ -251,18 +251,18 @@ class TestANumberThatOthersKeepChanging:
 
 def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = services.start_verification(NUMBER)
-    read_state, read = services.queued.read_state, []
+    read_attempt, read = services.queued.read_attempt, []
 
     def read_and_be_overtaken(*args: Any, **options: Any) -> Any:
-        state = read_state(*args, **options)
+        attempt_and_state = read_attempt(*args, **options)
         if not read:
             services.block_number(OTHER_NUMBER, actor="grace", reason="")
             services.block_number(NUMBER, actor="grace", reason="")
             services.unblock_number(NUMBER, actor="grace")
-        read.append(state)
-        return state
+        read.append(attempt_and_state)
+        return attempt_and_state
 
-    monkeypatch.setattr(services.queued, "read_state", read_and_be_overtaken)
+    monkeypatch.setattr(services.queued, "read_attempt", read_and_be_overtaken)
 
     services.place_call(attempt.pk)
 
