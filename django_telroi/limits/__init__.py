@@ -19,13 +19,13 @@ from django_telroi import conf, services
 from django_telroi.domain.codes import clean_code
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.errors import VerificationRefused
-from django_telroi.limits.counting import admit, digest_of
+from django_telroi.limits.counting import admit, digest_of, forget
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services import CheckResult
 from django_telroi.services.attempts import is_verified, was_started
 from django_telroi.services.refusals import note_refusal
-from django_telroi.services.requesters import requester_of
+from django_telroi.services.requesters import Requester, requester_of
 from django_telroi.services.starting import another_call_id
 from django_telroi.services.transactions import write_alias
 
@@ -44,18 +44,19 @@ def start_verification(
     """``services.start_verification`` for whoever sent ``request``. Raises TooManyRequests and Unavailable as well."""
     requester = requester_of(request, user)
     phone = _callable_phone(number)
+    once = digest_of("start", attempt_uuid, phone.number) if phone and attempt_uuid else None
     if phone:
-        once = digest_of("start", attempt_uuid, phone.number) if attempt_uuid else None
         with _noted(phone, unless=lambda: was_started(attempt_uuid)):
             admit("start", requester, once=once)
-    return services.start_verification(
-        number,
-        user=user,
-        purpose=purpose,
-        language=language,
-        requester_ip=requester.ip,
-        attempt_uuid=attempt_uuid,
-    )
+    with _counting_anew_if_refused(requester, once=once):
+        return services.start_verification(
+            number,
+            user=user,
+            purpose=purpose,
+            language=language,
+            requester_ip=requester.ip,
+            attempt_uuid=attempt_uuid,
+        )
 
 
 @sensitive_variables()
@@ -63,10 +64,11 @@ def call_again(
     request: HttpRequest, attempt_uuid: UUID, *, user: AbstractBaseUser | None = None
 ) -> VerificationAttempt:
     """``services.call_again`` for whoever sent ``request``: it counts as a start."""
-    requester = requester_of(request, user)
+    requester, once = requester_of(request, user), digest_of("call again", attempt_uuid)
     with _noted(None, unless=lambda: was_started(another_call_id(attempt_uuid))):
-        admit("start", requester, once=digest_of("call again", attempt_uuid))
-    return services.call_again(attempt_uuid, user=user, requester_ip=requester.ip)
+        admit("start", requester, once=once)
+    with _counting_anew_if_refused(requester, once=once):
+        return services.call_again(attempt_uuid, user=user, requester_ip=requester.ip)
 
 
 @quiet_arguments("code")
@@ -90,6 +92,16 @@ def _noted(phone: Phone | None, *, unless: Callable[[], bool]) -> Iterator[None]
         if not unless():
             note_refusal(refusal, phone, using=write_alias())
             raise
+
+
+@contextmanager
+def _counting_anew_if_refused(requester: Requester, *, once: str | None) -> Iterator[None]:
+    """A start that was refused is no start: whoever sends the same again asks once more."""
+    try:
+        yield
+    except BaseException:
+        forget("start", requester, once=once)
+        raise
 
 
 @quiet_arguments("number")

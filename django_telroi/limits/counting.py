@@ -110,6 +110,19 @@ def admit(scope: str, requester: Requester, *, once: str | None) -> None:
             _count_once(counters, once=once)
 
 
+def forget(scope: str, requester: Requester, *, once: str | None) -> None:
+    """Let the next request like this one count: it was refused after all, and a repeat of nothing needs its own place.
+
+    Where the cache fails, the mark is gone within minutes by itself.
+    """
+    if once is None:
+        return
+    try:
+        _cache().delete(_mark(list(_counters(scope, requester)), once=once))
+    except Exception as error:  # noqa: BLE001 - each cache's client has errors of its own
+        logger.error("cache_unavailable error=%s", type(error).__name__)
+
+
 def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
     for who, rate in conf.rates()[scope].items():
         name = requester.name(who) if rate else None
@@ -136,8 +149,7 @@ def _count_once(counters: Sequence[Counter], *, once: str) -> None:
 
     It is no way around the count: ``once`` is of the number too, and one id is one call at the most.
     """
-    cache, mark = _cache(), "telroi:once:" + digest_of(once, *(counter.name for counter in counters))
-    misses = 0
+    cache, mark, misses = _cache(), _mark(counters, once=once), 0
     while not cache.add(mark, COUNTING, SECONDS_TO_COUNT):
         seen = cache.get(mark)
         if seen == ADMITTED:
@@ -152,6 +164,10 @@ def _count_once(counters: Sequence[Counter], *, once: str) -> None:
         cache.delete(mark)
         raise
     cache.set(mark, ADMITTED, SECONDS_OF_REPEATS)
+
+
+def _mark(counters: Sequence[Counter], *, once: str) -> str:
+    return "telroi:once:" + digest_of(once, *(counter.name for counter in counters))
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def _question(using: str, *, of_attempt: bool = False) -> _Question:
     return _Question(sql, models, columns)
 
 
-def _read(question: _Question, parameter: object, *, using: str) -> Iterator[Any]:
+def _read(question: _Question, parameter: str | int, *, using: str) -> Iterator[Any]:
     """The database's now and a row of each model, None where there is none."""
     with connections[using].cursor() as cursor:
         cursor.execute(question.sql, [parameter])

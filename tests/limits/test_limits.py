@@ -322,6 +322,26 @@ def test_another_call_asked_for_twice_counts_once(configure: Configure) -> None:
     assert len(outbox) == 2
 
 
+def test_the_same_request_counts_again_after_it_was_refused(configure: Configure) -> None:
+    """It is a repeat of nothing: whoever keeps asking for what is refused uses up what they may ask."""
+    configure(RATES={"start": {"ip": "4/h"}}, COOLDOWN_SECONDS=60)
+    person = Api()
+    person.starts(NUMBER)
+    key = str(uuid4())
+
+    again = [person.calls_again() for _ in range(2)]
+    with_a_key = [
+        person.client.post(
+            "/api/phone/verifications/", {"number": NUMBER}, "application/json", headers={"Idempotency-Key": key}
+        ).json()["code"]
+        for _ in range(2)
+    ]
+
+    assert [answer.is_too_many for answer in again] == [False, False]
+    assert with_a_key == ["cooldown", "too_many_requests"]
+    assert len(outbox) == 1
+
+
 def test_a_refusal_leaves_its_traces(configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
     configure(RATES={"start": {"ip": "1/h"}})
     told: list[dict[str, Any]] = []

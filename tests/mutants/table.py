@@ -513,9 +513,16 @@ MUTANTS = (
     Mutant(
         "call again without counting",
         "django_telroi/limits/__init__.py",
-        '        admit("start", requester, once=digest_of("call again", attempt_uuid))\n',
-        "        pass\n",
+        'another_call_id(attempt_uuid))):\n        admit("start", requester, once=once)\n',
+        "another_call_id(attempt_uuid))):\n        pass\n",
         ("tests/limits/test_limits.py::TestStarts",),
+    ),
+    Mutant(
+        "let a refused start be repeated without counting",
+        "django_telroi/limits/__init__.py",
+        '        forget("start", requester, once=once)\n',
+        "",
+        ("tests/limits/test_limits.py::test_the_same_request_counts_again_after_it_was_refused",),
     ),
     Mutant(
         "check without counting",
