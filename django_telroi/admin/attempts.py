@@ -155,15 +155,5 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
             settle_attempt(int(unquote(object_id)))
         return super().get_object(request, object_id, from_field)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002 - as Django calls it
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context["story"] = story_of(obj, site=self.admin_site, request=request)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
+        context["story"] = story_of(row, site=self.admin_site, request=request)

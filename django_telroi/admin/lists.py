@@ -60,3 +60,19 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
         request.GET = without_nul(request.GET)  # type: ignore[assignment]
         tools = {"telroi_tools": self.list_tools(request)}
         return super().changelist_view(request, {**tools, **(extra_context or {})})
+
+    def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
+        """Add what the page of a row is drawn from besides the row."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - as Django calls it
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            self.prepare_page(request, obj, context)
+        return super().render_change_form(request, context, add, change, form_url, obj)

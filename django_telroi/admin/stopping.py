@@ -12,8 +12,19 @@ from django_telroi import services
 from django_telroi.admin.deeds import ReasonForm
 from django_telroi.admin.doing import APP, Deeds, actor_of, not_atomic, refuse_without
 from django_telroi.admin.lists import Tool
+from django_telroi.models import CallControl
 
+READ_BEFORE = "telroi_control"
 STOP_PAGE = "admin/django_telroi/stop_calls.html"
+
+
+def read_control(request: HttpRequest) -> CallControl:
+    """The site's control, read once for all of a page."""
+    kept = vars(request)
+    if READ_BEFORE not in kept:
+        kept[READ_BEFORE] = services.call_control()
+    control: CallControl = kept[READ_BEFORE]
+    return control
 
 
 class KillSwitch(Deeds):
@@ -32,6 +43,8 @@ class KillSwitch(Deeds):
         """The link to the switch, for those who may use it."""
         if not request.user.has_perm(f"{APP}.stop_calls"):
             return []
+        if read_control(request).stopped_at:
+            return [Tool(self.switch_url("resume"), _("Resume calls"))]
         return [Tool(self.switch_url("stop"), _("Stop all calls"), "stop")]
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth import get_user_model
 from django.db.models import Model, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -72,18 +72,8 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[VerifiedChangeList]:
         return VerifiedChangeList
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002 - as Django calls it
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            find_links(obj, site=self.admin_site, request=request)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
+        find_links(row, site=self.admin_site, request=request)
 
     @sensitive_variables()
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:

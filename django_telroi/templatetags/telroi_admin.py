@@ -15,16 +15,16 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from django_telroi import services
+from django_telroi.admin.stopping import read_control
 
 register = template.Library()
 
 
 @register.inclusion_tag("admin/django_telroi/calls_stopped.html", takes_context=True)
 def telroi_calls_stopped(context: Context) -> dict[str, Any]:
-    """The banner of the kill switch; nothing while calls may be placed. One query."""
+    """The banner of the kill switch; nothing while calls may be placed. One query a page."""
     request: HttpRequest = context["request"]
-    control = services.call_control()
+    control = read_control(request)
     if control.stopped_at is None:
         return {"stopped": None}
     may_resume = request.user.has_perms(["django_telroi.stop_calls", "django_telroi.view_phonenumber"])
