@@ -290,10 +290,10 @@ def test_one_key_for_many_numbers_is_no_way_around(configure: Configure) -> None
         client.post(
             "/api/phone/verifications/", {"number": number}, "application/json", headers={"Idempotency-Key": key}
         ).status_code
-        for number in NUMBERS[:5]
+        for number in NUMBERS[:3]
     ]
 
-    assert statuses == [201, 409, 409, 409, 409]
+    assert statuses == [201, 409, 409]
     assert len(outbox) == 1
     assert Api().starts(NUMBERS[7]).is_too_many
 
