@@ -64,9 +64,7 @@ def figure(value: float, *, decimals: int = 0) -> str:
 
 
 def percent(share: float | None) -> str:
-    if share is None:
-        return "–"
-    return _("%(share)s %%") % {"share": figure(100 * share, decimals=1)}
+    return "–" if share is None else _("%(share)s %%") % {"share": figure(100 * share, decimals=1)}
 
 
 def seconds_words(seconds: float | None) -> str:

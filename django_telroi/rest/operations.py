@@ -1,55 +1,29 @@
-"""What the schema says of each endpoint: its statuses, codes, examples and where to go from there.
-
-Every example is made by what makes the answers, so that none can differ from them.
-"""
+"""What the schema says of each endpoint: its statuses, codes, examples and where to go from there."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiParameter,
-    OpenApiRequest,
-    OpenApiResponse,
-    PolymorphicProxySerializer,
-)
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import samples, views
+from django_telroi.rest.answers import Problems, call_answers, check_answers, problem_answers, standing_answer
 from django_telroi.rest.problems import (
     BodyTooLarge,
     CodeNotChecked,
     IdempotencyKeyUsed,
     InvalidIdempotencyKey,
     NotNow,
-    answer_problem,
 )
-from django_telroi.rest.serializers import (
-    PhoneCheckSerializer,
-    PhoneCodeSerializer,
-    PhoneProblemSerializer,
-    PhoneStartSerializer,
-    PhoneVerificationSerializer,
-    VerifiedPhoneSerializer,
-)
+from django_telroi.rest.serializers import PhoneCodeSerializer, PhoneStartSerializer, VerifiedPhoneSerializer
 
-Problems = Sequence[Exception]
-
-ANYWHERE: Problems = (
-    exceptions.NotAuthenticated(),
-    exceptions.AuthenticationFailed(),
-    exceptions.PermissionDenied(),
-    exceptions.NotAcceptable(),
-    exceptions.Throttled(wait=30),
-)
 WITH_BODY: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
 NO_SUCH: Problems = (errors.AttemptNotFound(),)
 NOT_NOW: Problems = (NotNow(),)
@@ -90,7 +64,6 @@ RETRY_AFTER = OpenApiParameter(
     description="Seconds, the same as `retry_after`. It is missing where that is null.",
     response=[429, 503],
 )
-ON_ITS_WAY = "The call is on its way, or nobody knows whether the phone rings. Follow it; a code counts in either case."
 GOING_ON: Mapping[str, str] = {
     "phone_follow": "How it stands now.",
     "phone_check": "The code that was read out.",
@@ -200,57 +173,3 @@ DESCRIPTIONS = {
 
 def asking(serializer: type[Any], value: Mapping[str, Any]) -> OpenApiRequest:
     return OpenApiRequest(serializer, examples=[OpenApiExample("request", value, request_only=True)])
-
-
-def call_answers() -> dict[int, OpenApiResponse]:
-    under_way = [status for status in Status if views.STATUS_OF_A_START.get(status) == 202]
-    return {
-        **standing_answer(200, "A repeat: the verification is over.", FINAL - {Status.FAILED}),
-        **standing_answer(201, "The call was placed.", [Status.PLACED]),
-        **standing_answer(202, ON_ITS_WAY, under_way),
-    }
-
-
-def standing_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
-    examples = _examples(samples.standings(statuses), code)
-    return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
-
-
-def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
-    """A check's own body, and where the same status can be a problem's as well, either."""
-    either = PolymorphicProxySerializer(
-        "PhoneCheckOrProblem", [PhoneCheckSerializer, PhoneProblemSerializer], resource_type_field_name=None
-    )
-    problems = _bodies_of(also_problems)
-    return {
-        status: _one_of(either if status in problems else PhoneCheckSerializer, status, problems[status] | bodies)
-        for status, bodies in samples.checks().items()
-    }
-
-
-def problem_answers(problems: Problems) -> dict[int, OpenApiResponse]:
-    return {
-        status: _one_of(PhoneProblemSerializer, status, bodies)
-        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE]).items())
-    }
-
-
-def _bodies_of(problems: Iterable[Exception]) -> dict[int, dict[str, Any]]:
-    """By status and code, what our own handler answers."""
-    bodies: dict[int, dict[str, Any]] = defaultdict(dict)
-    for exc in problems:
-        answer = answer_problem(exc, {"view": None})
-        assert answer is not None
-        bodies[answer.status_code][answer.data["code"]] = answer.data
-    return bodies
-
-
-def _one_of(serializer: object, status: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
-    names = ", ".join(f"`{name}`" for name in bodies)
-    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, status))
-
-
-def _examples(bodies: Mapping[str, Any], status: int) -> list[OpenApiExample]:
-    return [
-        OpenApiExample(name, value, response_only=True, status_codes=[str(status)]) for name, value in bodies.items()
-    ]
