@@ -42,3 +42,10 @@ class Unread(LocMemCache):
 
     def get_many(self, *args: Any, **options: Any) -> Any:
         raise TimeoutError
+
+
+class Keeping(LocMemCache):
+    """Deletes nothing."""
+
+    def delete(self, *args: Any, **options: Any) -> Any:
+        raise ConnectionError("no route to the cache")

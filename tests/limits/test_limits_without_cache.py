@@ -46,6 +46,19 @@ def test_a_start_is_refused_through_every_face(face: Any) -> None:
     assert [(tally.code, tally.count) for tally in RefusalTally.objects.all()] == [("unavailable", 1)]
 
 
+def test_a_refusal_is_told_as_it_is_where_the_cache_fails_behind_it(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Keeping"}}
+    person = Api()
+    person.starts(NUMBER)
+
+    answer = person.calls_again()
+
+    assert (answer.status, answer.is_too_many, len(outbox)) == (429, False, 1)
+    assert "cache_unavailable error=ConnectionError" in caplog.text
+
+
 @pytest.mark.usefixtures("broken")
 def test_a_code_is_not_judged_through_any_face(face: Any) -> None:
     attempt = start_verification(NUMBER)
