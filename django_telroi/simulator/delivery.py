@@ -19,7 +19,7 @@ Delivery = Callable[..., bool]
 
 
 def as_it_is(line: Line, out: Outgoing) -> bool:
-    line.send(out.data)
+    line.finish(out.data)
     return True
 
 

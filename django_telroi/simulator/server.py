@@ -58,9 +58,9 @@ class Server:
             self._waking.close()
             acceptor.join()
         with self._lock:
-            idle = [line for line in self._lines if line.is_idle]
-        for line in idle:
-            line.hang_up()
+            lines = list(self._lines)
+        for line in lines:
+            line.hang_up_if_idle()
 
     def close(self) -> None:
         """End every connection and thread."""

@@ -23,15 +23,16 @@ class BadRequest(Exception):
 
 
 class Line:
-    """One connection, seen from the server. Used by one thread, but for ``hang_up``.
+    """One connection, seen from the server. Used by one thread, but for ``hang_up`` and ``hang_up_if_idle``.
 
-    ``is_idle`` is the server's note that nothing is asked of it.
+    ``is_idle`` says that nothing is asked of it.
     """
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self._sock = sock
         self._stopping = stopping
         self._buffer = b""
+        self._ending = threading.Lock()
         self.is_idle = True
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -55,6 +56,12 @@ class Line:
 
     def send(self, data: bytes) -> None:
         self._sock.sendall(data)
+
+    def finish(self, data: bytes) -> None:
+        """Send the end of an answer. For whoever has read it the line is idle, whatever its thread does next."""
+        with self._ending:
+            self.send(data)
+            self.is_idle = True
 
     def linger(self, seconds: float | None, *, until: threading.Event | None = None) -> None:
         """Stay silent for so long (None: for ever), until the event, the simulator's stop or the client's leaving."""
@@ -85,6 +92,11 @@ class Line:
         """End it from another thread: whoever reads or writes here gets an error or an end."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+
+    def hang_up_if_idle(self) -> None:
+        with self._ending:
+            if self.is_idle:
+                self.hang_up()
 
     def close(self) -> None:
         """With FIN, also where a forked child still holds a copy of the socket."""

@@ -145,6 +145,25 @@ def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, tel
     assert telroi.send().status == 200
 
 
+def test_whose_answer_was_read_has_no_connection_left_once_it_refuses(simulator, monkeypatch) -> None:
+    """However late the thread of the connection comes to wait for the next request."""
+    next_request = server.Server._next_request
+
+    def late(self: server.Server, line: wire.Line) -> bytes:
+        time.sleep(0.2)
+        return next_request(self, line)
+
+    monkeypatch.setattr(server.Server, "_next_request", late)
+    with closing(Socket(simulator)) as client:
+        client.post_sized()
+        client.answer()
+
+        with simulator.refusing():
+            client.raw.settimeout(0)
+
+            assert client.raw.recv(1) == b""
+
+
 def test_its_port_stays_its_own_while_it_refuses(simulator) -> None:
     address = urlsplit(simulator.base_url)
 
