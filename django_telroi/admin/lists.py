@@ -43,7 +43,10 @@ def without_nul(asked: QueryDict) -> QueryDict:
 
 
 class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
-    """No full count, no counts beside filters, no way to ask for every row at once; and the marks' stylesheet."""
+    """No full count, no counts beside filters, no way to ask for every row at once; and the marks' stylesheet.
+
+    What the page of a row needs besides the row is read once, in ``prepare_page``.
+    """
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -14,16 +14,16 @@ from django_telroi.admin.doing import APP, Deeds, actor_of, not_atomic, refuse_w
 from django_telroi.admin.lists import Tool
 from django_telroi.models import CallControl
 
-READ_BEFORE = "telroi_control"
+KEPT_AS = "telroi_control"
 STOP_PAGE = "admin/django_telroi/stop_calls.html"
 
 
 def read_control(request: HttpRequest) -> CallControl:
     """The site's control, read once for all of a page."""
     kept = vars(request)
-    if READ_BEFORE not in kept:
-        kept[READ_BEFORE] = services.call_control()
-    control: CallControl = kept[READ_BEFORE]
+    if KEPT_AS not in kept:
+        kept[KEPT_AS] = services.call_control()
+    control: CallControl = kept[KEPT_AS]
     return control
 
 
@@ -50,7 +50,7 @@ class KillSwitch(Deeds):
     def stop_view(self, request: HttpRequest) -> HttpResponse:
         """Ask why, and stop. Once stopped, the page says since when, by whom and why."""
         self.refuse_strangers(request)
-        control = services.call_control()
+        control = read_control(request)
         if control.stopped_at:
             return HttpResponseRedirect(self.switch_url("resume"))
         form = ReasonForm(request.POST if request.method == "POST" else None)
@@ -65,7 +65,7 @@ class KillSwitch(Deeds):
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         """Show since when, by whom and why calls are stopped; by POST, let them be placed again."""
         self.refuse_strangers(request)
-        control = services.call_control()
+        control = read_control(request)
         if control.stopped_at is None:
             messages.warning(request, _("Calls are not stopped."))
             return HttpResponseRedirect(self.number_url("changelist"))
