@@ -51,11 +51,11 @@ class ApiUnreachable(ApiError):
 
 
 class ApiOutcomeUnknown(ApiError):
-    """The request may have been carried out: a timeout, a cut reply, a 3xx, an unreadable 2xx."""
+    """The request may have been carried out: a timeout, a cut reply, an unreadable 2xx, most 3xx."""
 
 
 class ApiRefused(ApiError):
-    """Telroi answered 4xx or 5xx.
+    """Telroi answered 4xx or 5xx, or with the 302 to ``/login`` that a wrong path or method gets.
 
     ``code`` is Telroi's, or ``""`` where the answer names none; ``message`` is meant for staff, never for the person on
     the phone; ``retry_after`` is in seconds; ``scope`` says whether a 429 is about the number or about the key.

@@ -1,8 +1,8 @@
 """The one table that turns every answer into a value or an error: status first, code second.
 
 A 4xx or 5xx whose body cannot be read is still a refusal: its status line was read, and that decides. A 2xx that cannot
-be read has said "done" without saying what. A 3xx is what Telroi answers instead of an error when it believes to speak
-to a browser.
+be read has said "done" without saying what. A 302 to ``/login`` is Telroi's answer to a wrong path or method: the
+request was not carried out. Any other 3xx says nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from requests import Response
 
@@ -22,6 +23,10 @@ from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, RateSc
 Outcome: TypeAlias = "JSON | ApiError"
 
 NO_CONTENT = 204
+FOUND = 302
+LOGIN = "/login"
+HIDDEN_ERRORS = ("Server Error", "Bad Request")
+NO_SUCH_ROUTE = "Redirected to /login: a wrong path or method."
 TOO_MANY_REQUESTS = 429
 
 
@@ -73,9 +78,27 @@ def _refusal(response: Response, question: Question) -> Outcome:
     )
 
 
+def _redirect(response: Response, question: Question) -> Outcome:
+    """To a client that does not ask for JSON, Telroi sends this redirect instead of an error, even of a 502.
+
+    Ours does ask. If a proxy drops its ``Accept`` header, the reason phrase is still that of the error.
+    """
+    leads_to_login = response.status_code == FOUND and _path_of(response.headers.get("Location", "")) == LOGIN
+    if leads_to_login and response.reason not in HIDDEN_ERRORS:
+        return ApiRefused(FOUND, "", NO_SUCH_ROUTE)
+    return _nothing_known(response, question)
+
+
+def _path_of(location: str) -> str:
+    try:
+        return urlsplit(location).path
+    except ValueError:
+        return ""
+
+
 ANSWERS: Mapping[int, Callable[[Response, Question], Outcome]] = {
     2: _value,
-    3: _nothing_known,
+    3: _redirect,
     4: _refusal,
     5: _refusal,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from django_telroi.client.strict_json import JSON
 
@@ -31,4 +32,16 @@ def moment(value: JSON) -> datetime | None:
         found = datetime.fromisoformat(value)
         return found.astimezone(UTC) if found.tzinfo else None
     except (ValueError, OverflowError):
+        return None
+
+
+def http_date(header: str) -> datetime | None:
+    """The moment in UTC that a header such as ``Date`` names, or None. One without a zone is taken to be in UTC.
+
+    Python's parser takes figures of any size and raises one of these when it makes a date of them.
+    """
+    try:
+        found = parsedate_to_datetime(header)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None

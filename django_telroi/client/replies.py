@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from django_telroi.client.fields import count, flag, moment, word
 from django_telroi.client.strict_json import JSON
@@ -99,11 +98,3 @@ def read_list(reply: JSON) -> list[dict[str, JSON]] | ApiOutcomeUnknown:
         return ApiOutcomeUnknown("not a list")
     objects = [entry for entry in entries if isinstance(entry, dict)]
     return objects if len(objects) == len(entries) else ApiOutcomeUnknown("not a list of objects")
-
-
-def read_date(header: str | None) -> datetime | None:
-    """The moment in an HTTP ``Date``."""
-    try:
-        return parsedate_to_datetime(header or "").astimezone(UTC)
-    except ValueError:
-        return None

@@ -11,13 +11,14 @@ from time import monotonic
 from types import TracebackType
 from typing import TypeVar
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.structures import CaseInsensitiveDict
 
 from django_telroi.client.answers import Question, outcome_of
 from django_telroi.client.deadline import Timeouts
+from django_telroi.client.fields import http_date
 from django_telroi.client.origin import read_base_url, read_proxy_url
-from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_date, read_list
+from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import TelroiAdapter
 from django_telroi.client.words import clean_path
@@ -141,12 +142,11 @@ class TelroiClient:
         except ApiError as error:
             return Probe(error.with_traceback(None), monotonic() - started, None)
         seconds = monotonic() - started
-        reply = outcome_of(response, self._question())
-        outcome = reply if isinstance(reply, ApiError) else read_list(reply)
+        outcome = _read(response, self._question(), read_list)
         return Probe(
             error=outcome if isinstance(outcome, ApiError) else None,
             seconds=seconds,
-            server_time=read_date(response.headers.get("Date")),
+            server_time=http_date(response.headers.get("Date", "")),
         )
 
     def request(self, method: str, path: str, json: object = None) -> JSON:
@@ -193,8 +193,7 @@ class TelroiClient:
             response = self._adapter.send(request)
         except ApiError as error:
             return error.with_traceback(None)
-        reply = outcome_of(response, question)
-        return reply if isinstance(reply, ApiError) else read(reply)
+        return _read(response, question, read)
 
     def _prepared(self, method: str, path: str, body: bytes | None) -> PreparedRequest:
         """Not by ``PreparedRequest.prepare``: everything in it is known here."""
@@ -204,6 +203,15 @@ class TelroiClient:
         request.headers = self._headers
         request.body = body
         return request
+
+
+def _read(response: Response, question: Question, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
+    """What an answer amounts to. Raises nothing: the request was sent, so an error in reading is an unknown outcome."""
+    try:
+        reply = outcome_of(response, question)
+        return reply if isinstance(reply, ApiError) else read(reply)
+    except Exception:  # noqa: BLE001 - memory may run out, and a parser of the standard library may have a bug
+        return ApiOutcomeUnknown("unreadable")
 
 
 def _refuse_unusable_key(api_key: str) -> None:

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
+from django_telroi.client.fields import http_date
 from django_telroi.errors import RateScope
 
 LONGEST_WAIT = 86_400
@@ -23,9 +23,9 @@ def seconds_in_header(headers: Mapping[str, str]) -> int | None:
     value = headers.get("Retry-After", "").strip()
     if WHOLE_SECONDS.fullmatch(value):
         return _sensible(int(value))
-    moment = _moment(value)
+    moment = http_date(value)
     # The answer's own Date, because the two clocks may disagree.
-    now = _moment(headers.get("Date", "")) or datetime.now(UTC)
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     return _sensible(math.ceil((moment - now).total_seconds())) if moment else None
 
 
@@ -44,11 +44,3 @@ def scope_of(message: str, *, usual: RateScope) -> RateScope:
 
 def _sensible(seconds: int) -> int | None:
     return seconds if 1 <= seconds <= LONGEST_WAIT else None
-
-
-def _moment(http_date: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(http_date)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -135,6 +135,8 @@ def what_it_was(recording: dict[str, Any]) -> object:
     """Read from the recording by hand, not by anything of the client's."""
     name, request, response = recording["name"], recording["request"], recording["response"]
     status = response["status"]
+    if status == 302 and response["reason"] == "Found":
+        return 302, "", "Redirected to /login: a wrong path or method.", None, None
     if status == 302:
         return (ApiOutcomeUnknown,)
     if name in CODELESS:
