@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
@@ -28,6 +29,7 @@ def unsafe_calls() -> Iterator[CheckMessage]:
     yield from _backend()
     yield from _veto()
     yield from _site()
+    yield from _path()
     yield from _timeouts()
     yield from _codes()
 
@@ -82,6 +84,15 @@ def _site() -> Iterator[CheckMessage]:
             'TELROI["BASE_URL"] would send the key and every number in the clear.',
             hint="Use https, or an address of this machine.",
             id="telroi.E007",
+        )
+
+
+def _path() -> Iterator[CheckMessage]:
+    if urlsplit(conf.base_url()).path.strip("/"):
+        yield checks.Warning(
+            'TELROI["BASE_URL"] has a path. Telroi\'s own routes begin with /v1, so "/v1" here makes every call fail.',
+            hint="Remove the path, or silence this if a gateway of yours expects it.",
+            id="telroi.W016",
         )
 
 

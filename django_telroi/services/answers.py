@@ -83,6 +83,6 @@ def _answer_to_error(error: ApiError) -> Answer:
     if error.status in (400, 404, 422):
         # 422 is a code that Telroi did not make; 400 and 404 are ids that it does not take or does not know.
         return Answer(Word.LOST)
-    if is_service_unavailable(error) or error.status in (401, 403, 405, 429):
+    if is_service_unavailable(error) or error.status in (302, 401, 403, 405, 429):
         return Answer(Word.NOT_ASKED, refusal=verdict_on(error))
     return Answer(Word.IN_DOUBT)

@@ -122,7 +122,7 @@ def _rate_limited(error: ApiRefused) -> Verdict:
 
 
 def _misconfigured(error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0) -> Verdict:
-    """A bad key, a missing scope, or (404, 405) an address that is not Telroi's."""
+    """A bad key, a missing scope, or (302 to ``/login``, 404, 405) a path or method that Telroi does not have."""
     return _failed(error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django_telroi.simulator.answers import Answer, Refusal
 from django_telroi.simulator.delivery import DELIVERIES, Delivery, as_it_is
-from django_telroi.simulator.garbage import BODIES, FIELDS, REWRITES, Rewrite, fields
+from django_telroi.simulator.garbage import BODIES, FIELDS, REWRITES, Rewrite, fields, login
 from django_telroi.simulator.refusals import REFUSALS
 
 
@@ -70,6 +70,7 @@ FAULTS: Mapping[str, Fault] = {
     "hold": Fault("Silence until released, then the right answer.", holds=True),
     **{name: _delivered(way) for name, way in DELIVERIES.items()},
     **{name: _rewritten(way) for name, way in REWRITES.items()},
+    "login": Fault(_about(login), acts=False, rewrite=login),
     **{name: Fault(about, rewrite=way) for name, (about, way) in BODIES.items()},
     **{
         name: Fault(f"The right answer, {options}.", rewrite=partial(fields, **options))

@@ -42,7 +42,7 @@ def login_page(original: Answer) -> Answer:
 
 
 def login(original: Answer) -> Answer:
-    """302 to the sign-in page."""
+    """302 to the sign-in page, as for a wrong path or method: nothing is carried out."""
     return login_redirect()
 
 
@@ -120,5 +120,5 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 REWRITES: Mapping[str, Rewrite] = {
     rewrite.__name__: rewrite
-    for rewrite in (answer, fields, login_page, login, redirect, proxy_page, gzip, huge_body, huge_gzip)
+    for rewrite in (answer, fields, login_page, redirect, proxy_page, gzip, huge_body, huge_gzip)
 }

@@ -85,6 +85,14 @@ class TestTelroi:
 
         assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi gave no answer to use")
 
+    def test_says_that_the_base_url_leads_to_no_route(self, telroi: Simulator, configure: Configure) -> None:
+        configure(BASE_URL=f"{telroi.base_url}/v1")
+
+        [finding, *_] = look_at_telroi()
+
+        assert (finding.level, finding.says) == (Level.BAD, "BASE_URL leads to no route of Telroi's API (status 302).")
+        assert "without a path" in finding.cure
+
     def test_says_how_far_the_clocks_are_apart(self, telroi: Simulator) -> None:
         telroi.advance(-90)
 

@@ -100,7 +100,7 @@ MUTANTS = (
     Mutant(
         "take a redirect for a refusal",
         "django_telroi/client/answers.py",
-        "    3: _nothing_known,",
+        "    3: _redirect,",
         "    3: _refusal,",
         ("tests/client/test_client_faults.py::TestRedirects::test_nothing_is_followed",),
     ),

@@ -34,6 +34,7 @@ class Becomes:
     alerts: list[str] = field(default_factory=list)
 
 
+HUGE_DATE = "Mon, 23 Nov 99999999999999999999 16:25:03 GMT"
 PLACED = Becomes("placed", counts=True)
 INVALID = Becomes("failed", "invalid")
 BAD_KEY = Becomes("failed", "misconfigured", pause=60, pause_reason="misconfigured", alerts=["misconfigured"])
@@ -54,9 +55,16 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
     ("malformed", {}, INVALID),
     ("not_verifiable", {}, INVALID),
     ("unauthorized", {}, BAD_KEY),
+    ("answer", {"status": 401, "headers": {"Retry-After": HUGE_DATE}}, BAD_KEY),
+    (
+        "answer",
+        {"status": 401, "headers": {"Retry-After": "Mon, 23 Nov 2026 16:25:03 GMT", "Date": HUGE_DATE}},
+        BAD_KEY,
+    ),
     ("forbidden", {}, BAD_KEY),
     ("not_found", {}, BAD_ADDRESS),
     ("method_not_allowed", {}, BAD_ADDRESS),
+    ("login", {}, BAD_ADDRESS),
     ("rate_limited", {"wait": 42}, Becomes("failed", "rate_limited", hold=42)),
     ("rate_limited", {"wait": 86400}, Becomes("failed", "rate_limited", hold=86400)),
     ("rate_limited", {"wait": 99999}, Becomes("failed", "rate_limited", hold=60)),
@@ -91,7 +99,6 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
     ("huge_header", {}, NO_REPLY),
     ("huge_body", {}, NO_REPLY),
     ("gzip", {}, NO_REPLY),
-    ("login", {}, NO_REPLY),
     ("login_page", {}, NO_REPLY),
     ("redirect", {"status": 301}, NO_REPLY),
     ("redirect", {"status": 307}, NO_REPLY),

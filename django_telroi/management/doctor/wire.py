@@ -15,6 +15,7 @@ SUBJECT = "telroi"
 TEST_KEY_PREFIX = "tlr_test_"
 # Codes live for minutes and waits are counted in seconds; an answer's Date is exact to a second.
 FARTHEST_CLOCK_SECONDS = 5
+NO_SUCH_ROUTE = (302, 404, 405)
 
 
 def look_at_telroi() -> Iterator[Finding]:
@@ -60,6 +61,9 @@ def _key(probe: Probe) -> Finding:
         return bad(SUBJECT, "Telroi does not know this key, or has revoked it.", "Make a new one in the dashboard.")
     if isinstance(probe.error, ApiRefused) and probe.error.status == 429:
         return note(SUBJECT, "This key has used up its requests of the minute.", "Try again in a minute.")
+    if isinstance(probe.error, ApiRefused) and probe.error.status in NO_SUCH_ROUTE:
+        says = f"BASE_URL leads to no route of Telroi's API (status {probe.error.status})."
+        return bad(SUBJECT, says, "Remove BASE_URL, or set it to https://app.telroi.ai, without a path.")
     return bad(SUBJECT, f"Telroi gave no answer to use: {probe.error}.", "Try again; look at BASE_URL if it stays so.")
 
 
