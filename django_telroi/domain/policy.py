@@ -16,6 +16,15 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
+SLOW_ANSWER = timedelta(seconds=1)
+"""Telroi counts from its own row. After an answer as quick as this, the row is as old as our claim, to the second."""
+
+FLAT_WAITS = (HOUR, DAY)
+"""What Telroi says when its hour or its day is full, although a slot may be free a second later."""
+SHORTEST_FLAT_HOLD = timedelta(minutes=1)
+SPARE = timedelta(seconds=5)
+"""Added to our own estimate of Telroi's next slot, because the two ledgers are some seconds apart."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -79,6 +88,38 @@ def _limits(policy: Policy, calls: Sequence[datetime], held_until: datetime | No
         yield Limit(Rule.DAILY_LIMIT, _utc(calls[policy.per_day - 1]) + DAY)
 
 
+@dataclass(frozen=True)
+class Hold:
+    """Telroi refused a call to the number at ``since``; the next one may start at ``until``."""
+
+    since: datetime
+    until: datetime
+
+
+def hold_after(policy: Policy, calls: Sequence[datetime], *, now: datetime, wait: timedelta, last: Hold | None) -> Hold:
+    """The hold that follows when Telroi refuses a call at ``now`` and asks for ``wait``.
+
+    ``calls`` are without the refused one; ``last`` is the number's previous hold, which may be over.
+
+    A wait of exactly an hour or a day is the length of Telroi's window and not the time until a slot is free. It is
+    believed until ``calls`` leave room for a call and ``SPARE`` more, at least for a minute. While Telroi repeats it,
+    the hold doubles, up to ``wait``: another system may use the same key, and then ``calls`` are not all there is.
+    """
+    if wait not in FLAT_WAITS:
+        return Hold(now, now + wait)
+    limit = current_limit(policy, calls, held_until=None)
+    length = max(limit.until - now + SPARE if limit else SPARE, SHORTEST_FLAT_HOLD)
+    if last and _is_repeated(last, calls, now=now, wait=wait):
+        length = max(length, 2 * (last.until - last.since))
+    return Hold(now, now + min(length, wait))
+
+
+def _is_repeated(last: Hold, calls: Sequence[datetime], *, now: datetime, wait: timedelta) -> bool:
+    """Not after a call that Telroi accepted, and not where the last hold has been over for the whole ``wait``."""
+    has_rung_since = bool(calls) and _utc(calls[0]) > _utc(last.since)
+    return last.since <= now < last.until + wait and not has_rung_since
+
+
 def longest_wait(policy: Policy, rule: Rule) -> int | None:
     """Whole seconds that the rule can ask for at the most; None for a hold, which is as long as Telroi says."""
     windows = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
@@ -106,6 +147,21 @@ def without_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime,
     if _utc(moment) in kept:
         kept.remove(_utc(moment))
     return tuple(kept)
+
+
+def counts_from(asked_at: datetime, answered_at: datetime) -> datetime:
+    """The moment from which a call counts: its claim, or the answer if that took more than a second.
+
+    What delays an answer may delay Telroi's own row as well, and its window ends with that row. Our window must not end
+    earlier.
+    """
+    return answered_at if answered_at - asked_at > SLOW_ANSWER else asked_at
+
+
+def with_call_moved(calls: Sequence[datetime], moment: datetime, *, to: datetime) -> tuple[datetime, ...]:
+    """The moments once the call at ``moment`` counts from ``to``. A call that counts no more is not added again."""
+    others = without_call(calls, moment)
+    return others if len(others) == len(calls) else with_call(others, to)
 
 
 def used_in(calls: Sequence[datetime], *, now: datetime, window: timedelta) -> int:

@@ -11,14 +11,21 @@ from hypothesis import strategies as st
 from django_telroi.domain.policy import (
     DAY,
     HOUR,
+    SHORTEST_FLAT_HOLD,
+    SLOW_ANSWER,
+    SPARE,
+    Hold,
     Limit,
     Policy,
     Rule,
+    counts_from,
     current_limit,
+    hold_after,
     limit_at,
     seconds_to_wait,
     used_in,
     with_call,
+    with_call_moved,
     without_call,
 )
 from django_telroi.errors import CooldownActive, DailyLimitReached, HourlyLimitReached, NumberHeld
@@ -333,3 +340,100 @@ def test_used_agrees_with_counting_by_hand(ages: list[timedelta], window: timede
     calls = tuple(sorted((NOON - age for age in ages), reverse=True))
 
     assert used_in(calls, now=NOON, window=window) == sum(age < window for age in ages)
+
+
+# What a slow answer does to the windows
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(0, 0), (1, 0), (1.000001, 1.000001), (6, 6), (30, 30), (-5, 0)])
+def test_a_call_counts_from_its_answer_where_that_took_more_than_a_second(seconds: float, counts: float) -> None:
+    answered_at = NOON + timedelta(seconds=seconds)
+
+    assert counts_from(NOON, answered_at) == NOON + timedelta(seconds=counts)
+
+
+def test_a_call_that_is_moved_keeps_its_place_among_the_others() -> None:
+    calls = minutes_ago(1, 5, 9)
+
+    assert with_call_moved(calls, calls[1], to=NOON) == (NOON, calls[0], calls[2])
+
+
+def test_a_call_that_counts_no_more_is_not_moved_back_in() -> None:
+    calls = minutes_ago(1, 5)
+
+    assert with_call_moved(calls, NOON - 3 * MINUTE, to=NOON) == calls
+
+
+@given(
+    policy=POLICIES,
+    calls=st.lists(st.tuples(STEPS, st.integers(0, 30), st.floats(0, 1)), max_size=30),
+)
+def test_our_windows_never_end_more_than_a_second_before_telrois(
+    policy: Policy, calls: list[tuple[timedelta, int, float]]
+) -> None:
+    """Telroi's row is made at any moment between our claim and its answer."""
+    ours, theirs, now = (), (), NOON  # type: tuple[datetime, ...], tuple[datetime, ...], datetime
+    for step, seconds, share in calls:
+        asked_at = now + step
+        now = asked_at + timedelta(seconds=seconds)
+        ours = with_call(ours, counts_from(asked_at, now))
+        theirs = with_call(theirs, asked_at + share * timedelta(seconds=seconds))
+
+    our_end = current_limit(policy, ours, held_until=None)
+    their_end = current_limit(policy, theirs, held_until=None)
+
+    assert (our_end is None) == (their_end is None)
+    assert our_end is None or their_end is None or our_end.until >= their_end.until - SLOW_ANSWER
+
+
+# What Telroi's refusals of a number are worth
+
+
+@pytest.mark.parametrize("seconds", [1, 59, 60, 3599, 3601, 86_399])
+def test_a_wait_that_is_no_whole_window_is_believed(seconds: int) -> None:
+    wait = timedelta(seconds=seconds)
+
+    assert hold_after(STOCK, (), now=NOON, wait=wait, last=None) == Hold(NOON, NOON + wait)
+
+
+@pytest.mark.parametrize("wait", [HOUR, DAY])
+def test_the_length_of_a_window_is_believed_for_a_minute_where_our_ledger_has_room(wait: timedelta) -> None:
+    calls = minutes_ago(5, 20, 30, 50, 60)
+
+    assert hold_after(STOCK, calls, now=NOON, wait=wait, last=None).until == NOON + SHORTEST_FLAT_HOLD
+
+
+def test_the_length_of_a_window_is_believed_until_our_ledger_has_room() -> None:
+    calls = minutes_ago(5, 20, 30, 50, 55)
+
+    assert hold_after(STOCK, calls, now=NOON, wait=HOUR, last=None).until == NOON + 5 * MINUTE + SPARE
+
+
+def test_it_is_never_believed_for_longer_than_telroi_says() -> None:
+    calls = minutes_ago(*range(20))
+
+    assert hold_after(STOCK, calls, now=NOON, wait=HOUR, last=None).until == NOON + HOUR
+
+
+def test_it_doubles_while_telroi_repeats_it_and_ends_at_what_telroi_says() -> None:
+    now, last, lengths = NOON, None, []  # type: datetime, Hold | None, list[int]
+    for _ in range(9):
+        last = hold_after(STOCK, minutes_ago(90), now=now, wait=HOUR, last=last)
+        lengths.append(round((last.until - last.since) / MINUTE))
+        now = last.until
+
+    assert lengths == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_it_starts_again_after_a_call_that_telroi_accepted() -> None:
+    last = Hold(NOON - 10 * MINUTE, NOON - 2 * MINUTE)
+
+    assert hold_after(STOCK, minutes_ago(1), now=NOON, wait=HOUR, last=last).until == NOON + SHORTEST_FLAT_HOLD
+    assert hold_after(STOCK, minutes_ago(11), now=NOON, wait=HOUR, last=last).until == NOON + 16 * MINUTE
+
+
+def test_it_starts_again_once_the_last_hold_has_been_over_for_as_long_as_telroi_asked() -> None:
+    last = Hold(NOON - 90 * MINUTE, NOON - HOUR)
+
+    assert hold_after(STOCK, (), now=NOON, wait=HOUR, last=last).until == NOON + SHORTEST_FLAT_HOLD
+    assert hold_after(STOCK, (), now=NOON, wait=DAY, last=last).until == NOON + HOUR
