@@ -15,10 +15,22 @@ JSON = "application/json"
 HTML = "text/html"
 LOGIN_PAGE = b'<!DOCTYPE html><html><head><meta http-equiv="refresh" content="0; url=/login"></head></html>'
 
+SIGN_IN_PAGE = (
+    '<!DOCTYPE html><html  lang="en"><head><meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1.0">\n'
+    "<title>Sign in — Telroi</title>\n</head><body><h1>Sign in</h1></body></html>"
+)
+# Where an answer that is no error has the site's own values.
+ERROR_HEADERS = (
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("content-security-policy", "script-src 'none'; frame-ancestors 'none';"),
+)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back, before the connection adds its own headers."""
+    """What goes back, before the connection adds its own headers. A header here wins over a common one."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -68,8 +80,7 @@ def login_redirect() -> Answer:
 
 
 def sign_in_page() -> Answer:
-    page = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>"
-    return Answer(200, (("content-type", HTML),), page)
+    return Answer(200, (("content-type", f"{HTML};charset=utf-8"), ("x-powered-by", "Nuxt")), SIGN_IN_PAGE.encode())
 
 
 def scanner_repelled() -> Answer:
@@ -79,11 +90,15 @@ def scanner_repelled() -> Answer:
 def refused(refusal: Refusal, request: Request, quirks: Quirks) -> Answer:
     """The refusal in the form that this request gets."""
     if quirks.html_errors and not request.wants_json:
-        return _hidden(refusal)
-    answer = _wrapped(refusal, request) if quirks.wrapped_errors else _documented(refusal)
+        return _as_error(_hidden(refusal))
+    answer = _as_error(_wrapped(refusal, request) if quirks.wrapped_errors else _documented(refusal))
     if refusal.wait is not None and not quirks.hidden_waits:
         answer = replace(answer, headers=(*answer.headers, ("retry-after", str(refusal.wait))))
     return answer
+
+
+def _as_error(answer: Answer) -> Answer:
+    return replace(answer, headers=(*answer.headers, *ERROR_HEADERS))
 
 
 def _hidden(refusal: Refusal) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,16 +15,16 @@ from django_telroi.simulator.answers import (
     sign_in_page,
     success,
 )
-from django_telroi.simulator.clock import iso
+from django_telroi.simulator.clock import Clock, iso
 from django_telroi.simulator.conduct import Conduct
-from django_telroi.simulator.orders import Order, read_guess, read_order
+from django_telroi.simulator.orders import Order, read_body, read_guess, read_order
 from django_telroi.simulator.otp import Otp, Verdict
 from django_telroi.simulator.quirks import Quirks
 from django_telroi.simulator.request import Request
+from django_telroi.simulator.routes import KNOWLEDGE, PUBLISHED, ROUTES, knowledge_of, published, sandbox_id
 from django_telroi.simulator.world import World
 
 LISTS = ("numbers", "calls", "agents", "vans")
-BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 SANDBOX_CODE = "000000"
 SANDBOX_SECONDS = 300
 
@@ -35,9 +34,10 @@ Endpoint = Callable[[Request, Conduct], Answer]
 class Api:
     """Telroi as its endpoints show it."""
 
-    def __init__(self, world: World, accounts: Accounts) -> None:
+    def __init__(self, world: World, accounts: Accounts, clock: Clock) -> None:
         self._world = world
         self._accounts = accounts
+        self._clock = clock
         self._endpoints: Mapping[tuple[str, str], Endpoint] = {
             ("GET", "/v1"): self._describe,
             ("GET", "/login"): self._sign_in,
@@ -45,6 +45,8 @@ class Api:
             ("POST", "/v1/otp/verify"): self._verify,
             ("POST", "/api/cron/webhooks"): self._run_webhooks,
             **{("GET", f"/v1/{name}"): self._list for name in LISTS},
+            **{("POST", path): self._other for path in ROUTES},
+            **{("GET", path): self._publish for path in PUBLISHED},
         }
 
     def answer(self, request: Request, conduct: Conduct) -> Answer:
@@ -56,6 +58,8 @@ class Api:
 
     def _endpoint(self, request: Request, quirks: Quirks) -> Endpoint:
         found = self._endpoints.get((request.method, request.route))
+        if request.method == "GET" and KNOWLEDGE.fullmatch(request.route):
+            found = self._knowledge
         return found or (_turn_away if quirks.login_redirects else self._correct)
 
     def _correct(self, request: Request, conduct: Conduct) -> Answer:
@@ -88,6 +92,19 @@ class Api:
         key = self._accounts.admit(request.headers, scope=f"{name}:read")
         return success({"object": "list", "data": self._accounts.workspace(key.workspace).lists.get(name, [])})
 
+    def _knowledge(self, request: Request, conduct: Conduct) -> Answer:
+        key = self._accounts.admit(request.headers, scope="agents:read")
+        agent_id = request.route.split("/")[3]
+        return success(knowledge_of(self._accounts.workspace(key.workspace), agent_id))
+
+    def _other(self, request: Request, conduct: Conduct) -> Answer:
+        route = ROUTES[request.route]
+        key = self._accounts.admit(request.headers, scope=route.scope)
+        return success(route.answer(read_body(request), is_test=key.is_test, now=self._clock.now()))
+
+    def _publish(self, request: Request, conduct: Conduct) -> Answer:
+        return published(request.route)
+
     def _send(self, request: Request, conduct: Conduct) -> Answer:
         key = self._accounts.admit(request.headers, scope="otp:write")
         order = read_order(request, conduct.quirks)
@@ -108,13 +125,12 @@ def _turn_away(request: Request, conduct: Conduct) -> Answer:
 
 
 def _simulated_otp(order: Order) -> Mapping[str, Any]:
-    """Nothing is stored and nobody is rung; the tail is a random number in base 36, so it may be shorter."""
-    tail = "".join(secrets.choice(BASE_36) for _ in range(10)).rstrip("0")
+    """Nothing is stored and nobody is rung."""
     return {
         "object": "otp",
         "simulated": True,
         "livemode": False,
-        "id": f"otp_test_{tail}",
+        "id": sandbox_id("otp", length=10),
         "to": order.to,
         "status": "delivered",
         "expires_in": SANDBOX_SECONDS,

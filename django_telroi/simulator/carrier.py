@@ -58,6 +58,11 @@ def vendor_not_configured() -> Carrier:
     return _failing("Twilio OTP vendor not configured")
 
 
+def custom_vendor_500() -> Carrier:
+    """502: an outside vendor of the workspace's own answered 500."""
+    return _failing("Custom vendor error 500")
+
+
 def _failing(message: str, *, after: float = 0, rings: bool = False) -> Carrier:
     return Carrier(rings=rings, failure=partial(Refusal, 502, "otp_failed", message), after=after)
 
@@ -72,5 +77,6 @@ CARRIERS: Mapping[str, Callable[..., Carrier]] = {
         carrier_silent,
         vendor_unreachable,
         vendor_not_configured,
+        custom_vendor_500,
     )
 }

@@ -57,6 +57,8 @@ class Exchange:
         held_at = self._gate.event
         self._ledger.note(request.method, request.target, to)
         conduct = self._rules.conduct_for(request.operation, to)
+        if conduct.fault and conduct.fault.begin:
+            conduct.fault.begin(line, held_at)
         out = self._outgoing(self._answer(request, conduct), request)
         if conduct.latency.seconds:
             line.linger(conduct.latency.seconds)

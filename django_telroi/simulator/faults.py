@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ from django_telroi.simulator.answers import Answer, Refusal
 from django_telroi.simulator.delivery import DELIVERIES, Delivery, as_it_is
 from django_telroi.simulator.garbage import BODIES, FIELDS, REWRITES, Rewrite, fields, login
 from django_telroi.simulator.refusals import REFUSALS
+from django_telroi.simulator.wire import Line
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,15 @@ class Fault:
     """One thing that goes wrong.
 
     ``acts`` says whether the request is carried out all the same: a phone may ring although the answer is lost. Of the
-    rest one is set: ``leaves_unread`` (a reset before a byte is read), ``holds`` (silence until released), ``refuse``
-    (instead of carrying it out), ``rewrite`` (another answer) or ``deliver`` (the answer in another way).
+    rest one is set: ``leaves_unread`` (a reset before a byte is read), ``begin`` (a wait before the request is carried
+    out), ``holds`` (silence until released), ``refuse`` (instead of carrying it out), ``rewrite`` (another answer) or
+    ``deliver`` (the answer in another way).
     """
 
     about: str
     acts: bool = True
     leaves_unread: bool = False
+    begin: Callable[..., None] | None = None
     holds: bool = False
     refuse: Callable[..., Refusal] | None = None
     rewrite: Callable[..., Answer] | None = None
@@ -36,11 +40,18 @@ class Fault:
         chosen = replace(self, acts=self.acts if acts is None else acts)
         if not options:
             return chosen
+        if self.begin:
+            return replace(chosen, begin=with_options(self.begin, options))
         if self.refuse:
             return replace(chosen, refuse=with_options(self.refuse, options))
         if self.rewrite:
             return replace(chosen, rewrite=with_options(self.rewrite, options))
         return replace(chosen, deliver=with_options(self.deliver or as_it_is, options))
+
+
+def begins_late(line: Line, released: threading.Event, *, seconds: float | None = 6) -> None:
+    """Carried out only after so many seconds, or once released; None waits for that alone. Then the right answer."""
+    line.linger(seconds, until=released)
 
 
 def with_options(way: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
@@ -67,6 +78,7 @@ def _rewritten(way: Rewrite) -> Fault:
 
 FAULTS: Mapping[str, Fault] = {
     "reset_unread": Fault("A reset before a byte of the request is read.", acts=False, leaves_unread=True),
+    "begins_late": Fault(_about(begins_late), begin=begins_late),
     "hold": Fault("Silence until released, then the right answer.", holds=True),
     **{name: _delivered(way) for name, way in DELIVERIES.items()},
     **{name: _rewritten(way) for name, way in REWRITES.items()},

@@ -16,7 +16,15 @@ from django_telroi.simulator.answers import Refusal
 from django_telroi.simulator.quirks import Quirks
 from django_telroi.simulator.request import Request
 
-PROTOTYPE_KEY = re.compile(r'"__proto__"\s*:')
+
+def _key(name: str) -> str:
+    """A pattern for a JSON object's key, each letter of which may be written as an escape."""
+    letters = (rf"(?:{letter}|\\u(?i:{ord(letter):04x}))" for letter in name)
+    return rf'"{"".join(letters)}"\s*:'
+
+
+# Telroi's parser looks for these in the text, wherever they stand and whatever their value is.
+PROTOTYPE_KEY = re.compile(f"{_key('__proto__')}|{_key('constructor')}")
 OWN_CODE = re.compile(r"[0-9]{4,10}")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -45,9 +53,9 @@ def read_order(request: Request, quirks: Quirks) -> Order:
     fields = _fields(request)
     fits = (
         _is_number(fields.get("to"), quirks)
-        and _absent_or(fields, "code_length", _is_length)
-        and _absent_or(fields, "language", _is_text)
-        and _absent_or(fields, "code", _is_own_code)
+        and is_absent_or(fields, "code_length", _is_length)
+        and is_absent_or(fields, "language", is_text)
+        and is_absent_or(fields, "code", _is_own_code)
     )
     if not fits:
         raise _invalid("to (E.164 destination) is required", quirks)
@@ -59,8 +67,8 @@ def read_guess(request: Request, quirks: Quirks) -> Guess:
     fields = _fields(request)
     fits = (
         _is_code(fields.get("code"))
-        and _absent_or(fields, "id", _is_uuid if quirks.unverifiable_test_ids else _is_uuid_or_test_id)
-        and _absent_or(fields, "to", _is_text)
+        and is_absent_or(fields, "id", _is_uuid if quirks.unverifiable_test_ids else _is_uuid_or_test_id)
+        and is_absent_or(fields, "to", is_text)
         and ("id" in fields or fields.get("to"))
     )
     if not fits:
@@ -78,12 +86,12 @@ def text_field(request: Request, name: str) -> str | None:
 
 
 def _fields(request: Request) -> Mapping[str, Any]:
-    body = _body(request)
+    body = read_body(request)
     return body if isinstance(body, dict) else {}
 
 
-def _body(request: Request) -> object:
-    """``text/…`` stays a text, a form becomes strings, everything else is taken for JSON."""
+def read_body(request: Request) -> object:
+    """``text/…`` stays a text, a form becomes strings, everything else is taken for JSON. Raises Refusal."""
     kind = request.headers.get("content-type", "").lower()
     text = request.body.decode("utf-8", "replace")
     if not text or kind.startswith("text/"):
@@ -112,18 +120,18 @@ def _invalid(message: str, quirks: Quirks) -> Refusal:
     return Refusal(400 if quirks.validation_is_400 else 422, "invalid", message)
 
 
-def _absent_or(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> bool:
+def is_absent_or(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> bool:
     return name not in fields or fits(fields[name])
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
 def _is_number(value: Any, quirks: Quirks) -> bool:
     if not isinstance(value, str):
         return False
-    return len(value) >= 3 if quirks.loose_numbers else E164.fullmatch(value) is not None
+    return utf16_length(value) >= 3 if quirks.loose_numbers else E164.fullmatch(value) is not None
 
 
 def _is_length(value: Any) -> bool:
@@ -136,7 +144,12 @@ def _is_own_code(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    return isinstance(value, str) and 4 <= len(value) <= 10
+    return isinstance(value, str) and 4 <= utf16_length(value) <= 10
+
+
+def utf16_length(text: str) -> int:
+    """As JavaScript counts: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _is_uuid(value: Any) -> bool:

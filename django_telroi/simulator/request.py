@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 Operation = Literal["send", "verify", "other"]
 
 OPERATIONS: Mapping[str, Operation] = {"/v1/otp": "send", "/v1/otp/verify": "verify"}
-SCANNER = re.compile(r"\.(?:php|aspx?|jsp|cgi|env|git|sql)\b|/wp-|/\.", re.IGNORECASE)
+SCANNER = re.compile(r"\.(?:php|aspx?|jsp|cgi|env|git|sql)\b|/wp-|/\.(?!\.?/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Request:
 
     @property
     def route(self) -> str:
-        """The path without one trailing slash, which Telroi does not mind."""
-        return self.path.removesuffix("/")
+        """The path as Telroi looks it up: percent signs decoded, and without one trailing slash. Dots stay."""
+        return unquote(self.path).removesuffix("/")
 
     @property
     def operation(self) -> Operation:

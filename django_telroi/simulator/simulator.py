@@ -75,7 +75,7 @@ class Simulator(Switches):
         super().__init__(
             self._stopping.wait, api_key=api_key, test_key=test_key, webhook_secret=webhook_secret, ledger=ledger
         )
-        api = Api(self._world, self._accounts)
+        api = Api(self._world, self._accounts, self._clock)
         self._exchange = Exchange(api, self._world, self._rules, self._ledger, self._clock, self._gate)
         self._control = Control(
             {

@@ -101,7 +101,7 @@ class Switches:
         self._rules.forget(Fault, Carrier)
 
     def release(self) -> None:
-        """Let go of the requests that the fault ``hold`` holds now."""
+        """Let go of the requests that the faults ``hold`` and ``begins_late`` hold now."""
         self._gate.open()
 
     def carrier(self, outcome: str, to: str | None = None, *, times: int | None = None, **options: Any) -> None:

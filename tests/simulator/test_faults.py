@@ -119,6 +119,7 @@ SEEN: Mapping[str, tuple[Mapping[str, Any], Seen]] = {
     "answer": ({"status": 418, "body": "short", "headers": {"x-a": "b"}}, lambda heard: b"418" in heard.head),
     "fields": ({"change": {"id": [1]}, "drop": ["to"]}, field_is("id", [1])),
     "login_page": ({}, lambda heard: heard.status == 200 and b"Sign in" in heard.body),
+    "begins_late": ({"seconds": 0.1}, Heard.is_whole),
     "login": ({}, lambda heard: heard.status == 302 and b"location: /login" in heard.head),
     "redirect": ({"location": "http://127.0.0.1:9/"}, lambda heard: b"307 Temporary Redirect" in heard.head),
     "proxy_page": ({"status": 520}, lambda heard: heard.status == 520 and b"<html>" in heard.body),
@@ -279,6 +280,24 @@ def test_a_held_request_is_answered_once_released(simulator, telroi) -> None:
 
     asking.join(10)
     assert replies == [200]
+
+
+def test_a_request_that_begins_late_is_carried_out_only_then(simulator, telroi) -> None:
+    simulator.freeze()
+    simulator.fail_next("begins_late", seconds=None)
+    replies: list[int] = []
+    asking = threading.Thread(target=lambda: replies.append(telroi.send().status))
+    asking.start()
+    simulator.wait_for_requests(1)
+    assert (simulator.otps, replies) == ([], [])
+
+    simulator.advance(6)
+    simulator.release()
+
+    asking.join(10)
+    assert replies == [200]
+    simulator.advance(55)
+    assert telroi.send().error["message"].endswith("Retry after 5s."), "Telroi counts from its own row"
 
 
 def test_latency_delays_the_answer_but_not_the_call(simulator, telroi) -> None:

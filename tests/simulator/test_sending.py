@@ -111,6 +111,7 @@ def test_workspaces_do_not_limit_each_other(simulator, telroi) -> None:
         ("carrier_refuses", 502),
         ("vendor_unreachable", 500),
         ("vendor_not_configured", 502),
+        ("custom_vendor_500", 502),
     ],
 )
 def test_a_call_that_fails_rings_nobody_costs_nothing_and_uses_up_the_cooldown(
@@ -220,7 +221,7 @@ def test_a_client_that_follows_the_redirect_lands_on_a_page_that_says_200(telroi
 
     landed = telroi.ask("GET", refused.headers["location"])
 
-    assert (refused.status, landed.status, landed.headers["content-type"]) == (302, 200, "text/html")
+    assert (refused.status, landed.status, landed.headers["content-type"]) == (302, 200, "text/html;charset=utf-8")
 
 
 def test_nobody_has_a_code_before_there_was_a_send(simulator) -> None:
