@@ -27,7 +27,9 @@ OUTCOME_NAMES = {
     Outcome.FAILED: gettext_lazy("failed"),
     Outcome.UNKNOWN: gettext_lazy("outcome unknown"),
     Outcome.OPEN: gettext_lazy("still open"),
+    Outcome.TEST_KEY: gettext_lazy("with a test key"),
 }
+RARE_OUTCOMES = frozenset({Outcome.OPEN, Outcome.TEST_KEY})
 REFUSAL_NAMES = {
     "invalid_number": gettext_lazy("no phone number"),
     "not_callable": gettext_lazy("never callable, or blocked"),
@@ -166,8 +168,8 @@ class Page:
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
-        """Those that every legend has, and the open ones while there are any."""
-        return [each for each in Outcome if each != Outcome.OPEN or self.figures.counts[each]]
+        """Those that every legend has, and of the others those that there are."""
+        return [each for each in Outcome if each not in RARE_OUTCOMES or self.figures.counts[each]]
 
     def legend(self) -> Iterator[tuple[SafeString, str, str]]:
         for outcome in self.outcomes:

@@ -104,7 +104,8 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method == "GET" and SEARCH_VAR in request.GET:
             kept = request.GET.copy()
             del kept[SEARCH_VAR]
-            return HttpResponseRedirect(f"?{kept.urlencode()}")
+            query = f"?{kept.urlencode()}" if kept else ""
+            return HttpResponseRedirect(self._address("changelist") + query)
         return super().changelist_view(request, extra_context)
 
     def _address(self, page: str, *args: object) -> str:

@@ -33,7 +33,7 @@ def unfit_key() -> Iterator[CheckMessage]:
         )
     elif key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key():
         yield Error(
-            "A test key approves everyone: 000000 verifies any number.",
+            "This is a test key. With it no phone rings, and the code 000000 verifies any number.",
             hint="Use a live key, or set ALLOW_TEST_KEY where nothing depends on a verified number.",
             id="telroi.E005",
         )

@@ -70,7 +70,7 @@ def backend_path() -> str:
 
 
 def allow_test_key() -> bool:
-    """A test key approves everyone, so it is for development: the default is ``DEBUG``."""
+    """With a test key the code 000000 verifies any number, so it is for development: the default is ``DEBUG``."""
     return bool(settings.DEBUG) if values.read("ALLOW_TEST_KEY") is None else values.flag("ALLOW_TEST_KEY")
 
 

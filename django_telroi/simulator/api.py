@@ -144,7 +144,7 @@ def _otp(otp: Otp) -> Mapping[str, Any]:
 
 
 def _simulated_verification(code: str) -> Mapping[str, Any]:
-    """A test key approves everyone."""
+    """With a test key 000000 is right for any number, and every other code is wrong."""
     verdict = Verdict("verified" if code == SANDBOX_CODE else "mismatch")
     return {"object": "otp_verification", "simulated": True, "livemode": False, **_outcome(verdict)}
 

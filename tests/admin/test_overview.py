@@ -82,6 +82,17 @@ def exported(client: Client, query: str = "") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def test_attempts_with_a_test_key_stand_apart_in_the_chart_and_are_not_verified(staff: Client) -> None:
+    call(livemode=False)
+    call(livemode=True)
+
+    page = page_of(staff)
+
+    assert tiles(page)["Verified of placed"] == "100.0 %"
+    assert "With a test key" in page.get_text()
+    assert [row["value"] for row in exported(staff) if row["measure"] == "verified"][:1] == ["1"]
+
+
 class TestWhoMaySeeIt:
     def somebody(self, client: Client, *rights: str, is_staff: bool = True) -> Client:
         user = User.objects.create_user("somebody", is_staff=is_staff)

@@ -50,6 +50,13 @@ class TestTelroi:
 
         assert ("note", "It is a test key: no phone rings, and 000000 verifies any number.") in told(look_at_telroi())
 
+    def test_says_that_a_live_key_may_ring_nobody(self, telroi: Simulator, configure: Configure) -> None:
+        configure(API_KEY=telroi.sandbox_key)
+
+        says = [says for _, says in told(look_at_telroi())]
+
+        assert any("live key" in line and "sandbox mode, which only Telroi's dashboard shows" in line for line in says)
+
     def test_knows_a_key_that_may_not_read_the_list_as_good(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_otponly", scopes=["otp:write"])
         configure(API_KEY="tlr_live_otponly")

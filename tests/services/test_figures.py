@@ -78,13 +78,19 @@ def history(seed: int, *, days: float, count: int = 150) -> list[VerificationAtt
         status = rng.choice(list(Status))
         lost = {"placed_at": None} if status != Status.VERIFIED and rng.random() < 0.2 else {}
         took = {"verified_at": at + timedelta(seconds=rng.uniform(5, 90))} if status == Status.VERIFIED else {}
-        named = {"region": rng.choice(("NG", "US", "")), "purpose": rng.choice(("", "pay", "sign-up"))}
+        named = {
+            "livemode": rng.choice((True, True, None, False)),
+            "region": rng.choice(("NG", "US", "")),
+            "purpose": rng.choice(("", "pay", "sign-up")),
+        }
         rows.append(row(at, status, **named, **lost, **took))
     VerificationAttempt.objects.bulk_create(rows)
     return rows
 
 
 def outcome_by_hand(attempt: VerificationAttempt) -> Outcome:
+    if attempt.livemode is False:
+        return Outcome.TEST_KEY
     shown = show_as_it_stands(attempt, now=NOW)
     if shown.status in (Status.VERIFIED, Status.FAILED):
         return Outcome(shown.status)
@@ -99,8 +105,9 @@ def groups_by_hand(rows: list[VerificationAttempt], field: str) -> dict[str, tup
     for each in rows:
         counter = counted.setdefault(getattr(each, field), Counter())
         counter["calls"] += 1
-        counter["placed"] += bool(each.placed_at or each.verified_at)
-        counter["verified"] += each.status == Status.VERIFIED
+        is_test = each.livemode is False
+        counter["placed"] += bool(each.placed_at or each.verified_at) and not is_test
+        counter["verified"] += each.status == Status.VERIFIED and not is_test
     return {name: (counter["calls"], counter["placed"], counter["verified"]) for name, counter in counted.items()}
 
 
@@ -120,7 +127,9 @@ class TestFiguresAgreeWithACountByHand:
 
         starts = [bar.start for bar in counted.bars]
         by_hand = Counter((bisect_right(starts, each.created_at) - 1, outcome_by_hand(each)) for each in rows)
-        seconds = [(e.verified_at - e.created_at).total_seconds() for e in rows if e.verified_at]
+        seconds = [
+            (e.verified_at - e.created_at).total_seconds() for e in rows if e.verified_at and e.livemode is not False
+        ]
         assert {
             (place, outcome): count for place, bar in enumerate(counted.bars) for outcome, count in bar.counts.items()
         } == dict(by_hand)
@@ -141,6 +150,16 @@ class TestFiguresAgreeWithACountByHand:
         row(NOW - timedelta(minutes=1), placed_at=None).save()
 
         assert figures(Period.DAY, now=NOW).total.share == 1
+
+    def test_a_test_keys_attempt_is_a_request_and_neither_placed_nor_verified(self) -> None:
+        row(NOW - timedelta(minutes=1), livemode=False).save()
+        row(NOW - timedelta(minutes=2), Status.EXPIRED, livemode=True).save()
+
+        counted = figures(Period.DAY, now=NOW)
+
+        assert (counted.total.calls, counted.total.placed, counted.total.verified) == (2, 1, 0)
+        assert (counted.counts[Outcome.TEST_KEY], counted.counts[Outcome.VERIFIED]) == (1, 0)
+        assert (counted.total.share, counted.median_seconds, counted.purposes[0].verified) == (0, None, 0)
 
     def test_an_empty_site_has_bars_and_no_shares(self) -> None:
         counted = figures(Period.DAY, now=NOW)

@@ -15,6 +15,10 @@ SUBJECT = "telroi"
 TEST_KEY_PREFIX = "tlr_test_"
 # Codes live for minutes and waits are counted in seconds; an answer's Date is exact to a second.
 FARTHEST_CLOCK_SECONDS = 5
+LIVE_KEY = (
+    "It is a live key: phones ring, and calls are billed. "
+    "Not if the workspace is in sandbox mode, which only Telroi's dashboard shows."
+)
 NO_SUCH_ROUTE = (302, 404, 405)
 
 
@@ -70,7 +74,7 @@ def _key(probe: Probe) -> Finding:
 def _mode() -> Finding:
     if conf.api_key().startswith(TEST_KEY_PREFIX):
         return note(SUBJECT, "It is a test key: no phone rings, and 000000 verifies any number.", live=False)
-    return good(SUBJECT, "It is a live key: phones ring, and calls are billed.", live=True)
+    return good(SUBJECT, LIVE_KEY, live=True)
 
 
 def _scope(client: TelroiClient) -> Finding:
