@@ -25,8 +25,9 @@ class Switches:
     """The state of one simulator and the ways to turn it.
 
     ``api_key`` is a live key whose calls ring. With ``test_key`` 000000 is right for any number. ``sandbox_key`` is a
-    live key of a workspace in sandbox mode, which never dials. Most switches take ``to`` (only requests about that number), ``on``
-    (``"send"``, ``"verify"`` or ``"any"``) and ``times`` (only so many requests; None is all from now on).
+    live key of a workspace in sandbox mode, which never dials. Most switches take ``to`` (only requests about that
+    number), ``on`` (``"send"``, ``"verify"`` or ``"any"``) and ``times`` (only so many requests; None is all from now
+    on).
     """
 
     def __init__(
