@@ -10,6 +10,7 @@ from itertools import accumulate, islice
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from django_telroi.domain.typed import clean_typed
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed
 from django_telroi.quiet import Quiet
 
@@ -57,9 +58,12 @@ _LINE_TYPES = {
 }
 
 _LONGEST_INPUT = 64
-# Stricter than the library, which also reads letters as a vanity number, an extension, a tel: URI and the digits of
-# any script. A whole match of these few characters leaves it only plain spellings to understand.
+# Stricter than the library, which also reads letters as a vanity number, an extension, the parameters of a tel: URI and
+# digits of mixed scripts. A whole match of these few characters leaves it only plain spellings to understand.
 _SPELLING = re.compile(r"[ (]*\+?[0-9 ()./-]+")
+_TEL_SCHEME = re.compile(
+    "^ *tel: *", re.IGNORECASE | re.ASCII
+)  # RFC 3966; what follows has no parameters, or is refused
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _ABROAD = re.compile(r"^[ (]*00")  # how most of the world dials +; no country code begins with 0
 _HIDDEN_DIGITS = 3
@@ -100,7 +104,7 @@ class CallingRules:
         if self.allowed_regions is not None:
             object.__setattr__(self, "allowed_regions", _upper(self.allowed_regions))
         object.__setattr__(self, "blocked_regions", _upper(self.blocked_regions))
-        prefixes = (re.sub("[^0-9]", "", prefix) for prefix in self.blocked_prefixes)
+        prefixes = (re.sub("[^0-9]", "", clean_typed(prefix)) for prefix in self.blocked_prefixes)
         object.__setattr__(self, "blocked_prefixes", tuple("+" + prefix for prefix in prefixes if prefix))
 
 
@@ -111,26 +115,34 @@ def _upper(regions: frozenset[str]) -> frozenset[str]:
 def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
     """The number that is meant, however it is spelled; ``default_region`` is for numbers typed without ``+``.
 
-    Without a default region a leading ``00`` is a ``+``; with one it is whatever that region dials to go abroad.
-    Raises InvalidNumber for all that is no valid number of some country or network: unassigned ranges and emergency
-    and other short numbers too.
+    Invisible characters, spaces, dashes, full-width signs, the digits of any one script and a leading ``tel:`` are
+    understood (``clean_typed``). Without a default region a leading ``00`` is a ``+``; with one it is whatever that
+    region dials to go abroad.
+
+    Raises InvalidNumber for all that is no valid number of some country or network: unassigned ranges, emergency and
+    other short numbers, and what is longer than the 15 digits of E.164, as some German numbers are.
     """
     parsed = _parsed(text, default_region)
     kind = phonenumbers.number_type(parsed)  # known exactly if the number is valid: one look-up answers both
     if kind not in _LINE_TYPES:
         raise InvalidNumber
     region = phonenumbers.region_code_for_number(parsed)
-    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
-    return Phone(Quiet(number), "" if region in (None, "001") else region, _LINE_TYPES[kind])
+    number = Quiet(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+    if not _E164.fullmatch(number):  # no network has to carry it, and the column has no place for it
+        raise InvalidNumber
+    return Phone(number, "" if region in (None, "001") else region, _LINE_TYPES[kind])
 
 
 def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:
-    if len(text) > _LONGEST_INPUT or not _SPELLING.fullmatch(text):
+    if len(text) > _LONGEST_INPUT:
+        raise InvalidNumber
+    spelling = Quiet(_TEL_SCHEME.sub("", clean_typed(text)))
+    if not _SPELLING.fullmatch(spelling):
         raise InvalidNumber
     try:
         if default_region:
-            return phonenumbers.parse(text, default_region.upper())
-        return phonenumbers.parse(_ABROAD.sub("+", text))
+            return phonenumbers.parse(spelling, default_region.strip().upper())
+        return phonenumbers.parse(_ABROAD.sub("+", spelling))
     except phonenumbers.NumberParseException:
         raise InvalidNumber from None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_telroi.domain.codes import clean_code
+from django_telroi.domain.codes import CodeLength, LengthFit, clean_code, judge_length
 
 ANY_TEXT = st.text(st.characters()) | st.text("0123456789 -\n\t٣５.+abc", max_size=80)
 
@@ -15,6 +15,28 @@ ANY_TEXT = st.text(st.characters()) | st.text("0123456789 -\n\t٣５.+abc", max_
     "typed", ["483921", "483 921", "483-921", " 483921 ", "4 8 3 9 2 1", "4-8-3-9-2-1", "48 - 39 - 21", "--483921--"]
 )
 def test_spaces_and_dashes_are_taken_out(typed: str) -> None:
+    assert clean_code(typed) == "483921"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "483\u00a0921",
+        "483\u2011921",
+        "483\u2013921",
+        "483\u2212921",
+        "\u202a483921\u202c",
+        "\u202d483921\u202c",
+        "\u200f483921",
+        "483\u200b921",
+        "\ufeff483921",
+        "\u0664\u0668\u0663\u0669\u0662\u0661",
+        "\uff14\uff18\uff13\u3000\uff19\uff12\uff11",
+        "\u096a\u096e\u0969\u096f\u0968\u0967",
+    ],
+    ids=ascii,
+)
+def test_what_only_looks_otherwise_is_cleaned(typed: str) -> None:
     assert clean_code(typed) == "483921"
 
 
@@ -41,22 +63,16 @@ def test_a_code_has_four_to_ten_digits_and_keeps_its_leading_zeros(code: str) ->
         "0x4839",
         "483921\n",
         "\n483921",
-        "483\n921",
         "483921\r\n",
+        "483\n921",
         "483\t921",
         "483921\x00",
         "483\x0b921",
         "483\x1c921",
-        "483\u00a0921",
-        "483\u2011921",
-        "483\u2013921",
-        "\u202a483921\u202c",
-        "\u200f483921",
-        "483\u200b921",
-        "\ufeff483921",
-        "٤٨٣٩٢١",
-        "４８３９２１",
-        "४८३९२१",
+        "\u202e483921\u202c",
+        "\u0664\u0668\u0663921",
+        "\u0664\u0668\u0663\u06f9\u06f2\u06f1",
+        "\uff14\uff18\uff13921",
         "48392\u00b2",
         "48392\u2460",
         "\ud800483921",
@@ -80,7 +96,6 @@ def test_whatever_is_typed_comes_out_as_ascii_digits_or_not_at_all(typed: str) -
     code = clean_code(typed)
 
     assert code is None or re.fullmatch("[0-9]{4,10}", code, re.ASCII)
-    assert code is None or code == "".join(character for character in typed if character not in " -")
 
 
 @given(
@@ -93,3 +108,24 @@ def test_a_code_survives_any_grouping(code: str, marks: list[tuple[int, str]]) -
         typed = typed[:place] + mark + typed[place:]
 
     assert clean_code(typed) == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "length", "fit"),
+    [
+        ("123456", CodeLength(longest=6, expected=6, is_certain=True), LengthFit.FITS),
+        ("1234567", CodeLength(longest=6, expected=6, is_certain=True), LengthFit.TOO_LONG),
+        ("12345", CodeLength(longest=6, expected=6, is_certain=True), LengthFit.TOO_SHORT),
+        ("1234", CodeLength(longest=4, expected=4, is_certain=True), LengthFit.FITS),
+        ("123456", CodeLength(longest=6, expected=6, is_certain=False), LengthFit.FITS),
+        ("1234567", CodeLength(longest=6, expected=6, is_certain=False), LengthFit.TOO_LONG),
+        ("12345", CodeLength(longest=6, expected=6, is_certain=False), LengthFit.PERHAPS_TOO_SHORT),
+        ("1234", CodeLength(longest=6, expected=6, is_certain=False), LengthFit.PERHAPS_TOO_SHORT),
+        ("123456789", CodeLength(longest=8, expected=6, is_certain=False), LengthFit.TOO_LONG),
+        ("12345678", CodeLength(longest=8, expected=6, is_certain=False), LengthFit.FITS),
+        ("123456", CodeLength(longest=8, expected=6, is_certain=False), LengthFit.FITS),
+        ("12345", CodeLength(longest=8, expected=6, is_certain=False), LengthFit.PERHAPS_TOO_SHORT),
+    ],
+)
+def test_a_code_fits_as_far_as_its_length_is_known(typed: str, length: CodeLength, fit: LengthFit) -> None:
+    assert judge_length(typed, length) == fit

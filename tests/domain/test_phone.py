@@ -141,7 +141,6 @@ def test_a_canonical_number_stays_as_it_is_whatever_the_default_region(number: s
         "1-800-CALL-NOW",
         "+44 2O7183 875O",
         "phone: +442071838750",
-        "tel:+442071838750",
         "+442071838750x12",
         "+442071838750 ext. 12",
         "+442071838750;ext=12",
@@ -159,25 +158,12 @@ def test_a_canonical_number_stays_as_it_is_whatever_the_default_region(number: s
         "+4420\x0b71838750",
         "+4420\x1f71838750",
         "+4420\x7f71838750",
-        "+44\u00a02071838750",
-        "+44\u20112071838750",
-        "+44\u20132071838750",
-        "+44\u200b2071838750",
-        "\u202a+442071838750\u202c",
-        "\u200e+442071838750",
-        "\u2066+442071838750\u2069",
-        "\ufeff+442071838750",
-        "+442071838750\u3000",
-        "\uff0b442071838750",
-        "+٤٤٢٠٧١٨٣٨٧٥٠",
-        "+４４２０７１８３８７５０",
-        "+४४२०७१८३८७५०",
         "+44207183875\u00b2",
         "+44207183875\ud800",
     ],
     ids=ascii,
 )
-def test_anything_but_plain_digits_and_their_punctuation_is_refused(typed: str) -> None:
+def test_anything_but_digits_and_their_punctuation_is_refused(typed: str) -> None:
     for default_region in (None, "GB"):
         with pytest.raises(InvalidNumber):
             parse_phone(typed, default_region=default_region)

@@ -62,9 +62,30 @@ MUTANTS = (
     Mutant(
         "take an extension for a part of the number",
         "django_telroi/domain/phone.py",
-        "not _SPELLING.fullmatch(text)",
-        "not _SPELLING.match(text)",
-        ("tests/domain/test_phone.py::test_anything_but_plain_digits_and_their_punctuation_is_refused",),
+        "not _SPELLING.fullmatch(spelling)",
+        "not _SPELLING.match(spelling)",
+        ("tests/domain/test_phone.py::test_anything_but_digits_and_their_punctuation_is_refused",),
+    ),
+    Mutant(
+        "read the digits of several scripts as one number",
+        "django_telroi/domain/typed.py",
+        "if len(zeros) != 1:",
+        "if not zeros:",
+        ("tests/domain/test_typed.py::test_and_never_beside_those_of_another",),
+    ),
+    Mutant(
+        "take a number that is shown in reverse",
+        "django_telroi/domain/typed.py",
+        "\\u202a-\\u202d",
+        "\\u202a-\\u202e",
+        ("tests/domain/test_typed.py::test_what_shows_digits_in_reverse_is_refused_wherever_it_is",),
+    ),
+    Mutant(
+        "ring a number that is longer than its column",
+        "django_telroi/domain/phone.py",
+        "if not _E164.fullmatch(number):",
+        "if False:",
+        ("tests/domain/test_typed.py::test_a_number_longer_than_e164_allows_is_refused",),
     ),
     Mutant(
         "show the full number",
