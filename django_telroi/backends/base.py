@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.domain.codes import CodeLength
 
 
 class Backend(ABC):
@@ -20,6 +21,11 @@ class Backend(ABC):
 
     rings: ClassVar[bool]
     key_digest: str = ""
+
+    @classmethod
+    def spoken_length(cls, asked: int) -> CodeLength:
+        """How many digits a call reads out that was asked for ``asked`` of them, as far as this backend knows."""
+        return CodeLength(longest=asked, expected=asked, is_certain=False)
 
     def admit_call(self) -> None:  # noqa: B027 - most backends have nothing to bound
         """Take the place of the next ``place_call`` in whatever bounds this backend's requests, where anything does.

@@ -11,6 +11,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django_telroi import conf
 from django_telroi.backends.base import Backend
 from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.domain.codes import CodeLength
 from django_telroi.domain.phone import mask
 
 
@@ -22,6 +23,10 @@ class ConsoleBackend(Backend):
     """
 
     rings: ClassVar[bool] = False
+
+    @classmethod
+    def spoken_length(cls, asked: int) -> CodeLength:
+        return CodeLength(longest=asked, expected=asked, is_certain=True)
 
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         call_id = str(uuid4())

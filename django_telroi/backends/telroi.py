@@ -14,9 +14,13 @@ from django_telroi import conf
 from django_telroi.backends.base import Backend
 from django_telroi.backends.budget import take_for_call, take_for_check
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
+from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
 TEST_KEY_PREFIX = "tlr_test_"
+# Telroi reads out no more digits than the operator of the workspace allows, six unless that was changed. Its reply does
+# not say how many these are.
+OPERATORS_CODE_LENGTH = 6
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 logger = logging.getLogger("django_telroi")
@@ -46,6 +50,10 @@ class TelroiBackend(Backend):
             raise Misconfigured from None
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
         self._call_is_admitted = self._check_is_admitted = False
+
+    @classmethod
+    def spoken_length(cls, asked: int) -> CodeLength:
+        return CodeLength(longest=asked, expected=min(asked, OPERATORS_CODE_LENGTH), is_certain=False)
 
     def admit_call(self) -> None:
         if not self._call_is_admitted:

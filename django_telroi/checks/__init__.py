@@ -18,6 +18,7 @@ from django_telroi.checks.key import unfit_key
 from django_telroi.checks.project import missing_parts
 from django_telroi.checks.queue import unfit_queue
 from django_telroi.checks.readable import unknown_keys, unreadable
+from django_telroi.checks.regions import unknown_regions
 
 Look = Callable[[], Iterable[CheckMessage]]
 
@@ -25,7 +26,7 @@ Look = Callable[[], Iterable[CheckMessage]]
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Read every setting once, and say what is dangerous about it."""
-    return [*unreadable(), *unknown_keys(), *_found(unfit_key, unsafe_calls, unfit_queue)]
+    return [*unreadable(), *unknown_keys(), *_found(unfit_key, unsafe_calls, unknown_regions, unfit_queue)]
 
 
 @register(Tags.urls)

@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
+from django_telroi.backends import spoken_length
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
 
@@ -120,6 +121,13 @@ def _codes() -> Iterator[CheckMessage]:
             f"A code of {conf.code_length()} digits can be guessed.",
             hint=f'Set TELROI["CODE_LENGTH"] to {LEAST_CODE_LENGTH} or more.',
             id="telroi.E006",
+        )
+    if (spoken := spoken_length().expected) < conf.code_length():
+        yield checks.Warning(
+            f'TELROI["CODE_LENGTH"] is {conf.code_length()}, and Telroi reads out {spoken} digits at most.',
+            hint=f'Set TELROI["CODE_LENGTH"] to {spoken}. Telroi shortens the code without saying so. '
+            "Silence this if Telroi raised the limit of your workspace.",
+            id="telroi.W017",
         )
     if conf.code_ttl() > LONGEST_CODE_TTL:
         yield checks.Warning(

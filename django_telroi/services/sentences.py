@@ -42,7 +42,7 @@ SENTENCES: dict[str, str | Promise] = {
     HourlyLimitReached.code: gettext_lazy("This number had all the calls it can get within an hour."),
     DailyLimitReached.code: gettext_lazy("This number had all the calls it can get within a day."),
     NumberHeld.code: gettext_lazy("This number cannot be called just now."),
-    TooManyRequests.code: gettext_lazy("There were many requests from you in a short time."),
+    TooManyRequests.code: gettext_lazy("There were many requests from your network or account in a short time."),
     SiteLimitReached.code: gettext_lazy("No more calls can be placed today."),
     CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),

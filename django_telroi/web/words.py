@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_telroi import conf
+from django_telroi.backends import spoken_length
 from django_telroi.domain.phone import LineType
 from django_telroi.services import CheckOutcome
 from django_telroi.services.sentences import check_sentence, duration, sentence
@@ -19,7 +20,7 @@ from django_telroi.services.sentences import check_sentence, duration, sentence
 
 def number_lead() -> str:
     """What will happen."""
-    digits = conf.code_length()
+    digits = spoken_length().expected
     if digits == 6:
         return _("We call you and read out a code of six digits.")
     return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
@@ -35,7 +36,7 @@ def number_hint() -> str:
 
 
 def code_label() -> str:
-    digits = conf.code_length()
+    digits = spoken_length().expected
     return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django_telroi.models import VerificationAttempt
 from tests.web.visitor import Visitor
 
-TOO_MANY = "There were many requests from you in a short time."
+TOO_MANY = "There were many requests from your network or account in a short time."
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.words import number_lead
 from tests.web.visitor import NUMBER
 
 
@@ -58,6 +59,20 @@ def test_the_hint_says_what_this_site_s_settings_ask_for(site: Any, chosen: dict
     site.TELROI = chosen
 
     assert PhoneForm().fields["number"].help_text == hint
+
+
+def test_the_code_s_label_promises_no_more_digits_than_telroi_reads_out(site: Any) -> None:
+    site.TELROI = {"CODE_LENGTH": 8, "BACKEND": "django_telroi.backends.telroi.TelroiBackend"}
+
+    assert CodeForm().fields["code"].label == "Six-digit code"
+    assert "six digits" in number_lead()
+
+
+@pytest.mark.parametrize("path", ["nowhere.at.all.Backend", "django.http.HttpResponse"])
+def test_a_backend_that_is_none_does_not_break_the_form(site: Any, path: str) -> None:
+    site.TELROI = {"CODE_LENGTH": 7, "BACKEND": path}
+
+    assert CodeForm().fields["code"].label == "7-digit code"
 
 
 @pytest.mark.parametrize(("digits", "label"), [(6, "Six-digit code"), (8, "8-digit code")])

@@ -1,0 +1,189 @@
+"""A region or a prefix that fits no number is an error, for a block that is misspelt would ring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+import phonenumbers
+import pytest
+from django.core.checks import ERROR, CheckMessage
+from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
+
+from django_telroi.checks.countries import REGION_BY_NAME, REGION_BY_THREE_LETTERS
+from django_telroi.checks.regions import ZERO_BEGINS_NUMBERS, suggested_region, unknown_regions
+from django_telroi.domain.phone import CallingRules
+
+
+def found(settings: Any, **chosen: object) -> list[CheckMessage]:
+    settings.TELROI = chosen
+    return list(unknown_regions())
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("UK", "GB"),
+        ("uk", "GB"),
+        ("EN", "GB"),
+        ("GBR", "GB"),
+        ("usa", "US"),
+        ("U.S.", "US"),
+        ("NGA", "NG"),
+        ("en-GB", "GB"),
+        ("pt_BR", "BR"),
+        ("GB-ENG", "GB"),
+        ("+234", "NG"),
+        ("00234", "NG"),
+        ("1", "US"),
+        ("Nigeria", "NG"),
+        ("nigera", "NG"),
+        ("England", "GB"),
+        ("Great Britain", "GB"),
+        ("United States of America", "US"),
+        ("C\u00f4te d'Ivoire", "CI"),
+        ("Saint Lucia", "LC"),
+        ("Trinidad and Tobago", "TT"),
+        ("XX", None),
+        ("EU", None),
+        ("870", None),
+        ("", None),
+        ("\u0662\u0663\u0664", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_an_unknown_region_is_answered_by_the_one_that_was_meant(text: str, meant: str | None) -> None:
+    assert suggested_region(text) == meant
+
+
+@pytest.mark.parametrize("key", ["DEFAULT_REGION", "ALLOWED_REGIONS", "BLOCKED_REGIONS"])
+def test_each_setting_of_regions_is_looked_at(settings: Any, key: str) -> None:
+    [message] = found(settings, **{key: "UK" if key == "DEFAULT_REGION" else ["NG", "UK"]})
+
+    assert (message.id, message.level) == ("telroi.E014", ERROR)
+    assert message.msg == f'TELROI["{key}"] has "UK", which is not a region of phone numbers.'
+    assert message.hint == 'Did you mean "GB"?'
+
+
+def test_an_entry_that_holds_several_regions_is_taken_apart(settings: Any) -> None:
+    [message] = found(settings, ALLOWED_REGIONS=["NG,gh"])
+
+    assert message.hint == 'Make each region an entry of its own: "NG", "GH".'
+
+
+def test_an_allowed_region_that_is_empty_calls_nobody_and_is_told(settings: Any) -> None:
+    [message] = found(settings, ALLOWED_REGIONS=[""])
+
+    assert str(message.hint).startswith("Remove the empty entry")
+
+
+def test_what_nothing_resembles_is_told_the_form_of_a_region(settings: Any) -> None:
+    [message] = found(settings, BLOCKED_REGIONS=["XX"])
+
+    assert "ISO 3166-1" in str(message.hint)
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_every_region_of_the_library_is_known_in_any_case(settings: Any, region: str) -> None:
+    assert (
+        found(settings, DEFAULT_REGION=region, ALLOWED_REGIONS=[region.lower()], BLOCKED_REGIONS=[f" {region} "]) == []
+    )
+
+
+def test_the_table_of_countries_names_every_region_of_the_library_once() -> None:
+    assert set(REGION_BY_THREE_LETTERS.values()) == set(phonenumbers.SUPPORTED_REGIONS)
+    assert set(REGION_BY_NAME.values()) == set(phonenumbers.SUPPORTED_REGIONS)
+    assert len(REGION_BY_THREE_LETTERS) == len(phonenumbers.SUPPORTED_REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "region", "hint"),
+    [
+        ("0803", "NG", 'Did you mean "+234803"?'),
+        ("0803", None, "A prefix begins with the country code"),
+        ("00234803", None, 'Did you mean "+234803"?'),
+        ("+440 7", None, 'Did you mean "+447"?'),
+        ("+11900", None, 'Did you mean "+1900"?'),
+        ("+999", None, "A prefix begins with the country code"),
+        ("+4930123456789012", None, "A prefix begins with the country code"),
+        ("+44 7x", None, 'Did you mean "+447"?'),
+        ("+", None, "A prefix begins with the country code"),
+    ],
+)
+def test_a_prefix_that_no_number_has_is_an_error(settings: Any, prefix: str, region: str | None, hint: str) -> None:
+    [message] = found(settings, BLOCKED_PREFIXES=["+23470", prefix], DEFAULT_REGION=region)
+
+    assert (message.id, message.level) == ("telroi.E015", ERROR)
+    assert prefix in message.msg
+    assert str(message.hint).startswith(hint)
+
+
+def test_a_prefix_is_read_as_a_number_is() -> None:
+    assert CallingRules(blocked_prefixes=("\u202a+234\u201170", "\uff0b\uff12\uff13\uff14")).blocked_prefixes == (
+        "+23470",
+        "+234",
+    )
+
+
+def test_no_beginning_of_any_country_s_numbers_is_refused(settings: Any) -> None:
+    numbers = (
+        phonenumbers.example_number_for_type(region, kind)
+        for region in phonenumbers.SUPPORTED_REGIONS
+        for kind in PhoneNumberType.values()
+    )
+    written = {phonenumbers.format_number(number, PhoneNumberFormat.E164) for number in numbers if number}
+    beginnings = sorted({number[:end] for number in written for end in range(2, 17)})
+
+    assert found(settings, BLOCKED_PREFIXES=beginnings) == []
+
+
+def test_the_countries_whose_numbers_may_begin_with_the_trunk_zero_are_those_of_the_library() -> None:
+    found = set()
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        metadata = PhoneMetadata.metadata_for_region(region)
+        first, _ = first_digits(parser.parse(metadata.general_desc.national_number_pattern))
+        if (metadata.national_prefix or "").startswith("0") and "0" in first:
+            found.add(str(metadata.country_code))
+        assert metadata.country_code != 1 or "1" not in first
+
+    assert found == ZERO_BEGINS_NUMBERS
+
+
+def first_digits(pattern: Iterable[Any]) -> tuple[set[str], bool]:
+    """The digits that a match may begin with, and whether it may be empty."""
+    first: set[str] = set()
+    for operation, argument in pattern:
+        may_be_empty = False
+        if operation is sre.LITERAL:
+            first.add(chr(argument))
+        elif operation is sre.IN:
+            first |= {digit for digit in "0123456789" if re.fullmatch(_source_of(argument), digit)}
+        elif operation is sre.SUBPATTERN:
+            inner, may_be_empty = first_digits(argument[3])
+            first |= inner
+        elif operation is sre.BRANCH:
+            branches = [first_digits(branch) for branch in argument[1]]
+            first |= set().union(*(inner for inner, _ in branches))
+            may_be_empty = any(empty for _, empty in branches)
+        elif operation is sre.MAX_REPEAT:
+            inner, may_be_empty = first_digits(argument[2])
+            first |= inner
+            may_be_empty = may_be_empty or argument[0] == 0
+        else:
+            raise AssertionError(operation)
+        if not may_be_empty:
+            return first, False
+    return first, True
+
+
+def _source_of(members: Iterable[Any]) -> str:
+    """A set of characters, written again."""
+    parts = {
+        sre.LITERAL: lambda value: chr(value),
+        sre.RANGE: lambda value: f"{chr(value[0])}-{chr(value[1])}",
+        sre.CATEGORY: lambda value: "0-9",
+    }
+    return "[" + "".join(parts[kind](value) for kind, value in members) + "]"
