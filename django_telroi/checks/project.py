@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
@@ -27,12 +30,8 @@ def missing_parts() -> Iterator[CheckMessage]:
             "Silence this if you call django_telroi.services from your own views only.",
             id="telroi.W007",
         )
-    if _is_included(PAGE) and not _has_sessions():
-        yield Error(
-            "The page keeps a person's verification in the session, and there are no sessions.",
-            hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
-            id="telroi.E010",
-        )
+    yield from _behind_the_page()
+    yield from _behind_the_api()
     if _is_included(WEBHOOK) and not conf.webhook_secrets():
         yield checks.Warning(
             "The webhook has an address and no secret: every event is refused, and soon none will come.",
@@ -41,9 +40,43 @@ def missing_parts() -> Iterator[CheckMessage]:
         )
 
 
+def _behind_the_page() -> Iterator[CheckMessage]:
+    if _is_included(PAGE) and not _has_sessions():
+        yield Error(
+            "The page keeps a person's verification in the session, and there are no sessions.",
+            hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
+            id="telroi.E010",
+        )
+    if not _leads_somewhere(conf.success_url()):
+        yield Error(
+            'TELROI["SUCCESS_URL"] is no path and no URL, and your URLconf has no pattern of that name.',
+            hint='Set it to a path such as "/account/", or to the name of a pattern that takes no arguments.',
+            id="telroi.E013",
+        )
+
+
+def _behind_the_api() -> Iterator[CheckMessage]:
+    if _is_included(API) and not apps.is_installed("rest_framework"):
+        yield checks.Warning(
+            '"rest_framework" is not in INSTALLED_APPS, and the API is in your URLconf.',
+            hint='Add "rest_framework" to INSTALLED_APPS. Without it, a browser that opens the API gets an error 500. '
+            "Silence this if your API renders JSON only.",
+            id="telroi.W018",
+        )
+
+
 def _is_included(name: str) -> bool:
     try:
         reverse(name)
+    except NoReverseMatch:
+        return False
+    return True
+
+
+def _leads_somewhere(success_url: Any) -> bool:
+    """Whether the redirect after a verification finds an address."""
+    try:
+        resolve_url(success_url or "/")
     except NoReverseMatch:
         return False
     return True

@@ -35,6 +35,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.default_region,
     conf.calling_rules,
     conf.purposes,
+    conf.anonymous_purposes,
     conf.one_account_per_number,
     conf.retention,
     conf.webhook_secrets,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import mail
+from django.utils.functional import Promise
 
 from django_telroi.conf import values
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
@@ -184,6 +185,16 @@ def purposes() -> list[str]:
     return values.texts("PURPOSES")
 
 
+def anonymous_purposes() -> list[str] | None:
+    """Under ``LoginRequiredMiddleware``: the purposes whose pages need no login; None means that all of them do."""
+    if values.read("ANONYMOUS_PURPOSES") is None:
+        return None
+    anonymous = values.texts("ANONYMOUS_PURPOSES")
+    if set(anonymous) - set(purposes()):
+        raise values.wrong("ANONYMOUS_PURPOSES", 'a list of purposes that TELROI["PURPOSES"] names too, or None')
+    return anonymous
+
+
 def one_account_per_number() -> bool:
     """Whether a number that one account verified is refused to every other account."""
     return values.flag("ONE_ACCOUNT_PER_NUMBER")
@@ -207,8 +218,13 @@ def webhook_secrets() -> list[str]:
     return [Quiet(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
-def success_url() -> str | None:
-    return values.text("SUCCESS_URL")
+def success_url() -> str | Promise | None:
+    """A path, a URL or the name of a URL pattern, for ``django.shortcuts.resolve_url``.
+
+    What ``reverse_lazy`` made is returned as it is: the URLconf may not be loaded yet.
+    """
+    value = values.read("SUCCESS_URL")
+    return value if isinstance(value, Promise) else values.text("SUCCESS_URL")
 
 
 def _line_type(name: str) -> LineType:

@@ -45,6 +45,7 @@ DEFAULTS: Mapping[str, object] = {
     "BLOCKED_PREFIXES": (),
     "ALLOWED_LINE_TYPES": tuple(sorted(CALLABLE_LINE_TYPES)),
     "PURPOSES": ("",),
+    "ANONYMOUS_PURPOSES": None,
     "ONE_ACCOUNT_PER_NUMBER": False,
     "RETENTION_DAYS": 90,
     "WEBHOOK_SECRETS": (),

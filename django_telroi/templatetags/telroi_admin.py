@@ -1,13 +1,16 @@
-"""What the templates of the admin ask for."""
+"""What the templates of the admin ask for.
+
+Django's own check of the templates imports every library of tags, also where ``django.contrib.admin`` is not installed
+and its modules cannot be imported. So nothing of the admin is imported before a tag is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 from django import template
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
@@ -15,7 +18,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from django_telroi.admin.stopping import read_control
+if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
 
 register = template.Library()
 
@@ -23,6 +27,8 @@ register = template.Library()
 @register.inclusion_tag("admin/django_telroi/calls_stopped.html", takes_context=True)
 def telroi_calls_stopped(context: Context) -> dict[str, Any]:
     """The banner of the kill switch; nothing while calls may be placed. One query a page."""
+    from django_telroi.admin.stopping import read_control
+
     request: HttpRequest = context["request"]
     control = read_control(request)
     if control.stopped_at is None:

@@ -94,7 +94,7 @@ def goal_of(next_: str, request: HttpRequest) -> str:
     if is_safe(next_, request):
         return next_
     success_url = conf.success_url()
-    return resolve_url(success_url) if success_url else ""
+    return resolve_url(str(success_url)) if success_url else ""
 
 
 def is_safe(url: str, request: HttpRequest) -> bool:

@@ -13,7 +13,7 @@ from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.test import override_settings
-from django.urls import include, path
+from django.urls import include, path, reverse_lazy
 
 from django_telroi import checks
 from django_telroi.checks import queue
@@ -214,6 +214,37 @@ def test_a_webhook_without_a_secret_is_named(settings: Any, secrets: list[str], 
     settings.TELROI = {"API_KEY": LIVE, "WEBHOOK_SECRETS": secrets}
 
     with override_settings(ROOT_URLCONF=tuple(PAGE + WEBHOOK)):
+        assert ids(ours(Tags.urls)) == found
+
+
+SUCCESS_URLS: list[tuple[object, list[str]]] = [
+    (None, []),
+    ("/account/", []),
+    ("https://other.example/", []),
+    ("telroi:start", []),
+    (reverse_lazy("telroi:start"), []),
+    ("account", ["telroi.E013"]),
+    ("accounts:profile", ["telroi.E013"]),
+    ("telroi-rest:verification", ["telroi.E013"]),
+    (reverse_lazy("accounts:profile"), ["telroi.E013"]),
+]
+
+
+@pytest.mark.parametrize(("success_url", "found"), SUCCESS_URLS)
+def test_a_success_url_that_leads_nowhere_is_named(settings: Any, success_url: object, found: list[str]) -> None:
+    settings.TELROI = {"API_KEY": LIVE, "SUCCESS_URL": success_url}
+
+    with override_settings(ROOT_URLCONF=tuple(PAGE + API)):
+        assert ids(ours(Tags.urls)) == found
+        assert ours() == []
+
+
+@pytest.mark.parametrize(("urls", "found"), [(PAGE, []), (API, ["telroi.W018"]), (PAGE + API, ["telroi.W018"])])
+def test_an_api_without_rest_framework_s_app_is_named(settings: Any, urls: list[Any], found: list[str]) -> None:
+    settings.TELROI = {"API_KEY": LIVE}
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
+
+    with override_settings(ROOT_URLCONF=tuple(urls)):
         assert ids(ours(Tags.urls)) == found
 
 

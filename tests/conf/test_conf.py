@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.urls import reverse_lazy
 
 from django_telroi import conf
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
@@ -49,6 +50,7 @@ READERS = {
     "TRUSTED_PROXIES": conf.trusted_proxies,
     "MAY_START": conf.may_start_path,
     "PURPOSES": conf.purposes,
+    "ANONYMOUS_PURPOSES": conf.anonymous_purposes,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
     "RETENTION_DAYS": conf.retention,
     "WEBHOOK_SECRETS": conf.webhook_secrets,
@@ -92,11 +94,13 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("TRUSTED_PROXIES", 2, 2),
     ("MAY_START", "site.may_start", "site.may_start"),
     ("PURPOSES", ("", "payout"), ["", "payout"]),
+    ("ANONYMOUS_PURPOSES", ("",), [""]),
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
     ("RETENTION_DAYS", 1, timedelta(days=1)),
     ("RETENTION_DAYS", None, None),
     ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
+    ("SUCCESS_URL", reverse_lazy("telroi:done"), "/phone/done/"),
 ]
 TEXTS = (
     "API_KEY",
@@ -139,6 +143,7 @@ WRONG: list[tuple[str, Any]] = [
     ("KEY_REQUESTS_PER_MINUTE", 1),
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
     ("PURPOSES", None),
+    *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["pigeon"])),
     *(("TRUSTED_PROXIES", wrong) for wrong in (-1, 1.5, "1", True)),
     *(("RATES", wrong) for wrong in ("20/h", 20, [], {"start": "20/h"}, {"call": {}}, {"start": {"session": "1/h"}})),
     *(
@@ -195,7 +200,7 @@ def test_a_site_that_says_nothing_gets_the_defaults() -> None:
         assert conf.lease() == timedelta(seconds=45)
         assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
         assert conf.key_requests_per_minute() == 600
-        assert (conf.purposes(), conf.calls_per_day_total()) == ([""], None)
+        assert (conf.purposes(), conf.anonymous_purposes(), conf.calls_per_day_total()) == ([""], None, None)
         nothing = (conf.proxy_url(), conf.language(), conf.default_region(), conf.success_url())
         assert nothing == (None, None, None, None)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urljoin
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
 
@@ -124,7 +124,8 @@ class StockProject:
         return done.stdout
 
     @contextmanager
-    def serving(self) -> Iterator[Person]:
+    def serving(self, first: str = "/phone/") -> Iterator[Person]:
+        """``runserver``, and a visitor who has opened the page ``first``."""
         address = f"127.0.0.1:{free_port()}"
         command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", address]
         with (
@@ -132,7 +133,7 @@ class StockProject:
             subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output) as server,
         ):
             try:
-                yield visitor(f"http://{address}/")
+                yield visitor(f"http://{address}/", first)
             finally:
                 server.terminate()
 
@@ -145,13 +146,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def visitor(address: str) -> Person:
-    """Somebody at the door, as soon as there is one."""
+def visitor(address: str, first: str) -> Person:
+    """A browser with the page ``first`` open. Waits until the server listens; an error page fails at once."""
     person = Person(build_opener(HTTPCookieProcessor(CookieJar()), ProxyHandler({})), address)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            person.open("/phone/")
+            person.open(first)
+        except HTTPError:
+            raise
         except URLError:
             if time.monotonic() > deadline:
                 raise

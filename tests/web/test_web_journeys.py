@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse_lazy
 
 from django_telroi import services
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
@@ -490,9 +491,12 @@ def test_the_next_of_one_verification_is_not_that_of_another(visitor: Visitor) -
     assert answer["Location"] == "/phone/done/"
 
 
-@pytest.mark.parametrize(("success_url", "goal"), [("/thanks/", "/thanks/"), ("telroi:done", "/phone/done/")])
+@pytest.mark.parametrize(
+    ("success_url", "goal"),
+    [("/thanks/", "/thanks/"), ("telroi:status", "/phone/status/"), (reverse_lazy("telroi:done"), "/phone/done/")],
+)
 def test_without_next_success_leads_where_the_site_says(
-    visitor: Visitor, site: Any, success_url: str, goal: str
+    visitor: Visitor, site: Any, success_url: object, goal: str
 ) -> None:
     site.TELROI = {"SUCCESS_URL": success_url}
     with_a_call(visitor)

@@ -1,0 +1,171 @@
+"""Stock projects that lack something: each is made, migrated and used over HTTP until a phone is verified.
+
+Needs the package and what it depends on: ``python tests/project/stock_sites.py``, or with the names of some kinds.
+Every project is made by ``django-admin startproject``; ``Kind`` says what is taken out of it afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import Request
+
+import django_telroi
+
+if __name__ == "__main__":
+    # Last on the path, so that the package is the installed one.
+    sys.path.append(str(Path(__file__).parents[2]))
+
+from tests.project.stock_project import NUMBER, PATIENCE_SECONDS, Form, Person, StockProject
+
+COMMANDS = ("telroi_limits", "telroi_sweep", "telroi_purge")
+NO_ISSUES = "System check identified no issues"
+
+PAGES = 'path("phone/", include("django_telroi.urls"))'
+API = 'path("api/phone/", include("django_telroi.rest.urls"))'
+ADMIN = 'path("admin/", admin.site.urls)'
+HELLO = 'path("", lambda request: HttpResponse("hello"))'
+
+URLS = """
+from django.http import HttpResponse
+from django.urls import include, path
+
+urlpatterns = [{urls}]
+"""
+
+SETTINGS = """
+INSTALLED_APPS = [*(app for app in INSTALLED_APPS if app not in {without}), *{apps}]
+MIDDLEWARE = [path for path in MIDDLEWARE if not path.startswith({without})]
+for engine in TEMPLATES:
+    engine["OPTIONS"]["context_processors"] = [
+        path for path in engine["OPTIONS"]["context_processors"] if not path.startswith({without})
+    ]
+{more}
+"""
+
+
+def verify_on_the_page(project: StockProject) -> None:
+    """Type the number and the code, as a browser without JavaScript does."""
+    with project.serving() as person:
+        person.answer(NUMBER)
+        assert Form(person.page).asks_for == "code", person.page
+        person.answer(project.code_read_out())
+    assert "verified" in person.page, person.page
+
+
+def verify_over_the_api(project: StockProject) -> None:
+    with project.serving("/") as person:
+        started = post(person, "/api/phone/verifications/", {"number": NUMBER})
+        answer = post(person, f"/api/phone/verifications/{started['id']}/check/", {"code": project.code_read_out()})
+    assert answer["verified"] is True, answer
+
+
+def verify_on_both(project: StockProject) -> None:
+    verify_over_the_api(project)
+    project.run("manage.py", "flush", "--no-input")
+    verify_on_the_page(project)
+
+
+def post(person: Person, path: str, body: Mapping[str, object]) -> dict[str, object]:
+    request = Request(urljoin(person.address, path), json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with person.browser.open(request, timeout=PATIENCE_SECONDS) as reply:
+            return dict(json.load(reply))
+    except HTTPError as error:
+        raise AssertionError(f"{error.code}: {error.read().decode()[:2000]}") from None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A project: the apps, middleware and context processors that it lacks, by the beginning of their paths."""
+
+    without: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ("django_telroi",)
+    urls: tuple[str, ...] = (PAGES, HELLO)
+    more: str = ""
+    use: Callable[[StockProject], None] = verify_on_the_page
+
+    def write(self, project: StockProject) -> None:
+        head = "from django.contrib import admin\n" if ADMIN in self.urls else ""
+        urls = head + URLS.format(urls=", ".join(self.urls))
+        (project.folder / "mysite" / "urls.py").write_text(urls)
+        with (project.folder / "mysite" / "settings.py").open("a") as file:
+            file.write(SETTINGS.format(without=repr(self.without), apps=self.apps, more=self.more))
+
+
+CONTRIB = "django.contrib"
+REST = ("rest_framework", "django_telroi")
+JSON_ONLY = 'REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}'
+
+KINDS: dict[str, Kind] = {
+    "everything": Kind(apps=REST, urls=(PAGES, API, ADMIN, HELLO), use=verify_on_both),
+    "no admin": Kind(without=(f"{CONTRIB}.admin",)),
+    "no admin, with the API": Kind(
+        without=(f"{CONTRIB}.admin",), apps=REST, urls=(PAGES, API, HELLO), use=verify_on_both
+    ),
+    "no messages": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.messages")),
+    "no static files": Kind(without=(f"{CONTRIB}.staticfiles",), urls=(PAGES, ADMIN, HELLO)),
+    "no static files and no address for them": Kind(
+        without=(f"{CONTRIB}.staticfiles", f"{CONTRIB}.admin"), more="STATIC_URL = None"
+    ),
+    "nobody logs in": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.auth.")),
+    "nothing that a page can do without": Kind(
+        without=(
+            *(f"{CONTRIB}.{app}" for app in ("admin", "messages", "staticfiles", "auth.")),
+            "django.middleware",
+            "django.template",
+        ),
+        more='SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"',
+    ),
+    "no sessions": Kind(
+        without=tuple(f"{CONTRIB}.{app}" for app in ("admin", "messages", "staticfiles", "sessions", "auth.")),
+        apps=REST,
+        urls=(API, HELLO),
+        use=verify_over_the_api,
+    ),
+    "no templates": Kind(
+        without=tuple(f"{CONTRIB}.{app}" for app in ("admin", "messages", "staticfiles", "sessions", "auth.")),
+        apps=REST,
+        urls=(API, HELLO),
+        more="TEMPLATES = []\n" + JSON_ONLY,
+        use=verify_over_the_api,
+    ),
+    "REST framework's app is not installed": Kind(
+        urls=(API, HELLO),
+        more='SILENCED_SYSTEM_CHECKS = ["telroi.W018"]\n' + JSON_ONLY,
+        use=verify_over_the_api,
+    ),
+}
+
+
+def walk(folder: Path, kind: Kind) -> None:
+    """Make the project, check it, migrate it, run the commands in it, and verify a phone. Raises AssertionError."""
+    project = StockProject(folder)
+    project.run("-m", "django", "startproject", "mysite")
+    project.folder /= "mysite"
+    kind.write(project)
+    found = project.run("manage.py", "check")
+    assert found.startswith(NO_ISSUES), found
+    project.run("manage.py", "migrate")
+    project.run("manage.py", "makemigrations", "--check")
+    for command in COMMANDS:
+        project.run("manage.py", command)
+    kind.use(project)
+
+
+def main(names: list[str]) -> None:
+    for name in names or KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            walk(Path(folder), KINDS[name])
+        sys.stdout.write(f"{name}: a phone was verified\n")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{sys.version}\n{django_telroi.__file__}\n")
+    main(sys.argv[1:])
