@@ -1,18 +1,36 @@
-"""Only with a verified phone."""
+"""Only with a verified phone, and a default for sites where people without an account verify one.
+
+A project may name these in ``DEFAULT_PERMISSION_CLASSES``. ``rest_framework.views`` imports that list while it is being
+imported itself, so this module imports no views before it is asked.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext_lazy
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
-from rest_framework.views import APIView
+from rest_framework.permissions import BasePermission, IsAuthenticated
 
 from django_telroi.services.accounts import known_phone_record
 
-__all__ = ["IsPhoneVerified"]
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+__all__ = ["IsAuthenticatedOrVerifying", "IsPhoneVerified"]
+
+
+class IsAuthenticatedOrVerifying(IsAuthenticated):
+    """``IsAuthenticated`` for all views but the endpoints of a verification, which are open to everyone.
+
+    The list of a user's numbers asks for a login all the same.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        from django_telroi.rest.endpoint import PhoneEndpoint
+
+        return isinstance(view, PhoneEndpoint) or super().has_permission(request, view)
 
 
 class IsPhoneVerified(BasePermission):

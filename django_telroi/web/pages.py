@@ -20,6 +20,7 @@ from django_telroi.errors import InvalidPurpose, Unavailable
 from django_telroi.services.reporting import hide_what_was_posted
 from django_telroi.web.cards import Place, card_at, is_safe, page_url
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
+from django_telroi.web.login import login_by_purpose
 from django_telroi.web.steps import Step, problem_step, purpose_problem, unavailable_step
 from django_telroi.web.ticket import Ticket, open_ticket
 
@@ -39,7 +40,13 @@ class PhonePage(View):
         No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
         a guess that was judged.
         """
-        view = hide_what_was_posted(super().as_view(**initkwargs))
+
+        def purpose_of(request: HttpRequest) -> str:
+            page = cls(**initkwargs)
+            page.setup(request)
+            return page.purpose
+
+        view = hide_what_was_posted(login_by_purpose(super().as_view(**initkwargs), purpose_of))
         view = never_cache(csrf_protect(view))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)

@@ -22,7 +22,7 @@ PUBLIC = {
         AttemptEvent CallControl DbNow EventKind PhoneNumber RefusalTally VerificationAttempt VerifiedPhone
     """,
     "django_telroi.rest.fields": "ProofField",
-    "django_telroi.rest.permissions": "IsPhoneVerified",
+    "django_telroi.rest.permissions": "IsAuthenticatedOrVerifying IsPhoneVerified",
     "django_telroi.rest.views": """
         CallAgainView CancelView CheckView PhoneEndpoint PhonesView StartView VerificationView
     """,

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from tests import settings as stock
+from tests.project.stock_project import BLOCK
 
+REST_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "rest.rst"
 NUMBER = "+2348031234567"
 PLAIN_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_telroi"]
 
@@ -114,6 +118,24 @@ def model_permissions() -> list[Any]:
 
 def strict_permissions() -> list[Any]:
     project(rest={"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]})
+    return verified()
+
+
+def documented_permissions() -> list[Any]:
+    """The line of docs/howto/rest.rst, as it is written there; then a view of the site's own."""
+    [block] = [each["body"] for each in BLOCK.finditer(REST_PAGE.read_text()) if "PERMISSION_CLASSES" in each["body"]]
+    written: dict[str, Any] = {}
+    exec(dedent(block), written)
+    project(rest=written["REST_FRAMEWORK"])
+    from django.test import RequestFactory
+    from rest_framework.views import APIView
+
+    return [*verified(), APIView.as_view()(RequestFactory().get("/")).status_code]
+
+
+def default_phone_permission() -> list[Any]:
+    """A project whose whole API is for people with a verified phone: its default is imported with REST framework."""
+    project(rest={"DEFAULT_PERMISSION_CLASSES": ["django_telroi.rest.permissions.IsPhoneVerified"]})
     return verified()
 
 
@@ -234,6 +256,8 @@ STORIES = {
         stateless_jwt,
         model_permissions,
         strict_permissions,
+        documented_permissions,
+        default_phone_permission,
         uuid_users,
         without_sessions,
         without_users,

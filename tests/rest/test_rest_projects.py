@@ -42,6 +42,8 @@ def test_tokens_of_both_kinds_name_a_user_and_bad_ones_are_refused(story: str) -
     [
         ("model_permissions", [*PROVEN, "not_authenticated"]),
         ("strict_permissions", [403, "not_authenticated"]),
+        ("documented_permissions", [*PROVEN, "not_authenticated", 403]),
+        ("default_phone_permission", [403, "not_authenticated"]),
         ("without_sessions", [*PROVEN, "not_authenticated"]),
         ("without_users", [*PROVEN, "permission_denied"]),
         ("without_drf_app", [200, *PROVEN, "not_authenticated"]),

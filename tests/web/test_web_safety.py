@@ -262,6 +262,56 @@ def test_who_must_be_logged_in_is_sent_to_log_in(visitor: Visitor, site: Any) ->
     assert (answer["Location"], len(outbox)) == ("/login/?next=/phone/", 0)
 
 
+@pytest.fixture
+def members_only(site: Any) -> Any:
+    """A site whose views require a login, except for signing up."""
+    site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    site.LOGIN_URL = "/login/"
+    site.TELROI = {**site.TELROI, "ANONYMOUS_PURPOSES": ["signup"]}
+    return site
+
+
+def test_a_site_that_requires_a_login_opens_the_pages_of_a_purpose(visitor: Visitor, members_only: Any) -> None:
+    visitor.opens("/phone/?purpose=signup").presses("Call me", number=NUMBER)
+    assert visitor.heading() == "We are calling you"
+    assert visitor.client.get("/phone/status/?purpose=signup").json()["step"] == "code"
+
+    visitor.presses("Verify", code=last_code_for(NUMBER))
+
+    assert (visitor.path, visitor.heading()) == ("/phone/done/?purpose=signup", "Your number is verified")
+
+
+@pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/", "status/", "done/"])
+def test_every_page_of_another_purpose_still_requires_a_login(visitor: Visitor, members_only: Any, path: str) -> None:
+    for answer in (visitor.client.get(f"/phone/{path}"), visitor.client.post(f"/phone/{path}", {"number": NUMBER})):
+        assert (answer.status_code, answer["Location"]) == (302, f"/login/?next=/phone/{path}")
+
+    assert outbox == []
+
+
+def test_a_form_of_an_open_purpose_opens_no_other(visitor: Visitor, members_only: Any) -> None:
+    action, fields = visitor.opens("/phone/?purpose=signup").form("Call me")
+
+    answer = visitor.client.post("/phone/", {**fields, "ticket": "", "purpose": "", "number": NUMBER})
+
+    assert (action, answer["Location"], outbox) == ("/phone/?purpose=signup", "/login/?next=/phone/", [])
+
+
+def test_who_is_logged_in_uses_the_pages_of_every_purpose(
+    visitor: Visitor, members_only: Any, django_user_model: Any
+) -> None:
+    visitor.client.force_login(django_user_model.objects.create_user("ada"))
+
+    assert visitor.opens("/phone/").presses("Call me", number=NUMBER).heading() == "We are calling you"
+
+
+@pytest.mark.urls("tests.web.open_site")
+def test_a_page_that_the_site_itself_opened_stays_open(visitor: Visitor, members_only: Any) -> None:
+    members_only.TELROI = {}
+
+    assert visitor.opens("/phone/").heading() == "Verify your phone"
+
+
 TYPED = [
     "",
     " ",
