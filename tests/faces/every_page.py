@@ -1,0 +1,136 @@
+"""Every page and card that we render, one after another: for tests of what must hold in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.testing import last_code_for
+from tests.services.world import let_time_pass, wrong
+from tests.web.visitor import NUMBER, OTHER_NUMBER, PREMIUM, Visitor
+
+STAFFS_NUMBER = "+447400123456"
+
+LARGE = 1_234_567
+"""A primary key, and anything else, that a locale writes with separators."""
+
+SETTINGS: dict[str, Any] = {
+    "PURPOSES": ["", "signup"],
+    "COOLDOWN_SECONDS": 3060,
+    "CODE_TTL_SECONDS": 3600,
+    "CALLS_PER_HOUR": 10_000,
+    "CALLS_PER_DAY": 20_000,
+}
+
+ADMIN = "/admin/django_telroi/"
+
+Pages = Iterator[tuple[str, str]]
+
+
+def public_pages() -> Pages:
+    """The steps on our own pages and dropped into one of a site's: where, and the HTML. For ``tests.faces.site``."""
+    visitor = Visitor(Client())
+    for path in ("/phone/", "/phone/?purpose=nonsense", "/phone/call-again/", "/host/", "/twice/", "/proof/"):
+        yield path, _html(visitor.opens(path))
+    for number in ("", "call me", PREMIUM):
+        yield f"typed {number!r}", _html(visitor.opens("/phone/").presses("Call me", number=number))
+    visitor.opens("/phone/").presses("Call me", number=NUMBER)
+    yield from _everywhere("called", visitor)
+    code = last_code_for(NUMBER)
+    for typed in ("x", wrong(code)):
+        yield f"typed {typed!r}", _html(visitor.opens("/phone/code/").presses("Verify", code=typed))
+        yield f"typed {typed!r} into a card", _html(visitor.opens("/host/").presses("Verify", code=typed))
+    for again in ("/phone/code/", "/host/"):
+        action, fields = visitor.opens(again).form("Call again")
+        yield f"called again from {again}", _html(visitor.sends(action, fields))
+    yield "refused", _html(Visitor(Client()).opens("/phone/").presses("Call me", number=NUMBER))
+    for status in Status:
+        fields = {"status": status, "closed_at": timezone.now()} if status not in ("queued", "dialing") else {}
+        VerificationAttempt.objects.update(**{"status": status, **fields})
+        yield from _everywhere(status, visitor)
+    let_time_pass(30)
+    PhoneNumber.objects.update(calls=[])
+    verified = Visitor(Client())
+    verified.opens("/phone/?next=/account/").presses("Call me", number=OTHER_NUMBER)
+    verified.presses("Verify", code=last_code_for(OTHER_NUMBER))
+    for path in ("/phone/done/", "/phone/", "/host/", "/here/", "/proof/"):
+        yield f"verified, {path}", _html(verified.opens(path))
+
+
+def _everywhere(when: str, visitor: Visitor) -> Pages:
+    for path in ("/phone/", "/phone/code/", "/phone/done/", "/host/", "/here/"):
+        yield f"{when}, {path}", _html(visitor.opens(path))
+
+
+def _html(visitor: Visitor) -> str:
+    answer = visitor.trail[-1]
+    return str(answer.content.decode())
+
+
+def admin_pages() -> Pages:
+    """The pages of the admin, with large primary keys: where, and the HTML."""
+    staff, attempt = Client(), _rows()
+    staff.force_login(User.objects.get(pk=LARGE))
+    phone = attempt.phone
+    models = {"phonenumber": phone, "verificationattempt": attempt, "verifiedphone": VerifiedPhone.objects.get()}
+    for model, row in models.items():
+        for page in ("", f"{row.pk}/change/", f"{row.pk}/history/", "?p=0"):
+            yield from _page(staff, f"{model}/{page}")
+    for page in (
+        "",
+        "verificationattempt/?purpose=payout",
+        *(f"phonenumber/overview/?period={period}" for period in ("today", "7", "30")),
+    ):
+        yield from _page(staff, page)
+    for deed in ("block", "unblock", "release", "forgive", "erase"):
+        yield from _page(staff, f"phonenumber/{phone.pk}/{deed}/")
+    yield from _page(staff, "phonenumber/", {"action": "block_selected", "_selected_action": [phone.pk]})
+    yield from _page(staff, f"phonenumber/{phone.pk}/block/", {"reason": ""})
+    yield from _page(staff, f"phonenumber/{phone.pk}/reveal/", {})
+    yield from _page(staff, "phonenumber/stop-calls/")
+    yield from _page(staff, "phonenumber/stop-calls/", {"reason": ""})
+    services.stop_calls(reason="a bill", actor="grace")
+    for page in ("", "phonenumber/resume-calls/", "phonenumber/", f"phonenumber/{phone.pk}/change/"):
+        yield from _page(staff, page)
+
+
+def _page(staff: Client, path: str, posted: dict[str, Any] | None = None) -> Pages:
+    answer = staff.get(ADMIN + path) if posted is None else staff.post(ADMIN + path, posted)
+    if answer.status_code == 302:
+        answer = staff.get(answer.headers["Location"])
+    assert answer.status_code == 200, (path, answer.status_code)
+    yield f"{path} {posted or ''}", answer.content.decode()
+
+
+def _rows() -> VerificationAttempt:
+    """A number that is held, calls of it that count, an attempt that was verified, and what staff did."""
+    now = timezone.now()
+    grace = User.objects.create_superuser("grace", id=LARGE)
+    phone = PhoneNumber(id=LARGE, number=STAFFS_NUMBER, last4=STAFFS_NUMBER[-4:], region="GB", last_call_at=now)
+    phone.moments = [now - timedelta(minutes=minutes) for minutes in range(1, 31)]
+    phone.held_until, phone.held_reason = now + timedelta(hours=1), "Too many requests"
+    phone.save()
+    moments = {"dialed_at": now, "placed_at": now, "verified_at": now, "closed_at": now}
+    attempt = VerificationAttempt.objects.create(
+        id=LARGE, phone=phone, region="NG", user=grace, purpose="payout", status=Status.VERIFIED, dispatch="inline",
+        tries=1, max_tries=3, created_at=now, expires_at=now + timedelta(hours=1), **moments,
+    )  # fmt: skip
+    earlier = VerificationAttempt.objects.create(
+        id=LARGE + 1, phone=phone, region="NG", user=grace, purpose="payout", status=Status.SUPERSEDED,
+        dispatch="inline", max_tries=3, created_at=now - timedelta(minutes=2), expires_at=now, closed_at=now,
+    )  # fmt: skip
+    VerifiedPhone.objects.create(
+        id=LARGE, user=grace, number=STAFFS_NUMBER, purpose="payout", verified_at=now, attempt=attempt
+    )
+    for event_id, of in enumerate(({"attempt": attempt}, {"attempt": earlier}, {"phone": phone}), LARGE):
+        AttemptEvent.objects.create(id=event_id, kind=EventKind.NUMBER_BLOCKED, at=now, actor="grace", **of)
+    CallControl.objects.update(day_calls=LARGE)
+    return attempt

@@ -1,0 +1,15 @@
+"""A site with all that we render: the pages, cards in pages of its own, and the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from tests.web import site
+from tests.web.site import page_with
+
+urlpatterns = [
+    *site.urlpatterns,
+    path("proof/", page_with("<form>{% phone_proof %}</form>{% phone_verify %}")),
+    path("admin/", admin.site.urls),
+]
