@@ -13,6 +13,7 @@ from django_telroi.backends.base import Backend
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import CodeLength
 from django_telroi.domain.phone import mask
+from django_telroi.terminal import printable
 
 
 class ConsoleBackend(Backend):
@@ -31,7 +32,7 @@ class ConsoleBackend(Backend):
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         call_id = str(uuid4())
         line = f"Telroi would now call {mask(to)}. The code is {_code_of(call_id)[:code_length]}.\n"
-        sys.stdout.write(line)
+        sys.stdout.write(printable(line, getattr(sys.stdout, "encoding", None)))
         sys.stdout.flush()
         return OtpCall(id=call_id, to=to, status="delivered", livemode=None, expires_at=None, verification=None)
 

@@ -1,4 +1,4 @@
-"""What holds in every template of ours: figures for scripts are plain, no variable is undefined, and none is left out."""
+"""In every template of ours, figures for scripts are plain and no variable is undefined; no template is left out."""
 
 from __future__ import annotations
 

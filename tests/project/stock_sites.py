@@ -24,7 +24,12 @@ if __name__ == "__main__":
 
 from tests.project.stock_project import NUMBER, PATIENCE_SECONDS, Form, Person, StockProject
 
-COMMANDS = ("telroi_limits", "telroi_sweep", "telroi_purge")
+COMMANDS = (
+    ("telroi_limits", NUMBER),
+    ("telroi_sweep",),
+    ("telroi_purge",),
+    *((f"telroi_{name}", "--help") for name in ("call", "doctor", "simulator", "webhook")),
+)
 NO_ISSUES = "System check identified no issues"
 
 PAGES = 'path("phone/", include("django_telroi.urls"))'
@@ -83,12 +88,16 @@ def post(person: Person, path: str, body: Mapping[str, object]) -> dict[str, obj
 
 @dataclass(frozen=True)
 class Kind:
-    """A project: the apps, middleware and context processors that it lacks, by the beginning of their paths."""
+    """A project: the apps, middleware and context processors that it lacks, by the beginning of their paths.
+
+    ``encoding`` is that of its terminal and its log.
+    """
 
     without: tuple[str, ...] = ()
     apps: tuple[str, ...] = ("django_telroi",)
     urls: tuple[str, ...] = (PAGES, HELLO)
     more: str = ""
+    encoding: str = "utf-8"
     use: Callable[[StockProject], None] = verify_on_the_page
 
     def write(self, project: StockProject) -> None:
@@ -105,6 +114,8 @@ JSON_ONLY = 'REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.rend
 
 KINDS: dict[str, Kind] = {
     "everything": Kind(apps=REST, urls=(PAGES, API, ADMIN, HELLO), use=verify_on_both),
+    "output in ASCII": Kind(encoding="ascii", urls=(PAGES, ADMIN, HELLO)),
+    "output in cp437": Kind(encoding="cp437", urls=(PAGES, ADMIN, HELLO)),
     "no admin": Kind(without=(f"{CONTRIB}.admin",)),
     "no admin, with the API": Kind(
         without=(f"{CONTRIB}.admin",), apps=REST, urls=(PAGES, API, HELLO), use=verify_on_both
@@ -147,6 +158,7 @@ KINDS: dict[str, Kind] = {
 def walk(folder: Path, kind: Kind) -> None:
     """Make the project, check it, migrate it, run the commands in it, and verify a phone. Raises AssertionError."""
     project = StockProject(folder)
+    project.environment["PYTHONIOENCODING"] = f"{kind.encoding}:strict"
     project.run("-m", "django", "startproject", "mysite")
     project.folder /= "mysite"
     kind.write(project)
@@ -155,7 +167,7 @@ def walk(folder: Path, kind: Kind) -> None:
     project.run("manage.py", "migrate")
     project.run("manage.py", "makemigrations", "--check")
     for command in COMMANDS:
-        project.run("manage.py", command)
+        project.run("manage.py", *command)
     kind.use(project)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.domain.states import CHECKABLE, UNFINISHED
 from django_telroi.errors import VerificationRefused
+from django_telroi.management.output import PrintableCommand
 from django_telroi.services import (
     CheckOutcome,
     Standing,
@@ -24,7 +25,7 @@ ON_ITS_WAY = UNFINISHED - CHECKABLE
 TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Place a call, as a person would get it, and take the code at the prompt. It rings, and it is billed."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_telroi.management.doctor import examine
 from django_telroi.management.doctor.findings import Finding, Level
+from django_telroi.management.output import PrintableCommand
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Look at all that the system checks cannot see: Telroi and the key, clock, cache, broker and rows. "
         "Rings nobody and prints no secret. Exit code 1 if something is bad."

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.errors import InvalidNumber
 from django_telroi.management.limits import limits_in_force, standing_of
+from django_telroi.management.output import PrintableCommand
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Print the limits in force and where each comes from; with a number, how that number stands."
 
     def add_arguments(self, parser: CommandParser) -> None:

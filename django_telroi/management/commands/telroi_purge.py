@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from django_telroi import conf, services
+from django_telroi.management.output import PrintableCommand
 from django_telroi.services import Purged
 
 STOPPED_BY_HAND = 130
 WIDEST_BAR = 40
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Delete attempts and events older than RETENTION_DAYS, and numbers that nothing needs any more. Run it once a "
         "day; one that was stopped is gone on with by the next."
@@ -55,8 +56,8 @@ class Command(BaseCommand):
 
     def _draw(self, done: int) -> None:
         share = min(1.0, done / self.expected)
-        bar = "█" * round(share * self.bar_width)
-        self.stderr.write(f"\r{bar:░<{self.bar_width}} {share:4.0%} {done:,} rows", ending="")
+        bar = "#" * round(share * self.bar_width)
+        self.stderr.write(f"\r{bar:.<{self.bar_width}} {share:4.0%} {done:,} rows", ending="")
         self.stderr.flush()
 
     def _end_bar(self) -> None:

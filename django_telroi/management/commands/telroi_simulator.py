@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from django_telroi.management.output import PrintableCommand
 from django_telroi.simulator import command
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Run a simulated Telroi on loopback: real HTTP, no key, no phone. Prints its address and its keys."
     requires_system_checks: list[str] = []
 

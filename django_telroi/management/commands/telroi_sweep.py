@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from django_telroi import services
+from django_telroi.management.output import PrintableCommand
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Hand on calls that wait, end what nobody vouches for and expire what is over. Many may run at once."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_telroi import conf
 from django_telroi.client.samples import SAMPLES, Delivery, post_sample, sample_body
+from django_telroi.management.output import PrintableCommand
 
 ARRIVED = "it arrived, was authentic, and is written down."
 MEANINGS: Mapping[int, str] = {
@@ -30,7 +31,7 @@ ERRORS: Mapping[str, str] = {
 }
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Post a signed sample of Telroi's webhooks, about a call that does not exist, to try a deployment. "
         "The exit code is 0 if it arrived and 1 if not."
