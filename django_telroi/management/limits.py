@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django_telroi import conf
-from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
+from django_telroi.domain.phone import Phone, refuse_uncallable
 from django_telroi.domain.policy import DAY, HOUR, seconds_to_wait, used_in
 from django_telroi.errors import VerificationRefused
+from django_telroi.services.known import known_number
 from django_telroi.services.refusals import limit_of
 from django_telroi.services.state import read_state
 from django_telroi.services.transactions import write_alias
@@ -73,7 +74,7 @@ def _in_words(value: object, nothing: str) -> str:
 
 def standing_of(number: str) -> Iterator[tuple[str, str]]:
     """How one number stands now: what, and in words. Raises InvalidNumber."""
-    phone = parse_phone(number, default_region=conf.default_region())
+    phone = known_number(number, using=write_alias())
     yield "number", phone.masked
     yield "country", phone.region or "none"
     yield "line", str(phone.line_type)

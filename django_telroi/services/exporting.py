@@ -10,10 +10,9 @@ from uuid import UUID
 from django.db.models import Model, Q
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import conf
-from django_telroi.domain.phone import parse_phone
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.known import known_number
 from django_telroi.services.transactions import write_alias
 
 INNER = frozenset({"version", "doubt_digest", "digest"})
@@ -26,12 +25,13 @@ def export_number(number: str) -> dict[str, Any]:
     """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.
 
     ``{"number": row or None, "attempts": […], "events": […], "verified_phones": […]}``, oldest first; moments are ISO
-    8601 in UTC, users their primary keys. ``number`` is E.164 or any spelling of it. Raises InvalidNumber.
+    8601 in UTC, users their primary keys. ``number`` is E.164 or any spelling of it; a number that is valid no more is
+    found by its rows. Raises InvalidNumber.
 
     ``requester_ip``, ``user`` and ``actor`` may tell of other people than the one who answers the number.
     """
     using = write_alias()
-    phone = parse_phone(number, default_region=conf.default_region())
+    phone = known_number(number, using=using)
     row = PhoneNumber.objects.using(using).filter(number=phone.number).first()
     attempts = list(VerificationAttempt.objects.using(using).filter(phone__number=phone.number).order_by("pk"))
     of_attempts = Q(attempt__in=[attempt.pk for attempt in attempts])  # by keys, of which a database finds each at once

@@ -15,12 +15,13 @@ from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.phone import LineType, Phone, parse_phone
+from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import DAY, current_limit, used_in
-from django_telroi.errors import ChangedMeanwhile, InvalidNumber
+from django_telroi.errors import ChangedMeanwhile
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.claims import Overtaken
+from django_telroi.services.known import known_number
 from django_telroi.services.pauses import control_row
 from django_telroi.services.state import State, read_state
 from django_telroi.services.transactions import repeat_on_lock_error, write_alias
@@ -92,7 +93,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
     keeps nothing but limits, and goes with the first ``purge`` after them.
     """
     using = write_alias()
-    phone = _meant(number, using=using)
+    phone = known_number(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
         state = read_state(phone.number, using=using, now=now)
         try:
@@ -140,7 +141,7 @@ def _change(
 ) -> PhoneNumber:
     """Write a change of the number's row from the version that was read, together with its event."""
     using = write_alias()
-    phone = _meant(number, using=using)
+    phone = known_number(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
         state = read_state(phone.number, using=using, now=now)
         write = partial(_write, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
@@ -149,19 +150,6 @@ def _change(
         except Overtaken:
             continue
     raise ChangedMeanwhile
-
-
-def _meant(number: str, *, using: str) -> Phone:
-    """The number that is meant. What is valid changes with every edition of the numbering plans: a number that was
-    rung or blocked before goes by its own row. Raises InvalidNumber.
-    """
-    try:
-        return parse_phone(number, default_region=conf.default_region())
-    except InvalidNumber:
-        row = PhoneNumber.objects.using(using).filter(number=number).first()
-        if row is None:
-            raise
-        return Phone(row.number, row.region, LineType.UNKNOWN)
 
 
 def _write(

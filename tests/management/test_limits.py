@@ -6,9 +6,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from django_telroi import conf, services
 from django_telroi.management.limits import LIMITS
+from django_telroi.models import PhoneNumber
 from tests.calling_site import Configure
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +70,12 @@ def test_a_number_that_nobody_calls_says_why(configure: Configure) -> None:
 def test_what_is_no_number_is_refused() -> None:
     with pytest.raises(CommandError, match="not a phone number"):
         told("hello")
+
+
+@pytest.mark.parametrize("spelling", ["+999123456789", "+999 123 456 789"])
+def test_a_number_that_is_valid_no_more_is_told_by_its_row(spelling: str) -> None:
+    PhoneNumber.objects.create(number="+999123456789", last4="6789", blocked_at=timezone.now(), blocked_reason="fraud")
+
+    lines = dict(line[:2] for line in told(spelling) if len(line) == 2)
+
+    assert (lines["blocked"], lines["called"]) == ("fraud", "no (not_callable)")

@@ -11,11 +11,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_telroi import services, tasks
 from django_telroi.backends.locmem import outbox
 from django_telroi.domain.phone import parse_phone
-from django_telroi.errors import CallsStopped, CooldownActive, HourlyLimitReached, InsideTransaction, NotCallable
+from django_telroi.errors import (
+    CallsStopped,
+    CooldownActive,
+    HourlyLimitReached,
+    InsideTransaction,
+    InvalidNumber,
+    NotCallable,
+)
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 from django_telroi.services import Purged, deleting, purging
 from tests.services.conftest import Configure
@@ -391,3 +399,45 @@ class TestAnExport:
 
         assert (held["attempts"], held["events"], held["verified_phones"]) == ([], [], [])
         assert len(held["number"]["calls"]) == 1
+
+
+DROPPED = "+999123456789"
+"""A number that newer metadata does not know any more."""
+
+
+class TestANumberThatIsValidNoMore:
+    """Is found by what was written down while it was valid."""
+
+    @pytest.fixture(params=[DROPPED, "+999 (123) 456-789"], ids=["as stored", "spelled"])
+    def spelling(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    def test_is_exported_whole(self, ada: User, spelling: str) -> None:
+        verified(NUMBER, ada)
+        number_becomes(DROPPED)
+
+        held = services.export_number(spelling)
+
+        assert held["number"]["number"] == DROPPED
+        assert [len(held[name]) for name in ("attempts", "verified_phones")] == [1, 1]
+
+    def test_of_which_only_a_verified_phone_is_left_is_exported_and_erased(self, ada: User, spelling: str) -> None:
+        VerifiedPhone.objects.create(user=ada, number=DROPPED, verified_at=timezone.now())
+
+        assert len(services.export_number(spelling)["verified_phones"]) == 1
+        services.erase_number(spelling, actor="grace")
+
+        assert not VerifiedPhone.objects.exists()
+
+    def test_of_which_nothing_is_left_is_no_number(self, spelling: str) -> None:
+        with pytest.raises(InvalidNumber):
+            services.export_number(spelling)
+
+
+def number_becomes(number: str) -> None:
+    """As if it had been valid when it was verified."""
+    phone = PhoneNumber.objects.get()
+    changed = PhoneNumber.objects.create(number=number, last4=number[-4:], calls=phone.calls)
+    VerificationAttempt.objects.update(phone=changed)
+    VerifiedPhone.objects.update(number=number)
+    phone.delete()
