@@ -469,6 +469,20 @@ MUTANTS = (
         ("tests/services/test_accounts.py",),
     ),
     Mutant(
+        "spend a proof that another request has spent since it was read",
+        "django_telroi/services/proofs.py",
+        "filter(pk=attempt.pk, proof_spent_at=None)",
+        "filter(pk=attempt.pk)",
+        ("tests/services/test_accounts.py",),
+    ),
+    Mutant(
+        "let every call try a refused key again",
+        "django_telroi/services/pauses.py",
+        "filter(pk=CallControl.ONLY, paused_until=control.paused_until)",
+        "filter(pk=CallControl.ONLY)",
+        ("tests/races/test_racing_trials.py",),
+    ),
+    Mutant(
         "believe the header where no proxy is trusted",
         "django_telroi/services/requesters.py",
         "proxies=proxies or 0",

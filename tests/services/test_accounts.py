@@ -14,7 +14,7 @@ from django_telroi.errors import ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
 from tests.calling_site import Configure
-from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, row_counts
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, before_the_first, let_time_pass, row_counts
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +80,19 @@ class TestAProof:
                 use(proof, purpose="")
         assert VerifiedPhone.objects.get().user == ada
         assert VerifiedPhone.objects.get().verified_at == VerificationAttempt.objects.get().verified_at
+
+    def test_is_spent_once_by_two_who_have_both_read_it_unspent(self, ada: User, ben: User) -> None:
+        proof = verify().proof or ""
+        spent: list[str] = []
+
+        def spend_it_first() -> None:
+            spent.append(services.redeem_proof(proof, purpose="", user=ben))
+
+        with before_the_first("SAVEPOINT", spend_it_first), pytest.raises(ProofRejected):
+            services.redeem_proof(proof, purpose="", user=ada)
+
+        assert spent == [NUMBER]
+        assert [phone.user for phone in VerifiedPhone.objects.all()] == [ben]
 
     def test_may_be_spent_for_nobody(self) -> None:
         for user in (None, AnonymousUser()):

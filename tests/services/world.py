@@ -157,6 +157,22 @@ class Elsewhere(Generic[T]):
 
 
 @contextmanager
+def before_the_first(verb: str, act: Callable[[], object]) -> Iterator[None]:
+    """Do ``act`` just before the first statement that begins with ``verb``, as another process could."""
+    done = False
+
+    def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal done
+        if not done and sql.startswith(verb):
+            done = True
+            act()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+@contextmanager
 def database_gone(*, after: int = 0, error: type[Exception] = OperationalError) -> Iterator[None]:
     """The database answers so many more statements, and then no more."""
     answered = 0
