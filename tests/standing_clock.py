@@ -1,13 +1,23 @@
-"""A wall clock that stands until a test moves it: of the budget's windows, and of the cache that counts in them."""
+"""Clocks that stand until a test moves them: of the budget's windows, of the cache that counts in them, of the database.
+
+A test that holds the clock has the same outcome on a slow machine as on a fast one.
+"""
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
+from typing import Any
 
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends import base, locmem
+from django.utils import timezone
 from django_ratelimit import core
+
+from django_telroi.models import DbNow
+from django_telroi.services import state
 
 
 class StandingClock:
@@ -18,6 +28,9 @@ class StandingClock:
         self.waits: list[float] = []
 
     def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
@@ -35,4 +48,36 @@ def hold_clock(monkeypatch: pytest.MonkeyPatch, *more: ModuleType, at: float) ->
     for module in (core, base, locmem, *more):
         monkeypatch.setattr(module, "time", clock)
     caches["default"].clear()
+    return clock
+
+
+class SiteClock:
+    """The time of the database, and of the services that count on from it."""
+
+    LITERALS = {"sqlite": "'%s'", "postgresql": "TIMESTAMPTZ '%s+00'", "mysql": "TIMESTAMP '%s'"}
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[()]]:
+        return self.LITERALS[connection.vendor] % self.now.astimezone(UTC).replace(tzinfo=None), ()
+
+
+def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = None) -> SiteClock:
+    """Let neither the database nor the services see time pass. It begins ``at``, or now.
+
+    Columns whose default the database fills in by itself (on PostgreSQL and MariaDB) still follow the machine.
+    """
+    clock = SiteClock(at or datetime.now(UTC))
+    for vendor in clock.LITERALS:
+        monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
+    monkeypatch.setattr(state, "_question", state._question.__wrapped__)  # the SELECT holds the moment now
+    monkeypatch.setattr(timezone, "now", lambda: clock.now)
+    real = state.later
+    for name, module in list(sys.modules.items()):
+        if name.startswith("django_telroi.services.") and getattr(module, "later", None) is real:
+            monkeypatch.setattr(module, "later", lambda now, *, since: clock.now)
     return clock

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from django_telroi.client import TelroiClient
-from tests.client.wire import Script, Server
+from django_telroi.client import TelroiClient, deadline
+from tests.client.wire import PATIENCE, Script, Server
 
 KEY = "tlr_live_Canary0Key0Canary0Key0Canary"
 
@@ -29,12 +29,31 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., TelroiClient]]:
-    """Makes a client of a server or of a URL, patient enough for a busy machine."""
+    """Makes a client of a server or of a URL that waits for as long as a test may hang, unless it is told."""
     with ExitStack() as stack:
 
         def make(server: Server | str, **options: Any) -> TelroiClient:
             url = server if isinstance(server, str) else server.url
-            patient = {"connect_timeout": 20, "read_timeout": 20, "total_timeout": 20}
+            patient = {"connect_timeout": PATIENCE, "read_timeout": PATIENCE, "total_timeout": PATIENCE}
             return stack.enter_context(TelroiClient(KEY, base_url=url, **(patient | options)))
 
         yield make
+
+
+@pytest.fixture
+def timed_from_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The total runs from when the request is sent: what a busy machine needs to connect is not what is tested."""
+    was_sent: dict[int, bool] = {}
+    seconds = deadline.Allowance.seconds
+
+    def note(allowance: deadline.Allowance, sent: bool) -> None:
+        if sent and not was_sent.get(id(allowance)):
+            allowance._ends = deadline.monotonic() + allowance._timeouts.total
+        was_sent[id(allowance)] = sent
+
+    monkeypatch.setattr(
+        deadline.Allowance, "sent", property(lambda allowance: was_sent.get(id(allowance), False), note), raising=False
+    )
+    monkeypatch.setattr(
+        deadline.Allowance, "seconds", lambda allowance: seconds(allowance) if allowance.sent else float(PATIENCE)
+    )

@@ -13,14 +13,14 @@ import pytest
 
 from django_telroi.client import TelroiClient, deadline, transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
-from tests.client.wire import CERTIFICATE, Peer, Script, Server, answering, call_to, placing, reply, soon
+from tests.client.wire import CERTIFICATE, PATIENCE, Peer, Script, Server, answering, call_to, placing, reply, soon
 
 TO = "+2348012345678"
 ID = "75cbe7ef-28b7-4842-b2c0-6e956a9c3d56"
-# The total of a client that meets a fault without an end, and what a busy machine may make of it: far shorter still
-# than what each of these faults would take if nothing bounded it.
 TOTAL = 0.4
-BOUND = 4.0
+"""Seconds that a client has for a fault without an end; with nothing to bound it, each would take ``PATIENCE``."""
+BOUND = PATIENCE / 2
+"""Seconds after which nothing bounded it: not a figure of the machine's, however busy it is."""
 
 Serve = Callable[..., Server]
 Connect = Callable[..., TelroiClient]
@@ -51,7 +51,13 @@ def sends(data: bytes) -> Callable[[Peer], object]:
 
 
 def drips(data: bytes) -> Callable[[Peer], object]:
-    return lambda peer: peer.drip(data, every=0.05)
+    """Again and again, without an end."""
+
+    def drip(peer: Peer) -> None:
+        while not peer.closing.is_set():
+            peer.drip(data, every=0.05)
+
+    return drip
 
 
 def forever(data: bytes) -> Callable[[Peer], object]:
@@ -75,10 +81,10 @@ IN_ONE_CHUNK = b"%x\r\n%s\r\n0\r\n\r\n" % (len(CALL), CALL)
 
 ENDLESS: dict[str, Script] = {
     "it hangs": after_reading(Peer.hold),
-    "it drips its headers": after_reading(drips(WHOLE[:200]), Peer.hold),
-    "it drips its body": after_reading(sends(HEAD), drips(CALL), Peer.hold),
-    "it drips white space before the status": after_reading(drips(b"\r\n" * 200), Peer.hold),
-    "it drips chunks": after_reading(sends(with_headers(CHUNKED, body=b"")), drips(b"1\r\n{\r\n" * 50), Peer.hold),
+    "it drips its headers": after_reading(sends(WHOLE[:20]), drips(b"x" * 200)),
+    "it drips its body": after_reading(sends(with_headers("Content-Length: 60000", body=b"")), drips(b" " * 200)),
+    "it drips white space before the status": after_reading(drips(b"\r\n" * 200)),
+    "it drips chunks": after_reading(sends(with_headers(CHUNKED, body=b"")), drips(b"1\r\n{\r\n" * 50)),
     "it sends half of its body and hangs": after_reading(sends(WHOLE[:-40]), Peer.hold),
     "it promises early hints": after_reading(sends(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Peer.hold),
 }
@@ -120,36 +126,39 @@ FAULTS = ENDLESS | BROKEN
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_goes_wrong_after_sending_leaves_the_outcome_unknown(fault: str, serve: Serve, connect: Connect) -> None:
+def test_what_goes_wrong_after_sending_leaves_the_outcome_unknown(
+    fault: str, serve: Serve, connect: Connect, timed_from_sending: None
+) -> None:
     server = serve(FAULTS[fault])
     client = connect(server, total_timeout=total_for(fault))
 
     with within(BOUND), pytest.raises(ApiOutcomeUnknown):
         client.place_otp(TO)
 
-    assert len(server.ledger) == len(server.peers) == 1
+    assert soon(lambda: len(server.ledger) == 1)
+    assert len(server.peers) == 1
 
 
-def test_a_check_is_bounded_like_a_call(serve: Serve, connect: Connect) -> None:
+def test_a_check_is_bounded_like_a_call(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     server = serve(FAULTS["it drips its body"])
 
     with within(BOUND), pytest.raises(ApiOutcomeUnknown):
         connect(server, total_timeout=TOTAL).check_otp("123456", id=ID)
 
-    assert len(server.ledger) == 1
+    assert soon(lambda: len(server.ledger) == 1)
 
 
-def test_a_hang_takes_all_of_the_time_there_is(serve: Serve, connect: Connect) -> None:
+def test_a_hang_takes_all_of_the_time_there_is(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(FAULTS["it hangs"]), total_timeout=TOTAL)
 
     started = time.monotonic()
     with pytest.raises(ApiOutcomeUnknown, match="timed out"):
         client.place_otp(TO)
 
-    assert TOTAL <= time.monotonic() - started < BOUND
+    assert time.monotonic() - started >= TOTAL
 
 
-def test_each_read_is_bounded_too(serve: Serve, connect: Connect) -> None:
+def test_each_read_is_bounded_too(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(FAULTS["it hangs"]), read_timeout=0.2)
 
     with within(BOUND), pytest.raises(ApiOutcomeUnknown, match="timed out"):
@@ -162,7 +171,7 @@ def test_an_answer_that_takes_its_time_but_not_too_much_is_read(serve: Serve, co
     assert connect(server).place_otp(TO).id == ID
 
 
-def test_each_write_is_bounded_too(serve: Serve, connect: Connect) -> None:
+def test_each_write_is_bounded_too(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(Peer.hold), read_timeout=0.2)
 
     with within(BOUND), pytest.raises(ApiOutcomeUnknown, match="timed out"):
@@ -171,7 +180,7 @@ def test_each_write_is_bounded_too(serve: Serve, connect: Connect) -> None:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_server_that_reads_as_slowly_as_it_can_cannot_hold_a_large_request(
-    tls: bool, serve: Serve, connect: Connect, trusting: None
+    tls: bool, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
 ) -> None:
     def sips(peer: Peer) -> None:
         while peer.sock.recv(16_384) and not peer.closing.wait(0.05):
@@ -195,7 +204,9 @@ def test_a_reset_before_anything_was_read_is_unknown(serve: Serve, connect: Conn
     assert (len(server.ledger), len(server.peers)) == (0, 1)
 
 
-def test_a_server_that_never_reads_cannot_hold_a_large_request(serve: Serve, connect: Connect) -> None:
+def test_a_server_that_never_reads_cannot_hold_a_large_request(
+    serve: Serve, connect: Connect, timed_from_sending: None
+) -> None:
     server = serve(Peer.hold)
 
     with within(BOUND), pytest.raises(ApiOutcomeUnknown, match="timed out"):
@@ -336,16 +347,16 @@ class TestOverTLS:
         ],
     )
     def test_what_goes_wrong_after_sending_is_unknown_there_too(
-        self, fault: str, serve: Serve, connect: Connect, trusting: None
+        self, fault: str, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
     ) -> None:
         server = serve(FAULTS[fault], tls=True)
 
         with within(BOUND), pytest.raises(ApiOutcomeUnknown):
-            connect(server, total_timeout=2 * total_for(fault)).place_otp(TO)
-        assert len(server.ledger) == 1
+            connect(server, total_timeout=total_for(fault)).place_otp(TO)
+        assert soon(lambda: len(server.ledger) == 1)
 
     def test_a_server_that_never_reads_cannot_hold_a_large_request(
-        self, serve: Serve, connect: Connect, trusting: None
+        self, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
     ) -> None:
         server = serve(Peer.hold, tls=True)
 
@@ -505,7 +516,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> 
 
 
 def total_for(fault: str) -> float:
-    return TOTAL if fault in ENDLESS else 20
+    return TOTAL if fault in ENDLESS else PATIENCE
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 20
+PATIENCE = 120
+"""Seconds after which a test hangs: no figure that a busy machine comes near."""
 HEAD = rb"(\S+) (\S+) HTTP/1\.[01]((?:\r\n[^\r\n]+)*)\r\n\r\n"
 CERTIFICATE = Path(__file__).parent / "loopback.pem"
 
@@ -70,6 +71,7 @@ class Peer:
         self.sent += len(data)
 
     def drip(self, data: bytes, *, every: float) -> None:
+        """Byte by byte, with ``every`` seconds between them."""
         for byte in data:
             self.send(bytes([byte]))
             if self.closing.wait(every):

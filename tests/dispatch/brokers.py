@@ -18,15 +18,16 @@ ANSWERS = {
 
 
 class Redis(socketserver.ThreadingTCPServer):
-    """Says yes to whatever it is told, after ``delay`` seconds; never, where that is None."""
+    """Says yes to whatever it is told, after ``delay`` seconds, so many times as ``answers`` says; None: always."""
 
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, delay: float | None) -> None:
+    def __init__(self, delay: float, answers: int | None) -> None:
         super().__init__(("127.0.0.1", 0), Client)
         self.delay = delay
+        self.answers = answers
         self.published = 0
         self.clients: list[socket.socket] = []
 
@@ -49,8 +50,10 @@ class Client(socketserver.StreamRequestHandler):
         together: int | None = None  # commands of a transaction by now
         try:
             while command := self._command():
-                if self.server.delay is None:
-                    continue
+                if self.server.answers is not None:
+                    if self.server.answers == 0:
+                        continue
+                    self.server.answers -= 1
                 time.sleep(self.server.delay)
                 self.server.published += command == b"LPUSH"
                 if command == b"MULTI":
@@ -77,9 +80,9 @@ class Client(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def redis(delay: float | None = 0.0) -> Iterator[Redis]:
+def redis(delay: float = 0.0, *, answers: int | None = None) -> Iterator[Redis]:
     """A broker that accepts every connection. It is no queue: it only counts what is published."""
-    with Redis(delay) as server:
+    with Redis(delay, answers) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield server
         server.shutdown()
