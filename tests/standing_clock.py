@@ -1,4 +1,4 @@
-"""Clocks that stand until a test moves them: of the budget's windows, of the cache that counts in them, of the database.
+"""Clocks that stand until a test moves them: of the budget's windows, of the cache behind them, and of the database.
 
 A test that holds the clock has the same outcome on a slow machine as on a fast one.
 """
