@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import compress
 from typing import Any
 from uuid import UUID
 
@@ -26,16 +27,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
-from django_telroi import conf
-from django_telroi.domain.phone import parse_phone
-from django_telroi.errors import InvalidNumber
+from django_telroi.domain.typed import clean_typed
 from django_telroi.models import PhoneNumber
+from django_telroi.services.known import spelled_number
 
 FOUND = "found"
 TERM = "term"
 REMEMBERED = "telroi_searches"
 MOST_REMEMBERED = 20
 LONGEST_TERM = 64
+RIGHT_TO_LEFT_OVERRIDE = "\u202e"
 
 
 @dataclass(frozen=True)
@@ -115,30 +116,31 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @sensitive_variables()
 def clean_term(text: str) -> str:
-    """What was typed, without what no term has: control characters and signs that only steer the direction of text."""
-    printable = "".join(sign if sign.isprintable() or sign.isspace() else "" for sign in text[: 4 * LONGEST_TERM])
+    """The text without control characters and direction marks, which no term has.
+
+    The right-to-left override stays, so that a number with it is found by no spelling, as every other field refuses it.
+    """
+    is_kept = (sign.isprintable() or sign.isspace() or sign == RIGHT_TO_LEFT_OVERRIDE for sign in text)
+    printable = "".join(compress(text[: 4 * LONGEST_TERM], is_kept))
     return printable.strip()[:LONGEST_TERM]
 
 
 @sensitive_variables()
 def number_in(term: str) -> PhoneNumber | None:
     """The number's own row, by its unique index, however the number is spelled."""
-    try:
-        number = parse_phone(term, default_region=conf.default_region()).number
-    except InvalidNumber:
-        number = re.sub("[ ()./-]", "", term)  # what was valid once, or is only valid elsewhere, has a row all the same
-    return PhoneNumber.objects.filter(number=number).first() if re.fullmatch(r"\+[0-9]{3,15}", number) else None
+    number = spelled_number(term)  # what was valid once, or is only valid elsewhere, has a row all the same
+    return PhoneNumber.objects.filter(number=number).first() if number else None
 
 
 def last_digits_in(term: str) -> str:
     """The four last digits that a term is, also written as a masked number ends; "" for any other term."""
-    match = re.fullmatch(r"[•. ]*([0-9]{2}) ?([0-9]{2})", term)
+    match = re.fullmatch(r"[•. ]*([0-9]{2}) ?([0-9]{2})", clean_typed(term))
     return "".join(match.groups()) if match else ""
 
 
 def uuid_in(term: str) -> UUID | None:
     try:
-        return UUID(term)
+        return UUID(clean_typed(term))
     except ValueError:
         return None
 

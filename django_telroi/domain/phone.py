@@ -134,17 +134,35 @@ def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
 
 
 def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:
-    if len(text) > _LONGEST_INPUT:
-        raise InvalidNumber
-    spelling = Quiet(_TEL_SCHEME.sub("", clean_typed(text)))
-    if not _SPELLING.fullmatch(spelling):
-        raise InvalidNumber
+    spelling = _spelling_in(text)
     try:
         if default_region:
             return phonenumbers.parse(spelling, default_region.strip().upper())
         return phonenumbers.parse(_ABROAD.sub("+", spelling))
     except phonenumbers.NumberParseException:
         raise InvalidNumber from None
+
+
+def _spelling_in(text: str) -> str:
+    """What was typed, as plain digits and their punctuation. Raises InvalidNumber where it is anything else."""
+    if len(text) > _LONGEST_INPUT:
+        raise InvalidNumber
+    spelling = Quiet(_TEL_SCHEME.sub("", clean_typed(text)))
+    if not _SPELLING.fullmatch(spelling):
+        raise InvalidNumber
+    return spelling
+
+
+def written_e164(text: str) -> str | None:
+    """The number that a text spells in E.164, valid or not; None for any other text.
+
+    For numbers that have rows: what was valid once, or is only valid in another edition of the numbering plans.
+    """
+    try:
+        number = Quiet(re.sub("[ ()./-]", "", _spelling_in(text)))
+    except InvalidNumber:
+        return None
+    return number if _E164.fullmatch(number) else None
 
 
 def refuse_uncallable(phone: Phone, rules: CallingRules) -> None:

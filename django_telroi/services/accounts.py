@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from django_telroi import conf
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.known import spelled_number
 from django_telroi.services.transactions import write_alias
 
 MEMORY = "_telroi_phone_record"
@@ -96,9 +97,13 @@ def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
 
 @quiet_arguments("number")
 def forget_phone(user: AbstractBaseUser, number: str) -> int:
-    """Take a number (E.164) from the user, for every purpose. Returns how many verifications were forgotten."""
+    """Take a number from the user, for every purpose. Returns how many verifications were forgotten.
+
+    ``number`` is E.164 or any spelling of it. One that is no number is nobody's, so it returns 0.
+    """
     forget_record(user)
-    return verified_phones(user).filter(number=number).delete()[0]
+    spelled = spelled_number(number)
+    return verified_phones(user).filter(number=spelled).delete()[0] if spelled else 0
 
 
 def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:

@@ -35,7 +35,7 @@ def test_the_id_of_an_attempt_leads_to_its_number(staff: Client, attempt: Verifi
     assert search(staff, str(attempt.uuid)) == url("phonenumber", "change", attempt.phone.pk)
 
 
-@pytest.mark.parametrize("term", ["0001", " 0001", "••• 0001", "00 01"])
+@pytest.mark.parametrize("term", ["0001", " 0001", "••• 0001", "00 01", "\u0660\u0660\u0660\u0661", "\u202d0001\u202c"])
 def test_four_digits_narrow_the_list_and_are_in_no_address(staff: Client, term: str) -> None:
     phone = number("0001")
     number("0002")
@@ -69,7 +69,8 @@ def test_what_was_narrowed_is_nobody_elses(staff: Client) -> None:
         "'; --",
         "<b>",
         "9" * 500,
-        "١٢٣٤",
+        "\u202e0001",
+        "00\u0660\u0661",
         "+2348031239999",
         "4cf97987-c3c1-444b-b24b-254f7d3acc0d",
         "12345",

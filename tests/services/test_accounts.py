@@ -51,7 +51,8 @@ class TestAUser:
             verify(number, user=user)
             let_time_pass(61)
 
-        assert services.forget_phone(ada, NUMBER) == 1
+        assert services.forget_phone(ada, "\x00") == services.forget_phone(ada, "\ud800") == 0
+        assert services.forget_phone(ada, f"\u202d{NUMBER[:4]}\u00a0{NUMBER[4:]}\u202c") == 1
         assert [phone.number for phone in services.verified_phones(ada)] == [OTHER_NUMBER]
         assert services.has_verified_phone(ben)
 
