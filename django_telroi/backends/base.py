@@ -28,11 +28,14 @@ class Backend(ABC):
         return CodeLength(longest=asked, expected=asked, is_certain=False)
 
     def admit_call(self) -> None:  # noqa: B027 - most backends have nothing to bound
-        """Take the place of the next ``place_call`` in whatever bounds this backend's requests, where anything does.
+        """Take the place of the next ``place_call`` in the backend's own budget, if it has one.
 
-        It is asked within the transaction of a claim, so that only who wins the claim uses a place up, and who finds
-        none has claimed nothing. It asks nobody far away. Raises ApiRefused, as ``place_call`` would.
+        It is called before the claim, outside a transaction. Raises ApiRefused if there is no place now, as
+        ``place_call`` would.
         """
+
+    def return_call(self) -> None:  # noqa: B027
+        """Give back a place that ``admit_call`` took: the claim was lost, so the call will not be placed."""
 
     def admit_check(self) -> None:  # noqa: B027
         """Take the place of the next ``check_code``. Raises ApiRefused."""

@@ -10,7 +10,9 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
-from django_ratelimit.core import get_usage
+from django.conf import settings
+from django.core.cache import caches
+from django_ratelimit.core import ALL, _get_window, _make_cache_key, get_usage
 
 from django_telroi.errors import ApiRefused
 
@@ -57,10 +59,27 @@ def share_of(requests_per_minute: int) -> Share:
     return max(shares, key=lambda share: (min(share.requests, 2), share.a_minute, share.seconds))
 
 
-def take_for_call(key_digest: str, *, requests_per_minute: int) -> None:
-    """Count one call. Raises ApiRefused as Telroi's own limit of the key would be told."""
+@dataclass(frozen=True)
+class Place:
+    """One request that was counted, by the key of its count in the cache; a window that is over takes none back."""
+
+    cache_key: str
+
+
+def take_for_call(key_digest: str, *, requests_per_minute: int) -> Place | None:
+    """Count one call; the place that it got, None where nothing is counted. Raises ApiRefused as Telroi would."""
     share = share_of(requests_per_minute)
-    _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+    return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+
+
+def give_back(place: Place | None) -> None:
+    """Count one request less, in the window that it was counted in. A cache that fails keeps the count."""
+    if place is None:
+        return
+    try:
+        caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")].decr(place.cache_key)
+    except Exception as error:  # noqa: BLE001 - a cache raises whatever its client library does
+        logger.info("budget_not_returned error=%s", type(error).__name__)
 
 
 def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
@@ -82,7 +101,8 @@ def _windows_in_a_minute(seconds: int) -> int:
     return -(-(MINUTE + SLACK) // seconds) + 1
 
 
-def _take(group: str, key_digest: str, most: int, seconds: int) -> None:
+def _take(group: str, key_digest: str, most: int, seconds: int) -> Place | None:
+    window = _get_window(key_digest, seconds)
     try:
         usage = get_usage(
             None, group=group, key=lambda group, request: key_digest, rate=(most, seconds), increment=True
@@ -90,12 +110,15 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> None:
     except Exception as error:  # noqa: BLE001 - a cache raises whatever its client library does
         raise _uncounted(type(error).__name__) from None
     if usage is None:  # RATELIMIT_ENABLE is off
-        return
+        return None
     if not usage["limit"]:  # how django-ratelimit says that the cache failed
         raise _uncounted("no_answer")
     if usage["should_limit"]:
         # Its windows end with the second that they are named after.
         raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
+    if _get_window(key_digest, seconds) != window:  # it ended while this was counted: which one counted, is not told
+        return None
+    return Place(_make_cache_key(group, window, (most, seconds), key_digest, ALL))
 
 
 def _uncounted(error: str) -> ApiRefused:

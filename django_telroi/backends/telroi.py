@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
-from django_telroi.backends.budget import take_for_call, take_for_check
+from django_telroi.backends.budget import Place, give_back, take_for_call, take_for_check
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
@@ -50,6 +50,7 @@ class TelroiBackend(Backend):
             raise Misconfigured from None
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
         self._call_is_admitted = self._check_is_admitted = False
+        self._place: Place | None = None
 
     @classmethod
     def spoken_length(cls, asked: int) -> CodeLength:
@@ -57,8 +58,13 @@ class TelroiBackend(Backend):
 
     def admit_call(self) -> None:
         if not self._call_is_admitted:
-            take_for_call(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
+            self._place = take_for_call(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
             self._call_is_admitted = True
+
+    def return_call(self) -> None:
+        if self._call_is_admitted:
+            self._call_is_admitted = False
+            give_back(self._place)
 
     def admit_check(self) -> None:
         if not self._check_is_admitted:

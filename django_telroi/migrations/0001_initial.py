@@ -159,7 +159,13 @@ class Migration(migrations.Migration):
                 ("verified_at", models.DateTimeField(blank=True, null=True, verbose_name="verified")),
                 ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
                 ("due_at", models.DateTimeField(blank=True, db_index=True, null=True, verbose_name="due")),
-                ("doubt_digest", models.CharField(blank=True, editable=False, max_length=64)),
+                ("had_user", models.BooleanField(default=False, editable=False)),
+                ("is_again", models.BooleanField(default=False, editable=False)),
+                ("followed_by", models.UUIDField(editable=False, null=True)),
+                ("asked", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("judging", models.JSONField(default=dict, editable=False)),
+                ("judging_since", models.DateTimeField(editable=False, null=True)),
+                ("code_digest", models.CharField(blank=True, editable=False, max_length=64)),
                 ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof spent")),
                 ("error_code", models.CharField(blank=True, max_length=40, verbose_name="error")),
                 ("error_detail", models.CharField(blank=True, max_length=200, verbose_name="Telroi's words")),
@@ -226,6 +232,7 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(blank=True, max_length=150, verbose_name="by")),
                 ("detail", models.CharField(blank=True, max_length=200, verbose_name="detail")),
                 ("digest", models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
+                ("try_id", models.PositiveSmallIntegerField(editable=False, null=True)),
                 (
                     "phone",
                     models.ForeignKey(

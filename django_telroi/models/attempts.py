@@ -31,11 +31,20 @@ DISPATCH_NAMES = {Dispatch.INLINE: _("at once"), Dispatch.CELERY: _("by a worker
 
 
 class VerificationAttempt(models.Model):
-    """One request for one call. No code and no digest of a code that Telroi makes is here, bar ``doubt_digest``.
+    """One request for one call.
 
-    ``due_at`` is when somebody must look at this row next, NULL once it is closed: queued, when to hand it on again;
-    dialing, the end of the lease; placed and unknown, ``expires_at``. ``placed_at`` means that Telroi accepted the
-    call, not that anybody heard it.
+    ``due_at`` is when the row must be looked at next: queued, when to enqueue it again; dialing, the end of the lease;
+    placed and unknown, ``expires_at``; verified, the end of the ten minutes in which the right code counts again; NULL
+    once nothing is due. ``placed_at`` means that Telroi accepted the call, not that it was answered.
+
+    ``had_user`` stays true when the user is deleted, also by SQL that sends no signal: such an attempt belongs to
+    nobody else. ``is_again`` marks a call that was requested by "call again"; ``followed_by`` is the uuid of the newer
+    call that was requested while this one was open.
+
+    No code is stored. ``judging`` maps the keyed digest of each code whose judgement may not be written yet to the
+    tries that it used; ``asked`` counts the requests to Telroi, and a try is named after the request that began it;
+    ``judging_since`` is the moment of the newest request. ``code_digest`` is the keyed digest of the code that was
+    judged right.
     """
 
     uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
@@ -75,7 +84,13 @@ class VerificationAttempt(models.Model):
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     due_at = models.DateTimeField(_("due"), null=True, blank=True, db_index=True)
-    doubt_digest = models.CharField(max_length=64, blank=True, editable=False)
+    had_user = models.BooleanField(default=False, editable=False)
+    is_again = models.BooleanField(default=False, editable=False)
+    followed_by = models.UUIDField(null=True, editable=False)
+    asked = models.PositiveSmallIntegerField(default=0, editable=False)
+    judging = models.JSONField(default=dict, editable=False)
+    judging_since = models.DateTimeField(null=True, editable=False)
+    code_digest = models.CharField(max_length=64, blank=True, editable=False)
     proof_spent_at = models.DateTimeField(_("proof spent"), null=True, blank=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.CharField(_("Telroi's words"), max_length=200, blank=True)
@@ -166,6 +181,8 @@ class AttemptEvent(models.Model):
     actor = models.CharField(_("by"), max_length=150, blank=True)
     detail = models.CharField(_("detail"), max_length=200, blank=True)
     digest = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+    try_id = models.PositiveSmallIntegerField(null=True, editable=False)
+    """Of a judgement: which try it is about, as in ``VerificationAttempt.judging``."""
 
     class Meta:
         verbose_name = _("event")

@@ -9,8 +9,8 @@ from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
-from django_telroi.services.patience import admitted
 from django_telroi.services.verdicts import Verdict, is_service_unavailable, verdict_on
+from django_telroi.services.waiting import wait_for_slot
 
 
 class Word(StrEnum):
@@ -59,7 +59,7 @@ def ask(backend: Backend, code: str, *, call_id: str | None, to: str, was_test: 
     ``was_test``: the call was none, for a test key placed it.
     """
     try:
-        admitted(backend.admit_check)
+        wait_for_slot(backend.admit_check)
         check = backend.check_code(code, call_id=call_id, to=to)
     except ApiError as error:
         return _answer_to_error(error)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError
 from django.db.models import Q
 
-from django_telroi.domain.states import CHECKABLE, Status
+from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.services.calling_again import settle_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
 from django_telroi.services.transactions import write_alias
 from django_telroi.services.verdicts import ErrorCode
+
+ID_LIFETIME = timedelta(hours=1)
+"""How long after ``expires_at`` the id of an attempt without a user is good for anything."""
 
 
 def owner_id(user: AbstractBaseUser | None) -> Any:
@@ -37,21 +41,57 @@ def find_attempt(
     user: AbstractBaseUser | None,
     using: str,
     now: datetime | None = None,
-    with_phone: bool = False,
+    **annotations: Any,
 ) -> tuple[VerificationAttempt, datetime]:
     """The attempt and the database's now, in one SELECT; what is overdue is settled first.
 
-    ``with_phone``: its number's row comes along. Raises AttemptNotFound, for another user's attempt too. An attempt
-    without a user answers to whoever knows its id.
+    The number's row comes along. ``annotations`` are added to the SELECT. Raises AttemptNotFound if there is no such
+    attempt for this user.
     """
-    rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid)).annotate(read_at=DbNow())
-    attempt = (rows.select_related("phone") if with_phone else rows).first()
-    if attempt is None or attempt.user_id not in (None, owner_id(user)):
+    rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid))
+    attempt = rows.annotate(read_at=DbNow(), **annotations).select_related("phone").first()
+    if attempt is None:
         raise AttemptNotFound
     now = now or attempt.read_at
-    with not_found_if_erased(attempt, using=using):
-        settle_overdue(attempt, now=now, using=using)
+    settle_for(attempt, user_id=owner_id(user), now=now, using=using)
     return attempt, now
+
+
+def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, using: str) -> None:
+    """Settle what is overdue of a row that this user may see. Raises AttemptNotFound if they may not.
+
+    A user's attempt answers to its user, and to nobody once the user is deleted. An attempt without a user answers to
+    whoever has its id, until an hour after its code has expired: an id out of an old log must not ring its owner.
+    """
+    with not_found_if_erased(attempt, using=using):
+        if is_orphan(attempt):
+            close_orphan(attempt, now=now, using=using)
+            raise AttemptNotFound
+        if attempt.user_id not in (None, user_id) or _is_too_old(attempt, now=now):
+            raise AttemptNotFound
+        settle_overdue(attempt, now=now, using=using)
+        settle_followed(attempt, now=now, using=using)
+
+
+def is_orphan(attempt: VerificationAttempt) -> bool:
+    """Whether its user was deleted. The column says so, because SQL that deletes a user sends no signal."""
+    return attempt.had_user and attempt.user_id is None
+
+
+def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Close what a deleted user left open, and spend its proof. A call that waits in the queue is not placed."""
+    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
+    spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
+    if attempt.status == Status.QUEUED:
+        move_and_give_back(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
+    elif attempt.status in UNFINISHED:
+        move(attempt, canceled, from_=UNFINISHED, using=using)
+    elif attempt.status == Status.VERIFIED and attempt.proof_spent_at is None:
+        move(attempt, spent, from_=(Status.VERIFIED,), using=using)
+
+
+def _is_too_old(attempt: VerificationAttempt, *, now: datetime) -> bool:
+    return attempt.user_id is None and attempt.expires_at + ID_LIFETIME <= now
 
 
 @contextmanager
@@ -63,23 +103,6 @@ def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator
         if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
             raise
         raise AttemptNotFound from None
-
-
-def was_started(attempt_uuid: UUID | None) -> bool:
-    """Whether a start with this id would be a repeat, which rings nobody. Not where the database cannot say."""
-    return attempt_uuid is not None and _is_there(uuid=attempt_uuid)
-
-
-def is_verified(attempt_uuid: UUID) -> bool:
-    """Whether a code for it would be judged by nobody any more, and answered with what was judged before."""
-    return _is_there(uuid=attempt_uuid, status=Status.VERIFIED)
-
-
-def _is_there(**filters: object) -> bool:
-    try:
-        return VerificationAttempt.objects.using(write_alias()).filter(**filters).exists()
-    except (InterfaceError, OperationalError):
-        return False
 
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
@@ -94,8 +117,12 @@ def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
     using = write_alias()
     attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
     if attempt is not None:
+        now = now or attempt.read_at
         with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
-            settle_overdue(attempt, now=now or attempt.read_at, using=using)
+            settle_overdue(attempt, now=now, using=using)
+            settle_followed(attempt, now=now, using=using)
+            if is_orphan(attempt):
+                close_orphan(attempt, now=now, using=using)
 
 
 def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
@@ -106,15 +133,16 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     return move(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
 
 
-def was_rung_since(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether a newer call went to the number: without an id, Telroi judges a code by the newest call alone.
+def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
+    """The statuses of newer calls to the number: without an id, Telroi judges a code by the newest call alone.
 
-    Even by one that failed at the carrier, for Telroi stored that too.
+    A call that failed at the carrier counts, because Telroi stored that too; one that is dialing may not be stored yet.
     """
     newer = VerificationAttempt.objects.using(using).filter(
         phone__number=attempt.number, dialed_at__gt=attempt.dialed_at
     )
-    return newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED).exists()
+    stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
+    return set(stored.values_list("status", flat=True))
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError
-from django.db.models import F
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.backends import Backend, get_backend
@@ -19,19 +18,22 @@ from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record
-from django_telroi.services.answers import ask
-from django_telroi.services.attempts import find_attempt, not_found_if_erased, settle_overdue, was_rung_since
-from django_telroi.services.judging import Guess, lock_if_all_judged, settle
+from django_telroi.services.answers import Answer, Word, ask
+from django_telroi.services.attempts import find_attempt, newer_calls, not_found_if_erased, settle_overdue
+from django_telroi.services.judging import compare_with_right_code, outcome_without_try, settle
 from django_telroi.services.moves import move
 from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
 from django_telroi.services.proofs import proof_of
 from django_telroi.services.state import later
 from django_telroi.services.transactions import (
     refuse_callers_transaction,
-    repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
 )
+from django_telroi.services.typed_codes import TypedCode, newest_rejected_try, reserve_try
+
+ABOUT_NEWEST_CALL = frozenset({Word.WRONG, Word.LOCKED, Word.EXPIRED, Word.ALREADY_VERIFIED, Word.LOST})
+"""What Telroi may say of a newer call's code, where it judges by the number."""
 
 logger = logging.getLogger("django_telroi")
 
@@ -39,18 +41,23 @@ logger = logging.getLogger("django_telroi")
 @quiet_arguments("code")
 @sensitive_variables()
 def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | None = None) -> CheckResult:
-    """Judge what a person typed. Whatever they may do wrong comes back as an outcome.
+    """Judge the code that a person typed. What they may do wrong comes back as an outcome.
 
-    Spaces and dashes are passed over; anything else that is no code costs no try. Raises AttemptNotFound, for another
-    user's attempt too, Unavailable where the database is gone before anything was asked, and InsideTransaction where a
-    rollback could give a try back.
+    ``code``: digits; spaces and dashes are passed over, and input that is no code costs no try. ``user``: whoever is
+    logged in; the attempt of a user answers to that user only.
+
+    Returns a CheckResult. On an attempt that is verified, only the code that was judged right is ``verified`` again,
+    with its proof, for ten minutes; any other code is ``already_verified``.
+
+    Raises AttemptNotFound if there is no such attempt for this user, Unavailable if the database cannot be reached
+    before the code is judged, and InsideTransaction if a rollback of the caller's could give a try back.
     """
     using = write_alias()
     backend = _backend()
     if backend is None or backend.rings:
         refuse_callers_transaction(using)
     with unavailable_without_database():
-        attempt, now = find_attempt(attempt_uuid, user=user, using=using)
+        attempt, now = find_attempt(attempt_uuid, user=user, using=using, newest_rejected=newest_rejected_try())
         forget_record(user)
         with not_found_if_erased(attempt, using=using):
             return _check(attempt, code, backend, now=now, using=using)
@@ -60,33 +67,53 @@ def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | 
 def _check(
     attempt: VerificationAttempt, code: str, backend: Backend | None, *, now: datetime, using: str
 ) -> CheckResult:
-    started = time.monotonic()
     digits = clean_code(code)
     if digits is None:
         return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
+    if attempt.status == Status.VERIFIED:
+        return _result(compare_with_right_code(attempt, digits, now=now, using=using), attempt, now=now)
     if attempt.status not in CHECKABLE:
         return _result(outcome_of(attempt), attempt, now=now)
     if backend is None:
         return _result(CheckOutcome.UNAVAILABLE, attempt, now=now)
+    if outcome := _outcome_beside_newer_call(attempt, now=now, using=using):
+        return _result(outcome, attempt, now=now)
+    typed = reserve_try(attempt, digits, now=now, using=using)
+    if typed is None:
+        return _without_try(attempt, digits, now=now, using=using)
+    return _judge(typed, digits, backend, now=now, using=using)
+
+
+@sensitive_variables()
+def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, using: str) -> CheckResult:
+    """Have the code judged, and settle the attempt by the answer."""
+    attempt, started = typed.attempt, time.monotonic()
     call_id = _judgeable_id(attempt)
-    if call_id is None and was_rung_since(attempt, using=using):
-        _close_replaced(attempt, now=now, using=using)
-        return _result(CheckOutcome.CLOSED, attempt, now=now)
-    guess = Guess.at(attempt, digits)
-    if not guess.repeats_doubt and not _reserve_try(attempt, now=now, using=using):
-        settle_overdue(attempt, now=now, using=using)
-        if attempt.status in CHECKABLE:
-            lock_if_all_judged(attempt, now=now, using=using)
-        return _result(outcome_of(attempt), attempt, now=now)
     answer = ask(backend, digits, call_id=call_id, to=attempt.number, was_test=attempt.livemode is False)
     now = later(now, since=started)
     try:
-        outcome = settle(guess, answer, key_digest=backend.key_digest, now=now, using=using)
+        if call_id is None and answer.word in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
+            # Telroi may have compared the code with that of a call that began meanwhile.
+            answer = Answer(Word.NOT_ASKED)
+        outcome = settle(typed, answer, key_digest=backend.key_digest, now=now, using=using)
     except (InterfaceError, OperationalError) as error:
         logger.error("code_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
         outcome = CheckOutcome.UNAVAILABLE
     was_judged = outcome != CheckOutcome.UNAVAILABLE
     return _result(outcome, attempt, now=now, theirs=answer.tries_left, was_judged=was_judged)
+
+
+@sensitive_variables()
+def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    """The code got no try: the attempt is over, or was settled by another request, or its tries are used."""
+    settle_overdue(attempt, now=now, using=using)
+    if attempt.status == Status.VERIFIED:
+        outcome = compare_with_right_code(attempt, digits, now=now, using=using)
+    elif attempt.status in CHECKABLE:
+        outcome = outcome_without_try(attempt, now=now, using=using)
+    else:
+        outcome = outcome_of(attempt)
+    return _result(outcome, attempt, now=now)
 
 
 def _backend() -> Backend | None:
@@ -123,21 +150,19 @@ def _judgeable_id(attempt: VerificationAttempt) -> str | None:
         return None
 
 
-def _close_replaced(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Without an id Telroi would judge the code by the newer call."""
-    superseded = {"status": Status.SUPERSEDED, "closed_at": now, "due_at": None}
+def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
+    """Without an id, Telroi judges a code by the number's newest call. None where that is this one.
+
+    While a newer call is being placed nothing is known yet, so nothing is judged and the attempt stays open.
+    """
+    if _judgeable_id(attempt) is not None:
+        return None
+    newer = newer_calls(attempt, using=using)
+    if not newer:
+        return None
+    if newer == {Status.DIALING}:
+        return CheckOutcome.UNAVAILABLE
+    superseded = {"status": Status.SUPERSEDED, "closed_at": now, "due_at": None, "judging": {}}
     if not move(attempt, superseded, from_=CHECKABLE, using=using):
         attempt.refresh_from_db(using=using)
-
-
-def _reserve_try(attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
-    """Take one try before it is used. ``attempt.tries`` is then the number of this try, and nobody else has it."""
-    while attempt.status in CHECKABLE and attempt.tries < attempt.max_tries and now < attempt.expires_at:
-        free = VerificationAttempt.objects.using(using).filter(
-            pk=attempt.pk, status__in=CHECKABLE, expires_at__gt=now, tries=attempt.tries
-        )
-        if repeat_on_lock_error(lambda free=free: free.update(tries=F("tries") + 1), using=using):  # type: ignore[misc]
-            attempt.tries += 1
-            return True
-        attempt.refresh_from_db(using=using)
-    return False
+    return CheckOutcome.CLOSED

@@ -6,13 +6,15 @@ a row, and whoever changes none was not first. Rows are locked in the order numb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
 
 from django_telroi import conf
 from django_telroi.backends import Backend
@@ -48,10 +50,11 @@ class Request:
     supersedes: VerificationAttempt | None = None
 
 
-def claim_start(request: Request, state: State, *, attempt: VerificationAttempt, backend: Backend, using: str) -> None:
+def claim_start(request: Request, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
     """Count the call and save its attempt, or neither.
 
-    Raises Overtaken, AlreadyStarted, SiteLimitReached, and ApiRefused where the backend has no room for it now.
+    No cache is asked here: one that does not answer would hold the number's row for seconds. Raises Overtaken,
+    AlreadyStarted and SiteLimitReached.
     """
     before = state.phone.moments if state.phone else ()
     old = request.supersedes
@@ -61,21 +64,34 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
     prepare_count(state, using=using)
     with transaction.atomic(using=using):
         _write_number(request.phone, state, with_call(replaced, state.now), using=using)
-        if attempt.status == Status.DIALING:
-            backend.admit_call()
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)
         count_for_the_day(state, using=using)
         if attempt.status == Status.DIALING:
-            win_trial(state, key_digest=backend.key_digest, using=using)
+            win_trial(state, key_digest=key_digest, using=using)
         if old:
-            _supersede(old, now=state.now, using=using)
+            _mark_followed(old, attempt.uuid, now=state.now, using=using)
         try:
             attempt.save(using=using, force_insert=True)
         except IntegrityError:
             if request.attempt_uuid is None:
                 raise
             raise AlreadyStarted from None
+
+
+@contextmanager
+def admitted_call(backend: Backend) -> Iterator[None]:
+    """Take the backend's place for one call around its claim, and give it back if the claim is lost.
+
+    The budget is in a cache, so it is asked before the transaction and never while a row is locked. Raises ApiRefused
+    where there is no place now.
+    """
+    backend.admit_call()
+    try:
+        yield
+    except BaseException:
+        backend.return_call()
+        raise
 
 
 def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: datetime) -> VerificationAttempt:
@@ -86,6 +102,8 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
         phone_id=request.phone.number,
         region=request.phone.region,
         user_id=request.user_id,
+        had_user=request.user_id is not None,
+        is_again=request.supersedes is not None,
         purpose=request.purpose,
         status=status,
         dispatch=dispatch,
@@ -99,10 +117,10 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
     )
 
 
-def restamp(attempt: VerificationAttempt, state: State, *, backend: Backend, using: str) -> None:
+def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
     """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
 
-    Raises Overtaken, and ApiRefused where the backend has no room for it now.
+    Raises Overtaken.
     """
     phone = state.phone
     if phone is None:
@@ -110,8 +128,7 @@ def restamp(attempt: VerificationAttempt, state: State, *, backend: Backend, usi
     moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
     with transaction.atomic(using=using):
         write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
-        backend.admit_call()
-        win_trial(state, key_digest=backend.key_digest, using=using)
+        win_trial(state, key_digest=key_digest, using=using)
         _move_to_dialing(attempt, now=state.now, using=using)
 
 
@@ -178,9 +195,17 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
         raise Overtaken from None
 
 
-def _supersede(old: VerificationAttempt, *, now: datetime, using: str) -> None:
-    VerificationAttempt.objects.using(using).filter(pk=old.pk, status__in=UNFINISHED).update(
-        status=Status.SUPERSEDED, closed_at=now, due_at=None
+def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
+    """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue."""
+    is_queued = Q(status=Status.QUEUED)
+    flow = VerificationAttempt.objects.using(using).filter(phone__number=old.number)
+    older = flow.filter(Q(pk=old.pk) | Q(followed_by=old.uuid, status__in=UNFINISHED))
+    # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
+    older.update(
+        followed_by=newer,
+        closed_at=Case(When(is_queued, then=Value(now)), default=F("closed_at")),
+        due_at=Case(When(is_queued, then=Value(None)), default=F("due_at")),
+        status=Case(When(is_queued, then=Value(str(Status.SUPERSEDED))), default=F("status")),
     )
 
 

@@ -15,7 +15,10 @@ from django_telroi.quiet import quiet_arguments
 from django_telroi.services.known import known_number
 from django_telroi.services.transactions import write_alias
 
-INNER = frozenset({"version", "doubt_digest", "digest"})
+INNER = frozenset(
+    {"version", "digest", "had_user", "is_again", "followed_by", "asked", "judging", "judging_since", "code_digest"}
+    | {"try_id"}
+)
 """What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
 
 

@@ -22,6 +22,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.attempts import find_attempt, not_found_if_erased
+from django_telroi.services.calling_again import cancel_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.pauses import pause_for
 from django_telroi.services.transactions import unavailable_without_database, write_alias
@@ -59,7 +60,7 @@ def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, no
     """
     using = write_alias()
     with unavailable_without_database():
-        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now, with_phone=True)
+        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
         wait = _seconds_to_next_call(attempt, now=now, using=using)
     return Standing(
         attempt=attempt,
@@ -86,7 +87,8 @@ def cancel_verification(
 
 
 def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None}
+    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
+    cancel_followed(attempt, now=now, using=using)
     waiting = attempt.status == Status.QUEUED and move_and_give_back(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
     )

@@ -28,16 +28,25 @@ class CheckOutcome(StrEnum):
     """The call is not placed yet."""
     IN_PROGRESS = "in_progress"
     """The tries are used up, and a judgement is still out."""
+    ANSWER_LOST = "answer_lost"
+    """The answer to an earlier code of this call was lost: that code may be right, this one is not judged or wrong."""
+    ALREADY_VERIFIED = "already_verified"
+    """Another code was right before. This one gives nothing: no success, no proof."""
     NUMBER_TAKEN = "number_taken"
     """The code was right, and the number belongs to another account of a site that allows one."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The outcome of a code. ``proof`` is set for a verified attempt without a user.
+    """The outcome of a code.
 
-    ``was_judged`` tells the guess that locks, or that comes too late at Telroi's, from one for an attempt that was over
-    before: that one was judged by nobody.
+    ``tries_left``: how many more codes this call takes, 0 once it is over. ``attempt``: the row as it is now.
+    ``proof``: set only if the outcome is ``verified`` and the attempt has no user.
+
+    ``was_judged``: True if this very request had the code judged. False if nothing was asked: the input is no code, the
+    attempt was over before, or it was verified before and the code was compared with the one that was right. So
+    ``locked`` with ``was_judged`` is the wrong code that locked the attempt, and ``verified`` without it is the same
+    right code sent again.
     """
 
     outcome: CheckOutcome
@@ -62,7 +71,12 @@ OUTCOME_BY_STATUS = {
 
 
 def outcome_of(attempt: VerificationAttempt) -> CheckOutcome:
-    """What a code comes to that is not judged any more, by where its attempt stands."""
+    """What a code comes to that is not judged any more, by the status of its attempt.
+
+    For a verified attempt it is the outcome of the code that was right; other codes are ``already_verified``.
+    """
+    if attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST:
+        return CheckOutcome.CLOSED
     if attempt.status == Status.VERIFIED and attempt.error_code == ErrorCode.NUMBER_TAKEN:
         return CheckOutcome.NUMBER_TAKEN
     return OUTCOME_BY_STATUS[Status(attempt.status)]

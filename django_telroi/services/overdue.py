@@ -6,7 +6,7 @@ Settling writes what is said here, a sweep too; a list shows it before anybody w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
@@ -14,6 +14,9 @@ from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.verdicts import ErrorCode
+
+RIGHT_CODE_LIFETIME = timedelta(minutes=10)
+"""How long after a verification its code and its proof are good for something."""
 
 
 def deadline_of(attempt: VerificationAttempt) -> datetime:
@@ -30,7 +33,9 @@ def overdue_move(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str,
     if attempt.status == Status.DIALING:
         return {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": attempt.expires_at}
     if attempt.status in CHECKABLE and attempt.expires_at <= now:
-        return {"status": Status.EXPIRED, "closed_at": now, "due_at": None}
+        return {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
+    if attempt.status == Status.VERIFIED:
+        return {"code_digest": "", "due_at": None}
     return None
 
 

@@ -7,7 +7,7 @@ stands in no form, URL or log.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -23,26 +23,31 @@ from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone
 from django_telroi.services.attempts import find_attempt, owner_id
+from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.services.transactions import write_alias
 
-LIFETIME = timedelta(minutes=10)
 SALT = "django_telroi.proof"
 LONGEST_TOKEN = 200
 
 
 def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
     """The token of a verified attempt without a user, while it is good for something."""
-    if attempt.status != Status.VERIFIED or attempt.user_id is not None or attempt.proof_spent_at is not None:
+    if attempt.status != Status.VERIFIED or attempt.had_user or attempt.user_id is not None:
+        return None
+    if attempt.proof_spent_at is not None:
         return None
     if attempt.livemode is False and not conf.allow_test_key():
         return None
-    if attempt.verified_at is None or attempt.verified_at + LIFETIME <= now:
+    if attempt.verified_at is None or attempt.verified_at + RIGHT_CODE_LIFETIME <= now:
         return None
     return signing.Signer(salt=SALT).sign(str(attempt.uuid))
 
 
 def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
-    """The proof that an attempt gives right now, for a page that keeps the attempt's id."""
+    """The proof that an attempt gives right now.
+
+    Only for the session that typed the right code: the id alone does not show that.
+    """
     try:
         attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
     except (AttemptNotFound, InterfaceError, OperationalError):

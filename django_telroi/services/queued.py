@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,16 +15,16 @@ from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts import not_found_if_erased, settle_overdue
-from django_telroi.services.claims import LOOK_AGAIN, Overtaken, restamp
+from django_telroi.services.attempts import close_orphan, is_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.claims import LOOK_AGAIN, Overtaken, admitted_call, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
-from django_telroi.services.patience import Patience
 from django_telroi.services.pauses import PauseReason, pause_for
 from django_telroi.services.placing import dial
 from django_telroi.services.state import State, read_attempt
 from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
 from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.waiting import SlotWait
 
 QUEUED = (Status.QUEUED,)
 TASK = "django_telroi.tasks.place_call"
@@ -68,18 +69,18 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
 
 def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
     """Raises Overtaken, and has done nothing then."""
-    patience = Patience()
+    wait = SlotWait(is_request=False)
     while True:
-        attempt, state = read_attempt(attempt_id, using=using, now=now and now + patience.spent)
+        attempt, state = read_attempt(attempt_id, using=using, now=now and now + wait.slept)
         if attempt is None or attempt.status != Status.QUEUED:
             return
         try:
             with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
                 _dial_if_due(attempt, state, using=using)
             return
-        except NotYet as wait:
-            if not (wait.is_for_all and patience.waits(seconds_to_wait(wait.until, state.now))):
-                move(attempt, {"due_at": min(wait.until, deadline_of(attempt))}, from_=QUEUED, using=using)
+        except NotYet as not_yet:
+            if not (not_yet.is_for_all and wait.sleep(seconds_to_wait(not_yet.until, state.now))):
+                move(attempt, {"due_at": min(not_yet.until, deadline_of(attempt))}, from_=QUEUED, using=using)
                 return
 
 
@@ -93,6 +94,9 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
     if backend.rings:
         refuse_callers_transaction(using)
     settle_overdue(attempt, now=state.now, using=using)
+    if is_orphan(attempt):
+        close_orphan(attempt, now=state.now, using=using)
+        return
     if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
         dial(attempt, backend, state, using=using)
 
@@ -107,7 +111,9 @@ def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, u
     if limit := limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until):
         raise NotYet(limit.until)
     try:
-        repeat_on_lock_error(lambda: restamp(attempt, state, backend=backend, using=using), using=using)
+        with admitted_call(backend):
+            claim = partial(restamp, attempt, state, key_digest=backend.key_digest, using=using)
+            repeat_on_lock_error(claim, using=using)
     except ApiRefused as refused:
         wait = LOOK_AGAIN if refused.retry_after is None else timedelta(seconds=refused.retry_after)
         raise NotYet(state.now + wait, is_for_all=True) from None

@@ -17,6 +17,7 @@ from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts import settle_overdue
+from django_telroi.services.calling_again import close_followed
 from django_telroi.services.claims import Overtaken
 from django_telroi.services.matching import SETTLEABLE, attempt_of
 from django_telroi.services.moves import move, send_after_commit
@@ -103,6 +104,7 @@ def _settle(
     write = partial(_write, event, attempt, moved, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
+    close_followed(attempt, now=now, using=using)
     status = Status(attempt.status)
     send_after_commit(SIGNALS[status], attempt, using=using)
     return EventEffect(status), attempt

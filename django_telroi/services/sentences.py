@@ -57,6 +57,12 @@ SENTENCES: dict[str, str | Promise] = {
     CheckOutcome.NOT_READY: gettext_lazy("The call is on its way. Type the code when you hear it."),
     CheckOutcome.NUMBER_TAKEN: gettext_lazy("This number belongs to another account. Use another number."),
     CheckOutcome.IN_PROGRESS: gettext_lazy("Your code is being checked. Try again in a moment."),
+    CheckOutcome.ANSWER_LOST: gettext_lazy(
+        "We could not finish checking an earlier code. Type that code again, or ask for another call."
+    ),
+    CheckOutcome.ALREADY_VERIFIED: gettext_lazy(
+        "This call was already verified with another code. Start again to verify the number here."
+    ),
 }
 """``unavailable`` is the code of a refused start and the outcome of a check; ``check_sentence`` tells them apart."""
 

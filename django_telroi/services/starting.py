@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError, transaction
@@ -14,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
 from django_telroi.dispatch import Handing
-from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
+from django_telroi.domain.phone import parse_phone, refuse_uncallable
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import (
     ApiRefused,
@@ -26,9 +28,16 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
-from django_telroi.services.attempts import find_attempt, owner_id
-from django_telroi.services.claims import AlreadyStarted, Overtaken, Request, claim_start, new_attempt
-from django_telroi.services.patience import LONGEST_WAIT, Patience
+from django_telroi.services.attempts import find_attempt, owner_id, settle_for
+from django_telroi.services.calling_again import another_call_id, never_rang
+from django_telroi.services.claims import (
+    AlreadyStarted,
+    Overtaken,
+    Request,
+    admitted_call,
+    claim_start,
+    new_attempt,
+)
 from django_telroi.services.placing import dial
 from django_telroi.services.queued import hand_on
 from django_telroi.services.refusals import note_refusal, refuse_by_state
@@ -42,7 +51,15 @@ from django_telroi.services.transactions import (
 )
 from django_telroi.services.verdicts import alert_to, verdict_on
 from django_telroi.services.veto import StartFacts, ask_site, has_veto
+from django_telroi.services.waiting import SlotWait
 from django_telroi.services.wishes import Wish, request_of
+
+Admit = Callable[[Request], None]
+"""Counts a request, or refuses it by raising a VerificationRefused. A repeat is answered before it is counted."""
+
+
+def count_nothing(request: Request) -> None:
+    """For callers without a requester: the number's own limits are all there is."""
 
 
 @quiet_arguments("number")
@@ -55,17 +72,18 @@ def start_verification(
     language: str | None = None,
     requester_ip: str | None = None,
     attempt_uuid: UUID | None = None,
+    admit: Admit = count_nothing,
 ) -> VerificationAttempt:
     """Have ``number`` rung and a code read out; returns the attempt, whatever became of the call.
 
     ``number`` is as a person types it, ``language`` a BCP 47 tag. ``attempt_uuid`` makes a repeat harmless: an id that
-    already has an attempt for this number and user returns that attempt.
+    already has an attempt for this number, user and purpose returns that attempt. ``admit`` is called once for a
+    request that is no repeat, before anything is spent.
 
     Raises a VerificationRefused before a row exists; AttemptNotFound if ``attempt_uuid`` is the id of something else;
     InsideTransaction with autocommit switched off. In a caller's transaction the attempt comes back ``queued``, and the
     call goes out after the commit. With ``DISPATCH`` "celery" it always comes back ``queued``, and a worker calls.
     """
-    using = write_alias()
     wish = Wish(
         number=number,
         user=user,
@@ -75,7 +93,7 @@ def start_verification(
         requester_ip=requester_ip,
         attempt_uuid=attempt_uuid,
     )
-    return _start(wish, using=using, now=None)
+    return _start(wish, admit, using=write_alias(), now=None)
 
 
 @sensitive_variables()
@@ -85,11 +103,12 @@ def call_again(
     user: AbstractBaseUser | None = None,
     requester_ip: str | None = None,
     now: datetime | None = None,
+    admit: Admit = count_nothing,
 ) -> VerificationAttempt:
-    """Another call in the same flow: a new attempt, and the old one becomes ``superseded`` as the new one is claimed.
+    """Another call in the same flow, as a new attempt. The old one takes codes until the new call rings or may ring.
 
-    A repeat is harmless here too, for the new id follows from the old one. A verified attempt is returned as it is.
-    Raises like ``start_verification``.
+    A repeat is harmless here too, for the new id follows from the old one. After a call that certainly did not ring,
+    the same request starts the next one. A verified attempt is returned as it is. Raises like ``start_verification``.
     """
     using = write_alias()
     if _rings():
@@ -105,19 +124,14 @@ def call_again(
         purpose=old.purpose,
         language=old.language,
         requester_ip=requester_ip,
-        attempt_uuid=another_call_id(old.uuid),
+        attempt_uuid=old.followed_by or another_call_id(old.uuid),
         supersedes=old,
     )
-    return _start(wish, using=using, now=now)
+    return _start(wish, admit, using=using, now=now)
 
 
-def another_call_id(attempt_uuid: UUID) -> UUID:
-    """The id of the one call that follows this one, however often it is asked for."""
-    return uuid5(attempt_uuid, "call again")
-
-
-def _start(wish: Wish, *, using: str, now: datetime | None) -> VerificationAttempt:
-    phone = None
+def _start(wish: Wish, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
+    phone = request = None
     try:
         phone = parse_phone(wish.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
@@ -125,14 +139,10 @@ def _start(wish: Wish, *, using: str, now: datetime | None) -> VerificationAttem
         backend = get_backend()
         if backend.rings:
             refuse_manual_transactions(using)
-        _refuse_vetoed(wish, request, backend, using=using, now=now)
-        return _claim_and_call(request, backend, using=using, now=now)
-    except AlreadyStarted:
-        return _started_before(wish, phone, using=using)
+        return _answer_or_call(request, wish, backend, admit, using=using, now=now)
     except VerificationRefused as refusal:
-        with suppress(InterfaceError, OperationalError):  # what is refused may be a database that is gone
-            if phone and _attempt_of(wish, using=using):
-                return _started_before(wish, phone, using=using)
+        if request and (started := _started_meanwhile(request, using=using, now=now)):
+            return started
         note_refusal(refusal, phone, using=using)
         raise
 
@@ -144,15 +154,76 @@ def _rings() -> bool:
         return False
 
 
-def _refuse_vetoed(wish: Wish, request: Request, backend: Backend, *, using: str, now: datetime | None) -> None:
+def _answer_or_call(
+    request: Request, wish: Wish, backend: Backend, admit: Admit, *, using: str, now: datetime | None
+) -> VerificationAttempt:
+    """Answer a repeat from its row; count everything else, and place the call.
+
+    The repeat is looked for first, in the SELECT that reads the number's state: it must not use up the veto's time or
+    the key's budget. An id that belongs to something else waives nothing: it is counted, and then refused.
+    """
+    with unavailable_without_database():
+        request, state = _read_for(request, using=using, now=now)
+        repeat = _repeat_of(request, state, using=using)
+    if repeat:
+        return repeat
+    admit(request)
+    if state.attempt:
+        raise AttemptNotFound
+    state = state if now else state.moved_on()
+    if has_veto():
+        _refuse_vetoed(request, wish, state, backend)
+        with unavailable_without_database():
+            state = read_state(request.phone.number, using=using, now=now)
+    try:
+        return _claim_and_call(request, state, backend, using=using, now=now)
+    except AlreadyStarted:
+        if started := _started_meanwhile(request, using=using, now=now):
+            return started
+        raise AttemptNotFound from None
+
+
+def _read_for(request: Request, *, using: str, now: datetime | None) -> tuple[Request, State]:
+    """The state that decides, with the attempt that the request's id has already.
+
+    The id of another call follows from the one before it. Where that call certainly did not ring, it is the next id.
+    """
+    while True:
+        state = read_state(request.phone.number, using=using, now=now, attempt_uuid=request.attempt_uuid)
+        if request.supersedes is None or state.attempt is None or not never_rang(state.attempt):
+            return request, state
+        request = replace(request, attempt_uuid=another_call_id(state.attempt.uuid))
+
+
+def _repeat_of(request: Request, state: State, *, using: str) -> VerificationAttempt | None:
+    """The attempt that this very request has made before, with what is overdue settled; None if there is none."""
+    attempt = state.attempt
+    asked = (request.phone.number, request.user_id, request.purpose)
+    if attempt is None or (attempt.phone_id, attempt.user_id, attempt.purpose) != asked:
+        return None
+    try:
+        settle_for(attempt, user_id=request.user_id, now=state.now, using=using)
+    except AttemptNotFound:
+        return None
+    return attempt
+
+
+def _started_meanwhile(request: Request, *, using: str, now: datetime | None) -> VerificationAttempt | None:
+    """What the first half of a double click has started while the second one was refused."""
+    if request.attempt_uuid is None:
+        return None
+    try:
+        request, state = _read_for(request, using=using, now=now)
+        return _repeat_of(request, state, using=using)
+    except (InterfaceError, OperationalError):
+        return None
+
+
+def _refuse_vetoed(request: Request, wish: Wish, state: State, backend: Backend) -> None:
     """Ask the site, but only about a call that nothing else stands against.
 
-    What its answer takes must not make the claim's moment an old one: the state is read again after it.
+    The site's answer may take long: the state is read again after it.
     """
-    if not has_veto():
-        return
-    with unavailable_without_database():
-        state = read_state(request.phone.number, using=using, now=now)
     with suppress(Unavailable):  # a pause, which the claim may wait for
         refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
     ask_site(
@@ -169,13 +240,15 @@ def _refuse_vetoed(wish: Wish, request: Request, backend: Backend, *, using: str
     )
 
 
-def _claim_and_call(request: Request, backend: Backend, *, using: str, now: datetime | None) -> VerificationAttempt:
-    """Place the call at once, or hand it on: to a worker, or to the commit of a transaction that is not ours."""
+def _claim_and_call(
+    request: Request, state: State, backend: Backend, *, using: str, now: datetime | None
+) -> VerificationAttempt:
+    """Place the call at once, or enqueue it: for a worker, or for the commit of a transaction that is not ours."""
     dispatch = conf.dispatch() if backend.rings else Dispatch.INLINE
     is_callers = backend.rings and is_in_callers_transaction(using)
     status = Status.QUEUED if is_callers or dispatch == Dispatch.CELERY else Status.DIALING
     with unavailable_without_database():
-        attempt, state = _claim_in_time(request, backend, status=status, dispatch=dispatch, using=using, now=now)
+        attempt, state = _claim_in_time(request, state, backend, status=status, dispatch=dispatch, using=using, now=now)
     if is_callers:
         transaction.on_commit(partial(hand_on, attempt.pk), using=using, robust=True)
     elif status == Status.QUEUED:
@@ -187,56 +260,51 @@ def _claim_and_call(request: Request, backend: Backend, *, using: str, now: date
 
 
 def _claim_in_time(
-    request: Request, backend: Backend, *, status: Status, dispatch: Dispatch, using: str, now: datetime | None
+    request: Request,
+    state: State,
+    backend: Backend,
+    *,
+    status: Status,
+    dispatch: Dispatch,
+    using: str,
+    now: datetime | None,
 ) -> tuple[VerificationAttempt, State]:
-    """Claim the call as soon as there is room for it, if that is soon. Nobody's claim grows old while it waits.
+    """Claim the call as soon as there is room for it, if that is soon; the state is read again after each sleep.
 
-    Who only hands the call on waits for nothing.
+    A call that a worker will place waits for nothing here.
     """
-    patience = Patience(LONGEST_WAIT if status == Status.DIALING else 0)
+    wait = SlotWait(is_request=True)
+    is_dialing = status == Status.DIALING
     while True:
-        state = read_state(request.phone.number, using=using, now=now and now + patience.spent)
         try:
             refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
             attempt = new_attempt(request, status=status, dispatch=dispatch, now=state.now)
-            _claim(request, state, attempt=attempt, backend=backend, using=using)
+            with admitted_call(backend) if is_dialing else nullcontext():
+                _claim(request, state, attempt=attempt, key_digest=backend.key_digest, using=using)
             return attempt, state
         except Unavailable as refusal:  # a pause of all calls
-            if not patience.waits(refusal.retry_after):
+            if not (is_dialing and wait.sleep(refusal.retry_after)):
                 raise
         except ApiRefused as refused:
-            if not patience.waits(refused.retry_after):
+            if not wait.sleep(refused.retry_after):
                 alert_to(verdict_on(refused), now=state.now, using=using)
                 raise Unavailable(refused.retry_after) from None
+        state = read_state(request.phone.number, using=using, now=now and now + wait.slept)
 
 
-def _claim(request: Request, state: State, *, attempt: VerificationAttempt, backend: Backend, using: str) -> None:
-    claim = partial(claim_start, request, state, attempt=attempt, backend=backend, using=using)
+def _claim(request: Request, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
+    claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
     except Overtaken:
-        raise _refusal_of_the_slower(request, key_digest=backend.key_digest, using=using) from None
+        raise _refusal_of_the_slower(request, key_digest=key_digest, using=using) from None
 
 
 def _refusal_of_the_slower(request: Request, *, key_digest: str, using: str) -> VerificationRefused:
-    """Somebody else claimed this number first: look again, and refuse by what is there now."""
+    """Another request claimed this number first: look again, and refuse by what is there now."""
     state = read_state(request.phone.number, using=using)
     try:
         refuse_by_state(state, policy=conf.policy(), key_digest=key_digest)
     except VerificationRefused as refusal:
         return refusal
     return CooldownActive(1)
-
-
-def _attempt_of(wish: Wish, *, using: str) -> VerificationAttempt | None:
-    if wish.attempt_uuid is None:
-        return None
-    return VerificationAttempt.objects.using(using).filter(uuid=wish.attempt_uuid).first()
-
-
-def _started_before(wish: Wish, phone: Phone | None, *, using: str) -> VerificationAttempt:
-    """The attempt that this id already has. One of another number or user is not shown."""
-    attempt = _attempt_of(wish, using=using)
-    if attempt is None or phone is None or (attempt.phone_id, attempt.user_id) != (phone.number, wish.user_id):
-        raise AttemptNotFound
-    return attempt

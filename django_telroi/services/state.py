@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import connections
 from django.db.models import Model
@@ -23,17 +24,22 @@ class State:
     """A number, the site's control and the database's now, as one SELECT saw them together.
 
     ``phone`` is None for a number never seen; ``control`` is an unsaved blank one while nothing was ever stopped,
-    paused or counted.
+    paused or counted. ``attempt`` is the one whose uuid was asked for, None if there is none.
     """
 
     now: datetime
     phone: PhoneNumber | None
     control: CallControl
+    attempt: VerificationAttempt | None = None
     read_at: float = field(default_factory=time.monotonic)
 
     def now_by(self) -> datetime:
         """The database's clock as it must stand by this moment, without asking it again."""
         return later(self.now, since=self.read_at)
+
+    def moved_on(self) -> State:
+        """The same state with the clock of this moment. What else changed since, the row's version will tell."""
+        return replace(self, now=self.now_by(), read_at=time.monotonic())
 
 
 def later(now: datetime, *, since: float) -> datetime:
@@ -41,23 +47,31 @@ def later(now: datetime, *, since: float) -> datetime:
     return now + timedelta(seconds=time.monotonic() - since)
 
 
-def read_state(number: str, *, using: str, now: datetime | None = None) -> State:
-    """Read the state of ``number`` (E.164); ``now`` stands in for the database's clock."""
-    db_now, control, phone = _read(_question(using), number, using=using)
-    return State(now=now or db_now, phone=phone, control=control or CallControl())
+def read_state(number: str, *, using: str, now: datetime | None = None, attempt_uuid: UUID | None = None) -> State:
+    """Read the state of ``number`` (E.164), and the attempt that has ``attempt_uuid``, whatever its number.
+
+    ``now`` stands in for the database's clock.
+    """
+    if attempt_uuid is None:
+        db_now, control, phone = _read(_question(using), [number], using=using)
+        return State(now=now or db_now, phone=phone, control=control or CallControl())
+    column = VerificationAttempt._meta.get_field("uuid")
+    parameters = [column.get_db_prep_value(attempt_uuid, connections[using]), number]
+    db_now, control, phone, attempt = _read(_question(using, attempt_by="uuid"), parameters, using=using)
+    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=attempt)
 
 
 def read_attempt(
     attempt_id: int, *, using: str, now: datetime | None = None
 ) -> tuple[VerificationAttempt | None, State]:
     """The attempt with this primary key, and the state of its number as the same SELECT saw it."""
-    db_now, control, phone, attempt = _read(_question(using, of_attempt=True), attempt_id, using=using)
+    db_now, control, phone, attempt = _read(_question(using, attempt_by="id"), [attempt_id], using=using)
     return attempt, State(now=now or db_now, phone=phone, control=control or CallControl())
 
 
 @dataclass(frozen=True)
 class _Question:
-    """A SELECT with one parameter, whose row begins with the database's now and goes on with a row of each model."""
+    """A SELECT whose row begins with the database's now and goes on with a row of each model."""
 
     sql: str
     models: tuple[type[Model], ...]
@@ -65,13 +79,16 @@ class _Question:
 
 
 @lru_cache
-def _question(using: str, *, of_attempt: bool = False) -> _Question:
+def _question(using: str, *, attempt_by: str = "") -> _Question:
     """The SELECT, composed once for each database: it is asked before every call.
+
+    ``attempt_by``: the column that an attempt is looked up by, ``""`` for none. By its ``id``, the number is the
+    attempt's own; by its ``uuid``, the number is a second parameter, because the uuid is a caller's.
 
     Written in SQL because a row must come back for a number that nobody has rung yet: a queryset has no way to select
     from nothing and join what there is.
     """
-    models = (CallControl, PhoneNumber, *([VerificationAttempt] if of_attempt else []))
+    models = (CallControl, PhoneNumber, *([VerificationAttempt] if attempt_by else []))
     fields = [field for model in models for field in model._meta.concrete_fields]
     columns = (DbNow(), *(field.get_col(field.model._meta.db_table) for field in fields))
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
@@ -79,20 +96,20 @@ def _question(using: str, *, of_attempt: bool = False) -> _Question:
     controls, phones, attempts = (
         quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt)
     )
-    number = f"{attempts}.{quote('phone_id')}" if of_attempt else "%s"
+    number = f"{attempts}.{quote('phone_id')}" if attempt_by == "id" else "%s"
     sql = (
         f"SELECT {', '.join(compiler.compile(column)[0] for column in columns)} FROM (SELECT 1 AS one) AS always"
         f" LEFT JOIN {controls} ON {controls}.{quote('id')} = {CallControl.ONLY}"
-        + (f" LEFT JOIN {attempts} ON {attempts}.{quote('id')} = %s" if of_attempt else "")
+        + (f" LEFT JOIN {attempts} ON {attempts}.{quote(attempt_by)} = %s" if attempt_by else "")
         + f" LEFT JOIN {phones} ON {phones}.{quote('number')} = {number}"
     )
     return _Question(sql, models, columns)
 
 
-def _read(question: _Question, parameter: str | int, *, using: str) -> Iterator[Any]:
+def _read(question: _Question, parameters: Sequence[int | str], *, using: str) -> Iterator[Any]:
     """The database's now and a row of each model, None where there is none."""
     with connections[using].cursor() as cursor:
-        cursor.execute(question.sql, [parameter])
+        cursor.execute(question.sql, parameters)
         row = cursor.fetchone()
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
     (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(question.columns))

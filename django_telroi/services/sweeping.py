@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
-from django_telroi.services.attempts import not_found_if_erased, settle_overdue
+from django_telroi.services.attempts import close_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.claims import look_again_at
 from django_telroi.services.moves import move
 from django_telroi.services.overdue import deadline_of
@@ -33,6 +33,8 @@ from django_telroi.services.verdicts import ErrorCode
 BATCH = 500
 LONG_WAIT = timedelta(seconds=30)
 """A call that has waited so long has been handed on in vain: somebody must look at the workers."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger("django_telroi")
 
@@ -63,6 +65,7 @@ def sweep(*, now: datetime | None = None) -> Swept:
     rollback could undo its claim.
     """
     using = write_alias()
+    _close_orphans(now, using=using)
     called_unknown, expired, waiting = 0, 0, list[Waiting]()
     for batch, read_at in _due(now, using=using):
         since = time.monotonic()
@@ -72,6 +75,7 @@ def sweep(*, now: datetime | None = None) -> Swept:
         called_unknown += _call_unknown(batch, now=read_at, using=using)
         late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]
         waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
+        _forget_right_codes(batch, using=using)
         expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
     handed_on = _hand_on(waiting, using=using)
     alert_pumping(now=now, using=using)
@@ -97,8 +101,27 @@ def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using:
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
     over = _of(batch, CHECKABLE, using=using).filter(expires_at__lte=now)
-    expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None}
+    expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
     return _unless_locked(partial(over.update, **expired), using=using)
+
+
+def _forget_right_codes(batch: Sequence[VerificationAttempt], *, using: str) -> None:
+    """The ten minutes of a right code are over: its digest goes."""
+    over = _of(batch, {Status.VERIFIED}, using=using)
+    if any(attempt.status == Status.VERIFIED for attempt in batch):
+        _unless_locked(partial(over.update, code_digest="", due_at=None), using=using)
+
+
+def _close_orphans(now: datetime | None, *, using: str) -> None:
+    """Close what deleted users left open. ``due_at`` finds the few rows that are not finished.
+
+    Written as NOT (user is not null), because the index of ``user`` has all rows without one under one key.
+    """
+    unfinished = VerificationAttempt.objects.using(using).filter(had_user=True, due_at__gt=EPOCH)
+    left = unfinished.exclude(user__isnull=False)
+    for attempt in left.annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
+        with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            close_orphan(attempt, now=now or attempt.read_at, using=using)
 
 
 def _of(

@@ -120,14 +120,15 @@ class TestChecks:
         assert not person.checks("000000").is_too_many
         assert person.checks("000001").is_too_many
 
-    def test_a_right_code_that_was_sent_twice_is_no_error(self, configure: Configure) -> None:
-        configure(RATES={"check": {"ip": "1/h"}})
+    def test_a_right_code_that_was_sent_twice_counts_twice(self, configure: Configure) -> None:
+        configure(RATES={"check": {"ip": "2/h"}})
         person = Api()
         person.starts(NUMBER)
 
-        answers = [person.checks(last_code_for(NUMBER)) for _ in range(2)]
+        answers = [person.checks(last_code_for(NUMBER)) for _ in range(3)]
 
-        assert [(answer.status, answer.text) for answer in answers] == [(200, "Your number is verified.")] * 2
+        assert [(answer.status, answer.text) for answer in answers[:2]] == [(200, "Your number is verified.")] * 2
+        assert answers[2].is_too_many
 
     def test_the_page_says_when_to_go_on(self, configure: Configure) -> None:
         configure(RATES={"check": {"ip": "1/m"}})

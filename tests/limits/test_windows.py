@@ -121,6 +121,9 @@ def _start(
         if refusal.code != "too_many_requests":
             _count(seen.starts, address, user, at)
         return None
+    except AttemptNotFound:  # an id without a user, an hour after its code has expired
+        _count(seen.starts, address, user, at)
+        return None
     if len(outbox) > calls:
         _count(seen.starts, address, user, at)
         seen.calls[number].append(at)
@@ -146,9 +149,10 @@ def _check(
         seen.refused[f"check {refusal.code}"] += 1
         return
     except AttemptNotFound:
-        pytest.fail("an attempt was lost")
-    if result.was_judged or result.outcome != "verified":  # the repeat of what was verified needs no place
+        assert at + STARTS_AT > attempt.expires_at.timestamp() + 3600, "an attempt was lost"
         _count(seen.checks, address, attempt.user, at)
+        return
+    _count(seen.checks, address, attempt.user, at)
     if result.was_judged:
         seen.codes[number].append(at)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django_telroi import services
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
-from django_telroi.services.judging import Guess
+from django_telroi.services.typed_codes import codes_in_doubt, digest_of
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong
@@ -88,7 +89,7 @@ VERIFIED = Comes("verified", "verified", 1)
 LOST = Comes("expired", "expired", 1, "lost")
 GIVEN_BACK = Comes("unavailable", "placed", 0)
 IN_DOUBT = Comes("unavailable", "placed", 1, keeps_doubt=True)
-WORTHLESS = Comes("unavailable", "placed", 1)
+WORTHLESS = Comes("unavailable", "placed", 1, keeps_doubt=True)
 
 ANSWERS: list[tuple[str, dict[str, Any], Comes]] = [
     ("chunked", {}, VERIFIED),
@@ -99,7 +100,7 @@ ANSWERS: list[tuple[str, dict[str, Any], Comes]] = [
     ("verified_by_flag_only", {}, Comes("wrong_code", "placed", 1)),
     ("fields", {"change": {"status": "locked", "verified": False}}, Comes("locked", "locked", 1)),
     ("fields", {"change": {"status": "expired", "verified": False}}, Comes("expired", "expired", 1)),
-    ("fields", {"change": {"status": "already_verified", "verified": False}}, Comes("closed", "locked", 1)),
+    ("fields", {"change": {"status": "already_verified", "verified": False}}, Comes("closed", "locked", 1, "lost")),
     ("fields", {"change": {"status": "not_found", "verified": False}}, LOST),
     ("not_verifiable", {}, LOST),
     ("invalid", {}, LOST),
@@ -152,7 +153,7 @@ def what_came(outcome: str, attempt: VerificationAttempt) -> Comes:
         status=attempt.status,
         tries=attempt.tries,
         error_code=attempt.error_code,
-        keeps_doubt=len(attempt.doubt_digest) == 64,
+        keeps_doubt=bool(attempt.judging and codes_in_doubt(attempt, using="default")),
         paused=control.paused_reason,
     )
 
@@ -197,7 +198,7 @@ def test_the_right_code_verifies_once(telroi: Simulator, called: Called, heard: 
     row = called.row()
     assert (result.outcome, result.tries_left, row.status) == ("verified", 0, "verified")
     assert row.verified_at == row.closed_at
-    assert (row.due_at, row.doubt_digest) == (None, "")
+    assert (row.due_at, row.judging) == (row.verified_at + timedelta(minutes=10), {})
     assert heard.names == ["call_placed", "phone_verified"]
 
 
@@ -336,7 +337,7 @@ def test_a_code_is_too_late_after_its_time(telroi: Simulator, called: Called) ->
         ("superseded", "closed"),
         ("locked", "locked"),
         ("expired", "expired"),
-        ("verified", "verified"),
+        ("verified", "already_verified"),
     ],
 )
 def test_where_no_code_is_judged_the_outcome_says_why(
@@ -371,7 +372,7 @@ class TestACodeWhoseAnswerWasLost:
 
         outcome = called.outcome(called.code)
 
-        assert (outcome, called.row().tries, called.row().doubt_digest) == ("verified", 1, "")
+        assert (outcome, called.row().tries, called.row().judging) == ("verified", 1, {})
         assert heard.names.count("phone_verified") == 1
 
     def test_verifies_when_it_is_typed_again_even_on_the_last_try(self, telroi: Simulator, called: Called) -> None:
@@ -403,9 +404,9 @@ class TestACodeWhoseAnswerWasLost:
 
         outcome = called.outcome(wrong(called.code))
 
-        assert (outcome, called.row().status) == ("closed", "locked")
+        assert (outcome, called.row().status) == ("answer_lost", "placed")
         assert "phone_verified" not in heard.names
-        assert called.outcome(called.code) == "locked"
+        assert called.outcome(called.code) == "verified"
 
     def test_is_wrong_when_telroi_says_so_later(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, wrong(called.code))
@@ -413,7 +414,7 @@ class TestACodeWhoseAnswerWasLost:
         again = called.check(wrong(called.code))
 
         assert (again.outcome, again.tries_left, called.row().tries) == ("wrong_code", 1, 1)
-        assert called.row().doubt_digest == ""
+        assert codes_in_doubt(called.row(), using="default") == {}
         assert called.outcome(called.code) == "verified"
 
     def test_is_never_right_beside_another_one_in_doubt(self, telroi: Simulator, called: Called) -> None:
@@ -422,8 +423,8 @@ class TestACodeWhoseAnswerWasLost:
 
         outcomes = [called.outcome(called.code), called.outcome(called.code)]
 
-        assert outcomes == ["closed", "locked"]
-        assert (called.row().status, called.row().tries) == ("locked", 3)
+        assert outcomes == ["closed", "closed"]
+        assert (called.row().status, called.row().tries, called.row().error_code) == ("locked", 2, "lost")
 
     def test_is_never_right_again_once_two_were_in_doubt(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, called.code)
@@ -431,8 +432,8 @@ class TestACodeWhoseAnswerWasLost:
 
         outcome = self.lose(telroi, called, called.code)
 
-        assert (outcome, called.row().tries) == ("unavailable", 3)
-        assert called.outcome(called.code) == "locked"
+        assert (outcome, called.row().tries) == ("unavailable", 2)
+        assert called.outcome(called.code) == "closed"
 
     def test_on_the_last_try_leaves_every_other_code_waiting(self, telroi: Simulator, called: Called) -> None:
         for by in (1, 2):
@@ -441,7 +442,7 @@ class TestACodeWhoseAnswerWasLost:
 
         outcome = called.outcome(wrong(called.code, by=3))
 
-        assert (outcome, called.row().status, checks(telroi)) == ("in_progress", "placed", 3)
+        assert (outcome, called.row().status, checks(telroi)) == ("answer_lost", "placed", 3)
 
     def test_that_is_wrong_on_the_last_try_locks_when_it_is_typed_again(
         self, telroi: Simulator, called: Called, heard: Heard
@@ -472,9 +473,9 @@ class TestACodeWhoseAnswerWasLost:
         other = VerificationAttempt.objects.create(
             phone_id=NUMBER, status="placed", max_tries=3, expires_at=called.row().expires_at, dispatch="inline"
         )
-        digests = {Guess.at(each, called.code).digest for each in (called.row(), other)}
+        digests = {digest_of(each, called.code) for each in (called.row(), other)}
 
-        assert called.row().doubt_digest in digests
+        assert set(called.row().judging) < digests
         assert len(digests) == 2
 
     def test_is_too_late_when_its_time_is_over(self, telroi: Simulator, called: Called) -> None:
@@ -538,11 +539,11 @@ class TestAYesOfATestKey:
 
         assert called.outcome(called.code) == "verified"
 
-    def test_uses_up_the_tries_and_then_the_attempt_is_locked(self, called: Called) -> None:
+    def test_costs_one_try_however_often_it_comes(self, called: Called) -> None:
         outcomes = [called.outcome(called.code) for _ in range(4)]
 
-        assert outcomes == ["unavailable", "unavailable", "unavailable", "locked"]
-        assert called.row().status == "locked"
+        assert outcomes == ["unavailable"] * 4
+        assert (called.row().status, called.row().tries) == ("placed", 1)
 
 
 class TestACallWithoutAnId:
@@ -615,13 +616,22 @@ class TestAnAttemptOfAUser:
 
         assert called.row().status == "placed"
 
-    def test_outlives_its_user_as_evidence_only(self, telroi: Simulator, called: Called, ada: User) -> None:
-        uuid = called.attempt.uuid
+    @pytest.mark.parametrize("serve", [services.follow, services.cancel_verification, services.call_again])
+    def test_belongs_to_nobody_once_its_user_is_deleted(self, called: Called, ada: User, serve: Any) -> None:
         ada.delete()
 
-        result = services.check_code(uuid, called.code)
+        with pytest.raises(AttemptNotFound):
+            serve(called.attempt.uuid)
 
-        assert (result.outcome, VerifiedPhone.objects.count()) == ("verified", 0)
+        assert (called.row().status, called.row().due_at) == ("canceled", None)
+
+    def test_is_judged_for_nobody_once_its_user_is_deleted(self, telroi: Simulator, called: Called, ada: User) -> None:
+        ada.delete()
+
+        with pytest.raises(AttemptNotFound):
+            services.check_code(called.attempt.uuid, called.code)
+
+        assert (called.row().status, checks(telroi)) == ("canceled", 0)
 
 
 NOTHINGS = [UUID(int=7), str(UUID(int=7)), "", "x", "1" * 10**6, "'; DROP TABLE", "\ud800", "../etc"]

@@ -73,13 +73,14 @@ def test_a_ceiling_of_the_site_costs_one_more(configure: Configure) -> None:
     assert cost(partial(services.start_verification, NUMBER)) == ["SELECT", "UPDATE", "UPDATE", "INSERT", "UPDATE"]
 
 
-def test_calling_again_costs_finding_the_old_attempt_and_ending_it(telroi: Simulator) -> None:
+def test_calling_again_costs_finding_marking_and_ending_the_old_attempt(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     let_time_pass(61, telroi)
 
     assert cost(partial(services.call_again, attempt.uuid)) == [
         "SELECT",
         *["SELECT", "UPDATE", "UPDATE", "INSERT", "UPDATE"],
+        "UPDATE",
     ]
 
 
@@ -158,11 +159,12 @@ class TestACheck:
 
         assert cost(partial(check, "abc")) == ["SELECT"]
 
-    def test_of_an_attempt_that_is_over_costs_one(self, telroi: Simulator) -> None:
+    def test_of_the_right_code_again_costs_two(self, telroi: Simulator) -> None:
         check = self.started(telroi)
         check(telroi.last_code_for(NUMBER))
 
-        assert cost(partial(check, telroi.last_code_for(NUMBER))) == ["SELECT"]
+        assert cost(partial(check, telroi.last_code_for(NUMBER))) == ["SELECT", "SELECT"]
+        assert cost(partial(check, "000001")) == ["SELECT", "UPDATE"]
 
 
 def test_following_costs_two(telroi: Simulator) -> None:

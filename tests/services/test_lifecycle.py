@@ -105,13 +105,13 @@ class TestAPlacedCall:
         assert (after.closed_at, after.due_at, len(moments())) == (attempt.expires_at, None, 1)
 
     @pytest.mark.parametrize("status", ["verified", "locked", "failed", "canceled", "superseded"])
-    def test_that_is_over_never_changes_again(self, telroi: Simulator, status: str) -> None:
-        attempt = services.start_verification(NUMBER)
+    def test_that_is_over_never_changes_again(self, telroi: Simulator, ada: User, status: str) -> None:
+        attempt = services.start_verification(NUMBER, user=ada)
         VerificationAttempt.objects.update(status=status)
 
-        standing = services.follow(attempt.uuid, now=attempt.expires_at + timedelta(days=9))
-        canceled = services.cancel_verification(attempt.uuid)
-        checked = services.check_code(attempt.uuid, telroi.last_code_for(NUMBER))
+        standing = services.follow(attempt.uuid, user=ada, now=attempt.expires_at + timedelta(days=9))
+        canceled = services.cancel_verification(attempt.uuid, user=ada)
+        checked = services.check_code(attempt.uuid, telroi.last_code_for(NUMBER), user=ada)
 
         statuses = {standing.attempt.status, canceled.status, checked.attempt.status, row(attempt).status}
         assert (statuses, checks(telroi)) == ({status}, 0)
@@ -319,7 +319,7 @@ class TestGivingUp:
 
 
 class TestCallingAgain:
-    """A new attempt in the same flow; the old one is over with its claim."""
+    """A new attempt in the same flow; the old one takes codes until the new call rings or may ring."""
 
     @pytest.fixture
     def old(self, telroi: Simulator, ada: User) -> VerificationAttempt:
@@ -340,14 +340,15 @@ class TestCallingAgain:
         assert new.uuid != old.uuid
         assert sends(telroi) == 2
 
-    def test_ends_the_old_attempt_at_the_same_moment(
+    def test_ends_the_old_attempt_once_the_new_call_is_placed(
         self, telroi: Simulator, old: VerificationAttempt, ada: User
     ) -> None:
         code = telroi.last_code_for(NUMBER)
         new = services.call_again(old.uuid, user=ada)
 
         after = row(old)
-        assert (after.status, after.closed_at, after.due_at) == ("superseded", new.dialed_at, None)
+        assert (after.status, after.closed_at, after.due_at) == ("superseded", after.closed_at, None)
+        assert new.placed_at <= after.closed_at
         assert services.check_code(old.uuid, code, user=ada).outcome == "closed"
         assert checks(telroi) == 0
 

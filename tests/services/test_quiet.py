@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -164,7 +165,7 @@ class TestAnErrorReport:
 
     ASK: ClassVar[dict[str, Callable[[Any, str], object]]] = {
         "start": lambda attempt, code: services.start_verification(OTHER_NUMBER),
-        "start with an id": lambda attempt, code: services.start_verification(OTHER_NUMBER, attempt_uuid=attempt.uuid),
+        "start with an id": lambda attempt, code: services.start_verification(OTHER_NUMBER, attempt_uuid=uuid4()),
         "call again": lambda attempt, code: services.call_again(attempt.uuid),
         "check": lambda attempt, code: services.check_code(attempt.uuid, code),
         "follow": lambda attempt, code: services.follow(attempt.uuid),

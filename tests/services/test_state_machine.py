@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -21,10 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from django_telroi import services, tasks
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
-from django_telroi.domain.states import FINAL, MOVES, Status
+from django_telroi.domain.states import CHECKABLE, FINAL, MOVES, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services import patience
+from django_telroi.services import waiting
 from django_telroi.services.state import read_state
 from django_telroi.simulator import Simulator
 from django_telroi.simulator.otp import Otp
@@ -118,7 +118,9 @@ class Verifications(RuleBasedStateMachine):
     @rule(which=WHICH, fault=FAULTS)
     def call_again(self, which: int, fault: str | None) -> None:
         attempt = self._pick(which)
-        self._call(partial(services.call_again, attempt.uuid, user=attempt.user), fault)
+        with gone_if_too_old(attempt):
+            self._call(partial(services.call_again, attempt.uuid, user=attempt.user), fault)
+        self.telroi.stop_failing()
 
     @precondition(lambda self: self.known)
     @rule(which=WHICH, fault=FAULTS)
@@ -147,22 +149,25 @@ class Verifications(RuleBasedStateMachine):
     def check_what_is_no_code(self, which: int, code: str) -> None:
         attempt = self._pick(which)
         asked = len(self.telroi.requests)
-        assert services.check_code(attempt.uuid, code, user=attempt.user).outcome == "invalid_code"
+        with gone_if_too_old(attempt):
+            assert services.check_code(attempt.uuid, code, user=attempt.user).outcome == "invalid_code"
         assert len(self.telroi.requests) == asked
 
     @precondition(lambda self: self.known)
     @rule(which=WHICH)
     def cancel(self, which: int) -> None:
         attempt = self._pick(which)
-        services.cancel_verification(attempt.uuid, user=attempt.user)
+        with gone_if_too_old(attempt):
+            services.cancel_verification(attempt.uuid, user=attempt.user)
 
     @precondition(lambda self: self.known)
     @rule(which=WHICH)
     def follow(self, which: int) -> None:
         attempt = self._pick(which)
-        standing = services.follow(attempt.uuid, user=attempt.user)
-        assert standing.tries_left <= attempt.max_tries
-        assert (standing.refusal is not None) is (standing.attempt.status == Status.FAILED)
+        with gone_if_too_old(attempt):
+            standing = services.follow(attempt.uuid, user=attempt.user)
+            assert standing.tries_left <= attempt.max_tries
+            assert (standing.refusal is not None) is (standing.attempt.status == Status.FAILED)
 
     @precondition(lambda self: self.known)
     @rule(which=WHICH)
@@ -195,8 +200,10 @@ class Verifications(RuleBasedStateMachine):
             new, row = Status(attempt.status), values_of(attempt.pk)
             known = self.known.setdefault(attempt.pk, Known(new, row))
             assert may_become(known.status, new, moves=self.moves), (known.status, new)
-            assert known.status not in FINAL or row == known.row
-            assert (attempt.due_at is None) is (attempt.closed_at is not None) is (new in FINAL)
+            assert known.status not in FINAL or evidence_of(row) == evidence_of(known.row)
+            assert (attempt.closed_at is not None) is (new in FINAL)
+            assert new == Status.VERIFIED or (attempt.due_at is None) is (new in FINAL)
+            assert new in CHECKABLE or not attempt.judging
             known.status, known.row = new, row
 
     @invariant()
@@ -250,16 +257,18 @@ class Verifications(RuleBasedStateMachine):
         self.telroi.stop_failing()
 
     def _check(self, attempt: VerificationAttempt, code: str, fault: str | None) -> None:
-        right, before, asked = self._right_code(attempt), attempt.status, len(self.telroi.requests)
+        right, asked = self._right_code(attempt), len(self.telroi.requests)
         if fault:
             self.telroi.fail_next(fault, on="verify")
-        result = services.check_code(attempt.uuid, code, user=attempt.user)
+        outcome = None
+        with gone_if_too_old(attempt):
+            outcome = services.check_code(attempt.uuid, code, user=attempt.user).outcome
         self.telroi.stop_failing()
 
         if len(self.telroi.requests) > asked and fault not in NOT_DONE:
             self.known[attempt.pk].judged.add(code)
-        if result.outcome == "verified":
-            assert before == Status.VERIFIED or code == right
+        if outcome == "verified":
+            assert code == right
 
     def _right_code(self, attempt: VerificationAttempt) -> str:
         """What was heard in the call that Telroi judges by."""
@@ -315,6 +324,22 @@ def values_of(pk: int) -> dict[str, Any]:
     return VerificationAttempt.objects.filter(pk=pk).values().get()
 
 
+def evidence_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What never changes once an attempt is over: all but what compares further codes with the right one."""
+    bookkeeping = {"tries", "code_digest", "due_at", "followed_by"}
+    return {name: value for name, value in row.items() if name not in bookkeeping}
+
+
+@contextmanager
+def gone_if_too_old(attempt: VerificationAttempt) -> Iterator[None]:
+    """An hour after its code's end, an attempt without a user is not found any more."""
+    try:
+        yield
+    except AttemptNotFound:
+        assert attempt.user_id is None
+        assert datetime.now(UTC) >= attempt.expires_at + timedelta(hours=1) - JITTER
+
+
 def counts(attempt: VerificationAttempt) -> bool:
     return attempt.status == Status.QUEUED or (attempt.dialed_at is not None and attempt.status != Status.FAILED)
 
@@ -326,7 +351,7 @@ def young(moments: Sequence[datetime], now: datetime) -> list[datetime]:
 
 @pytest.fixture(autouse=True)
 def _nobody_waits_in_place(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda seconds: None))
     configure(BACKEND=f"{__name__}.CrashingBackend")
 
 
