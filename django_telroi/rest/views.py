@@ -58,6 +58,8 @@ STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
     CheckOutcome.NOT_READY: status.HTTP_409_CONFLICT,
     CheckOutcome.IN_PROGRESS: status.HTTP_409_CONFLICT,
     CheckOutcome.NUMBER_TAKEN: status.HTTP_409_CONFLICT,
+    CheckOutcome.ANSWER_LOST: status.HTTP_409_CONFLICT,
+    CheckOutcome.ALREADY_VERIFIED: status.HTTP_409_CONFLICT,
     CheckOutcome.EXPIRED: status.HTTP_410_GONE,
     CheckOutcome.UNAVAILABLE: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
@@ -130,7 +132,8 @@ class CheckView(PhoneEndpoint):
 class CallAgainView(CallEndpoint):
     """Has the same number called once more, as a new verification.
 
-    The old one is over, and takes no code any more.
+    The old one takes codes until the new call is placed, or may ring; then it is `superseded`. If the new call is
+    refused, the old code still counts, and asking again starts the next call.
     """
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -15,13 +16,14 @@ from django.template import Context
 from django.utils.html import format_html
 
 from django_telroi import conf
+from django_telroi.errors import Unavailable
 from django_telroi.services.accounts import known_phone_record
 from django_telroi.services.proofs import proof_for
 from django_telroi.services.sentences import duration
 from django_telroi.web import words
 from django_telroi.web.cards import Heading, Place, card_at
 from django_telroi.web.flow import read_flow, take_notice
-from django_telroi.web.showing import dropped_in_step
+from django_telroi.web.showing import dropped_in_step, settle_older
 
 register = template.Library()
 
@@ -44,6 +46,8 @@ def phone_verify(
     _refuse_unknown(purpose, tag="phone_verify")
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
+    with suppress(Unavailable):  # the card says so itself
+        settle_older(request, purpose)
     answer = take_notice(request, purpose)
     place = Place(
         purpose=purpose,
@@ -54,7 +58,7 @@ def phone_verify(
         takes_focus=answer is not None,  # a page that is merely opened keeps its own
     )
     step = dropped_in_step(request, place, answer)
-    card = card_at(place, request, shown_attempt=read_flow(request, purpose).attempt)
+    card = card_at(place, request, shown_attempt=read_flow(request, purpose).shown)
     return {"request": request, "card": card, "step": step}
 
 
@@ -76,8 +80,9 @@ def phone_proof(context: Context, purpose: str = "", name: str = "phone_proof") 
     """
     request = _request_of(context)
     _refuse_unknown(purpose, tag="phone_proof")
-    attempt = read_flow(request, purpose).attempt
-    proof = proof_for(attempt, user=getattr(request, "user", None)) if attempt else None
+    flow = read_flow(request, purpose)
+    proven = flow.attempt if flow.is_proven else None
+    proof = proof_for(proven, user=getattr(request, "user", None)) if proven else None
     return format_html('<input type="hidden" name="{}" value="{}" data-telroi-proof>', name, proof) if proof else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from django_telroi import conf
-from django_telroi.web.ticket import Ticket, seal
+from django_telroi.web.ticket import Ticket, new_nonce, seal
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
@@ -59,7 +59,7 @@ class Place:
 def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None) -> Card:
     """A card whose forms carry an id that no other card's do."""
     ticket = Ticket(
-        new_attempt=uuid4(),
+        nonce=new_nonce(),
         shown_attempt=shown_attempt,
         purpose=place.purpose,
         next=place.next,

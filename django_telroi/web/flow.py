@@ -49,11 +49,22 @@ class Notice:
 
 @dataclass(frozen=True)
 class Flow:
-    """Where one person stands with one purpose."""
+    """Where one person stands with one purpose.
+
+    ``older`` is the call whose code still counts while ``attempt``, which was requested by "call again", is not placed.
+    ``is_proven``: this session typed the code that was judged right. Only then does a verified attempt mean success.
+    """
 
     attempt: UUID | None = None
     next: str = ""
     notice: Notice | None = None
+    older: UUID | None = None
+    is_proven: bool = False
+
+    @property
+    def shown(self) -> UUID | None:
+        """The attempt that the card shows."""
+        return self.older or self.attempt
 
 
 def notice_of(refusal: VerificationRefused, *, about: About, typed: Mapping[str, str] | None = None) -> Notice:
@@ -72,8 +83,14 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
     """The flow as the session has it; what another version of us wrote there counts as nothing."""
     kept = _flows(request).get(purpose, {})
     try:
-        attempt, notice = kept.get("attempt"), kept.get("notice")
-        return Flow(UUID(attempt) if attempt else None, kept.get("next", ""), Notice(**notice) if notice else None)
+        attempt, older, notice = kept.get("attempt"), kept.get("older"), kept.get("notice")
+        return Flow(
+            UUID(attempt) if attempt else None,
+            kept.get("next", ""),
+            Notice(**notice) if notice else None,
+            UUID(older) if older else None,
+            kept.get("is_proven") is True,
+        )
     except (TypeError, ValueError, AttributeError):
         return Flow()
 
@@ -86,6 +103,8 @@ def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
         "notice": asdict(flow.notice) if flow.notice else None,
+        "older": flow.older.hex if flow.older else None,
+        "is_proven": flow.is_proven,
     }
     session_of(request)[SESSION_KEY] = _flows(request) | {purpose: kept}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError, connections, transaction
@@ -22,7 +23,7 @@ from django_telroi.web.cards import Place, card_at, is_safe, page_url
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.login import login_by_purpose
 from django_telroi.web.steps import Step, problem_step, purpose_problem, unavailable_step
-from django_telroi.web.ticket import Ticket, open_ticket
+from django_telroi.web.ticket import Ticket, new_nonce, open_ticket
 
 IN_PLACE = "X-Telroi-In-Place"
 """Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""
@@ -76,7 +77,7 @@ class PhonePage(View):
         if ticket:
             return ticket
         purpose = asked.get("purpose", self.request.GET.get("purpose", ""))
-        return Ticket(uuid4(), purpose=purpose, next=asked.get("next", self.request.GET.get("next", "")))
+        return Ticket(new_nonce(), purpose=purpose, next=asked.get("next", self.request.GET.get("next", "")))
 
     @property
     def purpose(self) -> str:
@@ -99,7 +100,7 @@ class PhonePage(View):
     def keep(self, flow: Flow) -> None:
         """Let the session have this flow. A card in another page takes the focus after each of its own answers."""
         if self.back and flow.notice is None:
-            flow = Flow(flow.attempt, flow.next, Notice("code" if flow.attempt else "number"))
+            flow = replace(flow, notice=Notice("code" if flow.attempt else "number"))
         keep_flow(self.request, self.purpose, flow)
 
     def has_answer(self, about: About) -> bool:
@@ -110,7 +111,7 @@ class PhonePage(View):
     def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
         """The page with this card."""
         place = Place(purpose=self.purpose, next=next_)
-        return self.show_at(place, step, attempt=self.flow.attempt, status=status)
+        return self.show_at(place, step, attempt=self.flow.shown, status=status)
 
     def show_at(self, place: Place, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
         card = card_at(place, self.request, shown_attempt=attempt)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from django.forms import Form
 from django.http import HttpRequest
 
-from django_telroi.domain.states import FINAL, Status
+from django_telroi.domain.states import CHECKABLE, FINAL, Status
 from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.services import Standing, follow
+from django_telroi.services.calling_again import never_rang
 from django_telroi.services.sentences import sentence
 from django_telroi.web.cards import Place
-from django_telroi.web.flow import Notice, keep_flow, read_flow
+from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow
 from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.steps import ABOUT_THE_NUMBER, Step, number_step, refused_step, step_of
+from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, number_step, refused_step, step_of
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 
@@ -24,32 +26,61 @@ TOLD_FOR = timedelta(hours=1)
 """How long after its code's end a verification that came to nothing is still spoken of."""
 
 
-def standing_of(request: HttpRequest, purpose: str) -> Standing | None:
-    """How this person's attempt stands; None where there is none, or it came to nothing long ago."""
+def seen_by(request: HttpRequest, purpose: str) -> Seen | None:
+    """The attempt that this session's card shows; None where there is none, or it came to nothing long ago."""
+    settle_older(request, purpose)
     flow = read_flow(request, purpose)
-    if flow.attempt is None:
+    standing = _followed(request, flow.shown)
+    if standing is None:
+        if flow.attempt:
+            keep_flow(request, purpose, Flow(next=flow.next, notice=flow.notice))
+        return None
+    return Seen(standing, is_proven=flow.is_proven, is_calling_again=flow.older is not None)
+
+
+def settle_older(request: HttpRequest, purpose: str) -> None:
+    """Let the flow say which of two calls is shown, where one was asked for again.
+
+    The older call is shown, because its code counts, while the newer one is not placed. If the newer one certainly did
+    not ring, the session goes back to the older one and is told why. Raises Unavailable.
+    """
+    flow = read_flow(request, purpose)
+    if flow.older is None:
+        return
+    newer, older = _followed(request, flow.attempt), _followed(request, flow.older)
+    if older is None or older.attempt.status not in CHECKABLE:
+        is_proven = flow.is_proven and older is not None and older.attempt.status == Status.VERIFIED
+        attempt = flow.older if is_proven else flow.attempt
+        keep_flow(request, purpose, replace(flow, attempt=attempt, older=None, is_proven=is_proven))
+    elif newer is None or never_rang(newer.attempt):
+        refusal = newer.refusal if newer else None
+        notice = notice_of(refusal or Unavailable(), about="call")
+        keep_flow(request, purpose, Flow(flow.older, flow.next, notice))
+    elif newer.attempt.status not in (Status.QUEUED, Status.DIALING):
+        keep_flow(request, purpose, replace(flow, older=None))
+
+
+def _followed(request: HttpRequest, attempt: UUID | None) -> Standing | None:
+    if attempt is None:
         return None
     try:
-        standing = follow(flow.attempt, user=getattr(request, "user", None))
+        standing = follow(attempt, user=getattr(request, "user", None))
     except AttemptNotFound:
-        standing = None
-    if standing is None or _is_forgotten(standing):
-        keep_flow(request, purpose, replace(flow, attempt=None))
         return None
-    return standing
+    return None if _is_forgotten(standing) else standing
 
 
 def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -> Step:
     """The next step of a card in somebody else's page, which must not fail with it."""
     try:
-        standing = standing_of(request, place.purpose)
+        seen = seen_by(request, place.purpose)
     except Unavailable:
         return refused_step(Unavailable.code, wait=0)
-    if standing is None or (notice and notice.about == "number"):
+    if seen is None or (notice and notice.about == "number"):
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)
     code_form = CodeForm(auto_id=place.auto_id)
-    return step_of(standing, focused(code_form) if place.takes_focus else code_form, notice)
+    return step_of(seen, focused(code_form) if place.takes_focus else code_form, notice)
 
 
 def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: str) -> PhoneForm:

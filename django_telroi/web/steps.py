@@ -36,16 +36,39 @@ LIMITS = frozenset({HourlyLimitReached.code, DailyLimitReached.code, NumberHeld.
 WRONG_CODES = frozenset({CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE})
 
 
+CALLING_AGAIN = "calling-again"
+"""The state of a card that takes the code of one call while another one is being placed."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An attempt as this session sees it.
+
+    ``is_proven``: the session typed the code that was judged right. ``is_calling_again``: another call to the same
+    number is being placed.
+    """
+
+    standing: Standing
+    is_proven: bool = False
+    is_calling_again: bool = False
+
+    @property
+    def attempt(self) -> VerificationAttempt:
+        return self.standing.attempt
+
+
 @dataclass(frozen=True)
 class Step:
-    """What a card says and asks. ``name`` is its template's.
+    """What a card says and asks. ``name`` is its template's, ``state`` what the script compares with the server's.
 
     ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
-    itself. ``again`` labels the button that asks for another call, ``""`` where there is none.
+    itself. ``again`` labels the button that asks for another call, ``""`` where there is none; ``other`` the one that
+    starts with a number, ``""`` for its usual words.
     """
 
     name: str
     title: str
+    state: str = ""
     lead: str = ""
     message: str = ""
     is_bad: bool = False
@@ -53,6 +76,7 @@ class Step:
     again: str = ""
     ends_in: int = 0
     form: Form | None = None
+    other: str = ""
 
     @property
     def template(self) -> str:
@@ -64,19 +88,24 @@ class Step:
         return _("Error: %(title)s") % {"title": self.title} if self.is_bad and self.form else self.title
 
 
-def is_open(standing: Standing) -> bool:
+def is_open(seen: Seen) -> bool:
     """Whether a call is on its way, or a code still counts."""
-    return standing.attempt.status in UNFINISHED
+    return seen.attempt.status in UNFINISHED
 
 
-def step_name(standing: Standing) -> str:
-    """Which template tells of the attempt."""
-    status = standing.attempt.status
+def step_name(seen: Seen) -> str:
+    """Which template tells of the attempt. A verification is a success for the session that typed its code only."""
+    status = seen.attempt.status
     if status in UNFINISHED:
         return "code" if status in CHECKABLE else "waiting"
-    if outcome_of(standing.attempt) == CheckOutcome.VERIFIED:
+    if seen.is_proven and outcome_of(seen.attempt) == CheckOutcome.VERIFIED:
         return "done"
-    return "refused" if standing.refusal else "ended"
+    return "refused" if seen.standing.refusal else "ended"
+
+
+def state_of(seen: Seen) -> str:
+    """What the script asks for: the step, and whether it is to be followed although it takes a code."""
+    return CALLING_AGAIN if seen.is_calling_again else step_name(seen)
 
 
 def number_step(form: PhoneForm, notice: Notice | None) -> Step:
@@ -94,18 +123,19 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
     )
 
 
-def step_of(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
     """The card of an attempt, whatever became of it."""
-    name, number = step_name(standing), standing.attempt.masked_number
+    standing, name, number = seen.standing, step_name(seen), seen.attempt.masked_number
     if name == "code":
-        return _code_step(standing, form, notice)
+        step = _code_step(standing, form, notice)
+        return _beside_another_call(step) if seen.is_calling_again else step
     if name == "waiting":
         return Step(name, title=_("Calling…"), lead=words.waiting_lead(number))
     if name == "done":
         return Step(name, title=_("Your number is verified"), lead=words.shown_number(number))
     if standing.refusal:
         return _failed_step(standing, standing.refusal)
-    return _ended_step(standing, notice)
+    return _ended_step(seen, notice)
 
 
 def refused_step(code: str, *, wait: int) -> Step:
@@ -168,6 +198,11 @@ def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Ste
     )
 
 
+def _beside_another_call(step: Step) -> Step:
+    """The code of the last call still counts; when the next one is placed, the card becomes another one."""
+    return replace(step, state=CALLING_AGAIN, message=step.message or words.calling_again(), wait=0, again="")
+
+
 def _dress(form: CodeForm, *, tries_left: int, notice: Notice | None) -> None:
     """Tell the field what the card says about it."""
     field = form.fields["code"]
@@ -186,8 +221,11 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
     return words.refusal_text(notice.code, wait=notice.wait)
 
 
-def _ended_step(standing: Standing, notice: Notice | None) -> Step:
-    attempt = standing.attempt
+def _ended_step(seen: Seen, notice: Notice | None) -> Step:
+    standing, attempt = seen.standing, seen.attempt
+    if attempt.status == Status.VERIFIED and not seen.is_proven:
+        said = sentence(CheckOutcome.ALREADY_VERIFIED)
+        return Step(name="ended", title=_("This call is used up"), message=said, is_bad=True, other=_("Start again"))
     was_refused = notice is not None and notice.about == "call"
     is_replaced = attempt.status == Status.SUPERSEDED
     again = _("Go on") if is_replaced else _("Call again")
@@ -205,6 +243,8 @@ def _ended_title(attempt: VerificationAttempt) -> str:
     """What became of an attempt that takes no code any more."""
     if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
         return _("We could not call in time")
+    if outcome_of(attempt) == CheckOutcome.CLOSED and attempt.status == Status.LOCKED:
+        return _("This call takes no code any more")
     titles = {
         Status.LOCKED: _("That was the last try"),
         Status.EXPIRED: _("This code has expired"),

@@ -1,46 +1,86 @@
-"""What the forms of a card carry back: signed, so that a browser can send it but not write it."""
+"""What the forms of a card carry back: signed, so that a browser can send it but not write it.
+
+A ticket tells its reader nothing. The id of an attempt is all that it takes to type a code for it, and a form is kept
+in caches, histories and screen shots: so the id of the attempt on show is hidden by a keyed stream, and the id of the
+next attempt is derived from a nonce with a key.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
+from django.utils.crypto import salted_hmac
 
 SALT = "django_telroi.web.ticket"
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """``new_attempt`` becomes the id of a call that is asked for with this form, so a double click is one call.
+    """``nonce`` makes the id of a call that is asked for with this form, so a double click is one call.
 
     ``back`` is the page that a card was dropped into, ``""`` on our own. ``shown_attempt`` is what the card was about;
-    the session knows that too, unless a double click's first half has just renewed it.
+    the session knows that too, unless a double click's first half has just renewed it. ``secret`` is the one of
+    ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` that signed it.
     """
 
-    new_attempt: UUID
+    nonce: str
     shown_attempt: UUID | None = None
     purpose: str = ""
     next: str = ""
     back: str = ""
+    secret: str | bytes = field(default="", repr=False)
+
+    def new_attempt(self, number: str, user_id: object) -> UUID:
+        """The id of the call to ``number`` (E.164) that this form asks for, for this user and the form's purpose.
+
+        The same form sent with another number, or after logging in, asks for another call.
+        """
+        asked = "\0".join((self.nonce, self.purpose, number, "" if user_id is None else str(user_id)))
+        return UUID(bytes=_stream(asked, secret=self.secret or settings.SECRET_KEY), version=4)
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(16)
 
 
 def seal(ticket: Ticket, request: HttpRequest) -> str:
     """The ticket as text, good for this browser only."""
-    shown = ticket.shown_attempt.hex if ticket.shown_attempt else ""
-    fields = [ticket.new_attempt.hex, shown, ticket.purpose, ticket.next, ticket.back]
+    shown = _hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY) if ticket.shown_attempt else ""
+    fields = [ticket.nonce, shown, ticket.purpose, ticket.next, ticket.back]
     return signing.dumps(fields, salt=_salt(request), compress=True)
 
 
 def open_ticket(text: str, request: HttpRequest) -> Ticket | None:
-    """None for what we did not sign, or signed for somebody else."""
-    try:
-        new, shown, purpose, next_, back = signing.loads(text, salt=_salt(request))
-    except signing.BadSignature:
-        return None
-    return Ticket(UUID(new), UUID(shown) if shown else None, purpose, next_, back)
+    """None for what we did not sign, or signed for another browser."""
+    salt = _salt(request)
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            return _read(signing.loads(text, key=secret, salt=salt, fallback_keys=[]), secret)
+        except signing.BadSignature:
+            continue
+    return None
+
+
+def _read(fields: Sequence[str], secret: str | bytes) -> Ticket:
+    nonce, shown, purpose, next_, back = fields
+    shown_attempt = UUID(_hidden(bytes.fromhex(shown), nonce, secret)) if shown else None
+    return Ticket(nonce, shown_attempt, purpose, next_, back, secret)
+
+
+def _hidden(text: bytes, nonce: str, secret: str | bytes) -> str:
+    """Sixteen bytes under a stream that no other ticket has; hiding twice shows them again."""
+    return bytes(a ^ b for a, b in zip(text, _stream(f"shown\0{nonce}", secret=secret), strict=True)).hex()
+
+
+def _stream(text: str, *, secret: str | bytes) -> bytes:
+    return salted_hmac(f"{SALT}.id", text, secret=secret, algorithm="sha256").digest()[:16]
 
 
 def _salt(request: HttpRequest) -> str:

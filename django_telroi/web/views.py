@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
@@ -20,6 +21,7 @@ from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, Ve
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import Quiet
 from django_telroi.services import CheckOutcome, CheckResult
+from django_telroi.services.attempts import owner_id
 from django_telroi.web.cards import Place, goal_of, page_url
 from django_telroi.web.flow import (
     LONGEST_TYPED,
@@ -33,13 +35,20 @@ from django_telroi.web.flow import (
 )
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
-from django_telroi.web.showing import focused, phone_form, standing_of
-from django_telroi.web.steps import is_open, number_step, step_name, step_of
+from django_telroi.web.showing import focused, phone_form, seen_by, settle_older
+from django_telroi.web.steps import is_open, number_step, state_of, step_name, step_of
 
 __all__ = ["CallAgainView", "ChangeNumberView", "CodeView", "DoneView", "PhonePage", "StartView", "StatusView"]
 
 OUTLIVED = FINAL - {Status.FAILED}
 """An attempt in one of these does not answer a form that asks for a call now: the form is an old one."""
+
+
+def not_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:
+    """The attempt. Raises the refusal that a failed one amounts to."""
+    if attempt.status == Status.FAILED:
+        raise services.follow(attempt.uuid, user=user).refusal or Unavailable()
+    return attempt
 
 
 class StartView(PhonePage):
@@ -49,14 +58,14 @@ class StartView(PhonePage):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The question, unless a call is under way: then its code is asked for."""
-        standing = standing_of(request, self.purpose)
-        if standing and is_open(standing) and not self.has_answer("number"):
+        seen = seen_by(request, self.purpose)
+        if seen and is_open(seen) and not self.has_answer("number"):
             # Who comes from a gate goes back there, though the call was asked for elsewhere.
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return HttpResponseRedirect(page_url("code", self.purpose))
         answer = take_notice(request, self.purpose) if self.has_answer("number") else None
         form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
-        goes_on = standing is None or standing.attempt.status != Status.VERIFIED
+        goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")
         return self.show(number_step(focused(form), answer), next_=next_)
 
@@ -85,7 +94,7 @@ class StartView(PhonePage):
         A form that was used before, as after the browser's back button, is given a new id. Raises VerificationRefused,
         for a call that failed too.
         """
-        for attempt_id in (self.ticket.new_attempt, uuid4()):
+        for attempt_id in (self.ticket.new_attempt(number, owner_id(self.user)), uuid4()):
             self.keep(Flow(attempt_id, self.ticket.next))
             save_now(self.request)
             try:
@@ -95,22 +104,15 @@ class StartView(PhonePage):
             except AttemptNotFound:
                 continue
             if attempt.status not in OUTLIVED:
-                return self.not_failed(attempt)
+                return not_failed(attempt, user=self.user)
         raise Unavailable
-
-    def not_failed(self, attempt: VerificationAttempt) -> VerificationAttempt:
-        """The attempt. Raises the refusal that a failed one amounts to."""
-        if attempt.status == Status.FAILED:
-            refusal = services.follow(attempt.uuid, user=self.user).refusal
-            raise refusal or Unavailable()
-        return attempt
 
     @sensitive_variables("number")
     def is_under_way(self, number: str, before: Flow) -> bool:
         """Whether this person already has a call to that very number: then its code is what they want."""
         self.keep(before)
-        standing = standing_of(self.request, self.purpose)
-        return standing is not None and is_open(standing) and standing.attempt.number == number
+        seen = seen_by(self.request, self.purpose)
+        return seen is not None and is_open(seen) and seen.attempt.number == number
 
     def refuse(self, before: Flow, notice: Notice) -> HttpResponseBase:
         """Say why not, where the form stands. What was typed is kept only to be typed over."""
@@ -126,21 +128,23 @@ class CodeView(PhonePage):
     form_class: type[CodeForm] = CodeForm
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        standing = standing_of(request, self.purpose)
-        if standing is None or self.has_answer("number"):
+        seen = seen_by(request, self.purpose)
+        if seen is None or self.has_answer("number"):
             return HttpResponseRedirect(page_url("start", self.purpose))
-        if step_name(standing) == "done":
+        if step_name(seen) == "done":
             return HttpResponseRedirect(page_url("done", self.purpose))
         notice = take_notice(request, self.purpose)
         form = focused(self.form_class(auto_id=Place().auto_id))
-        return self.show(step_of(standing, form, notice), next_=self.flow.next)
+        return self.show(step_of(seen, form, notice), next_=self.flow.next)
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        attempt_id = self.flow.attempt or self.ticket.shown_attempt
+        settle_older(request, self.purpose)
+        attempt_id = self.flow.shown or self.ticket.shown_attempt
         if attempt_id is None:
             return self.go_on("start")
-        flow = Flow(attempt_id, self.ticket.next or self.flow.next)
+        newest = self.flow.attempt or attempt_id
+        flow = replace(self.flow, attempt=newest, next=self.ticket.next or self.flow.next, notice=None)
         form = self.form_class(request.POST)
         if not form.is_valid():
             self.keep(replace(flow, notice=Notice("code", CheckOutcome.INVALID_CODE)))
@@ -148,13 +152,15 @@ class CodeView(PhonePage):
         try:
             result = limits.check_code(request, attempt_id, form.cleaned_data["code"], user=self.user)
         except AttemptNotFound:
-            self.keep(replace(flow, attempt=None))
+            self.keep(Flow(next=flow.next))
             return self.go_on("start")
         except VerificationRefused as refusal:
             self.keep(replace(flow, notice=notice_of_check(refusal)))
             return self.go_on("code")
         if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
             return self.follow_first_click(flow)
+        if result.outcome in (CheckOutcome.VERIFIED, CheckOutcome.NUMBER_TAKEN):
+            flow = Flow(attempt_id, flow.next, is_proven=True)
         if result.outcome == CheckOutcome.VERIFIED:
             return self.succeed(result, flow)
         self.keep(replace(flow, notice=Notice("code", result.outcome, tries_left=result.tries_left)))
@@ -197,24 +203,25 @@ class CallAgainView(PhonePage):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        flow, shown = self.flow, self.ticket.shown_attempt
-        current = flow.attempt or shown
+        settle_older(request, self.purpose)
+        shown = self.ticket.shown_attempt
+        current = self.flow.shown or shown
         if current is None:
             return self.go_on("start")
         if shown in (None, current):
-            self.keep(self.call_again(replace(flow, attempt=current, notice=None)))
+            self.keep(self.call_again(current, replace(self.flow, attempt=current, older=None, notice=None)))
         return self.go_on("code")
 
-    def call_again(self, flow: Flow) -> Flow:
-        """The flow with its new call, or with why there is none."""
-        assert flow.attempt is not None
+    def call_again(self, old: UUID, flow: Flow) -> Flow:
+        """The flow with its new call, or with why there is none: then the old call's code still counts."""
         try:
-            attempt = limits.call_again(self.request, flow.attempt, user=self.user)
+            attempt = not_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
         except AttemptNotFound:
-            return replace(flow, attempt=None)
+            return Flow(next=flow.next)
         except VerificationRefused as refusal:
             return replace(flow, notice=notice_of(refusal, about="call"))
-        return replace(flow, attempt=attempt.uuid)
+        is_placed = attempt.status not in (Status.QUEUED, Status.DIALING)
+        return replace(flow, attempt=attempt.uuid, older=None if is_placed else old, is_proven=False)
 
 
 class ChangeNumberView(PhonePage):
@@ -234,17 +241,17 @@ class StatusView(PhonePage):
     """For our script: which step the card of a call has come to."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        standing = standing_of(request, self.purpose)
-        if standing is None:
+        seen = seen_by(request, self.purpose)
+        if seen is None:
             return JsonResponse({"step": "number", "status": None})
-        return JsonResponse({"step": step_name(standing), "status": standing.attempt.status})
+        return JsonResponse({"step": state_of(seen), "status": seen.attempt.status})
 
 
 class DoneView(PhonePage):
     """The number is verified."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        standing = standing_of(request, self.purpose)
-        if standing is None or step_name(standing) != "done":
+        seen = seen_by(request, self.purpose)
+        if seen is None or step_name(seen) != "done":
             return HttpResponseRedirect(page_url("start", self.purpose))
-        return self.show(step_of(standing, CodeForm(), None), next_=self.flow.next)
+        return self.show(step_of(seen, CodeForm(), None), next_=self.flow.next)

@@ -53,6 +53,10 @@ def waiting_lead(masked_number: str) -> SafeString:
     return format_html(_("We are placing your call to {}."), shown_number(masked_number))
 
 
+def calling_again() -> str:
+    return _("We are placing another call. Until it is placed, you can still type the code of the last one.")
+
+
 def shown_number(masked_number: str) -> SafeString:
     """A number stays on one line and reads from left to right in every language."""
     return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', masked_number)

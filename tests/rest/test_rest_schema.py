@@ -101,6 +101,8 @@ def test_it_names_every_outcome_with_its_statuses(document: Any) -> None:
         ("not_ready", 409),
         ("in_progress", 409),
         ("number_taken", 409),
+        ("answer_lost", 409),
+        ("already_verified", 409),
         ("invalid_code", 400),
         ("expired", 410),
         ("unavailable", 503),

@@ -140,7 +140,7 @@
   const enliven = (card) => {
     countDown(card);
     localTimes(card);
-    if (card.dataset.telroiStep === "waiting") follow(card);
+    if (["waiting", "calling-again"].includes(card.dataset.telroiStep)) follow(card);
     if (card.dataset.telroiEnds) until(Number(card.dataset.telroiEnds), card, () => {}, () => renew(card, location.href).catch(() => {}));
     card.addEventListener("submit", (event) => {
       const form = event.target;
