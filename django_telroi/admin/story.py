@@ -27,7 +27,6 @@ from django_telroi.admin.meanings import Meaning, error_name, meaning_of
 from django_telroi.admin.plain import plain, user_name
 from django_telroi.admin.readonly import masked_mark
 from django_telroi.admin.timeline import Entry, Neighbours, distance, timeline
-from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
 
 MOST_EVENTS = 500
@@ -87,19 +86,10 @@ def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
 
 
 def _neighbours(attempt: VerificationAttempt) -> Neighbours:
-    """A call that replaces another is requested in the very moment in which the other one closes."""
-    others = VerificationAttempt.objects.filter(phone__number=attempt.number).exclude(pk=attempt.pk)
-    before = others.filter(status=Status.SUPERSEDED, closed_at=attempt.created_at, created_at__lte=attempt.created_at)
-    return Neighbours(before=_newest(before), after=_successor(attempt))
-
-
-def _successor(attempt: VerificationAttempt) -> int | None:
-    if attempt.status != Status.SUPERSEDED or attempt.closed_at is None:
-        return None
-    later = VerificationAttempt.objects.filter(phone__number=attempt.number, created_at__gte=attempt.created_at)
-    later = later.filter(Q(created_at__gt=attempt.created_at) | Q(pk__gt=attempt.pk)).exclude(pk=attempt.pk)
-    exactly = later.filter(created_at=attempt.closed_at).order_by("id").values_list("pk", flat=True).first()
-    return exactly or later.order_by("created_at", "id").values_list("pk", flat=True).first()
+    of_number = VerificationAttempt.objects.filter(phone__number=attempt.number)
+    before = of_number.filter(followed_by=attempt.uuid)
+    after = of_number.filter(uuid=attempt.followed_by) if attempt.followed_by else of_number.none()
+    return Neighbours(before=_newest(before), after=_newest(after))
 
 
 def _newest(rows: QuerySet[VerificationAttempt]) -> int | None:
