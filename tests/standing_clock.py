@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -74,9 +75,12 @@ def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = No
     clock = SiteClock(at or datetime.now(UTC))
     for vendor in clock.LITERALS:
         monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
-    monkeypatch.setattr(state, "_question", state._question.__wrapped__)  # the SELECT holds the moment now
+    # The moment now is in the SELECT: one is composed for each.
+    compose = state._question.__wrapped__
+    question = lru_cache(lambda now, using, of_attempt: compose(using, of_attempt=of_attempt))
     monkeypatch.setattr(timezone, "now", lambda: clock.now)
     real = state.later
+    monkeypatch.setattr(state, "_question", lambda using, *, of_attempt=False: question(clock.now, using, of_attempt))
     for name, module in list(sys.modules.items()):
         if name.startswith("django_telroi.services.") and getattr(module, "later", None) is real:
             monkeypatch.setattr(module, "later", lambda now, *, since: clock.now)

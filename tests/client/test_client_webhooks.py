@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,3 +139,18 @@ def test_what_is_odd_is_not_there(odd: dict[str, Any]) -> None:
 )
 def test_no_body_is_too_odd_to_be_read(body: bytes) -> None:
     read_event(body)
+
+
+def test_signatures_are_compared_in_constant_time_with_every_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def note(given: bytes, ours: bytes) -> bool:
+        compared.append((given, ours))
+        return compare(given, ours)
+
+    monkeypatch.setattr(hmac, "compare_digest", note)
+
+    read_webhook(BODY, {"telroi-signature": RIGHT}, secrets=[SECRET, "whsec_new"])
+
+    assert compared == [(RIGHT.encode(), sign(BODY, secret).encode()) for secret in (SECRET, "whsec_new")]

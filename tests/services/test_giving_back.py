@@ -138,3 +138,21 @@ def test_a_number_is_free_again_in_every_list_once_its_call_does_not_count(telro
 
     phone = PhoneNumber.objects.get()
     assert (phone.calls, phone.next_call_at, phone.limited_by) == ([], None, "")
+
+
+def test_a_day_without_calls_has_none_to_give_back() -> None:
+    attempt = queued()
+    CallControl.objects.update(day_calls=0)
+
+    services.cancel_verification(attempt.uuid)
+
+    assert CallControl.objects.get().day_calls == 0
+
+
+def test_a_call_of_yesterday_gives_nothing_back_to_today() -> None:
+    attempt = queued()
+    CallControl.objects.update(day=attempt.created_at.date() + timedelta(days=1), day_calls=3)
+
+    services.cancel_verification(attempt.uuid)
+
+    assert CallControl.objects.get().day_calls == 3

@@ -10,6 +10,7 @@ import pytest
 
 from django_telroi import services
 from django_telroi.backends.locmem import LocmemBackend
+from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
@@ -412,3 +413,22 @@ def test_a_person_who_waits_as_told_is_rung_again(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
 
     assert attempt.status == "placed"
+
+
+def test_the_answer_to_a_call_that_was_given_up_meanwhile_changes_nothing(
+    telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = TelroiBackend.place_call
+
+    def give_up_before_the_answer(backend: TelroiBackend, to: str, **options: Any) -> OtpCall:
+        call = place(backend, to, **options)
+        services.cancel_verification(VerificationAttempt.objects.get().uuid)
+        return call
+
+    monkeypatch.setattr(TelroiBackend, "place_call", give_up_before_the_answer)
+
+    attempt = services.start_verification(NUMBER)
+
+    row = VerificationAttempt.objects.get()
+    assert (attempt.status, row.status) == ("canceled", "canceled")
+    assert (row.telroi_id, row.due_at, row.placed_at) == (None, None, None)

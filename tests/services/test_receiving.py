@@ -21,7 +21,7 @@ from django_telroi.services import EventEffect, record_event
 from django_telroi.services.receiving import last_event_at
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
-from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, moments, statements
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, before_the_first, let_time_pass, moments, statements
 from tests.webhooks.telroi import CALL_ID, event_of
 
 pytestmark = pytest.mark.django_db
@@ -394,3 +394,22 @@ def test_erasing_a_number_takes_its_events_along(lost: VerificationAttempt) -> N
     assert details() == []
     assert record_event(event_of("otp.verified")) == EventEffect.UNMATCHED
     assert not PhoneNumber.objects.filter(attempts__isnull=False).exists()
+
+
+def test_an_event_of_another_call_to_the_number_is_not_taken_for_one_whose_id_is_known(
+    placed: VerificationAttempt,
+) -> None:
+    effect = record_event(event_of("otp.completed", id=OTHER_ID))
+
+    assert (effect, details(placed)) == (EventEffect.UNMATCHED, [])
+
+
+def test_an_event_does_not_replace_an_id_that_came_while_it_was_recorded(lost: VerificationAttempt) -> None:
+    def answer_late() -> None:
+        VerificationAttempt.objects.update(telroi_id=OTHER_ID)
+
+    with before_the_first("SAVEPOINT", answer_late):
+        effect = record_event(event_of("otp.completed"))
+
+    lost.refresh_from_db()
+    assert (effect, lost.status, lost.telroi_id) == (EventEffect.UNMATCHED, "unknown", OTHER_ID)

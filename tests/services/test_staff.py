@@ -20,7 +20,16 @@ from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, Verific
 from django_telroi.services import staff, starting
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
-from tests.services.world import NUMBER, OF_TRANSACTIONS, OTHER_NUMBER, let_time_pass, moments, row_counts, wrong
+from tests.services.world import (
+    NUMBER,
+    OF_TRANSACTIONS,
+    OTHER_NUMBER,
+    before_the_first,
+    let_time_pass,
+    moments,
+    row_counts,
+    wrong,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +280,19 @@ class TestStoppedCalls:
         services.resume_calls(actor="grace")
 
         assert services.call_control().stopped_at is None
+
+
+def test_a_change_by_staff_is_made_again_where_the_number_was_rung_meanwhile() -> None:
+    held_until = datetime.now(UTC) + timedelta(seconds=500)
+    PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:], held_until=held_until, next_call_at=held_until)
+
+    def ring() -> None:
+        phone = PhoneNumber.objects.get()
+        phone.moments, phone.version = [datetime.now(UTC)], phone.version + 1
+        phone.save()
+
+    with before_the_first("SAVEPOINT", ring):
+        services.release_hold(NUMBER, actor="grace")
+
+    phone = PhoneNumber.objects.get()
+    assert (phone.held_until, len(phone.moments), phone.limited_by) == (None, 1, "cooldown")

@@ -486,6 +486,18 @@ class TestTheCeilingOfTheSite:
         control = CallControl.objects.get()
         assert (control.day_calls, control.day) == (1, yesterday + timedelta(days=1))
 
+    def test_does_not_begin_anew_when_the_clock_steps_back_over_midnight(
+        self, telroi: Simulator, configure: Configure
+    ) -> None:
+        configure(CALLS_PER_DAY_TOTAL=5)
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        CallControl.objects.create(pk=CallControl.ONLY, day=tomorrow, day_calls=3)
+
+        services.start_verification(NUMBER)
+
+        control = CallControl.objects.get()
+        assert (control.day, control.day_calls) == (tomorrow, 4)
+
     def test_can_be_raised_at_any_time(self, telroi: Simulator, configure: Configure) -> None:
         configure(CALLS_PER_DAY_TOTAL=1)
         services.start_verification(NUMBER)

@@ -15,7 +15,16 @@ from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import Swept, sweep, sweeping
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
-from tests.services.world import NUMBER, OTHER_NUMBER, Heard, database_gone, moments, sends, statements
+from tests.services.world import (
+    NUMBER,
+    OTHER_NUMBER,
+    Heard,
+    before_the_first,
+    database_gone,
+    moments,
+    sends,
+    statements,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +98,18 @@ class TestWhatIsDue:
         swept = sweep(now=waiting.due_at - SECOND)
 
         assert (swept, row(placed).status, row(waiting).status) == (Swept(), "placed", "queued")
+
+    @pytest.mark.parametrize("status", ["placed", "dialing"], ids=["the answer came", "the lease was renewed"])
+    def test_a_call_that_was_settled_while_the_sweep_read_it_stays_as_it_is(self, status: str) -> None:
+        attempt = services.start_verification(NUMBER)
+        overdue = attempt.created_at - SECOND
+        VerificationAttempt.objects.update(status="dialing", due_at=overdue)
+        later = {"status": status, "due_at": attempt.expires_at}
+
+        with before_the_first("UPDATE", lambda: VerificationAttempt.objects.update(**later)):
+            swept = sweep()
+
+        assert (swept, row(attempt).status) == (Swept(), status)
 
     def test_goes_by_the_databases_clock(self) -> None:
         attempt = services.start_verification(NUMBER)
