@@ -748,7 +748,7 @@ MUTANTS = (
         "django_telroi/services/sweeping.py",
         "from_=(Status.QUEUED,), using=using, due_at=attempt.due_at)",
         "from_=(Status.QUEUED,), using=using)",
-        ("tests/services/test_sweeping.py",),
+        ("tests/races/test_racing_sweepers.py",),
     ),
     Mutant(
         "settle by an event an attempt whose id has changed",

@@ -111,6 +111,15 @@ class TestWhatIsDue:
 
         assert (swept, row(attempt).status) == (Swept(), status)
 
+    def test_a_call_that_was_verified_while_the_sweep_read_it_does_not_expire(self) -> None:
+        attempt = services.start_verification(NUMBER)
+        verified = {"status": "verified", "due_at": None}
+
+        with before_the_first("UPDATE", lambda: VerificationAttempt.objects.update(**verified)):
+            swept = sweep(now=attempt.expires_at)
+
+        assert (swept, row(attempt).status) == (Swept(), "verified")
+
     def test_goes_by_the_databases_clock(self) -> None:
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(expires_at=attempt.created_at, due_at=attempt.created_at)
