@@ -77,10 +77,10 @@ def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = No
         monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
     # The moment now is in the SELECT: one is composed for each.
     compose = state._question.__wrapped__
-    question = lru_cache(lambda now, using, of_attempt: compose(using, of_attempt=of_attempt))
+    question = lru_cache(lambda now, *args, **options: compose(*args, **options))
+    monkeypatch.setattr(state, "_question", lambda *args, **options: question(clock.now, *args, **options))
     monkeypatch.setattr(timezone, "now", lambda: clock.now)
     real = state.later
-    monkeypatch.setattr(state, "_question", lambda using, *, of_attempt=False: question(clock.now, using, of_attempt))
     for name, module in list(sys.modules.items()):
         if name.startswith("django_telroi.services.") and getattr(module, "later", None) is real:
             monkeypatch.setattr(module, "later", lambda now, *, since: clock.now)
