@@ -63,7 +63,7 @@ class Step:
 
     ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
     itself. ``again`` labels the button that asks for another call, ``""`` where there is none; ``other`` the one that
-    starts with a number, ``""`` for its usual words.
+    starts with a number, ``""`` for its usual words. ``developer_note`` is shown only while a test key is used.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Step:
     wait: int = 0
     again: str = ""
     ends_in: int = 0
+    developer_note: str = ""
     form: Form | None = None
     other: str = ""
 
@@ -193,6 +194,7 @@ def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Ste
         is_bad=is_wrong,
         wait=standing.call_again_in,
         again=_("Call again"),
+        developer_note=words.test_key_note(attempt.livemode),
         ends_in=max(1, round((attempt.expires_at - standing.now).total_seconds()) + 1),
         form=form,
     )

@@ -45,6 +45,13 @@ def code_lead(masked_number: str) -> SafeString:
     return format_html(_("Answer {} and type the code you hear. It is read twice."), shown_number(masked_number))
 
 
+def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's own three values
+    """For the developer who develops with a test key; ``""`` for every other call."""
+    if livemode is not False or not conf.allow_test_key():
+        return ""
+    return _("Test key: no phone rings. The code 000000 is right for any number, and no other code is.")
+
+
 def doubtful_lead(masked_number: str) -> SafeString:
     return format_html(_("We tried to call {}."), shown_number(masked_number))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -351,6 +352,29 @@ def test_a_number_that_telroi_holds_back_says_for_how_long(visitor: Visitor, tel
 
     assert visitor.heading() == "Enough calls for now"
     assert visitor.note().endswith("in 2 hours.")
+
+
+@pytest.mark.parametrize(("is_test", "notes"), [(True, 1), (False, 0)])
+def test_the_code_step_tells_a_developer_of_a_test_key(
+    visitor: Visitor, telroi: Simulator, site: Any, is_test: bool, notes: int
+) -> None:
+    site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": True, "API_KEY": telroi.test_key if is_test else telroi.api_key}
+
+    with_a_call(visitor)
+
+    assert visitor.heading() == "We are calling you"
+    assert len(visitor.soup.find_all(string=re.compile("Test key: no phone rings. The code 000000"))) == notes
+
+
+def test_the_note_of_a_test_key_goes_with_the_permission_for_it(visitor: Visitor, telroi: Simulator, site: Any) -> None:
+    site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": True, "API_KEY": telroi.test_key}
+    with_a_call(visitor)
+    site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": False, "API_KEY": telroi.api_key}
+
+    visitor.opens("/phone/code/")
+
+    assert visitor.heading() == "We are calling you"
+    assert "000000" not in visitor.soup.get_text()
 
 
 def test_a_lost_answer_leaves_the_code_s_form_open(visitor: Visitor, telroi: Simulator) -> None:
