@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                         verbose_name="limited by",
                     ),
                 ),
+                ("held_at", models.DateTimeField(blank=True, null=True, verbose_name="held by Telroi since")),
                 ("held_until", models.DateTimeField(blank=True, null=True, verbose_name="held by Telroi until")),
                 ("held_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the hold")),
                 ("blocked_at", models.DateTimeField(blank=True, null=True, verbose_name="blocked")),

@@ -37,6 +37,7 @@ class PhoneNumber(models.Model):
     limited_by = models.CharField(
         _("limited by"), max_length=16, blank=True, choices=[(rule.value, name) for rule, name in RULE_NAMES.items()]
     )
+    held_at = models.DateTimeField(_("held by Telroi since"), null=True, blank=True)
     held_until = models.DateTimeField(_("held by Telroi until"), null=True, blank=True)
     held_reason = models.CharField(_("reason of the hold"), max_length=200, blank=True)
     blocked_at = models.DateTimeField(_("blocked"), null=True, blank=True)

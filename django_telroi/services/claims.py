@@ -149,9 +149,13 @@ def write_moments(
     last_call_at: datetime | None,
     held_until: datetime | None,
     using: str,
+    held_at: datetime | None = None,
     held_reason: str | None = None,
 ) -> None:
-    """Write a number's new state from the version that was read. Raises Overtaken."""
+    """Write a number's new state from the version that was read. Raises Overtaken.
+
+    ``held_at`` and ``held_reason`` belong to a new hold; None keeps those of the row.
+    """
     limit = current_limit(conf.policy(), moments, held_until=held_until)
     phone.moments = moments
     changed = PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version)
@@ -160,6 +164,7 @@ def write_moments(
         last_call_at=last_call_at,
         next_call_at=limit.until if limit else None,
         limited_by=limit.rule if limit else "",
+        held_at=phone.held_at if held_at is None else held_at,
         held_until=held_until,
         held_reason=phone.held_reason if held_reason is None else held_reason,
         version=phone.version + 1,

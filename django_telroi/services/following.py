@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -26,7 +26,7 @@ from django_telroi.services.calling_again import cancel_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.pauses import pause_for
 from django_telroi.services.transactions import unavailable_without_database, write_alias
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.verdicts import NOT_PLACED_FOR_NOW, RETRY_AFTER, ErrorCode
 
 REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
     ErrorCode.INVALID: NotCallable,
@@ -67,7 +67,7 @@ def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, no
         now=now,
         call_again_in=wait,
         tries_left=attempt.tries_left if attempt.status in UNFINISHED else 0,
-        refusal=_refusal_of(attempt, wait=wait),
+        refusal=_refusal_of(attempt, wait=wait, now=now),
     )
 
 
@@ -116,8 +116,11 @@ def _end_of_pause(*, now: datetime, using: str) -> datetime | None:
     return pause.until if pause else None
 
 
-def _refusal_of(attempt: VerificationAttempt, *, wait: int) -> VerificationRefused | None:
+def _refusal_of(attempt: VerificationAttempt, *, wait: int, now: datetime) -> VerificationRefused | None:
     if attempt.status != Status.FAILED:
         return None
+    if attempt.error_code in NOT_PLACED_FOR_NOW and attempt.closed_at:
+        again_at = attempt.closed_at + timedelta(seconds=RETRY_AFTER)
+        wait = max(wait, seconds_to_wait(again_at, now) if again_at > now else 0)
     refusal = REFUSAL_BY_ERROR.get(attempt.error_code, Unavailable)
     return refusal() if refusal is NotCallable else refusal(wait or None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import F
 from django.dispatch import Signal
 
-from django_telroi.domain.policy import with_call, without_call
+from django_telroi import conf
+from django_telroi.domain.policy import Hold, hold_after, with_call, without_call
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.ceiling import return_to_site
@@ -53,19 +54,19 @@ def move_and_give_back(
 ) -> bool:
     """Move an attempt whose call does not count, and take its moment out of the number's state with it.
 
-    ``counts_from`` is the moment that counts instead, of a call that goes back to waiting.
+    ``counts_from`` is the moment that counts instead: of a call that goes back to waiting, or whose answer was slow.
 
-    A moment that somebody else took out, or replaced when the call was placed after all, is not given back again.
-    ``hold_seconds`` says how long the number must be left alone from ``now``.
+    A moment that another process removed, or replaced when the call was placed after all, is not given back again. The
+    number's row is written even if the attempt was moved by someone else. ``hold_seconds`` is the wait in Telroi's
+    refusal of the number.
     """
-    held_until = None if hold_seconds is None else now + timedelta(seconds=hold_seconds)
     write = partial(
         _write_both,
         attempt,
         fields,
         from_=from_,
         now=now,
-        hold=(held_until, hold_reason),
+        hold=(hold_seconds, hold_reason),
         counts_from=counts_from,
         using=using,
     )
@@ -103,7 +104,7 @@ def _write_both(
     *,
     from_: Collection[Status],
     now: datetime,
-    hold: tuple[datetime | None, str],
+    hold: tuple[int | None, str],
     counts_from: datetime | None,
     using: str,
 ) -> bool:
@@ -111,18 +112,30 @@ def _write_both(
     phone = read_state(attempt.number, using=using, now=now).phone
     if phone is None:
         return _write(attempt, fields, from_=from_, using=using)
-    held_until, held_reason = hold if hold[0] else (phone.held_until, phone.held_reason)
     moments = without_call(phone.moments, attempt.counted_at)
     counted = moments != phone.moments
     if counted and counts_from:
         moments = with_call(moments, counts_from)
+    wait, reason = hold
+    held = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
     with transaction.atomic(using=using):
         write_moments(
-            phone, moments, last_call_at=phone.last_call_at, held_until=held_until, held_reason=held_reason, using=using
+            phone,
+            moments,
+            last_call_at=phone.last_call_at,
+            held_at=held.since if held else None,
+            held_until=held.until if held else phone.held_until,
+            held_reason=reason if held else None,
+            using=using,
         )
         if counted and not counts_from:
             return_to_site(attempt.counted_at, using=using)
         return _write(attempt, fields, from_=from_, using=using)
+
+
+def _hold_of(phone: PhoneNumber, moments: Sequence[datetime], *, wait: timedelta, now: datetime) -> Hold:
+    last = Hold(phone.held_at, phone.held_until) if phone.held_at and phone.held_until else None
+    return hold_after(conf.policy(), moments, now=now, wait=wait, last=last)
 
 
 def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 from django_telroi import conf, signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
+from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
@@ -22,11 +24,17 @@ from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import lift_pause, needs_trial, repeat_trial
 from django_telroi.services.state import State
 from django_telroi.services.transactions import lone_statement
-from django_telroi.services.verdicts import ErrorCode, Verdict, act_on_key, proves_key, verdict_on
+from django_telroi.services.verdicts import (
+    NOT_PLACED_FOR_NOW,
+    RETRY_AFTER,
+    ErrorCode,
+    Verdict,
+    act_on_key,
+    proves_key,
+    verdict_on,
+)
 
 DIALING = (Status.DIALING,)
-LOOK_AGAIN = 15
-"""Seconds until a call that was not placed is tried again, where Telroi names no time."""
 NOBODY_KNOWS = Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 logger = logging.getLogger("django_telroi")
@@ -88,7 +96,7 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
     }
     try:
         with lone_statement(using):
-            moved = move(attempt, fields, from_=DIALING, using=using)
+            moved = _move_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
         _settle_refused(attempt, NOBODY_KNOWS, now=now, key_digest="", using=using)
@@ -123,7 +131,7 @@ def _settle_refused(
 ) -> None:
     """The call failed, or nobody knows; or it was not placed for now, and a worker has time."""
     act_on_key(verdict, key_digest=key_digest, now=now, using=using)
-    if attempt.dispatch == Dispatch.CELERY and verdict.error_code == ErrorCode.UNAVAILABLE:
+    if attempt.dispatch == Dispatch.CELERY and verdict.error_code in NOT_PLACED_FOR_NOW:
         _put_back(attempt, verdict, now=now, using=using)
         return
     if not _move_by(verdict, attempt, now=now, using=using):
@@ -136,7 +144,7 @@ def _settle_refused(
 
 def _put_back(attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, using: str) -> None:
     """Let the call wait in the queue again, and count from when it was asked for: nothing was placed."""
-    due_at = min(now + timedelta(seconds=verdict.pause_seconds or LOOK_AGAIN), deadline_of(attempt))
+    due_at = min(now + timedelta(seconds=verdict.pause_seconds or RETRY_AFTER), deadline_of(attempt))
     queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
     if not move_and_give_back(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
         attempt.dialed_at = None  # the moment of its request counts again, and whoever gave it up takes that back too
@@ -157,10 +165,18 @@ def _move_by(verdict: Verdict, attempt: VerificationAttempt, *, now: datetime, u
     if verdict.status == Status.FAILED:
         fields |= {"due_at": None, "closed_at": now}
     if verdict.counts:
-        return move(attempt, fields, from_=DIALING, using=using)
+        return _move_counted(attempt, fields, now=now, using=using)
     return move_and_give_back(
         attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=verdict.hold, hold_reason=detail
     )
+
+
+def _move_counted(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
+    """Move an attempt whose call counts: after a slow answer from ``now``, else from its claim, as the row says."""
+    moment = counts_from(attempt.counted_at, now)
+    if moment == attempt.counted_at:
+        return move(attempt, fields, from_=DIALING, using=using)
+    return move_and_give_back(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
 
 
 def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:

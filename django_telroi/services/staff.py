@@ -68,7 +68,7 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
     """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
 
     def release(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
-        return {"held_until": None, "held_reason": "", **_standing(phone.moments, held_until=None)}
+        return {"held_at": None, "held_until": None, "held_reason": "", **_standing(phone.moments, held_until=None)}
 
     return _change(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
 

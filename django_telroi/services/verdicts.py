@@ -14,6 +14,9 @@ from django_telroi.services.pauses import MISCONFIGURED_PAUSE, PauseReason, paus
 DEFAULT_WAIT = 60
 """Seconds to wait where Telroi limits us and does not say how long: its own cooldown, and its own minute."""
 
+RETRY_AFTER = 15
+"""Seconds to wait where nothing was placed and Telroi, or the way to it, may work again soon."""
+
 
 class ErrorCode(StrEnum):
     """Why a call failed, or why nobody knows what became of it."""
@@ -31,6 +34,10 @@ class ErrorCode(StrEnum):
     DEADLINE = "deadline"
     LOST = "lost"
     NUMBER_TAKEN = "number_taken"
+
+
+NOT_PLACED_FOR_NOW = frozenset({ErrorCode.UNREACHABLE, ErrorCode.UNAVAILABLE})
+"""Nothing reached Telroi, or it could not look at the request: a worker tries again until the deadline of the queue."""
 
 
 @dataclass(frozen=True)

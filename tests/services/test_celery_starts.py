@@ -180,6 +180,39 @@ class TestACallThatTelroiDidNotTake:
         assert moments() == (waiting.created_at,)
         assert "call_failed" not in heard.names
 
+    def test_that_could_not_be_sent_goes_back_to_the_queue_too(
+        self, telroi: Simulator, waiting: VerificationAttempt, heard: Heard
+    ) -> None:
+        began = waiting.created_at + 2 * SECOND
+
+        with telroi.refusing():
+            services.place_call(waiting.pk, now=began)
+
+        after = row(waiting)
+        assert (after.status, after.dialed_at, after.closed_at, after.error_code) == ("queued", None, None, "")
+        assert timedelta(0) <= after.due_at - (began + 15 * SECOND) < 2 * SECOND
+        assert (moments(), heard.names) == ((waiting.created_at,), [])
+
+    def test_that_could_not_be_sent_is_placed_as_soon_as_telroi_can_be_reached(
+        self, telroi: Simulator, waiting: VerificationAttempt
+    ) -> None:
+        with telroi.refusing():
+            services.place_call(waiting.pk)
+
+        services.place_call(waiting.pk, now=row(waiting).due_at)
+
+        assert (row(waiting).status, sends(telroi), len(moments())) == ("placed", 1, 1)
+
+    def test_that_could_not_be_sent_until_the_deadline_expires(
+        self, telroi: Simulator, waiting: VerificationAttempt
+    ) -> None:
+        with telroi.refusing():
+            while row(waiting).status == "queued":
+                services.place_call(waiting.pk, now=row(waiting).due_at)
+
+        assert (row(waiting).status, row(waiting).error_code, moments()) == ("expired", "deadline", ())
+        assert row(waiting).closed_at == waiting.created_at + 120 * SECOND
+
     def test_is_placed_when_its_time_has_come(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
         telroi.fail_next("key_limited", wait=20)
         services.place_call(waiting.pk)

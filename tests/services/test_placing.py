@@ -67,7 +67,9 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
     ("method_not_allowed", {}, BAD_ADDRESS),
     ("login", {}, BAD_ADDRESS),
     ("rate_limited", {"wait": 42}, Becomes("failed", "rate_limited", hold=42)),
-    ("rate_limited", {"wait": 86400}, Becomes("failed", "rate_limited", hold=86400)),
+    ("rate_limited", {"wait": 86399}, Becomes("failed", "rate_limited", hold=86399)),
+    ("rate_limited", {"wait": 86400}, Becomes("failed", "rate_limited", hold=60)),
+    ("rate_limited", {"wait": 3600}, Becomes("failed", "rate_limited", hold=60)),
     ("rate_limited", {"wait": 99999}, Becomes("failed", "rate_limited", hold=60)),
     ("rate_limited", {"wait": "a while"}, Becomes("failed", "rate_limited", hold=60)),
     ("rate_limited", {"message": "Slow down."}, Becomes("failed", "rate_limited", hold=60)),
@@ -133,7 +135,7 @@ def what_became(attempt: VerificationAttempt, heard: Heard) -> Becomes:
     return Becomes(
         status=attempt.status,
         error_code=attempt.error_code,
-        counts=phone.moments == (attempt.dialed_at,),
+        counts=len(phone.moments) == 1,
         hold=seconds_until(phone.held_until, now),
         pause=seconds_until(control.paused_until, now),
         pause_reason=control.paused_reason,
@@ -329,6 +331,18 @@ def test_a_call_that_fails_because_of_the_key_says_how_long_every_call_waits(
     standing = services.follow(attempt.uuid)
     assert standing.refusal.retry_after == standing.call_again_in
     assert wait - 2 <= standing.call_again_in <= wait + 1
+
+
+def test_a_call_that_could_not_be_placed_for_now_names_a_wait(telroi: Simulator) -> None:
+    telroi.fail_next("service_unavailable")
+    down = services.start_verification(NUMBER)
+    with telroi.refusing():
+        unreachable = services.start_verification(OTHER_NUMBER)
+
+    refusals = [services.follow(attempt.uuid).refusal for attempt in (down, unreachable)]
+
+    assert [(refusal.code, refusal.retry_after) for refusal in refusals if refusal] == [("unavailable", 15)] * 2
+    assert services.follow(down.uuid, now=down.closed_at + timedelta(seconds=15)).refusal.retry_after is None
 
 
 @pytest.mark.parametrize("fault", ["placed", "close", "otp_failed"])

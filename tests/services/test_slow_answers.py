@@ -1,0 +1,213 @@
+"""Telroi's windows begin with its own row: after a slow answer ours begin later, and its flat waits are doubted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from django_telroi import services
+from django_telroi.client import OtpCall, TelroiClient
+from django_telroi.errors import NumberHeld
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services import state
+from django_telroi.simulator import Simulator
+from tests.services.conftest import Configure
+from tests.services.world import NUMBER, let_time_pass, moments, statements
+from tests.webhooks.telroi import event_of
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+LATE = 6
+
+
+class Stretched:
+    """Takes the place of the module ``time``: its monotonic clock runs ahead by what the wire took."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.ahead = 0.0
+        self._monotonic = monotonic
+
+    def monotonic(self) -> float:
+        return self._monotonic() + self.ahead
+
+
+@pytest.fixture
+def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], VerificationAttempt]:
+    """Starts a call for which Telroi's own row begins six seconds after the request came, without waiting for it."""
+    clock = Stretched(state.time.monotonic)
+    monkeypatch.setattr(state, "time", clock)
+    place_otp = TelroiClient.place_otp
+
+    def start(fault: str = "", meanwhile: Callable[[OtpCall], object] = lambda call: None) -> VerificationAttempt:
+        def late(client: TelroiClient, to: str, **options: Any) -> OtpCall:
+            clock.ahead += LATE
+            telroi.advance(LATE)
+            call = place_otp(client, to, **options)
+            meanwhile(call)
+            return call
+
+        if fault:
+            telroi.fail_next(fault)
+        with monkeypatch.context() as patch:
+            patch.setattr(TelroiClient, "place_otp", late)
+            attempt = services.start_verification(NUMBER)
+        let_time_pass(LATE)  # Telroi's clock and the monotonic one are there already
+        attempt.refresh_from_db()
+        return attempt
+
+    return start
+
+
+def status_after(wait: float, telroi: Simulator) -> str:
+    """What becomes of another call once a person has waited for as long as they were told."""
+    let_time_pass(wait, telroi)
+    return services.start_verification(NUMBER).status
+
+
+def test_a_call_that_begins_late_counts_from_its_answer(telroi: Simulator) -> None:
+    telroi.fail_next("begins_late", seconds=1.2)
+
+    attempt = services.start_verification(NUMBER)
+
+    [moment] = moments()
+    assert attempt.dialed_at is not None
+    assert (attempt.status, attempt.placed_at) == ("placed", moment)
+    assert moment - attempt.dialed_at > 1.2 * SECOND
+    assert PhoneNumber.objects.get().next_call_at == moment + 60 * SECOND
+
+
+def test_a_quick_answer_leaves_the_claims_moment_and_takes_no_statement_more(telroi: Simulator) -> None:
+    services.start_verification("+2348029876543")
+
+    with statements() as seen:
+        attempt = services.start_verification(NUMBER)
+
+    assert moments() == (attempt.dialed_at,)
+    assert sum("UPDATE" in each and "phonenumber" in each for each in seen) <= 1
+    assert "verificationattempt" in seen[-1]
+
+
+def test_the_wait_that_is_shown_after_a_late_start_is_telrois(
+    telroi: Simulator, slow: Callable[..., VerificationAttempt]
+) -> None:
+    attempt = slow()
+
+    wait = services.follow(attempt.uuid).call_again_in
+
+    assert wait == 60
+    assert status_after(wait, telroi) == "placed"
+
+
+@pytest.mark.parametrize("fault", ["otp_failed", "no_carrier", "close", "no_id"])
+def test_a_late_call_of_unknown_outcome_counts_from_its_answer_too(
+    slow: Callable[..., VerificationAttempt], fault: str
+) -> None:
+    attempt = slow(fault)
+
+    [moment] = moments()
+    assert attempt.dialed_at is not None
+    assert (attempt.status, moment - attempt.dialed_at >= LATE * SECOND) == ("unknown", True)
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "service_unavailable", "unauthorized", "login"])
+def test_a_late_refusal_does_not_count_at_all(slow: Callable[..., VerificationAttempt], fault: str) -> None:
+    attempt = slow(fault)
+
+    assert (attempt.status, moments()) == ("failed", ())
+
+
+def test_a_late_call_counts_once_for_the_sites_day(
+    configure: Configure, slow: Callable[..., VerificationAttempt]
+) -> None:
+    configure(CALLS_PER_DAY_TOTAL=10)
+
+    slow()
+
+    assert CallControl.objects.get().day_calls == 1
+
+
+def test_the_hour_of_a_late_call_ends_with_telrois(
+    telroi: Simulator, configure: Configure, slow: Callable[..., VerificationAttempt]
+) -> None:
+    telroi.set_policy(per_hour=1)
+    configure(CALLS_PER_HOUR=1)
+    attempt = slow()
+
+    wait = services.follow(attempt.uuid).call_again_in
+
+    assert wait == 3600
+    assert status_after(wait, telroi) == "placed"
+
+
+def test_a_late_call_that_a_webhook_reported_first_counts_from_its_answer_too(
+    slow: Callable[..., VerificationAttempt],
+) -> None:
+    attempt = slow(meanwhile=lambda call: services.record_event(event_of("otp.completed", id=call.id, to=NUMBER)))
+
+    [moment] = moments()
+    assert attempt.dialed_at is not None
+    assert (attempt.status, attempt.placed_at is None) == ("placed", False)
+    assert moment - attempt.dialed_at >= LATE * SECOND
+
+
+class TestAFlatWait:
+    """An hour or a day is the length of Telroi's window, whenever a slot is free."""
+
+    @pytest.mark.parametrize("seconds", [3600, 86400])
+    def test_is_believed_for_a_minute_where_our_ledger_has_room(self, telroi: Simulator, seconds: int) -> None:
+        telroi.fail_next("rate_limited", wait=seconds)
+
+        attempt = services.start_verification(NUMBER)
+
+        standing = services.follow(attempt.uuid)
+        assert isinstance(standing.refusal, NumberHeld)
+        assert (standing.refusal.retry_after, standing.call_again_in) == (60, 60)
+        assert status_after(60, telroi) == "placed"
+
+    @pytest.mark.parametrize("seconds", [3599, 3601, 600])
+    def test_is_told_from_a_wait_that_is_true(self, telroi: Simulator, seconds: int) -> None:
+        telroi.fail_next("rate_limited", wait=seconds)
+
+        attempt = services.start_verification(NUMBER)
+
+        assert services.follow(attempt.uuid).call_again_in == seconds
+
+    def test_doubles_while_another_system_uses_the_number_up(self, telroi: Simulator) -> None:
+        telroi.set_policy(per_hour=1)
+        with TelroiClient(telroi.api_key, base_url=telroi.base_url) as other:
+            other.place_otp(NUMBER)
+        let_time_pass(60, telroi)
+
+        waits = []
+        while (attempt := services.start_verification(NUMBER)).status == "failed":
+            waits.append(services.follow(attempt.uuid).call_again_in)
+            let_time_pass(waits[-1], telroi)
+
+        assert waits == [60, 120, 240, 480, 960, 1920]
+        assert attempt.status == "placed"
+
+    def test_begins_with_a_minute_again_after_a_call_that_was_accepted(self, telroi: Simulator) -> None:
+        telroi.fail_next("rate_limited", wait=3600, times=2)
+        services.start_verification(NUMBER)
+        assert status_after(60, telroi) == "failed"
+        assert status_after(120, telroi) == "placed"
+        telroi.fail_next("rate_limited", wait=3600)
+
+        assert status_after(60, telroi) == "failed"
+
+        phone = PhoneNumber.objects.get()
+        assert phone.held_at is not None
+        assert phone.held_until == phone.held_at + 60 * SECOND
+
+    def test_begins_with_a_minute_again_once_staff_released_the_hold(self, telroi: Simulator) -> None:
+        telroi.fail_next("rate_limited", wait=3600, times=2)
+        services.start_verification(NUMBER)
+        services.release_hold(NUMBER, actor="grace")
+
+        attempt = services.start_verification(NUMBER)
+
+        assert services.follow(attempt.uuid).call_again_in == 60
