@@ -35,14 +35,15 @@ class PumpedPrefix:
 def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
     """Where money is pumped away right now, the most calls first: 30 or more, of which under 20 % were verified.
 
-    Read by the index on ``created_at``: an hour of attempts, whatever the table holds. What failed was no call, and
-    neither is what still waits for one.
+    Read by the index on ``created_at``: an hour of attempts, whatever the table holds. Failed and queued attempts were
+    no calls, and neither were those with a test key.
     """
     moment = now or DbNow()
     calls = VerificationAttempt.objects.using(using).filter(
         created_at__gt=moment - WINDOW, created_at__lte=moment, dialed_at__isnull=False
     )
-    prefixes = calls.exclude(status=Status.FAILED).order_by().values_list(Substr("phone_id", 2, FIRST_DIGITS))
+    billed = calls.exclude(status=Status.FAILED).exclude(livemode=False)
+    prefixes = billed.order_by().values_list(Substr("phone_id", 2, FIRST_DIGITS))
     counted = prefixes.annotate(calls=Count("pk"), verified=Count("pk", filter=Q(status=Status.VERIFIED)))
     busy = counted.filter(calls__gte=LEAST_CALLS).order_by("-calls")
     found = (PumpedPrefix(*row) for row in busy)

@@ -98,3 +98,13 @@ def test_no_error_shows_the_number_or_the_code(telroi: Simulator, types: Types, 
         call()
 
     assert not {NUMBER, "000002"} & set(repr(failure.value).split())
+
+
+def test_a_test_key_says_which_code_is_right(telroi: Simulator, configure: Configure, types: Types) -> None:
+    configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
+    types("000000")
+
+    said = call().splitlines()
+
+    assert said[2:] == ["This is a test key: no phone rings. Type 000000.", "Your number is verified."]
+    assert telroi.calls == []

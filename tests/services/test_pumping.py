@@ -54,6 +54,15 @@ def test_it_takes_thirty_calls_of_which_under_a_fifth_were_verified() -> None:
     assert pumped() == [PumpedPrefix("4474001", 40, 1), PumpedPrefix("2348031", 30, 5)]
 
 
+def test_calls_with_a_test_key_are_none() -> None:
+    calls("2348031", 30)
+    VerificationAttempt.objects.filter(phone_id="+2348031000000").update(livemode=False)
+    calls("2348032", 31, verified=6)
+    VerificationAttempt.objects.filter(phone_id="+2348032000000").update(livemode=False)
+
+    assert pumped() == [PumpedPrefix("2348032", 30, 5)]
+
+
 def test_seven_digits_are_one_prefix_and_eight_are_not() -> None:
     calls("23480311", 15)
     calls("23480312", 15)

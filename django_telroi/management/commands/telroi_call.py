@@ -55,6 +55,8 @@ class Command(PrintableCommand):
             error = standing.attempt.error_code or standing.attempt.status
             raise CommandError(f"{standing_sentence(standing)} ({error})")
         self.stdout.write(standing_sentence(standing))
+        if standing.attempt.livemode is False:
+            self.stdout.write("This is a test key: no phone rings. Type 000000.")
         return standing
 
     @sensitive_variables()
