@@ -437,3 +437,22 @@ def test_it_starts_again_once_the_last_hold_has_been_over_for_as_long_as_telroi_
 
     assert hold_after(STOCK, (), now=NOON, wait=HOUR, last=last).until == NOON + SHORTEST_FLAT_HOLD
     assert hold_after(STOCK, (), now=NOON, wait=DAY, last=last).until == NOON + HOUR
+
+
+@given(
+    policy=POLICIES,
+    ages=st.lists(STEPS, max_size=20),
+    seconds=st.sampled_from([1, 60, 3600, 86_400]) | st.integers(1, 86_400),
+    last=st.none() | st.tuples(STEPS_BACK, STEPS),
+)
+def test_a_hold_begins_now_and_is_never_longer_than_telroi_says(
+    policy: Policy, ages: list[timedelta], seconds: int, last: tuple[timedelta, timedelta] | None
+) -> None:
+    calls = tuple(sorted((NOON - age for age in ages), reverse=True))
+    before = None if last is None else Hold(NOON - last[0], NOON - last[0] + last[1])
+    wait = timedelta(seconds=seconds)
+
+    hold = hold_after(policy, calls, now=NOON, wait=wait, last=before)
+
+    assert hold.since == NOON
+    assert NOON + min(wait, SHORTEST_FLAT_HOLD) <= hold.until <= NOON + wait
