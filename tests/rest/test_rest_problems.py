@@ -68,7 +68,11 @@ def test_a_refusal_is_tallied(api: PhoneApi) -> None:
 def test_a_call_that_failed_is_the_refusal_it_amounts_to(api: PhoneApi, telroi: Simulator) -> None:
     telroi.fail_next("service_unavailable")
 
-    assert seen(api.start()) == (503, "unavailable")
+    reply = api.start()
+
+    assert seen(reply) == (503, "unavailable")
+    assert reply.json()["retry_after"] in (14, 15)
+    assert reply["Retry-After"] == str(reply.json()["retry_after"])
 
 
 def test_a_repeat_of_a_call_that_failed_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
