@@ -165,7 +165,6 @@ class Migration(migrations.Migration):
                 ("followed_by", models.UUIDField(editable=False, null=True)),
                 ("asked", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("judging", models.JSONField(default=dict, editable=False)),
-                ("judging_since", models.DateTimeField(editable=False, null=True)),
                 ("code_digest", models.CharField(blank=True, editable=False, max_length=64)),
                 ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof spent")),
                 ("error_code", models.CharField(blank=True, max_length=40, verbose_name="error")),

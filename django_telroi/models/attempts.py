@@ -42,9 +42,8 @@ class VerificationAttempt(models.Model):
     call that was requested while this one was open.
 
     No code is stored. ``judging`` maps the keyed digest of each code whose judgement may not be written yet to the
-    tries that it used; ``asked`` counts the requests to Telroi, and a try is named after the request that began it;
-    ``judging_since`` is the moment of the newest request. ``code_digest`` is the keyed digest of the code that was
-    judged right.
+    tries that it used, and each try to the moment of its newest request; ``asked`` counts the requests to Telroi, and a
+    try is named after the request that began it. ``code_digest`` is the keyed digest of the code that was judged right.
     """
 
     uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
@@ -89,7 +88,6 @@ class VerificationAttempt(models.Model):
     followed_by = models.UUIDField(null=True, editable=False)
     asked = models.PositiveSmallIntegerField(default=0, editable=False)
     judging = models.JSONField(default=dict, editable=False)
-    judging_since = models.DateTimeField(null=True, editable=False)
     code_digest = models.CharField(max_length=64, blank=True, editable=False)
     proof_spent_at = models.DateTimeField(_("proof spent"), null=True, blank=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)

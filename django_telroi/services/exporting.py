@@ -16,8 +16,7 @@ from django_telroi.services.known import known_number
 from django_telroi.services.transactions import write_alias
 
 INNER = frozenset(
-    {"version", "digest", "had_user", "is_again", "followed_by", "asked", "judging", "judging_since", "code_digest"}
-    | {"try_id"}
+    {"version", "digest", "had_user", "is_again", "followed_by", "asked", "judging", "code_digest"} | {"try_id"}
 )
 """What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
 

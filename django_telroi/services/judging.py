@@ -21,7 +21,13 @@ from django_telroi.services.moves import move, send_after_commit
 from django_telroi.services.outcomes import CheckOutcome, outcome_of
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.services.transactions import repeat_on_lock_error
-from django_telroi.services.typed_codes import TypedCode, codes_in_doubt, give_try_back, is_judgement_out, matches
+from django_telroi.services.typed_codes import (
+    TypedCode,
+    codes_in_doubt,
+    give_try_back,
+    is_judgement_out,
+    matches,
+)
 from django_telroi.services.verdicts import ErrorCode, act_on_key
 
 TYPED_AGAIN = "typed again"

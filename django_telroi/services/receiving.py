@@ -104,9 +104,9 @@ def _settle(
     write = partial(_write, event, attempt, moved, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
-    close_followed(attempt, now=now, using=using)
     status = Status(attempt.status)
     send_after_commit(SIGNALS[status], attempt, using=using)
+    close_followed(attempt, now=now, using=using)
     return EventEffect(status), attempt
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Subquery
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from django_telroi import conf
@@ -29,6 +29,10 @@ waits for nothing.
 """
 
 JUDGEMENTS = (EventKind.CODE_REJECTED, EventKind.CODE_UNJUDGED)
+
+
+Tries = dict[int, datetime]
+"""The tries of one code, each with the moment of its newest request to Telroi."""
 
 
 @dataclass(frozen=True)
@@ -79,80 +83,21 @@ def reserve_try(attempt: VerificationAttempt, digits: str, *, now: datetime, usi
     return None
 
 
-def _known_digest(attempt: VerificationAttempt, digits: str) -> str:
-    """The digest as the row has it, which may be under an older secret."""
-    known = [digest for digest in attempt.judging if matches(attempt, digits, digest)]
-    return known[0] if known else digest_of(attempt, digits)
-
-
-def _reserve(typed: TypedCode, *, now: datetime, using: str) -> bool:
-    attempt = typed.attempt
-    judging = without_rejected(attempt.judging, {getattr(attempt, "newest_rejected", None)})
-    tries = {*judging.get(typed.digest, ()), typed.try_id}
-    fields: dict[str, object] = {
-        "asked": attempt.asked + 1,
-        "judging": {**judging, typed.digest: sorted(tries)},
-        "judging_since": now,
-    }
-    rows = VerificationAttempt.objects.using(using).filter(
-        pk=attempt.pk, status__in=CHECKABLE, expires_at__gt=now, asked=attempt.asked
-    )
-    if not typed.is_repeat:
-        rows = rows.filter(tries__lt=F("max_tries"))
-        fields["tries"] = F("tries") + 1
-    if not repeat_on_lock_error(lambda: rows.update(**fields), using=using):
-        return False
-    for name, value in fields.items():
-        setattr(attempt, name, attempt.tries + 1 if name == "tries" else value)
-    return True
-
-
-def _try_to_repeat(attempt: VerificationAttempt, digest: str, *, now: datetime, using: str) -> int | None:
-    """The try that this code has already, where its answer was lost; None where it needs a new one."""
-    if digest not in attempt.judging:
-        return None
-    kinds = judged_tries(attempt, using=using)
-    missing: list[int] = [
-        try_id for try_id in attempt.judging[digest] if EventKind.CODE_REJECTED not in kinds.get(try_id, ())
-    ]
-    is_late = attempt.judging_since is None or attempt.judging_since + REPEAT_AFTER <= now
-    if missing and (is_late or all(try_id in kinds for try_id in missing)):
-        return missing[0]
-    return None
-
-
-def judged_tries(attempt: VerificationAttempt, *, using: str) -> Mapping[int, Collection[str]]:
-    """What is written of each try: that it was wrong, or that its answer was lost."""
-    kinds: dict[int, set[str]] = {}
-    for try_id, kind in judgements_of(attempt, using=using).values_list("try_id", "kind"):
-        kinds.setdefault(try_id or 0, set()).add(kind)
-    return kinds
-
-
-def judgements_of(attempt: VerificationAttempt, *, using: str) -> QuerySet[AttemptEvent]:
-    return AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, kind__in=JUDGEMENTS)
-
-
-def without_rejected(judging: Mapping[str, Collection[int]], rejected: Collection[int | None]) -> dict[str, list[int]]:
-    """The codes that may still be right, each with its tries."""
-    left = {digest: [try_id for try_id in tries if try_id not in rejected] for digest, tries in judging.items()}
-    return {digest: tries for digest, tries in left.items() if tries}
-
-
-def codes_in_doubt(attempt: VerificationAttempt, *, using: str) -> dict[str, list[int]]:
-    """The codes of this row whose judgement is not written, each with its tries. To be read from a fresh row."""
-    kinds = judged_tries(attempt, using=using)
-    rejected = [try_id for try_id, kind in kinds.items() if EventKind.CODE_REJECTED in kind]
-    return without_rejected(attempt.judging, rejected)
+def codes_in_doubt(attempt: VerificationAttempt, *, using: str) -> dict[str, Tries]:
+    """The codes of this row that may be right although nothing says so. To be asked of a fresh row."""
+    kinds = _kinds_by_try(attempt, using=using)
+    return _without(_read(attempt), {try_id for try_id, kind in kinds.items() if EventKind.CODE_REJECTED in kind})
 
 
 def is_judgement_out(attempt: VerificationAttempt, *, now: datetime, using: str, but: int | None = None) -> bool:
-    """Whether an answer to one of the tries, ``but`` apart, may still come: no exchange with Telroi lasts longer."""
-    if attempt.judging_since is None or attempt.judging_since + conf.lease() + LONGEST_WAIT <= now:
-        return False
-    kinds = judged_tries(attempt, using=using)
-    open_tries = {try_id for tries in attempt.judging.values() for try_id in tries} - {but}
-    return any(try_id not in kinds for try_id in open_tries)
+    """Whether the answer to one of the tries, ``but`` apart, may still come.
+
+    No exchange with Telroi lasts longer than a lease and the wait for the key's budget before it.
+    """
+    since = {try_id: at for tries in _read(attempt).values() for try_id, at in tries.items() if try_id != but}
+    oldest = now - conf.lease() - LONGEST_WAIT
+    recent = {try_id for try_id, at in since.items() if at > oldest}
+    return bool(recent) and bool(recent - _kinds_by_try(attempt, using=using).keys())
 
 
 def give_try_back(typed: TypedCode, *, using: str) -> None:
@@ -161,14 +106,79 @@ def give_try_back(typed: TypedCode, *, using: str) -> None:
         return
     attempt = typed.attempt
     while attempt.status in CHECKABLE and attempt.tries:
-        fields = {
+        fields: dict[str, object] = {
             "tries": attempt.tries - 1,
             "asked": attempt.asked + 1,
-            "judging": without_rejected(attempt.judging, {typed.try_id}),
+            "judging": _written(_without(_read(attempt), {typed.try_id})),
         }
-        rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status__in=CHECKABLE, asked=attempt.asked)
-        if repeat_on_lock_error(lambda rows=rows, fields=fields: rows.update(**fields), using=using):  # type: ignore[misc]
-            for name, value in fields.items():
-                setattr(attempt, name, value)
+        if _update(attempt, fields, using=using):
             return
         attempt.refresh_from_db(using=using)
+
+
+def _known_digest(attempt: VerificationAttempt, digits: str) -> str:
+    """The digest as the row has it, which may be under an older secret."""
+    known = [digest for digest in attempt.judging if matches(attempt, digits, digest)]
+    return known[0] if known else digest_of(attempt, digits)
+
+
+def _try_to_repeat(attempt: VerificationAttempt, digest: str, *, now: datetime, using: str) -> int | None:
+    """The try that this code has already, where its answer was lost; None where it needs a new one."""
+    if digest not in attempt.judging:
+        return None
+    kinds = _kinds_by_try(attempt, using=using)
+    tries = codes_in_doubt(attempt, using=using).get(digest, {})
+    is_known_to_be_lost = all(try_id in kinds for try_id in tries)
+    is_late = all(at + REPEAT_AFTER <= now for at in tries.values())
+    return min(tries) if tries and (is_late or is_known_to_be_lost) else None
+
+
+def _reserve(typed: TypedCode, *, now: datetime, using: str) -> bool:
+    attempt = typed.attempt
+    judging = _without(_read(attempt), {getattr(attempt, "newest_rejected", None)})
+    judging[typed.digest] = judging.get(typed.digest, {}) | {typed.try_id: now}
+    fields: dict[str, object] = {"asked": attempt.asked + 1, "judging": _written(judging)}
+    if typed.is_repeat:
+        return _update(attempt, fields, using=using, expires_at__gt=now)
+    fields["tries"] = attempt.tries + 1
+    return _update(attempt, fields, using=using, expires_at__gt=now, tries=attempt.tries, max_tries__gt=F("tries"))
+
+
+def _update(attempt: VerificationAttempt, fields: dict[str, object], *, using: str, **only_if: object) -> bool:
+    """Write ``fields`` if no other request came to the row meanwhile; the object follows the row."""
+    rows = VerificationAttempt.objects.using(using).filter(
+        pk=attempt.pk, status__in=CHECKABLE, asked=attempt.asked, **only_if
+    )
+    if not repeat_on_lock_error(lambda: rows.update(**fields), using=using):
+        return False
+    for name, value in fields.items():
+        setattr(attempt, name, value)
+    return True
+
+
+def _kinds_by_try(attempt: VerificationAttempt, *, using: str) -> dict[int, set[str]]:
+    """What is written of each try: that it was wrong, or that its answer was lost."""
+    judgements = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, kind__in=JUDGEMENTS)
+    kinds: dict[int, set[str]] = {}
+    for try_id, kind in judgements.values_list("try_id", "kind"):
+        kinds.setdefault(try_id or 0, set()).add(kind)
+    return kinds
+
+
+def _read(attempt: VerificationAttempt) -> dict[str, Tries]:
+    return {
+        digest: {int(try_id): datetime.fromisoformat(at) for try_id, at in tries.items()}
+        for digest, tries in attempt.judging.items()
+    }
+
+
+def _written(judging: Mapping[str, Tries]) -> dict[str, dict[str, str]]:
+    return {digest: {str(try_id): at.isoformat() for try_id, at in tries.items()} for digest, tries in judging.items()}
+
+
+def _without(judging: Mapping[str, Tries], rejected: Collection[int | None]) -> dict[str, Tries]:
+    left = {
+        digest: {try_id: at for try_id, at in tries.items() if try_id not in rejected}
+        for digest, tries in judging.items()
+    }
+    return {digest: tries for digest, tries in left.items() if tries}

@@ -140,7 +140,9 @@ class TestAStory:
         assert page.context["story"].meaning == ERRORS[error]
 
     def test_shows_no_digest_and_no_whole_number(self, staff: Client, attempt: VerificationAttempt) -> None:
-        VerificationAttempt.objects.filter(pk=attempt.pk).update(code_digest="d00b7" * 12, judging={"d00b7" * 12: [1]})
+        VerificationAttempt.objects.filter(pk=attempt.pk).update(
+            code_digest="d00b7" * 12, judging={"d00b7" * 12: {"1": "now"}}
+        )
 
         html = page_of(staff, attempt)
 

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
+from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckOutcome
 from django_telroi.services.sentences import check_sentence
 from django_telroi.simulator import Simulator
@@ -113,16 +114,16 @@ def test_a_code_that_nobody_could_judge_is_unavailable_and_the_same_one_may_be_s
 
 def test_a_judgement_that_is_still_out_asks_to_wait(api: PhoneApi) -> None:
     started = api.started()
-    judging = {"judging": {"a digest": [1]}, "judging_since": DbNow()}
-    VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, **judging)
+    judging = {"a digest": {"1": timezone.now().isoformat()}}
+    VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, judging=judging)
 
     assert seen(api.check(started, last_code_for(NUMBER))) == (409, "in_progress", 0)
 
 
 def test_once_no_judgement_can_be_out_the_code_whose_answer_was_lost_is_asked_for(api: PhoneApi) -> None:
     started = api.started()
-    judging = {"judging": {"a digest": [1]}, "judging_since": DbNow() - timedelta(minutes=1)}
-    VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, **judging)
+    judging = {"a digest": {"1": (timezone.now() - timedelta(minutes=1)).isoformat()}}
+    VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, judging=judging)
 
     assert seen(api.check(started, last_code_for(NUMBER))) == (409, "answer_lost", 0)
 

@@ -83,6 +83,11 @@ def let_time_pass(seconds: float, telroi: Simulator | None = None) -> None:
                     setattr(row, name, moment - by)
             if isinstance(row, PhoneNumber):
                 row.moments = [moment - by for moment in row.moments]
+            if isinstance(row, VerificationAttempt):
+                row.judging = {
+                    digest: {try_id: (datetime.fromisoformat(at) - by).isoformat() for try_id, at in tries.items()}
+                    for digest, tries in row.judging.items()
+                }
             row.save()
     if telroi:
         telroi.advance(seconds)

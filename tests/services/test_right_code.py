@@ -1,0 +1,299 @@
+"""Success belongs to the code that was judged right: through services, API and page."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.errors import AttemptNotFound, ProofRejected
+from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.services import proofs
+from django_telroi.simulator import Simulator
+from tests.rest.world import PhoneApi
+from tests.services.world import NUMBER, Elsewhere, Heard, checks, let_time_pass, wrong
+from tests.web.visitor import Visitor
+
+pytestmark = pytest.mark.django_db
+
+TEN_MINUTES = timedelta(minutes=10)
+
+
+def row(attempt: VerificationAttempt) -> VerificationAttempt:
+    return VerificationAttempt.objects.get(pk=attempt.pk)
+
+
+@pytest.fixture
+def attempt(telroi: Simulator) -> VerificationAttempt:
+    return services.start_verification(NUMBER)
+
+
+@pytest.fixture
+def code(telroi: Simulator, attempt: VerificationAttempt) -> str:
+    return telroi.last_code_for(NUMBER)
+
+
+class TestAnotherCodeAfterTheRightOne:
+    """It gives nothing, whoever sends it, and uses up one of the tries that are left."""
+
+    def test_is_already_verified_without_a_proof(
+        self, telroi: Simulator, attempt: VerificationAttempt, code: str, heard: Heard
+    ) -> None:
+        services.check_code(attempt.uuid, code)
+
+        result = services.check_code(attempt.uuid, wrong(code))
+
+        assert (result.outcome, result.proof, result.was_judged) == ("already_verified", None, False)
+        assert (row(attempt).tries, checks(telroi)) == (2, 1)
+        assert heard.names.count("phone_verified") == 1
+
+    def test_ends_the_comparing_with_the_last_try(self, attempt: VerificationAttempt, code: str) -> None:
+        services.check_code(attempt.uuid, code)
+        for by in (1, 2):
+            services.check_code(attempt.uuid, wrong(code, by=by))
+
+        result = services.check_code(attempt.uuid, code)
+
+        assert (result.outcome, result.proof, row(attempt).tries) == ("already_verified", None, 3)
+        assert row(attempt).code_digest == ""
+
+    def test_is_the_same_on_the_api_for_another_client(self, telroi: Simulator) -> None:
+        started = PhoneApi().started()
+        right = PhoneApi().check(started, telroi.last_code_for(NUMBER)).json()
+
+        reply = PhoneApi().check(started, "0000")
+
+        body = reply.json()
+        assert (right["verified"], bool(right["proof"])) == (True, True)
+        assert (reply.status_code, body["outcome"], body["verified"], body["proof"]) == (
+            409,
+            "already_verified",
+            False,
+            None,
+        )
+
+    @pytest.mark.django_db(transaction=True)
+    def test_that_is_judged_at_the_same_time_gets_nothing(self, telroi: Simulator) -> None:
+        attempt = services.start_verification(NUMBER)
+        code = telroi.last_code_for(NUMBER)
+        telroi.fail_next("hold", on="verify")
+        other = Elsewhere(lambda: services.check_code(attempt.uuid, wrong(code)))
+        telroi.wait_for_requests(2)
+        right = services.check_code(attempt.uuid, code)
+        telroi.release()
+
+        assert (right.outcome, bool(right.proof)) == ("verified", True)
+        assert (other.result().outcome, other.result().proof) in {("wrong_code", None), ("already_verified", None)}
+
+
+class TestTheRightCodeAgain:
+    """A double click, or a client whose answer was lost: the same code gets the same answer for ten minutes."""
+
+    def test_gets_the_same_proof_and_asks_nobody(
+        self, telroi: Simulator, attempt: VerificationAttempt, code: str
+    ) -> None:
+        first = services.check_code(attempt.uuid, code)
+
+        second = services.check_code(attempt.uuid, code)
+
+        assert (second.outcome, second.proof, second.was_judged) == ("verified", first.proof, False)
+        assert (row(attempt).tries, checks(telroi)) == (1, 1)
+
+    def test_gets_it_on_the_last_try_too(self, attempt: VerificationAttempt, code: str) -> None:
+        for by in (1, 2):
+            services.check_code(attempt.uuid, wrong(code, by=by))
+        first = services.check_code(attempt.uuid, code)
+
+        assert services.check_code(attempt.uuid, code).proof == first.proof
+
+    def test_is_compared_with_nothing_after_ten_minutes(self, attempt: VerificationAttempt, code: str) -> None:
+        services.check_code(attempt.uuid, code)
+        let_time_pass(601)
+
+        result = services.check_code(attempt.uuid, code)
+
+        assert (result.outcome, result.proof) == ("already_verified", None)
+        assert (row(attempt).code_digest, row(attempt).due_at) == ("", None)
+
+    def test_leaves_no_digest_once_the_sweep_has_passed(self, attempt: VerificationAttempt, code: str) -> None:
+        services.check_code(attempt.uuid, code)
+        kept = row(attempt)
+
+        services.sweep(now=kept.verified_at + TEN_MINUTES - timedelta(seconds=1))
+        before = row(attempt).code_digest
+        services.sweep(now=kept.verified_at + TEN_MINUTES)
+
+        assert (len(before), row(attempt).code_digest, row(attempt).due_at) == (64, "", None)
+
+    def test_is_known_under_an_older_secret_key(self, attempt: VerificationAttempt, code: str, settings: Any) -> None:
+        services.check_code(attempt.uuid, code)
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "a newer one"
+
+        assert services.check_code(attempt.uuid, code).outcome == "verified"
+        assert services.check_code(attempt.uuid, wrong(code)).outcome == "already_verified"
+
+
+class TestAPage:
+    """Its success belongs to the session that typed the right code."""
+
+    def test_of_a_session_that_only_knows_the_attempt_says_so_and_has_no_proof(
+        self, telroi: Simulator, client: Client
+    ) -> None:
+        owner = Visitor(client)
+        owner.opens("/phone/").presses("Call me", number=NUMBER)
+        fixed = Client()
+        fixed.cookies = client.cookies.copy()
+        services.check_code(VerificationAttempt.objects.get().uuid, telroi.last_code_for(NUMBER))
+
+        stranger = Visitor(fixed).opens("/phone/code/")
+
+        assert stranger.heading() == "This call is used up"
+        assert "already verified with another code" in stranger.note()
+        assert stranger.buttons() == ["Start again"]
+        assert Visitor(fixed).opens("/phone/done/").path == "/phone/"
+
+    def test_of_the_session_that_typed_it_is_done(self, telroi: Simulator, client: Client) -> None:
+        visitor = Visitor(client)
+        visitor.opens("/phone/").presses("Call me", number=NUMBER)
+
+        visitor.presses("Verify", code=telroi.last_code_for(NUMBER))
+
+        assert visitor.heading() == "Your number is verified"
+
+    def test_carries_no_id_that_can_be_decoded(self, telroi: Simulator, client: Client) -> None:
+        visitor = Visitor(client)
+        visitor.opens("/phone/")
+        first = visitor.form("Call me")[1]["ticket"]
+        visitor.presses("Call me", number=NUMBER)
+        second = visitor.form("Verify")[1]["ticket"]
+
+        uuid = VerificationAttempt.objects.get().uuid
+
+        for ticket in (first, second):
+            payload = decoded(ticket)
+            assert not any(spelling in payload for spelling in (uuid.hex, str(uuid), uuid.urn))
+
+
+def decoded(ticket: str) -> str:
+    """What anybody can read in a signed value."""
+    body = ticket.split(":", maxsplit=1)[0].lstrip(".")
+    data = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    return (zlib.decompress(data) if ticket.startswith(".") else data).decode()
+
+
+class TestAnAttemptOfADeletedUser:
+    """It belongs to nobody, also where the user was deleted by SQL that sends no signal."""
+
+    @staticmethod
+    def delete_by_sql(user: User) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE django_telroi_verificationattempt SET user_id = NULL WHERE user_id = %s", [user.pk])
+
+    def test_that_is_verified_gives_nobody_a_proof(self, telroi: Simulator, ada: User) -> None:
+        attempt = services.start_verification(NUMBER, user=ada)
+        code = telroi.last_code_for(NUMBER)
+        services.check_code(attempt.uuid, code, user=ada)
+        self.delete_by_sql(ada)
+
+        for typed in (code, wrong(code)):
+            with pytest.raises(AttemptNotFound):
+                services.check_code(attempt.uuid, typed)
+
+        assert proofs.proof_of(row(attempt), now=row(attempt).verified_at) is None
+        assert row(attempt).proof_spent_at is not None
+
+    def test_is_closed_by_the_sweep(self, telroi: Simulator, ada: User) -> None:
+        attempt = services.start_verification(NUMBER, user=ada)
+        self.delete_by_sql(ada)
+
+        services.sweep()
+
+        assert (row(attempt).status, row(attempt).due_at) == ("canceled", None)
+
+    def test_is_not_rung_from_the_queue(self, telroi: Simulator, configure: Any, ada: User, handed_on: Any) -> None:
+        configure(DISPATCH="celery")
+        attempt = services.start_verification(NUMBER, user=ada)
+        self.delete_by_sql(ada)
+
+        services.place_call(attempt.pk)
+
+        assert (row(attempt).status, len(telroi.requests)) == ("canceled", 0)
+        assert attempt.phone.moments == () or row(attempt).phone.moments == ()
+
+    def test_is_404_on_the_api(self, telroi: Simulator, ada: User) -> None:
+        started = PhoneApi(ada).started()
+        self.delete_by_sql(ada)
+
+        api = PhoneApi()
+        replies = [api.follow(started), api.check(started, "123456"), api.call_again(started), api.cancel(started)]
+
+        assert [reply.status_code for reply in replies] == [404] * 4
+        assert not VerifiedPhone.objects.exists()
+
+
+class TestAnOldIdWithoutAUser:
+    """It is good until an hour after its code has expired: an id out of an old log must not ring its owner."""
+
+    def test_is_404_everywhere_and_rings_nobody(self, telroi: Simulator) -> None:
+        api = PhoneApi()
+        started = api.started()
+        let_time_pass(300 + 3601, telroi)
+        rung = len(telroi.requests)
+
+        replies = [api.follow(started), api.check(started, "123456"), api.call_again(started), api.cancel(started)]
+
+        assert [reply.status_code for reply in replies] == [404] * 4
+        assert len(telroi.requests) == rung
+
+    def test_is_409_for_a_start(self, telroi: Simulator) -> None:
+        api = PhoneApi()
+        started = api.started()
+        let_time_pass(300 + 3601, telroi)
+
+        reply = api.start(key=started)
+
+        assert (reply.status_code, reply.json()["code"]) == (409, "idempotency_key_used")
+
+    def test_is_good_before(self, telroi: Simulator) -> None:
+        api = PhoneApi()
+        started = api.started()
+        let_time_pass(300 + 3590, telroi)
+
+        assert api.follow(started).json()["status"] == "expired"
+
+    def test_of_a_user_stays_good_for_that_user(self, telroi: Simulator, ada: User) -> None:
+        api = PhoneApi(ada)
+        started = api.started()
+        let_time_pass(10**5, telroi)
+
+        assert api.follow(started).json()["status"] == "expired"
+
+
+def test_a_used_id_for_another_purpose_is_another_request(telroi: Simulator, configure: Any) -> None:
+    configure(PURPOSES=["", "payout"])
+    api = PhoneApi()
+    started = api.started()
+    api.check(started, telroi.last_code_for(NUMBER))
+
+    reply = api.start(key=started, purpose="payout")
+
+    assert (reply.status_code, reply.json()["code"]) == (409, "idempotency_key_used")
+    with pytest.raises(AttemptNotFound):
+        services.start_verification(NUMBER, purpose="payout", attempt_uuid=UUID(started))
+
+
+def test_a_proof_is_not_good_for_another_purpose(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER, purpose="a")
+    proof = services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).proof
+
+    with pytest.raises(ProofRejected):
+        services.read_proof(proof or "", purpose="b")
