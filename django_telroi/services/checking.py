@@ -71,7 +71,7 @@ def _check(
     if digits is None:
         return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
     if attempt.status == Status.VERIFIED:
-        return _result(compare_with_right_code(attempt, digits, now=now, using=using), attempt, now=now)
+        return _result(compare_with_right_code(attempt, digits, using=using), attempt, now=now)
     if attempt.status not in CHECKABLE:
         return _result(outcome_of(attempt), attempt, now=now)
     if backend is None:
@@ -108,7 +108,7 @@ def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, us
     """The code got no try: the attempt is over, or was settled by another request, or its tries are used."""
     settle_overdue(attempt, now=now, using=using)
     if attempt.status == Status.VERIFIED:
-        outcome = compare_with_right_code(attempt, digits, now=now, using=using)
+        outcome = compare_with_right_code(attempt, digits, using=using)
     elif attempt.status in CHECKABLE:
         outcome = outcome_without_try(attempt, now=now, using=using)
     else:

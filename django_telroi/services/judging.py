@@ -69,16 +69,16 @@ def _settle_unjudged(typed: TypedCode, word: Word, *, now: datetime, using: str)
             raise_alert(Alert.MISCONFIGURED, now=now, using=using)
 
 
-def compare_with_right_code(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckOutcome:
+def compare_with_right_code(attempt: VerificationAttempt, digits: str, *, using: str) -> CheckOutcome:
     """Judge a code for an attempt that is verified: only the code that was judged right then is right now.
 
-    Nothing is compared once the ten minutes are over or the tries are used up. A code that does not match uses one of
-    the tries that are left, by a conditional UPDATE; the one that uses the last of them takes the digest with it. A
-    match counts only if the digest is still there afterwards, so codes sent at once get no more comparisons than codes
-    sent one by one.
+    Nothing is compared once the ten minutes are over or the tries are used up: the digest is gone then. A code that
+    does not match uses one of the tries that are left, by a conditional UPDATE; the one that uses the last of them
+    takes the digest with it. A match counts only if the digest is still there afterwards, so codes sent at once get no
+    more comparisons than codes sent one by one.
     """
     digest = attempt.code_digest
-    if not digest or attempt.verified_at is None or attempt.verified_at + RIGHT_CODE_LIFETIME <= now:
+    if not digest:
         return CheckOutcome.ALREADY_VERIFIED
     rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.VERIFIED, code_digest=digest)
     if matches(attempt, digits, digest):
@@ -105,8 +105,12 @@ def outcome_without_try(attempt: VerificationAttempt, *, now: datetime, using: s
         return outcome_of(attempt)
     if attempt.status not in CHECKABLE:
         return outcome_of(attempt)
-    is_out = is_judgement_out(attempt, now=now, using=using)
-    return CheckOutcome.IN_PROGRESS if is_out else CheckOutcome.ANSWER_LOST
+    if is_judgement_out(attempt, now=now, using=using):
+        return CheckOutcome.IN_PROGRESS
+    if codes_in_doubt(attempt, using=using):
+        return CheckOutcome.ANSWER_LOST
+    _lock(attempt, now=now, using=using, tries__gte=F("max_tries"))  # the last answer was written since
+    return outcome_of(attempt)
 
 
 def _verify(typed: TypedCode, *, now: datetime, using: str) -> CheckOutcome:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -14,17 +15,33 @@ from django.db import connection
 from django.test import Client
 
 from django_telroi import services
+from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCheck
 from django_telroi.errors import AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services import proofs
+from django_telroi.services import judging, proofs
 from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
-from tests.services.world import NUMBER, Elsewhere, Heard, checks, let_time_pass, wrong
+from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
 from tests.web.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
 
 TEN_MINUTES = timedelta(minutes=10)
+
+
+class OvertakenBackend(TelroiBackend):
+    """While Telroi judges a code, another request sends the right one and is answered."""
+
+    meanwhile: ClassVar[Callable[[], object] | None] = None
+    says: ClassVar[OtpCheck]
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        overtake, OvertakenBackend.meanwhile = OvertakenBackend.meanwhile, None
+        if overtake is None:
+            return super().check_code(code, call_id=call_id, to=to)
+        overtake()
+        return OvertakenBackend.says
 
 
 def row(attempt: VerificationAttempt) -> VerificationAttempt:
@@ -65,6 +82,22 @@ class TestAnotherCodeAfterTheRightOne:
         assert (result.outcome, result.proof, row(attempt).tries) == ("already_verified", None, 3)
         assert row(attempt).code_digest == ""
 
+    def test_leaves_no_match_to_codes_that_were_sent_at_once(
+        self, attempt: VerificationAttempt, code: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.check_code(attempt.uuid, code)
+        compare = judging.matches
+
+        def while_others_use_the_tries(*compared: Any) -> bool:
+            monkeypatch.setattr(judging, "matches", compare)
+            for by in (1, 2):
+                services.check_code(attempt.uuid, wrong(code, by=by))
+            return compare(*compared)
+
+        monkeypatch.setattr(judging, "matches", while_others_use_the_tries)
+
+        assert services.check_code(attempt.uuid, code).outcome == "already_verified"
+
     def test_is_the_same_on_the_api_for_another_client(self, telroi: Simulator) -> None:
         started = PhoneApi().started()
         right = PhoneApi().check(started, telroi.last_code_for(NUMBER)).json()
@@ -80,18 +113,22 @@ class TestAnotherCodeAfterTheRightOne:
             None,
         )
 
-    @pytest.mark.django_db(transaction=True)
-    def test_that_is_judged_at_the_same_time_gets_nothing(self, telroi: Simulator) -> None:
+    @pytest.mark.parametrize("word", ["mismatch", "already_verified", "verified", "locked", "expired", "not_found"])
+    def test_that_is_judged_at_the_same_time_gets_nothing_whatever_telroi_says(
+        self, telroi: Simulator, configure: Any, word: str, heard: Heard
+    ) -> None:
+        configure(BACKEND=f"{__name__}.OvertakenBackend")
         attempt = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
-        telroi.fail_next("hold", on="verify")
-        other = Elsewhere(lambda: services.check_code(attempt.uuid, wrong(code)))
-        telroi.wait_for_requests(2)
-        right = services.check_code(attempt.uuid, code)
-        telroi.release()
+        rights = []
+        OvertakenBackend.meanwhile = lambda: rights.append(services.check_code(attempt.uuid, code))
+        OvertakenBackend.says = OtpCheck(status=word, verified=word == "verified", tries_left=None, livemode=True)
 
-        assert (right.outcome, bool(right.proof)) == ("verified", True)
-        assert (other.result().outcome, other.result().proof) in {("wrong_code", None), ("already_verified", None)}
+        result = services.check_code(attempt.uuid, wrong(code))
+
+        assert [(right.outcome, bool(right.proof)) for right in rights] == [("verified", True)]
+        assert (result.outcome, result.proof) in {("wrong_code", None), ("already_verified", None)}
+        assert heard.names.count("phone_verified") == 1
 
 
 class TestTheRightCodeAgain:
