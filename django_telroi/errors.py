@@ -39,19 +39,33 @@ RateScope = Literal["number", "key"]
 
 
 class TelroiError(Exception):
-    """The root of the tree."""
+    """The root of the tree.
+
+    ``str()`` says in English what happened, for logs and developers: ``words``, where an error brings no others.
+    """
+
+    words: ClassVar[str] = "django-telroi could not do this."
+
+    def __str__(self) -> str:
+        return super().__str__() or self.words
 
 
 class ApiError(TelroiError):
     """Talking to Telroi did not end in a value."""
 
+    words = "Telroi gave no answer that can be used."
+
 
 class ApiUnreachable(ApiError):
     """Nothing was sent, for certain: refused, no such name, connect timeout, failed TLS handshake."""
 
+    words = "Telroi could not be reached, and nothing was sent."
+
 
 class ApiOutcomeUnknown(ApiError):
     """The request may have been carried out: a timeout, a cut reply, an unreadable 2xx, most 3xx."""
+
+    words = "It is not known whether Telroi did what was asked."
 
 
 class ApiRefused(ApiError):
@@ -77,7 +91,7 @@ class ApiRefused(ApiError):
         self.scope = scope
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (str(self.status), self.code)))
+        return " ".join(filter(None, ("Telroi answered", str(self.status), self.code)))
 
     def __repr__(self) -> str:
         wait = f"retry_after={self.retry_after}, scope={self.scope!r}"
@@ -91,6 +105,7 @@ class VerificationRefused(TelroiError):
     is what a web face answers.
     """
 
+    words = "This request was refused."
     code: ClassVar[str]
     http_status: ClassVar[int]
 
@@ -100,13 +115,14 @@ class VerificationRefused(TelroiError):
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f", retry after {self.retry_after} s"
-        return self.code + wait
+        return f"{self.words.rstrip('.')} ({self.code}{wait})."
 
 
 class InvalidNumber(VerificationRefused):
     """Not a phone number."""
 
     code = "invalid_number"
+    words = "This is not a phone number."
     http_status = 400
 
 
@@ -114,6 +130,7 @@ class NotCallable(VerificationRefused):
     """A number that is never rung: premium, satellite or blocked. A stranger learns no more."""
 
     code = "not_callable"
+    words = "This number is not called: it is blocked, or of a kind that is never called."
     http_status = 400
 
 
@@ -121,6 +138,7 @@ class RegionNotAllowed(VerificationRefused):
     """A number of a region that this site does not ring."""
 
     code = "region_not_allowed"
+    words = "This site does not call numbers of this region."
     http_status = 400
 
 
@@ -128,6 +146,7 @@ class InvalidPurpose(VerificationRefused):
     """A purpose that this site does not know."""
 
     code = "invalid_purpose"
+    words = 'The purpose is not in TELROI["PURPOSES"].'
     http_status = 400
 
 
@@ -135,6 +154,7 @@ class CooldownActive(VerificationRefused):
     """This number was rung too recently."""
 
     code = "cooldown"
+    words = "This number was called too recently."
     http_status = 429
 
 
@@ -142,6 +162,7 @@ class HourlyLimitReached(VerificationRefused):
     """This number had all the calls of its hour."""
 
     code = "hourly_limit"
+    words = "This number had all the calls of an hour."
     http_status = 429
 
 
@@ -149,6 +170,7 @@ class DailyLimitReached(VerificationRefused):
     """This number had all the calls of its day."""
 
     code = "daily_limit"
+    words = "This number had all the calls of a day."
     http_status = 429
 
 
@@ -156,6 +178,7 @@ class NumberHeld(VerificationRefused):
     """Telroi asked us to leave this number alone for a while."""
 
     code = "held"
+    words = "Telroi asked for a pause in calls to this number."
     http_status = 429
 
 
@@ -163,6 +186,7 @@ class TooManyRequests(VerificationRefused):
     """This requester, not this number, asked too often."""
 
     code = "too_many_requests"
+    words = "This requester asked too often."
     http_status = 429
 
 
@@ -170,6 +194,7 @@ class SiteLimitReached(VerificationRefused):
     """The site had all the calls of its day."""
 
     code = "site_limit"
+    words = "The site had all the calls of a day."
     http_status = 503
 
 
@@ -177,6 +202,7 @@ class CallsStopped(VerificationRefused):
     """Staff stopped all calls."""
 
     code = "calls_stopped"
+    words = "Staff stopped all calls."
     http_status = 503
 
 
@@ -184,6 +210,7 @@ class Misconfigured(VerificationRefused):
     """The site's own set-up, or its key, does not allow calls."""
 
     code = "misconfigured"
+    words = "The site's settings or its API key do not allow calls."
     http_status = 503
 
 
@@ -191,11 +218,14 @@ class Unavailable(VerificationRefused):
     """No call can be placed just now."""
 
     code = "unavailable"
+    words = "No call can be placed at this moment."
     http_status = 503
 
 
 class AttemptNotFound(TelroiError):
     """No such attempt, or it belongs to somebody else: the two are not told apart."""
+
+    words = "There is no such attempt, or it belongs to somebody else."
 
 
 class InsideTransaction(TelroiError):
@@ -205,18 +235,16 @@ class InsideTransaction(TelroiError):
     ``@transaction.non_atomic_requests``, or leave the ``atomic`` block before asking.
     """
 
-    def __str__(self) -> str:
-        return (
-            "A rollback here could undo a call that was placed or a guess that was judged. "
-            "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
-        )
+    words = (
+        "A rollback here could undo a call that was placed or a guess that was judged. "
+        "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
+    )
 
 
 class ChangedMeanwhile(TelroiError):
     """Others changed the number's row as often as this change was tried. Nothing was done; try again."""
 
-    def __str__(self) -> str:
-        return "The number changed in the same moment. Nothing was done; try again."
+    words = "The number changed in the same moment. Nothing was done; try again."
 
 
 class SignatureRejected(TelroiError):
@@ -229,8 +257,12 @@ class SignatureRejected(TelroiError):
         super().__init__(reason)
         self.reason = reason
 
+    def __str__(self) -> str:
+        return f"This webhook is not authentic ({self.reason})."
+
 
 class ProofRejected(TelroiError):
     """A proof that is forged, expired, spent, or of another purpose."""
 
+    words = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"

@@ -19,7 +19,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 def chip(words: str, tone: str) -> SafeString:
     """A coloured chip. The colour repeats what the words say: ``good``, ``wait``, ``bad``, ``info`` or ``quiet``."""
     if tone not in TONES:
-        raise ValueError(tone)
+        raise ValueError(f"{tone!r} is none of {', '.join(TONES)}.")
     return format_html('<span class="telroi-chip telroi-{}">{}</span>', tone, words)
 
 

@@ -207,7 +207,7 @@ def _days(value: str, *, today: date) -> tuple[date, date]:
         return named[value]
     day = date.fromisoformat(value)
     if not 2000 <= day.year <= 2999:  # no zone and no database has trouble with these
-        raise ValueError
+        raise ValueError(f"the year {day.year} is out of range")
     return day, day
 
 

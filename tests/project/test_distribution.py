@@ -25,8 +25,13 @@ def test_every_file_of_the_package_is_in_the_wheel_and_no_other() -> None:
 
 
 def test_the_newest_entry_of_the_changelog_is_the_version() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-
     headings = CHANGELOG_HEADING.findall((REPOSITORY / "CHANGELOG.md").read_text())
 
-    assert headings[0] == project["version"]
+    assert headings[0] == django_telroi.__version__
+
+
+def test_the_version_is_written_once_and_the_distribution_takes_it_from_there() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"] == {"path": "django_telroi/__init__.py"}

@@ -409,7 +409,9 @@ DROPPED = "+999123456789"
 class TestANumberThatIsValidNoMore:
     """Is found by what was written down while it was valid."""
 
-    @pytest.fixture(params=[DROPPED, "+999 (123) 456-789"], ids=["as stored", "spelled"])
+    @pytest.fixture(
+        params=[DROPPED, "+999 (123) 456-789", "+999\u00a0123\u2013456789"], ids=["stored", "spelled", "pasted"]
+    )
     def spelling(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
