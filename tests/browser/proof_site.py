@@ -1,4 +1,4 @@
-"""A site of its own process with one page: a card and, beside it, a form that wants its proof.
+"""A site of its own process: a card beside a form that wants its proof, and a page with the script and no card.
 
 ``python -m tests.browser.proof_site DATABASE PORT`` serves it; the console backend prints each call and its code.
 """
@@ -14,11 +14,22 @@ from django.urls import include, path
 PAGE = """<!doctype html><html lang="en"><title>Join</title>{% load telroi %}{% phone_verify %}
 <form action="/join/"><label>Name <input name="name"></label>{% phone_proof %}<button>Join</button></form></html>"""
 
+EMPTY = """<!doctype html><html lang="en"><head><title>Empty</title>{% load telroi %}{% telroi_assets %}</head>
+<body></body></html>"""
+
 
 def join(request: HttpRequest) -> HttpResponse:
+    return rendered(PAGE, request)
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    return rendered(EMPTY, request)
+
+
+def rendered(source: str, request: HttpRequest) -> HttpResponse:
     from django.template import engines
 
-    return HttpResponse(engines["django"].from_string(PAGE).render({}, request))
+    return HttpResponse(engines["django"].from_string(source).render({}, request))
 
 
 def serve(database: str, port: str) -> None:
@@ -47,5 +58,6 @@ if __name__ == "__main__":
 else:  # imported by Django, once there are settings
     urlpatterns = [
         path("join/", join),
+        path("empty/", empty),
         path("phone/", include("django_telroi.urls")),
     ]

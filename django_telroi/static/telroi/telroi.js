@@ -11,28 +11,43 @@
     return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
   };
 
-  // A deadline, not a counter: a tab that slept, or came back from the page cache, is right at once.
-  const until = (seconds, card, each, then) => {
-    const end = Date.now() + seconds * 1000;
+  // How long ago a card was made, in seconds. Two clocks: one that nobody sets back, and one that goes on while the
+  // machine sleeps. The page's own cards are as old as its answer, however late this script came; the mark outlives a
+  // copy of the card, as Turbo keeps them.
+  const ageOf = (card) => {
+    const [answer] = performance.getEntriesByType("navigation");
+    const before = isPagesOwn && answer ? performance.now() - answer.responseStart : 0;
+    card.dataset.telroiSince ||= `${performance.now() - before} ${Date.now() - before}`;
+    const [steady, clock] = card.dataset.telroiSince.split(" ");
+    return () => Math.max(performance.now() - steady, Date.now() - clock) / 1000;
+  };
+
+  const until = (seconds, card, age, each, then) => {
     const step = () => {
       if (!card.isConnected) return;
-      const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-      each(left);
-      if (left) setTimeout(step, ((end - Date.now() - 1) % 1000) + 1);
+      const left = Math.max(0, seconds - age());
+      each(Math.ceil(left));
+      if (left) setTimeout(step, ((left * 1000 - 1) % 1000) + 1);
       else then();
     };
     step();
   };
 
-  const countDown = (card) => {
+  const show = (card, part, isShown) =>
+    card.querySelectorAll(`[data-telroi-${part}]`).forEach((shown) => (shown.hidden = !isShown));
+
+  // Without this script everything can be seen and pressed, and the server says when it is too early.
+  const countDown = (card, age) => {
+    const { telroiReadyIn, telroiReady } = card.dataset;
+    if (!telroiReadyIn) return;
     const clocks = card.querySelectorAll("[data-telroi-wait]");
-    if (!clocks.length) return;
-    const tick = (left) => clocks.forEach((shown) => (shown.textContent = clock(left)));
-    until(Number(clocks[0].dataset.telroiWait), card, tick, () => {
-      card.querySelectorAll("[data-telroi-until-ready]").forEach((part) => (part.hidden = true));
-      card.querySelectorAll("[data-telroi-when-ready]").forEach((part) => (part.hidden = false));
+    show(card, "when-ready", false);
+    show(card, "until-ready", true);
+    until(Number(telroiReadyIn), card, age, (left) => clocks.forEach((shown) => (shown.textContent = clock(left))), () => {
+      show(card, "until-ready", false);
+      show(card, "when-ready", true);
       clocks.forEach((shown) => shown.closest(".telroi-note")?.setAttribute("hidden", ""));
-      say(card, card.dataset.telroiReady);
+      say(card, telroiReady);
     });
   };
 
@@ -76,7 +91,6 @@
     const title = fresh.querySelector(".telroi-title");
     const target = fresh.querySelector("[aria-invalid=true]") || fresh.querySelector(".telroi-input") || title;
     fresh.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
-    fresh.querySelectorAll("noscript").forEach((part) => part.remove()); // parsed here, its content would be live
     if (!("telroiInline" in card.dataset)) document.title = page.title;
     card.replaceWith(fresh);
     enliven(fresh);
@@ -138,10 +152,17 @@
   };
 
   const enliven = (card) => {
-    countDown(card);
+    if (alive.has(card)) return;
+    alive.add(card);
+    const age = ageOf(card);
+    const { telroiStep, telroiEnds } = card.dataset;
+    show(card, "with-script", true);
+    show(card, "without-script", false);
+    countDown(card, age);
     localTimes(card);
-    if (["waiting", "calling-again"].includes(card.dataset.telroiStep)) follow(card);
-    if (card.dataset.telroiEnds) until(Number(card.dataset.telroiEnds), card, () => {}, () => renew(card, location.href).catch(() => {}));
+    card.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
+    if (["waiting", "calling-again"].includes(telroiStep)) follow(card);
+    if (telroiEnds) until(Number(telroiEnds), card, age, () => {}, () => renew(card, location.href).catch(() => {}));
     card.addEventListener("submit", (event) => {
       const form = event.target;
       if (form.hasAttribute("data-telroi-sent")) return event.preventDefault();
@@ -152,7 +173,14 @@
     });
   };
 
-  document.querySelectorAll("[data-telroi-card]").forEach(enliven);
+  // Cards that come later are found too: Turbo, htmx and the like change the page and may run this script once or often.
+  if (window.telroiCards) return;
+  const alive = (window.telroiCards = new WeakSet());
+  const enlivenAll = () => document.querySelectorAll("[data-telroi-card]").forEach(enliven);
+  let isPagesOwn = document.readyState !== "complete";
+  enlivenAll();
+  isPagesOwn = false;
+  new MutationObserver(enlivenAll).observe(document, { childList: true, subtree: true });
   addEventListener("pageshow", (event) => {
     if (event.persisted) document.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
   });

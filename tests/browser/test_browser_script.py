@@ -1,0 +1,165 @@
+"""The script is blocked, comes late, or runs in a page that changes under it; and the computer's clock is set back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.served import Site, site
+from tests.browser.steps import ask_for_a_call
+
+__all__ = ["site"]
+
+pytestmark = pytest.mark.browser
+
+NUMBER = "+2348031234567"
+SCRIPT = "**/telroi.js"
+CLOCK_THAT_CAN_BE_SET = """
+window.setBack = 0;
+const now = Date.now;
+Date.now = () => now() - window.setBack;
+"""
+# As Turbo does: the body of another page takes the place of this one's, and its scripts run again.
+VISIT = """async (url) => {
+  const page = new DOMParser().parseFromString(await (await fetch(url)).text(), "text/html");
+  for (const script of page.querySelectorAll("script")) {
+    const again = document.createElement("script");
+    again.src = script.src;
+    script.replaceWith(again);
+  }
+  document.body.replaceWith(document.adoptNode(page.body));
+}"""
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_context(reduced_motion="reduce").new_page()
+    yield page
+    page.context.close()
+
+
+def called(page: Page, site: Site, path: str = "/join/") -> None:
+    page.goto(site.address + path)
+    ask_for_a_call(page, NUMBER)
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/join/", "/phone/"])
+def test_where_the_script_is_blocked_every_button_can_be_pressed(page: Page, site: Site, path: str) -> None:
+    page.route(SCRIPT, lambda route: route.abort())
+    called(page, site, path)
+
+    expect(page.get_by_text("You can ask for another call 1 minute after this page was opened.")).to_be_visible()
+    expect(page.get_by_role("timer")).to_be_hidden()
+    page.get_by_role("button", name="Call again").click()
+
+    expect(page.get_by_text("You can ask for another call")).to_have_count(2)
+    site.let_time_pass(61)
+    page.get_by_role("button", name="Call again").click()
+    expect(page.get_by_text("1 minute after this page was opened")).to_be_visible()
+
+
+def test_where_the_script_is_blocked_a_waiting_card_promises_nothing(page: Page, site: Site) -> None:
+    page.route(SCRIPT, lambda route: route.abort())
+    called(page, site, "/phone/")
+    site.calls_become("queued")
+    page.reload()
+
+    expect(page.get_by_text("This page follows along by itself.")).to_be_hidden()
+    site.calls_become("placed")
+    page.get_by_role("link", name="Look again").click()
+
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+
+
+def test_with_the_script_a_waiting_card_follows_its_call(page: Page, site: Site) -> None:
+    called(page, site, "/phone/")
+    site.calls_become("queued")
+    page.reload()
+
+    expect(page.get_by_text("This page follows along by itself.")).to_be_visible()
+    expect(page.get_by_role("link", name="Look again")).to_be_hidden()
+    site.calls_become("placed")
+
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+
+
+def test_a_script_that_comes_late_counts_from_when_the_page_was_made(page: Page, site: Site) -> None:
+    called(page, site)
+    held: list[Route] = []
+    page.route(SCRIPT, lambda route: held.append(route))
+
+    page.goto(site.address + "/join/", wait_until="commit")
+    page.wait_for_function("performance.now() > 4000")
+    expect(page.get_by_role("button", name="Call again")).to_be_visible()
+    [route] = held
+    route.continue_()
+
+    expect(page.get_by_role("timer")).to_be_visible()
+    assert seconds_shown(page) <= 57
+
+
+@pytest.mark.parametrize("set_back", [3600_000, -3600_000])
+def test_a_clock_that_is_set_adds_no_hour(page: Page, site: Site, set_back: int) -> None:
+    page.add_init_script(CLOCK_THAT_CAN_BE_SET)
+    called(page, site)
+    site.let_time_pass(57)
+    page.reload()
+    expect(page.get_by_role("timer")).to_be_visible()
+
+    page.evaluate("setBack = " + str(set_back))
+
+    expect(page.get_by_role("button", name="Call again")).to_be_visible()
+
+
+def test_a_long_wait_that_shows_no_clock_ends_as_well(page: Page, site: Site) -> None:
+    page.clock.install()
+    called(page, site)
+    until = "2100-01-01 00:00:00"
+    site.execute("UPDATE django_telroi_phonenumber SET held_until = ?, held_reason = 'x'", until)
+    page.goto(site.address + "/phone/?purpose=")
+    page.get_by_role("button", name="Change number").click()
+    ask_for_a_call(page, NUMBER)
+    expect(page.get_by_role("link", name="Try again")).to_be_hidden()
+
+    page.clock.fast_forward(90 * 365 * 86400 * 1000)
+
+    expect(page.get_by_role("link", name="Try again")).to_be_visible()
+
+
+def test_a_card_that_comes_into_the_page_later_is_alive(page: Page, site: Site) -> None:
+    called(page, site)
+    page.goto(site.address + "/empty/")
+
+    for _ in range(3):
+        page.evaluate(VISIT, "/join/")
+
+    expect(page.get_by_role("timer")).to_be_visible()
+    expect(page.get_by_role("button", name="Call again")).to_be_hidden()
+    before = seconds_shown(page)
+    page.wait_for_function("before => document.querySelector('.telroi-clock').textContent !== before", arg=clock(page))
+    assert seconds_shown(page) < before
+
+
+def test_a_script_that_runs_often_sends_a_form_once(page: Page, site: Site) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(site.address + "/empty/")
+    for _ in range(3):
+        page.evaluate(VISIT, "/join/")
+
+    ask_for_a_call(page, NUMBER)
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+
+    assert sent == [site.address + "/phone/"]
+
+
+def clock(page: Page) -> str:
+    return page.get_by_role("timer").inner_text()
+
+
+def seconds_shown(page: Page) -> int:
+    minutes, seconds = clock(page).split(":")
+    return 60 * int(minutes) + int(seconds)
