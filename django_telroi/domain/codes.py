@@ -35,6 +35,10 @@ class LengthFit(StrEnum):
     """Fewer digits than expected, and the provider may have read out fewer."""
 
 
+WRONG_LENGTHS = frozenset({LengthFit.TOO_LONG, LengthFit.TOO_SHORT})
+"""A code of such a length is wrong for certain."""
+
+
 @dataclass(frozen=True)
 class CodeLength:
     """What is known of the length of a code that was asked for.

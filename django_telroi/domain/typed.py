@@ -51,6 +51,11 @@ def clean_typed(text: str) -> str:
     return _plain_digits("".join(map(_plain_sign, _INVISIBLE.sub("", text))))
 
 
+def without_invisible(text: str) -> str:
+    """The text as it may be shown again to the person who typed it: nothing in it hides, or reorders what is shown."""
+    return _INVISIBLE.sub("", text).replace("\u202e", "")
+
+
 def _plain_sign(character: str) -> str:
     return _SIGNS.get(character) or _PLAIN_BY_CATEGORY.get(unicodedata.category(character), character)
 

@@ -15,12 +15,13 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.domain.codes import clean_code
+from django_telroi.domain.codes import WRONG_LENGTHS, clean_code
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.limits.counting import admit, digest_of, forget
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services import CheckResult
+from django_telroi.services.checking import length_fit
 from django_telroi.services.claims import Request
 from django_telroi.services.refusals import note_refusal
 from django_telroi.services.requesters import Requester, requester_of
@@ -77,7 +78,8 @@ def check_code(
     request: HttpRequest, attempt_uuid: UUID, code: str, *, user: AbstractBaseUser | None = None
 ) -> CheckResult:
     """``services.check_code`` for the sender of ``request``. Raises TooManyRequests and Unavailable as well."""
-    if clean_code(code):
+    digits = clean_code(code)
+    if digits and length_fit(digits) not in WRONG_LENGTHS:
         try:
             admit("check", requester_of(request, user), once=None)
         except VerificationRefused as refusal:

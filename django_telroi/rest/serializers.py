@@ -49,9 +49,12 @@ class PhoneStartSerializer(serializers.Serializer[Any]):
 
 
 class PhoneCodeSerializer(serializers.Serializer[Any]):
-    """The code that was read out. Spaces and dashes in it do not matter."""
+    """The code that was read out. Spaces, dashes and invisible characters in it do not matter."""
 
-    code = Text(style={"autocomplete": "off"}, help_text="The digits; spaces and dashes are passed over.")
+    code = Text(
+        style={"autocomplete": "off"},
+        help_text="The digits, of any one script; spaces, dashes and invisible characters are passed over.",
+    )
 
 
 class PhoneVerificationSerializer(serializers.Serializer[Standing]):
@@ -87,7 +90,7 @@ class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
         return result.outcome == CheckOutcome.VERIFIED
 
     def get_detail(self, result: CheckResult) -> str:
-        return check_sentence(result.outcome, tries_left=result.tries_left)
+        return check_sentence(result.outcome, tries_left=result.tries_left, length_fit=result.length_fit)
 
 
 class VerifiedPhoneSerializer(serializers.Serializer[Any]):

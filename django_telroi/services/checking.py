@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.backends import Backend, get_backend
-from django_telroi.domain.codes import clean_code
+from django_telroi.backends import Backend, get_backend, spoken_length
+from django_telroi.domain.codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
@@ -43,7 +44,8 @@ logger = logging.getLogger("django_telroi")
 def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | None = None) -> CheckResult:
     """Judge the code that a person typed. What they may do wrong comes back as an outcome.
 
-    ``code``: digits; spaces and dashes are passed over, and input that is no code costs no try. ``user``: whoever is
+    ``code``: digits as they were typed or pasted; input that is no code, or that has more digits than were asked for,
+    costs no try. ``user``: whoever is
     logged in; the attempt of a user answers to that user only.
 
     Returns a CheckResult. On an attempt that is verified, only the code that was judged right is ``verified`` again,
@@ -70,6 +72,9 @@ def _check(
     digits = clean_code(code)
     if digits is None:
         return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
+    fit = length_fit(digits)
+    if attempt.status in (*CHECKABLE, Status.VERIFIED) and fit in WRONG_LENGTHS and attempt.livemode is not False:
+        return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
     if attempt.status == Status.VERIFIED:
         return _result(compare_with_right_code(attempt, digits, using=using), attempt, now=now)
     if attempt.status not in CHECKABLE:
@@ -114,6 +119,14 @@ def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, us
     else:
         outcome = outcome_of(attempt)
     return _result(outcome, attempt, now=now)
+
+
+def length_fit(digits: str) -> LengthFit:
+    """Whether a cleaned code can be the one that was read out, as far as its length tells.
+
+    By the settings as they are now: a change of CODE_LENGTH counts for calls that are open, too.
+    """
+    return judge_length(digits, spoken_length())
 
 
 def _backend() -> Backend | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.verdicts import ErrorCode
@@ -43,6 +44,8 @@ class CheckResult:
     ``tries_left``: how many more codes this call takes, 0 once it is over. ``attempt``: the row as it is now.
     ``proof``: set only if the outcome is ``verified`` and the attempt has no user.
 
+    ``length_fit``: set if the outcome is ``invalid_code`` because the code has too many or too few digits.
+
     ``was_judged``: True if this very request had the code judged. False if nothing was asked: the input is no code, the
     attempt was over before, or it was verified before and the code was compared with the one that was right. So
     ``locked`` with ``was_judged`` is the wrong code that locked the attempt, and ``verified`` without it is the same
@@ -54,6 +57,7 @@ class CheckResult:
     attempt: VerificationAttempt
     was_judged: bool = False
     proof: str | None = field(default=None, repr=False)
+    length_fit: LengthFit | None = None
 
 
 OUTCOME_BY_STATUS = {

@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
+from django_telroi.backends import spoken_length
+from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import Status
 from django_telroi.errors import (
     CallsStopped,
@@ -76,6 +78,19 @@ STANDINGS: dict[str, str | Promise] = {
 }
 """Where an attempt stands, as far as no refusal and no outcome of a code says the same."""
 
+DIGITS = {
+    4: pgettext_lazy("digits of a code", "four"),
+    5: pgettext_lazy("digits of a code", "five"),
+    6: pgettext_lazy("digits of a code", "six"),
+    7: pgettext_lazy("digits of a code", "seven"),
+    8: pgettext_lazy("digits of a code", "eight"),
+    9: pgettext_lazy("digits of a code", "nine"),
+    10: pgettext_lazy("digits of a code", "ten"),
+}
+
+NEWER_CALL = gettext_lazy("There is a newer call. Type the code that it reads out.")
+"""Of a code that was typed into a page about an older call, or a call to another number."""
+
 NOT_NOW = gettext_lazy("This does not work at the moment. Try again in a few minutes.")
 CODE_NOT_CHECKED = gettext_lazy("The code could not be checked. Type the same code again in a moment.")
 NOT_IN_TIME = gettext_lazy("Your call waited too long and was not placed. Ask for another one.")
@@ -95,14 +110,31 @@ def sentence(code: str, *, retry_after: int | None = None) -> str:
     return " ".join(parts)
 
 
-def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
-    """What a code came to says."""
+def check_sentence(outcome: CheckOutcome, *, tries_left: int, length_fit: LengthFit | None = None) -> str:
+    """What a code came to says. ``length_fit`` is that of a code that is invalid because of its length."""
+    if length_fit is not None:
+        return length_sentence(length_fit)
     if outcome == CheckOutcome.UNAVAILABLE:
         return str(CODE_NOT_CHECKED)
     if outcome == CheckOutcome.WRONG_CODE and tries_left:
         left = ngettext("%(count)d try left for this call.", "%(count)d tries left for this call.", tries_left)
         return f"{SENTENCES[outcome]} {left % {'count': tries_left}}"
     return str(SENTENCES[outcome])
+
+
+def length_sentence(fit: LengthFit, *, digits: int = 0) -> str:
+    """What the length of a code says. ``digits`` is how many were typed, where fewer may have been read out."""
+    length = spoken_length()
+    if fit == LengthFit.PERHAPS_TOO_SHORT:
+        asks = _("The code may have %(expected)s digits. Send it again if you heard %(typed)s.")
+        return asks % {"expected": DIGITS[length.expected], "typed": DIGITS[digits]}
+    if length.is_certain:
+        return _("The code has %(expected)s digits. Type the digits that you hear.") % {
+            "expected": DIGITS[length.expected]
+        }
+    return _("The code has %(longest)s digits at most. Type the digits that you hear.") % {
+        "longest": DIGITS[length.longest]
+    }
 
 
 def standing_sentence(standing: Standing) -> str:

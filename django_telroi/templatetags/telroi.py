@@ -58,7 +58,8 @@ def phone_verify(
         takes_focus=answer is not None,  # a page that is merely opened keeps its own
     )
     step = dropped_in_step(request, place, answer)
-    card = card_at(place, request, shown_attempt=read_flow(request, purpose).shown)
+    shown = read_flow(request, purpose).shown
+    card = card_at(place, request, shown_attempt=shown, asked_digits=step.asked_digits)
     return {"request": request, "card": card, "step": step}
 
 

@@ -56,14 +56,15 @@ class Place:
         return f"{self.card_id}-%s"
 
 
-def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None) -> Card:
-    """A card whose forms carry an id that no other card's do."""
+def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, asked_digits: int = 0) -> Card:
+    """A card whose forms carry an id that no other card's do. ``asked_digits`` is what its ``Step`` has."""
     ticket = Ticket(
         nonce=new_nonce(),
         shown_attempt=shown_attempt,
         purpose=place.purpose,
         next=place.next,
         back=place.back,
+        asked_digits=asked_digits,
     )
     here = place.back or request.get_full_path()
     goal = goal_of(place.next, request)

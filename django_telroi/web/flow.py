@@ -24,6 +24,9 @@ from django_telroi.services import CheckOutcome
 SESSION_KEY = "telroi"
 LONGEST_TYPED = 64
 
+NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
+"""Why a page does not have a code judged: it was typed for an older call, or it may lack a digit."""
+
 About = Literal["number", "code", "call"]
 
 
@@ -31,14 +34,17 @@ About = Literal["number", "code", "call"]
 class Notice:
     """What came of the last form, for the page that its redirect leads to. It is shown once.
 
-    ``code`` is a refusal's or a check's, ``""`` if there is nothing to say; ``over_at`` is when its wait is over, in
-    seconds since the epoch.
+    ``code`` is a refusal's or a check's, ``NEWER_CALL`` or ``SHORT_CODE``, ``""`` if there is nothing to say;
+    ``over_at`` is when its wait is over, in seconds since the epoch. ``length_fit`` is that of a code that is invalid
+    because of its length, ``digits`` how many were typed of one that is perhaps too short.
     """
 
     about: About
     code: str = ""
     over_at: float | None = None
     tries_left: int | None = None
+    length_fit: str = ""
+    digits: int = 0
     typed: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

@@ -114,7 +114,7 @@ class PhonePage(View):
         return self.show_at(place, step, attempt=self.flow.shown, status=status)
 
     def show_at(self, place: Place, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
-        card = card_at(place, self.request, shown_attempt=attempt)
+        card = card_at(place, self.request, shown_attempt=attempt, asked_digits=step.asked_digits)
         context = {"request": self.request, "card": card, "step": step}
         return render(self.request, self.template_name, context, status=status)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from django.forms import Form
 from django.utils.translation import gettext as _
 
+from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import (
     CooldownActive,
@@ -23,9 +24,10 @@ from django_telroi.errors import (
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
 from django_telroi.services.outcomes import outcome_of
-from django_telroi.services.sentences import NOT_NOW, sentence, standing_sentence
+from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
+from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence, standing_sentence
 from django_telroi.web import words
-from django_telroi.web.flow import Notice
+from django_telroi.web.flow import NEWER_CALL, SHORT_CODE, Notice
 from django_telroi.web.forms import CodeForm, PhoneForm
 
 ABOUT_THE_NUMBER = frozenset({InvalidNumber.code, NotCallable.code, RegionNotAllowed.code})
@@ -64,6 +66,7 @@ class Step:
     ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
     itself. ``again`` labels the button that asks for another call, ``""`` where there is none; ``other`` the one that
     starts with a number, ``""`` for its usual words. ``developer_note`` is shown only while a test key is used.
+    ``asked_digits``: the message asks whether a code of so many digits is complete.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Step:
     developer_note: str = ""
     form: Form | None = None
     other: str = ""
+    asked_digits: int = 0
 
     @property
     def template(self) -> str:
@@ -197,6 +201,7 @@ def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Ste
         developer_note=words.test_key_note(attempt.livemode),
         ends_in=max(1, round((attempt.expires_at - standing.now).total_seconds()) + 1),
         form=form,
+        asked_digits=notice.digits if notice else 0,
     )
 
 
@@ -217,6 +222,12 @@ def _dress(form: CodeForm, *, tries_left: int, notice: Notice | None) -> None:
 def _message_of(notice: Notice | None, standing: Standing) -> str:
     if notice is None or not notice.code:
         return ""
+    if notice.code == NEWER_CALL:
+        return str(NEWER_CALL_SENTENCE)
+    if notice.code == SHORT_CODE:
+        return length_sentence(LengthFit.PERHAPS_TOO_SHORT, digits=notice.digits)
+    if notice.length_fit:
+        return length_sentence(LengthFit(notice.length_fit))
     if notice.about == "code":
         tries = standing.tries_left if notice.tries_left is None else min(notice.tries_left, standing.tries_left)
         return words.outcome_text(CheckOutcome(notice.code), tries_left=tries)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -27,7 +28,8 @@ class Ticket:
 
     ``back`` is the page that a card was dropped into, ``""`` on our own. ``shown_attempt`` is what the card was about;
     the session knows that too, unless a double click's first half has just renewed it. ``secret`` is the one of
-    ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` that signed it.
+    ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` that signed it. ``asked_digits``: the card asked whether a code of so
+    many digits is complete, 0 if it did not ask.
     """
 
     nonce: str
@@ -36,6 +38,7 @@ class Ticket:
     next: str = ""
     back: str = ""
     secret: str | bytes = field(default="", repr=False)
+    asked_digits: int = 0
 
     def new_attempt(self, number: str, user_id: object) -> UUID:
         """The id of the call to ``number`` (E.164) that this form asks for, for this user and the form's purpose.
@@ -53,7 +56,7 @@ def new_nonce() -> str:
 def seal(ticket: Ticket, request: HttpRequest) -> str:
     """The ticket as text, good for this browser only."""
     shown = _hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY) if ticket.shown_attempt else ""
-    fields = [ticket.nonce, shown, ticket.purpose, ticket.next, ticket.back]
+    fields = [ticket.nonce, shown, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits]
     return signing.dumps(fields, salt=_salt(request), compress=True)
 
 
@@ -68,10 +71,10 @@ def open_ticket(text: str, request: HttpRequest) -> Ticket | None:
     return None
 
 
-def _read(fields: Sequence[str], secret: str | bytes) -> Ticket:
-    nonce, shown, purpose, next_, back = fields
+def _read(fields: Sequence[Any], secret: str | bytes) -> Ticket:
+    nonce, shown, purpose, next_, back, asked_digits = fields
     shown_attempt = UUID(_hidden(bytes.fromhex(shown), nonce, secret)) if shown else None
-    return Ticket(nonce, shown_attempt, purpose, next_, back, secret)
+    return Ticket(nonce, shown_attempt, purpose, next_, back, secret, asked_digits)
 
 
 def _hidden(text: bytes, nonce: str, secret: str | bytes) -> str:

@@ -16,15 +16,20 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, Jso
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import limits, services
+from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import FINAL, Status
+from django_telroi.domain.typed import without_invisible
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import Quiet
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts import owner_id
+from django_telroi.services.checking import length_fit
 from django_telroi.web.cards import Place, goal_of, page_url
 from django_telroi.web.flow import (
     LONGEST_TYPED,
+    NEWER_CALL,
+    SHORT_CODE,
     Flow,
     Notice,
     notice_of,
@@ -74,6 +79,7 @@ class StartView(PhonePage):
         before = replace(self.flow, next=self.ticket.next)
         form = self.form_class(request.POST)
         typed = {name: Quiet(request.POST.get(name, "")[:LONGEST_TYPED]) for name in form.fields}
+        typed["number"] = Quiet(without_invisible(typed["number"]))
         if not form.is_valid():
             code = InvalidNumber.code if "number" in form.errors else ""
             return self.refuse(before, Notice("number", code, typed=typed))
@@ -146,8 +152,8 @@ class CodeView(PhonePage):
         newest = self.flow.attempt or attempt_id
         flow = replace(self.flow, attempt=newest, next=self.ticket.next or self.flow.next, notice=None)
         form = self.form_class(request.POST)
-        if not form.is_valid():
-            self.keep(replace(flow, notice=Notice("code", CheckOutcome.INVALID_CODE)))
+        if notice := self.reason_not_to_judge(form, attempt_id):
+            self.keep(replace(flow, notice=notice))
             return self.go_on("code")
         try:
             result = limits.check_code(request, attempt_id, form.cleaned_data["code"], user=self.user)
@@ -163,8 +169,27 @@ class CodeView(PhonePage):
             flow = Flow(attempt_id, flow.next, is_proven=True)
         if result.outcome == CheckOutcome.VERIFIED:
             return self.succeed(result, flow)
-        self.keep(replace(flow, notice=Notice("code", result.outcome, tries_left=result.tries_left)))
+        fit = result.length_fit or ""
+        notice = Notice("code", result.outcome, tries_left=result.tries_left, length_fit=fit)
+        self.keep(replace(flow, notice=notice))
         return self.go_on("code")
+
+    @sensitive_variables()
+    def reason_not_to_judge(self, form: CodeForm, attempt_id: UUID) -> Notice | None:
+        """What to say instead of using a try: this is no code, is about an older call, or may lack a digit.
+
+        Telroi may read out fewer digits than were asked for, so a short code is asked about once. The question is in
+        the ticket of the form that it is shown with: both halves of a double click are asked.
+        """
+        if self.ticket.shown_attempt not in (None, attempt_id):
+            return Notice("code", NEWER_CALL)
+        if not form.is_valid():
+            return Notice("code", CheckOutcome.INVALID_CODE)
+        code = form.cleaned_data["code"]
+        is_short = length_fit(code) == LengthFit.PERHAPS_TOO_SHORT
+        if is_short and self.ticket.asked_digits != len(code):
+            return Notice("code", SHORT_CODE, digits=len(code))
+        return None
 
     @sensitive_variables("result")
     def succeed(self, result: CheckResult, flow: Flow) -> HttpResponseBase:

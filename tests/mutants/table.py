@@ -88,6 +88,27 @@ MUTANTS = (
         ("tests/domain/test_typed.py::test_a_number_longer_than_e164_allows_is_refused",),
     ),
     Mutant(
+        "spend a try on a code that is too long",
+        "django_telroi/domain/codes.py",
+        "len(digits) > (length.expected if length.is_certain else length.longest)",
+        "False",
+        ("tests/services/test_code_lengths.py::test_telroi_is_asked_about_no_code_that_is_too_long",),
+    ),
+    Mutant(
+        "judge the code of an old tab by the call of now",
+        "django_telroi/web/views.py",
+        "if self.ticket.shown_attempt not in (None, attempt_id):",
+        "if False:",
+        ("tests/web/test_web_code_slips.py::TestAnOldTab",),
+    ),
+    Mutant(
+        "judge a short code without a question",
+        "django_telroi/web/views.py",
+        "if is_short and self.ticket.asked_digits != len(code):",
+        "if False:",
+        ("tests/web/test_web_code_slips.py::TestWithTelroisOwnCodes",),
+    ),
+    Mutant(
         "show the full number",
         "django_telroi/domain/phone.py",
         "_HIDDEN_DIGITS = 3",

@@ -63,7 +63,7 @@ class Command(PrintableCommand):
     def _take_codes(self, standing: Standing) -> None:
         while True:
             result = check_code(standing.attempt.uuid, input("Code: "))
-            words = check_sentence(result.outcome, tries_left=result.tries_left)
+            words = check_sentence(result.outcome, tries_left=result.tries_left, length_fit=result.length_fit)
             if result.outcome == CheckOutcome.VERIFIED:
                 self.stdout.write(self.style.SUCCESS(words))
                 return

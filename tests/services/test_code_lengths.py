@@ -1,0 +1,118 @@
+"""A code that is longer or shorter than it can be costs no try, whatever stands behind the attempt."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from rest_framework.test import APIClient
+
+from django_telroi import services
+from django_telroi.domain.codes import LengthFit
+from django_telroi.models import VerificationAttempt
+from django_telroi.services import CheckOutcome
+from django_telroi.simulator import Simulator
+from django_telroi.testing import last_code_for
+from tests.calling_site import Configure
+from tests.services.world import NUMBER, checks
+
+pytestmark = pytest.mark.django_db
+
+TOO_LONG = "The code has six digits at most. Type the digits that you hear."
+
+
+def check(attempt: VerificationAttempt, code: str) -> tuple[CheckOutcome, LengthFit | None, int]:
+    result = services.check_code(attempt.uuid, code)
+    return result.outcome, result.length_fit, result.tries_left
+
+
+def test_telroi_is_asked_about_no_code_that_is_too_long(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+    right = telroi.last_code_for(NUMBER)
+
+    too_long = [check(attempt, right + more) for more in ("0", "00", "0000")]
+
+    assert too_long == [(CheckOutcome.INVALID_CODE, LengthFit.TOO_LONG, 3)] * 3
+    assert checks(telroi) == 0
+    assert check(attempt, right) == (CheckOutcome.VERIFIED, None, 0)
+
+
+def test_telroi_judges_one_that_is_shorter_for_it_may_have_read_out_fewer(telroi: Simulator) -> None:
+    telroi.set_policy(code_length=5)
+    attempt = services.start_verification(NUMBER)
+
+    assert check(attempt, "1234") == (CheckOutcome.WRONG_CODE, None, 2)
+    assert check(attempt, telroi.last_code_for(NUMBER))[0] == CheckOutcome.VERIFIED
+
+
+def test_the_length_that_was_asked_for_counts_and_not_what_telroi_is_expected_to_read_out(
+    telroi: Simulator, configure: Configure
+) -> None:
+    configure(CODE_LENGTH=8)
+    telroi.set_policy(code_length=8)
+    attempt = services.start_verification(NUMBER)
+    right = telroi.last_code_for(NUMBER)
+
+    assert len(right) == 8
+    assert check(attempt, right + "1")[:2] == (CheckOutcome.INVALID_CODE, LengthFit.TOO_LONG)
+    assert check(attempt, right)[0] == CheckOutcome.VERIFIED
+
+
+def test_an_attempt_that_is_over_says_so_to_a_code_of_any_length(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+    services.cancel_verification(attempt.uuid)
+
+    assert check(attempt, "1234567") == (CheckOutcome.CLOSED, None, 0)
+
+
+def test_a_verified_attempt_spends_no_try_on_a_slip_of_length(telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+    right = telroi.last_code_for(NUMBER)
+    services.check_code(attempt.uuid, right)
+
+    outcomes = [check(attempt, right + "1")[0] for _ in range(5)]
+
+    assert outcomes == [CheckOutcome.INVALID_CODE] * 5
+    assert check(attempt, right)[0] == CheckOutcome.VERIFIED
+
+
+def test_the_api_says_what_is_wrong_with_the_length(telroi: Simulator) -> None:
+    client = APIClient()
+    started = client.post("/api/phone/verifications/", {"number": NUMBER}, "json").json()["id"]
+
+    reply = client.post(f"/api/phone/verifications/{started}/check/", {"code": "1234567"}, "json")
+
+    body = reply.json()
+    assert (reply.status_code, body["outcome"], body["tries_left"], body["detail"]) == (
+        400,
+        "invalid_code",
+        3,
+        TOO_LONG,
+    )
+
+
+def test_the_command_says_so_and_asks_once_more(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = iter(["1234567", lambda: telroi.last_code_for(NUMBER)])
+    monkeypatch.setattr("builtins.input", lambda _: code() if callable(code := next(typed)) else code)
+    out = StringIO()
+
+    call_command("telroi_call", NUMBER, stdout=out)
+
+    assert TOO_LONG in out.getvalue()
+    assert "Your number is verified." in out.getvalue()
+
+
+class TestWithoutTelroi:
+    """Console and outbox make exactly the code that was asked for."""
+
+    @pytest.fixture(autouse=True)
+    def _outbox(self, configure: Configure) -> None:
+        configure(BACKEND="django_telroi.backends.locmem.LocmemBackend")
+
+    @pytest.mark.parametrize(("slip", "fit"), [("12345", LengthFit.TOO_SHORT), ("1234567", LengthFit.TOO_LONG)])
+    def test_every_other_length_is_wrong_for_certain(self, slip: str, fit: LengthFit) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        assert [check(attempt, slip) for _ in range(4)] == [(CheckOutcome.INVALID_CODE, fit, 3)] * 4
+        assert check(attempt, last_code_for(NUMBER))[0] == CheckOutcome.VERIFIED

@@ -1,0 +1,180 @@
+"""A slip of length, or of the tab, costs no try: on our pages and in the drop-in alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from django_telroi.models import VerificationAttempt
+from django_telroi.simulator import Simulator
+from django_telroi.testing import last_code_for, outbox
+from tests.services.world import checks, let_time_pass
+from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, Visitor
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.web.site")]
+
+QUESTION = "The code may have six digits. Send it again if you heard five."
+TOO_LONG = "The code has six digits at most. Type the digits that you hear."
+NOT_SIX = "The code has six digits. Type the digits that you hear."
+NEWER_CALL = "There is a newer call. Type the code that it reads out."
+
+
+@pytest.fixture(params=["/phone/", "/here/"], ids=["page", "drop-in"])
+def person(request: pytest.FixtureRequest, db: None) -> Visitor:
+    """Somebody who opened the page with the form."""
+    return Visitor(Client()).opens(request.param)
+
+
+def tries(number: str = NUMBER) -> int:
+    return VerificationAttempt.objects.filter(phone__number=number).latest("pk").tries
+
+
+class TestWithTelroisOwnCodes:
+    def test_a_digit_too_many_costs_no_try_and_is_asked_of_nobody(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+
+        person.presses("Verify", code=telroi.last_code_for(NUMBER) + "1")
+
+        assert (person.note(), tries(), checks(telroi)) == (TOO_LONG, 0, 0)
+        assert person.field("code")["aria-invalid"] == "true"
+        assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_a_digit_too_few_is_asked_about_once(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+
+        person.presses("Verify", code="12345")
+
+        assert (person.note(), tries(), checks(telroi)) == (QUESTION, 0, 0)
+        assert "aria-invalid" not in person.field("code").attrs
+        assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_sent_again_it_is_judged(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+        person.presses("Verify", code="12345")
+
+        person.presses("Verify", code="1 2 3 4 5")
+
+        assert (person.note(), tries(), checks(telroi)) == ("That is not the code. 2 tries left for this call.", 1, 1)
+
+    def test_an_operator_s_code_of_five_digits_verifies(self, person: Visitor, telroi: Simulator) -> None:
+        telroi.set_policy(code_length=5)
+        person.presses("Call me", number=NUMBER)
+        code = telroi.last_code_for(NUMBER)
+
+        person.presses("Verify", code=code).presses("Verify", code=code)
+
+        assert len(code) == 5
+        assert person.heading() == "Your number is verified"
+
+    def test_another_length_is_asked_about_again(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+        person.presses("Verify", code="12345")
+
+        person.presses("Verify", code="1234")
+
+        assert person.note() == "The code may have six digits. Send it again if you heard four."
+        assert (tries(), checks(telroi)) == (0, 0)
+
+    def test_both_halves_of_a_double_click_are_asked(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+        action, fields = person.form("Verify")
+
+        person.sends(action, {**fields, "code": "12345"}).sends(action, {**fields, "code": "12345"})
+
+        assert (person.note(), tries(), checks(telroi)) == (QUESTION, 0, 0)
+
+    def test_a_length_above_what_telroi_reads_out_is_promised_nowhere(
+        self, person: Visitor, telroi: Simulator, site: Any
+    ) -> None:
+        site.TELROI = {**site.TELROI, "CODE_LENGTH": 8}
+        person.opens(person.path)
+        assert "six digits" in person.card().text
+
+        person.presses("Call me", number=NUMBER)
+        assert "Six-digit code" in person.card().text
+        person.presses("Verify", code="12345")
+        assert person.note() == QUESTION
+
+        assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
+
+
+class TestWithCodesOfACertainLength:
+    @pytest.mark.parametrize("slip", ["12345", "1234567", "1234", "1234567890"])
+    def test_no_other_length_costs_a_try(self, person: Visitor, slip: str) -> None:
+        person.presses("Call me", number=NUMBER)
+
+        for _ in range(5):
+            person.presses("Verify", code=slip)
+            assert (person.note(), tries()) == (NOT_SIX, 0)
+
+        assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_nor_a_place_among_the_checks_of_an_hour(self, person: Visitor, site: Any) -> None:
+        site.TELROI = {**site.TELROI, "RATES": {"check": {"ip": "1/h"}}}
+        person.presses("Call me", number=NUMBER)
+
+        for _ in range(5):
+            person.presses("Verify", code="12345")
+
+        assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+
+class TestAnOldTab:
+    def test_that_is_about_another_number_costs_no_try(self, person: Visitor) -> None:
+        person.presses("Call me", number=OTHER_NUMBER)
+        action, fields = person.form("Verify")
+        old_code = last_code_for(OTHER_NUMBER)
+        person.presses("Change number").presses("Call me", number=NUMBER)
+
+        person.sends(action, {**fields, "code": old_code})
+
+        assert (person.note(), tries(), tries(OTHER_NUMBER)) == (NEWER_CALL, 0, 0)
+        assert MASKED in person.card().text
+        assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_that_is_about_an_older_call_costs_no_try(self, person: Visitor) -> None:
+        person.presses("Call me", number=NUMBER)
+        action, fields = person.form("Verify")
+        old_code = last_code_for(NUMBER)
+        let_time_pass(61)
+        person.opens(person.path).presses("Call again")
+        assert len(outbox) == 2
+
+        for _ in range(4):
+            person.sends(action, {**fields, "code": old_code})
+
+        assert (person.note(), tries()) == (NEWER_CALL, 0)
+        assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_that_is_about_the_call_of_now_is_no_old_one(self, person: Visitor) -> None:
+        person.presses("Call me", number=NUMBER)
+        action, fields = person.form("Verify")
+        person.opens(person.path)
+
+        person.sends(action, {**fields, "code": last_code_for(NUMBER)})
+
+        assert person.heading() == "Your number is verified"
+
+    def test_whose_code_is_malformed_is_told_of_the_newer_call_first(self, person: Visitor) -> None:
+        person.presses("Call me", number=OTHER_NUMBER)
+        action, fields = person.form("Verify")
+        person.presses("Change number").presses("Call me", number=NUMBER)
+
+        assert person.sends(action, {**fields, "code": "x"}).note() == NEWER_CALL
+
+
+def test_what_was_typed_is_shown_again_without_what_hides_or_reorders_it(person: Visitor) -> None:
+    person.presses("Call me", number="\u202e\u200f+999\u200b\u00a0123\u202c")
+
+    assert person.field("number")["value"] == "+999\u00a0123"
+    assert person.field("number")["dir"] == "ltr"
+    stored = person.client.session["telroi"]
+    assert not {"\u202e", "\u200f", "\u200b", "\u202c"} & set(str(stored))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> None:
+    cache.clear()
