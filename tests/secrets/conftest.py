@@ -6,13 +6,14 @@ import pytest
 
 from django_telroi.simulator import Simulator
 from tests.secrets.canaries import Canaries
-from tests.services.conftest import ada, configure, simulator, telroi
+from tests.services.conftest import Configure, ada, configure, simulator, telroi
 
 __all__ = ["ada", "canaries", "configure", "simulator", "telroi"]
 
 
 @pytest.fixture
-def canaries(telroi: Simulator) -> Canaries:
+def canaries(telroi: Simulator, configure: Configure) -> Canaries:
+    configure(CODE_LENGTH=10)
     telroi.set_policy(cooldown=0, per_hour=10_000, per_day=10_000)
     for n in range(60):
         telroi.next_otp(code=f"90817263{n:02d}")  # too long to stand anywhere by chance

@@ -56,7 +56,8 @@ class Canaries:
 
 
 @pytest.fixture
-def canaries(telroi: Simulator) -> Canaries:
+def canaries(telroi: Simulator, configure: Configure) -> Canaries:
+    configure(CODE_LENGTH=10)
     telroi.set_policy(cooldown=0, per_hour=1000, per_day=1000)
     for n in range(60):
         telroi.next_otp(code=f"90817263{n:02d}")  # too long to stand anywhere by chance
