@@ -19,6 +19,7 @@ from django_telroi.services.calling_again import settle_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
 from django_telroi.services.transactions import write_alias
+from django_telroi.services.typed_codes import is_judgement_out
 from django_telroi.services.verdicts import ErrorCode
 
 ID_LIFETIME = timedelta(hours=1)
@@ -106,8 +107,13 @@ def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator
 
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs."""
+    """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs.
+
+    A code that was sent in time is judged to its end: while an answer may come, the attempt does not expire.
+    """
     while fields := overdue_move(attempt, now=now):
+        if attempt.status in CHECKABLE and is_judgement_out(attempt, now=now, using=using):
+            return
         if not _settle(attempt, fields, now=now, using=using):
             attempt.refresh_from_db(using=using)
 

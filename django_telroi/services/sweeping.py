@@ -28,6 +28,7 @@ from django_telroi.services.pumping import alert_pumping
 from django_telroi.services.queued import hand_on
 from django_telroi.services.state import later
 from django_telroi.services.transactions import is_lock_error, repeat_on_lock_error, write_alias
+from django_telroi.services.typed_codes import is_judgement_out
 from django_telroi.services.verdicts import ErrorCode
 
 BATCH = 500
@@ -100,7 +101,8 @@ def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using:
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
-    over = _of(batch, CHECKABLE, using=using).filter(expires_at__lte=now)
+    judged = [attempt for attempt in batch if not is_judgement_out(attempt, now=now, using=using)]
+    over = _of(judged, CHECKABLE, using=using).filter(expires_at__lte=now)
     expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
     return _unless_locked(partial(over.update, **expired), using=using)
 

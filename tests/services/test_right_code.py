@@ -6,6 +6,7 @@ import base64
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,13 +14,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services import judging, proofs
+from django_telroi.services import judging, proofs, waiting
 from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
@@ -42,6 +44,18 @@ class OvertakenBackend(TelroiBackend):
             return super().check_code(code, call_id=call_id, to=to)
         overtake()
         return OvertakenBackend.says
+
+
+class SlowBackend(TelroiBackend):
+    """Telroi answers after the call's time is over; ``meanwhile`` is what another process does then."""
+
+    meanwhile: ClassVar[Callable[[], object]]
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        check = super().check_code(code, call_id=call_id, to=to)
+        let_time_pass(10)
+        SlowBackend.meanwhile()
+        return check
 
 
 def row(attempt: VerificationAttempt) -> VerificationAttempt:
@@ -129,6 +143,38 @@ class TestAnotherCodeAfterTheRightOne:
         assert [(right.outcome, bool(right.proof)) for right in rights] == [("verified", True)]
         assert (result.outcome, result.proof) in {("wrong_code", None), ("already_verified", None)}
         assert heard.names.count("phone_verified") == 1
+
+
+class TestACodeThatWasSentInTime:
+    """It is judged to its end, also where the call expires meanwhile."""
+
+    @pytest.mark.parametrize("look", [services.sweep, None], ids=["a sweep", "a reader"])
+    def test_verifies_although_its_time_is_over_when_the_answer_comes(
+        self, telroi: Simulator, configure: Any, look: Any
+    ) -> None:
+        configure(BACKEND=f"{__name__}.SlowBackend")
+        attempt = services.start_verification(NUMBER)
+        code = telroi.last_code_for(NUMBER)
+        let_time_pass(299)
+        SlowBackend.meanwhile = look or partial(services.follow, attempt.uuid)
+
+        result = services.check_code(attempt.uuid, code)
+
+        assert (result.outcome, row(attempt).status) == ("verified", "verified")
+
+    def test_is_awaited_no_longer_than_an_answer_can_take(self, attempt: VerificationAttempt) -> None:
+        let_time_pass(299)
+        now = timezone.now().isoformat()
+        VerificationAttempt.objects.update(tries=1, asked=1, judging={"a digest": {"1": now}})
+
+        longest = (conf.lease() + waiting.LONGEST_WAIT).total_seconds()
+        let_time_pass(longest - 5)
+        services.sweep()
+        while_it_may_come = row(attempt).status
+        let_time_pass(5)
+        services.sweep()
+
+        assert (while_it_may_come, row(attempt).status) == ("placed", "expired")
 
 
 class TestTheRightCodeAgain:
