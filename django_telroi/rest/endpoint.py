@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.quiet import hush
+from django_telroi.rest.charsets import refuse_other_charsets
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, answer_problem
 from django_telroi.services.reporting import hide_what_was_posted
@@ -56,6 +57,7 @@ class PhoneEndpoint(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if _content_length(request) > LONGEST_BODY:
             raise BodyTooLarge
+        refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
     def get_exception_handler(self) -> ProblemHandler:

@@ -89,6 +89,9 @@ def _known(exc: Exception) -> exceptions.APIException | None:
         case SuspiciousOperation() | RecursionError():
             # More fields than Django takes, or JSON nested deeper than Python reads.
             return exceptions.ParseError()
+        case LookupError() if type(exc) is LookupError:
+            # Only codecs raise the bare class: a part of a multipart body names a charset that does not exist.
+            return exceptions.ParseError()
     return None
 
 

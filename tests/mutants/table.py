@@ -1044,4 +1044,20 @@ MUTANTS = (
         "REQUESTS_THAT_SLEEP = 99\n",
         ("tests/services/test_budget_of_claims.py",),
     ),
+    Mutant(
+        "decode JSON by any codec that Python has",
+        "django_telroi/rest/endpoint.py",
+        "        refuse_other_charsets(request)\n",
+        "",
+        ("tests/rest/test_rest_charsets.py::test_json_in_another_charset_is_an_unsupported_media_type",),
+    ),
+    Mutant(
+        "answer 500 to a part that names no charset",
+        "django_telroi/rest/problems.py",
+        "        case LookupError() if type(exc) is LookupError:\n",
+        "        case LookupError() if False:\n",
+        (
+            "tests/rest/test_rest_charsets.py::test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server",
+        ),
+    ),
 )

@@ -1,0 +1,126 @@
+"""The API takes UTF-8 only, and says so before it decodes anything."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import tracemalloc
+from encodings import aliases
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from django_telroi.testing import outbox
+from tests.rest.world import HOME, NOBODYS, NUMBER, PhoneApi
+
+pytestmark = pytest.mark.django_db
+
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"
+OTHERS = [
+    *("bz2", "zlib", "zip", "hex", "base64", "quopri", "uu", "rot13", "undefined"),
+    *("utf-7", "utf-16", "utf-16le", "utf-32", "utf-8-sig", "idna", "punycode", "unicode_escape", "raw_unicode_escape"),
+    *("latin-1", "ascii", "cp1252", "mbcs", "no-such-charset", "", '"bz2"', "x" * 500),
+]
+PART = "--x\r\nContent-Disposition: form-data; {}\r\n\r\n{}\r\n--x--\r\n"
+
+
+def seen(reply: Any) -> tuple[int, str]:
+    return reply.status_code, reply.json()["code"]
+
+
+@pytest.mark.parametrize("charset", OTHERS)
+def test_json_in_another_charset_is_an_unsupported_media_type(api: PhoneApi, charset: str) -> None:
+    body = json.dumps({"number": NUMBER})
+
+    reply = api.send("verifications/", body, content_type=f"{JSON}; charset={charset}")
+
+    assert (seen(reply), outbox) == ((415, "unsupported_media_type"), [])
+
+
+@pytest.mark.parametrize("charset", OTHERS)
+@pytest.mark.parametrize("kind", [FORM, MULTIPART])
+def test_a_form_in_another_charset_cannot_be_read(api: PhoneApi, charset: str, kind: str) -> None:
+    body = f"number=%2B{NUMBER[1:]}" if kind == FORM else PART.format('name="number"', NUMBER)
+
+    reply = api.send("verifications/", body, content_type=f"{kind}; charset={charset}")
+
+    assert (seen(reply), outbox) == ((400, "parse_error"), [])
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", '"utf-8"', " Utf-8 "])
+@pytest.mark.parametrize("kind", [JSON, FORM, MULTIPART])
+def test_utf_8_is_taken_however_it_is_spelt(api: PhoneApi, charset: str, kind: str) -> None:
+    bodies = {
+        JSON: json.dumps({"number": NUMBER}),
+        FORM: f"number=%2B{NUMBER[1:]}",
+        MULTIPART: PART.format('name="number"', NUMBER),
+    }
+
+    reply = api.send("verifications/", bodies[kind], content_type=f"{kind}; charset={charset}")
+
+    assert (reply.status_code, len(outbox)) == (201, 1)
+
+
+@pytest.mark.parametrize(
+    "says", ["charset=utf-8; charset=bz2", "charset*=utf-8''bz2", "CHARSET=bz2", "a=b;charset=bz2"]
+)
+def test_a_charset_is_found_wherever_it_is_said(api: PhoneApi, says: str) -> None:
+    reply = api.send("verifications/", "{}", content_type=f"{JSON}; {says}")
+
+    assert seen(reply) == (415, "unsupported_media_type")
+
+
+def test_a_compressed_body_is_never_inflated(api: PhoneApi) -> None:
+    bomb = bz2.compress(b'{"number": "' + b" " * 64_000_000 + b'"}')
+
+    tracemalloc.start()
+    reply = api.send("verifications/", bomb, content_type=f"{JSON}; charset=bz2")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (seen(reply), most < 8_000_000) == ((415, "unsupported_media_type"), True)
+
+
+@pytest.mark.parametrize("path", [f"verifications/{NOBODYS}/", "phones/"])
+def test_a_question_without_a_body_says_nothing_else_either(api: PhoneApi, path: str) -> None:
+    reply = api.client.get(HOME + path, content_type=f"{JSON}; charset=bz2")
+
+    assert seen(reply) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("codec", ["bz2", "rot13", "no-such-charset", "idna", "utf-7", "undefined"])
+@pytest.mark.parametrize("name", ["name", "filename"])
+def test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server(
+    api: PhoneApi, codec: str, name: str
+) -> None:
+    body = PART.format(f"name=\"a\"; {name}*={codec}''%42%5A", NUMBER)
+
+    reply = api.send("verifications/", body, content_type=MULTIPART)
+
+    assert reply.status_code == 400
+    assert reply.json()["code"] in ("parse_error", "invalid")
+
+
+def test_a_part_with_such_a_name_is_no_error_before_the_csrf_token_is_read(ada_s_browser: APIClient) -> None:
+    body = PART.format("name=\"a\"; filename*=bz2''%42%5A", NUMBER)
+
+    reply = ada_s_browser.post(f"{HOME}verifications/", body, content_type=MULTIPART)
+
+    assert reply.status_code in (400, 403)
+
+
+def test_every_codec_of_python_but_one_is_refused(api: PhoneApi) -> None:
+    names = set(aliases.aliases.values()) - {"utf_8"}
+
+    replies = {seen(api.send("verifications/", "{}", content_type=f"{JSON}; charset={name}")) for name in names}
+
+    assert replies == {(415, "unsupported_media_type")}
+
+
+@pytest.fixture
+def ada_s_browser() -> APIClient:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_user("ada"))
+    return client
