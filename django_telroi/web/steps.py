@@ -207,7 +207,8 @@ def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Ste
 
 def _beside_another_call(step: Step) -> Step:
     """The code of the last call still counts; when the next one is placed, the card becomes another one."""
-    return replace(step, state=CALLING_AGAIN, message=step.message or words.calling_again(), wait=0, again="")
+    message = step.message or words.calling_again()
+    return replace(step, state=CALLING_AGAIN, title=_("We are calling again"), message=message, wait=0, again="")
 
 
 def _dress(form: CodeForm, *, tries_left: int, notice: Notice | None) -> None:
@@ -237,8 +238,8 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
 def _ended_step(seen: Seen, notice: Notice | None) -> Step:
     standing, attempt = seen.standing, seen.attempt
     if attempt.status == Status.VERIFIED and not seen.is_proven:
-        said = sentence(CheckOutcome.ALREADY_VERIFIED)
-        return Step(name="ended", title=_("This call is used up"), message=said, is_bad=True, other=_("Start again"))
+        said = words.verified_elsewhere()
+        return Step(name="ended", title=_("Not verified here"), message=said, other=_("Start again"))
     was_refused = notice is not None and notice.about == "call"
     is_replaced = attempt.status == Status.SUPERSEDED
     again = _("Go on") if is_replaced else _("Call again")

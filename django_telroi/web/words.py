@@ -60,6 +60,11 @@ def waiting_lead(masked_number: str) -> SafeString:
     return format_html(_("We are placing your call to {}."), shown_number(masked_number))
 
 
+def verified_elsewhere() -> str:
+    """To a session that did not type the right code of its call."""
+    return _("The code of this call was typed somewhere else. Start again to verify the number here.")
+
+
 def calling_again() -> str:
     return _("We are placing another call. Until it is placed, you can still type the code of the last one.")
 

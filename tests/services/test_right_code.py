@@ -239,8 +239,8 @@ class TestAPage:
 
         stranger = Visitor(fixed).opens("/phone/code/")
 
-        assert stranger.heading() == "This call is used up"
-        assert "already verified with another code" in stranger.note()
+        assert stranger.heading() == "Not verified here"
+        assert "typed somewhere else" in stranger.note()
         assert stranger.buttons() == ["Start again"]
         assert Visitor(fixed).opens("/phone/done/").path == "/phone/"
 
