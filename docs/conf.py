@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from pathlib import Path
 
 project = "django-telroi"
 author = "django-telroi contributors"
 copyright = "django-telroi contributors"  # noqa: A001 -- the name that Sphinx reads
-release = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]["version"]
+_package = Path(__file__).parents[1].joinpath("django_telroi", "__init__.py").read_text()
+release = re.findall('^__version__ = "(.+)"$', _package, re.MULTILINE)[0]
 
 html_theme = "furo"
 html_title = f"django-telroi {release}"
