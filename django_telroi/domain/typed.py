@@ -1,7 +1,7 @@
 """What a person typed or pasted, in plain ASCII: the same rule for numbers and for codes.
 
-Contact apps, messengers, PDFs and keyboards put characters around and between digits that nobody sees or chose. They
-are taken out or written in ASCII here. What may be typed is judged afterwards, by a strict match of the result.
+Contact apps, messengers, PDFs and keyboards put other characters than ASCII around and between digits, many of them
+invisible. They are removed or written in ASCII here. A strict match of the result decides afterwards what is accepted.
 """
 
 from __future__ import annotations
