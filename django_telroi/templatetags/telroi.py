@@ -21,7 +21,7 @@ from django_telroi.services.accounts import known_phone_record
 from django_telroi.services.proofs import proof_for
 from django_telroi.services.sentences import duration
 from django_telroi.web import words
-from django_telroi.web.cards import Heading, Place, card_at
+from django_telroi.web.cards import Heading, Place, address_of, card_at
 from django_telroi.web.flow import read_flow, take_notice
 from django_telroi.web.showing import dropped_in_step, settle_older
 
@@ -52,7 +52,7 @@ def phone_verify(
     place = Place(
         purpose=purpose,
         next=next,
-        back=request.get_full_path(),
+        back=address_of(request),
         ordinal=_ordinal(request),
         heading=heading,
         takes_focus=answer is not None,  # a page that is merely opened keeps its own

@@ -10,12 +10,19 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import reverse
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from django_telroi import conf
 from django_telroi.web.ticket import Ticket, new_nonce, seal
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
+
+LONGEST_ADDRESS = 2_000
+"""Characters of an address that is kept to lead back to. Django believes none of more than 2,048.
+
+Without a limit the query of one GET would fill a row of the session's table, each form and each redirect.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a card stands and what it is for. ``back`` is the page that it was dropped into, ``""`` on our own."""
+    """Where a card stands and what it is for. ``back`` is the page that it was dropped into, ``""`` on our own.
+
+    An address that is too long or leaves the site is passed over: without a ``back`` the card leads to our own pages.
+    """
 
     purpose: str = ""
     next: str = ""
@@ -58,22 +68,23 @@ class Place:
 
 def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, asked_digits: int = 0) -> Card:
     """A card whose forms carry an id that no other card's do. ``asked_digits`` is what its ``Step`` has."""
+    back, next_ = (url if is_safe(url, request) else "" for url in (place.back, place.next))
     ticket = Ticket(
         nonce=new_nonce(),
         shown_attempt=shown_attempt,
         purpose=place.purpose,
-        next=place.next,
-        back=place.back,
+        next=next_,
+        back=back,
         asked_digits=asked_digits,
     )
-    here = place.back or request.get_full_path()
-    goal = goal_of(place.next, request)
+    here = back or address_of(request) or page_url("start", place.purpose)
+    goal = goal_of(next_, request)
     return Card(
         id=place.card_id,
         heading=place.heading,
         here=here,
         ticket=seal(ticket, request),
-        is_dropped_in=bool(place.back),
+        is_dropped_in=bool(back),
         start_url=page_url("start", place.purpose),
         code_url=page_url("code", place.purpose),
         again_url=page_url("call-again", place.purpose),
@@ -99,7 +110,17 @@ def goal_of(next_: str, request: HttpRequest) -> str:
 
 
 def is_safe(url: str, request: HttpRequest) -> bool:
-    """Whether a redirect to ``url`` stays on this site."""
-    return bool(url) and url_has_allowed_host_and_scheme(
+    """Whether a redirect to ``url`` stays on this site, and the address is short enough to be kept."""
+    return is_short(url) and url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
+
+
+def is_short(url: str) -> bool:
+    """Whether the address may be kept, as a redirect would spell it; ``""`` is none."""
+    return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS
+
+
+def address_of(request: HttpRequest) -> str:
+    """The address of the page. Without its query if that makes it too long to keep, ``""`` if its path does."""
+    return next(filter(is_short, (request.get_full_path(), request.path)), "")

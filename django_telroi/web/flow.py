@@ -20,9 +20,9 @@ from django.http import HttpRequest
 
 from django_telroi.errors import VerificationRefused
 from django_telroi.services import CheckOutcome
+from django_telroi.web.typed import Value
 
 SESSION_KEY = "telroi"
-LONGEST_TYPED = 64
 
 NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
 """Why a page does not have a code judged: it was typed for an older call, or it may lack a digit."""
@@ -36,7 +36,8 @@ class Notice:
 
     ``code`` is a refusal's or a check's, ``NEWER_CALL`` or ``SHORT_CODE``, ``""`` if there is nothing to say;
     ``over_at`` is when its wait is over, in seconds since the epoch. ``length_fit`` is that of a code that is invalid
-    because of its length, ``digits`` how many were typed of one that is perhaps too short.
+    because of its length, ``digits`` how many were typed of one that is perhaps too short. ``typed`` and
+    ``problems`` are those of ``typed.Typed``.
     """
 
     about: About
@@ -45,7 +46,8 @@ class Notice:
     tries_left: int | None = None
     length_fit: str = ""
     digits: int = 0
-    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    typed: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    problems: Mapping[str, list[str]] = field(default_factory=dict, repr=False)
 
     @property
     def wait(self) -> int:
@@ -73,9 +75,9 @@ class Flow:
         return self.older or self.attempt
 
 
-def notice_of(refusal: VerificationRefused, *, about: About, typed: Mapping[str, str] | None = None) -> Notice:
+def notice_of(refusal: VerificationRefused, *, about: About) -> Notice:
     over_at = None if refusal.retry_after is None else time.time() + refusal.retry_after
-    return Notice(about, refusal.code, over_at=over_at, typed=typed or {})
+    return Notice(about, refusal.code, over_at=over_at)
 
 
 def notice_of_check(refusal: VerificationRefused) -> Notice:

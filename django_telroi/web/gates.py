@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from django_telroi import conf
 from django_telroi.services.accounts import known_phone_record
+from django_telroi.web.cards import address_of
 
 __all__ = ["PhoneVerifiedRequiredMixin", "phone_verified_required"]
 
@@ -48,10 +49,10 @@ class Gate:
                 "'django.contrib.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE."
             )
         if not user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return redirect_to_login(address_of(request))
         if known_phone_record(user, request=request).has_phone(purpose=self.purpose, max_age=self.max_age):
             return None
-        asked = {"purpose": self._purpose_to_ask_for(), "next": request.get_full_path()}
+        asked = {"purpose": self._purpose_to_ask_for(), "next": address_of(request)}
         return HttpResponseRedirect(f"{reverse('telroi:start')}?{urlencode(asked)}")
 
     def _purpose_to_ask_for(self) -> str:

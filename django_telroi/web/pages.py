@@ -19,6 +19,7 @@ from django.views.generic import View
 from django_telroi import conf
 from django_telroi.errors import InvalidPurpose, Unavailable
 from django_telroi.services.reporting import hide_what_was_posted
+from django_telroi.services.wishes import LONGEST_PURPOSE
 from django_telroi.web.cards import Place, card_at, is_safe, page_url
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.login import login_by_purpose
@@ -71,13 +72,18 @@ class PhonePage(View):
 
     @cached_property
     def ticket(self) -> Ticket:
-        """What the form carried. Of a request that brings none, what its address says."""
+        """What the form carried. Of a request that brings none, what its address says.
+
+        What nobody signed is bounded here, before a page, a form or the session repeats it.
+        """
         asked = self.request.POST if self.request.method == "POST" else self.request.GET
         ticket = open_ticket(asked.get("ticket", ""), self.request)
         if ticket:
             return ticket
-        purpose = asked.get("purpose", self.request.GET.get("purpose", ""))
-        return Ticket(new_nonce(), purpose=purpose, next=asked.get("next", self.request.GET.get("next", "")))
+        purpose, next_ = (asked.get(name, self.request.GET.get(name, "")) for name in ("purpose", "next"))
+        # One character too many stays, so that no longer purpose becomes one that the site knows.
+        purpose = purpose[: LONGEST_PURPOSE + 1]
+        return Ticket(new_nonce(), purpose=purpose, next=next_ if is_safe(next_, self.request) else "")
 
     @property
     def purpose(self) -> str:

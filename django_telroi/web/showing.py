@@ -19,6 +19,7 @@ from django_telroi.web.cards import Place
 from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, number_step, refused_step, step_of
+from django_telroi.web.typed import Typed, fill_in
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 
@@ -85,9 +86,10 @@ def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -
 
 def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: str) -> PhoneForm:
     """The form as it was typed, with what is wrong about it, or an empty one."""
-    if notice is None or not notice.typed:
+    if notice is None or not (notice.typed or notice.problems):
         return form_class(auto_id=auto_id)
     form = form_class(dict(notice.typed), auto_id=auto_id)
+    fill_in(form, Typed(notice.typed, notice.problems))
     if form.is_valid() and notice.code in ABOUT_THE_NUMBER:
         form.add_error("number", sentence(notice.code))
     for name in form.errors.keys() & form.fields.keys():

@@ -18,16 +18,13 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import limits, services
 from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.domain.typed import without_invisible
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
-from django_telroi.quiet import Quiet
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts import owner_id
 from django_telroi.services.checking import length_fit
 from django_telroi.web.cards import Place, goal_of, page_url
 from django_telroi.web.flow import (
-    LONGEST_TYPED,
     NEWER_CALL,
     SHORT_CODE,
     Flow,
@@ -42,6 +39,7 @@ from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.showing import focused, phone_form, seen_by, settle_older
 from django_telroi.web.steps import is_open, number_step, state_of, step_name, step_of
+from django_telroi.web.typed import typed_in
 
 __all__ = ["CallAgainView", "ChangeNumberView", "CodeView", "DoneView", "PhonePage", "StartView", "StatusView"]
 
@@ -78,18 +76,16 @@ class StartView(PhonePage):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         before = replace(self.flow, next=self.ticket.next)
         form = self.form_class(request.POST)
-        typed = {name: Quiet(request.POST.get(name, "")[:LONGEST_TYPED]) for name in form.fields}
-        typed["number"] = Quiet(without_invisible(typed["number"]))
         if not form.is_valid():
             code = InvalidNumber.code if "number" in form.errors else ""
-            return self.refuse(before, Notice("number", code, typed=typed))
+            return self.refuse(before, Notice("number", code), form)
         number = form.cleaned_data["number"]
         try:
             attempt = self.start(number)
         except VerificationRefused as refusal:
             if self.is_under_way(number, before):
                 return self.go_on("code")
-            return self.refuse(before, notice_of(refusal, about="number", typed=typed))
+            return self.refuse(before, notice_of(refusal, about="number"), form)
         self.keep(Flow(attempt.uuid, self.ticket.next))
         return self.go_on("code")
 
@@ -120,10 +116,11 @@ class StartView(PhonePage):
         seen = seen_by(self.request, self.purpose)
         return seen is not None and is_open(seen) and seen.attempt.number == number
 
-    def refuse(self, before: Flow, notice: Notice) -> HttpResponseBase:
+    def refuse(self, before: Flow, notice: Notice, form: PhoneForm) -> HttpResponseBase:
         """Say why not, where the form stands. What was typed is kept only to be typed over."""
-        if notice.wait:
-            notice = replace(notice, typed={})
+        if not notice.wait:
+            typed = typed_in(form)
+            notice = replace(notice, typed=typed.values, problems=typed.problems)
         self.keep(replace(before, notice=notice))
         return self.go_on("start")
 

@@ -636,12 +636,61 @@ MUTANTS = (
         "redirect anywhere",
         "django_telroi/web/cards.py",
         (
-            "return bool(url) and url_has_allowed_host_and_scheme(\n"
+            "return is_short(url) and url_has_allowed_host_and_scheme(\n"
             "        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()\n"
             "    )"
         ),
-        "return bool(url)",
+        "return is_short(url)",
         ("tests/web/test_web_safety.py::test_success_never_leaves_the_site",),
+    ),
+    Mutant(
+        "keep an address of any length",
+        "django_telroi/web/cards.py",
+        "return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS",
+        "return 0 < len(url)",
+        ("tests/web/test_web_kept.py::TestAnAddressThatIsTooLong",),
+    ),
+    Mutant(
+        "repeat a purpose of any length",
+        "django_telroi/web/pages.py",
+        "purpose = purpose[: LONGEST_PURPOSE + 1]",
+        "purpose = purpose[:]",
+        ("tests/web/test_web_kept.py::TestAnAddressThatIsTooLong::test_comes_back_in_no_form",),
+    ),
+    Mutant(
+        "keep a password in the session",
+        "django_telroi/web/typed.py",
+        "bool(types & SECRET_TYPES)",
+        "False",
+        ("tests/web/test_web_kept.py::TestAFormThatAsksForMore::test_keeps_no_secret",),
+    ),
+    Mutant(
+        "keep what a password manager fills in",
+        "django_telroi/web/typed.py",
+        "or any(token.startswith(SECRET_AUTOFILL) for token in autofill)",
+        "",
+        ("tests/web/test_web_kept.py::TestAFormThatAsksForMore::test_keeps_no_secret",),
+    ),
+    Mutant(
+        "keep what a widget does not show",
+        "django_telroi/web/typed.py",
+        " or not _renders(widget, name, form):",
+        ":",
+        ("tests/web/test_web_kept.py::TestAFormThatAsksForMore::test_keeps_no_secret",),
+    ),
+    Mutant(
+        "keep values of any length",
+        "django_telroi/web/typed.py",
+        " or _length(typed) > min(room, LONGEST_VALUE)",
+        "",
+        ("tests/web/test_web_kept.py::TestAFormThatAsksForMore::test_keeps_little_of_many_and_huge_values",),
+    ),
+    Mutant(
+        "keep a sentence that repeats a secret",
+        "django_telroi/web/typed.py",
+        " and not any(text in each for text in typed)]",
+        "]",
+        ("tests/web/test_web_kept.py::TestAFormThatAsksForMore::test_keeps_no_sentence_that_repeats_a_secret",),
     ),
     Mutant(
         "take forms from other sites",
