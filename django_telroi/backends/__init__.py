@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
@@ -13,27 +15,62 @@ from django_telroi.errors import Misconfigured
 
 __all__ = ["Backend", "get_backend", "spoken_length"]
 
+LONGEST_DIGEST = 64
+"""Characters: the column that remembers which key was refused."""
+
 logger = logging.getLogger("django_telroi")
 
 
 def get_backend() -> Backend:
-    """The backend that the site chose. Raises Misconfigured, and logs why."""
-    path = conf.backend_path()
+    """The backend that the site chose. Raises Misconfigured, and logs why.
+
+    In a test run ImproperlyConfigured passes, so that a developer reads its message.
+    """
+    factory = _imported(conf.backend_path())
+    if factory is None:
+        raise _misconfigured("backend_not_importable")
     try:
-        factory = import_string(path)
-    except ImportError:
-        logger.error("misconfigured reason=backend_not_importable")
-        raise Misconfigured from None
-    backend: Backend = factory()
-    return backend
+        backend: object = factory()
+        if isinstance(backend, Backend) and _is_digest(backend.key_digest):
+            return backend
+    except Misconfigured:
+        raise
+    except Exception as error:
+        if isinstance(error, ImproperlyConfigured) and conf.is_test_run():
+            raise
+        raise _misconfigured("backend_failed", error) from None
+    raise _misconfigured("no_backend")
 
 
 def spoken_length() -> CodeLength:
     """What is known of the length of this site's codes. It makes no backend, so it needs no key."""
     asked = conf.code_length()
+    factory = _imported(conf.backend_path())
+    if isinstance(factory, type) and issubclass(factory, Backend):
+        try:
+            length = factory.spoken_length(asked)
+            if 4 <= length.expected <= length.longest <= 10:
+                return length
+        except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
+            logger.error("backend_failed attempt=- error=%s", type(error).__name__)
+    return Backend.spoken_length(asked)
+
+
+def _imported(path: str) -> Any:
+    """What the path leads to; None if that cannot be imported, whatever its module raises."""
     try:
-        factory = import_string(conf.backend_path())
-    except ImportError:
-        factory = None
-    is_backend = isinstance(factory, type) and issubclass(factory, Backend)
-    return (factory if is_backend else Backend).spoken_length(asked)
+        return import_string(path)
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def _is_digest(digest: object) -> bool:
+    return isinstance(digest, str) and len(digest) <= LONGEST_DIGEST
+
+
+def _misconfigured(reason: str, error: Exception | None = None) -> Misconfigured:
+    if error:
+        logger.error("misconfigured reason=%s error=%s", reason, type(error).__name__)
+    else:
+        logger.error("misconfigured reason=%s", reason)
+    return Misconfigured()

@@ -16,32 +16,40 @@ USABLE_ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 @dataclass(frozen=True)
 class OtpCall:
-    """A call that Telroi accepted, which is not yet a phone that rang.
+    """A call that the provider accepted, which is not yet a phone that rang.
 
-    ``livemode`` is False for a test key, which rings nobody. ``expires_at`` is None in test mode and for a code of your
-    own; ``verification`` is then ``"client"``: judging that code is yours to do.
+    A backend must give ``id`` and ``to``: the provider's id of the call, and the number as it was asked for.
+    ``status`` is the provider's word. ``livemode`` is False for a test key, which rings nobody, and None where nothing
+    is known. ``expires_at`` is when the provider ends its code, with a time zone; None where it does not say.
+    ``verification`` is ``"client"`` for a code of your own, which the provider does not judge.
     """
 
     id: str
     to: str = field(repr=False)
-    status: str
-    livemode: bool | None
-    expires_at: datetime | None
-    verification: str | None
+    status: str = ""
+    livemode: bool | None = None
+    expires_at: datetime | None = None
+    verification: str | None = None
 
 
 @dataclass(frozen=True)
 class OtpCheck:
-    """What Telroi says to a code.
+    """What the provider says to a code.
 
-    ``status`` is ``verified``, ``mismatch``, ``locked``, ``expired``, ``not_found`` or ``already_verified``.
-    ``verified`` is the one field to trust: only a JSON ``true`` next to the status ``verified`` sets it.
+    A backend must give ``verified``, a bool: whether this is the code that was read out. ``status`` is ``verified``,
+    ``mismatch``, ``locked``, ``expired``, ``not_found`` or ``already_verified``; left out, it is one of the first two.
+    A reply is a yes only where both say so. ``tries_left`` is the provider's own count, ``livemode`` is as in a call;
+    both may be None.
     """
 
-    status: str
     verified: bool
-    tries_left: int | None
-    livemode: bool | None
+    status: str = ""
+    tries_left: int | None = None
+    livemode: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.status == "":
+            object.__setattr__(self, "status", "verified" if self.verified is True else "mismatch")
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ class Migration(migrations.Migration):
                         verbose_name="dispatch",
                     ),
                 ),
-                ("telroi_id", models.CharField(blank=True, max_length=64, null=True, verbose_name="Telroi's id")),
+                ("telroi_id", models.CharField(blank=True, max_length=200, null=True, verbose_name="Telroi's id")),
                 ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),

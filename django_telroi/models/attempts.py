@@ -71,7 +71,7 @@ class VerificationAttempt(models.Model):
     dispatch = models.CharField(
         _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
     )
-    telroi_id = models.CharField(_("Telroi's id"), max_length=64, null=True, blank=True)  # noqa: DJ001  # unique, or none
+    telroi_id = models.CharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # noqa: DJ001  # unique, or none
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)

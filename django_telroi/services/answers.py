@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.backend_calls import request_check, take_check_slot
 from django_telroi.services.verdicts import Verdict, is_service_unavailable, verdict_on
 from django_telroi.services.waiting import wait_for_slot
 
@@ -53,24 +58,25 @@ class Answer:
     refusal: Verdict | None = None
 
 
-def ask(backend: Backend, code: str, *, call_id: str | None, to: str, was_test: bool) -> Answer:
-    """Have a code judged, after a short wait where the key's budget asks for one. Raises nothing of the wire's.
-
-    ``was_test``: the call was none, for a test key placed it.
-    """
+@sensitive_variables()
+def ask(backend: Backend, code: str, *, call_id: str | None, attempt: VerificationAttempt) -> Answer:
+    """Have a code judged, after a short wait where the key's budget asks for one. Raises nothing of the backend's."""
     try:
-        wait_for_slot(backend.admit_check)
-        check = backend.check_code(code, call_id=call_id, to=to)
+        wait_for_slot(partial(take_check_slot, backend))
+        check = request_check(backend, code, call_id=call_id, attempt=attempt)
     except ApiError as error:
         return _answer_to_error(error)
     answer = _answer_to_check(check)
+    was_test = attempt.livemode is False  # a test key placed the call, so nothing rang
     is_worthless = (was_test or check.livemode is False) and not conf.allow_test_key()
     return Answer(Word.WORTHLESS) if is_worthless and answer.word in YES else answer
 
 
 def _answer_to_check(check: OtpCheck) -> Answer:
-    """Only a true ``verified`` beside the status of that name is a yes."""
-    if check.verified is True and check.status == "verified":
+    """Only a true ``verified`` beside the status of that name is a yes. Where they differ, nobody knows."""
+    if check.verified is not (check.status == "verified"):
+        return Answer(Word.IN_DOUBT)
+    if check.verified:
         return Answer(Word.RIGHT)
     return Answer(WORDS.get(check.status, Word.IN_DOUBT), tries_left=check.tries_left)
 

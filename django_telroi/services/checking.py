@@ -21,6 +21,7 @@ from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record
 from django_telroi.services.answers import Answer, Word, ask
 from django_telroi.services.attempts import find_attempt, newer_calls, not_found_if_erased, settle_overdue
+from django_telroi.services.backend_calls import judgeable_id
 from django_telroi.services.judging import compare_with_right_code, outcome_without_try, settle
 from django_telroi.services.moves import move
 from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
@@ -81,7 +82,9 @@ def _check(
         return _result(outcome_of(attempt), attempt, now=now)
     if backend is None:
         return _result(CheckOutcome.UNAVAILABLE, attempt, now=now)
-    if outcome := _outcome_beside_newer_call(attempt, now=now, using=using):
+    if judgeable_id(backend, attempt) is None and (
+        outcome := _outcome_beside_newer_call(attempt, now=now, using=using)
+    ):
         return _result(outcome, attempt, now=now)
     typed = reserve_try(attempt, digits, now=now, using=using)
     if typed is None:
@@ -93,8 +96,8 @@ def _check(
 def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, using: str) -> CheckResult:
     """Have the code judged, and settle the attempt by the answer."""
     attempt, started = typed.attempt, time.monotonic()
-    call_id = _judgeable_id(attempt)
-    answer = ask(backend, digits, call_id=call_id, to=attempt.number, was_test=attempt.livemode is False)
+    call_id = judgeable_id(backend, attempt)
+    answer = ask(backend, digits, call_id=call_id, attempt=attempt)
     now = later(now, since=started)
     try:
         if call_id is None and answer.word in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
@@ -155,21 +158,11 @@ def _result(
     )
 
 
-def _judgeable_id(attempt: VerificationAttempt) -> str | None:
-    """Telroi's id, where Telroi takes it back: that of a test key (``otp_test_…``) can only be judged by number."""
-    try:
-        return str(UUID(attempt.telroi_id or ""))
-    except ValueError:
-        return None
-
-
 def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
-    """Without an id, Telroi judges a code by the number's newest call. None where that is this one.
+    """Without an id, a code is judged by the number's newest call. None where that is this one.
 
     While a newer call is being placed nothing is known yet, so nothing is judged and the attempt stays open.
     """
-    if _judgeable_id(attempt) is not None:
-        return None
     newer = newer_calls(attempt, using=using)
     if not newer:
         return None

@@ -22,6 +22,7 @@ from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit, with_call, without_call
 from django_telroi.domain.states import UNFINISHED, Dispatch, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.backend_calls import return_call_slot, take_call_slot
 from django_telroi.services.ceiling import count_for_the_day, prepare_count, refuse_full_day, return_to_site
 from django_telroi.services.pauses import needs_trial, take_trial
 from django_telroi.services.state import State
@@ -86,11 +87,11 @@ def admitted_call(backend: Backend) -> Iterator[None]:
     The budget is in a cache, so it is asked before the transaction and never while a row is locked. Raises ApiRefused
     where there is no place now.
     """
-    backend.admit_call()
+    take_call_slot(backend)
     try:
         yield
     except BaseException:
-        backend.return_call()
+        return_call_slot(backend)
         raise
 
 

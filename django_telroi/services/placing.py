@@ -10,14 +10,15 @@ from functools import partial
 
 from django.db import IntegrityError, InterfaceError, OperationalError
 
-from django_telroi import conf, signals
+from django_telroi import signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable, AttemptNotFound
+from django_telroi.errors import ApiError, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts import not_found_if_erased
+from django_telroi.services.backend_calls import request_call
 from django_telroi.services.calling_again import close_followed
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
@@ -68,19 +69,10 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
 
 def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
     """Ask for the call. What certainly was not sent is sent once more; nothing else ever is."""
-    place = partial(
-        backend.place_call, attempt.number, code_length=conf.code_length(), language=attempt.language or None
-    )
     try:
-        try:
-            return place()
-        except ApiUnreachable:
-            return place()
-    except ApiError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything, and the phone may ring all the same
-        logger.error("backend_failed attempt=%s error=%s", attempt.pk, type(error).__name__)
-        raise ApiOutcomeUnknown from None
+        return request_call(backend, attempt)
+    except ApiUnreachable:
+        return request_call(backend, attempt)
 
 
 def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime, using: str) -> None:

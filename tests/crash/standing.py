@@ -32,7 +32,7 @@ def stand_still_at(point: Point) -> None:
 class StandingBackend(TelroiBackend):
     """Calls like its parent."""
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         stand_still_at(Point.AFTER_THE_CLAIM)
         call = super().place_call(to, code_length=code_length, language=language)
         stand_still_at(Point.AFTER_THE_ANSWER)

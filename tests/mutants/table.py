@@ -270,7 +270,7 @@ MUTANTS = (
         "judge before the try is reserved",
         "django_telroi/services/checking.py",
         "    typed = reserve_try(attempt, digits, now=now, using=using)\n",
-        "    ask(backend, digits, call_id=None, to=attempt.number, was_test=False)\n"
+        "    ask(backend, digits, call_id=None, attempt=attempt)\n"
         "    typed = reserve_try(attempt, digits, now=now, using=using)\n",
         ("tests/services/test_checking.py::test_each_answer_to_a_right_code_becomes_what_the_table_says",),
     ),
@@ -307,9 +307,10 @@ MUTANTS = (
     Mutant(
         "believe a status of verified alone",
         "django_telroi/services/answers.py",
-        'if check.verified is True and check.status == "verified":',
-        'if check.status == "verified":',
-        ("tests/services/test_checking.py::test_each_answer_to_a_right_code_becomes_what_the_table_says",),
+        '    if check.verified is not (check.status == "verified"):\n        return Answer(Word.IN_DOUBT)\n'
+        "    if check.verified:\n",
+        '    if check.status == "verified":\n',
+        ("tests/backends/test_own_backend.py::TestACheckThatFails::test_a_reply_that_says_nothing_is_one_too",),
     ),
     Mutant(
         "show the attempt of another user",
@@ -365,8 +366,8 @@ MUTANTS = (
     Mutant(
         "ask again after an unknown outcome",
         "django_telroi/services/placing.py",
-        "        except ApiUnreachable:\n",
-        "        except (ApiUnreachable, ApiOutcomeUnknown):\n",
+        "    except ApiUnreachable:\n",
+        "    except ApiError:\n",
         ("tests/services/test_placing.py::test_each_answer_to_a_call_becomes_what_the_table_says",),
     ),
     Mutant(
@@ -1075,14 +1076,14 @@ MUTANTS = (
     Mutant(
         "ask the cache while a row is locked",
         "django_telroi/services/claims.py",
-        "    backend.admit_call()\n    try:\n        yield\n",
-        "    with transaction.atomic():\n        backend.admit_call()\n    try:\n        yield\n",
+        "    take_call_slot(backend)\n    try:\n        yield\n",
+        "    with transaction.atomic():\n        take_call_slot(backend)\n    try:\n        yield\n",
         ("tests/services/test_budget_of_claims.py",),
     ),
     Mutant(
         "keep the budget of a claim that was lost",
         "django_telroi/services/claims.py",
-        "        backend.return_call()\n        raise\n",
+        "        return_call_slot(backend)\n        raise\n",
         "        raise\n",
         ("tests/services/test_budget_of_claims.py",),
     ),
@@ -1108,5 +1109,61 @@ MUTANTS = (
         (
             "tests/rest/test_rest_charsets.py::test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server",
         ),
+    ),
+    Mutant(
+        "let a backend's own exception out of a check",
+        "django_telroi/services/backend_calls.py",
+        "    except Exception as error:  # noqa: BLE001 - the code may have been judged all the same\n",
+        "    except ArithmeticError as error:\n",
+        ("tests/backends/test_own_backend.py::TestACheckThatFails",),
+    ),
+    Mutant(
+        "let a backend's own exception out of a call",
+        "django_telroi/services/backend_calls.py",
+        "    except Exception as error:  # noqa: BLE001 - the phone may ring all the same\n",
+        "    except ArithmeticError as error:\n",
+        ("tests/backends/test_own_backend.py::TestACallThatFails",),
+    ),
+    Mutant(
+        "believe a verified of any type",
+        "django_telroi/services/backend_calls.py",
+        "    if not all(isinstance(value, type_) for value, type_ in types):\n",
+        "    if False:\n",
+        ("tests/backends/test_own_backend.py::TestACheckThatFails::test_a_reply_that_says_nothing_is_one_too",),
+    ),
+    Mutant(
+        "write down an id of any length",
+        "django_telroi/services/backend_calls.py",
+        "    return 1 <= len(call_id) <= LONGEST_ID and",
+        "    return 1 <= len(call_id) and",
+        ("tests/backends/test_own_backend.py::TestTheIdOfACall",),
+    ),
+    Mutant(
+        "keep the words of a refusal as a backend wrote them",
+        "django_telroi/services/backend_calls.py",
+        "        raise _clean(error, attempt.number) from None\n",
+        "        raise error\n",
+        ("tests/backends/test_own_backend.py::TestACallThatFails",),
+    ),
+    Mutant(
+        "log the words of a backend's exception",
+        "django_telroi/services/backend_calls.py",
+        "attempt, type(error).__name__)",
+        "attempt, error)",
+        ("tests/backends/test_own_backend.py::TestACheckThatFails",),
+    ),
+    Mutant(
+        "judge by an id that Telroi does not take back",
+        "django_telroi/backends/telroi.py",
+        "            return str(UUID(call_id)) == call_id.lower()\n",
+        "            return True\n",
+        ("tests/services/test_checking.py::TestATestKey",),
+    ),
+    Mutant(
+        "take whatever a constructor makes for a backend",
+        "django_telroi/backends/__init__.py",
+        "        if isinstance(backend, Backend) and _is_digest(backend.key_digest):\n",
+        "        if True:\n",
+        ("tests/backends/test_own_backend.py::TestAConstructorThatFails",),
     ),
 )

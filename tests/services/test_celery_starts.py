@@ -35,7 +35,7 @@ def _by_workers(telroi: Simulator, configure: Configure, celery_app: Any) -> Non
 class GivenUpMeanwhile(TelroiBackend):
     """While Telroi is asked, the person gives up."""
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         services.cancel_verification(VerificationAttempt.objects.get(phone_id=to).uuid)
         return super().place_call(to, code_length=code_length, language=language)
 

@@ -191,7 +191,7 @@ class ScriptedBackend(LocmemBackend):
     script: list[Exception] = []
     asked = 0
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         type(self).asked += 1
         if self.script:
             raise self.script.pop(0)

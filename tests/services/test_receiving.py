@@ -227,7 +227,7 @@ class Answering(Backend):
     def __init__(self, name: str, answer: OtpCall | Exception) -> None:
         self.name, self.answer = name, answer
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         record_event(event_of(self.name))
         if isinstance(self.answer, Exception):
             raise self.answer

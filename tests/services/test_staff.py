@@ -232,7 +232,7 @@ def once_read(module: ModuleType, act: Callable[[], object], monkeypatch: pytest
 class ErasingBackend(LocmemBackend):
     """Staff are quick."""
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         services.erase_number(to, actor="grace")
         return super().place_call(to, code_length=code_length, language=language)
 

@@ -67,7 +67,7 @@ class CrashingBackend(TelroiBackend):
 
     crashes: ClassVar[bool] = False
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         call = super().place_call(to, code_length=code_length, language=language)
         if CrashingBackend.crashes:
             raise Crash

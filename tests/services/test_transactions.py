@@ -250,7 +250,7 @@ class WitnessBackend(TelroiBackend):
 
     seen: ClassVar[list[bool]] = []
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         self.seen.append(connection.in_atomic_block or not connection.get_autocommit())
         return super().place_call(to, code_length=code_length, language=language)
 

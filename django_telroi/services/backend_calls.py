@@ -1,0 +1,154 @@
+"""Calling the backend, which may be the site's own.
+
+What leaves this module is a reply of the right shape or an ApiError with fields of the right types, so that no mistake
+of a backend becomes an error of the server.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from django_telroi import conf
+from django_telroi.backends import Backend
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.client.words import clean_code, clean_message
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
+from django_telroi.models import VerificationAttempt
+
+LONGEST_ID = 200
+"""Characters: the column ``telroi_id``, and the detail of an event that keeps an id."""
+
+LONGEST_WAIT = 86_400
+"""Seconds. A provider's wait that is longer says nothing that we could act on."""
+
+logger = logging.getLogger("django_telroi")
+
+
+def take_call_slot(backend: Backend) -> None:
+    """Have the backend admit one call. Raises ApiRefused; nothing was sent then, whatever the backend raised."""
+    _take(backend.admit_call)
+
+
+def return_call_slot(backend: Backend) -> None:
+    """Give the slot back. It raises nothing, because it runs while another exception is on its way."""
+    try:
+        backend.return_call()
+    except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
+        _log("-", error)
+
+
+def take_check_slot(backend: Backend) -> None:
+    """Have the backend admit one check. Raises ApiRefused; the code was not judged then."""
+    _take(backend.admit_check)
+
+
+def request_call(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
+    """Have the backend place the call, once. Raises ApiError: ApiOutcomeUnknown for whatever it must not raise."""
+    try:
+        call = backend.place_call(attempt.number, code_length=conf.code_length(), language=attempt.language or None)
+        return _usable_call(call)
+    except ApiError as error:
+        raise _clean(error, attempt.number) from None
+    except Exception as error:  # noqa: BLE001 - the phone may ring all the same
+        _log(attempt.pk, error)
+        raise ApiOutcomeUnknown from None
+
+
+def request_check(backend: Backend, code: str, *, call_id: str | None, attempt: VerificationAttempt) -> OtpCheck:
+    """Have the backend judge the code, once. Raises ApiError: ApiOutcomeUnknown for whatever it must not raise."""
+    try:
+        return _usable_check(backend.check_code(code, call_id=call_id, to=attempt.number))
+    except ApiError as error:
+        raise _clean(error, code, attempt.number) from None
+    except Exception as error:  # noqa: BLE001 - the code may have been judged all the same
+        _log(attempt.pk, error)
+        raise ApiOutcomeUnknown from None
+
+
+def judgeable_id(backend: Backend, attempt: VerificationAttempt) -> str | None:
+    """The id by which the backend can judge this attempt's code; None where it is judged by the number."""
+    call_id = attempt.telroi_id
+    if not call_id:
+        return None
+    try:
+        return call_id if backend.judges_by_id(call_id) else None
+    except Exception as error:  # noqa: BLE001 - by id is how most backends judge
+        _log(attempt.pk, error)
+        return call_id
+
+
+def _take(admit: Callable[[], None]) -> None:
+    try:
+        admit()
+    except ApiRefused as refused:
+        cleaned = _clean(refused)
+        raise (cleaned if isinstance(cleaned, ApiRefused) else _no_slot()) from None
+    except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
+        _log("-", error)
+        raise _no_slot() from None
+
+
+def _no_slot() -> ApiRefused:
+    return ApiRefused(503, "service_unavailable")
+
+
+def _usable_call(call: object) -> OtpCall:
+    """Raises TypeError for what is no call, and ValueError for an id that cannot be written down."""
+    if not isinstance(call, OtpCall) or not isinstance(call.id, str):
+        raise TypeError("no call")
+    if not _is_usable_id(call.id):
+        raise ValueError("no usable id")
+    livemode: object = call.livemode
+    expires_at: object = call.expires_at
+    is_moment = isinstance(expires_at, datetime) and expires_at.utcoffset() is not None
+    return replace(
+        call,
+        livemode=call.livemode if isinstance(livemode, bool) else None,
+        expires_at=call.expires_at if is_moment else None,
+    )
+
+
+def _is_usable_id(call_id: str) -> bool:
+    """Whether every database keeps it: MariaDB may be set up for characters of at most three bytes."""
+    return 1 <= len(call_id) <= LONGEST_ID and call_id.isprintable() and max(call_id) <= "\uffff"
+
+
+def _usable_check(check: object) -> OtpCheck:
+    """Raises TypeError for what is no judgement."""
+    if not isinstance(check, OtpCheck):
+        raise TypeError("no judgement")
+    types = ((check.verified, bool), (check.status, str), (check.livemode, bool | None))
+    if not all(isinstance(value, type_) for value, type_ in types):
+        raise TypeError("no judgement")
+    left = check.tries_left
+    is_count = isinstance(left, int) and not isinstance(left, bool) and left >= 0
+    return check if is_count else replace(check, tries_left=None)
+
+
+def _clean(error: ApiError, *hidden: str) -> ApiError:
+    """The same error with fields of the right types. A refusal without a status says nothing."""
+    if not isinstance(error, ApiRefused):
+        return error.with_traceback(None)
+    status, scope = getattr(error, "status", None), getattr(error, "scope", None)
+    if not isinstance(status, int):
+        return ApiOutcomeUnknown("no status")
+    return ApiRefused(
+        status,
+        clean_code(getattr(error, "code", ""), hidden),
+        clean_message(getattr(error, "message", ""), hidden),
+        _seconds(getattr(error, "retry_after", None)),
+        scope if scope in ("number", "key") else None,
+    )
+
+
+def _seconds(wait: object) -> int | None:
+    return math.ceil(wait) if isinstance(wait, int | float) and 0 < wait <= LONGEST_WAIT else None
+
+
+def _log(attempt: object, error: Exception) -> None:
+    """By its type alone: a message may repeat the code or the number."""
+    logger.error("backend_failed attempt=%s error=%s", attempt, type(error).__name__)

@@ -1,0 +1,496 @@
+"""A backend that the site wrote: whatever it raises or returns is an outcome, and never an error of the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import pytest
+
+from django_telroi import services
+from django_telroi.backends import Backend, get_backend, spoken_length
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.domain.codes import CodeLength
+from django_telroi.errors import (
+    ApiError,
+    ApiOutcomeUnknown,
+    ApiRefused,
+    ApiUnreachable,
+    Misconfigured,
+    Unavailable,
+    VerificationRefused,
+)
+from django_telroi.models import AttemptEvent, VerificationAttempt
+from tests.calling_site import Configure
+from tests.rest.world import PhoneApi
+from tests.services.world import NUMBER, let_time_pass
+
+pytestmark = pytest.mark.django_db
+
+RIGHT, WRONG = "482913", "482914"
+IDS = ["RV0123456789abcdef", "verify/2024:1-x_y~z", "42", "otp_test_9", "Ünïcode", "x" * 200]
+BAD_IDS: list[Any] = ["", "x" * 201, "x" * 5_000, "a\x00b", "a\nb", "\ud800", "😀", None, 42, b"RV01", ["RV01"]]
+
+
+class OwnBackend(Backend):
+    """Rings a carrier that does as a test says."""
+
+    call: ClassVar[Callable[[str], Any]]
+    check: ClassVar[Callable[[str], Any]]
+    slot: ClassVar[Callable[[], None]]
+    judges: ClassVar[Callable[[str], Any]]
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def admit_call(self) -> None:
+        type(self).slot()
+
+    def return_call(self) -> None:
+        type(self).slot()
+
+    def admit_check(self) -> None:
+        type(self).slot()
+
+    def judges_by_id(self, call_id: str) -> bool:
+        answer: bool = type(self).judges(call_id)
+        return answer
+
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
+        call: OtpCall = type(self).call(to)
+        return call
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        self.asked.append((code, call_id))
+        check: OtpCheck = type(self).check(code)
+        return check
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def act(*args: object, **named: object) -> Any:
+        raise error
+
+    return act
+
+
+@pytest.fixture(autouse=True)
+def carrier(configure: Configure) -> type[OwnBackend]:
+    configure(BACKEND=f"{__name__}.OwnBackend")
+    OwnBackend.call = staticmethod(lambda to: OtpCall(id="RV01", to=to))
+    OwnBackend.check = staticmethod(lambda code: OtpCheck(verified=code == RIGHT))
+    OwnBackend.slot = staticmethod(lambda: None)
+    OwnBackend.judges = staticmethod(lambda call_id: True)
+    OwnBackend.asked.clear()
+    return OwnBackend
+
+
+def row() -> VerificationAttempt:
+    return VerificationAttempt.objects.get()
+
+
+def test_the_two_replies_need_an_id_and_a_verdict_and_nothing_else() -> None:
+    attempt = services.start_verification(NUMBER)
+
+    outcomes = [str(services.check_code(attempt.uuid, code).outcome) for code in (WRONG, RIGHT)]
+
+    assert (attempt.status, outcomes) == ("placed", ["wrong_code", "verified"])
+    assert OtpCheck(verified=True).status == "verified"
+    assert OtpCheck(verified=False).status == "mismatch"
+
+
+class TestTheIdOfACall:
+    """It is the backend's own, and comes back as it went."""
+
+    @pytest.mark.parametrize("call_id", IDS)
+    def test_is_handed_to_the_check_whatever_it_looks_like(self, carrier: type[OwnBackend], call_id: str) -> None:
+        carrier.call = staticmethod(lambda to: OtpCall(id=call_id, to=to))
+        attempt = services.start_verification(NUMBER)
+
+        outcome = services.check_code(attempt.uuid, RIGHT).outcome
+
+        assert (outcome, carrier.asked, row().telroi_id) == ("verified", [(RIGHT, call_id)], call_id)
+
+    @pytest.mark.parametrize("call_id", BAD_IDS)
+    def test_that_cannot_be_kept_leaves_the_call_unknown_and_its_code_to_the_number(
+        self, carrier: type[OwnBackend], call_id: Any
+    ) -> None:
+        carrier.call = staticmethod(lambda to: OtpCall(id=call_id, to=to))
+
+        attempt = services.start_verification(NUMBER)
+        outcome = services.check_code(attempt.uuid, RIGHT).outcome
+
+        assert (attempt.status, attempt.telroi_id, outcome) == ("unknown", None, "verified")
+        assert carrier.asked == [(RIGHT, None)]
+
+    def test_that_another_call_has_already_is_no_usable_id(self, carrier: type[OwnBackend]) -> None:
+        services.start_verification(NUMBER)
+        let_time_pass(61)
+
+        second = services.start_verification(NUMBER)
+
+        assert (second.status, second.telroi_id) == ("unknown", None)
+
+    def test_is_left_out_where_the_backend_cannot_judge_by_it(self, carrier: type[OwnBackend]) -> None:
+        carrier.judges = staticmethod(lambda call_id: False)
+        attempt = services.start_verification(NUMBER)
+
+        services.check_code(attempt.uuid, RIGHT)
+
+        assert carrier.asked == [(RIGHT, None)]
+
+    def test_is_used_where_the_backend_fails_to_say(self, carrier: type[OwnBackend]) -> None:
+        carrier.judges = raising(ZeroDivisionError())
+        attempt = services.start_verification(NUMBER)
+
+        outcome = services.check_code(attempt.uuid, RIGHT).outcome
+
+        assert (outcome, carrier.asked) == ("verified", [(RIGHT, "RV01")])
+
+
+class Odd(ApiRefused):
+    """One whose fields are missing."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self)
+
+    def __repr__(self) -> str:
+        return "Odd"
+
+
+SURPRISES = [
+    ZeroDivisionError("482913"),
+    KeyError("482913"),
+    RecursionError(),
+    MemoryError(),
+    TimeoutError("timed out"),
+    ConnectionResetError(),
+    StopIteration(),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "482913"),
+    ValueError("\ud800 482913"),
+    Misconfigured(),
+    Unavailable(5),
+    ApiError(),
+    Odd(),
+    ApiRefused("402", "482913"),  # type: ignore[arg-type]
+    ApiRefused(None),  # type: ignore[arg-type]
+]
+
+
+class TestACheckThatFails:
+    """The code is in doubt: it keeps its try, and may be typed again."""
+
+    @pytest.mark.parametrize("error", SURPRISES, ids=repr)
+    def test_is_an_outcome_that_keeps_the_try_and_its_digest(
+        self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture, error: Exception
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = raising(error)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (result.outcome, result.was_judged) == ("unavailable", False)
+        assert (row().status, row().tries, len(row().judging)) == ("placed", 1, 1)
+        assert list(AttemptEvent.objects.values_list("kind", flat=True)) == ["code_unjudged"]
+        assert RIGHT not in caplog.text
+
+    def test_is_judged_when_the_same_code_is_typed_again(self, carrier: type[OwnBackend]) -> None:
+        attempt = services.start_verification(NUMBER)
+        right, carrier.check = carrier.check, raising(ZeroDivisionError())
+        services.check_code(attempt.uuid, RIGHT)
+        carrier.check = staticmethod(right)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (result.outcome, row().tries) == ("verified", 1)
+
+    def test_is_logged_by_its_type_alone(self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = raising(ZeroDivisionError(f"{RIGHT} for {NUMBER}"))
+
+        services.check_code(attempt.uuid, RIGHT)
+
+        [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert line == f"backend_failed attempt={attempt.pk} error=ZeroDivisionError"
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            None,
+            True,
+            "verified",
+            {"verified": True, "status": "verified"},
+            (True, {}),
+            OtpCheck(verified="yes"),  # type: ignore[arg-type]
+            OtpCheck(verified=1, status="verified"),  # type: ignore[arg-type]
+            OtpCheck(verified=None),  # type: ignore[arg-type]
+            OtpCheck(verified=True, status="approved"),
+            OtpCheck(verified=True, status="mismatch"),
+            OtpCheck(verified=True, status="locked"),
+            OtpCheck(verified=False, status="verified"),
+            OtpCheck(verified=False, status="\x00"),
+            OtpCheck(verified=False, status=None),  # type: ignore[arg-type]
+            OtpCheck(verified=False, status=["mismatch"]),  # type: ignore[arg-type]
+            OtpCheck(verified=True, livemode="false"),  # type: ignore[arg-type]
+            OtpCall(id="RV01", to=NUMBER),
+        ],
+        ids=repr,
+    )
+    def test_a_reply_that_says_nothing_is_one_too(self, carrier: type[OwnBackend], reply: Any) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = staticmethod(lambda code: reply)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (result.outcome, row().status, row().tries) == ("unavailable", "placed", 1)
+
+    @pytest.mark.parametrize("tries_left", [-1, 1.5, "2", True, None, 10**30])
+    def test_tries_that_are_no_count_are_passed_over(self, carrier: type[OwnBackend], tries_left: Any) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = staticmethod(lambda code: OtpCheck(verified=False, tries_left=tries_left))
+
+        result = services.check_code(attempt.uuid, WRONG)
+
+        assert (result.outcome, result.tries_left) == ("wrong_code", 2)
+
+    @pytest.mark.parametrize(
+        ("error", "outcome", "tries"),
+        [
+            (ApiUnreachable(), "unavailable", 0),
+            (ApiOutcomeUnknown(), "unavailable", 1),
+            (ApiRefused(429, "slow_down", "", 10**12), "unavailable", 0),  # type: ignore[arg-type]
+            (ApiRefused(429, "slow_down", "", "soon"), "unavailable", 0),  # type: ignore[arg-type]
+            (ApiRefused(429, None, None, float("nan"), "moon"), "unavailable", 0),  # type: ignore[arg-type]
+            (ApiRefused(503, "service_unavailable", b"\x00", -3), "unavailable", 0),  # type: ignore[arg-type]
+            (ApiRefused(404), "expired", 1),
+        ],
+        ids=repr,
+    )
+    def test_an_error_of_the_contract_means_what_it_says_whatever_is_in_it(
+        self, carrier: type[OwnBackend], error: Exception, outcome: str, tries: int
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = raising(error)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (result.outcome, row().tries) == (outcome, tries)
+
+
+class TestACallThatFails:
+    """Nobody knows whether the phone rings."""
+
+    @pytest.mark.parametrize("error", SURPRISES, ids=repr)
+    def test_is_unknown_and_counts(self, carrier: type[OwnBackend], error: Exception) -> None:
+        carrier.call = raising(error)
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, attempt.error_code) == ("unknown", "no_reply")
+
+    @pytest.mark.parametrize(
+        "reply", [None, "RV01", {"id": "RV01"}, OtpCheck(verified=True), ("RV01", NUMBER)], ids=repr
+    )
+    def test_a_reply_that_says_nothing_is_one_too(self, carrier: type[OwnBackend], reply: Any) -> None:
+        carrier.call = staticmethod(lambda to: reply)
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, attempt.error_code) == ("unknown", "no_reply")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"expires_at": "2030-01-01T00:00:00Z"},
+            {"expires_at": datetime(2030, 1, 1)},  # noqa: DTZ001
+            {"expires_at": datetime(1, 1, 1, tzinfo=UTC)},
+            {"livemode": "no"},
+            {"livemode": 1},
+            {"verification": {}},
+            {"status": None},
+        ],
+        ids=repr,
+    )
+    def test_fields_that_may_be_left_out_never_spoil_a_call(
+        self, carrier: type[OwnBackend], changes: dict[str, Any]
+    ) -> None:
+        carrier.call = staticmethod(lambda to: replace(OtpCall(id="RV01", to=to), **changes))
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, row().livemode, row().telroi_id) == ("placed", None, "RV01")
+
+    @pytest.mark.parametrize(
+        ("error", "status", "detail"),
+        [
+            (
+                ApiRefused(422, "bad", "No number: +2348031234567\x00\n\ud800"),
+                "failed",
+                "No number: [hidden]",
+            ),
+            (ApiRefused(422, None, None), "failed", ""),  # type: ignore[arg-type]
+            (ApiRefused(429, "x", "", 10**12, "number"), "failed", ""),
+            (ApiRefused(429, "x", "", "1 h", "number"), "failed", ""),  # type: ignore[arg-type]
+            (ApiRefused(503, "service_unavailable", "x" * 900), "failed", "x" * 200),
+            (ApiRefused(502, "x", 7), "unknown", ""),  # type: ignore[arg-type]
+        ],
+        ids=repr,
+    )
+    def test_an_error_of_the_contract_means_what_it_says_whatever_is_in_it(
+        self, carrier: type[OwnBackend], error: Exception, status: str, detail: str
+    ) -> None:
+        carrier.call = raising(error)
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, row().error_detail) == (status, detail)
+
+
+class TestASlotThatFails:
+    """Nothing was sent, so nothing is spent."""
+
+    @pytest.mark.parametrize("error", [*SURPRISES, ApiUnreachable(), ApiOutcomeUnknown()], ids=repr)
+    def test_for_a_call_refuses_the_start(self, carrier: type[OwnBackend], error: Exception) -> None:
+        carrier.slot = raising(error)
+
+        with pytest.raises(Unavailable):
+            services.start_verification(NUMBER)
+
+        assert VerificationAttempt.objects.count() == 0
+
+    @pytest.mark.parametrize("error", [*SURPRISES, ApiUnreachable(), ApiOutcomeUnknown()], ids=repr)
+    def test_for_a_check_gives_the_try_back(self, carrier: type[OwnBackend], error: Exception) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.slot = raising(error)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (result.outcome, row().tries, carrier.asked) == ("unavailable", 0, [])
+
+    def test_that_cannot_be_given_back_hides_no_refusal(
+        self, carrier: type[OwnBackend], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(carrier, "return_call", raising(ZeroDivisionError()))
+        monkeypatch.setattr("django_telroi.services.starting.claim_start", raising(Unavailable(7)))
+
+        with pytest.raises(Unavailable):
+            services.start_verification(NUMBER)
+
+
+class ItsConstructor(OwnBackend):
+    """Fails as a test says."""
+
+    makes: ClassVar[Callable[[], Any]]
+
+    def __new__(cls) -> Any:
+        return cls.makes()
+
+
+class TestAConstructorThatFails:
+    """The site is misconfigured, and says so in the log."""
+
+    @pytest.fixture(autouse=True)
+    def _its_constructor(self, configure: Configure) -> None:
+        configure(BACKEND=f"{__name__}.ItsConstructor")
+
+    @pytest.mark.parametrize(
+        "makes",
+        [
+            raising(KeyError("CARRIER_TOKEN")),
+            raising(ZeroDivisionError()),
+            raising(ApiUnreachable()),
+            raising(Misconfigured()),
+            lambda: None,
+            lambda: "a backend",
+        ],
+    )
+    def test_refuses_the_start_and_leaves_the_code_unjudged(
+        self, configure: Configure, makes: Callable[[], Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ItsConstructor.makes = staticmethod(OwnBackend)
+        attempt = services.start_verification(NUMBER)
+        let_time_pass(61)
+        ItsConstructor.makes = staticmethod(makes)
+
+        starts, outcome = started(), services.check_code(attempt.uuid, RIGHT).outcome
+
+        assert (starts, outcome) == ("misconfigured", "unavailable")
+        assert "CARRIER_TOKEN" not in caplog.text
+
+    @pytest.mark.parametrize("digest", [None, 7, "x" * 65])
+    def test_a_digest_that_is_none_is_one_too(self, digest: Any) -> None:
+        ItsConstructor.makes = staticmethod(lambda: with_digest(digest))
+
+        with pytest.raises(Misconfigured):
+            get_backend()
+
+    def test_is_answered_with_503_and_no_error_of_the_server(self, configure: Configure) -> None:
+        ItsConstructor.makes = raising(KeyError("CARRIER_TOKEN"))
+
+        reply = PhoneApi().start()
+
+        assert (reply.status_code, reply.json()["code"]) == (503, "misconfigured")
+
+    def test_a_module_that_cannot_even_be_read_is_one_too(self, configure: Configure) -> None:
+        configure(BACKEND="tests.backends.broken_module.Backend")
+
+        with pytest.raises(Misconfigured):
+            services.start_verification(NUMBER)
+
+
+class ItsLength(OwnBackend):
+    """Says of its codes what a test says."""
+
+    says: ClassVar[Callable[[int], Any]]
+
+    @classmethod
+    def spoken_length(cls, asked: int) -> CodeLength:
+        length: CodeLength = cls.says(asked)
+        return length
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        raising(KeyError("length")),
+        lambda asked: None,
+        lambda asked: 6,
+        lambda asked: CodeLength(longest=0, expected=0, is_certain=True),
+        lambda asked: CodeLength(longest=4, expected=6, is_certain=True),
+        lambda asked: CodeLength(longest=12, expected=11, is_certain=True),
+        lambda asked: CodeLength(longest="6", expected="6", is_certain=True),  # type: ignore[arg-type]
+    ],
+)
+def test_a_length_that_cannot_be_is_passed_over(configure: Configure, says: Callable[[int], Any]) -> None:
+    configure(BACKEND=f"{__name__}.ItsLength")
+    ItsLength.says = staticmethod(says)
+
+    assert spoken_length() == CodeLength(longest=6, expected=6, is_certain=False)
+
+
+@pytest.fixture
+def api() -> PhoneApi:
+    return PhoneApi()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ApiRefused("x"), Misconfigured()], ids=repr)  # type: ignore[arg-type]
+def test_the_api_answers_503_and_never_500(api: PhoneApi, carrier: type[OwnBackend], error: Exception) -> None:
+    uuid = api.started()
+    carrier.check = raising(error)
+
+    reply = api.check(uuid, RIGHT)
+
+    assert (reply.status_code, reply.json()["outcome"]) == (503, "unavailable")
+
+
+def started() -> str:
+    try:
+        return services.start_verification(NUMBER).status
+    except VerificationRefused as refusal:
+        return refusal.code
+
+
+def with_digest(digest: Any) -> Backend:
+    backend = OwnBackend()
+    backend.key_digest = digest
+    return backend
