@@ -26,6 +26,7 @@
     ├── ChangedMeanwhile            others changed the number faster than staff did
     ├── SignatureRejected           a webhook that Telroi did not sign
     └── ProofRejected               a proof that proves nothing here
+        └── NumberTaken             it proves a number that belongs to another account
 
 Codes and figures only: the sentences a person reads are in ``services.sentences``. Every error's arguments are its
 whole state, so that it survives pickling, and none of them is a secret.
@@ -266,3 +267,10 @@ class ProofRejected(TelroiError):
 
     words = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"
+
+
+class NumberTaken(ProofRejected):
+    """A good proof of a number that belongs to another account, on a site that allows one. It stays unspent."""
+
+    words = "The number belongs to another account."
+    code = "number_taken"

@@ -36,6 +36,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.calling_rules,
     conf.purposes,
     conf.anonymous_purposes,
+    conf.purposes_without_record,
     conf.one_account_per_number,
     conf.retention,
     conf.webhook_secrets,

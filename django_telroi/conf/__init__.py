@@ -195,8 +195,21 @@ def anonymous_purposes() -> list[str] | None:
     return anonymous
 
 
+def purposes_without_record() -> list[str]:
+    """The purposes, such as a login, whose verifications never write a ``VerifiedPhone``."""
+    without = values.texts("PURPOSES_WITHOUT_RECORD")
+    if set(without) - set(purposes()):
+        raise values.wrong("PURPOSES_WITHOUT_RECORD", 'a list of purposes that TELROI["PURPOSES"] names too')
+    return without
+
+
+def writes_record(purpose: str) -> bool:
+    """Whether verifying a number for ``purpose`` makes it the user's."""
+    return purpose not in purposes_without_record()
+
+
 def one_account_per_number() -> bool:
-    """Whether a number that one account verified is refused to every other account."""
+    """Whether a number that is in the record of one account is refused where another account's would be written."""
     return values.flag("ONE_ACCOUNT_PER_NUMBER")
 
 

@@ -46,6 +46,7 @@ DEFAULTS: Mapping[str, object] = {
     "ALLOWED_LINE_TYPES": tuple(sorted(CALLABLE_LINE_TYPES)),
     "PURPOSES": ("",),
     "ANONYMOUS_PURPOSES": None,
+    "PURPOSES_WITHOUT_RECORD": (),
     "ONE_ACCOUNT_PER_NUMBER": False,
     "RETENTION_DAYS": 90,
     "WEBHOOK_SECRETS": (),

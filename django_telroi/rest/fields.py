@@ -26,8 +26,8 @@ class SerializedProof(Proof):
     def redeem(self, *, user: AbstractBaseUser | None = None) -> str:
         try:
             return super().redeem(user=user)
-        except ProofRejected:
-            raise serializers.ValidationError({self.field_name: [_rejected()]}) from None
+        except ProofRejected as error:
+            raise serializers.ValidationError({self.field_name: [_detail_of(error)]}) from None
 
 
 class ProofField(serializers.CharField):
@@ -48,10 +48,10 @@ class ProofField(serializers.CharField):
             self.fail("invalid")
         try:
             proof = SerializedProof.read(data, purpose=self.purpose)
-        except ProofRejected:
-            raise serializers.ValidationError([_rejected()]) from None
+        except ProofRejected as error:
+            raise serializers.ValidationError([_detail_of(error)]) from None
         return replace(proof, field_name=self.field_name or "")
 
 
-def _rejected() -> ErrorDetail:
-    return ErrorDetail(sentence(ProofRejected.code), ProofRejected.code)
+def _detail_of(error: ProofRejected) -> ErrorDetail:
+    return ErrorDetail(sentence(error.code), error.code)

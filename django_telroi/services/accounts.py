@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,10 @@ from weakref import ref
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from django_telroi import conf
+from django_telroi.domain.states import Status
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.known import spelled_number
@@ -103,7 +104,18 @@ def forget_phone(user: AbstractBaseUser, number: str) -> int:
     """
     forget_record(user)
     spelled = spelled_number(number)
-    return verified_phones(user).filter(number=spelled).delete()[0] if spelled else 0
+    if spelled is None:
+        return 0
+    records = verified_phones(user).filter(number=spelled)
+    _forget_right_codes(user, spelled, of={pk for pk in records.values_list("attempt", flat=True) if pk})
+    return records.delete()[0]
+
+
+def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[int]) -> None:
+    """Give no success to a code again whose verification is forgotten, although its ten minutes are not over."""
+    rows = VerificationAttempt.objects.using(write_alias()).exclude(code_digest="").filter(status=Status.VERIFIED)
+    theirs = rows.filter(phone__number=number).filter(Q(user_id=user.pk) | Q(pk__in=of))
+    theirs.update(code_digest="", due_at=None)
 
 
 def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:

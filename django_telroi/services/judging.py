@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from django_telroi import signals
+from django_telroi import conf, signals
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.accounts import is_taken, record_verified_phone
@@ -20,6 +20,7 @@ from django_telroi.services.calling_again import cancel_follower
 from django_telroi.services.moves import move, send_after_commit
 from django_telroi.services.outcomes import CheckOutcome, outcome_of
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
+from django_telroi.services.telling import tell_verified
 from django_telroi.services.transactions import repeat_on_lock_error
 from django_telroi.services.typed_codes import (
     TypedCode,
@@ -124,7 +125,7 @@ def _verify(typed: TypedCode, *, now: datetime, using: str) -> CheckOutcome:
     outcome = outcome_of(attempt)
     logger.info("phone_%s attempt=%s", outcome, attempt.pk)
     if outcome == CheckOutcome.VERIFIED:
-        send_after_commit(signals.phone_verified, attempt, using=using)
+        tell_verified(attempt, user_id=attempt.user_id, using=using)
     if attempt.followed_by:
         cancel_follower(attempt, now=now, using=using)
     return outcome
@@ -149,11 +150,13 @@ def _write_verified(typed: TypedCode, *, now: datetime, using: str) -> bool:
         "judging": {},
     }
     with transaction.atomic(using=using):
-        taken = is_taken(attempt.number, user_id=attempt.user_id, using=using)
+        # Without a user there is a proof, and whose number it is will be asked where a record is written.
+        writes_record = attempt.user_id is not None and conf.writes_record(attempt.purpose)
+        taken = writes_record and is_taken(attempt.number, user_id=attempt.user_id, using=using)
         if taken:
             verified |= {"error_code": ErrorCode.NUMBER_TAKEN, "proof_spent_at": now}
         is_first = move(attempt, verified, from_=CHECKABLE, using=using)
-        if is_first and not taken and attempt.user_id is not None:
+        if is_first and writes_record and not taken:
             record_verified_phone(attempt, attempt.user_id, verified_at=now, using=using)
         return is_first
 

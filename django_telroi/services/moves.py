@@ -18,7 +18,7 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.ceiling import return_to_site
 from django_telroi.services.claims import Overtaken, write_moments
 from django_telroi.services.state import read_state
-from django_telroi.services.transactions import repeat_on_lock_error, tells_of_its_commit
+from django_telroi.services.transactions import after_commit, repeat_on_lock_error
 
 TIMES_OVERTAKEN = 3
 """So often for nothing, and the number's row is locked before it is read."""
@@ -79,11 +79,7 @@ def move_and_give_back(
 
 def send_after_commit(signal: Signal, attempt: VerificationAttempt, *, using: str) -> None:
     """Tell the site's receivers of ``attempt`` once what it tells of is certain, or as certain as can be known."""
-    tell = partial(signal.send_robust, sender=VerificationAttempt, attempt=attempt)
-    if tells_of_its_commit(using):
-        transaction.on_commit(tell, using=using, robust=True)
-    else:
-        tell()
+    after_commit(partial(signal.send_robust, sender=VerificationAttempt, attempt=attempt), using=using)
 
 
 def _write(

@@ -8,26 +8,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from functools import partial
+from typing import Any, Self
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import InterfaceError, OperationalError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.domain.states import Status
-from django_telroi.errors import AttemptNotFound, ProofRejected
+from django_telroi.errors import AttemptNotFound, NumberTaken, ProofRejected
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.sentences import SENTENCES
+from django_telroi.services.telling import tell_verified
+from django_telroi.services.transactions import repeat_on_lock_error, write_alias
 
 SALT = "django_telroi.proof"
 LONGEST_TOKEN = 200
+
+
+class RejectedInForm(ProofRejected, ValidationError, BadRequest):  # type: ignore[misc]  # the two codes agree
+    """How every ProofRejected is raised here: a form shows it as an error, with the sentence and the code.
+
+    Where a view lets it through, Django answers 400 and not 500.
+    """
+
+    def __init__(self) -> None:
+        words: Any = SENTENCES[type(self).code]
+        ValidationError.__init__(self, words, code=type(self).code)
+
+    def __str__(self) -> str:
+        return self.words
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
+
+
+class TakenInForm(NumberTaken, RejectedInForm):  # type: ignore[misc]
+    """The same for NumberTaken."""
 
 
 def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
@@ -71,23 +96,34 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
 def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
     """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.
 
+    A purpose in ``PURPOSES_WITHOUT_RECORD`` leaves no record. With ``user`` the signal ``phone_verified`` is sent.
+
     Call it inside the transaction that saves what the proof is for: a sign-up that rolls back leaves it unspent. Raises
-    ProofRejected, also where the site allows one account a number and another has this one.
+    ProofRejected, and NumberTaken where the site allows one account a number and another has this one: then the proof
+    stays unspent. Both are ValidationErrors for a form.
     """
     using = write_alias()
     attempt = _proven(token, purpose=purpose, now=now)
-    moment = now or attempt.read_at  # type: ignore[attr-defined]
+    spend = partial(_spend, attempt, user, at=now or attempt.read_at, using=using)  # type: ignore[attr-defined]
+    repeat_on_lock_error(spend, using=using)
+    return attempt.number
+
+
+def _spend(attempt: VerificationAttempt, user: AbstractBaseUser | None, *, at: datetime, using: str) -> None:
     user_id = owner_id(user)
+    writes_record = user_id is not None and conf.writes_record(attempt.purpose)
     with transaction.atomic(using=using):
-        if is_taken(attempt.number, user_id=user_id, using=using):
-            raise ProofRejected
+        if writes_record and is_taken(attempt.number, user_id=user_id, using=using):
+            raise TakenInForm
         unspent = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, proof_spent_at=None)
-        if not unspent.update(proof_spent_at=moment):
-            raise ProofRejected
-        if user_id is not None and attempt.verified_at is not None:
+        if not unspent.update(proof_spent_at=at):
+            raise RejectedInForm
+        if writes_record and attempt.verified_at is not None:
             record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
             forget_record(user)
-    return attempt.number
+        attempt.proof_spent_at = at
+        if user_id is not None:
+            tell_verified(attempt, user_id=user_id, user=user, using=using)
 
 
 @dataclass(frozen=True)
@@ -104,7 +140,7 @@ class Proof:
         return cls(token, purpose, read_proof(token, purpose=purpose))
 
     def redeem(self, *, user: AbstractBaseUser | None = None) -> str:
-        """Spend it; see ``redeem_proof``. Raises ProofRejected where somebody else did since it was read."""
+        """Spend it; see ``redeem_proof``. Raises ProofRejected where it was spent since it was read."""
         return redeem_proof(self.token, purpose=self.purpose, user=user)
 
 
@@ -114,9 +150,9 @@ def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAt
         uuid = signing.Signer(salt=SALT).unsign(token[:LONGEST_TOKEN])
     except (signing.BadSignature, UnicodeEncodeError):
         # JSON may bring half a surrogate pair, which nothing can be the signature of.
-        raise ProofRejected from None
+        raise RejectedInForm from None
     rows = VerificationAttempt.objects.using(write_alias()).annotate(read_at=DbNow())
     attempt = rows.filter(uuid=uuid, purpose=purpose).first()
     if attempt is None or proof_of(attempt, now=now or attempt.read_at) is None:
-        raise ProofRejected
+        raise RejectedInForm
     return attempt

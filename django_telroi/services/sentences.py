@@ -26,6 +26,7 @@ from django_telroi.errors import (
     Misconfigured,
     NotCallable,
     NumberHeld,
+    NumberTaken,
     ProofRejected,
     RegionNotAllowed,
     SiteLimitReached,
@@ -50,6 +51,7 @@ SENTENCES: dict[str, str | Promise] = {
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
     Unavailable.code: gettext_lazy("The call could not be placed."),
     ProofRejected.code: gettext_lazy("Your phone was verified too long ago, or for something else. Verify it again."),
+    NumberTaken.code: gettext_lazy("This number belongs to another account. Use another number."),
     CheckOutcome.VERIFIED: gettext_lazy("Your number is verified."),
     CheckOutcome.WRONG_CODE: gettext_lazy("That is not the code."),
     CheckOutcome.LOCKED: gettext_lazy("Too many wrong codes. Ask for another call to get a new code."),
@@ -57,7 +59,6 @@ SENTENCES: dict[str, str | Promise] = {
     CheckOutcome.CLOSED: gettext_lazy("This call takes no code any more. Ask for another call."),
     CheckOutcome.INVALID_CODE: gettext_lazy("A code has only digits. Type the digits that you hear."),
     CheckOutcome.NOT_READY: gettext_lazy("The call is on its way. Type the code when you hear it."),
-    CheckOutcome.NUMBER_TAKEN: gettext_lazy("This number belongs to another account. Use another number."),
     CheckOutcome.IN_PROGRESS: gettext_lazy("Your code is being checked. Try again in a moment."),
     CheckOutcome.ANSWER_LOST: gettext_lazy(
         "We could not finish checking an earlier code. Type that code again, or ask for another call."

@@ -49,6 +49,14 @@ def tells_of_its_commit(using: str) -> bool:
     return connection.in_atomic_block or connection.get_autocommit()
 
 
+def after_commit(act: Callable[[], object], *, using: str) -> None:
+    """Do it once the commit is certain, or as certain as can be known. Its error is logged and goes no further."""
+    if tells_of_its_commit(using):
+        transaction.on_commit(act, using=using, robust=True)
+    else:
+        act()
+
+
 def refuse_manual_transactions(using: str) -> None:
     """Raise InsideTransaction where autocommit is off: no hook would tell us of the commit in time, or at all.
 

@@ -1,10 +1,12 @@
-"""The two questions: which number, and what did you hear. Usable in a site's own views as well."""
+"""The two questions: which number, and what did you hear; and the proof of an answer in a site's own form."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.db import transaction
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,6 +16,7 @@ from django_telroi.domain.phone import parse_phone
 from django_telroi.errors import InvalidNumber, ProofRejected
 from django_telroi.services import CheckOutcome, Proof
 from django_telroi.services.sentences import sentence
+from django_telroi.services.transactions import write_alias
 from django_telroi.web.words import code_label, number_hint
 
 
@@ -71,7 +74,7 @@ class CodeField(forms.CharField):
 
 
 class ProofInput(forms.HiddenInput):
-    """Reads the one that says something, where the form renders itself beside ``{% phone_proof %}``."""
+    """Reads the value that is not empty, where the form renders itself beside ``{% phone_proof %}``."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         if not hasattr(data, "getlist"):
@@ -93,17 +96,38 @@ class ProofField(forms.CharField):
         super().__init__(error_messages=messages, **options)
         self.purpose = purpose
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Nothing that was posted is rendered again: an old proof would stand beside the one of the tag.
+
+        The tag renders the one that is good now, before or after the form's own fields.
+        """
+        return initial
+
     @sensitive_variables()
     def clean(self, value: object) -> Proof | None:
         """Raises ValidationError, for whatever is wrong with a proof with the code ``proof_rejected``."""
         token = self.to_python(value)
         self.validate(token)
-        if not token:
-            return None
+        return Proof.read(token, purpose=self.purpose) if token else None
+
+
+class ProofFormMixin:
+    """For a ``FormView`` or a ``CreateView`` whose form redeems a proof as it saves; it stands left of it.
+
+    Saving is one transaction. A proof that was spent since the form was checked, or whose number belongs to another
+    account, rolls it back and is an error of the form.
+    """
+
+    def form_valid(self, form: Any) -> HttpResponse:
         try:
-            return Proof.read(token, purpose=self.purpose)
-        except ProofRejected:
-            raise forms.ValidationError(sentence(ProofRejected.code), code=ProofRejected.code) from None
+            with transaction.atomic(using=write_alias()):
+                response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+                return response
+        except ProofRejected as error:
+            fields = [name for name, field in form.fields.items() if isinstance(field, ProofField)]
+            form.add_error(fields[0] if len(fields) == 1 else None, error)
+            shown: HttpResponse = self.form_invalid(form)  # type: ignore[attr-defined]
+            return shown
 
 
 class PhoneForm(forms.Form):

@@ -51,6 +51,7 @@ READERS = {
     "MAY_START": conf.may_start_path,
     "PURPOSES": conf.purposes,
     "ANONYMOUS_PURPOSES": conf.anonymous_purposes,
+    "PURPOSES_WITHOUT_RECORD": conf.purposes_without_record,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
     "RETENTION_DAYS": conf.retention,
     "WEBHOOK_SECRETS": conf.webhook_secrets,
@@ -95,6 +96,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("MAY_START", "site.may_start", "site.may_start"),
     ("PURPOSES", ("", "payout"), ["", "payout"]),
     ("ANONYMOUS_PURPOSES", ("",), [""]),
+    ("PURPOSES_WITHOUT_RECORD", ("",), [""]),
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
     ("RETENTION_DAYS", 1, timedelta(days=1)),
     ("RETENTION_DAYS", None, None),
@@ -144,6 +146,7 @@ WRONG: list[tuple[str, Any]] = [
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
     ("PURPOSES", None),
     *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["pigeon"])),
+    *(("PURPOSES_WITHOUT_RECORD", wrong) for wrong in ("", 5, [5], None, [None], ["login"])),
     *(("TRUSTED_PROXIES", wrong) for wrong in (-1, 1.5, "1", True)),
     *(("RATES", wrong) for wrong in ("20/h", 20, [], {"start": "20/h"}, {"call": {}}, {"start": {"session": "1/h"}})),
     *(

@@ -16,6 +16,7 @@ from django_telroi.errors import (
     AttemptNotFound,
     ChangedMeanwhile,
     InsideTransaction,
+    NumberTaken,
     ProofRejected,
     SignatureRejected,
     TelroiError,
@@ -47,6 +48,7 @@ EXAMPLES: list[TelroiError] = [
     ChangedMeanwhile(),
     SignatureRejected(),
     ProofRejected(),
+    NumberTaken(),
     *(getattr(errors, name)(wait) for name in REFUSALS for wait in (None, 60)),
 ]
 

@@ -15,7 +15,7 @@ PUBLIC = {
         ApiError ApiOutcomeUnknown ApiRefused ApiUnreachable AttemptNotFound CallsStopped ChangedMeanwhile
         CooldownActive DailyLimitReached HourlyLimitReached InsideTransaction InvalidNumber InvalidPurpose
         Misconfigured NotCallable
-        NumberHeld ProofRejected RateScope RegionNotAllowed SignatureRejected SiteLimitReached TelroiError
+        NumberHeld NumberTaken ProofRejected RateScope RegionNotAllowed SignatureRejected SiteLimitReached TelroiError
         TooManyRequests Unavailable VerificationRefused
     """,
     "django_telroi.models": """

@@ -177,5 +177,18 @@ def test_of_fifty_sign_ups_at_once_with_one_proof_one_succeeds(proof: str) -> No
     assert User.objects.count() == VerifiedPhone.objects.count() == 1
 
 
+def test_a_number_of_another_account_is_an_error_of_the_field(api: PhoneApi, ada: User, configure: Configure) -> None:
+    configure(PURPOSES=["", "sign-up"], ONE_ACCOUNT_PER_NUMBER=True)
+    services.redeem_proof(proven(api), purpose="sign-up", user=ada)
+    let_time_pass(61)
+    token = proven(api)
+
+    reply = sign_up(token)
+
+    assert (reply.status_code, reply.json()) == (400, {"proof": [sentence("number_taken")]})
+    assert reply.data["proof"][0].code == "number_taken"
+    assert services.read_proof(token, purpose="sign-up") == NUMBER
+
+
 def test_the_field_is_not_read_back() -> None:
     assert ProofField().write_only

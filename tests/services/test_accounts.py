@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import transaction
 
 from django_telroi import services
 from django_telroi.backends.locmem import outbox
-from django_telroi.errors import ProofRejected
+from django_telroi.errors import NumberTaken, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
+from django_telroi.services.sentences import sentence
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, before_the_first, let_time_pass, row_counts
 
@@ -55,6 +59,22 @@ class TestAUser:
         assert services.forget_phone(ada, f"\u202d{NUMBER[:4]}\u00a0{NUMBER[4:]}\u202c") == 1
         assert [phone.number for phone in services.verified_phones(ada)] == [OTHER_NUMBER]
         assert services.has_verified_phone(ben)
+
+    def test_that_forgot_a_number_gets_no_success_for_its_old_code(self, ada: User) -> None:
+        result = verify(user=ada)
+
+        services.forget_phone(ada, NUMBER)
+
+        again = services.check_code(result.attempt.uuid, outbox[-1].code, user=ada)
+        assert (again.outcome, services.has_verified_phone(ada)) == ("already_verified", False)
+
+    def test_that_forgot_a_number_gets_no_success_for_the_code_of_its_proof(self, ada: User) -> None:
+        result = verify()
+        services.redeem_proof(result.proof or "", purpose="", user=ada)
+
+        services.forget_phone(ada, NUMBER)
+
+        assert services.check_code(result.attempt.uuid, outbox[-1].code).outcome == "already_verified"
 
     def test_keeps_the_record_when_its_attempt_is_gone(self, ada: User) -> None:
         verify(user=ada)
@@ -204,23 +224,41 @@ class TestASiteThatAllowsOneAccountANumber:
 
         assert row_counts()["VerifiedPhone"] == 2
 
-    def test_gives_no_proof_of_a_number_that_an_account_has(self, ada: User) -> None:
+    def test_gives_its_owner_a_proof_who_is_logged_out(self, ada: User, heard: Heard) -> None:
         verify(user=ada)
         let_time_pass(61)
 
         result = verify()
 
-        assert (result.outcome, result.proof) == ("number_taken", None)
+        assert (result.outcome, services.read_proof(result.proof or "", purpose="")) == ("verified", NUMBER)
+        assert heard.names.count("phone_verified") == 2
 
-    def test_takes_no_proof_for_a_number_that_was_taken_meanwhile(self, ada: User, ben: User) -> None:
-        proof = verify().proof or ""
-        let_time_pass(61)
+    def test_takes_the_proof_of_the_account_that_has_the_number(self, ada: User) -> None:
         verify(user=ada)
+        let_time_pass(61)
 
-        with pytest.raises(ProofRejected):
+        assert services.redeem_proof(verify().proof or "", purpose="", user=ada) == NUMBER
+        assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
+
+    def test_refuses_the_proof_of_another_account_as_taken_and_leaves_it_unspent(
+        self, ada: User, ben: User, heard: Heard
+    ) -> None:
+        verify(user=ada)
+        let_time_pass(61)
+        proof = verify().proof or ""
+
+        with pytest.raises(NumberTaken) as refusal:
             services.redeem_proof(proof, purpose="", user=ben)
 
+        assert (refusal.value.code, services.read_proof(proof, purpose="")) == ("number_taken", NUMBER)
         assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
+        assert heard.names.count("phone_verified") == 2
+
+    def test_takes_a_proof_that_is_spent_for_nobody_whoever_has_the_number(self, ada: User) -> None:
+        verify(user=ada)
+        let_time_pass(61)
+
+        assert services.redeem_proof(verify().proof or "", purpose="") == NUMBER
 
     def test_gives_it_away_again_once_it_is_forgotten(self, ada: User, ben: User) -> None:
         verify(user=ada)
@@ -228,3 +266,93 @@ class TestASiteThatAllowsOneAccountANumber:
         services.forget_phone(ada, NUMBER)
 
         assert verify(user=ben).outcome == "verified"
+
+
+class TestAPurposeWithoutRecord:
+    """Such as a login: it shows that somebody answers a number now, and makes it nobody's."""
+
+    @pytest.fixture(autouse=True)
+    def _login(self, configure: Configure) -> None:
+        configure(PURPOSES=["", "login"], PURPOSES_WITHOUT_RECORD=["login"], ONE_ACCOUNT_PER_NUMBER=True)
+
+    def test_is_verified_for_a_user_and_leaves_no_record(self, ada: User) -> None:
+        assert verify(user=ada, purpose="login").outcome == "verified"
+        assert not services.has_verified_phone(ada)
+
+    def test_is_verified_for_a_user_although_another_account_has_the_number(self, ada: User, ben: User) -> None:
+        verify(user=ada)
+        let_time_pass(61)
+
+        assert verify(user=ben, purpose="login").outcome == "verified"
+        assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
+
+    def test_gives_a_proof_that_is_spent_without_a_record(self, ada: User, ben: User) -> None:
+        verify(user=ada)
+        let_time_pass(61)
+        proof = verify(purpose="login").proof or ""
+
+        assert services.redeem_proof(proof, purpose="login", user=ben) == NUMBER
+
+        with pytest.raises(ProofRejected):
+            services.read_proof(proof, purpose="login")
+        assert not services.has_verified_phone(ben)
+
+
+class TestTheSignalOfAVerification:
+    """``phone_verified`` brings the attempt and the user, whichever way the number came to them."""
+
+    def test_of_a_user_brings_the_user(self, ada: User, heard: Heard) -> None:
+        attempt = verify(user=ada).attempt
+
+        assert told_of(heard) == [(attempt.pk, ada)]
+
+    def test_of_nobody_brings_none_and_then_the_user_who_signs_up(self, ada: User, heard: Heard) -> None:
+        result = verify()
+        services.redeem_proof(result.proof or "", purpose="", user=ada)
+
+        assert told_of(heard) == [(result.attempt.pk, None), (result.attempt.pk, ada)]
+        assert told_of(heard)[1][1] is ada
+
+    def test_of_a_proof_that_is_spent_for_nobody_is_sent_once(self, heard: Heard) -> None:
+        services.redeem_proof(verify().proof or "", purpose="")
+
+        assert len(told_of(heard)) == 1
+
+    def test_of_a_sign_up_that_rolls_back_is_not_sent(self, ada: User, heard: Heard) -> None:
+        proof = verify().proof or ""
+
+        with pytest.raises(ZeroDivisionError):
+            TestAProof()._sign_up_and_fail(proof, ada)
+
+        assert len(told_of(heard)) == 1
+
+    def test_brings_the_user_of_the_site_where_a_token_stands_for_them(self, ada: User, heard: Heard) -> None:
+        stands_for = SimpleNamespace(pk=str(ada.pk), is_authenticated=True)
+
+        services.redeem_proof(verify().proof or "", purpose="", user=stands_for)  # type: ignore[arg-type]
+
+        assert told_of(heard)[1][1] == ada
+
+
+def told_of(heard: Heard) -> list[tuple[int, User | None]]:
+    """The attempts and users that ``phone_verified`` brought."""
+    assert heard.names
+    return [(told["attempt"].pk, told["user"]) for name, told in heard.told if name == "phone_verified"]
+
+
+@pytest.mark.parametrize("error", [ProofRejected, NumberTaken])
+def test_a_refused_proof_is_an_error_of_a_form_and_a_bad_request_and_survives_pickling(
+    ada: User, ben: User, configure: Configure, error: type[ProofRejected]
+) -> None:
+    configure(ONE_ACCOUNT_PER_NUMBER=True)
+    verify(user=ada)
+    let_time_pass(61)
+    proof = verify().proof or ""
+
+    with pytest.raises(error) as refusal:
+        services.redeem_proof(proof if error is NumberTaken else "", purpose="", user=ben)
+
+    again = pickle.loads(pickle.dumps(refusal.value))
+    assert isinstance(again, (ValidationError, BadRequest))
+    assert (again.code, again.messages) == (error.code, [sentence(error.code)])
+    assert str(again) == str(refusal.value) == error.words

@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import engines
 from django.urls import include, path
 from django.views import View
+from django.views.generic import CreateView
 
 from django_telroi.errors import ProofRejected
-from django_telroi.web.forms import ProofField
+from django_telroi.web.forms import ProofField, ProofFormMixin
 from django_telroi.web.gates import PhoneVerifiedRequiredMixin, phone_verified_required
 from tests.web.site import page_with
 
@@ -31,18 +32,48 @@ class SignUpForm(forms.Form):
 
 
 SIGN_UP = """{% load telroi %}<form method="post" id="sign-up">{% csrf_token %}
-{% phone_proof purpose="signup" %}{{ form }}<button>Sign up</button></form>
+PROOF_AND_FORM<button>Sign up</button></form>
 {% phone_verify purpose="signup" %}"""
+PROOF_FIRST = SIGN_UP.replace("PROOF_AND_FORM", '{% phone_proof purpose="signup" %}{{ form }}')
+PROOF_LAST = SIGN_UP.replace("PROOF_AND_FORM", '{{ form }}{% phone_proof purpose="signup" %}')
 
 
-def sign_up(request: HttpRequest) -> HttpResponse:
+def sign_up(request: HttpRequest, page: str = PROOF_FIRST) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if form.is_valid():
         try:
             return HttpResponse(f"welcome {form.save().get_username()}")
-        except ProofRejected:
-            form.add_error("phone_proof", "spent meanwhile")
-    return HttpResponse(engines["django"].from_string(SIGN_UP).render({"form": form}, request))
+        except ProofRejected as error:
+            form.add_error("phone_proof", error)
+    return HttpResponse(engines["django"].from_string(page).render({"form": form}, request))
+
+
+class SignUpModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    phone_proof = ProofField(purpose="signup")
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit=commit)
+        self.cleaned_data["phone_proof"].redeem(user=user)
+        return user
+
+
+class BareSignUp(CreateView):  # type: ignore[type-arg]
+    """Catches nothing."""
+
+    form_class = SignUpModelForm
+    success_url = "/in/"
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
+        source = '{% load telroi %}<form id="sign-up">{% phone_proof purpose="signup" %}{{ form }}</form>'
+        return HttpResponse(engines["django"].from_string(source).render(context, self.request))
+
+
+class ModelSignUp(ProofFormMixin, BareSignUp):
+    pass
 
 
 @phone_verified_required
@@ -99,6 +130,9 @@ urlpatterns: list[Any] = [
     path("class/", ClassView.as_view()),
     path("async-class/", AsyncClassView.as_view()),
     path("sign-up/", sign_up),
+    path("sign-up-last/", sign_up, {"page": PROOF_LAST}),
+    path("sign-up-model/", ModelSignUp.as_view()),
+    path("sign-up-bare/", BareSignUp.as_view()),
     path("page/", page_with("<p id='told'>" + ASKS_OFTEN + "</p>")),
     path("proof/", page_with("{% phone_proof %}{% phone_proof purpose='signup' name='other' %}")),
     path("proof-of-nonsense/", page_with("{% phone_proof purpose='nonsense' %}")),

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.test import Client
 
 from django_telroi import services
-from django_telroi.errors import ProofRejected
+from django_telroi.errors import NumberTaken, ProofRejected
 from django_telroi.models import VerifiedPhone
 from django_telroi.services import Proof
 from django_telroi.services.sentences import sentence
@@ -20,7 +20,7 @@ from django_telroi.testing import last_code_for
 from django_telroi.web.forms import ProofField
 from tests.services.world import let_time_pass
 from tests.web.gated_site import SignUpForm
-from tests.web.visitor import NUMBER, OTHER_NUMBER, SPELLING, Visitor
+from tests.web.visitor import NUMBER, OTHER_NUMBER, SPELLING, Visitor, last
 
 pytestmark = [pytest.mark.urls("tests.web.gated_site"), pytest.mark.django_db]
 
@@ -46,14 +46,19 @@ def proofs_of(visitor: Visitor) -> dict[str, str]:
     }
 
 
-def signs_up(visitor: Visitor, username: str = "carla") -> str:
+def signs_up(visitor: Visitor, username: str = "carla", page: str = "/sign-up/") -> str:
     """With the form as the page shows it, sent as a browser does: every field in its turn."""
-    form = visitor.opens("/sign-up/").soup.find(id="sign-up")
+    return sends_the_form(visitor.opens(page), username)
+
+
+def sends_the_form(visitor: Visitor, username: str = "carla") -> str:
+    """The form as it stands on the page that the visitor sees."""
+    form = visitor.soup.find(id="sign-up")
     fields: dict[str, Any] = {}
     for each in form.find_all("input"):
         fields.setdefault(each["name"], []).append(each.get("value", ""))
     fields["username"] = username
-    return visitor.sends("/sign-up/", fields).soup.text
+    return visitor.sends(visitor.path, fields).soup.text
 
 
 def test_a_person_verifies_a_phone_and_signs_up_on_one_page(visitor: Visitor) -> None:
@@ -125,6 +130,80 @@ def test_of_two_sign_ups_with_one_proof_the_second_makes_no_user() -> None:
         second.save()
 
     assert [user.get_username() for user in User.objects.all()] == ["carla"]
+
+
+@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-last/"])
+def test_a_form_that_is_shown_again_brings_the_proof_of_the_newest_verification(visitor: Visitor, page: str) -> None:
+    verifies(visitor, NUMBER)
+    assert "required" in signs_up(visitor, "", page)
+    verifies(Visitor(visitor.client), OTHER_NUMBER)
+
+    fresh = visitor.client.get("/proof/").content.decode()
+    form = visitor.soup.find(id="sign-up")
+    for tag in form.find_all(attrs={"data-telroi-proof": True}):  # as our script does in place
+        tag["value"] = fresh.partition('name="other" value="')[2].partition('"')[0]
+
+    assert sends_the_form(visitor) == "welcome carla"
+    assert VerifiedPhone.objects.get().number == OTHER_NUMBER
+
+
+def verifies(visitor: Visitor, number: str) -> None:
+    visitor.opens("/phone/?purpose=signup").presses("Call me", number=number)
+    visitor.presses("Verify", code=last_code_for(number))
+
+
+@pytest.fixture
+def spent_while_saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another request spends the proof between checking the form and saving it."""
+    redeem = Proof.redeem
+
+    def redeem_late(proof: Proof, **options: Any) -> str:
+        redeem(proof)
+        return redeem(proof, **options)
+
+    monkeypatch.setattr(Proof, "redeem", redeem_late)
+
+
+@pytest.mark.usefixtures("spent_while_saving")
+@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-model/"])
+def test_a_proof_that_is_spent_while_the_form_saves_is_an_error_of_the_form(visitor: Visitor, page: str) -> None:
+    verifies(visitor, NUMBER)
+
+    answer = signs_up(visitor, page=page)
+
+    assert sentence(ProofRejected.code) in answer
+    assert (last(visitor).status_code, User.objects.count()) == (200, 0)
+
+
+@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-model/"])
+def test_a_number_of_another_account_is_an_error_of_the_form(visitor: Visitor, site: Any, page: str) -> None:
+    site.TELROI = {**site.TELROI, "ONE_ACCOUNT_PER_NUMBER": True}
+    services.redeem_proof(proven(), purpose="signup", user=User.objects.create_user("ada"))
+    let_time_pass(61)
+    verifies(visitor, NUMBER)
+
+    answer = signs_up(visitor, page=page)
+
+    assert sentence(NumberTaken.code) in answer
+    assert [user.get_username() for user in User.objects.all()] == ["ada"]
+
+
+@pytest.mark.usefixtures("spent_while_saving")
+def test_a_view_that_catches_nothing_answers_400(visitor: Visitor) -> None:
+    verifies(visitor, NUMBER)
+    visitor.client.raise_request_exception = False
+
+    signs_up(visitor, page="/sign-up-bare/")
+
+    assert last(visitor).status_code == 400
+
+
+def test_a_model_form_signs_up(visitor: Visitor) -> None:
+    verifies(visitor, NUMBER)
+
+    signs_up(visitor, page="/sign-up-model/")
+
+    assert VerifiedPhone.objects.get().user.get_username() == "carla"
 
 
 def test_a_sign_up_that_fails_leaves_its_proof_unspent() -> None:
