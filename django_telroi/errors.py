@@ -267,6 +267,7 @@ class ProofRejected(TelroiError):
 
     words = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"
+    http_status: ClassVar[int] = 400
 
 
 class NumberTaken(ProofRejected):
@@ -274,3 +275,4 @@ class NumberTaken(ProofRejected):
 
     words = "The number belongs to another account."
     code = "number_taken"
+    http_status = 409

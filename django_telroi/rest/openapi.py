@@ -16,7 +16,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_telroi import conf
-from django_telroi.rest.operations import Operation, operation_of
+from django_telroi.rest.operations import Operation, operations_of
 
 TAG = "phone"
 IN_THE_ANSWER = "$response.body#/id"
@@ -32,7 +32,7 @@ class DescribedEndpoint(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     def view_replacement(self) -> type[APIView]:
         chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
         base: type = chosen if issubclass(chosen, AutoSchema) else AutoSchema
-        schema = type("PhoneSchema", (OperationSchema, base), {"described": operation_of(self.target)})
+        schema = type("PhoneSchema", (OperationSchema, base), {"operations": operations_of(self.target)})
         return type(self.target.__name__, (self.target,), {"schema": schema()})
 
 
@@ -62,7 +62,13 @@ def what_it_may_be(field_name: str) -> dict[str, Any]:
 class OperationSchema:
     """What is mixed into the project's schema class."""
 
-    described: Operation
+    operations: Mapping[str, Operation]
+    method: str
+    """The one that the library is describing."""
+
+    @property
+    def described(self) -> Operation:
+        return self.operations[self.method]
 
     def get_operation_id(self) -> str:
         return self.described.operation_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,12 @@ from django_telroi.rest.problems import (
     InvalidIdempotencyKey,
     NotNow,
 )
-from django_telroi.rest.serializers import PhoneCodeSerializer, PhoneStartSerializer, VerifiedPhoneSerializer
+from django_telroi.rest.serializers import (
+    PhoneCodeSerializer,
+    PhoneProofSerializer,
+    PhoneStartSerializer,
+    VerifiedPhoneSerializer,
+)
 
 WITH_BODY: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
 NO_SUCH: Problems = (errors.AttemptNotFound(),)
@@ -86,10 +91,13 @@ class Operation:
     needs_user: bool = False
 
 
-def operation_of(view: type[APIView]) -> Operation:
-    """What there is to say of the endpoint, or of the one that it is a subclass of. In the active language."""
-    describe = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
-    return describe()
+def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
+    """What there is to say of the endpoint, or of the one that it is a subclass of, by method.
+
+    In the active language.
+    """
+    described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
+    return {method: describe() for method, describe in described.items()}
 
 
 def start() -> Operation:
@@ -161,13 +169,30 @@ def phones() -> Operation:
     )
 
 
-DESCRIPTIONS = {
-    views.StartView: start,
-    views.VerificationView: follow,
-    views.CheckView: check,
-    views.CallAgainView: call_again,
-    views.CancelView: cancel,
-    views.PhonesView: phones,
+def add_phone() -> Operation:
+    added = [OpenApiExample("phone", samples.phone(), response_only=True, status_codes=["201"])]
+    missing = exceptions.ValidationError({"proof": ["This field is required."]})
+    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
+    return Operation(
+        "phone_add",
+        "Add the number that a proof proves",
+        {
+            201: OpenApiResponse(VerifiedPhoneSerializer, "The number is the user's.", added),
+            **problem_answers([*refused, *WITH_BODY, *NOT_NOW]),
+        },
+        request=asking(PhoneProofSerializer, {"proof": samples.PROOF}),
+        parameters=(RETRY_AFTER,),
+        needs_user=True,
+    )
+
+
+DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
+    views.StartView: {"POST": start},
+    views.VerificationView: {"GET": follow},
+    views.CheckView: {"POST": check},
+    views.CallAgainView: {"POST": call_again},
+    views.CancelView: {"POST": cancel},
+    views.PhonesView: {"GET": phones, "POST": add_phone},
 }
 
 

@@ -17,7 +17,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
+from django_telroi.errors import AttemptNotFound, ProofRejected, Unavailable, VerificationRefused
 from django_telroi.services.sentences import CODE_NOT_CHECKED, NOT_NOW, sentence
 
 
@@ -61,6 +61,8 @@ def answer_problem(exc: Exception, context: Mapping[str, Any]) -> Response | Non
     if isinstance(exc, VerificationRefused):
         body = problem(exc.code, sentence(exc.code, retry_after=exc.retry_after), retry_after=exc.retry_after)
         return _response(exc.http_status, body, context)
+    if isinstance(exc, ProofRejected):
+        return _response(exc.http_status, problem(exc.code, sentence(exc.code)), context)
     known = _known(exc)
     if known is None:
         return None

@@ -57,6 +57,13 @@ class PhoneCodeSerializer(serializers.Serializer[Any]):
     )
 
 
+class PhoneProofSerializer(serializers.Serializer[Any]):
+    """A proof whose number is to be added to the caller's account."""
+
+    proof = Text(help_text="What a check answered, within 10 minutes.")
+    purpose = Text(default="", help_text="The purpose of the verification that the proof comes from.")
+
+
 class PhoneVerificationSerializer(serializers.Serializer[Standing]):
     """One call to one number and what became of it."""
 
@@ -82,7 +89,8 @@ class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
     outcome = serializers.ChoiceField(choices=[str(each) for each in CheckOutcome])
     tries_left = serializers.IntegerField(min_value=0)
     proof = serializers.CharField(
-        allow_null=True, help_text="For somebody without an account: good once, for 10 minutes, to hand in elsewhere."
+        allow_null=True,
+        help_text="Set if the verification was started without a user: good once, for 10 minutes.",
     )
     detail = serializers.SerializerMethodField(help_text="What to tell the person.")
 

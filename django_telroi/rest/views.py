@@ -10,6 +10,7 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,7 @@ from django_telroi.rest.problems import CodeNotChecked, IdempotencyKeyUsed
 from django_telroi.rest.serializers import (
     PhoneCheckSerializer,
     PhoneCodeSerializer,
+    PhoneProofSerializer,
     PhoneStartSerializer,
     PhoneVerificationSerializer,
     VerifiedPhoneSerializer,
@@ -149,7 +151,12 @@ class CancelView(PhoneEndpoint):
 
 
 class PhonesView(PhoneEndpoint):
-    """The user's verified numbers, newest first."""
+    """The user's verified numbers, newest first.
+
+    A proof that is posted adds the number that it proves.
+    """
+
+    serializer_class = PhoneProofSerializer
 
     def get_permissions(self) -> list[Any]:
         return [*super().get_permissions(), IsAuthenticated()]
@@ -158,6 +165,15 @@ class PhonesView(PhoneEndpoint):
         phones = services.verified_phones(self.user) if self.user else []
         with unavailable_without_database():
             return Response(list(VerifiedPhoneSerializer(phones, many=True).data))
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        asked = self.asked(request)
+        if self.user is None:
+            raise NotAuthenticated
+        with unavailable_without_database():
+            phone = services.add_phone(asked["proof"], purpose=asked["purpose"], user=self.user)
+        return Response(dict(VerifiedPhoneSerializer(phone).data), status=status.HTTP_201_CREATED)
 
 
 def verification(standing: Standing, *, status_code: int = status.HTTP_200_OK) -> Response:

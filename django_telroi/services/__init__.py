@@ -16,7 +16,7 @@ from django_telroi.services.checking import check_code
 from django_telroi.services.exporting import export_number
 from django_telroi.services.following import Standing, cancel_verification, follow
 from django_telroi.services.outcomes import CheckOutcome, CheckResult
-from django_telroi.services.proofs import Proof, read_proof, redeem_proof
+from django_telroi.services.proofs import Proof, add_phone, read_proof, redeem_proof
 from django_telroi.services.purging import Purged, purge
 from django_telroi.services.queued import place_call
 from django_telroi.services.receiving import EventEffect, record_event
@@ -46,6 +46,7 @@ __all__ = [
     "Standing",
     "StartFacts",
     "Swept",
+    "add_phone",
     "block_number",
     "call_again",
     "call_control",

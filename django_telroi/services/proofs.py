@@ -20,10 +20,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.domain.states import Status
-from django_telroi.errors import AttemptNotFound, NumberTaken, ProofRejected
-from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, ProofRejected
+from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
-from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone
+from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone, verified_phones
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
@@ -107,6 +107,27 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
     spend = partial(_spend, attempt, user, at=now or attempt.read_at, using=using)  # type: ignore[attr-defined]
     repeat_on_lock_error(spend, using=using)
     return attempt.number
+
+
+@quiet_arguments("token")
+@sensitive_variables()
+def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPhone:
+    """Spend the proof for a user who has an account already, and return their record of its number.
+
+    Raises InvalidPurpose for one that the site does not have or that never writes a record; otherwise like
+    ``redeem_proof``.
+    """
+    if purpose not in conf.purposes() or not conf.writes_record(purpose):
+        raise InvalidPurpose
+    using = write_alias()
+    attempt = _proven(token, purpose=purpose, now=None)
+    return repeat_on_lock_error(partial(_add, attempt, user, using=using), using=using)
+
+
+def _add(attempt: VerificationAttempt, user: AbstractBaseUser, *, using: str) -> VerifiedPhone:
+    with transaction.atomic(using=using):
+        _spend(attempt, user, at=attempt.read_at, using=using)  # type: ignore[attr-defined]
+        return verified_phones(user).get(number=attempt.number, purpose=attempt.purpose)
 
 
 def _spend(attempt: VerificationAttempt, user: AbstractBaseUser | None, *, at: datetime, using: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -114,19 +114,22 @@ class ProofField(forms.CharField):
 class ProofFormMixin:
     """For a ``FormView`` or a ``CreateView`` whose form redeems a proof as it saves; it stands left of it.
 
-    Saving is one transaction. A proof that was spent since the form was checked, or whose number belongs to another
+    The POST is one transaction. A proof that was spent since the form was checked, or whose number belongs to another
     account, rolls it back and is an error of the form.
     """
 
-    def form_valid(self, form: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        view: Any = self
         try:
             with transaction.atomic(using=write_alias()):
-                response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+                response: HttpResponse = super().post(request, *args, **kwargs)  # type: ignore[misc]
                 return response
         except ProofRejected as error:
-            fields = [name for name, field in form.fields.items() if isinstance(field, ProofField)]
-            form.add_error(fields[0] if len(fields) == 1 else None, error)
-            shown: HttpResponse = self.form_invalid(form)  # type: ignore[attr-defined]
+            form = view.get_form()  # another one: what the first has made is rolled back
+            if form.is_valid():
+                fields = [name for name, field in form.fields.items() if isinstance(field, ProofField)]
+                form.add_error(fields[0] if len(fields) == 1 else None, error)
+            shown: HttpResponse = view.form_invalid(form)
             return shown
 
 

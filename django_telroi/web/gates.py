@@ -57,10 +57,14 @@ class Gate:
 
     def _purpose_to_ask_for(self) -> str:
         """A gate that takes any purpose asks for the plain one, if the site has it."""
-        known = conf.purposes()
+        known = [each for each in conf.purposes() if conf.writes_record(each)]
         purpose = self.purpose if self.purpose is not None or not known else ("" if "" in known else known[0])
         if purpose not in known:
-            raise ImproperlyConfigured(f'The purpose "{purpose or ""}" of a gate is not in TELROI["PURPOSES"].')
+            wrong = 'is in TELROI["PURPOSES_WITHOUT_RECORD"]: no user could ever pass'
+            missing = 'is not in TELROI["PURPOSES"]'
+            raise ImproperlyConfigured(
+                f'The purpose "{purpose or ""}" of a gate {wrong if purpose in conf.purposes() else missing}.'
+            )
         return purpose
 
 

@@ -153,7 +153,7 @@ def test_a_verified_person_is_found_and_told_of_as_the_page_says(django_user_mod
 
     assert page["numbers_of"](user) == [NUMBER]
     assert page["may_withdraw"](user)
-    assert page["verified"] == [(user, "")]
+    assert page["verified"] == [(user, NUMBER, "")]
 
 
 def test_the_page_of_the_site_stands_around_the_card(settings: LazySettings, client: Client, db: None) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
-from django_telroi.errors import VerificationRefused
+from django_telroi.errors import NumberTaken, ProofRejected, VerificationRefused
 from django_telroi.models import VerifiedPhone
 from django_telroi.rest.views import STATUS_OF_AN_OUTCOME
 from django_telroi.services import CheckOutcome
@@ -85,6 +85,7 @@ def test_the_reference_names_every_outcome_with_its_statuses() -> None:
 def test_the_reference_names_every_code_with_its_statuses() -> None:
     codes = {refusal.code: {refusal.http_status} for refusal in VerificationRefused.__subclasses__()}
     codes |= {each.default_code: {each.status_code} for each in (*GENERIC, exceptions.MethodNotAllowed)}
+    codes |= {each.code: {each.http_status} for each in (ProofRejected, NumberTaken)}
     codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "too_large": {413}}
     for depends_on_the_project in ("not_authenticated", "authentication_failed"):
         codes[depends_on_the_project] = {401, 403}

@@ -78,6 +78,7 @@ def test_it_has_every_endpoint(document: Any) -> None:
         (one + "call-again/", "post"),
         (one + "cancel/", "post"),
         (HOME + "phones/", "get"),
+        (HOME + "phones/", "post"),
     }
 
 
@@ -85,6 +86,7 @@ def test_it_names_every_code_with_its_status(document: Any) -> None:
     named = {(value["code"], int(status)) for _, status, _, value in examples(document) if "code" in value}
 
     refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
+    refusals |= {("proof_rejected", 400), ("number_taken", 409)}
     ours = {("invalid_idempotency_key", 400), ("idempotency_key_used", 409), ("too_large", 413)}
     assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
 
@@ -153,7 +155,7 @@ def test_a_verification_leads_on_to_all_that_can_be_done_with_it(document: Any) 
 def test_only_the_users_numbers_need_a_user(document: Any) -> None:
     optional = {name for name, operation in operations(document) if {} in operation["security"]}
 
-    assert {name for name, _ in operations(document)} - optional == {"phone_numbers"}
+    assert {name for name, _ in operations(document)} - optional == {"phone_numbers", "phone_add"}
 
 
 def test_it_offers_the_purposes_of_the_site(configure: Configure) -> None:
@@ -194,6 +196,6 @@ def test_a_subclass_is_described_like_ours_unless_it_says_otherwise(settings: An
 
     found = dict(operations(document_of(own)))
 
-    assert set(found) == {"phone_start", "my_numbers"}
+    assert set(found) == {"phone_start", "my_numbers", "phone_add"}
     assert set(found["my_numbers"]["responses"]) == {"204"}
     assert "429" in found["phone_start"]["responses"]

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import engines
 from django.urls import include, path
 from django.views import View
-from django.views.generic import CreateView
+from django.views.generic import CreateView, FormView
 
 from django_telroi.errors import ProofRejected
 from django_telroi.web.forms import ProofField, ProofFormMixin
@@ -59,6 +59,18 @@ class SignUpModelForm(forms.ModelForm):  # type: ignore[type-arg]
         user = super().save(commit=commit)
         self.cleaned_data["phone_proof"].redeem(user=user)
         return user
+
+
+class FormSignUp(ProofFormMixin, FormView):  # type: ignore[type-arg]
+    form_class = SignUpForm
+    success_url = "/in/"
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        form.save()
+        return super().form_valid(form)
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> HttpResponse:
+        return HttpResponse(engines["django"].from_string(PROOF_LAST).render(context, self.request))
 
 
 class BareSignUp(CreateView):  # type: ignore[type-arg]
@@ -131,6 +143,7 @@ urlpatterns: list[Any] = [
     path("async-class/", AsyncClassView.as_view()),
     path("sign-up/", sign_up),
     path("sign-up-last/", sign_up, {"page": PROOF_LAST}),
+    path("sign-up-view/", FormSignUp.as_view()),
     path("sign-up-model/", ModelSignUp.as_view()),
     path("sign-up-bare/", BareSignUp.as_view()),
     path("page/", page_with("<p id='told'>" + ASKS_OFTEN + "</p>")),

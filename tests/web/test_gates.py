@@ -170,6 +170,22 @@ def test_a_gate_for_a_purpose_that_the_site_does_not_have_says_so(user: Visitor)
         user.client.get("/unknown/")
 
 
+def test_a_gate_for_a_purpose_that_never_writes_a_record_says_so(user: Visitor, site: Any) -> None:
+    site.TELROI = {"PURPOSES": ["", "signup"], "PURPOSES_WITHOUT_RECORD": ["signup"]}
+
+    with pytest.raises(ImproperlyConfigured, match="PURPOSES_WITHOUT_RECORD"):
+        user.client.get("/signed-up/")
+
+
+def test_a_gate_for_any_purpose_asks_for_one_that_writes_a_record(user: Visitor, site: Any) -> None:
+    site.TELROI = {"PURPOSES": ["", "signup"], "PURPOSES_WITHOUT_RECORD": [""]}
+
+    user.opens("/any/")
+    verifies(user)
+
+    assert (user.path, user.soup.text) == ("/any/", "in")
+
+
 def test_a_site_that_does_not_know_its_users_is_told_what_is_missing(rf: RequestFactory) -> None:
     with pytest.raises(ImproperlyConfigured, match="AuthenticationMiddleware"):
         gated_site.any_phone(rf.get("/any/"))

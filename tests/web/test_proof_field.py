@@ -165,7 +165,7 @@ def spent_while_saving(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("spent_while_saving")
-@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-model/"])
+@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-view/", "/sign-up-model/"])
 def test_a_proof_that_is_spent_while_the_form_saves_is_an_error_of_the_form(visitor: Visitor, page: str) -> None:
     verifies(visitor, NUMBER)
 
@@ -175,7 +175,7 @@ def test_a_proof_that_is_spent_while_the_form_saves_is_an_error_of_the_form(visi
     assert (last(visitor).status_code, User.objects.count()) == (200, 0)
 
 
-@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-model/"])
+@pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-view/", "/sign-up-model/"])
 def test_a_number_of_another_account_is_an_error_of_the_form(visitor: Visitor, site: Any, page: str) -> None:
     site.TELROI = {**site.TELROI, "ONE_ACCOUNT_PER_NUMBER": True}
     services.redeem_proof(proven(), purpose="signup", user=User.objects.create_user("ada"))

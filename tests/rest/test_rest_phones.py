@@ -1,0 +1,107 @@
+"""``POST phones/``: a proof adds the number that it proves to the caller's account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from django_telroi import services
+from django_telroi.models import VerifiedPhone
+from django_telroi.services.sentences import sentence
+from django_telroi.testing import last_code_for
+from tests.calling_site import Configure
+from tests.rest.world import NUMBER, PhoneApi
+from tests.services.world import let_time_pass
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def purposes(configure: Configure) -> None:
+    configure(PURPOSES=["", "payout", "login"], PURPOSES_WITHOUT_RECORD=["login"], ONE_ACCOUNT_PER_NUMBER=True)
+
+
+def proven(api: PhoneApi, purpose: str = "") -> str:
+    proof = api.check(api.started(NUMBER, purpose=purpose), last_code_for(NUMBER)).json()["proof"]
+    assert proof
+    return str(proof)
+
+
+@pytest.mark.parametrize("purpose", ["", "payout"])
+def test_a_proof_adds_its_number_to_the_account_of_the_caller(api: PhoneApi, ada: User, purpose: str) -> None:
+    proof = proven(api, purpose)
+
+    reply = PhoneApi(ada).post("phones/", {"proof": proof, **({"purpose": purpose} if purpose else {})})
+
+    phone = VerifiedPhone.objects.get()
+    assert (reply.status_code, phone.user, phone.number, phone.purpose) == (201, ada, NUMBER, purpose)
+    assert [reply.json()] == PhoneApi(ada).phones().json()
+
+
+def test_a_call_that_was_asked_for_before_logging_in_is_added_by_its_proof(api: PhoneApi, ada: User) -> None:
+    started, hers = api.started(NUMBER), PhoneApi(ada)
+
+    checked = hers.check(started, last_code_for(NUMBER)).json()
+    assert hers.phones().json() == []
+    reply = hers.post("phones/", {"proof": checked["proof"]})
+
+    assert (reply.status_code, reply.json()["number"]) == (201, NUMBER)
+
+
+def test_a_proof_is_good_once(api: PhoneApi, ada: User, ben: User) -> None:
+    proof = proven(api)
+    PhoneApi(ada).post("phones/", {"proof": proof})
+
+    replies = [PhoneApi(user).post("phones/", {"proof": proof}) for user in (ada, ben)]
+
+    assert [reply.status_code for reply in replies] == [400, 400]
+    assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({"proof": "x"}, 400, "proof_rejected"),
+        ({"proof": ""}, 400, "proof_rejected"),
+        ({"proof": "\x00"}, 400, "proof_rejected"),
+        ({"proof": "x", "purpose": "payout"}, 400, "proof_rejected"),
+        ({}, 400, "invalid"),
+        ({"proof": None}, 400, "invalid"),
+        ({"proof": 7}, 400, "invalid"),
+        ({"proof": "x", "purpose": "nonsense"}, 400, "invalid_purpose"),
+        ({"proof": "x", "purpose": "login"}, 400, "invalid_purpose"),
+    ],
+)
+def test_what_is_no_proof_is_refused(ada: User, asked: dict[str, Any], status: int, code: str) -> None:
+    reply = PhoneApi(ada).post("phones/", asked)
+
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+    assert reply.json()["retry_after"] is None
+
+
+def test_a_proof_of_another_purpose_is_refused_in_a_plain_sentence(api: PhoneApi, ada: User) -> None:
+    reply = PhoneApi(ada).post("phones/", {"proof": proven(api), "purpose": "payout"})
+
+    told = {"code": "proof_rejected", "detail": sentence("proof_rejected"), "retry_after": None}
+    assert (reply.status_code, reply.json()) == (400, told)
+
+
+def test_a_number_of_another_account_is_taken_and_its_proof_stays_unspent(api: PhoneApi, ada: User, ben: User) -> None:
+    PhoneApi(ada).post("phones/", {"proof": proven(api)})
+    let_time_pass(61)
+    proof = proven(api)
+
+    reply = PhoneApi(ben).post("phones/", {"proof": proof})
+
+    told = {"code": "number_taken", "detail": sentence("number_taken"), "retry_after": None}
+    assert (reply.status_code, reply.json()) == (409, told)
+    assert services.read_proof(proof, purpose="") == NUMBER
+
+
+def test_nobody_adds_a_number_to_no_account(api: PhoneApi) -> None:
+    reply = api.post("phones/", {"proof": proven(api)})
+
+    assert reply.json()["code"] == "not_authenticated"
+    assert not VerifiedPhone.objects.exists()
