@@ -16,12 +16,14 @@ from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.known import spelled_number
 from django_telroi.services.transactions import write_alias
 
 MEMORY = "_telroi_phone_record"
 
 
+@typed_arguments
 def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
     """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever)."""
     rows = verified_phones(user)
@@ -47,6 +49,7 @@ class PhoneRecord:
         return any(moment > self.read_at - max_age for moment in moments)
 
 
+@typed_arguments
 def phone_record(user: AbstractBaseUser) -> PhoneRecord:
     """What there is to know of the user's phones, for whoever asks about it more than once."""
     newest: dict[str, datetime] = {}
@@ -91,12 +94,14 @@ def forget_record(user: AbstractBaseUser | None) -> None:
         setattr(user, MEMORY, None)
 
 
+@typed_arguments
 def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
     """The user's verified numbers, newest first; none for an anonymous user."""
     return VerifiedPhone.objects.using(write_alias()).filter(user_id=user.pk).order_by("-verified_at", "-pk")
 
 
 @quiet_arguments("number")
+@typed_arguments
 def forget_phone(user: AbstractBaseUser, number: str) -> int:
     """Take a number from the user, for every purpose. Returns how many verifications were forgotten.
 

@@ -20,6 +20,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record
 from django_telroi.services.answers import Answer, Word, ask
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import find_attempt, newer_calls, not_found_if_erased, settle_overdue
 from django_telroi.services.backend_calls import judgeable_id
 from django_telroi.services.judging import compare_with_right_code, outcome_without_try, settle
@@ -41,6 +42,7 @@ logger = logging.getLogger("django_telroi")
 
 
 @quiet_arguments("code")
+@typed_arguments
 @sensitive_variables()
 def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | None = None) -> CheckResult:
     """Judge the code that a person typed. What they may do wrong comes back as an outcome.

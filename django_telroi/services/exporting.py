@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.known import known_number
 from django_telroi.services.transactions import write_alias
 
@@ -22,6 +23,7 @@ INNER = frozenset(
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def export_number(number: str) -> dict[str, Any]:
     """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.

@@ -21,6 +21,7 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import find_attempt, not_found_if_erased
 from django_telroi.services.calling_again import cancel_followed
 from django_telroi.services.moves import move, move_and_give_back
@@ -52,6 +53,7 @@ class Standing:
     refusal: VerificationRefused | None
 
 
+@typed_arguments
 @sensitive_variables()
 def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None) -> Standing:
     """How the attempt stands. What is overdue is settled first.
@@ -71,6 +73,7 @@ def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, no
     )
 
 
+@typed_arguments
 @sensitive_variables()
 def cancel_verification(
     attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None

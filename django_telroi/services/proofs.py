@@ -24,6 +24,7 @@ from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, P
 from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone, verified_phones
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
@@ -81,6 +82,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
 
 
 @quiet_arguments("token")
+@typed_arguments
 @sensitive_variables()
 def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     """The number (E.164) that ``token`` proves for ``purpose``; it stays unspent.
@@ -92,6 +94,7 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
 
 
 @quiet_arguments("token")
+@typed_arguments
 @sensitive_variables()
 def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
     """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.
@@ -110,6 +113,7 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
 
 
 @quiet_arguments("token")
+@typed_arguments
 @sensitive_variables()
 def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPhone:
     """Spend the proof for a user who has an account already, and return their record of its number.

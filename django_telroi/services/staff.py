@@ -20,6 +20,7 @@ from django_telroi.domain.policy import DAY, current_limit, used_in
 from django_telroi.errors import ChangedMeanwhile
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.claims import Overtaken
 from django_telroi.services.known import known_number
 from django_telroi.services.pauses import control_row
@@ -34,6 +35,7 @@ Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
@@ -52,6 +54,7 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let this number be rung again, within its limits. Raises InvalidNumber."""
@@ -63,6 +66,7 @@ def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> P
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
@@ -74,6 +78,7 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let the calls of the last day not count any more. A hold of Telroi's stays."""
@@ -85,6 +90,7 @@ def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> P
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
     """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.
@@ -111,6 +117,7 @@ def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None
     return phone.number
 
 
+@typed_arguments
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
     """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged."""
     using = write_alias()
@@ -121,6 +128,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
         _note(EventKind.CALLS_STOPPED, actor=actor, detail=reason, at=now, using=using)
 
 
+@typed_arguments
 def resume_calls(*, actor: str, now: datetime | None = None) -> None:
     """Place calls again."""
     using = write_alias()

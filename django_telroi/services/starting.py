@@ -28,6 +28,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import find_attempt, owner_id, settle_for
 from django_telroi.services.calling_again import another_call_id, never_rang
 from django_telroi.services.claims import (
@@ -63,6 +64,7 @@ def count_nothing(request: Request) -> None:
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def start_verification(
     number: str,
@@ -96,6 +98,7 @@ def start_verification(
     return _start(wish, admit, using=write_alias(), now=None)
 
 
+@typed_arguments
 @sensitive_variables()
 def call_again(
     attempt_uuid: UUID | str,

@@ -1,0 +1,69 @@
+"""A wrong argument is told by its name, whatever service it was given to, and before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils.functional import SimpleLazyObject
+
+from django_telroi import services
+from django_telroi.testing import outbox
+from tests.services.world import NUMBER, row_counts
+
+pytestmark = pytest.mark.django_db
+
+WRONG: dict[str, tuple[Callable[[], object], str]] = {
+    "user": (lambda: services.start_verification(NUMBER, user="bob"), "start_verification(): user must be a user"),
+    "purpose": (lambda: services.start_verification(NUMBER, purpose=None), "purpose must be str, not NoneType"),
+    "attempt_uuid": (lambda: services.start_verification(NUMBER, attempt_uuid="x"), "attempt_uuid must be UUID | None"),
+    "number": (lambda: services.start_verification(2348031234567), "number must be str, not int"),
+    "no number": (lambda: services.start_verification(None), "number must be str, not NoneType"),
+    "language": (lambda: services.start_verification(NUMBER, language=5), "language must be str | None, not int"),
+    "code": (lambda: services.check_code(uuid4(), 123456), "check_code(): code must be str, not int"),
+    "no code": (lambda: services.check_code(uuid4(), None), "code must be str, not NoneType"),
+    "checked by": (lambda: services.check_code(uuid4(), "123456", user=7), "user must be a user | None, not int"),
+    "called again": (lambda: services.call_again(None), "attempt_uuid must be UUID | str, not NoneType"),
+    "followed": (lambda: services.follow(7), "follow(): attempt_uuid must be UUID | str, not int"),
+    "canceled": (lambda: services.cancel_verification(uuid4(), user="bob"), "user must be a user | None, not str"),
+    "has a phone": (lambda: services.has_verified_phone(None), "user must be a user, not NoneType"),
+    "max_age": (lambda: services.has_verified_phone(AnonymousUser(), max_age=90), "max_age must be timedelta | None"),
+    "record": (lambda: services.phone_record("bob"), "phone_record(): user must be a user, not str"),
+    "phones": (lambda: services.verified_phones("bob"), "verified_phones(): user must be a user, not str"),
+    "forgotten": (lambda: services.forget_phone(AnonymousUser(), None), "number must be str, not NoneType"),
+    "token": (lambda: services.read_proof(None, purpose=""), "read_proof(): token must be str, not NoneType"),
+    "redeemed for": (lambda: services.redeem_proof("x", purpose=None), "purpose must be str, not NoneType"),
+    "actor": (lambda: services.unblock_number(NUMBER, actor=None), "actor must be str, not NoneType"),
+    "reason": (lambda: services.block_number(NUMBER, reason=None, actor="grace"), "reason must be str, not NoneType"),
+    "released": (lambda: services.release_hold(7, actor="grace"), "release_hold(): number must be str, not int"),
+    "forgiven": (lambda: services.forgive_window(7, actor="grace"), "forgive_window(): number must be str, not int"),
+    "erased": (lambda: services.erase_number(7, actor="grace"), "erase_number(): number must be str, not int"),
+    "exported": (lambda: services.export_number(7), "export_number(): number must be str, not int"),
+    "stopped": (lambda: services.stop_calls(reason=7, actor="grace"), "stop_calls(): reason must be str, not int"),
+    "resumed": (lambda: services.resume_calls(actor=7), "resume_calls(): actor must be str, not int"),
+}
+
+
+@pytest.mark.parametrize(("ask", "told"), WRONG.values(), ids=WRONG)
+def test_a_wrong_argument_is_told_by_its_name(ask: Callable[[], object], told: str) -> None:
+    with pytest.raises(TypeError) as wrong:
+        ask()
+
+    assert told in str(wrong.value)
+    assert "bob" not in str(wrong.value)
+    assert (row_counts(), outbox) == ({}, [])
+
+
+def test_a_user_that_is_no_row_or_not_loaded_yet_is_a_user(django_user_model: Any) -> None:
+    class TokenUser:
+        is_authenticated = True
+        pk = property(lambda self: str(lazy.pk))
+
+    lazy = SimpleLazyObject(lambda: django_user_model.objects.create_user("ada"))
+
+    assert not services.has_verified_phone(lazy)
+    assert not services.has_verified_phone(AnonymousUser())
+    services.start_verification(NUMBER, user=TokenUser())  # type: ignore[arg-type]
