@@ -23,6 +23,8 @@ from django_telroi.services import CheckOutcome
 from django_telroi.web.typed import Value
 
 SESSION_KEY = "telroi"
+PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Sec-Purpose", "X-Purpose", "X-Moz")
+"""In which browsers, and Turbo, say that a page is fetched in advance."""
 
 NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
 """Why a page does not have a code judged: it was typed for an older call, or it may lack a digit."""
@@ -118,10 +120,19 @@ def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
 
 
 def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
-    """What there is to say; the session forgets it, and with it what was typed."""
+    """What there is to say; the session forgets it, and with it what was typed.
+
+    It forgets nothing for a request whose answer nobody sees: a HEAD, or a browser that fetches a page in advance.
+    """
     flow = read_flow(request, purpose)
-    keep_flow(request, purpose, replace(flow, notice=None))
+    if not _is_unseen(request):
+        keep_flow(request, purpose, replace(flow, notice=None))
     return flow.notice
+
+
+def _is_unseen(request: HttpRequest) -> bool:
+    purposes = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
+    return request.method == "HEAD" or "prefetch" in purposes or "preview" in purposes
 
 
 def save_now(request: HttpRequest) -> None:

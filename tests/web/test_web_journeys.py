@@ -540,3 +540,38 @@ def test_a_site_without_sessions_is_told_what_to_add(site: Any) -> None:
 
     with pytest.raises(Exception, match=r"add 'django\.contrib\.sessions' to INSTALLED_APPS"):
         Client().get("/phone/")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "prefetch"},
+        {"X-Sec-Purpose": "prefetch"},
+        {"X-Purpose": "preview"},
+        {"X-Moz": "prefetch"},
+        None,
+    ],
+    ids=lambda headers: str(headers or "HEAD"),
+)
+@pytest.mark.parametrize("path", ["/phone/code/", "/here/", "/phone/"])
+@pytest.mark.urls("tests.web.site")
+def test_a_look_that_nobody_sees_uses_up_no_message(
+    visitor: Visitor, headers: dict[str, str] | None, path: str
+) -> None:
+    if path == "/phone/":
+        action, fields = visitor.opens("/phone/").form("Call me")
+        visitor.client.post(action, {**fields, "number": PREMIUM})
+        words = "We cannot call this number."
+    else:
+        with_a_call(visitor)
+        action, fields = visitor.opens(path).form("Verify")
+        visitor.client.post(action, {**fields, "code": wrong(last_code_for(NUMBER))})
+        words = "That is not the code."
+
+    for _ in range(2):
+        visitor.client.get(path, headers=headers) if headers else visitor.client.head(path)
+
+    assert words in visitor.opens(path).card().text
+    assert words not in visitor.opens(path).card().text
