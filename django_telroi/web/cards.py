@@ -95,10 +95,10 @@ def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, a
     )
 
 
-def page_url(name: str, purpose: str) -> str:
+def page_url(name: str, purpose: str, *flags: str) -> str:
     """The address of one of our pages. A purpose is no secret; the attempt and the number are in no address."""
-    query = "?" + urlencode({"purpose": purpose}) if purpose else ""
-    return reverse(f"telroi:{name}") + query
+    query = ({"purpose": purpose} if purpose else {}) | dict.fromkeys(flags, "1")
+    return reverse(f"telroi:{name}") + ("?" + urlencode(query) if query else "")
 
 
 def goal_of(next_: str, request: HttpRequest) -> str:

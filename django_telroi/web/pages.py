@@ -13,18 +13,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
 from django.views.generic import View
 
 from django_telroi import conf
 from django_telroi.errors import InvalidPurpose, Unavailable
 from django_telroi.services.reporting import hide_what_was_posted
 from django_telroi.services.wishes import LONGEST_PURPOSE
+from django_telroi.web import words
 from django_telroi.web.cards import Place, card_at, is_safe, page_url
+from django_telroi.web.cookies import csrf_protect_with_card
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
+from django_telroi.web.forms import PhoneForm
 from django_telroi.web.login import login_by_purpose
-from django_telroi.web.steps import Step, problem_step, purpose_problem, unavailable_step
+from django_telroi.web.steps import Step, no_cookie_step, problem_step, purpose_problem, unavailable_step
 from django_telroi.web.ticket import Ticket, new_nonce, open_ticket
+from django_telroi.web.typed import LONGEST_VALUE
 
 IN_PLACE = "X-Telroi-In-Place"
 """Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""
@@ -43,13 +46,14 @@ class PhonePage(View):
         a guess that was judged.
         """
 
-        def purpose_of(request: HttpRequest) -> str:
+        def page_for(request: HttpRequest) -> PhonePage:
             page = cls(**initkwargs)
             page.setup(request)
-            return page.purpose
+            return page
 
-        view = hide_what_was_posted(login_by_purpose(super().as_view(**initkwargs), purpose_of))
-        view = never_cache(csrf_protect(view))
+        view = login_by_purpose(super().as_view(**initkwargs), lambda request: page_for(request).purpose)
+        view = csrf_protect_with_card(view, card=lambda request: page_for(request).without_cookie())
+        view = never_cache(hide_what_was_posted(view))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
@@ -69,6 +73,15 @@ class PhonePage(View):
         refused = super().http_method_not_allowed(request, *args, **kwargs)
         refused.content = self.show(problem_step()).content
         return refused
+
+    def without_cookie(self) -> HttpResponse:
+        """What a form gets that came without this site's cookie: why, and what was typed."""
+        if IN_PLACE in self.request.headers:
+            return JsonResponse({"problem": words.no_cookie()}, status=403)
+        number = self.request.POST.get("number", "")[:LONGEST_VALUE]
+        form = PhoneForm({"number": number} if number else None, auto_id=Place().auto_id)
+        place = Place(purpose=self.purpose if self.purpose in conf.purposes() else "")
+        return self.show_at(place, no_cookie_step(form), attempt=None, status=403)
 
     @cached_property
     def ticket(self) -> Ticket:

@@ -128,6 +128,16 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
     )
 
 
+def no_cookie_step(form: PhoneForm) -> Step:
+    """Asks for the number again, because the form came without this site's cookie."""
+    return replace(number_step(form, None), message=words.no_cookie(), is_bad=True)
+
+
+def lost_step(form: PhoneForm) -> Step:
+    """Asks for a number, because this session knows of no call whose code could be typed."""
+    return replace(number_step(form, None), message=words.lost_call())
+
+
 def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
     """The card of an attempt, whatever became of it."""
     standing, name, number = seen.standing, step_name(seen), seen.attempt.masked_number

@@ -38,10 +38,13 @@ from django_telroi.web.flow import (
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.showing import focused, phone_form, seen_by, settle_older
-from django_telroi.web.steps import is_open, number_step, state_of, step_name, step_of
+from django_telroi.web.steps import is_open, lost_step, number_step, state_of, step_name, step_of
 from django_telroi.web.typed import typed_in
 
 __all__ = ["CallAgainView", "ChangeNumberView", "CodeView", "DoneView", "PhonePage", "StartView", "StatusView"]
+
+LOST = "lost"
+"""In the address of a page that was come to for a call that the session does not know."""
 
 OUTLIVED = FINAL - {Status.FAILED}
 """An attempt in one of these does not answer a form that asks for a call now: the form is an old one."""
@@ -70,7 +73,8 @@ class StartView(PhonePage):
         form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")
-        return self.show(number_step(focused(form), answer), next_=next_)
+        is_lost = LOST in request.GET and seen is None and answer is None
+        return self.show(lost_step(focused(form)) if is_lost else number_step(focused(form), answer), next_=next_)
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponseBase:
@@ -132,8 +136,10 @@ class CodeView(PhonePage):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         seen = seen_by(request, self.purpose)
-        if seen is None or self.has_answer("number"):
+        if self.has_answer("number"):
             return HttpResponseRedirect(page_url("start", self.purpose))
+        if seen is None:
+            return HttpResponseRedirect(page_url("start", self.purpose, LOST))
         if step_name(seen) == "done":
             return HttpResponseRedirect(page_url("done", self.purpose))
         notice = take_notice(request, self.purpose)

@@ -26,6 +26,18 @@ def number_lead() -> str:
     return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
 
 
+def no_cookie() -> str:
+    """Why a form was refused."""
+    return _(
+        "Your browser did not send the cookie of this site. Allow cookies for this site, then send the form again."
+    )
+
+
+def lost_call() -> str:
+    """Why no code is asked for."""
+    return _("This site does not know your last call any more. Allow cookies for this site, or ask for another call.")
+
+
 def number_hint() -> str:
     """What to type, as far as this site's settings make a difference."""
     if conf.default_region():

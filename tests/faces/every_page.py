@@ -38,7 +38,15 @@ Pages = Iterator[tuple[str, str]]
 def public_pages() -> Pages:
     """The steps on our own pages and dropped into one of a site's: where, and the HTML. For ``tests.faces.site``."""
     visitor = Visitor(Client())
-    for path in ("/phone/", "/phone/?purpose=nonsense", "/phone/call-again/", "/host/", "/twice/", "/proof/"):
+    for path in (
+        "/phone/",
+        "/phone/?purpose=nonsense",
+        "/phone/call-again/",
+        "/phone/?lost=1",
+        "/host/",
+        "/twice/",
+        "/proof/",
+    ):
         yield path, _html(visitor.opens(path))
     for number in ("", "call me", PREMIUM):
         yield f"typed {number!r}", _html(visitor.opens("/phone/").presses("Call me", number=number))

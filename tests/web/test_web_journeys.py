@@ -433,14 +433,15 @@ def test_a_verification_that_came_to_nothing_is_forgotten_after_an_hour(visitor:
 
     visitor.opens("/phone/code/")
 
-    assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
+    assert (visitor.path, visitor.heading()) == ("/phone/?lost=1", "Verify your phone")
+    assert "does not know your last call" in visitor.note()
 
 
-@pytest.mark.parametrize("path", ["/phone/code/", "/phone/done/"])
-def test_without_a_call_every_page_leads_to_the_start(visitor: Visitor, path: str) -> None:
+@pytest.mark.parametrize(("path", "start"), [("/phone/code/", "/phone/?lost=1"), ("/phone/done/", "/phone/")])
+def test_without_a_call_every_page_leads_to_the_start(visitor: Visitor, path: str, start: str) -> None:
     visitor.opens(path)
 
-    assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
+    assert (visitor.path, visitor.heading()) == (start, "Verify your phone")
 
 
 @pytest.mark.parametrize("path", ["/phone/code/", "/phone/call-again/", "/phone/change-number/"])

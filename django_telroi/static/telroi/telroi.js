@@ -143,7 +143,12 @@
       return warn(form, card.dataset.telroiOffline);
     }
     try {
-      const url = new URL((await reply.json()).location, location.href);
+      const told = await reply.json();
+      if (told.problem) {
+        setBusy(form, false);
+        return warn(form, told.problem);
+      }
+      const url = new URL(told.location, location.href);
       if (url.pathname + url.search === location.pathname + location.search) await renew(card, url);
       else location.assign(url);
     } catch {
