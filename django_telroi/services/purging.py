@@ -20,6 +20,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_telroi import conf
 from django_telroi.domain.policy import DAY
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.deleting import delete_rows
 from django_telroi.services.state import read_state
 from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
@@ -54,6 +55,7 @@ class Purged:
         )
 
 
+@typed_arguments
 def purge(
     *,
     now: datetime | None = None,

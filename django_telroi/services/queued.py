@@ -15,6 +15,7 @@ from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import close_orphan, is_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.claims import LOOK_AGAIN, Overtaken, admitted_call, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
@@ -53,6 +54,7 @@ def hand_on(attempt_id: int) -> dispatch.Handing:
     return dispatch.Handing.DONE
 
 
+@typed_arguments
 @sensitive_variables()
 def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.

@@ -16,6 +16,7 @@ from django_telroi import signals
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import settle_overdue
 from django_telroi.services.calling_again import close_followed
 from django_telroi.services.claims import Overtaken
@@ -52,6 +53,7 @@ class EventEffect(StrEnum):
     TOO_OLD = "too_old"
 
 
+@typed_arguments
 @sensitive_variables()
 def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
     """Write down what Telroi reports, once, and let it settle a call that is ``dialing`` or ``unknown``.

@@ -109,6 +109,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
     raise ChangedMeanwhile
 
 
+@typed_arguments
 def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None) -> str:
     """The full number, once it is noted who saw it."""
     using = write_alias()

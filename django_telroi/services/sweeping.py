@@ -20,6 +20,7 @@ from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import close_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.claims import look_again_at
 from django_telroi.services.moves import move
@@ -57,6 +58,7 @@ class Waiting(NamedTuple):
     since: float
 
 
+@typed_arguments
 @sensitive_variables()
 def sweep(*, now: datetime | None = None) -> Swept:
     """Look after every attempt that is due. Any number may sweep at once: each attempt is looked after by one of them.

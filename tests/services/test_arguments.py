@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import isfunction, signature
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import SimpleLazyObject
 
 from django_telroi import services
+from django_telroi.services.arguments import TYPES, USERS
 from django_telroi.testing import outbox
 from tests.services.world import NUMBER, row_counts
 
@@ -67,3 +69,20 @@ def test_a_user_that_is_no_row_or_not_loaded_yet_is_a_user(django_user_model: An
     assert not services.has_verified_phone(lazy)
     assert not services.has_verified_phone(AnonymousUser())
     services.start_verification(NUMBER, user=TokenUser())  # type: ignore[arg-type]
+
+
+FUNCTIONS = {
+    name: function
+    for name in services.__all__
+    if isfunction(function := getattr(services, name))
+    and any(str(each.annotation) in {*TYPES, *USERS} for each in signature(function).parameters.values())
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_service_looks_at_what_it_is_given(name: str) -> None:
+    parameters = signature(FUNCTIONS[name]).parameters.values()
+    given = {each.name: object() for each in parameters if str(each.annotation) in {*TYPES, *USERS}}
+
+    with pytest.raises(TypeError, match=rf"^{name}\(\): "):
+        FUNCTIONS[name](**given)
