@@ -58,9 +58,8 @@ def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | 
     before the code is judged, and InsideTransaction if a rollback of the caller's could give a try back.
     """
     using = write_alias()
+    refuse_callers_transaction(using)
     backend = _backend()
-    if backend is None or backend.rings:
-        refuse_callers_transaction(using)
     with unavailable_without_database():
         attempt, now = find_attempt(attempt_uuid, user=user, using=using, newest_rejected=newest_rejected_try())
         forget_record(user)

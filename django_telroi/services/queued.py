@@ -48,10 +48,18 @@ def hand_on(attempt_id: int) -> dispatch.Handing:
 
     Of what is lost on the way to a worker the row knows: ``sweep`` hands it on again.
     """
-    if conf.dispatch() == Dispatch.CELERY:
+    if conf.dispatch() == Dispatch.CELERY and _rings():
         return dispatch.send(TASK, attempt_id)
     place_call(attempt_id)
     return dispatch.Handing.DONE
+
+
+def _rings() -> bool:
+    """Whether a worker may place the calls. What a backend prints or keeps in memory must stay in this process."""
+    try:
+        return get_backend().rings
+    except Misconfigured:
+        return True
 
 
 @typed_arguments
@@ -93,8 +101,7 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
     except Misconfigured:
         _fail(attempt, ErrorCode.MISCONFIGURED, now=state.now, using=using)
         return
-    if backend.rings:
-        refuse_callers_transaction(using)
+    refuse_callers_transaction(using)
     settle_overdue(attempt, now=state.now, using=using)
     if is_orphan(attempt):
         close_orphan(attempt, now=state.now, using=using)

@@ -22,7 +22,6 @@ from django_telroi.errors import (
     ApiRefused,
     AttemptNotFound,
     CooldownActive,
-    Misconfigured,
     Unavailable,
     VerificationRefused,
 )
@@ -114,8 +113,7 @@ def call_again(
     the same request starts the next one. A verified attempt is returned as it is. Raises like ``start_verification``.
     """
     using = write_alias()
-    if _rings():
-        refuse_manual_transactions(using)
+    refuse_manual_transactions(using)
     with unavailable_without_database():
         old, _ = find_attempt(attempt_uuid, user=user, using=using, now=now)
     if old.status == Status.VERIFIED:
@@ -140,21 +138,13 @@ def _start(wish: Wish, admit: Admit, *, using: str, now: datetime | None) -> Ver
         refuse_uncallable(phone, conf.calling_rules())
         request = request_of(wish, phone)
         backend = get_backend()
-        if backend.rings:
-            refuse_manual_transactions(using)
+        refuse_manual_transactions(using)
         return _answer_or_call(request, wish, backend, admit, using=using, now=now)
     except VerificationRefused as refusal:
         if request and (started := _started_meanwhile(request, using=using, now=now)):
             return started
         note_refusal(refusal, phone, using=using)
         raise
-
-
-def _rings() -> bool:
-    try:
-        return get_backend().rings
-    except Misconfigured:
-        return False
 
 
 def _answer_or_call(
@@ -248,7 +238,7 @@ def _claim_and_call(
 ) -> VerificationAttempt:
     """Place the call at once, or enqueue it: for a worker, or for the commit of a transaction that is not ours."""
     dispatch = conf.dispatch() if backend.rings else Dispatch.INLINE
-    is_callers = backend.rings and is_in_callers_transaction(using)
+    is_callers = is_in_callers_transaction(using)
     status = Status.QUEUED if is_callers or dispatch == Dispatch.CELERY else Status.DIALING
     with unavailable_without_database():
         attempt, state = _claim_in_time(request, state, backend, status=status, dispatch=dispatch, using=using, now=now)

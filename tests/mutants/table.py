@@ -517,8 +517,8 @@ MUTANTS = (
     Mutant(
         "check inside a caller's transaction",
         "django_telroi/services/checking.py",
-        "        refuse_callers_transaction(using)\n",
-        "        pass\n",
+        "    refuse_callers_transaction(using)\n",
+        "",
         ("tests/services/test_transactions.py",),
     ),
     Mutant(
@@ -1165,5 +1165,27 @@ MUTANTS = (
         "        if isinstance(backend, Backend) and _is_digest(backend.key_digest):\n",
         "        if True:\n",
         ("tests/backends/test_own_backend.py::TestAConstructorThatFails",),
+    ),
+    Mutant(
+        "place a call that rings nobody inside a caller's transaction",
+        "django_telroi/services/starting.py",
+        "    is_callers = is_in_callers_transaction(using)\n",
+        "    is_callers = backend.rings and is_in_callers_transaction(using)\n",
+        ("tests/services/test_transactions.py::TestOnEveryBackend",),
+    ),
+    Mutant(
+        "check inside a caller's transaction where nobody is rung",
+        "django_telroi/services/checking.py",
+        "    refuse_callers_transaction(using)\n    backend = _backend()\n",
+        "    backend = _backend()\n    if backend is None or backend.rings:\n"
+        "        refuse_callers_transaction(using)\n",
+        ("tests/services/test_transactions.py::TestOnEveryBackend",),
+    ),
+    Mutant(
+        "hand a call that rings nobody to a worker",
+        "django_telroi/services/queued.py",
+        "    if conf.dispatch() == Dispatch.CELERY and _rings():\n",
+        "    if conf.dispatch() == Dispatch.CELERY:\n",
+        ("tests/services/test_transactions.py::test_what_rings_nobody_is_placed_by_the_process_that_commits",),
     ),
 )

@@ -15,11 +15,13 @@ from django.urls import path
 
 from django_telroi import services
 from django_telroi.backends import locmem
+from django_telroi.backends.locmem import LocmemBackend
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND
+from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND, TELROI_BACKEND
 from django_telroi.errors import CooldownActive, InsideTransaction
 from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.queued import place_call
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import (
@@ -207,32 +209,91 @@ class TestWithAutocommitSwitchedOff:
 
         assert (telroi.requests, row_counts()) == ([], {})
 
-    @pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
-    def test_what_rings_nobody_acts_at_once(self, configure: Configure, heard: Heard, backend: str) -> None:
-        configure(BACKEND=backend)
 
-        with autocommit_off():
+@pytest.fixture(params=[CONSOLE_BACKEND, LOCMEM_BACKEND, TELROI_BACKEND, f"{__name__}.RingingNobody"])
+def backend(request: pytest.FixtureRequest, telroi: Simulator, configure: Configure) -> str:
+    """One of the backends, shipped or the site's own."""
+    configure(BACKEND=request.param)
+    return str(request.param)
+
+
+class RingingNobody(LocmemBackend):
+    """A backend of the site's own, for development."""
+
+    rings = False
+
+
+class TestOnEveryBackend:
+    """The rule is the same: what a test or a development server allows is what production allows."""
+
+    def test_a_call_in_a_callers_transaction_waits_for_its_commit(self, backend: str, heard: Heard) -> None:
+        with transaction.atomic():
             attempt = services.start_verification(NUMBER)
-            outcome = services.check_code(attempt.uuid, "not a code").outcome
+            inside = (attempt.status, attempt.dialed_at, heard.told.copy())
 
-        assert (attempt.status, outcome, heard.told[0][0]) == ("placed", "invalid_code", "call_placed")
+        attempt.refresh_from_db()
+        assert inside == ("queued", None, [])
+        assert (attempt.status, attempt.dispatch, heard.names) == ("placed", "inline", ["call_placed"])
+
+    def test_a_call_is_never_placed_where_the_transaction_rolls_back(self, backend: str, heard: Heard) -> None:
+        with pytest.raises(ZeroDivisionError):
+            start_and_fail()
+
+        assert (row_counts(), heard.names, locmem.outbox) == ({}, [], [])
+
+    def test_another_call_waits_for_the_commit_too(self, backend: str, telroi: Simulator) -> None:
+        first = services.start_verification(NUMBER)
+        let_time_pass(61, telroi)
+
+        with transaction.atomic():
+            second = services.call_again(first.uuid)
+            inside = second.status
+
+        second.refresh_from_db()
+        assert (inside, second.status) == ("queued", "placed")
+
+    def test_a_code_in_a_callers_transaction_is_refused(self, backend: str) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        with transaction.atomic(), statements() as seen, pytest.raises(InsideTransaction):
+            services.check_code(attempt.uuid, "123456")
+
+        assert seen == []
+
+    def test_nothing_is_asked_with_autocommit_switched_off(self, backend: str) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        asking: list[Callable[[], object]] = [
+            partial(services.start_verification, OTHER_NUMBER),
+            partial(services.call_again, attempt.uuid),
+            partial(services.check_code, attempt.uuid, "123456"),
+            partial(services.check_code, attempt.uuid, "not a code"),
+        ]
+        for ask in asking:
+            with autocommit_off(), statements() as seen, pytest.raises(InsideTransaction):
+                ask()
+            assert seen == []
+
+    def test_a_queued_call_is_not_placed_in_a_callers_transaction(self, backend: str) -> None:
+        with transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            with pytest.raises(InsideTransaction):
+                place_call(attempt.pk)
+
+        attempt.refresh_from_db()
+        assert attempt.status == "placed"
 
 
 @pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
-def test_what_rings_nobody_acts_at_once_inside_a_transaction(
-    configure: Configure, capsys: pytest.CaptureFixture[str], heard: Heard, backend: str
-) -> None:
-    configure(BACKEND=backend)
+def test_what_rings_nobody_is_placed_by_the_process_that_commits(configure: Configure, backend: str) -> None:
+    """A worker has another outbox, and another terminal."""
+    configure(BACKEND=backend, DISPATCH="celery")
 
     with transaction.atomic():
         attempt = services.start_verification(NUMBER)
-        code = locmem.outbox[-1].code if locmem.outbox else capsys.readouterr().out.split()[-1].strip(".")
-        placed = attempt.status
-        outcomes = [services.check_code(attempt.uuid, each).outcome for each in (wrong(code), code)]
-        told = list(heard.told)
 
-    assert (placed, outcomes, told) == ("placed", ["wrong_code", "verified"], [])
-    assert heard.names == ["call_placed", "code_rejected", "phone_verified"]
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.dispatch) == ("placed", "inline")
 
 
 def test_following_and_giving_up_are_at_home_in_a_transaction(telroi: Simulator) -> None:
@@ -350,6 +411,18 @@ class TestDjangosTestCase(TestCase):
         outcome = services.check_code(attempt.uuid, locmem.outbox[-1].code).outcome
 
         assert (attempt.status, outcome) == ("placed", "verified")
+
+    def test_a_block_inside_it_is_the_sites_own(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True), transaction.atomic():
+            attempt = services.start_verification(NUMBER)
+            with pytest.raises(InsideTransaction):
+                services.check_code(attempt.uuid, "123456")
+
+        attempt.refresh_from_db()
+        assert (attempt.status, services.check_code(attempt.uuid, locmem.outbox[-1].code).outcome) == (
+            "placed",
+            "verified",
+        )
 
     def test_signals_come_with_the_callbacks_of_the_commit(self) -> None:
         with Heard() as heard:
