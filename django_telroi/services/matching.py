@@ -4,58 +4,73 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
-from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.models import VerificationAttempt
 
 SETTLEABLE = frozenset({Status.DIALING, Status.UNKNOWN})
 """Nobody knows yet, or any more, what became of the call."""
 
+SETTLING = frozenset({"otp.completed", "otp.failed"})
+"""The events that settle a call. Telroi makes them while it places the call, all others later."""
+
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
-"""Less than the 60 s that Telroi keeps between two calls to a number, and so never long enough for another call."""
+"""Between Telroi's clock and the database's, in either direction."""
 NO_CLOCK_IS_SO_FAR_AHEAD = timedelta(days=1)
 
+TELROI_PLACES_WITHIN = timedelta(seconds=20)
+"""Telroi gives up on its carrier 15 to 20 s after a request arrived."""
 
-def attempt_of(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
+
+def attempt_of(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
     """The attempt with the event's id; or the one whose answer was lost, if it can be only that one.
 
-    ``read_at`` is then the database's now.
+    ``now`` is the database's.
     """
-    return _with_its_id(event, using=using) or _without_an_id(event, using=using)
+    return _with_its_id(event, using=using) or _without_an_id(event, now=now, using=using)
 
 
 def _with_its_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
     if event.id is None:
         return None
-    return VerificationAttempt.objects.using(using).annotate(read_at=DbNow()).filter(telroi_id=event.id).first()
+    return VerificationAttempt.objects.using(using).filter(telroi_id=event.id).first()
 
 
-def _without_an_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
+def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
     """Of two that it could be it is neither: a wrong id would have the code judged for another call."""
     at = event.created_at
-    if event.id is None or event.to is None or at is None or at > timezone.now() + NO_CLOCK_IS_SO_FAR_AHEAD:
+    if event.id is None or event.to is None or at is None or at > now + NO_CLOCK_IS_SO_FAR_AHEAD:
         return None
+    longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
     called = (
         VerificationAttempt.objects.using(using)
-        .annotate(read_at=DbNow())
         .filter(
             phone__number=event.to,
             telroi_id=None,
             dialed_at__lte=at + CLOCKS_DIFFER_BY,
-            expires_at__gte=at,
-            created_at__gt=at - conf.code_ttl() - conf.queue_deadline(),  # where the index begins to read
+            created_at__gt=at - longest - conf.queue_deadline(),  # where the index begins to read
         )
+        .exclude(status__in=(Status.FAILED, Status.QUEUED))
     )
-    rung = list(called.exclude(status__in=(Status.FAILED, Status.QUEUED)))
-    candidates = [attempt for attempt in rung if _may_be_meant(attempt, at)] or rung
+    placing = [attempt for attempt in called if _may_be_placing(attempt, at)]
+    if event.name in SETTLING:
+        return placing[0] if len(placing) == 1 else None
+    takes_codes = [attempt for attempt in called if at <= attempt.expires_at + CLOCKS_DIFFER_BY]
+    candidates = [each for each in takes_codes if each.status in SETTLEABLE or each in placing] or takes_codes
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _may_be_meant(attempt: VerificationAttempt, at: datetime) -> bool:
-    """An attempt that is over stands in another's way only as long as its call can have been in the placing."""
-    if attempt.status in SETTLEABLE:
-        return True
-    return attempt.dialed_at is not None and at <= attempt.dialed_at + conf.lease()
+def _may_be_placing(attempt: VerificationAttempt, at: datetime) -> bool:
+    """Whether Telroi can have placed this call at the moment ``at`` of its own clock.
+
+    An attempt that is over counts too, and one whose codes live shorter than this: its event may come a day late, when
+    another call to the number is open.
+    """
+    claimed = attempt.dialed_at
+    return claimed is not None and at <= claimed + _longest_placing() + CLOCKS_DIFFER_BY
+
+
+def _longest_placing() -> timedelta:
+    """From a call's claim to the moment of its event: sent in the last second, placed in the last second."""
+    return timedelta(seconds=conf.timeouts().total) + TELROI_PLACES_WITHIN

@@ -9,13 +9,14 @@ from enum import StrEnum
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models import Count, Max
+from django.db.models.functions import Coalesce
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import signals
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
-from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import settle_overdue
 from django_telroi.services.calling_again import close_followed
@@ -59,12 +60,9 @@ def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEf
     """Write down what Telroi reports, once, and let it settle a call that is ``dialing`` or ``unknown``.
 
     It moves nothing else, and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been
-    authenticated. Order does not matter, and neither does how often it comes.
+    authenticated. Order does not matter, and neither does how often it comes. ``now`` replaces the database's clock.
     """
-    if event.created_at and event.created_at < (now or timezone.now()) - TOO_OLD:
-        effect, attempt = EventEffect.TOO_OLD, None
-    else:
-        effect, attempt = _record(event, now=now, using=write_alias())
+    effect, attempt = _record(event, now=now, using=write_alias())
     logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
     return effect
 
@@ -77,11 +75,17 @@ def last_event_at() -> datetime | None:
 
 def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
     for times_left in reversed(range(TIMES_TO_MATCH)):
-        if AttemptEvent.objects.using(using).filter(digest=event.digest).exists():
+        moment, came_before = _clock_and_digest(event, using=using)
+        moment = now or moment
+        if event.created_at and event.created_at < moment - TOO_OLD:
+            return EventEffect.TOO_OLD, None
+        if came_before:
             break
-        attempt = attempt_of(event, using=using)
+        attempt = attempt_of(event, now=moment, using=using)
         try:
-            return _settle(event, attempt, now=now, using=using) if attempt else _keep(event, now=now, using=using)
+            return (
+                _settle(event, attempt, now=moment, using=using) if attempt else _keep(event, now=moment, using=using)
+            )
         except (IntegrityError, Overtaken, VerificationAttempt.DoesNotExist):
             # Mostly the same body at the same time, which the digest tells in the next round.
             if not times_left:
@@ -89,7 +93,18 @@ def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[E
     return EventEffect.REPEATED, None
 
 
-def _keep(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
+def _clock_and_digest(event: WebhookEvent, *, using: str) -> tuple[datetime, bool]:
+    """The database's now, and whether the event came before, in one statement.
+
+    A host's own clock may be wrong: then one process would settle what another passes over as too old.
+    """
+    same = AttemptEvent.objects.using(using).filter(digest=event.digest)
+    # Of no row the maximum is NULL, and the clock is read all the same.
+    read = same.aggregate(now=Coalesce(Max(DbNow()), DbNow()), times=Count("pk"))
+    return read["now"], bool(read["times"])
+
+
+def _keep(event: WebhookEvent, *, now: datetime, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
     """It belongs to no attempt. Its id is kept so that staff can ask Telroi; its number is nobody's business."""
     write = partial(_note, event, None, words=event.id or "", now=now, using=using)
     repeat_on_lock_error(write, using=using)
@@ -97,9 +112,8 @@ def _keep(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[Eve
 
 
 def _settle(
-    event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime | None, using: str
+    event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str
 ) -> tuple[EventEffect, VerificationAttempt | None]:
-    now = now or attempt.read_at  # type: ignore[attr-defined]
     if attempt.status in SETTLEABLE:
         settle_overdue(attempt, now=now, using=using)
     moved = _moved_by(event, attempt, now=now) if attempt.status in SETTLEABLE else {}
@@ -155,16 +169,13 @@ def _write(
     return bool(moved)
 
 
-def _note(
-    event: WebhookEvent, attempt: VerificationAttempt | None, *, words: str, now: datetime | None, using: str
-) -> None:
-    at = {} if now is None else {"at": now}
+def _note(event: WebhookEvent, attempt: VerificationAttempt | None, *, words: str, now: datetime, using: str) -> None:
     AttemptEvent.objects.using(using).create(
         attempt_id=None if attempt is None else attempt.pk,
         kind=EventKind.WEBHOOK,
         detail=": ".join(filter(None, (event.name or "unreadable", words)))[:200],
         digest=event.digest,
-        **at,
+        at=now,
     )
 
 
