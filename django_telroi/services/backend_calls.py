@@ -100,7 +100,7 @@ def _usable_call(call: object) -> OtpCall:
     """Raises TypeError for what is no call, and ValueError for an id that cannot be written down."""
     if not isinstance(call, OtpCall) or not isinstance(call.id, str):
         raise TypeError("no call")
-    if not _is_usable_id(call.id):
+    if not is_usable_id(call.id):
         raise ValueError("no usable id")
     livemode: object = call.livemode
     expires_at: object = call.expires_at
@@ -112,7 +112,7 @@ def _usable_call(call: object) -> OtpCall:
     )
 
 
-def _is_usable_id(call_id: str) -> bool:
+def is_usable_id(call_id: str) -> bool:
     """Whether every database keeps it: MariaDB may be set up for characters of at most three bytes."""
     return 1 <= len(call_id) <= LONGEST_ID and call_id.isprintable() and max(call_id) <= "\uffff"
 

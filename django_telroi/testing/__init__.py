@@ -1,7 +1,7 @@
 """For a site's own tests: what was called with the in-memory backend, and a Telroi to try on.
 
 In a test run calls go to ``outbox`` unless the site says otherwise, like Django's mail. Fixtures for pytest are in
-``django_telroi.testing.fixtures``.
+``django_telroi.testing.fixtures``. ``BackendContract`` tests a backend of your own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from django_telroi.backends.locmem import outbox
 from django_telroi.simulator import Simulator
+from django_telroi.testing.contract import BackendContract, RemoteBackendContract
 
-__all__ = ["last_code_for", "outbox", "running_simulator"]
+__all__ = ["BackendContract", "RemoteBackendContract", "last_code_for", "outbox", "running_simulator"]
 
 
 def last_code_for(number: str) -> str:

@@ -35,7 +35,7 @@ PUBLIC = {
     """,
     "django_telroi.signals": "alert call_failed call_placed code_rejected phone_verified verification_refused",
     "django_telroi.simulator": "Call Simulator",
-    "django_telroi.testing": "last_code_for outbox running_simulator",
+    "django_telroi.testing": "BackendContract RemoteBackendContract last_code_for outbox running_simulator",
     "django_telroi.web.gates": "PhoneVerifiedRequiredMixin phone_verified_required",
 }
 

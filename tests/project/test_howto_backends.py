@@ -1,0 +1,116 @@
+"""The backend that the how-to page writes keeps the contract, and a person can walk through it."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from django_telroi import services
+from django_telroi.backends import get_backend
+from tests.project import ringwell_double
+from tests.project.ringwell_double import RingwellDouble
+from tests.project.test_howto import blocks_of
+from tests.rest.world import NUMBER, PhoneApi
+
+MODULES = ("myproject", "myproject.ringwell", "myproject.tests", "myproject.tests.double")
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the page's two files define, once they are in a project."""
+    for name in MODULES:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["myproject.tests.double"].__dict__.update(vars(ringwell_double))
+    names: dict[str, Any] = {"__name__": "myproject.tests.test_ringwell"}
+    backend, test = blocks_of("backends.rst", "python")
+    exec(backend, sys.modules["myproject.ringwell"].__dict__)
+    exec(test, names)
+    return names
+
+
+@pytest.fixture
+def ringwell(page: dict[str, Any]) -> Iterator[RingwellDouble]:
+    """A site that calls through Ringwell."""
+    with RingwellDouble(token="secret") as double:
+        site = {"BACKEND": "myproject.ringwell.RingwellBackend"}
+        with override_settings(TELROI=site, RINGWELL_URL=double.url, RINGWELL_TOKEN="secret"):
+            yield double
+
+
+def test_it_keeps_the_contract_as_the_page_says(page: dict[str, Any]) -> None:
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(page["RingwellContract"])
+    result = unittest.TestResult()
+
+    suite.run(result)
+
+    assert [f"{case}\n{said}" for case, said in result.failures + result.errors] == []
+    assert result.testsRun >= 20
+
+
+@pytest.mark.django_db
+def test_a_person_is_called_and_verified_through_it(ringwell: RingwellDouble) -> None:
+    attempt = services.start_verification(NUMBER, language="en")
+    code = ringwell.codes[NUMBER]
+
+    wrong = services.check_code(attempt.uuid, f"{(int(code) + 1) % 10**6:06}")
+    right = services.check_code(attempt.uuid, code)
+
+    assert (attempt.status, attempt.telroi_id[:2], wrong.outcome, right.outcome) == (
+        "placed",
+        "RV",
+        "wrong_code",
+        "verified",
+    )
+    assert ringwell.requests == 3
+
+
+@pytest.mark.django_db
+def test_a_call_whose_answer_was_lost_is_judged_by_its_number(ringwell: RingwellDouble) -> None:
+    with ringwell.cutting_answers():
+        attempt = services.start_verification(NUMBER)
+
+    result = services.check_code(attempt.uuid, ringwell.codes[NUMBER])
+
+    assert (attempt.status, result.outcome) == ("unknown", "verified")
+
+
+@pytest.mark.django_db
+def test_a_code_whose_answer_was_lost_may_be_typed_again(ringwell: RingwellDouble) -> None:
+    attempt = services.start_verification(NUMBER)
+    with ringwell.cutting_answers():
+        lost = services.check_code(attempt.uuid, ringwell.codes[NUMBER])
+
+    again = services.check_code(attempt.uuid, ringwell.codes[NUMBER])
+
+    assert (lost.outcome, again.outcome, again.attempt.tries) == ("unavailable", "verified", 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "misconfigured"), (403, "misconfigured"), (429, "unavailable"), (503, "unavailable")]
+)
+def test_a_refusal_is_the_one_that_it_amounts_to(ringwell: RingwellDouble, status: int, code: str) -> None:
+    with ringwell.answering(status):
+        reply = PhoneApi().start(NUMBER)
+
+    assert (reply.status_code, reply.json()["code"]) == (503, code)
+
+
+@pytest.mark.django_db
+def test_a_site_without_a_token_is_misconfigured(ringwell: RingwellDouble) -> None:
+    with override_settings(RINGWELL_TOKEN=""):
+        reply = PhoneApi().start(NUMBER)
+
+    assert (reply.status_code, reply.json()["code"], ringwell.requests) == (503, "misconfigured", 0)
+
+
+def test_the_key_is_named_and_not_told(ringwell: RingwellDouble) -> None:
+    digest = get_backend().key_digest
+
+    assert (len(digest), "secret" in digest) == (64, False)

@@ -1,0 +1,245 @@
+"""The contract for a site's own backend: it finds what is wrong with one, and needs neither pytest nor a database."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import unittest
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.test import SimpleTestCase, override_settings
+
+from django_telroi.backends.locmem import LocmemBackend, LocmemCall, outbox
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.conf import LOCMEM_BACKEND
+from django_telroi.domain.codes import CodeLength
+from django_telroi.errors import ApiOutcomeUnknown, ApiRefused, ApiUnreachable
+from django_telroi.testing import BackendContract, RemoteBackendContract, last_code_for
+
+
+class Good(LocmemBackend):
+    """Keeps the contract, and the base of those that do not."""
+
+
+class BelievesEverybody(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return OtpCheck(verified=True)
+
+
+class BelievesNobody(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return OtpCheck(verified=False)
+
+
+class BelievesAnyCall(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return OtpCheck(verified=any(call.code == code for call in outbox))
+
+
+class Shouts(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        logging.getLogger("carrier").debug("code %s", code)
+        return super().check_code(code, call_id=call_id, to=to)
+
+
+class SaysYes(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return replace(super().check_code(code, call_id=call_id, to=to), verified="yes")  # type: ignore[arg-type]
+
+
+class SaysApproved(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return replace(super().check_code(code, call_id=call_id, to=to), status="approved")
+
+
+class KeepsCodesOnTheInstance(Good):
+    def __init__(self) -> None:
+        self.calls: list[LocmemCall] = []
+
+    def place_call(self, *args: Any, **named: Any) -> OtpCall:
+        call = super().place_call(*args, **named)
+        self.calls.append(outbox[-1])
+        return call
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return OtpCheck(verified=any((call.id, call.code) == (call_id, code) for call in self.calls))
+
+
+class RepeatsItsIds(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        super().place_call(to, **named)
+        return OtpCall(id="1", to=to)
+
+
+class HasLongIds(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        call = super().place_call(to, **named)
+        return replace(call, id=call.id * 9)
+
+
+class HasNaiveMoments(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        return replace(super().place_call(to, **named), expires_at=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+class ReturnsADict(Good):
+    def place_call(self, to: str, **named: Any) -> Any:
+        return vars(super().place_call(to, **named))
+
+
+class TakesNoCodeOfTheSites(Good):
+    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:  # type: ignore[override]
+        return super().place_call(to, code_length=code_length, language=language)
+
+
+class IgnoresTheCodeOfTheSite(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        return super().place_call(to, **{**named, "code": None})
+
+
+class SpeaksEnglishOnly(Good):
+    def place_call(self, to: str, *, language: str | None, **named: Any) -> OtpCall:
+        return super().place_call(to, language={None: "en", "en": "en"}[language], **named)
+
+
+class ReadsOutFewerDigits(Good):
+    def place_call(self, to: str, *, code_length: int, **named: Any) -> OtpCall:
+        return super().place_call(to, code_length=code_length - 1, **named)
+
+
+class ClaimsMoreDigits(Good):
+    @classmethod
+    def spoken_length(cls, asked: int) -> CodeLength:
+        return CodeLength(longest=8, expected=8, is_certain=True)
+
+
+class HasALongDigest(Good):
+    key_digest = "x" * 65
+
+
+class ForgetsItsSlot(Good):
+    def return_call(self) -> None:
+        raise ApiUnreachable
+
+
+class IsNoBackend:
+    """It has the methods, and does not say that it is one."""
+
+
+BROKEN = [each for each in Good.__subclasses__() if each.__module__ == __name__] + [IsNoBackend]
+
+
+NOT_SENT = "test_without_a_connection_nothing_was_sent"
+LOST = "test_a_lost_answer_may_have_been_a_yes"
+UNREADABLE = "test_an_answer_that_cannot_be_read_may_have_been_a_yes"
+REDIRECT = "test_a_redirect_is_not_followed"
+REFUSED = "test_a_refusal_says_which"
+FAULTS = {NOT_SENT, LOST, UNREADABLE, REDIRECT, REFUSED}
+
+
+class OneAnswer(RemoteBackendContract):
+    """Of a provider that receives one request each time, and of a backend that raises ``error`` whatever goes wrong."""
+
+    error: Exception | None
+    received = 0
+
+    def requests(self) -> int:
+        self.received += 1
+        return self.received
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        with patch.multiple(Good, place_call=self.ask, check_code=self.ask):
+            yield
+
+    losing_answers = unreachable
+
+    def answering(self, status: int) -> AbstractContextManager[None]:
+        return self.unreachable()
+
+    def ask(self, *args: Any, **named: Any) -> None:
+        if self.error:
+            raise self.error
+
+
+def failing_tests(backend: type, base: type = BackendContract, **attributes: Any) -> list[str]:
+    """The tests of the contract that a backend fails."""
+
+    class Contract(base, SimpleTestCase):  # type: ignore[misc]
+        def setUp(self) -> None:
+            outbox.clear()
+
+        def make_backend(self) -> Any:
+            return backend()
+
+        def heard(self, number: str) -> str:
+            return last_code_for(number)
+
+    for name, value in attributes.items():
+        setattr(Contract, name, value)
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Contract).run(result)
+    return [case.id().rpartition(".")[2] for case, _ in result.failures + result.errors]
+
+
+def test_a_backend_that_keeps_it_passes() -> None:
+    with override_settings(TELROI={"BACKEND": LOCMEM_BACKEND}):
+        assert failing_tests(Good) == []
+
+
+@pytest.mark.parametrize("backend", BROKEN)
+def test_a_backend_that_does_not_fails(backend: type) -> None:
+    assert failing_tests(backend) != []
+
+
+@pytest.mark.parametrize(
+    ("error", "failing"),
+    [
+        (None, {NOT_SENT, LOST, UNREADABLE, REDIRECT, REFUSED}),
+        (ApiUnreachable(), {LOST, UNREADABLE, REDIRECT, REFUSED}),
+        (ApiOutcomeUnknown(), {NOT_SENT, REFUSED}),
+        (ApiRefused(418), {NOT_SENT, LOST, UNREADABLE, REFUSED}),
+    ],
+    ids=repr,
+)
+def test_a_backend_that_answers_alike_to_every_fault_fails(error: Exception | None, failing: set[str]) -> None:
+    assert set(failing_tests(Good, OneAnswer, error=error)) & FAULTS == failing
+
+
+def test_it_is_used_without_pytest_and_without_a_database() -> None:
+    program = """
+import sys, unittest
+sys.modules["pytest"] = None
+import django
+django.setup()
+from django.test import SimpleTestCase
+from django_telroi.backends.locmem import LocmemBackend
+from django_telroi.testing import BackendContract, last_code_for
+
+class Mine(BackendContract, SimpleTestCase):
+    def make_backend(self):
+        return LocmemBackend()
+
+    def heard(self, number):
+        return last_code_for(number)
+
+unittest.main(argv=["mine"])
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "OK"), done.stderr
