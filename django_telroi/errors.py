@@ -227,6 +227,7 @@ class AttemptNotFound(TelroiError):
     """No such attempt, or it belongs to somebody else: the two are not told apart."""
 
     words = "There is no such attempt, or it belongs to somebody else."
+    code: ClassVar[str] = "not_found"
 
 
 class InsideTransaction(TelroiError):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("code/", views.CodeView.as_view(), name="code"),
     path("call-again/", views.CallAgainView.as_view(), name="call-again"),
     path("change-number/", views.ChangeNumberView.as_view(), name="change-number"),
+    path("add-number/", views.AddNumberView.as_view(), name="add-number"),
     path("status/", views.StatusView.as_view(), name="status"),
     path("done/", views.DoneView.as_view(), name="done"),
 ]

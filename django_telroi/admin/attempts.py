@@ -35,12 +35,12 @@ from django_telroi.admin.filters import (
     StatusFilter,
 )
 from django_telroi.admin.paging import FixedOrderChangeList, UncountedList
-from django_telroi.admin.plain import user_name
 from django_telroi.admin.readonly import ReadOnly, masked_mark
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
 from django_telroi.admin.story import story_of
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts import settle_attempt
+from django_telroi.services.names import user_name
 from django_telroi.services.overdue import show_as_it_stands
 
 EXPORT = "django_telroi.export_attempts"

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from django_telroi.admin.export import CHUNK, csv_response
 from django_telroi.admin.meanings import error_name
-from django_telroi.admin.plain import masked_within, plain, user_name
 from django_telroi.admin.search import FOUND
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.names import masked_within, plain, user_name
 from django_telroi.services.overdue import show_as_it_stands
 
 MOST_ROWS = 100_000

@@ -13,10 +13,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from django_telroi import services
-from django_telroi.admin.plain import plain
 from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber
+from django_telroi.services.names import plain
 
 Words = str | Promise
 

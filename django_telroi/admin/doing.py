@@ -22,10 +22,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
 from django_telroi.admin.deeds import BLOCK, DEEDS, UNBLOCK, Deed, ReasonForm
-from django_telroi.admin.plain import user_name
 from django_telroi.admin.readonly import masked_mark, on_one_line
 from django_telroi.errors import ChangedMeanwhile, TelroiError
 from django_telroi.models import PhoneNumber
+from django_telroi.services.names import user_name
 
 APP = "django_telroi"
 CONFIRM_PAGE = "admin/django_telroi/confirm.html"

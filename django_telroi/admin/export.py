@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-from django_telroi.admin.plain import plain
+from django_telroi.services.names import plain
 
 CHUNK = 1000
 """Lines that are made at a time."""

@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy
 from django_telroi import conf
 from django_telroi.admin.chips import flag
 from django_telroi.admin.meanings import ERROR_NAMES
-from django_telroi.admin.plain import plain
 from django_telroi.domain.states import Status
 from django_telroi.models.attempts import STATUS_NAMES
+from django_telroi.services.names import plain
 from django_telroi.services.overdue import fails_with, stands_at
 
 Choice = tuple[str, str]

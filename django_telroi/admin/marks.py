@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django_telroi.admin.chips import chip
 from django_telroi.admin.filters import PurposeFilter
 from django_telroi.admin.meanings import error_name
-from django_telroi.admin.plain import plain
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.names import plain
 from django_telroi.services.verdicts import ErrorCode
 
 TONES: dict[Status, str] = {

@@ -15,10 +15,10 @@ from django.utils.translation import get_language_bidi
 from django_telroi import conf
 from django_telroi.admin.chips import bar, moment_words, region_mark
 from django_telroi.admin.marks import status_chip
-from django_telroi.admin.plain import plain, user_name
 from django_telroi.admin.standing import standing_of
 from django_telroi.admin.strip import slots, strip, strip_labels
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.names import plain, user_name
 from django_telroi.services.overdue import show_as_it_stands
 
 MOST_ROWS = 50

@@ -24,10 +24,10 @@ from django_telroi.admin import marks
 from django_telroi.admin.chips import region_mark
 from django_telroi.admin.links import address_of, linked
 from django_telroi.admin.meanings import Meaning, error_name, meaning_of
-from django_telroi.admin.plain import plain, user_name
 from django_telroi.admin.readonly import masked_mark
 from django_telroi.admin.timeline import Entry, Neighbours, distance, timeline
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
+from django_telroi.services.names import plain, user_name
 
 MOST_EVENTS = 500
 SWITCH = (EventKind.CALLS_STOPPED, EventKind.CALLS_RESUMED)

@@ -20,10 +20,10 @@ from django_telroi.admin.chips import moment_mark, moment_words
 from django_telroi.admin.filters import PurposeFilter
 from django_telroi.admin.links import address_of, linked
 from django_telroi.admin.paging import FixedOrderChangeList, UncountedList
-from django_telroi.admin.plain import user_name
 from django_telroi.admin.readonly import ReadOnly, masked_mark
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.names import user_name
 
 MOST_FOUND = 500
 

@@ -83,7 +83,7 @@ def _known(exc: Exception) -> exceptions.APIException | None:
         case exceptions.APIException():
             return exc
         case AttemptNotFound():
-            return exceptions.NotFound(_("There is no such verification."))
+            return exceptions.NotFound(sentence(AttemptNotFound.code))
         case Http404():
             return exceptions.NotFound()
         case PermissionDenied():

@@ -74,6 +74,11 @@ def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, usi
         settle_followed(attempt, now=now, using=using)
 
 
+def is_erased(attempt_uuid: UUID) -> bool:
+    """Whether no row has this id: staff erased its number, or a purge deleted it."""
+    return not VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid).exists()
+
+
 def is_orphan(attempt: VerificationAttempt) -> bool:
     """Whether its user was deleted. The column says so, because SQL that deletes a user sends no signal."""
     return attempt.had_user and attempt.user_id is None

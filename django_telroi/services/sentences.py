@@ -17,6 +17,7 @@ from django_telroi.backends import spoken_length
 from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import Status
 from django_telroi.errors import (
+    AttemptNotFound,
     CallsStopped,
     CooldownActive,
     DailyLimitReached,
@@ -50,6 +51,7 @@ SENTENCES: dict[str, str | Promise] = {
     CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
     Unavailable.code: gettext_lazy("The call could not be placed."),
+    AttemptNotFound.code: gettext_lazy("This verification is not there any more. Start again to get a call."),
     ProofRejected.code: gettext_lazy("Your phone was verified too long ago, or for something else. Verify it again."),
     NumberTaken.code: gettext_lazy("This number belongs to another account. Use another number."),
     CheckOutcome.VERIFIED: gettext_lazy("Your number is verified."),

@@ -38,6 +38,7 @@ class Card:
     code_url: str
     again_url: str
     change_url: str
+    add_url: str
     status_url: str
     continue_url: str
     takes_focus: bool
@@ -89,6 +90,7 @@ def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, a
         code_url=page_url("code", place.purpose),
         again_url=page_url("call-again", place.purpose),
         change_url=page_url("change-number", place.purpose),
+        add_url=page_url("add-number", place.purpose),
         status_url=page_url("status", place.purpose),
         continue_url="" if goal == here else goal,
         takes_focus=place.takes_focus,

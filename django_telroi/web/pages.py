@@ -20,7 +20,7 @@ from django_telroi.errors import InvalidPurpose, Unavailable
 from django_telroi.services.reporting import hide_what_was_posted
 from django_telroi.services.wishes import LONGEST_PURPOSE
 from django_telroi.web import words
-from django_telroi.web.cards import Place, card_at, is_safe, page_url
+from django_telroi.web.cards import Place, card_at, goal_of, is_safe, page_url
 from django_telroi.web.cookies import csrf_protect_with_card
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.forms import PhoneForm
@@ -136,6 +136,10 @@ class PhonePage(View):
         card = card_at(place, self.request, shown_attempt=attempt, asked_digits=step.asked_digits)
         context = {"request": self.request, "card": card, "step": step}
         return render(self.request, self.template_name, context, status=status)
+
+    def get_success_url(self, flow: Flow) -> str:
+        """``next`` if it stays on this site, else ``SUCCESS_URL``, else where the card stands, else the done page."""
+        return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
 
     def go(self, url: str) -> HttpResponseBase:
         """A redirect, or its address for a script that asks for it."""

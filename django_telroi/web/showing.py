@@ -10,13 +10,18 @@ from uuid import UUID
 from django.forms import Form
 from django.http import HttpRequest
 
+from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE, FINAL, Status
 from django_telroi.errors import AttemptNotFound, Unavailable
+from django_telroi.models import VerificationAttempt
 from django_telroi.services import Standing, follow
+from django_telroi.services.attempts import is_erased
 from django_telroi.services.calling_again import never_rang
+from django_telroi.services.holding import Holding, holding_of
+from django_telroi.services.names import user_name
 from django_telroi.services.sentences import sentence
 from django_telroi.web.cards import Place
-from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow
+from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow, take_notice
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, number_step, refused_step, step_of
 from django_telroi.web.typed import Typed, fill_in
@@ -33,10 +38,36 @@ def seen_by(request: HttpRequest, purpose: str) -> Seen | None:
     flow = read_flow(request, purpose)
     standing = _followed(request, flow.shown)
     if standing is None:
-        if flow.attempt:
-            keep_flow(request, purpose, Flow(next=flow.next, notice=flow.notice))
+        if flow.shown:
+            keep_flow(request, purpose, without_attempt(flow))
         return None
-    return Seen(standing, is_proven=flow.is_proven, is_calling_again=flow.older is not None)
+    is_success = flow.is_proven and standing.attempt.status == Status.VERIFIED
+    holding = _holding(request, standing) if is_success else Holding.GONE
+    if is_success and holding == Holding.GONE:
+        keep_flow(request, purpose, Flow(notice=flow.notice))
+        return None
+    return Seen(
+        standing,
+        is_calling_again=flow.older is not None,
+        holding=holding,
+        account=_account(request, standing.attempt) if is_success else "",
+    )
+
+
+def _account(request: HttpRequest, attempt: VerificationAttempt) -> str:
+    user = getattr(request, "user", None)
+    is_recorded = user is not None and user.is_authenticated and conf.writes_record(attempt.purpose)
+    return user_name(user, number=attempt.number) if is_recorded else ""
+
+
+def without_attempt(flow: Flow) -> Flow:
+    """The flow whose attempt answers no more. A person who may be typing its code is told where it was erased."""
+    is_told = flow.shown is not None and is_erased(flow.shown)
+    return Flow(next=flow.next, notice=Notice("number", AttemptNotFound.code) if is_told else flow.notice)
+
+
+def _holding(request: HttpRequest, standing: Standing) -> Holding:
+    return holding_of(standing.attempt, user=getattr(request, "user", None), now=standing.now)
 
 
 def settle_older(request: HttpRequest, purpose: str) -> None:
@@ -77,6 +108,8 @@ def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -
         seen = seen_by(request, place.purpose)
     except Unavailable:
         return refused_step(Unavailable.code, wait=0)
+    if seen is None:
+        notice = take_notice(request, place.purpose) or notice
     if seen is None or (notice and notice.about == "number"):
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)

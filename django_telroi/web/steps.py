@@ -17,12 +17,14 @@ from django_telroi.errors import (
     InvalidPurpose,
     NotCallable,
     NumberHeld,
+    NumberTaken,
     RegionNotAllowed,
     TooManyRequests,
     VerificationRefused,
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
+from django_telroi.services.holding import Holding
 from django_telroi.services.outcomes import outcome_of
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
 from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence, standing_sentence
@@ -38,6 +40,13 @@ LIMITS = frozenset({HourlyLimitReached.code, DailyLimitReached.code, NumberHeld.
 WRONG_CODES = frozenset({CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE})
 
 
+STEP_BY_HOLDING = {
+    Holding.HELD: "done",
+    Holding.OFFERED: "offer",
+    Holding.TAKEN: "ended",
+    Holding.GONE: "ended",
+}
+
 CALLING_AGAIN = "calling-again"
 """The state of a card that takes the code of one call while another one is being placed."""
 
@@ -46,13 +55,15 @@ CALLING_AGAIN = "calling-again"
 class Seen:
     """An attempt as this session sees it.
 
-    ``is_proven``: the session typed the code that was judged right. ``is_calling_again``: another call to the same
-    number is being placed.
+    ``is_calling_again``: another call to the same number is being placed. ``holding``: what a verified attempt means to
+    the session that typed the right code; GONE to every other session. ``account``: the name of the user whose number
+    it is or may become, ``""`` where it becomes nobody's.
     """
 
     standing: Standing
-    is_proven: bool = False
     is_calling_again: bool = False
+    holding: Holding = Holding.GONE
+    account: str = ""
 
     @property
     def attempt(self) -> VerificationAttempt:
@@ -66,7 +77,8 @@ class Step:
     ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
     itself. ``again`` labels the button that asks for another call, ``""`` where there is none; ``other`` the one that
     starts with a number, ``""`` for its usual words. ``developer_note`` is shown only while a test key is used.
-    ``asked_digits``: the message asks whether a code of so many digits is complete.
+    ``asked_digits``: the message asks whether a code of so many digits is complete. ``account`` is a sentence about the
+    user's account.
     """
 
     name: str
@@ -82,6 +94,7 @@ class Step:
     form: Form | None = None
     other: str = ""
     asked_digits: int = 0
+    account: str = ""
 
     @property
     def template(self) -> str:
@@ -103,8 +116,8 @@ def step_name(seen: Seen) -> str:
     status = seen.attempt.status
     if status in UNFINISHED:
         return "code" if status in CHECKABLE else "waiting"
-    if seen.is_proven and outcome_of(seen.attempt) == CheckOutcome.VERIFIED:
-        return "done"
+    if status == Status.VERIFIED:
+        return STEP_BY_HOLDING[seen.holding]
     return "refused" if seen.standing.refusal else "ended"
 
 
@@ -147,7 +160,11 @@ def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
     if name == "waiting":
         return Step(name, title=_("Calling…"), lead=words.waiting_lead(number))
     if name == "done":
-        return Step(name, title=_("Your number is verified"), lead=words.shown_number(number))
+        account = words.account_lead(seen.account) if seen.account else ""
+        return Step(name, title=_("Your number is verified"), lead=words.shown_number(number), account=account)
+    if name == "offer":
+        account = words.offer_lead(seen.account)
+        return Step(name, title=_("Add this number to your account?"), lead=words.shown_number(number), account=account)
     if standing.refusal:
         return _failed_step(standing, standing.refusal)
     return _ended_step(seen, notice)
@@ -247,7 +264,9 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
 
 def _ended_step(seen: Seen, notice: Notice | None) -> Step:
     standing, attempt = seen.standing, seen.attempt
-    if attempt.status == Status.VERIFIED and not seen.is_proven:
+    if attempt.status == Status.VERIFIED and seen.holding == Holding.TAKEN:
+        return Step(name="ended", title=_("This number is taken"), message=sentence(NumberTaken.code), is_bad=True)
+    if attempt.status == Status.VERIFIED:
         said = words.verified_elsewhere()
         return Step(name="ended", title=_("Not verified here"), message=said, other=_("Start again"))
     was_refused = notice is not None and notice.about == "call"
@@ -257,9 +276,9 @@ def _ended_step(seen: Seen, notice: Notice | None) -> Step:
         name="ended",
         title=_ended_title(attempt),
         message=_message_of(notice, standing) if was_refused else standing_sentence(standing),
-        is_bad=was_refused or attempt.status in (Status.LOCKED, Status.VERIFIED),
+        is_bad=was_refused or attempt.status == Status.LOCKED,
         wait=0 if is_replaced else standing.call_again_in,
-        again="" if attempt.status == Status.VERIFIED else again,
+        again=again,
     )
 
 
@@ -274,6 +293,5 @@ def _ended_title(attempt: VerificationAttempt) -> str:
         Status.EXPIRED: _("This code has expired"),
         Status.CANCELED: _("No call under way"),
         Status.SUPERSEDED: _("There is a newer call"),
-        Status.VERIFIED: _("This number is taken"),
     }
     return titles[Status(attempt.status)]

@@ -18,12 +18,18 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import limits, services
 from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
+from django_telroi.errors import (
+    AttemptNotFound,
+    InvalidNumber,
+    Unavailable,
+    VerificationRefused,
+)
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts import owner_id
 from django_telroi.services.checking import length_fit
-from django_telroi.web.cards import Place, goal_of, page_url
+from django_telroi.web.adding import AddNumberView, give_number
+from django_telroi.web.cards import Place, page_url
 from django_telroi.web.flow import (
     NEWER_CALL,
     SHORT_CODE,
@@ -37,11 +43,20 @@ from django_telroi.web.flow import (
 )
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
-from django_telroi.web.showing import focused, phone_form, seen_by, settle_older
+from django_telroi.web.showing import focused, phone_form, seen_by, settle_older, without_attempt
 from django_telroi.web.steps import is_open, lost_step, number_step, state_of, step_name, step_of
 from django_telroi.web.typed import typed_in
 
-__all__ = ["CallAgainView", "ChangeNumberView", "CodeView", "DoneView", "PhonePage", "StartView", "StatusView"]
+__all__ = [
+    "AddNumberView",
+    "CallAgainView",
+    "ChangeNumberView",
+    "CodeView",
+    "DoneView",
+    "PhonePage",
+    "StartView",
+    "StatusView",
+]
 
 LOST = "lost"
 """In the address of a page that was come to for a call that the session does not know."""
@@ -70,6 +85,10 @@ class StartView(PhonePage):
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return HttpResponseRedirect(page_url("code", self.purpose))
         answer = take_notice(request, self.purpose) if self.has_answer("number") else None
+        if seen and step_name(seen) == "offer":
+            flow = replace(self.flow, next=self.ticket.next or self.flow.next)
+            self.keep(flow)
+            return self.show(step_of(seen, CodeForm(), None), next_=flow.next)
         form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")
@@ -161,13 +180,14 @@ class CodeView(PhonePage):
         try:
             result = limits.check_code(request, attempt_id, form.cleaned_data["code"], user=self.user)
         except AttemptNotFound:
-            self.keep(Flow(next=flow.next))
+            self.keep(without_attempt(replace(flow, attempt=attempt_id, older=None)))
             return self.go_on("start")
         except VerificationRefused as refusal:
             self.keep(replace(flow, notice=notice_of_check(refusal)))
             return self.go_on("code")
         if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
             return self.follow_first_click(flow)
+        result = give_number(request, self.flow, result)
         if result.outcome in (CheckOutcome.VERIFIED, CheckOutcome.NUMBER_TAKEN):
             flow = Flow(attempt_id, flow.next, is_proven=True)
         if result.outcome == CheckOutcome.VERIFIED:
@@ -218,11 +238,7 @@ class CodeView(PhonePage):
         return self.go(self.get_success_url(flow))
 
     def phone_verified(self, result: CheckResult) -> None:
-        """For subclasses: the number is verified. ``result.proof`` is set if nobody is logged in."""
-
-    def get_success_url(self, flow: Flow) -> str:
-        """``next`` if it stays on this site, else ``SUCCESS_URL``, else where the card stands, else the done page."""
-        return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
+        """For subclasses: the number is verified. ``result.proof`` is set while it belongs to no account."""
 
 
 class CallAgainView(PhonePage):
@@ -245,7 +261,7 @@ class CallAgainView(PhonePage):
         try:
             attempt = not_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
         except AttemptNotFound:
-            return Flow(next=flow.next)
+            return without_attempt(flow)
         except VerificationRefused as refusal:
             return replace(flow, notice=notice_of(refusal, about="call"))
         is_placed = attempt.status not in (Status.QUEUED, Status.DIALING)

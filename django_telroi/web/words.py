@@ -86,6 +86,20 @@ def shown_number(masked_number: str) -> SafeString:
     return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', masked_number)
 
 
+def account_lead(name: str) -> SafeString:
+    return format_html(_("It belongs to your account {}."), _account(name))
+
+
+def offer_lead(name: str) -> SafeString:
+    """Two people may share a browser: the one who is logged in may not be the one who verified."""
+    text = _("It was verified in this browser a moment ago. If it is yours, you can add it to your account {}.")
+    return format_html(text, _account(name))
+
+
+def _account(name: str) -> SafeString:
+    return format_html("<bdi><strong>{}</strong></bdi>", name)
+
+
 def tries_left(tries: int) -> str:
     text = ngettext("%(count)d try left for this call.", "%(count)d tries left for this call.", tries)
     return text % {"count": tries}

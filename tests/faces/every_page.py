@@ -71,6 +71,10 @@ def public_pages() -> Pages:
     verified.presses("Verify", code=last_code_for(OTHER_NUMBER))
     for path in ("/phone/done/", "/phone/", "/host/", "/here/", "/proof/"):
         yield f"verified, {path}", _html(verified.opens(path))
+    verified.client.force_login(User.objects.create_user("who-logs-in"))
+    for path in ("/phone/", "/host/"):
+        yield f"verified before logging in, {path}", _html(verified.opens(path))
+    yield "added", _html(verified.opens("/here/").presses("Add to my account"))
 
 
 def _everywhere(when: str, visitor: Visitor) -> Pages:
@@ -88,7 +92,7 @@ def admin_pages() -> Pages:
     staff, attempt = Client(), _rows()
     staff.force_login(User.objects.get(pk=LARGE))
     phone = attempt.phone
-    models = {"phonenumber": phone, "verificationattempt": attempt, "verifiedphone": VerifiedPhone.objects.get()}
+    models = {"phonenumber": phone, "verificationattempt": attempt, "verifiedphone": VerifiedPhone.objects.latest("pk")}
     for model, row in models.items():
         for page in ("", f"{row.pk}/change/", f"{row.pk}/history/", "?p=0"):
             yield from _page(staff, f"{model}/{page}")

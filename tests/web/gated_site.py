@@ -147,6 +147,7 @@ urlpatterns: list[Any] = [
     path("sign-up-model/", ModelSignUp.as_view()),
     path("sign-up-bare/", BareSignUp.as_view()),
     path("page/", page_with("<p id='told'>" + ASKS_OFTEN + "</p>")),
+    path("card/", page_with("{% phone_verify %}")),
     path("proof/", page_with("{% phone_proof %}{% phone_proof purpose='signup' name='other' %}")),
     path("proof-of-nonsense/", page_with("{% phone_proof purpose='nonsense' %}")),
 ]

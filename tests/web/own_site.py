@@ -10,7 +10,15 @@ from django.urls import include, path
 
 from django_telroi.services import CheckResult
 from django_telroi.web.forms import PhoneForm
-from django_telroi.web.views import CallAgainView, ChangeNumberView, CodeView, DoneView, StartView, StatusView
+from django_telroi.web.views import (
+    AddNumberView,
+    CallAgainView,
+    ChangeNumberView,
+    CodeView,
+    DoneView,
+    StartView,
+    StatusView,
+)
 
 
 class CarefulForm(PhoneForm):
@@ -41,6 +49,7 @@ pages = [
     path("code/", ThankfulCode.as_view(), name="code"),
     path("call-again/", CallAgainView.as_view(), name="call-again"),
     path("change-number/", ChangeNumberView.as_view(), name="change-number"),
+    path("add-number/", AddNumberView.as_view(), name="add-number"),
     path("status/", StatusView.as_view(), name="status"),
     path("done/", DoneView.as_view(), name="done"),
 ]

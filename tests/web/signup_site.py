@@ -8,7 +8,15 @@ from django import forms
 from django.urls import include, path
 
 from django_telroi.web.forms import PhoneForm
-from django_telroi.web.views import CallAgainView, ChangeNumberView, CodeView, DoneView, StartView, StatusView
+from django_telroi.web.views import (
+    AddNumberView,
+    CallAgainView,
+    ChangeNumberView,
+    CodeView,
+    DoneView,
+    StartView,
+    StatusView,
+)
 
 TOO_SHORT = "A password has eight characters or more."
 
@@ -68,6 +76,7 @@ pages = [
     path("code/", CodeView.as_view(), name="code"),
     path("call-again/", CallAgainView.as_view(), name="call-again"),
     path("change-number/", ChangeNumberView.as_view(), name="change-number"),
+    path("add-number/", AddNumberView.as_view(), name="add-number"),
     path("status/", StatusView.as_view(), name="status"),
     path("done/", DoneView.as_view(), name="done"),
 ]

@@ -444,7 +444,7 @@ def test_without_a_call_every_page_leads_to_the_start(visitor: Visitor, path: st
     assert (visitor.path, visitor.heading()) == (start, "Verify your phone")
 
 
-@pytest.mark.parametrize("path", ["/phone/code/", "/phone/call-again/", "/phone/change-number/"])
+@pytest.mark.parametrize("path", ["/phone/code/", "/phone/call-again/", "/phone/change-number/", "/phone/add-number/"])
 def test_a_lost_session_leads_to_the_start(visitor: Visitor, path: str) -> None:
     visitor.sends(path, {"code": "123456"})
 

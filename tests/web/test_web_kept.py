@@ -137,7 +137,7 @@ NEXTS = [
 class TestAnAddressThatIsTooLong:
     @pytest.mark.parametrize("next_", NEXTS, ids=range(len(NEXTS)))
     @pytest.mark.parametrize("method", ["get", "post"])
-    @pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/"])
+    @pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/", "add-number/"])
     def test_is_dropped_where_it_comes_in(self, visitor: Visitor, path: str, method: str, next_: str) -> None:
         getattr(visitor.client, method)(f"/phone/{path}", {"number": NUMBER, "code": "123456", "next": next_})
         visitor.opens("/phone/code/")

@@ -21,7 +21,7 @@ from tests.services.world import let_time_pass, wrong
 from tests.web.own_site import CarefulStart
 from tests.web.visitor import NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, Visitor
 
-FORMS = ("/phone/", "/phone/code/", "/phone/call-again/", "/phone/change-number/")
+FORMS = ("/phone/", "/phone/code/", "/phone/call-again/", "/phone/change-number/", "/phone/add-number/")
 PAGES = (*FORMS, "/phone/status/", "/phone/done/")
 
 
@@ -62,7 +62,7 @@ def test_looking_changes_nothing_and_calls_nobody(visitor: Visitor, address: str
     assert list(VerificationAttempt.objects.values()) == before
 
 
-@pytest.mark.parametrize("address", ["/phone/call-again/", "/phone/change-number/"])
+@pytest.mark.parametrize("address", ["/phone/call-again/", "/phone/change-number/", "/phone/add-number/"])
 def test_who_follows_the_address_of_a_button_is_shown_the_way_back(visitor: Visitor, address: str) -> None:
     visitor.opens(address)
 
@@ -281,7 +281,7 @@ def test_a_site_that_requires_a_login_opens_the_pages_of_a_purpose(visitor: Visi
     assert (visitor.path, visitor.heading()) == ("/phone/done/?purpose=signup", "Your number is verified")
 
 
-@pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/", "status/", "done/"])
+@pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/", "add-number/", "status/", "done/"])
 def test_every_page_of_another_purpose_still_requires_a_login(visitor: Visitor, members_only: Any, path: str) -> None:
     for answer in (visitor.client.get(f"/phone/{path}"), visitor.client.post(f"/phone/{path}", {"number": NUMBER})):
         assert (answer.status_code, answer["Location"]) == (302, f"/login/?next=/phone/{path}")
