@@ -86,9 +86,8 @@ class StartView(PhonePage):
             return HttpResponseRedirect(page_url("code", self.purpose))
         answer = take_notice(request, self.purpose) if self.has_answer("number") else None
         if seen and step_name(seen) == "offer":
-            flow = replace(self.flow, next=self.ticket.next or self.flow.next)
-            self.keep(flow)
-            return self.show(step_of(seen, CodeForm(), None), next_=flow.next)
+            self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
+            return self.show(step_of(seen, CodeForm(), None), next_=self.flow.next)
         form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")

@@ -336,7 +336,7 @@ class TestAnErasedNumber:
         visitor.opens(page)
 
         assert (visitor.heading(), visitor.note()) == ("Verify your phone", GONE)
-        assert visitor.opens(page).note() == ""
+        assert visitor.opens(page).note() != GONE
 
     def test_is_told_in_the_card_that_it_was_typed_into(self, visitor: Visitor) -> None:
         visitor.opens("/card/").presses("Call me", number=SPELLING)
