@@ -23,6 +23,7 @@
     │   └── Unavailable             unavailable
     ├── AttemptNotFound             no such attempt, or somebody else's
     ├── InsideTransaction           the caller's transaction could undo what must stay
+    ├── UnstorableText              a text with characters that the database does not keep
     ├── ChangedMeanwhile            others changed the number faster than staff did
     ├── SignatureRejected           a webhook that Telroi did not sign
     └── ProofRejected               a proof that proves nothing here
@@ -241,6 +242,23 @@ class InsideTransaction(TelroiError):
         "A rollback here could undo a call that was placed or a guess that was judged. "
         "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
     )
+
+
+class UnstorableText(TelroiError):
+    """A text with characters that the site's database does not keep. Nothing was done.
+
+    Half a surrogate pair and NUL are kept by none, emoji not by a MariaDB or MySQL table in ``utf8mb3``. ``argument``
+    names the argument.
+    """
+
+    words = "The database does not keep all characters of this text."
+
+    def __init__(self, argument: str = "text") -> None:
+        super().__init__(argument)
+        self.argument = argument
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.words}"
 
 
 class ChangedMeanwhile(TelroiError):

@@ -61,19 +61,21 @@ def sqlite() -> dict[str, Any]:
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "TEST": {"NAME": str(file)}}
 
 
-def server(engine: str) -> dict[str, Any]:
+def server(engine: str, *, charset: str | None = None) -> dict[str, Any]:
     return {
         "ENGINE": f"django.db.backends.{engine}",
         "NAME": os.environ.get("TELROI_TEST_DB_NAME", "django_telroi"),
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
+        "TEST": {"CHARSET": charset},
     }
 
 
 ENGINES: dict[str, Callable[[], dict[str, Any]]] = {
     "sqlite": sqlite,
     "postgres": partial(server, "postgresql"),
-    "mariadb": partial(server, "mysql"),
+    # Old installations have "utf8mb3", which keeps no emoji.
+    "mariadb": partial(server, "mysql", charset=os.environ.get("TELROI_TEST_DB_CHARSET")),
 }
 DATABASES = {"default": ENGINES[os.environ.get("TELROI_TEST_DB", "sqlite")]()}

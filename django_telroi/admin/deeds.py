@@ -17,9 +17,12 @@ from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber
 from django_telroi.services.names import plain
+from django_telroi.services.texts import is_storable
+from django_telroi.services.transactions import write_alias
 
 Words = str | Promise
 
+NOT_STORABLE = _("This site's database cannot keep some of these characters, such as emoji. Write it without them.")
 FEWEST_DIGITS = 7
 """Of a number that is worth hiding."""
 RUN_OF_DIGITS = re.compile(r"\+?[0-9](?:[ ()./-]{0,2}[0-9]){6,}")
@@ -43,6 +46,8 @@ class ReasonForm(forms.Form):
         reason = without_numbers(plain(self.cleaned_data["reason"]), self.numbers)
         if not reason:
             raise forms.ValidationError(self.fields["reason"].error_messages["required"], code="required")
+        if not is_storable(reason, using=write_alias()):
+            raise forms.ValidationError(NOT_STORABLE, code="unstorable")
         return reason
 
 

@@ -10,6 +10,7 @@ LONGEST_READ = 2_000
 SHORTEST_SECRET = 4
 HIDDEN = "[hidden]"
 
+BEYOND_THREE_BYTES = re.compile("[^\u0000-\uffff]")
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 PHONE_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
 KEY = re.compile(r"(?:tlr_(?:live|test)|whsec)_\w+")
@@ -23,10 +24,14 @@ def clean_code(code: object, hidden: Sequence[str] = ()) -> str:
 
 
 def clean_message(message: object, hidden: Sequence[str] = ()) -> str:
-    """One line of at most 200 printable characters, without keys, phone numbers and whatever is in ``hidden``."""
+    """One line of at most 200 printable characters, without keys, phone numbers and whatever is in ``hidden``.
+
+    Characters beyond U+FFFF, such as emoji, become U+FFFD: not every table of MariaDB and MySQL keeps them.
+    """
     if not isinstance(message, str):
         return ""
     printable = "".join(character if character.isprintable() else " " for character in message[:LONGEST_READ])
+    printable = BEYOND_THREE_BYTES.sub("\ufffd", printable)
     return _hide(" ".join(printable.split()), hidden)[:LONGEST_MESSAGE]
 
 

@@ -18,6 +18,7 @@ from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, Verifi
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.known import spelled_number
+from django_telroi.services.texts import is_storable
 from django_telroi.services.transactions import write_alias
 
 MEMORY = "_telroi_phone_record"
@@ -28,6 +29,8 @@ def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, ma
     """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever)."""
     rows = verified_phones(user)
     if purpose is not None:
+        if not is_storable(purpose, using=write_alias()):
+            return False
         rows = rows.filter(purpose=purpose)
     if max_age is not None:
         rows = rows.filter(verified_at__gt=DbNow() - max_age)

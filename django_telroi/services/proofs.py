@@ -29,6 +29,7 @@ from django_telroi.services.attempts import find_attempt, owner_id
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
 from django_telroi.services.telling import tell_verified
+from django_telroi.services.texts import is_storable
 from django_telroi.services.transactions import repeat_on_lock_error, write_alias
 
 SALT = "django_telroi.proof"
@@ -176,7 +177,10 @@ def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAt
     except (signing.BadSignature, UnicodeEncodeError):
         # JSON may bring half a surrogate pair, which nothing can be the signature of.
         raise RejectedInForm from None
-    rows = VerificationAttempt.objects.using(write_alias()).annotate(read_at=DbNow())
+    using = write_alias()
+    if not is_storable(purpose, using=using):
+        raise ProofRejected
+    rows = VerificationAttempt.objects.using(using).annotate(read_at=DbNow())
     attempt = rows.filter(uuid=uuid, purpose=purpose).first()
     if attempt is None or proof_of(attempt, now=now or attempt.read_at) is None:
         raise RejectedInForm

@@ -1,6 +1,7 @@
 """What staff may do to a number, and to all calls. Each deed leaves an event that says who did it and why.
 
-``actor`` is the name that the event shows, such as a user name; ``number`` is E.164 or any spelling of it. A number
+``actor`` is the name that the event shows, such as a user name, and a character of it that the database does not keep
+is replaced; ``number`` is E.164 or any spelling of it. A number
 that has a row is found by it, even if it is no valid number any more. A change that others outrun again and again
 raises ChangedMeanwhile, and nothing was done.
 """
@@ -25,6 +26,7 @@ from django_telroi.services.claims import Overtaken
 from django_telroi.services.known import known_number
 from django_telroi.services.pauses import control_row
 from django_telroi.services.state import State, read_state
+from django_telroi.services.texts import refuse_unstorable, storable
 from django_telroi.services.transactions import repeat_on_lock_error, write_alias
 
 TIMES_A_CHANGE_IS_TRIED = 5
@@ -40,13 +42,15 @@ Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
 
-    Raises InvalidNumber.
+    Raises InvalidNumber and UnstorableText.
     """
+    using = write_alias()
+    refuse_unstorable(reason, "reason", using=using)
 
     def block(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         return {
             "blocked_at": now,
-            "blocked_by": actor[:LONGEST_ACTOR],
+            "blocked_by": storable(actor, using=using)[:LONGEST_ACTOR],
             "blocked_reason": reason[:LONGEST_REASON],
         }
 
@@ -120,12 +124,17 @@ def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None
 
 @typed_arguments
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
-    """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged."""
+    """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged.
+
+    Raises UnstorableText.
+    """
     using = write_alias()
+    refuse_unstorable(reason, "reason", using=using)
     now = now or read_state("", using=using).now
     row = control_row(using)
     with transaction.atomic(using=using):
-        row.update(stopped_at=now, stopped_by=actor[:LONGEST_ACTOR], stopped_reason=reason[:LONGEST_REASON])
+        name = storable(actor, using=using)[:LONGEST_ACTOR]
+        row.update(stopped_at=now, stopped_by=name, stopped_reason=reason[:LONGEST_REASON])
         _note(EventKind.CALLS_STOPPED, actor=actor, detail=reason, at=now, using=using)
 
 
@@ -223,6 +232,5 @@ def _keeps_limits(phone: PhoneNumber, *, now: datetime) -> bool:
 def _note(
     kind: EventKind, *, actor: str, at: datetime, using: str, detail: str = "", phone: PhoneNumber | None = None
 ) -> None:
-    AttemptEvent.objects.using(using).create(
-        kind=kind, actor=actor[:LONGEST_ACTOR], detail=detail[:LONGEST_REASON], at=at, phone=phone
-    )
+    name = storable(actor, using=using)[:LONGEST_ACTOR]
+    AttemptEvent.objects.using(using).create(kind=kind, actor=name, detail=detail[:LONGEST_REASON], at=at, phone=phone)

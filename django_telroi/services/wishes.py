@@ -16,6 +16,8 @@ from django_telroi.domain.phone import Phone
 from django_telroi.errors import InvalidPurpose
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.claims import Request
+from django_telroi.services.texts import is_storable
+from django_telroi.services.transactions import unavailable_without_database, write_alias
 
 LONGEST_PURPOSE = 64
 LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
@@ -39,6 +41,9 @@ def request_of(wish: Wish, phone: Phone) -> Request:
     """The wish with all that can be checked without a row. Raises InvalidPurpose."""
     if len(wish.purpose) > LONGEST_PURPOSE or not wish.purpose.isprintable():
         raise InvalidPurpose
+    with unavailable_without_database():
+        if not is_storable(wish.purpose, using=write_alias()):
+            raise InvalidPurpose
     return Request(
         phone=phone,
         user_id=wish.user_id,

@@ -20,6 +20,7 @@ from django_telroi.errors import (
     ProofRejected,
     SignatureRejected,
     TelroiError,
+    UnstorableText,
     VerificationRefused,
 )
 
@@ -45,6 +46,7 @@ EXAMPLES: list[TelroiError] = [
     ApiRefused(500),
     AttemptNotFound(),
     InsideTransaction(),
+    UnstorableText("reason"),
     ChangedMeanwhile(),
     SignatureRejected(),
     ProofRejected(),

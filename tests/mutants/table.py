@@ -645,6 +645,27 @@ MUTANTS = (
         ("tests/web/test_web_safety.py::test_success_never_leaves_the_site",),
     ),
     Mutant(
+        "write a reason that no database keeps",
+        "django_telroi/services/texts.py",
+        "        raise UnstorableText(argument)",
+        "        return",
+        ("tests/services/test_unstorable_text.py::TestServices::test_refuse_a_reason_by_name",),
+    ),
+    Mutant(
+        "write a name that no database keeps",
+        "django_telroi/services/texts.py",
+        "    return \"\".join(sign if is_storable(sign, using=using) else REPLACEMENT for sign in text)",
+        "    return text",
+        ("tests/services/test_unstorable_text.py::TestServices::test_replace_what_is_in_a_name",),
+    ),
+    Mutant(
+        "look for a purpose that no database keeps",
+        "django_telroi/services/proofs.py",
+        "if not is_storable(purpose, using=using):",
+        "if False:",
+        ("tests/services/test_unstorable_text.py::TestServices::test_find_nothing_under_a_purpose",),
+    ),
+    Mutant(
         "keep an address of any length",
         "django_telroi/web/cards.py",
         "return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS",
