@@ -717,15 +717,22 @@ MUTANTS = (
     Mutant(
         "take forms from other sites",
         "django_telroi/web/pages.py",
-        "view = never_cache(csrf_protect(view))",
-        "view = never_cache(view)",
+        "view = csrf_protect_with_card(view, card=lambda request: page_for(request).without_cookie())",
+        "pass",
         ("tests/web/test_web_safety.py::test_a_form_from_elsewhere_is_refused_without_the_site_s_middleware_too",),
+    ),
+    Mutant(
+        "open every purpose where the site requires a login",
+        "django_telroi/web/login.py",
+        "return purpose_of(request) in (conf.anonymous_purposes() or ())",
+        "return True",
+        ("tests/web/test_web_safety.py::test_every_page_of_another_purpose_still_requires_a_login",),
     ),
     Mutant(
         "let a cache keep a page",
         "django_telroi/web/pages.py",
-        "view = never_cache(csrf_protect(view))",
-        "view = csrf_protect(view)",
+        "view = never_cache(hide_what_was_posted(view))",
+        "view = hide_what_was_posted(view)",
         ("tests/web/test_web_safety.py::test_nothing_is_ever_cached",),
     ),
     Mutant(
