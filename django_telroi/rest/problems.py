@@ -92,7 +92,8 @@ def _known(exc: Exception) -> exceptions.APIException | None:
             # More fields than Django takes, or JSON nested deeper than Python reads.
             return exceptions.ParseError()
         case LookupError() if type(exc) is LookupError:
-            # Only codecs raise the bare class: a part of a multipart body names a charset that does not exist.
+            # Only codecs raise the bare class: a part of a multipart body names a charset that does not exist, which
+            # Django 5.2.0 passes on.
             return exceptions.ParseError()
     return None
 

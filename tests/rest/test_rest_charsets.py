@@ -103,6 +103,26 @@ def test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server(
     assert reply.json()["code"] in ("parse_error", "invalid")
 
 
+def test_what_only_an_older_django_passes_on_is_no_error_of_the_server_either(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(self: object) -> None:
+        "".encode("no-such-charset")
+
+    monkeypatch.setattr("rest_framework.parsers.DjangoMultiPartParser.parse", parse)
+
+    reply = api.send("verifications/", PART.format('name="number"', NUMBER), content_type=MULTIPART)
+
+    assert seen(reply) == (400, "parse_error")
+
+
+def test_a_mistake_of_our_own_is_still_an_error(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rest_framework.parsers.DjangoMultiPartParser.parse", lambda self: {}["missing"])
+
+    with pytest.raises(KeyError):
+        api.send("verifications/", PART.format('name="number"', NUMBER), content_type=MULTIPART)
+
+
 def test_a_part_with_such_a_name_is_no_error_before_the_csrf_token_is_read(ada_s_browser: APIClient) -> None:
     body = PART.format("name=\"a\"; filename*=bz2''%42%5A", NUMBER)
 
