@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES
 
 RATES: Mapping[str, Mapping[str, str]] = {
-    "start": {"ip": "20/h", "user": "10/h"},
-    "check": {"ip": "60/h", "user": "60/h"},
+    "start": {"ip": "20/h", "ipv6_56": "4x", "ipv6_48": "16x", "user": "10/h"},
+    "check": {"ip": "60/h", "ipv6_56": "4x", "ipv6_48": "16x", "user": "60/h"},
 }
 
 DEFAULTS: Mapping[str, object] = {

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _RATE = re.compile(r"([0-9]{1,6})/([0-9]{0,4})([smhd])")
+_MULTIPLE = re.compile(r"([1-9][0-9]{0,2})x")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 30 * 86400  # memcached reads a longer time as a moment in 1970
+
+MULTIPLIED, OF = ("ipv6_56", "ipv6_48"), "ip"
+"""Whose rate may be a multiple of the address's, such as ``"4x"``, so that a site that sets the one sets all."""
 
 Rates = Mapping[str, Mapping[str, "Rate | None"]]
 
@@ -50,13 +54,25 @@ def read_rates(chosen: object, defaults: Mapping[str, Mapping[str, Any]]) -> Rat
 
 def _read_scope(chosen: object, defaults: Mapping[str, Any], scope: str) -> dict[str, Rate | None]:
     entries = {**defaults, **_entries(chosen, defaults, path=f'["{scope}"]')}
-    rates = {}
-    for who, text in entries.items():
+    rates: dict[str, Rate | None] = {}
+    for who in sorted(entries, key=MULTIPLIED.__contains__):  # the address's rate is read before its multiples
         try:
-            rates[who] = parse_rate(text)
+            rates[who] = _rate_of(who, entries[who], rates.get(OF))
         except ValueError as error:
             raise ValueError(f'["{scope}"]["{who}"] is None or {error}') from None
-    return rates
+    return {who: rates[who] for who in entries}
+
+
+def _rate_of(who: str, text: object, rate_of_address: Rate | None) -> Rate | None:
+    found = _MULTIPLE.fullmatch(text) if who in MULTIPLIED and isinstance(text, str) else None
+    if found is None:
+        try:
+            return parse_rate(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or 4x" if who in MULTIPLIED else str(error)) from None
+    if rate_of_address is None:
+        return None
+    return Rate(rate_of_address.requests * int(found[1]), rate_of_address.seconds)
 
 
 def _entries(chosen: object, known: Mapping[str, Any], *, path: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
@@ -17,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_ratelimit.core import get_usage
 
 from django_telroi import conf
-from django_telroi.domain.rates import Rate
+from django_telroi.domain.rates import MULTIPLIED, Rate
 from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
 from django_telroi.quiet import Quiet
 from django_telroi.services.requesters import Requester
@@ -60,18 +61,23 @@ class Counter:
 
     def take(self) -> int:
         """Count one request; 0 if it got a place, else the seconds until there is one."""
-        usage = get_usage(
+        usage = self._usage(increment=True)
+        if usage["should_limit"]:
+            return max(self.wait(), int(usage["time_left"]) + 1)
+        return 0 if self._take_place(first=usage["count"] - 1) else max(1, self.wait())
+
+    def _usage(self, *, increment: bool) -> dict[str, Any]:
+        """What the library counted in its window of now. Raises NotCounted."""
+        usage: dict[str, Any] | None = get_usage(
             None,
             group=f"telroi.{self.scope}.{self.who}",
             key=lambda group, request: self._digest,
             rate=(self.rate.requests, self.rate.seconds),
-            increment=True,
+            increment=increment,
         )
         if usage is None or usage["time_left"] < 0:
             raise NotCounted
-        if usage["should_limit"]:
-            return max(self.wait(), int(usage["time_left"]) + 1)
-        return 0 if self._take_place(first=usage["count"] - 1) else max(1, self.wait())
+        return usage
 
     def _take_place(self, *, first: int) -> bool:
         """Whoever adds a place's key has it. Those who come at once each begin with another one."""
@@ -96,6 +102,27 @@ class Counter:
     @cached_property
     def _digest(self) -> str:
         return digest_of(self.scope, self.who, self.name)
+
+
+class NetworkCounter(Counter):
+    """A rate for a network of many customers: counted in the library's windows alone, with no place for each request.
+
+    A place is a key, and these rates are large: what is read before each request would grow with them. Around the edge
+    of two windows twice the rate may pass, which is no harm here. The rate bounds what one can do with very many
+    networks of 64 bits; each of those has its own exact limit.
+    """
+
+    def wait(self) -> int:
+        usage = self._usage(increment=False)
+        return int(usage["time_left"]) + 1 if usage["count"] >= self.rate.requests else 0
+
+    def take(self) -> int:
+        usage = self._usage(increment=True)
+        if usage["should_limit"]:
+            return int(usage["time_left"]) + 1
+        if not self._usage(increment=False)["count"] and int(usage["time_left"]) > 0:
+            raise NotCounted  # such as by a cache that keeps nothing
+        return 0
 
 
 def admit(scope: str, requester: Requester, *, once: str | None) -> None:
@@ -127,7 +154,7 @@ def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
     for who, rate in conf.rates()[scope].items():
         name = requester.name(who) if rate else None
         if rate and name is not None:
-            yield Counter(scope, who, name, rate)
+            yield (NetworkCounter if who in MULTIPLIED else Counter)(scope, who, name, rate)
 
 
 def _count(counters: Sequence[Counter]) -> None:

@@ -20,6 +20,9 @@ from django_telroi.services.transactions import write_alias
 FORWARDING_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 """What shows that a proxy may stand in front. Only the first is ever read, and only with ``TRUSTED_PROXIES``."""
 
+NETWORK_BITS = {"ip": 64, "ipv6_56": 56, "ipv6_48": 48}
+"""The names of ``RATES`` that count by network. An IPv4 address has only the first."""
+
 logger = logging.getLogger("django_telroi")
 
 
@@ -35,7 +38,7 @@ class Requester:
         return None if self.address is None else str(self.address)
 
     def name(self, who: str) -> str | None:
-        """What is counted by: ``ip`` is a network, ``user`` an account or None.
+        """What is counted by: a network for the names of ``NETWORK_BITS``, an account for ``user``, or None.
 
         Raises Unavailable for an address that cannot be told: nobody shares a count with everybody like it.
         """
@@ -44,7 +47,7 @@ class Requester:
         if self.address is None:
             logger.error("requester_unknown proxies=%s", conf.trusted_proxies())
             raise Unavailable
-        return network_of(self.address)
+        return network_of(self.address, bits=NETWORK_BITS[who])
 
 
 def requester_of(request: HttpRequest, user: AbstractBaseUser | None) -> Requester:

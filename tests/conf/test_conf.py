@@ -17,8 +17,18 @@ from django_telroi.domain.rates import Rate
 from django_telroi.domain.states import Dispatch
 
 STOCK_RATES = {
-    "start": {"ip": Rate(20, 3600), "user": Rate(10, 3600)},
-    "check": {"ip": Rate(60, 3600), "user": Rate(60, 3600)},
+    "start": {
+        "ip": Rate(20, 3600),
+        "ipv6_56": Rate(80, 3600),
+        "ipv6_48": Rate(320, 3600),
+        "user": Rate(10, 3600),
+    },
+    "check": {
+        "ip": Rate(60, 3600),
+        "ipv6_56": Rate(240, 3600),
+        "ipv6_48": Rate(960, 3600),
+        "user": Rate(60, 3600),
+    },
 }
 READERS = {
     "API_KEY": conf.api_key,
@@ -87,10 +97,25 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("BLOCKED_REGIONS", {"GB"}, CallingRules(blocked_regions=frozenset({"GB"}))),
     ("BLOCKED_PREFIXES", ("234 70",), CallingRules(blocked_prefixes=("+23470",))),
     ("ALLOWED_LINE_TYPES", ["mobile"], CallingRules(allowed_line_types=frozenset({LineType.MOBILE}))),
-    ("RATES", {"start": {"ip": "5/m"}}, {**STOCK_RATES, "start": {**STOCK_RATES["start"], "ip": Rate(5, 60)}}),
-    ("RATES", {"check": None}, {**STOCK_RATES, "check": {"ip": None, "user": None}}),
+    (
+        "RATES",
+        {"start": {"ip": "5/m"}},
+        {
+            **STOCK_RATES,
+            "start": {"ip": Rate(5, 60), "ipv6_56": Rate(20, 60), "ipv6_48": Rate(80, 60), "user": Rate(10, 3600)},
+        },
+    ),
+    (
+        "RATES",
+        {"start": {"ip": None, "ipv6_56": "3x", "ipv6_48": "7/h"}},
+        {
+            **STOCK_RATES,
+            "start": {"ip": None, "ipv6_56": None, "ipv6_48": Rate(7, 3600), "user": Rate(10, 3600)},
+        },
+    ),
+    ("RATES", {"check": None}, {**STOCK_RATES, "check": dict.fromkeys(STOCK_RATES["check"])}),
     ("RATES", {"start": {"user": None}}, {**STOCK_RATES, "start": {**STOCK_RATES["start"], "user": None}}),
-    ("RATES", None, {scope: {"ip": None, "user": None} for scope in STOCK_RATES}),
+    ("RATES", None, {scope: dict.fromkeys(rates) for scope, rates in STOCK_RATES.items()}),
     ("TRUSTED_PROXIES", 0, 0),
     ("TRUSTED_PROXIES", 2, 2),
     ("MAY_START", "site.may_start", "site.may_start"),
@@ -148,6 +173,8 @@ WRONG: list[tuple[str, Any]] = [
     *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["pigeon"])),
     *(("PURPOSES_WITHOUT_RECORD", wrong) for wrong in ("", 5, [5], None, [None], ["login"])),
     *(("TRUSTED_PROXIES", wrong) for wrong in (-1, 1.5, "1", True)),
+    *(("RATES", {"start": {who: "4x"}}) for who in ("ip", "user")),
+    *(("RATES", {"start": {"ipv6_48": wrong}}) for wrong in ("0x", "x", "4 x", "1000x", "-1x", 4)),
     *(("RATES", wrong) for wrong in ("20/h", 20, [], {"start": "20/h"}, {"call": {}}, {"start": {"session": "1/h"}})),
     *(
         ("RATES", {"start": {"ip": wrong}})

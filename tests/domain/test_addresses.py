@@ -72,6 +72,18 @@ def test_the_client_is_counted_from_the_right(forwarded_for: str, proxies: int, 
         ("198.51.100.7", "::ffff:198.51.100.7", True),
         ("198.51.100.7", "198.51.100.8", False),
         ("fe80::1%eth0", "fe80::1%eth1", True),
+        # 6to4: whoever has the IPv4 address has all of the /48
+        ("2002:c633:6407:1::1", "2002:c633:6407:ffff::9", True),
+        ("2002:c633:6407:1::1", "198.51.100.7", True),
+        ("2002:c633:6407::1", "2002:c633:6408::1", False),
+        # NAT64: everybody is in one /96
+        ("64:ff9b::c633:6407", "64:ff9b::c633:6408", False),
+        ("64:ff9b::c633:6407", "198.51.100.7", True),
+        ("64:ff9b:1::c633:6407", "64:ff9b:1::c633:6408", True),  # of one operator's own: no client's address is told
+        # Teredo: everybody who uses one server is in one /64
+        ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "2001:0:5ef5:79fd:0:fbff:39cc:9bf7", False),
+        ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "2001:0:4136:e378:8000:63bf:39cc:9bf8", True),
+        ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "198.51.100.7", True),
     ],
 )
 def test_a_requester_is_an_ipv4_address_or_a_customers_network(one: str, other: str, same: bool) -> None:
@@ -80,3 +92,22 @@ def test_a_requester_is_an_ipv4_address_or_a_customers_network(one: str, other: 
     assert first
     assert second
     assert (network_of(first) == network_of(second)) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "bits", "network"),
+    [
+        ("2001:db8:12:3456::1", 64, "2001:db8:12:3456::/64"),
+        ("2001:db8:12:3456::1", 56, "2001:db8:12:3400::/56"),
+        ("2001:db8:12:3456::1", 48, "2001:db8:12::/48"),
+        ("198.51.100.7", 56, None),
+        ("::ffff:198.51.100.7", 48, None),
+        ("2002:c633:6407:1::1", 48, None),
+        ("64:ff9b::c633:6407", 56, None),
+    ],
+)
+def test_only_an_ipv6_address_has_wider_networks(text: str, bits: int, network: str | None) -> None:
+    address = read_address(text)
+
+    assert address
+    assert network_of(address, bits=bits) == network

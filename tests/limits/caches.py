@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -49,3 +49,26 @@ class Keeping(LocMemCache):
 
     def delete(self, *args: Any, **options: Any) -> Any:
         raise ConnectionError("no route to the cache")
+
+
+class Counting(LocMemCache):
+    """Counts its commands, and the keys in them."""
+
+    commands: ClassVar[list[int]] = []
+
+    def add(self, *args: Any, **options: Any) -> bool:
+        self.commands.append(1)
+        return super().add(*args, **options)
+
+    def incr(self, *args: Any, **options: Any) -> int:
+        self.commands.append(1)
+        return super().incr(*args, **options)
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        self.commands.append(1)
+        return super().get(*args, **options)
+
+    def get_many(self, keys: Any, *args: Any, **options: Any) -> Any:
+        keys = list(keys)
+        self.commands.append(len(keys))
+        return {key: value for key in keys if (value := super(LocMemCache, self).get(key)) is not None}
