@@ -63,13 +63,16 @@ def call_again(
     """``services.call_again`` for the sender of ``request``: it counts as a start, also if there is no such attempt."""
     counted = _CountedStart(requester_of(request, user))
     try:
-        return services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
+        attempt = services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
     except AttemptNotFound:
-        counted.admit_unknown()
+        counted.admit_without_call()
         raise
     except BaseException:
         counted.forget()
         raise
+    if attempt.uuid == attempt_uuid:  # it is verified: no call was asked for before, so this is no repeat of one
+        counted.admit_without_call()
+    return attempt
 
 
 @quiet_arguments("code")
@@ -102,8 +105,8 @@ class _CountedStart:
         self._is_counted = True
         admit("start", self.requester, once=self._once)
 
-    def admit_unknown(self) -> None:
-        """Count a request for an attempt that does not exist. Raises TooManyRequests instead of saying so."""
+    def admit_without_call(self) -> None:
+        """Count a request that came to no call. Raises TooManyRequests in place of its answer."""
         if self._is_counted:
             return
         try:

@@ -26,6 +26,8 @@ class Word(StrEnum):
     LOCKED = "locked"
     EXPIRED = "expired"
     ALREADY_VERIFIED = "already_verified"
+    ANOTHER_CALL = "another_call"
+    """Judged by the number: some call to it was verified, and nothing tells which."""
     LOST = "lost"
     """Telroi knows no such call, or will not judge its code."""
     NOT_ASKED = "not_asked"

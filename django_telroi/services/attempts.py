@@ -156,6 +156,14 @@ def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
     return set(stored.values_list("status", flat=True))
 
 
+def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether another call to the number takes codes, and Telroi certainly stored it."""
+    others = VerificationAttempt.objects.using(using).filter(
+        phone__number=attempt.number, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
+    )
+    return others.exclude(pk=attempt.pk).exists()
+
+
 def _uuid(value: UUID | str) -> UUID:
     try:
         return value if isinstance(value, UUID) else UUID(value)

@@ -58,11 +58,21 @@ def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) 
         attempt.refresh_from_db(using=using)
 
 
+def is_needless(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether the code of an older call of the same flow was right: this one is not to be placed any more."""
+    return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()
+
+
+def cancel_needless(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Cancel a call that waits in the queue; it does not count."""
+    move_and_give_back(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
+
+
 def cancel_follower(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """The code of this call was right: the newer call is not placed, if it still waits."""
     newer = VerificationAttempt.objects.using(using).filter(uuid=attempt.followed_by or attempt.uuid).first()
     if newer is not None and newer.status == Status.QUEUED:
-        move_and_give_back(newer, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
+        cancel_needless(newer, now=now, using=using)
 
 
 def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:

@@ -21,7 +21,13 @@ from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record
 from django_telroi.services.answers import Answer, Word, ask
 from django_telroi.services.arguments import typed_arguments
-from django_telroi.services.attempts import find_attempt, newer_calls, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts import (
+    find_attempt,
+    has_open_call_with_id,
+    newer_calls,
+    not_found_if_erased,
+    settle_overdue,
+)
 from django_telroi.services.backend_calls import judgeable_id
 from django_telroi.services.judging import compare_with_right_code, outcome_without_try, settle
 from django_telroi.services.moves import move
@@ -104,6 +110,8 @@ def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, us
         if call_id is None and answer.word in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
             # Telroi may have compared the code with that of a call that began meanwhile.
             answer = Answer(Word.NOT_ASKED)
+        if call_id is None and answer.word == Word.ALREADY_VERIFIED:
+            answer = Answer(Word.ANOTHER_CALL)
         outcome = settle(typed, answer, key_digest=backend.key_digest, now=now, using=using)
     except (InterfaceError, OperationalError) as error:
         logger.error("code_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
@@ -162,12 +170,14 @@ def _result(
 def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
     """Without an id, a code is judged by the number's newest call. None where that is this one.
 
-    While a newer call is being placed nothing is known yet, so nothing is judged and the attempt stays open.
+    While a newer call is being placed nothing is known yet, so nothing is judged and the attempt stays open. The same
+    holds while a call of somebody else's to this number takes codes: if Telroi never stored ours, it would count wrong
+    codes against theirs.
     """
     newer = newer_calls(attempt, using=using)
-    if not newer:
+    if not newer and not has_open_call_with_id(attempt, using=using):
         return None
-    if newer == {Status.DIALING}:
+    if newer <= {Status.DIALING}:
         return CheckOutcome.UNAVAILABLE
     superseded = {"status": Status.SUPERSEDED, "closed_at": now, "due_at": None, "judging": {}}
     if not move(attempt, superseded, from_=CHECKABLE, using=using):

@@ -34,6 +34,10 @@ class Overtaken(Exception):
     """Somebody else changed the number's row first."""
 
 
+class VerifiedMeanwhile(Exception):
+    """The call that was to be replaced is verified."""
+
+
 class AlreadyStarted(Exception):
     """The public id that was asked for is taken."""
 
@@ -55,7 +59,7 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
     """Count the call and save its attempt, or neither.
 
     No cache is asked here: one that does not answer would hold the number's row for seconds. Raises Overtaken,
-    AlreadyStarted and SiteLimitReached.
+    AlreadyStarted, VerifiedMeanwhile and SiteLimitReached.
     """
     before = state.phone.moments if state.phone else ()
     old = request.supersedes
@@ -202,17 +206,22 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
 
 
 def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
-    """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue."""
+    """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue.
+
+    Raises VerifiedMeanwhile where the old call's code was right since it was read: no call is needed any more.
+    """
     is_queued = Q(status=Status.QUEUED)
     flow = VerificationAttempt.objects.using(using).filter(phone__number=old.number)
-    older = flow.filter(Q(pk=old.pk) | Q(followed_by=old.uuid, status__in=UNFINISHED))
+    older = flow.filter(Q(pk=old.pk) & ~Q(status=Status.VERIFIED) | Q(followed_by=old.uuid, status__in=UNFINISHED))
     # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
-    older.update(
+    marked = older.update(
         followed_by=newer,
         closed_at=Case(When(is_queued, then=Value(now)), default=F("closed_at")),
         due_at=Case(When(is_queued, then=Value(None)), default=F("due_at")),
         status=Case(When(is_queued, then=Value(str(Status.SUPERSEDED))), default=F("status")),
     )
+    if not marked:
+        raise VerifiedMeanwhile
 
 
 def _move_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:

@@ -39,20 +39,19 @@ logger = logging.getLogger("django_telroi")
 
 def settle(typed: TypedCode, answer: Answer, *, key_digest: str, now: datetime, using: str) -> CheckOutcome:
     """Write down what the answer makes of the attempt; the object follows the row."""
-    attempt = typed.attempt
     match answer.word:
         case Word.RIGHT:
             return _verify(typed, now=now, using=using)
         case Word.ALREADY_VERIFIED:
             return _settle_already_verified(typed, now=now, using=using)
+        case Word.ANOTHER_CALL:
+            return _settle_another_call(typed, now=now, using=using)
         case Word.WRONG:
             return _reject(typed, theirs=answer.tries_left, now=now, using=using)
-        case Word.LOCKED:
-            return _close(attempt, Status.LOCKED, now=now, using=using)
-        case Word.EXPIRED:
-            return _close(attempt, Status.EXPIRED, now=now, using=using)
-        case Word.LOST:
-            return _close(attempt, Status.EXPIRED, now=now, using=using, error_code=ErrorCode.LOST)
+        case Word.LOCKED | Word.EXPIRED | Word.LOST:
+            status = Status.LOCKED if answer.word == Word.LOCKED else Status.EXPIRED
+            error_code = ErrorCode.LOST if answer.word == Word.LOST else ""
+            return _close(typed.attempt, status, now=now, using=using, error_code=error_code)
     _settle_unjudged(typed, answer.word, now=now, using=using)
     if answer.refusal:
         act_on_key(answer.refusal, key_digest=key_digest, now=now, using=using)
@@ -83,7 +82,10 @@ def compare_with_right_code(attempt: VerificationAttempt, digits: str, *, using:
         return CheckOutcome.ALREADY_VERIFIED
     rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.VERIFIED, code_digest=digest)
     if matches(attempt, digits, digest):
-        return outcome_of(attempt) if rows.exists() else CheckOutcome.ALREADY_VERIFIED
+        # An UPDATE, which waits for its turn among the codes that use up tries; a SELECT would overtake them.
+        confirm = partial(rows.update, asked=F("asked") + 1)
+        is_confirmed = repeat_on_lock_error(confirm, using=using)
+        return outcome_of(attempt) if is_confirmed else CheckOutcome.ALREADY_VERIFIED
     has_more = Q(tries__lt=F("max_tries") - 1)
     # In this order: MariaDB assigns from left to right, and the digest depends on the old count.
     use_a_try = partial(
@@ -118,10 +120,10 @@ def _verify(typed: TypedCode, *, now: datetime, using: str) -> CheckOutcome:
     """One winner, one VerifiedPhone, one signal. The same code, if it comes second, is verified all the same."""
     attempt = typed.attempt
     write = partial(_write_verified, typed, now=now, using=using)
-    is_first = repeat_on_lock_error(write, using=using)
-    if not is_first:
+    while not repeat_on_lock_error(write, using=using):
         attempt.refresh_from_db(using=using)
-        return outcome_of_typed(typed)
+        if attempt.status not in CHECKABLE:
+            return outcome_of_typed(typed)
     outcome = outcome_of(attempt)
     logger.info("phone_%s attempt=%s", outcome, attempt.pk)
     if outcome == CheckOutcome.VERIFIED:
@@ -155,7 +157,8 @@ def _write_verified(typed: TypedCode, *, now: datetime, using: str) -> bool:
         taken = writes_record and is_taken(attempt.number, user_id=attempt.user_id, using=using)
         if taken:
             verified |= {"error_code": ErrorCode.NUMBER_TAKEN, "proof_spent_at": now}
-        is_first = move(attempt, verified, from_=CHECKABLE, using=using)
+        # Only as it was read: another call that was asked for meanwhile must be seen, to be canceled.
+        is_first = move(attempt, verified, from_=CHECKABLE, using=using, followed_by=attempt.followed_by)
         if is_first and writes_record and not taken:
             record_verified_phone(attempt, attempt.user_id, verified_at=now, using=using)
         return is_first
@@ -183,6 +186,22 @@ def _settle_already_verified(typed: TypedCode, *, now: datetime, using: str) -> 
         _note(typed, kind, now=now, using=using)
         return CheckOutcome.IN_PROGRESS if is_out else CheckOutcome.ANSWER_LOST
     return _close(attempt, Status.LOCKED, now=now, using=using, error_code=ErrorCode.LOST)
+
+
+def _settle_another_call(typed: TypedCode, *, now: datetime, using: str) -> CheckOutcome:
+    """``already_verified`` about the number: it may be of an older call, so it is a yes to no code.
+
+    If a right answer to this attempt is still out, it has the say. Otherwise the attempt is over: no code for it can be
+    told from a wrong one any more.
+    """
+    attempt = typed.attempt
+    attempt.refresh_from_db(using=using)
+    if attempt.status not in CHECKABLE:
+        return outcome_of_typed(typed)
+    if is_judgement_out(attempt, now=now, using=using, but=typed.try_id):
+        _note(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
+        return CheckOutcome.IN_PROGRESS
+    return _close(attempt, Status.EXPIRED, now=now, using=using, error_code=ErrorCode.LOST)
 
 
 def _reject(typed: TypedCode, *, theirs: int | None, now: datetime, using: str) -> CheckOutcome:

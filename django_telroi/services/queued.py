@@ -17,6 +17,7 @@ from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import close_orphan, is_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.calling_again import cancel_needless, is_needless
 from django_telroi.services.claims import LOOK_AGAIN, Overtaken, admitted_call, restamp
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
@@ -106,6 +107,8 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
     if is_orphan(attempt):
         close_orphan(attempt, now=state.now, using=using)
         return
+    if attempt.status == Status.QUEUED and is_needless(attempt, using=using):
+        cancel_needless(attempt, now=state.now, using=using)
     if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
         dial(attempt, backend, state, using=using)
 

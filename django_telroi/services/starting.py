@@ -34,6 +34,7 @@ from django_telroi.services.claims import (
     AlreadyStarted,
     Overtaken,
     Request,
+    VerifiedMeanwhile,
     admitted_call,
     claim_start,
     new_attempt,
@@ -174,6 +175,9 @@ def _answer_or_call(
         if started := _started_meanwhile(request, using=using, now=now):
             return started
         raise AttemptNotFound from None
+    except VerifiedMeanwhile:
+        with unavailable_without_database():
+            return find_attempt(request.supersedes.uuid, user=wish.user, using=using, now=now)[0]  # type: ignore[union-attr]
 
 
 def _read_for(request: Request, *, using: str, now: datetime | None) -> tuple[Request, State]:

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 
 from django_telroi.errors import VerificationRefused
 from django_telroi.services import CheckOutcome
+from django_telroi.web.proven import proven_attempt
 from django_telroi.web.typed import Value
 
 SESSION_KEY = "telroi"
@@ -90,8 +91,14 @@ def notice_of_check(refusal: VerificationRefused) -> Notice:
 
 
 def read_flow(request: HttpRequest, purpose: str) -> Flow:
-    """The flow as the session has it; what another version of us wrote there counts as nothing."""
-    kept = _flows(request).get(purpose, {})
+    """The flow as the session has it; what another version of us wrote there counts as nothing.
+
+    A session that knows nothing of the purpose is told by the cookie of a browser that typed the right code.
+    """
+    kept = _flows(request).get(purpose)
+    if kept is None:
+        attempt = proven_attempt(request, purpose)
+        return Flow(attempt, is_proven=attempt is not None)
     try:
         attempt, older, notice = kept.get("attempt"), kept.get("older"), kept.get("notice")
         return Flow(

@@ -43,6 +43,7 @@ from django_telroi.web.flow import (
 )
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
+from django_telroi.web.proven import remember_proven
 from django_telroi.web.showing import focused, phone_form, seen_by, settle_older, without_attempt
 from django_telroi.web.steps import is_open, lost_step, number_step, state_of, step_name, step_of
 from django_telroi.web.typed import typed_in
@@ -185,7 +186,7 @@ class CodeView(PhonePage):
             self.keep(replace(flow, notice=notice_of_check(refusal)))
             return self.go_on("code")
         if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
-            return self.follow_first_click(flow)
+            return self.follow_first_click(attempt_id, flow)
         result = give_number(request, self.flow, result)
         if result.outcome in (CheckOutcome.VERIFIED, CheckOutcome.NUMBER_TAKEN):
             flow = Flow(attempt_id, flow.next, is_proven=True)
@@ -226,15 +227,17 @@ class CodeView(PhonePage):
         self.phone_verified(result)
         return self.go(self.get_success_url(flow))
 
-    def follow_first_click(self, flow: Flow) -> HttpResponseBase:
-        """The second half of a double click comes with the session that the first has ended: lead to the same place.
+    def follow_first_click(self, attempt_id: UUID, flow: Flow) -> HttpResponseBase:
+        """The right code again, with a session that its first answer has ended: lead to the same place.
 
-        This session is given nothing. The form alone does not show that its sender typed the right code: whoever knew
-        the old session may have kept one. And the cookie is left as it is, for the browser has its new one by now, and
-        to Django the old one is a cookie to delete.
+        It is the second half of a double click, or the first answer never arrived. The session's cookie is left as it
+        is: after a double click the browser has its new one by now, with all that the session held. A cookie of its own
+        serves the browser that has none.
         """
         self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
-        return self.go(self.get_success_url(flow))
+        response = self.go(self.get_success_url(flow))
+        remember_proven(response, self.request, attempt_id, purpose=self.purpose)
+        return response
 
     def phone_verified(self, result: CheckResult) -> None:
         """For subclasses: the number is verified. ``result.proof`` is set while it belongs to no account."""
@@ -263,6 +266,8 @@ class CallAgainView(PhonePage):
             return without_attempt(flow)
         except VerificationRefused as refusal:
             return replace(flow, notice=notice_of(refusal, about="call"))
+        if attempt.uuid == old:  # verified: no other call is needed, and what the session has shown stays
+            return flow
         is_placed = attempt.status not in (Status.QUEUED, Status.DIALING)
         return replace(flow, attempt=attempt.uuid, older=None if is_placed else old, is_proven=False)
 

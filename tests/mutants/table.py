@@ -300,8 +300,8 @@ MUTANTS = (
     Mutant(
         "verify twice",
         "django_telroi/services/judging.py",
-        "        is_first = move(attempt, verified, from_=CHECKABLE, using=using)\n",
-        "        is_first = move(attempt, verified, from_=(*CHECKABLE, Status.VERIFIED), using=using)\n",
+        "is_first = move(attempt, verified, from_=CHECKABLE, using=using, followed_by=",
+        "is_first = move(attempt, verified, from_=(*CHECKABLE, Status.VERIFIED), using=using, followed_by=",
         ("tests/services/test_checking_at_once.py::test_two_right_codes_at_once_are_one_verification",),
     ),
     Mutant(
@@ -1023,8 +1023,8 @@ MUTANTS = (
     Mutant(
         "forget every number of the user",
         "django_telroi/services/accounts.py",
-        "verified_phones(user).filter(number=spelled).delete()",
-        "verified_phones(user).delete()",
+        "    records = verified_phones(user).filter(number=spelled)\n",
+        "    records = verified_phones(user)\n",
         ("tests/services/test_accounts.py",),
     ),
     Mutant(
@@ -1069,7 +1069,7 @@ MUTANTS = (
     Mutant(
         "believe a match after the tries are used up",
         "django_telroi/services/judging.py",
-        "return outcome_of(attempt) if rows.exists() else CheckOutcome.ALREADY_VERIFIED\n",
+        "return outcome_of(attempt) if is_confirmed else CheckOutcome.ALREADY_VERIFIED\n",
         "return outcome_of(attempt)\n",
         ("tests/services/test_right_code.py",),
     ),
@@ -1103,9 +1103,9 @@ MUTANTS = (
     ),
     Mutant(
         "show success to a session that typed nothing",
-        "django_telroi/web/steps.py",
-        "    if seen.is_proven and outcome_of(seen.attempt) == CheckOutcome.VERIFIED:\n",
-        "    if outcome_of(seen.attempt) == CheckOutcome.VERIFIED:\n",
+        "django_telroi/web/showing.py",
+        "is_success = flow.is_proven and standing",
+        "is_success = standing",
         ("tests/services/test_right_code.py::TestAPage",),
     ),
     Mutant(
@@ -1271,5 +1271,54 @@ MUTANTS = (
         "    if conf.dispatch() == Dispatch.CELERY and _rings():\n",
         "    if conf.dispatch() == Dispatch.CELERY:\n",
         ("tests/services/test_transactions.py::test_what_rings_nobody_is_placed_by_the_process_that_commits",),
+    ),
+    Mutant(
+        "believe already_verified of whatever call the number had",
+        "django_telroi/services/checking.py",
+        "        if call_id is None and answer.word == Word.ALREADY_VERIFIED:\n",
+        "        if False:\n",
+        ("tests/services/test_right_code.py::TestACallThatTelroiNeverStored",),
+    ),
+    Mutant(
+        "judge by the number beside another one's open call",
+        "django_telroi/services/checking.py",
+        " and not has_open_call_with_id(attempt, using=using):\n",
+        ":\n",
+        ("tests/services/test_right_code.py::TestACallThatTelroiNeverStored",),
+    ),
+    Mutant(
+        "overlook a call that was asked for while the code was judged",
+        "django_telroi/services/judging.py",
+        ", using=using, followed_by=attempt.followed_by)\n",
+        ", using=using)\n",
+        ("tests/services/test_calling_again.py",),
+    ),
+    Mutant(
+        "ring a queued call whose older code was right",
+        "django_telroi/services/queued.py",
+        "if attempt.status == Status.QUEUED and is_needless(attempt, using=using):\n",
+        "if False:\n",
+        ("tests/services/test_calling_again.py",),
+    ),
+    Mutant(
+        "ring although the old code was right meanwhile",
+        "django_telroi/services/claims.py",
+        "    if not marked:\n        raise VerifiedMeanwhile\n",
+        "",
+        ("tests/services/test_calling_again.py",),
+    ),
+    Mutant(
+        "take a form for the cookie of a right code",
+        "django_telroi/web/proven.py",
+        'SALT = "django_telroi.web.proven"',
+        'SALT = "django_telroi.web.ticket"',
+        ("tests/services/test_right_code.py::TestAPage",),
+    ),
+    Mutant(
+        "give no success to the browser whose answer was lost",
+        "django_telroi/web/views.py",
+        "        remember_proven(response, self.request, attempt_id, purpose=self.purpose)\n",
+        "",
+        ("tests/services/test_right_code.py::TestAPage",),
     ),
 )

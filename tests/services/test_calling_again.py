@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from django_telroi import services
+from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.models import VerificationAttempt
+from django_telroi.services import StartFacts
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
+from tests.services.test_right_code import OvertakenBackend
 from tests.services.world import NUMBER, checks, moments, sends
 from tests.web.visitor import Visitor
 
@@ -23,6 +27,19 @@ pytestmark = pytest.mark.django_db
 def _no_cooldown(telroi: Simulator, configure: Configure) -> None:
     configure(COOLDOWN_SECONDS=0)
     telroi.set_policy(cooldown=0)
+
+
+class Veto:
+    """A site's own word on a call, which takes its time."""
+
+    def __init__(self) -> None:
+        self.asks: Callable[[], object] = lambda: None
+
+    def __call__(self, facts: StartFacts) -> None:
+        self.asks()
+
+
+VETO = Veto()
 
 
 def status(attempt: VerificationAttempt) -> str:
@@ -169,6 +186,31 @@ class TestWhileTheNewCallWaits:
         assert [status(each) for each in (old, second, third)] == ["superseded", "superseded", "placed"]
         assert sends(telroi) == 2
 
+    def test_asked_for_while_the_right_code_is_judged_is_canceled_too(
+        self, telroi: Simulator, configure: Configure
+    ) -> None:
+        configure(BACKEND="tests.services.test_right_code.OvertakenBackend")
+        old = self.placed()
+        asked: list[VerificationAttempt] = []
+        OvertakenBackend.meanwhile = lambda: asked.append(services.call_again(old.uuid))
+        OvertakenBackend.says = OtpCheck(status="verified", verified=True, tries_left=None, livemode=True)
+
+        services.check_code(old.uuid, telroi.last_code_for(NUMBER))
+        services.place_call(asked[0].pk)
+
+        assert (status(old), status(asked[0]), sends(telroi)) == ("verified", "canceled", 1)
+
+    def test_put_back_into_the_queue_is_not_placed_after_the_old_code_was_right(self, telroi: Simulator) -> None:
+        old = self.placed()
+        new = services.call_again(old.uuid)
+        VerificationAttempt.objects.filter(pk=new.pk).update(status="dialing", dialed_at=new.created_at)
+        services.check_code(old.uuid, telroi.last_code_for(NUMBER))
+        VerificationAttempt.objects.filter(pk=new.pk).update(status="queued", dialed_at=None)
+
+        services.place_call(new.pk)
+
+        assert (status(new), sends(telroi)) == ("canceled", 1)
+
     def test_giving_up_gives_both_up(self, telroi: Simulator) -> None:
         old = self.placed()
         new = services.call_again(old.uuid)
@@ -218,6 +260,18 @@ class TestWhileTheNewCallWaits:
 
         assert visitor.note().startswith("The call could not be placed.")
         assert visitor.presses("Verify", code=code).heading() == "Your number is verified"
+
+
+def test_a_call_is_not_placed_where_the_old_code_was_right_while_the_site_was_asked(
+    telroi: Simulator, configure: Configure
+) -> None:
+    old = services.start_verification(NUMBER)
+    VETO.asks = lambda: services.check_code(old.uuid, telroi.last_code_for(NUMBER))
+    configure(MAY_START=f"{__name__}.VETO")
+
+    attempt = services.call_again(old.uuid)
+
+    assert (attempt.pk, status(attempt), sends(telroi), len(moments())) == (old.pk, "verified", 1, 1)
 
 
 def test_without_an_id_nothing_is_judged_while_a_newer_call_is_dialing(telroi: Simulator) -> None:

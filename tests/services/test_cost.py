@@ -163,7 +163,7 @@ class TestACheck:
         check = self.started(telroi)
         check(telroi.last_code_for(NUMBER))
 
-        assert cost(partial(check, telroi.last_code_for(NUMBER))) == ["SELECT", "SELECT"]
+        assert cost(partial(check, telroi.last_code_for(NUMBER))) == ["SELECT", "UPDATE"]
         assert cost(partial(check, "000001")) == ["SELECT", "UPDATE"]
 
 

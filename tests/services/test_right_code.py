@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_telroi import conf, services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
-from django_telroi.errors import AttemptNotFound, ProofRejected
+from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import judging, proofs, waiting
 from django_telroi.simulator import Simulator
@@ -44,6 +44,20 @@ class OvertakenBackend(TelroiBackend):
             return super().check_code(code, call_id=call_id, to=to)
         overtake()
         return OvertakenBackend.says
+
+
+class BackendOfAnOlderCall(TelroiBackend):
+    """Telroi knows only an older call to the number, which was verified. ``first`` happens to the first code."""
+
+    first: ClassVar[ApiOutcomeUnknown | Callable[[], object] | None] = None
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        first, BackendOfAnOlderCall.first = BackendOfAnOlderCall.first, None
+        if isinstance(first, ApiOutcomeUnknown):
+            raise first
+        if first:
+            first()
+        return OtpCheck(status="already_verified", verified=False, tries_left=None, livemode=True)
 
 
 class SlowBackend(TelroiBackend):
@@ -143,6 +157,57 @@ class TestAnotherCodeAfterTheRightOne:
         assert [(right.outcome, bool(right.proof)) for right in rights] == [("verified", True)]
         assert (result.outcome, result.proof) in {("wrong_code", None), ("already_verified", None)}
         assert heard.names.count("phone_verified") == 1
+
+
+class TestACallThatTelroiNeverStored:
+    """Its code is judged by the number, so Telroi may speak of an older call: that is a yes to no code."""
+
+    @pytest.fixture
+    def unstored(self, telroi: Simulator, configure: Any, ben: User) -> VerificationAttempt:
+        configure(COOLDOWN_SECONDS=0)
+        telroi.set_policy(cooldown=0)
+        older = services.start_verification(NUMBER)
+        services.check_code(older.uuid, telroi.last_code_for(NUMBER))
+        telroi.fail_next("proxy_page", on="send", status=502)
+        attempt = services.start_verification(NUMBER, user=ben)
+        configure(BACKEND=f"{__name__}.BackendOfAnOlderCall")
+        assert attempt.status == "unknown"
+        return attempt
+
+    def test_is_not_verified_by_a_wrong_code_that_was_lost_and_is_sent_again(
+        self, unstored: VerificationAttempt, ben: User
+    ) -> None:
+        BackendOfAnOlderCall.first = ApiOutcomeUnknown()
+        first = services.check_code(unstored.uuid, "000001", user=ben)
+
+        second = services.check_code(unstored.uuid, "000001", user=ben)
+
+        assert (first.outcome, second.outcome, second.proof) == ("unavailable", "expired", None)
+        assert not VerifiedPhone.objects.exists()
+
+    def test_is_not_verified_by_a_wrong_code_that_is_sent_twice_at_once(
+        self, unstored: VerificationAttempt, ben: User
+    ) -> None:
+        others: list[Any] = []
+        BackendOfAnOlderCall.first = lambda: others.append(services.check_code(unstored.uuid, "000001", user=ben))
+
+        result = services.check_code(unstored.uuid, "000001", user=ben)
+
+        assert (others[0].outcome, result.outcome) == ("in_progress", "expired")
+        assert not VerifiedPhone.objects.exists()
+
+    def test_uses_up_no_try_of_another_ones_open_call(self, telroi: Simulator, configure: Any, ben: User) -> None:
+        configure(COOLDOWN_SECONDS=0)
+        telroi.set_policy(cooldown=0)
+        owners = services.start_verification(NUMBER)
+        code = telroi.last_code_for(NUMBER)
+        telroi.fail_next("proxy_page", on="send", status=502)
+        strangers = services.start_verification(NUMBER, user=ben)
+
+        guesses = [services.check_code(strangers.uuid, wrong(code, by=by), user=ben) for by in (1, 2, 3)]
+
+        assert [guess.outcome for guess in guesses] == ["unavailable"] * 3
+        assert services.check_code(owners.uuid, code).outcome == "verified"
 
 
 class TestACodeThatWasSentInTime:
@@ -251,6 +316,39 @@ class TestAPage:
         visitor.presses("Verify", code=telroi.last_code_for(NUMBER))
 
         assert visitor.heading() == "Your number is verified"
+
+    def test_shows_success_to_the_browser_whose_answer_never_arrived(self, telroi: Simulator, client: Client) -> None:
+        visitor = Visitor(client)
+        visitor.opens("/phone/").presses("Call me", number=NUMBER)
+        action, fields = visitor.form("Verify")
+        fields["code"] = telroi.last_code_for(NUMBER)
+        before = client.cookies.copy()
+        client.post(action, fields)
+        client.cookies = before
+
+        again = Visitor(client).sends(action, fields)
+
+        assert again.heading() == "Your number is verified"
+
+    def test_takes_no_form_for_the_cookie_of_a_right_code(self, telroi: Simulator, client: Client) -> None:
+        visitor = Visitor(client)
+        visitor.opens("/phone/").presses("Call me", number=NUMBER)
+        ticket = visitor.form("Verify")[1]["ticket"]
+        services.check_code(VerificationAttempt.objects.get().uuid, telroi.last_code_for(NUMBER))
+        del client.cookies["sessionid"]
+        client.cookies["telroi_proven"] = ticket
+
+        assert Visitor(client).opens("/phone/done/").heading() == "Verify your phone"
+
+    def test_stays_a_success_when_an_old_tab_asks_for_another_call(self, telroi: Simulator, client: Client) -> None:
+        visitor = Visitor(client)
+        visitor.opens("/phone/").presses("Call me", number=NUMBER)
+        action, fields = visitor.form("Call again")
+        visitor.presses("Verify", code=telroi.last_code_for(NUMBER))
+
+        visitor.sends(action, fields)
+
+        assert Visitor(client).opens("/phone/done/").heading() == "Your number is verified"
 
     def test_carries_no_id_that_can_be_decoded(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
