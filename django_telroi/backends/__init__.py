@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
+from django_telroi.backends.failures import log_failure
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
@@ -38,7 +39,8 @@ def get_backend() -> Backend:
     except Exception as error:
         if isinstance(error, ImproperlyConfigured) and conf.is_test_run():
             raise
-        raise _misconfigured("backend_failed", error) from None
+        log_failure(error)
+        raise _misconfigured("backend_failed") from None
     raise _misconfigured("no_backend")
 
 
@@ -52,7 +54,7 @@ def spoken_length() -> CodeLength:
             if 4 <= length.expected <= length.longest <= 10:
                 return length
         except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
-            logger.error("backend_failed attempt=- error=%s", type(error).__name__)
+            log_failure(error)
     return Backend.spoken_length(asked)
 
 
@@ -68,9 +70,6 @@ def _is_digest(digest: object) -> bool:
     return isinstance(digest, str) and len(digest) <= LONGEST_DIGEST
 
 
-def _misconfigured(reason: str, error: Exception | None = None) -> Misconfigured:
-    if error:
-        logger.error("misconfigured reason=%s error=%s", reason, type(error).__name__)
-    else:
-        logger.error("misconfigured reason=%s", reason)
+def _misconfigured(reason: str) -> Misconfigured:
+    logger.error("misconfigured reason=%s", reason)
     return Misconfigured()

@@ -6,7 +6,6 @@ of a backend becomes an error of the server.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from datetime import datetime
 
 from django_telroi import conf
 from django_telroi.backends import Backend
+from django_telroi.backends.failures import log_failure
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.client.words import clean_code, clean_message
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
@@ -24,8 +24,6 @@ LONGEST_ID = 200
 
 LONGEST_WAIT = 86_400
 """Seconds. A provider's wait that is longer says nothing that we could act on."""
-
-logger = logging.getLogger("django_telroi")
 
 
 def take_call_slot(backend: Backend) -> None:
@@ -38,7 +36,7 @@ def return_call_slot(backend: Backend) -> None:
     try:
         backend.return_call()
     except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
-        _log("-", error)
+        log_failure(error)
 
 
 def take_check_slot(backend: Backend) -> None:
@@ -54,7 +52,7 @@ def request_call(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
     except ApiError as error:
         raise _clean(error, attempt.number) from None
     except Exception as error:  # noqa: BLE001 - the phone may ring all the same
-        _log(attempt.pk, error)
+        log_failure(error, attempt=attempt.pk)
         raise ApiOutcomeUnknown from None
 
 
@@ -65,7 +63,7 @@ def request_check(backend: Backend, code: str, *, call_id: str | None, attempt: 
     except ApiError as error:
         raise _clean(error, code, attempt.number) from None
     except Exception as error:  # noqa: BLE001 - the code may have been judged all the same
-        _log(attempt.pk, error)
+        log_failure(error, attempt=attempt.pk)
         raise ApiOutcomeUnknown from None
 
 
@@ -77,7 +75,7 @@ def judgeable_id(backend: Backend, attempt: VerificationAttempt) -> str | None:
     try:
         return call_id if backend.judges_by_id(call_id) else None
     except Exception as error:  # noqa: BLE001 - by id is how most backends judge
-        _log(attempt.pk, error)
+        log_failure(error, attempt=attempt.pk)
         return call_id
 
 
@@ -88,7 +86,7 @@ def _take(admit: Callable[[], None]) -> None:
         cleaned = _clean(refused)
         raise (cleaned if isinstance(cleaned, ApiRefused) else _no_slot()) from None
     except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
-        _log("-", error)
+        log_failure(error)
         raise _no_slot() from None
 
 
@@ -147,8 +145,3 @@ def _clean(error: ApiError, *hidden: str) -> ApiError:
 
 def _seconds(wait: object) -> int | None:
     return math.ceil(wait) if isinstance(wait, int | float) and 0 < wait <= LONGEST_WAIT else None
-
-
-def _log(attempt: object, error: Exception) -> None:
-    """By its type alone: a message may repeat the code or the number."""
-    logger.error("backend_failed attempt=%s error=%s", attempt, type(error).__name__)

@@ -1231,7 +1231,7 @@ MUTANTS = (
     ),
     Mutant(
         "log the words of a backend's exception",
-        "django_telroi/services/backend_calls.py",
+        "django_telroi/backends/failures.py",
         "attempt, type(error).__name__)",
         "attempt, error)",
         ("tests/backends/test_own_backend.py::TestACheckThatFails",),
