@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import methodcaller
 from typing import Any
 
 from django.conf import settings
@@ -159,8 +160,8 @@ def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
 
 def _count(counters: Sequence[Counter]) -> None:
     """One place of each rate, or none: whoever must wait for one has not used up the other."""
-    _refuse_until(counters, Counter.wait)
-    _refuse_until(counters, Counter.take)
+    _refuse_until(counters, methodcaller("wait"))
+    _refuse_until(counters, methodcaller("take"))
 
 
 def _refuse_until(counters: Sequence[Counter], wait_of: Callable[[Counter], int]) -> None:

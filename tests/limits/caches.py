@@ -71,4 +71,4 @@ class Counting(LocMemCache):
     def get_many(self, keys: Any, *args: Any, **options: Any) -> Any:
         keys = list(keys)
         self.commands.append(len(keys))
-        return {key: value for key in keys if (value := super(LocMemCache, self).get(key)) is not None}
+        return {key: value for key in keys if (value := LocMemCache.get(self, key)) is not None}

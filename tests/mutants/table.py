@@ -687,10 +687,17 @@ MUTANTS = (
         ("tests/domain/test_addresses.py",),
     ),
     Mutant(
-        "let the rate of a network pass",
+        "keep a key in the cache for each place of a network's rate",
         "django_telroi/limits/counting.py",
-        'if usage["count"] >= self.rate.requests else 0',
-        "if False else 0",
+        "(NetworkCounter if who in MULTIPLIED else Counter)",
+        "Counter",
+        ("tests/limits/test_ipv6.py",),
+    ),
+    Mutant(
+        "count the wide networks of IPv6 by 64 bits",
+        "django_telroi/services/requesters.py",
+        "bits=NETWORK_BITS[who]",
+        "bits=64",
         ("tests/limits/test_ipv6.py",),
     ),
     Mutant(
