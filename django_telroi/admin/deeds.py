@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -15,12 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from django_telroi import services
 from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import DAY, used_in
-from django_telroi.models import PhoneNumber
+from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.services.names import plain
 from django_telroi.services.texts import is_storable
 from django_telroi.services.transactions import write_alias
 
 Words = str | Promise
+Answer = Mapping[str, Any]
+"""The cleaned data of a deed's form; empty where it has none."""
 
 NOT_STORABLE = _("This site's database cannot keep some of these characters, such as emoji. Write it without them.")
 FEWEST_DIGITS = 7
@@ -62,12 +66,35 @@ def without_numbers(text: str, numbers: Sequence[str]) -> str:
     return RUN_OF_DIGITS.sub(masked, text)
 
 
+class MoveForm(ReasonForm):
+    """Which account the number goes to."""
+
+    account = forms.CharField(
+        label=_("New account"),
+        required=False,
+        max_length=254,
+        help_text=_("The user's name, as they log in. Leave it empty to take the number away only."),
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
+    )
+    field_order = ("account", "reason")
+
+    def clean_account(self) -> AbstractBaseUser | None:
+        name, users = self.cleaned_data["account"], get_user_model()
+        if not name:
+            return None
+        user: AbstractBaseUser | None = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+        if user is None:
+            raise forms.ValidationError(_("There is no user of this name."), code="no_user")
+        return user
+
+
 @dataclass(frozen=True)
 class Deed:
     """One thing that staff do to a number.
 
-    ``act`` takes the number's row, the name of who does it, and the reason. ``fits`` says whether there is anything to
-    do; where there is not, ``idle`` says so.
+    ``act`` takes the number's row, the name of who does it, and what ``form`` asked for. ``fits`` says whether there is
+    anything to do; where there is not, ``idle`` says so. ``said`` has the sentence about what ``act`` returned, where
+    ``done`` is not enough.
     """
 
     name: str
@@ -77,9 +104,10 @@ class Deed:
     consequence: Words
     done: Words
     idle: Words
-    act: Callable[[PhoneNumber, str, str], object]
+    act: Callable[[PhoneNumber, str, Answer], object]
     fits: Callable[[PhoneNumber], bool]
-    asks_reason: bool = False
+    form: type[ReasonForm] | None = None
+    said: Callable[[Any, Answer], Words] | None = None
     is_final: bool = False
 
 
@@ -91,9 +119,9 @@ BLOCK = Deed(
     consequence=_("What is blocked is not called any more, for anybody, until somebody unblocks it."),
     done=_("The number is blocked."),
     idle=_("This number is blocked already."),
-    act=lambda phone, actor, reason: services.block_number(phone.number, reason=reason, actor=actor),
+    act=lambda phone, actor, answer: services.block_number(phone.number, reason=answer["reason"], actor=actor),
     fits=lambda phone: phone.blocked_at is None,
-    asks_reason=True,
+    form=ReasonForm,
 )
 UNBLOCK = Deed(
     name="unblock",
@@ -103,7 +131,7 @@ UNBLOCK = Deed(
     consequence=_("What is unblocked can be called again, within its limits."),
     done=_("The number is not blocked any more."),
     idle=_("This number is not blocked."),
-    act=lambda phone, actor, reason: services.unblock_number(phone.number, actor=actor),
+    act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
     fits=lambda phone: phone.blocked_at is not None,
 )
 RELEASE = Deed(
@@ -117,7 +145,7 @@ RELEASE = Deed(
     ),
     done=_("The hold is released."),
     idle=_("Telroi does not hold this number."),
-    act=lambda phone, actor, reason: services.release_hold(phone.number, actor=actor),
+    act=lambda phone, actor, answer: services.release_hold(phone.number, actor=actor),
     fits=lambda phone: phone.held_until is not None and phone.held_until > timezone.now(),
 )
 FORGIVE = Deed(
@@ -131,7 +159,7 @@ FORGIVE = Deed(
     ),
     done=_("The calls are forgiven."),
     idle=_("No call of this number counts."),
-    act=lambda phone, actor, reason: services.forgive_window(phone.number, actor=actor),
+    act=lambda phone, actor, answer: services.forgive_window(phone.number, actor=actor),
     fits=lambda phone: used_in(phone.moments, now=timezone.now(), window=DAY) > 0,
 )
 ERASE = Deed(
@@ -146,9 +174,37 @@ ERASE = Deed(
     ),
     done=_("The number's rows are erased."),
     idle="",
-    act=lambda phone, actor, reason: services.erase_number(phone.number, actor=actor),
+    act=lambda phone, actor, answer: services.erase_number(phone.number, actor=actor),
     fits=lambda phone: True,
     is_final=True,
 )
 
-DEEDS = (BLOCK, UNBLOCK, RELEASE, FORGIVE, ERASE)
+
+def _moved(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
+    if records:
+        return _("The number belongs to the new account.")
+    if answer["account"]:
+        return _("The number is taken from its account. The new account has it once its code is typed there.")
+    return _("The number belongs to no account any more.")
+
+
+MOVE = Deed(
+    name="move",
+    permission="move_number",
+    label=_("Move to another account"),
+    question=_("Move this number to another account?"),
+    consequence=_(
+        "Every account that has this number loses it. The new account has it at once if it typed the right code after "
+        "them and was told that the number is taken. Otherwise the person verifies it again."
+    ),
+    done=_("The number is moved."),
+    idle=_("No account has this number."),
+    act=lambda phone, actor, answer: services.move_number(
+        phone.number, user=answer["account"], reason=answer["reason"], actor=actor
+    ),
+    fits=lambda phone: VerifiedPhone.objects.filter(number=phone.number).exists(),
+    form=MoveForm,
+    said=_moved,
+)
+
+DEEDS = (BLOCK, UNBLOCK, RELEASE, FORGIVE, MOVE, ERASE)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.admin.deeds import BLOCK, DEEDS, UNBLOCK, Deed, ReasonForm
+from django_telroi.admin.deeds import BLOCK, DEEDS, UNBLOCK, Answer, Deed, ReasonForm
 from django_telroi.admin.readonly import masked_mark, on_one_line
 from django_telroi.errors import ChangedMeanwhile, TelroiError
 from django_telroi.models import PhoneNumber
@@ -88,21 +88,25 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         form = reason_form(request, deed, [phone])
         if request.method != "POST" or (form and not form.is_valid()):
             return self.question(request, deed, [phone], form=form, original=phone)
-        if self.do(request, deed, phone, reason=form.cleaned_data["reason"] if form else ""):
-            messages.success(request, str(deed.done))
+        if said := self.do(request, deed, phone, form.cleaned_data if form else {}):
+            messages.success(request, said)
         return HttpResponseRedirect(
             self.number_url("changelist") if deed.is_final else self.number_url("change", phone)
         )
 
-    def do(self, request: HttpRequest, deed: Deed, phone: PhoneNumber, *, reason: str = "") -> bool:
-        """Do it and log it; where it could not be done, say so. The service writes the timeline."""
+    def do(self, request: HttpRequest, deed: Deed, phone: PhoneNumber, answer: Answer) -> str:
+        """Do it and log it, and return what to say; where it could not be done, say so and return "".
+
+        The service writes the timeline.
+        """
         try:
-            deed.act(phone, actor_of(request), reason)
+            result = deed.act(phone, actor_of(request), answer)
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
-            return False
-        self.log_change(request, phone, " ".join(filter(None, (str(deed.done), reason))))
-        return True
+            return ""
+        said = str(deed.said(result, answer) if deed.said else deed.done)
+        self.log_change(request, phone, " ".join(filter(None, (said, answer.get("reason")))))
+        return said
 
     @sensitive_variables()
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -149,8 +153,8 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         form = reason_form(request, deed, fitting, is_answer=confirmed)
         if not confirmed or (form and not form.is_valid()):
             return self.question(request, deed, fitting, form=form)
-        reason = form.cleaned_data["reason"] if form else ""
-        done = sum(self.do(request, deed, phone, reason=reason) for phone in fitting)
+        answer = form.cleaned_data if form else {}
+        done = sum(bool(self.do(request, deed, phone, answer)) for phone in fitting)
         if done:
             words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
             messages.success(request, words % {"count": done, "done": deed.label})
@@ -204,10 +208,10 @@ def reason_form(
     request: HttpRequest, deed: Deed, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
 ) -> ReasonForm | None:
     """The form of a deed that asks for a reason, with the answer if there is one."""
-    if not deed.asks_reason:
+    if deed.form is None:
         return None
     answered = request.method == "POST" if is_answer is None else is_answer
-    return ReasonForm(request.POST if answered else None, numbers=[phone.number for phone in phones])
+    return deed.form(request.POST if answered else None, numbers=[phone.number for phone in phones])
 
 
 def failure_sentence(error: Exception, phone: PhoneNumber) -> str:

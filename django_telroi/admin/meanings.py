@@ -114,7 +114,7 @@ ERRORS: dict[ErrorCode, Meaning] = {
     ),
     ErrorCode.NUMBER_TAKEN: Meaning(
         _("The code was right, but the number belongs to another account, and this site allows one."),
-        _("Find out whose number it is; when the other account gives it up, the person can verify it again."),
+        _("Find out whose number it is. If a new person has it now, move it to their account on the number's page."),
     ),
 }
 

@@ -155,6 +155,7 @@ class EventKind(models.TextChoices):
     HOLD_RELEASED = "hold_released", _("hold released")
     WINDOW_FORGIVEN = "window_forgiven", _("calls forgiven")
     NUMBER_REVEALED = "number_revealed", _("full number shown")
+    NUMBER_MOVED = "number_moved", _("number moved to another account")
     NUMBER_ERASED = "number_erased", _("number erased")
     CALLS_STOPPED = "calls_stopped", _("all calls stopped")
     CALLS_RESUMED = "calls_resumed", _("calls resumed")

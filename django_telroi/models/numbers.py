@@ -61,6 +61,7 @@ class PhoneNumber(models.Model):
             ("block_number", "Can block and unblock phone numbers"),
             ("release_number", "Can release a hold of Telroi's"),
             ("forgive_number", "Can forgive a number the calls of its window"),
+            ("move_number", "Can move a verified number to another account"),
             ("erase_number", "Can erase a phone number and all its rows"),
             ("view_overview", "Can see the overview of all calls"),
         ]

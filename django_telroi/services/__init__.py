@@ -15,6 +15,7 @@ from django_telroi.services.accounts import (
 from django_telroi.services.checking import check_code
 from django_telroi.services.exporting import export_number
 from django_telroi.services.following import Standing, cancel_verification, follow
+from django_telroi.services.moving import move_number
 from django_telroi.services.outcomes import CheckOutcome, CheckResult
 from django_telroi.services.proofs import Proof, add_phone, read_proof, redeem_proof
 from django_telroi.services.purging import Purged, purge
@@ -58,6 +59,7 @@ __all__ = [
     "forget_phone",
     "forgive_window",
     "has_verified_phone",
+    "move_number",
     "phone_record",
     "place_call",
     "purge",

@@ -11,13 +11,19 @@ from django.utils import timezone
 
 from django_telroi import conf
 from django_telroi.domain.policy import current_limit
-from django_telroi.models import PhoneNumber
+from django_telroi.models import PhoneNumber, VerifiedPhone
 
 HOLD = timedelta(hours=1)
 
 
 def number(
-    last: str, *, minutes_ago: Iterable[float] = (), held: bool = False, blocked: str = "", region: str = "NG"
+    last: str,
+    *,
+    minutes_ago: Iterable[float] = (),
+    held: bool = False,
+    blocked: str = "",
+    region: str = "NG",
+    owner: str = "",
 ) -> PhoneNumber:
     """A number with calls so many minutes ago, saved with the limits that they amount to."""
     now = timezone.now()
@@ -32,6 +38,9 @@ def number(
     if limit:
         phone.next_call_at, phone.limited_by = limit.until, limit.rule
     phone.save()
+    if owner:
+        user, _ = User.objects.get_or_create(username=owner)
+        VerifiedPhone.objects.create(user=user, number=phone.number, verified_at=now)
     return phone
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -9,8 +11,9 @@ from django.db import DatabaseError, connections
 from django.test import Client
 
 from django_telroi import services
+from django_telroi.backends.locmem import outbox
 from django_telroi.errors import ChangedMeanwhile
-from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.admin.looking import html_of, url
 from tests.admin.numbers_seen import client_with, number
 
@@ -22,6 +25,7 @@ DEEDS = {
     "unblock": ("block_number", {"blocked": "x"}, "number_unblocked"),
     "release": ("release_number", {"held": True}, "hold_released"),
     "forgive": ("forgive_number", {"minutes_ago": [5]}, "window_forgiven"),
+    "move": ("move_number", {"owner": "dora"}, "number_moved"),
     "erase": ("erase_number", {}, "number_erased"),
 }
 
@@ -92,6 +96,7 @@ class TestADeed:
         _, state, kind = DEEDS[deed]
         phone = number("0001", **state)  # type: ignore[arg-type]
         PhoneNumber.objects.filter(pk=phone.pk).update(number="+2340000001")
+        VerifiedPhone.objects.update(number="+2340000001")
 
         staff.post(deed_url(deed, phone), {"reason": REASON})
 
@@ -114,13 +119,69 @@ class TestADeed:
         def outrun(*_: object, **__: object) -> None:
             raise ChangedMeanwhile
 
-        for name in ("block_number", "unblock_number", "release_hold", "forgive_window", "erase_number"):
+        for name in ("block_number", "unblock_number", "release_hold", "forgive_window", "move_number", "erase_number"):
             monkeypatch.setattr(services, name, outrun)
 
         html = staff.post(deed_url(deed, phone), {"reason": REASON}, follow=True).content.decode()
 
         assert "changed in the same moment. Nothing was done; try again." in html
         assert not LogEntry.objects.exists()
+
+
+class TestAMove:
+    """A recycled number goes to its new account."""
+
+    @pytest.fixture
+    def phone(self, settings: Any) -> PhoneNumber:
+        settings.TELROI = {"ONE_ACCOUNT_PER_NUMBER": True}
+        return number("0001", owner="dora")
+
+    def moves(self, staff: Client, phone: PhoneNumber, account: str, reason: str = REASON) -> str:
+        reply = staff.post(deed_url("move", phone), {"account": account, "reason": reason}, follow=True)
+        return reply.content.decode()
+
+    def owners(self) -> list[str]:
+        return [row.user.get_username() for row in VerifiedPhone.objects.all()]
+
+    def test_gives_it_to_an_account_that_typed_the_right_code(self, staff: Client, phone: PhoneNumber) -> None:
+        ben = User.objects.create_user("ben")
+        attempt = services.start_verification(phone.number, user=ben)
+        services.check_code(attempt.uuid, outbox[-1].code, user=ben)
+
+        html = self.moves(staff, phone, "ben")
+
+        assert "The number belongs to the new account." in html
+        assert self.owners() == ["ben"]
+        assert REASON in LogEntry.objects.get().change_message
+
+    def test_says_where_the_new_account_must_verify_it_first(self, staff: Client, phone: PhoneNumber) -> None:
+        User.objects.create_user("ben")
+
+        html = self.moves(staff, phone, "ben")
+
+        assert "The new account has it once its code is typed there." in html
+        assert self.owners() == []
+
+    def test_takes_it_away_where_no_account_is_named(self, staff: Client, phone: PhoneNumber) -> None:
+        html = self.moves(staff, phone, "")
+
+        assert "The number belongs to no account any more." in html
+        assert self.owners() == []
+
+    @pytest.mark.parametrize(("account", "reason"), [("nobody-of-that-name", REASON), ("\x00", REASON), ("", "")])
+    def test_is_asked_again_without_a_reason_or_for_no_user(
+        self, staff: Client, phone: PhoneNumber, account: str, reason: str
+    ) -> None:
+        html = self.moves(staff, phone, account, reason)
+
+        assert "errorlist" in html
+        assert (self.owners(), AttemptEvent.objects.count()) == (["dora"], 0)
+
+    def test_of_a_number_without_an_account_is_not_offered(self, staff: Client) -> None:
+        phone = number("0002")
+
+        assert "No account has this number." in self.moves(staff, phone, "")
+        assert deed_url("move", phone) not in html_of(staff, url("phonenumber", "change", phone.pk))
 
 
 class TestABlock:

@@ -230,9 +230,9 @@ class TestSomebodyWhoLogsInAfterwards:
         assert owners() == []
 
     def test_adds_nothing_without_a_user(self, visitor: Visitor) -> None:
-        verifies(visitor)
+        _, fields = verifies(visitor).form("Verify another number")
 
-        visitor.sends("/phone/add-number/", {})
+        visitor.sends("/phone/add-number/", fields)
 
         assert owners() == []
         assert not VerificationAttempt.objects.exclude(proof_spent_at=None).exists()

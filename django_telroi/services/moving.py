@@ -1,0 +1,97 @@
+"""Moving a verified number to another account, as for a number that the carrier gave to a new person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F, Q
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.domain.phone import Phone
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.quiet import quiet_arguments
+from django_telroi.services.accounts import forget_record, record_verified_phone
+from django_telroi.services.attempts import owner_id
+from django_telroi.services.known import known_number
+from django_telroi.services.staff import LONGEST_ACTOR, LONGEST_REASON
+from django_telroi.services.telling import tell_verified
+from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.verdicts import ErrorCode
+
+
+@quiet_arguments("number")
+@sensitive_variables()
+def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
+    """Take a number from every account but the user's, and give it to the user if they have answered it since.
+
+    They have answered it if their right code was refused as ``number_taken``, after every other account's newest
+    verification. Otherwise they can verify it from now on. With None the number is only taken away.
+
+    Returns the user's records of the number. Raises InvalidNumber.
+    """
+    using = write_alias()
+    phone = known_number(number, using=using)
+    move = partial(_move, phone, user, reason=reason, actor=actor, using=using)
+    return repeat_on_lock_error(move, using=using)
+
+
+@sensitive_variables()
+def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: str, using: str) -> list[VerifiedPhone]:
+    user_id = owner_id(user)
+    records = VerifiedPhone.objects.using(using).filter(number=phone.number)
+    with transaction.atomic(using=using):
+        row, _ = PhoneNumber.objects.using(using).get_or_create(
+            number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
+        )
+        # The first write locks the number's row, as every verification of it does before it asks whose it is.
+        PhoneNumber.objects.using(using).filter(pk=row.pk).update(version=F("version") + 1)
+        old = list(records.exclude(user_id=user_id) if user_id is not None else records)
+        _take_away(old, number=phone.number, using=using)
+        if user_id is not None and old:
+            _give(phone.number, user_id, user, after=[record.verified_at for record in old], using=using)
+        _note(row, old, user_id, reason=reason, actor=actor, using=using)
+        return list(records.filter(user_id=user_id)) if user_id is not None else []
+
+
+def _take_away(old: Sequence[VerifiedPhone], *, number: str, using: str) -> None:
+    """Their right codes count no more either, although their ten minutes may not be over."""
+    theirs = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
+    attempts = VerificationAttempt.objects.using(using).filter(theirs, phone__number=number, status=Status.VERIFIED)
+    attempts.exclude(code_digest="").update(code_digest="", due_at=None)
+    VerifiedPhone.objects.using(using).filter(pk__in=[record.pk for record in old]).delete()
+
+
+def _give(number: str, user_id: Any, user: AbstractBaseUser | None, *, after: Sequence[datetime], using: str) -> None:
+    """One record a purpose, by the newest right code that was refused because the number was taken."""
+    answered = VerificationAttempt.objects.using(using).filter(
+        phone__number=number,
+        user_id=user_id,
+        status=Status.VERIFIED,
+        error_code=ErrorCode.NUMBER_TAKEN,
+        verified_at__gt=max(after),
+    )
+    newest = {attempt.purpose: attempt for attempt in answered.order_by("verified_at", "pk")}
+    for attempt in newest.values():
+        if attempt.verified_at is not None and conf.writes_record(attempt.purpose):
+            record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
+            tell_verified(attempt, user_id=user_id, user=user, using=using)
+    forget_record(user)
+
+
+def _note(row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str) -> None:
+    """The accounts stand in it by their keys: a name may be a phone number, or be changed."""
+    before = ", ".join(sorted({f"№ {record.user_id}" for record in old})) or "–"
+    after = "–" if user_id is None else f"№ {user_id}"
+    AttemptEvent.objects.using(using).create(
+        kind=EventKind.NUMBER_MOVED,
+        phone=row,
+        actor=actor[:LONGEST_ACTOR],
+        detail=f"{before} → {after}: {reason}"[:LONGEST_REASON],
+    )

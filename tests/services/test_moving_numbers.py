@@ -1,0 +1,106 @@
+"""A recycled number: staff take it from the old account, and the new one has it by the right code that it typed."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from django_telroi import services
+from django_telroi.backends.locmem import outbox
+from django_telroi.errors import InvalidNumber
+from django_telroi.models import AttemptEvent, PhoneNumber, VerifiedPhone
+from tests.calling_site import Configure
+from tests.services.test_accounts import told_of, verify
+from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def one_account(configure: Configure) -> None:
+    configure(ONE_ACCOUNT_PER_NUMBER=True, PURPOSES=["", "payout"])
+
+
+def later_verify(user: User, purpose: str = "", number: str = NUMBER) -> str:
+    let_time_pass(61)
+    return str(verify(number, user=user, purpose=purpose).outcome)
+
+
+def owners(number: str = NUMBER) -> list[tuple[str, str]]:
+    rows = VerifiedPhone.objects.filter(number=number).order_by("pk")
+    return [(phone.user.get_username(), phone.purpose) for phone in rows]
+
+
+def test_a_number_moves_to_the_account_that_typed_its_code_and_was_refused(ada: User, ben: User, heard: Heard) -> None:
+    verify(user=ada)
+    assert [later_verify(ben), later_verify(ben, "payout")] == ["number_taken", "number_taken"]
+
+    records = services.move_number(NUMBER, user=ben, reason="SIM of a new owner", actor="grace")
+
+    assert owners() == [("ben", ""), ("ben", "payout")] == [(str(row.user), row.purpose) for row in records]
+    assert not services.has_verified_phone(ada)
+    assert [user for _, user in told_of(heard)] == [ada, ben, ben]
+
+
+def test_a_move_is_an_event_of_the_number(ada: User, ben: User) -> None:
+    verify(user=ada)
+    later_verify(ben)
+
+    services.move_number(f"{NUMBER[:4]} {NUMBER[4:]}", user=ben, reason="SIM of a new owner", actor="grace")
+
+    [event] = AttemptEvent.objects.filter(kind="number_moved")
+    assert (event.actor, event.phone) == ("grace", PhoneNumber.objects.get())
+    assert event.detail == f"№ {ada.pk} → № {ben.pk}: SIM of a new owner"
+
+
+def test_an_account_that_answered_nothing_gets_nothing_and_can_verify_it_then(ada: User, ben: User) -> None:
+    verify(user=ada)
+
+    assert services.move_number(NUMBER, user=ben, reason="letter", actor="grace") == []
+
+    assert owners() == []
+    assert later_verify(ben) == "verified"
+
+
+def test_an_account_that_answered_before_the_other_did_gets_nothing(ada: User, ben: User) -> None:
+    """The newest answer tells whose number it is."""
+    verify(user=ada)
+    later_verify(ben)
+    later_verify(ada)
+
+    assert services.move_number(NUMBER, user=ben, reason="letter", actor="grace") == []
+
+    assert owners() == []
+
+
+def test_a_number_is_taken_from_its_account_and_given_to_nobody(ada: User) -> None:
+    attempt = verify(user=ada).attempt
+
+    assert services.move_number(NUMBER, user=None, reason="lost SIM", actor="grace") == []
+
+    assert owners() == []
+    assert AttemptEvent.objects.get(kind="number_moved").detail == f"№ {ada.pk} → –: lost SIM"
+    assert services.check_code(attempt.uuid, outbox[-1].code, user=ada).outcome == "already_verified"
+
+
+def test_nothing_else_is_moved(ada: User, ben: User) -> None:
+    verify(user=ada)
+    later_verify(ada, number=OTHER_NUMBER)
+    later_verify(ben)
+
+    services.move_number(NUMBER, user=ben, reason="letter", actor="grace")
+
+    assert owners(OTHER_NUMBER) == [("ada", "")]
+
+
+def test_the_records_of_the_account_itself_stay(ada: User, ben: User) -> None:
+    verify(user=ada)
+
+    assert len(services.move_number(NUMBER, user=ada, reason="sorted out", actor="grace")) == 1
+
+    assert owners() == [("ada", "")]
+
+
+def test_what_is_no_number_moves_nowhere(ada: User) -> None:
+    with pytest.raises(InvalidNumber):
+        services.move_number("call me", user=ada, reason="letter", actor="grace")
