@@ -22,6 +22,7 @@
     │   ├── Misconfigured           misconfigured
     │   └── Unavailable             unavailable
     ├── AttemptNotFound             no such attempt, or somebody else's
+    ├── UserNotFound                the user has no row: deleted, and a token or a request outlived it
     ├── InsideTransaction           the caller's transaction could undo what must stay
     ├── UnstorableText              a text with characters that the database does not keep
     ├── ChangedMeanwhile            others changed the number faster than staff did
@@ -229,6 +230,13 @@ class AttemptNotFound(TelroiError):
 
     words = "There is no such attempt, or it belongs to somebody else."
     code: ClassVar[str] = "not_found"
+
+
+class UserNotFound(TelroiError):
+    """The user that was named has no row: it was deleted, and a token or a request outlived it.
+
+    A site that authenticates without the database, as with stateless tokens, meets it. Nothing was counted or called.
+    """
 
 
 class InsideTransaction(TelroiError):

@@ -1,14 +1,18 @@
 """What workers of the site's Celery do. A task carries an attempt's id and nothing else; the row decides.
 
 ``acks_late``: a message whose worker dies is not gone before its call is placed. It may come twice, which the claim
-makes harmless; where it does not come, the sweep hands the call on again. So Celery need not repeat anything.
+makes harmless; where it does not come, the sweep hands the call on again. So Celery need not repeat anything, and a
+database that fails is one line in the log: what is due stays due.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from celery import Task, shared_task
 
 from django_telroi import conf, services
+from django_telroi.errors import Unavailable
 
 
 class PlacingTask(Task):
@@ -36,7 +40,8 @@ class PlacingTask(Task):
 @shared_task(name="django_telroi.tasks.place_call", base=PlacingTask, acks_late=True, ignore_result=True, max_retries=0)
 def place_call(attempt_id: int) -> None:
     """Place the call of a queued attempt, if nobody has yet."""
-    services.place_call(attempt_id)
+    with suppress(Unavailable):
+        services.place_call(attempt_id)
 
 
 @shared_task(
@@ -49,10 +54,12 @@ def place_call(attempt_id: int) -> None:
 )
 def sweep() -> None:
     """Look after what is due. For beat, every ten seconds."""
-    services.sweep()
+    with suppress(Unavailable):
+        services.sweep()
 
 
 @shared_task(name="django_telroi.tasks.purge", acks_late=True, ignore_result=True, max_retries=0)
 def purge() -> None:
     """Delete what is too old to be kept. For beat, once a day; one that was killed is gone on with by the next."""
-    services.purge()
+    with suppress(Unavailable):
+        services.purge()

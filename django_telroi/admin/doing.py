@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
@@ -23,9 +24,11 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.admin.deeds import BLOCK, DEEDS, UNBLOCK, Answer, Deed, ReasonForm
 from django_telroi.admin.readonly import masked_mark, on_one_line
-from django_telroi.errors import ChangedMeanwhile, TelroiError
+from django_telroi.errors import ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.names import user_name
+from django_telroi.services.sentences import NOT_NOW
+from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
 
 APP = "django_telroi"
 CONFIRM_PAGE = "admin/django_telroi/confirm.html"
@@ -33,11 +36,39 @@ REVEAL_PAGE = "admin/django_telroi/reveal.html"
 MOST_AT_ONCE = 500
 
 
-def not_atomic(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view that no project's ATOMIC_REQUESTS wraps: what services wrote stays written."""
+def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """``view`` as it is served: outside of ATOMIC_REQUESTS, so that what services wrote stays written."""
+    view = unavailable_without_database(view)
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
+
+
+def unavailable_without_database(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that answers 503 where the database fails.
+
+    It says so without the admin's template, which needs the user and their permissions.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = _unless_database_is_lost(partial(view, request, *args, **kwargs))
+        if isinstance(response, TemplateResponse):
+            # Rendered by Django after the view, and with questions of its own to the database.
+            response.render = partial(_unless_database_is_lost, response.render)  # type: ignore[method-assign,assignment]
+        return response
+
+    return answer
+
+
+def _unless_database_is_lost(act: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return act()
+    except DATABASE_LOST as error:
+        note_lost_database(error)
+    except Unavailable:
+        pass  # noted where it was raised
+    return HttpResponse(format_html("<!doctype html><p>{}</p>", NOT_NOW), status=Unavailable.http_status)
 
 
 def refuse_without(request: HttpRequest, *permissions: str) -> None:
@@ -62,12 +93,15 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
         ours = [
             path(
                 f"<path:object_id>/{name}/",
-                not_atomic(self.admin_site.admin_view(view)),
+                staff_view(self.admin_site.admin_view(view)),
                 name=f"{APP}_phonenumber_{name}",
             )
             for name, view in views.items()
         ]
-        return [*ours, *super().get_urls()]
+        theirs = super().get_urls()
+        for each in theirs:
+            each.callback = unavailable_without_database(each.callback)
+        return [*ours, *theirs]
 
     def offered_deeds(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
         """What the user may do to this number now, as links to the questions."""
@@ -217,6 +251,9 @@ def reason_form(
 def failure_sentence(error: Exception, phone: PhoneNumber) -> str:
     """What staff read where a deed could not be done."""
     number = {"number": on_one_line(phone.number)}
+    if isinstance(error, Unavailable):
+        words = _("The database failed, and it is not certain that %(number)s was changed. Look before you try again.")
+        return words % number
     if isinstance(error, ChangedMeanwhile):
         return _("%(number)s changed in the same moment. Nothing was done; try again.") % number
     return _("It could not be done to %(number)s. Nothing was changed; try again in a moment.") % number

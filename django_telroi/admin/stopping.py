@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from django_telroi import services
 from django_telroi.admin.deeds import ReasonForm
-from django_telroi.admin.doing import APP, Deeds, actor_of, not_atomic, refuse_without
+from django_telroi.admin.doing import APP, Deeds, actor_of, refuse_without, staff_view
 from django_telroi.admin.lists import Tool
+from django_telroi.errors import Unavailable
 from django_telroi.models import CallControl
 
 KEPT_AS = "telroi_control"
@@ -31,8 +35,8 @@ class KillSwitch(Deeds):
     """Hung on the numbers' admin, so that every admin site has it that has numbers."""
 
     def get_urls(self) -> list[URLPattern]:
-        stop = not_atomic(self.admin_site.admin_view(self.stop_view))
-        resume = not_atomic(self.admin_site.admin_view(self.resume_view))
+        stop = staff_view(self.admin_site.admin_view(self.stop_view))
+        resume = staff_view(self.admin_site.admin_view(self.resume_view))
         return [
             path("stop-calls/", stop, name=f"{APP}_stop_calls"),
             path("resume-calls/", resume, name=f"{APP}_resume_calls"),
@@ -56,7 +60,8 @@ class KillSwitch(Deeds):
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
-            services.stop_calls(reason=reason, actor=actor_of(request))
+            if not self.switch(request, partial(services.stop_calls, reason=reason, actor=actor_of(request))):
+                return HttpResponseRedirect(self.number_url("changelist"))
             self.log_switch(request, _("Stopped all calls: %(reason)s") % {"reason": reason})
             messages.success(request, _("All calls are stopped."))
             return HttpResponseRedirect(self.number_url("changelist"))
@@ -70,11 +75,22 @@ class KillSwitch(Deeds):
             messages.warning(request, _("Calls are not stopped."))
             return HttpResponseRedirect(self.number_url("changelist"))
         if request.method == "POST":
-            services.resume_calls(actor=actor_of(request))
+            if not self.switch(request, partial(services.resume_calls, actor=actor_of(request))):
+                return HttpResponseRedirect(self.number_url("changelist"))
             self.log_switch(request, _("Resumed calls"))
             messages.success(request, _("Calls are placed again."))
             return HttpResponseRedirect(self.number_url("changelist"))
         return self.switch_page(request, {"title": _("Resume calls"), "control": control})
+
+    def switch(self, request: HttpRequest, act: Callable[[], None]) -> bool:
+        """Do it; where the database fails, say so."""
+        try:
+            act()
+        except Unavailable:
+            words = _("The database failed, and it is not certain that this was done. Look before you try again.")
+            messages.error(request, words)
+            return False
+        return True
 
     def refuse_strangers(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

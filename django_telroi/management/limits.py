@@ -12,7 +12,7 @@ from django_telroi.errors import VerificationRefused
 from django_telroi.services.known import known_number
 from django_telroi.services.refusals import limit_of
 from django_telroi.services.state import read_state
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.transactions import unavailable_without_database, write_alias
 
 NO_LIMIT = "no limit"
 
@@ -73,13 +73,15 @@ def _in_words(value: object, nothing: str) -> str:
 
 
 def standing_of(number: str) -> Iterator[tuple[str, str]]:
-    """How one number stands now: what, and in words. Raises InvalidNumber."""
-    phone = known_number(number, using=write_alias())
+    """How one number stands now: what, and in words. Raises InvalidNumber and Unavailable."""
+    with unavailable_without_database():
+        phone = known_number(number, using=write_alias())
     yield "number", phone.masked
     yield "country", phone.region or "none"
     yield "line", str(phone.line_type)
     yield "called", _callable(phone)
-    state = read_state(phone.number, using=write_alias())
+    with unavailable_without_database():
+        state = read_state(phone.number, using=write_alias())
     moments, policy = (state.phone.moments if state.phone else ()), conf.policy()
     yield "calls in the last hour", f"{used_in(moments, now=state.now, window=HOUR)} of {policy.per_hour}"
     yield "calls in the last day", f"{used_in(moments, now=state.now, window=DAY)} of {policy.per_day}"

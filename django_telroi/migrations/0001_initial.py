@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import django_telroi.models.clock
+import django_telroi.models.exact
 
 
 class Migration(migrations.Migration):
@@ -118,7 +119,10 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
-                ("purpose", models.CharField(blank=True, max_length=64, verbose_name="purpose")),
+                (
+                    "purpose",
+                    django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),
+                ),
                 (
                     "status",
                     models.CharField(
@@ -146,7 +150,12 @@ class Migration(migrations.Migration):
                         verbose_name="dispatch",
                     ),
                 ),
-                ("telroi_id", models.CharField(blank=True, max_length=200, null=True, verbose_name="Telroi's id")),
+                (
+                    "telroi_id",
+                    django_telroi.models.exact.ExactCharField(
+                        blank=True, max_length=200, null=True, verbose_name="Telroi's id"
+                    ),
+                ),
                 ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
@@ -268,7 +277,10 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("number", models.CharField(max_length=16, verbose_name="number")),
-                ("purpose", models.CharField(blank=True, max_length=64, verbose_name="purpose")),
+                (
+                    "purpose",
+                    django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),
+                ),
                 ("verified_at", models.DateTimeField(verbose_name="verified")),
                 (
                     "attempt",

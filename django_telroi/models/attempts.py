@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_telroi.domain.phone import mask
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models.clock import DbNow
+from django_telroi.models.exact import ExactCharField
 from django_telroi.models.numbers import PhoneNumber
 from django_telroi.quiet import Quiet
 
@@ -64,14 +65,14 @@ class VerificationAttempt(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
-    purpose = models.CharField(_("purpose"), max_length=64, blank=True)
+    purpose = ExactCharField(_("purpose"), max_length=64, blank=True)
     status = models.CharField(
         _("status"), max_length=10, choices=[(status.value, name) for status, name in STATUS_NAMES.items()]
     )
     dispatch = models.CharField(
         _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
     )
-    telroi_id = models.CharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # noqa: DJ001  # unique, or none
+    telroi_id = ExactCharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # unique, or none
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)

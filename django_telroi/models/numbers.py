@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import Rule
 from django_telroi.models.clock import DbNow
+from django_telroi.models.exact import ExactCharField
 
 RULE_NAMES = {
     Rule.COOLDOWN: _("cooling down"),
@@ -86,7 +87,7 @@ class VerifiedPhone(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="verified_phones", verbose_name=_("user")
     )
     number = models.CharField(_("number"), max_length=16)
-    purpose = models.CharField(_("purpose"), max_length=64, blank=True)
+    purpose = ExactCharField(_("purpose"), max_length=64, blank=True)
     verified_at = models.DateTimeField(_("verified"))
     attempt = models.ForeignKey(
         "django_telroi.VerificationAttempt",

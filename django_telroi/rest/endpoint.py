@@ -12,17 +12,19 @@ from django.http import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
-from django_telroi.errors import AttemptNotFound, Unavailable
+from django_telroi.errors import AttemptNotFound, Unavailable, UserNotFound
 from django_telroi.quiet import hush
 from django_telroi.rest.charsets import refuse_other_charsets
 from django_telroi.rest.ids import read_uuid
-from django_telroi.rest.problems import BodyTooLarge, NotNow, answer_problem
+from django_telroi.rest.problems import BodyTooLarge, NotNow, UserGone, answer_problem
 from django_telroi.services.reporting import hide_what_was_posted
+from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
 
 LONGEST_BODY = 64 * 1024
 """Bytes. Nothing that is asked here is longer than a few lines."""
@@ -64,10 +66,21 @@ class PhoneEndpoint(APIView):
         return answer_problem
 
     def handle_exception(self, exc: Exception) -> Response:
-        """The words for a call that cannot be placed fit no other endpoint."""
-        if isinstance(exc, Unavailable) and self.unavailable:
-            exc = self.unavailable()
-        return super().handle_exception(exc)
+        """A database that fails while the user is looked up, say, is answered like one that fails in a service.
+
+        The words for a call that cannot be placed fit no other endpoint.
+        """
+        if isinstance(exc, DATABASE_LOST):
+            note_lost_database(exc)
+            exc = Unavailable()
+        if isinstance(exc, UserNotFound):
+            exc = UserGone()
+        if not isinstance(exc, Unavailable):
+            return super().handle_exception(exc)
+        # Not the browsable page: it looks up the user and their permissions once more.
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(self.unavailable() if self.unavailable else exc)
 
     def get_serializer(self, *args: Any, **options: Any) -> BaseSerializer[Any]:
         options.setdefault("context", {"request": self.request, "view": self})

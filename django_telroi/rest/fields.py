@@ -10,7 +10,8 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from django_telroi.errors import ProofRejected
+from django_telroi.errors import ProofRejected, Unavailable
+from django_telroi.rest.problems import NotNow
 from django_telroi.services import Proof
 from django_telroi.services.sentences import sentence
 
@@ -28,6 +29,8 @@ class SerializedProof(Proof):
             return super().redeem(user=user)
         except ProofRejected as error:
             raise serializers.ValidationError({self.field_name: [_detail_of(error)]}) from None
+        except Unavailable:
+            raise NotNow from None
 
 
 class ProofField(serializers.CharField):
@@ -50,6 +53,8 @@ class ProofField(serializers.CharField):
             proof = SerializedProof.read(data, purpose=self.purpose)
         except ProofRejected as error:
             raise serializers.ValidationError([_detail_of(error)]) from None
+        except Unavailable:
+            raise NotNow from None
         return replace(proof, field_name=self.field_name or "")
 
 

@@ -21,6 +21,7 @@ from django_telroi.rest.problems import (
     IdempotencyKeyUsed,
     InvalidIdempotencyKey,
     NotNow,
+    UserGone,
 )
 from django_telroi.rest.serializers import (
     PhoneCodeSerializer,
@@ -52,6 +53,7 @@ OF_A_START: Problems = (
     exceptions.ValidationError({"number": ["This field is required."]}),
     InvalidIdempotencyKey(),
     IdempotencyKeyUsed(),
+    UserGone(),
 )
 
 UUID_IN_PATH = OpenApiParameter("uuid", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A verification's `id`.")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.utils.translation import gettext_lazy
 from rest_framework.permissions import BasePermission, IsAuthenticated
 
+from django_telroi.errors import Unavailable
+from django_telroi.rest.problems import NotNow
 from django_telroi.services.accounts import known_phone_record
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class IsPhoneVerified(BasePermission):
     ``max_age`` is a timedelta or in seconds.
 
     Somebody who is not logged in is asked to; a user without such a phone gets 403, and the body says
-    ``phone_not_verified``.
+    ``phone_not_verified``. Where the database cannot say, the answer is 503 with the code ``unavailable``.
     """
 
     purpose: ClassVar[str | None] = None
@@ -61,4 +63,8 @@ class IsPhoneVerified(BasePermission):
         if user is None or not user.is_authenticated:
             return False
         age = timedelta(seconds=self.max_age) if isinstance(self.max_age, int | float) else self.max_age
-        return known_phone_record(user, request=request._request).has_phone(purpose=self.purpose, max_age=age)
+        try:
+            record = known_phone_record(user, request=request._request)
+        except Unavailable:
+            raise NotNow({"code": NotNow.default_code, "detail": NotNow.default_detail}) from None
+        return record.has_phone(purpose=self.purpose, max_age=age)

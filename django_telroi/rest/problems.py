@@ -41,6 +41,13 @@ class BodyTooLarge(exceptions.APIException):
     default_detail = gettext_lazy("This request is too large.")
 
 
+class UserGone(exceptions.AuthenticationFailed):
+    """The user of the token was deleted. The code is the one that simplejwt gives where it looks the user up itself."""
+
+    default_code = "user_not_found"
+    default_detail = gettext_lazy("This account does not exist any more. Log in again.")
+
+
 class NotNow(exceptions.APIException):
     """The database is gone, say: nobody can tell how anything stands."""
 

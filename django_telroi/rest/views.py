@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from django_telroi import conf, limits, services
 from django_telroi.domain.states import Status
-from django_telroi.errors import AttemptNotFound, InvalidPurpose
+from django_telroi.errors import AttemptNotFound, InvalidPurpose, Unavailable
 from django_telroi.models import VerificationAttempt
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.ids import idempotency_key
@@ -31,6 +31,7 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 from django_telroi.services import CheckOutcome, CheckResult, Standing
+from django_telroi.services.following import follow_without_database
 from django_telroi.services.transactions import unavailable_without_database
 
 __all__ = [
@@ -73,8 +74,14 @@ class CallEndpoint(PhoneEndpoint):
     unavailable = None
 
     def answer(self, attempt: VerificationAttempt) -> Response:
-        """What became of the call. Raises the refusal that a failed one amounts to."""
-        standing = services.follow(attempt.uuid, user=self.user)
+        """What became of the call. Raises the refusal that a failed one amounts to.
+
+        A call that may ring is never denied because the database is gone by now.
+        """
+        try:
+            standing = services.follow(attempt.uuid, user=self.user)
+        except Unavailable:
+            standing = follow_without_database(attempt)
         if standing.refusal:
             raise standing.refusal
         return verification(standing, status_code=STATUS_OF_A_START.get(standing.attempt.status, status.HTTP_200_OK))

@@ -14,19 +14,25 @@ from django.db.models import F, Q, QuerySet
 
 from django_telroi import conf
 from django_telroi.domain.states import Status
+from django_telroi.errors import UserNotFound
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.known import spelled_number
+from django_telroi.services.owners import owner_id
 from django_telroi.services.texts import is_storable
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.transactions import unavailable_without_database, write_alias
 
 MEMORY = "_telroi_phone_record"
 
 
 @typed_arguments
+@unavailable_without_database()
 def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
-    """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever)."""
+    """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever).
+
+    Raises Unavailable where the database cannot say.
+    """
     rows = verified_phones(user)
     if purpose is not None:
         if not is_storable(purpose, using=write_alias()):
@@ -53,8 +59,9 @@ class PhoneRecord:
 
 
 @typed_arguments
+@unavailable_without_database()
 def phone_record(user: AbstractBaseUser) -> PhoneRecord:
-    """What there is to know of the user's phones, for whoever asks about it more than once."""
+    """What there is to know of the user's phones, for a caller that asks more than once. Raises Unavailable."""
     newest: dict[str, datetime] = {}
     read_at = None
     for purpose, verified_at, now in verified_phones(user).values_list("purpose", "verified_at", DbNow()):
@@ -99,16 +106,24 @@ def forget_record(user: AbstractBaseUser | None) -> None:
 
 @typed_arguments
 def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
-    """The user's verified numbers, newest first; none for an anonymous user."""
-    return VerifiedPhone.objects.using(write_alias()).filter(user_id=user.pk).order_by("-verified_at", "-pk")
+    """The user's verified numbers, newest first; none for an anonymous user.
+
+    A queryset: what the database raises where it is read is the caller's to handle.
+    """
+    rows = VerifiedPhone.objects.using(write_alias()).order_by("-verified_at", "-pk")
+    try:
+        return rows.filter(user_id=owner_id(user))
+    except UserNotFound:
+        return rows.none()
 
 
 @quiet_arguments("number")
 @typed_arguments
+@unavailable_without_database()
 def forget_phone(user: AbstractBaseUser, number: str) -> int:
     """Take a number from the user, for every purpose. Returns how many verifications were forgotten.
 
-    ``number`` is E.164 or any spelling of it. One that is no number is nobody's, so it returns 0.
+    ``number`` is E.164 or any spelling of it. One that is no number is nobody's, so it returns 0. Raises Unavailable.
     """
     forget_record(user)
     spelled = spelled_number(number)
@@ -127,30 +142,48 @@ def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[i
 
 
 def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:
-    """Write the one record that gates ask, or renew it."""
-    row = VerifiedPhone(
-        user_id=user_id,
-        number=attempt.number,
-        purpose=attempt.purpose,
-        verified_at=verified_at,
-        attempt_id=attempt.pk,
-    )
-    has_target = connections[using].features.supports_update_conflicts_with_target
-    VerifiedPhone.objects.using(using).bulk_create(
-        [row],
-        update_conflicts=True,
-        update_fields=["verified_at", "attempt"],
-        unique_fields=["user", "number", "purpose"] if has_target else None,
-    )
+    """Write the one record that gates ask, or renew it.
+
+    A record that is newer already stays: a proof may be redeemed up to ten minutes after its verification, and the user
+    may have verified the number again meanwhile. Written in SQL because ``bulk_create`` can only replace what is there,
+    without a condition, and reading first would let two renewals overtake each other.
+    """
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    fields: list[Any] = [
+        VerifiedPhone._meta.get_field(name) for name in ("user", "number", "purpose", "verified_at", "attempt")
+    ]
+    user, number, purpose, moment, source = columns = [quote(field.column) for field in fields]
+    table = quote(VerifiedPhone._meta.db_table)
+    if connection.vendor == "mysql":
+        # The columns are set from left to right. ``verified_at`` comes last, because its old value decides on both.
+        renewal = (
+            f"ON DUPLICATE KEY UPDATE {source} = IF({moment} < %s, %s, {source}),"
+            f" {moment} = IF({moment} < %s, %s, {moment})"
+        )
+    else:
+        renewal = (
+            f"ON CONFLICT ({user}, {number}, {purpose}) DO UPDATE SET {moment} = excluded.{moment},"
+            f" {source} = excluded.{source} WHERE {table}.{moment} < excluded.{moment}"
+        )
+    values = (user_id, attempt.number, attempt.purpose, verified_at, attempt.pk)
+    prepared = [field.get_db_prep_save(value, connection) for field, value in zip(fields, values, strict=True)]
+    if connection.vendor == "mysql":
+        prepared += [prepared[3], prepared[4], prepared[3], prepared[3]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES (%s, %s, %s, %s, %s) {renewal}", prepared)
 
 
 def is_taken(number: str, *, user_id: Any, using: str) -> bool:
     """Whether another account has this number, on a site that allows one account a number.
 
     To be asked first in the transaction that writes: the number's row is changed, so that two accounts that verify it
-    at once ask one after the other.
+    at once ask one after the other. The question locks what it finds, because a locking read sees what was committed by
+    now: at REPEATABLE READ, MariaDB and MySQL answer any other read as of the transaction's first one, which in a
+    caller's transaction may be long ago.
     """
     if not conf.one_account_per_number():
         return False
     PhoneNumber.objects.using(using).filter(number=number).update(version=F("version") + 1)
-    return VerifiedPhone.objects.using(using).filter(number=number).exclude(user_id=user_id).exists()
+    others = VerifiedPhone.objects.using(using).select_for_update().filter(number=number).exclude(user_id=user_id)
+    return others.order_by().first() is not None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from django.db import DatabaseError, IntegrityError
+from django.db import Error, IntegrityError
 
 from django_telroi import signals
 from django_telroi.models import AttemptEvent, EventKind
@@ -34,7 +34,7 @@ def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
     """Log, record and signal ``kind``, unless that was done within the last hour. Whether it was done now."""
     try:
         is_first = _record(kind, now=now, using=using)
-    except DatabaseError as error:
+    except Error as error:
         logger.error("alert_not_recorded kind=%s error=%s", kind, type(error).__name__)
         return False
     if is_first:

@@ -18,22 +18,13 @@ from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.calling_again import settle_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
+from django_telroi.services.owners import is_gone, owner_id
 from django_telroi.services.transactions import write_alias
 from django_telroi.services.typed_codes import is_judgement_out
 from django_telroi.services.verdicts import ErrorCode
 
 ID_LIFETIME = timedelta(hours=1)
 """How long after ``expires_at`` the id of an attempt without a user is good for anything."""
-
-
-def owner_id(user: AbstractBaseUser | None) -> Any:
-    """The user's key, None for nobody and for Django's anonymous one.
-
-    As a row has it: the user of a stateless token brings it as text.
-    """
-    if user is None or not user.is_authenticated:
-        return None
-    return VerificationAttempt._meta.get_field("user").target_field.to_python(user.pk)
 
 
 def find_attempt(
@@ -102,11 +93,12 @@ def _is_too_old(attempt: VerificationAttempt, *, now: datetime) -> bool:
 
 @contextmanager
 def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator[None]:
-    """Turn the errors of a row that is gone into AttemptNotFound: staff erased its number meanwhile."""
+    """Turn the errors of a row that is gone into AttemptNotFound: its number was erased, or its user deleted."""
     try:
         yield
     except (VerificationAttempt.DoesNotExist, IntegrityError):
-        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+        is_there = VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists()
+        if is_there and not is_gone(attempt.user_id, using=using):
             raise
         raise AttemptNotFound from None
 

@@ -69,7 +69,7 @@ def request_check(backend: Backend, code: str, *, call_id: str | None, attempt: 
 
 def judgeable_id(backend: Backend, attempt: VerificationAttempt) -> str | None:
     """The id by which the backend can judge this attempt's code; None where it is judged by the number."""
-    call_id = attempt.telroi_id
+    call_id: str | None = attempt.telroi_id
     if not call_id:
         return None
     try:

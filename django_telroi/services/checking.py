@@ -9,7 +9,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import InterfaceError, OperationalError
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.backends import Backend, get_backend, spoken_length
@@ -35,7 +34,9 @@ from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_o
 from django_telroi.services.proofs import proof_of
 from django_telroi.services.state import later
 from django_telroi.services.transactions import (
+    DATABASE_LOST,
     refuse_callers_transaction,
+    repeat_on_lost_connection,
     unavailable_without_database,
     write_alias,
 )
@@ -106,14 +107,19 @@ def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, us
     call_id = judgeable_id(backend, attempt)
     answer = ask(backend, digits, call_id=call_id, attempt=attempt)
     now = later(now, since=started)
-    try:
+
+    def write() -> CheckOutcome:
+        meant = answer
         if call_id is None and answer.word in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
             # Telroi may have compared the code with that of a call that began meanwhile.
-            answer = Answer(Word.NOT_ASKED)
-        if call_id is None and answer.word == Word.ALREADY_VERIFIED:
-            answer = Answer(Word.ANOTHER_CALL)
-        outcome = settle(typed, answer, key_digest=backend.key_digest, now=now, using=using)
-    except (InterfaceError, OperationalError) as error:
+            meant = Answer(Word.NOT_ASKED)
+        if call_id is None and meant.word == Word.ALREADY_VERIFIED:
+            meant = Answer(Word.ANOTHER_CALL)
+        return settle(typed, meant, key_digest=backend.key_digest, now=now, using=using)
+
+    try:
+        outcome = repeat_on_lost_connection(write, using=using)
+    except DATABASE_LOST as error:
         logger.error("code_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
         outcome = CheckOutcome.UNAVAILABLE
     was_judged = outcome != CheckOutcome.UNAVAILABLE

@@ -26,6 +26,7 @@ from django_telroi.services.backend_calls import return_call_slot, take_call_slo
 from django_telroi.services.ceiling import count_for_the_day, prepare_count, refuse_full_day, return_to_site
 from django_telroi.services.pauses import needs_trial, take_trial
 from django_telroi.services.state import State
+from django_telroi.services.transactions import atomic_unless_in_doubt
 
 LOOK_AGAIN = timedelta(seconds=15)
 
@@ -59,7 +60,7 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
     """Count the call and save its attempt, or neither.
 
     No cache is asked here: one that does not answer would hold the number's row for seconds. Raises Overtaken,
-    AlreadyStarted, VerifiedMeanwhile and SiteLimitReached.
+    AlreadyStarted, VerifiedMeanwhile and SiteLimitReached, and CommitInDoubt where the connection broke at the commit.
     """
     before = state.phone.moments if state.phone else ()
     old = request.supersedes
@@ -67,7 +68,7 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
     if replaced == before:
         refuse_full_day(state)
     prepare_count(state, using=using)
-    with transaction.atomic(using=using):
+    with atomic_unless_in_doubt(using):
         _write_number(request.phone, state, with_call(replaced, state.now), using=using)
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)

@@ -14,7 +14,7 @@ from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt,
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.known import known_number
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.transactions import unavailable_without_database, write_alias
 
 INNER = frozenset(
     {"version", "digest", "had_user", "is_again", "followed_by", "asked", "judging", "code_digest"} | {"try_id"}
@@ -25,12 +25,13 @@ INNER = frozenset(
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def export_number(number: str) -> dict[str, Any]:
     """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.
 
     ``{"number": row or None, "attempts": […], "events": […], "verified_phones": […]}``, oldest first; moments are ISO
     8601 in UTC, users their primary keys. ``number`` is E.164 or any spelling of it; a number that is valid no more is
-    found by its rows. Raises InvalidNumber.
+    found by its rows. Raises InvalidNumber and Unavailable.
 
     ``requester_ip``, ``user`` and ``actor`` may tell of other people than the one who answers the number.
     """

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from statistics import median
 
 from django.core.cache import cache
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import Case, Count, Max, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -44,7 +44,7 @@ def figures(period: Period, *, now: datetime | None = None) -> Figures:
         if not isinstance(kept, Figures):
             kept = count_figures(period, zone=zone)
             cache.set(key, kept, KEPT_SECONDS)
-    except DatabaseError:
+    except Error:
         raise
     except Exception as error:  # noqa: BLE001 - each cache raises errors of its own, and staff look when things are down
         logger.warning("figures_not_kept error=%s", type(error).__name__)

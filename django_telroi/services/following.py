@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -64,6 +65,21 @@ def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, no
     with unavailable_without_database():
         attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
         wait = _seconds_to_next_call(attempt, now=now, using=using)
+    return _standing(attempt, now=now, wait=wait)
+
+
+def follow_without_database(attempt: VerificationAttempt) -> Standing:
+    """How the attempt stood when a service returned it, to answer a start after which the database is gone.
+
+    By this machine's clock. The wait is the one that this call alone causes.
+    """
+    now = timezone.now()
+    limit = limit_at(conf.policy(), [attempt.counted_at], now=now, held_until=None)
+    wait = seconds_to_wait(limit.until, now) if limit else 0
+    return _standing(attempt, now=now, wait=wait)
+
+
+def _standing(attempt: VerificationAttempt, *, now: datetime, wait: int) -> Standing:
     return Standing(
         attempt=attempt,
         now=now,

@@ -10,8 +10,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django_telroi import conf
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.accounts import verified_phones
-from django_telroi.services.attempts import owner_id
 from django_telroi.services.outcomes import CheckOutcome, outcome_of
+from django_telroi.services.owners import owner_id
 from django_telroi.services.proofs import proof_of
 from django_telroi.services.transactions import unavailable_without_database, write_alias
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError
 
 from django_telroi import signals
 from django_telroi.backends import Backend
@@ -24,7 +24,7 @@ from django_telroi.services.moves import move, move_and_give_back, send_after_co
 from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import lift_pause, needs_trial, repeat_trial
 from django_telroi.services.state import State
-from django_telroi.services.transactions import lone_statement
+from django_telroi.services.transactions import DATABASE_LOST, lone_statement, repeat_on_lost_connection
 from django_telroi.services.verdicts import (
     NOT_PLACED_FOR_NOW,
     RETRY_AFTER,
@@ -54,7 +54,8 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
         settle = partial(_settle_refused, attempt, verdict_on(refused), key_digest=backend.key_digest)
     else:
         settle = partial(_settle_placed, attempt, call)
-    try:
+
+    def write() -> None:
         is_trial = needs_trial(state.control, key_digest=backend.key_digest)
         if is_trial and proves_key(error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
@@ -62,9 +63,12 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
         close_followed(attempt, now=state.now_by(), using=using)
         if is_trial:
             repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)
-    except (InterfaceError, OperationalError) as error:
+
+    try:
+        repeat_on_lost_connection(write, using=using)
+    except DATABASE_LOST as lost:
         # The row stays dialing, and says unknown when its lease ends: the phone may ring all the same.
-        logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
+        logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(lost).__name__)
 
 
 def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:

@@ -15,22 +15,28 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import BadRequest, ValidationError
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.domain.states import Status
-from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, ProofRejected
+from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, ProofRejected, UserNotFound
 from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, is_taken, record_verified_phone, verified_phones
 from django_telroi.services.arguments import typed_arguments
-from django_telroi.services.attempts import find_attempt, owner_id
+from django_telroi.services.attempts import find_attempt
 from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
+from django_telroi.services.owners import owner_id
 from django_telroi.services.sentences import SENTENCES
 from django_telroi.services.telling import tell_verified
 from django_telroi.services.texts import is_storable
-from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import (
+    DATABASE_LOST,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
 
 SALT = "django_telroi.proof"
 LONGEST_TOKEN = 200
@@ -77,7 +83,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
     """
     try:
         attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
-    except (AttemptNotFound, InterfaceError, OperationalError):
+    except (AttemptNotFound, UserNotFound, *DATABASE_LOST):
         return None
     return proof_of(attempt, now=now)
 
@@ -85,6 +91,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
 @quiet_arguments("token")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     """The number (E.164) that ``token`` proves for ``purpose``; it stays unspent.
 
@@ -97,6 +104,7 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
 @quiet_arguments("token")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
     """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.
 
@@ -116,6 +124,7 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
 @quiet_arguments("token")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPhone:
     """Spend the proof for a user who has an account already, and return their record of its number.
 

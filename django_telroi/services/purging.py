@@ -23,7 +23,12 @@ from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, Verifi
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.deleting import delete_rows
 from django_telroi.services.state import read_state
-from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import (
+    refuse_callers_transaction,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
 
 M = TypeVar("M", bound=Model)
 
@@ -56,6 +61,7 @@ class Purged:
 
 
 @typed_arguments
+@unavailable_without_database()
 def purge(
     *,
     now: datetime | None = None,
@@ -67,7 +73,8 @@ def purge(
 
     A number is needed by a limit, a hold, a block, an attempt, an event, or an account that verified it. Verified
     phones always stay. ``progress`` is told after each batch, of at most 5,000 rows, what is gone by now. Raises
-    InsideTransaction in a caller's transaction, which would make one long one out of all batches.
+    InsideTransaction in a caller's transaction, which would make one long one out of all batches, and Unavailable where
+    the database fails: the next purge goes on from there.
     """
     using = write_alias()
     refuse_callers_transaction(using)

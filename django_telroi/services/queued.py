@@ -24,7 +24,12 @@ from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import PauseReason, pause_for
 from django_telroi.services.placing import dial
 from django_telroi.services.state import State, read_attempt
-from django_telroi.services.transactions import refuse_callers_transaction, repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import (
+    refuse_callers_transaction,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
 from django_telroi.services.verdicts import ErrorCode
 from django_telroi.services.waiting import SlotWait
 
@@ -65,11 +70,12 @@ def _rings() -> bool:
 
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.
 
     A call that may not be placed yet stays queued and is looked at again when it may. Raises InsideTransaction where a
-    rollback could undo the claim; nothing else.
+    rollback could undo the claim, and Unavailable where the database fails before it; nothing else.
     """
     using = write_alias()
     for _ in range(TIMES_OVERTAKEN):

@@ -23,7 +23,7 @@ from django_telroi.services.calling_again import close_followed
 from django_telroi.services.claims import Overtaken
 from django_telroi.services.matching import SETTLEABLE, attempt_of
 from django_telroi.services.moves import move, send_after_commit
-from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 from django_telroi.services.verdicts import ErrorCode
 
 TOO_OLD = timedelta(hours=24)
@@ -56,11 +56,13 @@ class EventEffect(StrEnum):
 
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
     """Write down what Telroi reports, once, and let it settle a call that is ``dialing`` or ``unknown``.
 
     It moves nothing else, and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been
     authenticated. Order does not matter, and neither does how often it comes. ``now`` replaces the database's clock.
+    Raises Unavailable where it cannot be written down.
     """
     effect, attempt = _record(event, now=now, using=write_alias())
     logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)

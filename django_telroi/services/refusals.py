@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from django_telroi import signals
 from django_telroi.domain.phone import Phone
@@ -79,7 +79,7 @@ def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: st
     logger.info("refused code=%s region=%s retry_after=%s", refusal.code, region, refusal.retry_after)
     try:
         _tally(VETOED if isinstance(refusal.__cause__, Vetoed) else refusal.code, region, using=using)
-    except DatabaseError as error:
+    except Error as error:
         logger.error("refusal_not_tallied error=%s", type(error).__name__)
     signals.verification_refused.send_robust(
         sender=type(refusal), code=refusal.code, retry_after=refusal.retry_after, number=masked

@@ -14,7 +14,7 @@ from django_telroi import conf
 from django_telroi.domain.addresses import Address, client_address, network_of
 from django_telroi.errors import Unavailable
 from django_telroi.services.alerts import Alert, raise_alert
-from django_telroi.services.attempts import owner_id
+from django_telroi.services.owners import owner_id
 from django_telroi.services.transactions import write_alias
 
 FORWARDING_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")

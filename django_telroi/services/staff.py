@@ -27,7 +27,7 @@ from django_telroi.services.known import known_number
 from django_telroi.services.pauses import control_row
 from django_telroi.services.state import State, read_state
 from django_telroi.services.texts import refuse_unstorable, storable
-from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 
 TIMES_A_CHANGE_IS_TRIED = 5
 LONGEST_ACTOR = 150
@@ -39,6 +39,7 @@ Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
 
@@ -60,6 +61,7 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let this number be rung again, within its limits. Raises InvalidNumber."""
 
@@ -72,6 +74,7 @@ def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> P
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
 
@@ -84,6 +87,7 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let the calls of the last day not count any more. A hold of Telroi's stays."""
 
@@ -96,6 +100,7 @@ def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> P
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
     """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.
 
@@ -114,6 +119,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
 
 
 @typed_arguments
+@unavailable_without_database()
 def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None) -> str:
     """The full number, once it is noted who saw it."""
     using = write_alias()
@@ -123,6 +129,7 @@ def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None
 
 
 @typed_arguments
+@unavailable_without_database()
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
     """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged.
 
@@ -139,6 +146,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
 
 
 @typed_arguments
+@unavailable_without_database()
 def resume_calls(*, actor: str, now: datetime | None = None) -> None:
     """Place calls again."""
     using = write_alias()
@@ -149,6 +157,7 @@ def resume_calls(*, actor: str, now: datetime | None = None) -> None:
         _note(EventKind.CALLS_RESUMED, actor=actor, at=now, using=using)
 
 
+@unavailable_without_database()
 def call_control() -> CallControl:
     """What holds for the whole site now: stopped, paused, the day's count."""
     return read_state("", using=write_alias()).control

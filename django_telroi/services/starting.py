@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -23,12 +24,13 @@ from django_telroi.errors import (
     AttemptNotFound,
     CooldownActive,
     Unavailable,
+    UserNotFound,
     VerificationRefused,
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.arguments import typed_arguments
-from django_telroi.services.attempts import find_attempt, owner_id, settle_for
+from django_telroi.services.attempts import find_attempt, settle_for
 from django_telroi.services.calling_again import another_call_id, never_rang
 from django_telroi.services.claims import (
     AlreadyStarted,
@@ -39,13 +41,17 @@ from django_telroi.services.claims import (
     claim_start,
     new_attempt,
 )
+from django_telroi.services.owners import is_gone, owner_id
 from django_telroi.services.placing import dial
 from django_telroi.services.queued import hand_on
 from django_telroi.services.refusals import note_refusal, refuse_by_state
 from django_telroi.services.state import State, read_state
 from django_telroi.services.transactions import (
+    DATABASE_LOST,
+    CommitInDoubt,
     is_in_callers_transaction,
     refuse_manual_transactions,
+    renew_connection,
     repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
@@ -54,6 +60,8 @@ from django_telroi.services.verdicts import alert_to, verdict_on
 from django_telroi.services.veto import StartFacts, ask_site, has_veto
 from django_telroi.services.waiting import SlotWait
 from django_telroi.services.wishes import Wish, request_of
+
+logger = logging.getLogger("django_telroi")
 
 Admit = Callable[[Request], None]
 """Counts a request, or refuses it by raising a VerificationRefused. A repeat is answered before it is counted."""
@@ -83,8 +91,9 @@ def start_verification(
     request that is no repeat, before anything is spent.
 
     Raises a VerificationRefused before a row exists; AttemptNotFound if ``attempt_uuid`` is the id of something else;
-    InsideTransaction with autocommit switched off. In a caller's transaction the attempt comes back ``queued``, and the
-    call goes out after the commit. With ``DISPATCH`` "celery" it always comes back ``queued``, and a worker calls.
+    UserNotFound if ``user`` was deleted; InsideTransaction with autocommit switched off. In a caller's transaction the
+    attempt comes back ``queued``, and the call goes out after the commit. With ``DISPATCH`` "celery" it always comes
+    back ``queued``, and a worker calls.
     """
     wish = Wish(
         number=number,
@@ -174,7 +183,8 @@ def _answer_or_call(
     except AlreadyStarted:
         if started := _started_meanwhile(request, using=using, now=now):
             return started
-        raise AttemptNotFound from None
+        # MariaDB and MySQL refuse the row of a deleted user at once, and not at the commit.
+        raise (UserNotFound if is_gone(request.user_id, using=using) else AttemptNotFound) from None
     except VerifiedMeanwhile:
         with unavailable_without_database():
             return find_attempt(request.supersedes.uuid, user=wish.user, using=using, now=now)[0]  # type: ignore[union-attr]
@@ -212,7 +222,7 @@ def _started_meanwhile(request: Request, *, using: str, now: datetime | None) ->
     try:
         request, state = _read_for(request, using=using, now=now)
         return _repeat_of(request, state, using=using)
-    except (InterfaceError, OperationalError):
+    except DATABASE_LOST:
         return None
 
 
@@ -250,7 +260,8 @@ def _claim_and_call(
         transaction.on_commit(partial(hand_on, attempt.pk), using=using, robust=True)
     elif status == Status.QUEUED:
         if hand_on(attempt.pk) == Handing.DONE:
-            attempt.refresh_from_db(using=using)
+            with suppress(*DATABASE_LOST):  # the call may ring, whether or not the row can be read again
+                attempt.refresh_from_db(using=using)
     else:
         dial(attempt, backend, state, using=using)
     return attempt
@@ -295,6 +306,27 @@ def _claim(request: Request, state: State, *, attempt: VerificationAttempt, key_
         repeat_on_lock_error(claim, using=using)
     except Overtaken:
         raise _refusal_of_the_slower(request, key_digest=key_digest, using=using) from None
+    except CommitInDoubt:
+        if not _is_claimed(attempt, using=using):
+            raise Unavailable from None
+    except IntegrityError:
+        if is_gone(request.user_id, using=using):
+            raise UserNotFound from None
+        raise
+
+
+def _is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether the claim was committed, although the connection broke before the database said so.
+
+    Where the database does not say it now either, a call that is to be placed here is not placed. One that waits in the
+    queue is, if it was committed: it must not be denied.
+    """
+    renew_connection(using, before=connections[using].connection)
+    logger.warning("claim_in_doubt attempt=%s", attempt.pk)
+    try:
+        return VerificationAttempt.objects.using(using).filter(pk=attempt.pk, uuid=attempt.uuid).exists()
+    except DATABASE_LOST:
+        return attempt.status == Status.QUEUED
 
 
 def _refusal_of_the_slower(request: Request, *, key_digest: str, using: str) -> VerificationRefused:

@@ -28,7 +28,12 @@ from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pumping import alert_pumping
 from django_telroi.services.queued import hand_on
 from django_telroi.services.state import later
-from django_telroi.services.transactions import is_lock_error, repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import (
+    is_lock_error,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
 from django_telroi.services.typed_codes import is_judgement_out
 from django_telroi.services.verdicts import ErrorCode
 
@@ -60,11 +65,12 @@ class Waiting(NamedTuple):
 
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def sweep(*, now: datetime | None = None) -> Swept:
     """Look after every attempt that is due. Any number may sweep at once: each attempt is looked after by one of them.
 
     What is due is found by its index; besides it the last hour is read, for whoever is pumping numbers. Raises
-    OperationalError where the database cannot be asked; InsideTransaction where a call is to be placed here and a
+    Unavailable where the database cannot be asked; InsideTransaction where a call is to be placed here and a
     rollback could undo its claim.
     """
     using = write_alias()

@@ -114,6 +114,8 @@ def give_try_back(typed: TypedCode, *, using: str) -> None:
         if _update(attempt, fields, using=using):
             return
         attempt.refresh_from_db(using=using)
+        if not any(typed.try_id in tries for tries in _read(attempt).values()):
+            return  # given back already, before the connection to the database broke
 
 
 def _known_digest(attempt: VerificationAttempt, digits: str) -> str:

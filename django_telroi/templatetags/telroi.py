@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 from django import template
 from django.core.exceptions import ImproperlyConfigured
@@ -20,9 +21,10 @@ from django_telroi.errors import Unavailable
 from django_telroi.services.accounts import known_phone_record
 from django_telroi.services.proofs import proof_for
 from django_telroi.services.sentences import duration
+from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
 from django_telroi.web import words
 from django_telroi.web.cards import Heading, Place, address_of, card_at
-from django_telroi.web.flow import read_flow, take_notice
+from django_telroi.web.flow import Notice, read_flow, take_notice
 from django_telroi.web.showing import dropped_in_step, settle_older
 
 register = template.Library()
@@ -46,9 +48,7 @@ def phone_verify(
     _refuse_unknown(purpose, tag="phone_verify")
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
-    with suppress(Unavailable):  # the card says so itself
-        settle_older(request, purpose)
-    answer = take_notice(request, purpose)
+    answer, attempt = _kept(request, purpose)
     place = Place(
         purpose=purpose,
         next=next,
@@ -58,8 +58,7 @@ def phone_verify(
         takes_focus=answer is not None,  # a page that is merely opened keeps its own
     )
     step = dropped_in_step(request, place, answer)
-    shown = read_flow(request, purpose).shown
-    card = card_at(place, request, shown_attempt=shown, asked_digits=step.asked_digits)
+    card = card_at(place, request, shown_attempt=attempt, asked_digits=step.asked_digits)
     return {"request": request, "card": card, "step": step}
 
 
@@ -81,9 +80,7 @@ def phone_proof(context: Context, purpose: str = "", name: str = "phone_proof") 
     """
     request = _request_of(context)
     _refuse_unknown(purpose, tag="phone_proof")
-    flow = read_flow(request, purpose)
-    proven = flow.attempt if flow.is_proven else None
-    proof = proof_for(proven, user=getattr(request, "user", None)) if proven else None
+    proof = _proof(request, purpose)
     return format_html('<input type="hidden" name="{}" value="{}" data-telroi-proof>', name, proof) if proof else ""
 
 
@@ -101,10 +98,37 @@ def is_phone_verified_lately(user: Any, purpose: str | None = None, max_age: tim
 
 
 def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = None) -> bool:
-    """A template's ``user`` may be anonymous, or nothing at all."""
-    if not getattr(user, "is_authenticated", False):
+    """A template's ``user`` may be anonymous, or nothing at all. Where the database cannot say, it is a no."""
+    try:
+        if not getattr(user, "is_authenticated", False):
+            return False
+        return known_phone_record(user).has_phone(purpose=purpose, max_age=max_age)
+    except (Unavailable, *DATABASE_LOST):
         return False
-    return known_phone_record(user).has_phone(purpose=purpose, max_age=max_age)
+
+
+def _kept(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID | None]:
+    """What there is to say, and the attempt; nothing where the session is in a database that is gone.
+
+    The page around belongs to the site, and must not fail with the card.
+    """
+    try:
+        with suppress(Unavailable):  # the card says so itself
+            settle_older(request, purpose)
+        return take_notice(request, purpose), read_flow(request, purpose).shown
+    except DATABASE_LOST as error:
+        note_lost_database(error)
+        return None, None
+
+
+def _proof(request: HttpRequest, purpose: str) -> str | None:
+    try:
+        flow = read_flow(request, purpose)
+        proven = flow.attempt if flow.is_proven else None
+        return proof_for(proven, user=getattr(request, "user", None)) if proven else None
+    except DATABASE_LOST as error:
+        note_lost_database(error)
+        return None
 
 
 def _refuse_unknown(purpose: str, *, tag: str) -> None:

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf, services
 from django_telroi.errors import NumberTaken, ProofRejected
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.attempts import owner_id
+from django_telroi.services.owners import owner_id
 from django_telroi.services.proofs import proof_of
 from django_telroi.web.flow import Flow
 from django_telroi.web.pages import PhonePage

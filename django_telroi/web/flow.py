@@ -13,14 +13,14 @@ from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from django_telroi.errors import VerificationRefused
 from django_telroi.services import CheckOutcome
 from django_telroi.web.proven import proven_attempt
+from django_telroi.web.sessions import save_session
 from django_telroi.web.typed import Value
 
 SESSION_KEY = "telroi"
@@ -143,11 +143,8 @@ def _is_unseen(request: HttpRequest) -> bool:
 
 
 def save_now(request: HttpRequest) -> None:
-    """Write the session before a call, so that nobody can ask for the same one from a page that knows nothing of it."""
-    try:
-        session_of(request).save()
-    except UpdateError:
-        raise SessionInterrupted("The session was ended while a call was asked for.") from None
+    """Write the session before a call: see ``save_session``."""
+    save_session(request, session_of(request))
 
 
 def session_of(request: HttpRequest) -> SessionBase:

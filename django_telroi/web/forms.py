@@ -13,9 +13,9 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.codes import clean_code
 from django_telroi.domain.phone import parse_phone
-from django_telroi.errors import InvalidNumber, ProofRejected
+from django_telroi.errors import InvalidNumber, ProofRejected, Unavailable
 from django_telroi.services import CheckOutcome, Proof
-from django_telroi.services.sentences import sentence
+from django_telroi.services.sentences import NOT_NOW, sentence
 from django_telroi.services.transactions import write_alias
 from django_telroi.web.words import code_label, number_hint
 
@@ -105,10 +105,15 @@ class ProofField(forms.CharField):
 
     @sensitive_variables()
     def clean(self, value: object) -> Proof | None:
-        """Raises ValidationError, for whatever is wrong with a proof with the code ``proof_rejected``."""
+        """Raises ValidationError: ``proof_rejected`` for whatever is wrong with a proof, ``unavailable`` where the
+        database cannot say, so that the person may send the form once more.
+        """
         token = self.to_python(value)
         self.validate(token)
-        return Proof.read(token, purpose=self.purpose) if token else None
+        try:
+            return Proof.read(token, purpose=self.purpose) if token else None
+        except Unavailable:
+            raise forms.ValidationError(str(NOT_NOW), code=Unavailable.code) from None
 
 
 class ProofFormMixin:

@@ -17,8 +17,11 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
 from django_telroi import conf
+from django_telroi.errors import Unavailable
 from django_telroi.services.accounts import known_phone_record
+from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
 from django_telroi.web.cards import address_of
+from django_telroi.web.unavailable import unavailable_page
 
 __all__ = ["PhoneVerifiedRequiredMixin", "phone_verified_required"]
 
@@ -41,7 +44,16 @@ class Gate:
         return cls(purpose, age)
 
     def detour(self, request: HttpRequest) -> HttpResponseBase | None:
-        """Where this person has to go first; None if they may pass."""
+        """Where this person has to go first; None if they may pass. Where the database cannot say, a page with 503."""
+        try:
+            return self._detour(request)
+        except Unavailable:
+            return unavailable_page(request)
+        except DATABASE_LOST as error:
+            note_lost_database(error)
+            return unavailable_page(request)
+
+    def _detour(self, request: HttpRequest) -> HttpResponseBase | None:
         user = getattr(request, "user", None)
         if user is None:
             raise ImproperlyConfigured(

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import cached_property
@@ -16,8 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from django_telroi import conf
-from django_telroi.errors import InvalidPurpose, Unavailable
+from django_telroi.errors import InvalidPurpose, Unavailable, UserNotFound
 from django_telroi.services.reporting import hide_what_was_posted
+from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
 from django_telroi.services.wishes import LONGEST_PURPOSE
 from django_telroi.web import words
 from django_telroi.web.cards import Place, card_at, goal_of, is_safe, page_url
@@ -25,9 +26,11 @@ from django_telroi.web.cookies import csrf_protect_with_card
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.login import login_by_purpose
-from django_telroi.web.steps import Step, no_cookie_step, problem_step, purpose_problem, unavailable_step
+from django_telroi.web.sessions import let_later_save_fail, save_if_possible
+from django_telroi.web.steps import Step, no_cookie_step, problem_step, purpose_problem
 from django_telroi.web.ticket import Ticket, new_nonce, open_ticket
 from django_telroi.web.typed import LONGEST_VALUE
+from django_telroi.web.unavailable import unavailable_page
 
 IN_PLACE = "X-Telroi-In-Place"
 """Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""
@@ -59,14 +62,28 @@ class PhonePage(View):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        session_of(request)
+        session = session_of(request)
+        answer = None
+        try:
+            answer = self.answer(request, *args, **kwargs)
+            # A notice is what the page that a redirect leads to has to say. Lost with the session, it is said nowhere.
+            if not save_if_possible(request, session) and self.flow.notice:
+                answer = None
+        except Unavailable:
+            pass  # noted where it was raised
+        except DATABASE_LOST as error:
+            note_lost_database(error)
+        let_later_save_fail(request, session)
+        return answer or unavailable_page(request, self.template_name)
+
+    def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """What the page says, unless its database is gone."""
         if self.purpose not in conf.purposes():
             return self.show(purpose_problem(), status=InvalidPurpose.http_status)
         try:
             return super().dispatch(request, *args, **kwargs)
-        except (Unavailable, InterfaceError, OperationalError):
-            # The session may be in the database that is gone: nothing of it is asked for here.
-            return self.show_at(Place(), unavailable_step(), attempt=None, status=Unavailable.http_status)
+        except UserNotFound:  # deleted since this request came in; the next one is nobody's
+            return self.go_on("start")
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Somebody followed an address that only a button may use, as after logging in again: show the way back."""

@@ -20,6 +20,7 @@ from django_telroi.services.calling_again import never_rang
 from django_telroi.services.holding import Holding, holding_of
 from django_telroi.services.names import user_name
 from django_telroi.services.sentences import sentence
+from django_telroi.services.transactions import DATABASE_LOST
 from django_telroi.web.cards import Place
 from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow, take_notice
 from django_telroi.web.forms import CodeForm, PhoneForm
@@ -106,7 +107,7 @@ def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -
     """The next step of a card in somebody else's page, which must not fail with it."""
     try:
         seen = seen_by(request, place.purpose)
-    except Unavailable:
+    except (Unavailable, *DATABASE_LOST):
         return refused_step(Unavailable.code, wait=0)
     if seen is None:
         notice = take_notice(request, place.purpose) or notice

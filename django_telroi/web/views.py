@@ -26,8 +26,8 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.attempts import owner_id
 from django_telroi.services.checking import length_fit
+from django_telroi.services.owners import owner_id
 from django_telroi.web.adding import AddNumberView, give_number
 from django_telroi.web.cards import Place, page_url
 from django_telroi.web.flow import (

@@ -6,7 +6,7 @@ import logging
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent, check_signature, read_event, signatures_in
-from django_telroi.errors import SignatureRejected
+from django_telroi.errors import SignatureRejected, Unavailable
 from django_telroi.services import record_event
 from django_telroi.webhooks.bodies import BodyTooLong, raw_body
 
@@ -37,8 +37,9 @@ class Refused(Exception):
 def receive_webhook(request: HttpRequest) -> HttpResponse:
     """Whatever Telroi signed is answered with 200, for twenty failures in a row switch its endpoint off.
 
-    But for an event that cannot be written down because the database does not answer. With a 2xx it would be lost for
-    good; with a 503 Telroi brings it again, three times in 85 minutes, and a short outage costs nothing.
+    But for an event that cannot be written down, because the database does not answer or turned read-only. With a 2xx
+    it would be lost for good; with a 503 Telroi brings it again, three times in 85 minutes, and a short outage costs
+    nothing.
     """
     try:
         event = _authentic(request)
@@ -47,8 +48,8 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
         return _nothing_but(refused.status)
     try:
         record_event(event)
-    except (OperationalError, InterfaceError) as error:
-        logger.error("webhook_not_recorded event=%s error=%s", event.name or "unreadable", type(error).__name__)
+    except Unavailable:
+        logger.error("webhook_not_recorded event=%s", event.name or "unreadable")
         return _nothing_but(503)
     return _nothing_but(200)
 

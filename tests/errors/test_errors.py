@@ -21,6 +21,7 @@ from django_telroi.errors import (
     SignatureRejected,
     TelroiError,
     UnstorableText,
+    UserNotFound,
     VerificationRefused,
 )
 
@@ -45,6 +46,7 @@ EXAMPLES: list[TelroiError] = [
     ApiRefused(429, "rate_limited", "Retry after 60s.", 60, "number"),
     ApiRefused(500),
     AttemptNotFound(),
+    UserNotFound(),
     InsideTransaction(),
     UnstorableText("reason"),
     ChangedMeanwhile(),

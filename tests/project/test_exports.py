@@ -16,7 +16,7 @@ PUBLIC = {
         CooldownActive DailyLimitReached HourlyLimitReached InsideTransaction InvalidNumber InvalidPurpose
         Misconfigured NotCallable
         NumberHeld NumberTaken ProofRejected RateScope RegionNotAllowed SignatureRejected SiteLimitReached TelroiError
-        TooManyRequests Unavailable UnstorableText VerificationRefused
+        TooManyRequests Unavailable UnstorableText UserNotFound VerificationRefused
     """,
     "django_telroi.models": """
         AttemptEvent CallControl DbNow EventKind PhoneNumber RefusalTally VerificationAttempt VerifiedPhone

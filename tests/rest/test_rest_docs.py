@@ -87,7 +87,7 @@ def test_the_reference_names_every_code_with_its_statuses() -> None:
     codes |= {each.default_code: {each.status_code} for each in (*GENERIC, exceptions.MethodNotAllowed)}
     codes |= {each.code: {each.http_status} for each in (ProofRejected, NumberTaken)}
     codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "too_large": {413}}
-    for depends_on_the_project in ("not_authenticated", "authentication_failed"):
+    for depends_on_the_project in ("not_authenticated", "authentication_failed", "user_not_found"):
         codes[depends_on_the_project] = {401, 403}
 
     assert rows_after("Whatever goes wrong") == codes

@@ -88,6 +88,7 @@ def test_it_names_every_code_with_its_status(document: Any) -> None:
     refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
     refusals |= {("proof_rejected", 400), ("number_taken", 409)}
     ours = {("invalid_idempotency_key", 400), ("idempotency_key_used", 409), ("too_large", 413)}
+    ours |= {("user_not_found", 401)}
     assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
+from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.domain.states import CHECKABLE, UNFINISHED
-from django_telroi.errors import VerificationRefused
+from django_telroi.errors import Unavailable, VerificationRefused
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import (
     CheckOutcome,
@@ -42,10 +44,16 @@ class Command(PrintableCommand):
             standing = self._wait_for_call(attempt.uuid)
             self._take_codes(standing)
         except (EOFError, KeyboardInterrupt):
-            cancel_verification(attempt.uuid)
-            raise CommandError("Called off.") from None
+            self._call_off(attempt.uuid)
+        except Unavailable:
+            raise CommandError("The database does not answer. The phone may ring all the same.") from None
 
-    def _wait_for_call(self, attempt_uuid: Any) -> Standing:
+    def _call_off(self, attempt_uuid: UUID) -> NoReturn:
+        with suppress(Unavailable):  # it ends by itself when its code expires
+            cancel_verification(attempt_uuid)
+        raise CommandError("Called off.") from None
+
+    def _wait_for_call(self, attempt_uuid: UUID) -> Standing:
         standing = follow(attempt_uuid)
         self.stdout.write(f"Calling {standing.attempt.masked_number} ...")
         while standing.attempt.status in ON_ITS_WAY:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.errors import InvalidNumber
+from django_telroi.errors import InvalidNumber, Unavailable
 from django_telroi.management.limits import limits_in_force, standing_of
 from django_telroi.management.output import PrintableCommand
 
@@ -28,6 +28,8 @@ class Command(PrintableCommand):
                 self._table(standing_of(options["number"]))
             except InvalidNumber:
                 raise CommandError("This is not a phone number. Give its country code.") from None
+            except Unavailable:
+                raise CommandError("The database does not answer, so nothing is known about the number.") from None
 
     def _table(self, rows: Iterable[tuple[str, ...]]) -> None:
         rows = list(rows)

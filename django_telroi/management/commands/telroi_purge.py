@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import InterfaceError, OperationalError
 
 from django_telroi import conf, services
+from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import Purged
 
@@ -35,9 +35,9 @@ class Command(PrintableCommand):
             self._end_bar()
             self.stderr.write(f"Stopped. Deleted {_told(self.gone)}; the next purge goes on from here.")
             sys.exit(STOPPED_BY_HAND)
-        except (InterfaceError, OperationalError) as error:
+        except Unavailable:
             self._end_bar()
-            raise CommandError(f"The database does not answer: {type(error).__name__}.") from None
+            raise CommandError("The database does not answer, or takes no changes. The log tells which.") from None
         self._end_bar()
         if verbosity:
             self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {_told(purged)}.{_why_not_more()}")

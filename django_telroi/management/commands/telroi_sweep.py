@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from django_telroi import services
 from django_telroi.conf.values import MOST_SECONDS
+from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
+
+DATABASE_GONE = "The database cannot be asked, or takes no changes. The log tells which."
 
 
 class Command(PrintableCommand):
@@ -48,8 +51,8 @@ class Command(PrintableCommand):
     def _sweep(self) -> None:
         try:
             swept = services.sweep()
-        except (InterfaceError, OperationalError) as error:
-            raise CommandError(f"The database cannot be asked: {type(error).__name__}.") from None
+        except Unavailable:
+            raise CommandError(DATABASE_GONE) from None
         self.stdout.write(
             f"{swept.handed_on} handed on, {swept.called_unknown} called unknown, {swept.expired} expired"
         )

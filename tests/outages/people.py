@@ -1,0 +1,156 @@
+"""People in the middle of a verification, and everything that they can ask a site for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.models import PhoneNumber
+from django_telroi.simulator import Simulator
+from tests.webhooks.telroi import body_of, signed
+
+API = "/api/phone/verifications/"
+
+Reply = Any
+"""A response of the test client."""
+
+
+def visitor(user: User | None = None) -> Client:
+    """A browser; what goes wrong on the server is a 500, as on a site."""
+    client = Client(raise_request_exception=False)
+    if user:
+        client.force_login(user)
+    return client
+
+
+def numbers() -> Iterator[str]:
+    return (f"+234803123{ordinal:04}" for ordinal in count(1))
+
+
+@dataclass
+class People:
+    """``program`` uses the API, ``person`` the pages, and both have a call that was placed. ``ada`` has an account.
+
+    ``grace`` is staff.
+    """
+
+    telroi: Simulator
+    ada: User
+    program: Client
+    person: Client
+    ada_s: Client
+    grace_s: Client
+    new: Iterator[str] = field(default_factory=numbers)
+    attempt: str = ""
+    phone_id: int = 0
+    number: str = ""
+    page_number: str = ""
+    proof: str = ""
+
+    @classmethod
+    def in_the_middle(cls, telroi: Simulator) -> People:
+        ada, grace = User.objects.create_user("ada"), User.objects.create_superuser("grace")
+        people = cls(telroi, ada, visitor(), visitor(), visitor(ada), visitor(grace))
+        people.start()
+        people.open_page()
+        number = next(people.new)
+        attempt = services.start_verification(number, user=ada)
+        services.check_code(attempt.uuid, telroi.last_code_for(number), user=ada)
+        people.proof = people.prove()
+        return people
+
+    def start(self) -> None:
+        """The program has another number called."""
+        self.number = next(self.new)
+        self.attempt = self.program.post(API, {"number": self.number}, "application/json").json()["id"]
+        self.phone_id = PhoneNumber.objects.get(number=self.number).pk
+
+    def open_page(self) -> None:
+        """The person has another number called."""
+        self.page_number = next(self.new)
+        self.person.post("/phone/", {"number": self.page_number})
+
+    def prove(self) -> str:
+        """The proof of somebody who has no account and verified a number just now."""
+        number = next(self.new)
+        attempt = services.start_verification(number)
+        return services.check_code(attempt.uuid, self.telroi.last_code_for(number)).proof or ""
+
+    def phone(self) -> PhoneNumber:
+        return PhoneNumber.objects.get(number=self.number)
+
+
+def rest(verb: str) -> Callable[[People], Reply]:
+    return lambda people: people.program.post(f"{API}{people.attempt}/{verb}/", {"code": "000000"}, "application/json")
+
+
+def page(path: str) -> Callable[[People], Reply]:
+    return lambda people: people.person.get(path)
+
+
+def sends(path: str, **fields: str) -> Callable[[People], Reply]:
+    return lambda people: people.person.post(path, fields)
+
+
+def staff(deed: str, **fields: str) -> Callable[[People], Reply]:
+    """What staff do, mostly to the program's number."""
+    return lambda people: people.grace_s.post(
+        "/admin/django_telroi/phonenumber/" + deed.format(id=people.phone_id), fields
+    )
+
+
+def webhook(people: People) -> Reply:
+    body = body_of("otp.completed", to=people.number)
+    return visitor().post("/telroi/webhook/", body, "application/json", headers=signed(body))
+
+
+READERS: Mapping[str, Callable[[People], Reply]] = {
+    "api: how it stands": lambda people: people.program.get(f"{API}{people.attempt}/"),
+    "api: how it stands, in a browser": lambda people: people.program.get(
+        f"{API}{people.attempt}/", headers={"accept": "text/html"}
+    ),
+    "api: phones": lambda people: people.ada_s.get("/api/phone/phones/"),
+    "api: phones, in a browser": lambda people: people.ada_s.get("/api/phone/phones/", headers={"accept": "text/html"}),
+    "page: code": page("/phone/code/"),
+    "page: start": page("/phone/"),
+    "page: done": page("/phone/done/"),
+    "page: status": page("/phone/status/"),
+    "page: a gate": lambda people: people.ada_s.get("/gated/"),
+}
+"""What changes nothing, bar a flow's last notice."""
+
+WRITERS: Mapping[str, Callable[[People], Reply]] = {
+    "api: start": lambda people: people.program.post(API, {"number": next(people.new)}, "application/json"),
+    "api: start, as a user": lambda people: people.ada_s.post(API, {"number": next(people.new)}, "application/json"),
+    "api: start, in a browser": lambda people: people.ada_s.post(
+        API, {"number": next(people.new)}, headers={"accept": "text/html"}
+    ),
+    "api: check": rest("check"),
+    "api: call again": rest("call-again"),
+    "api: cancel": rest("cancel"),
+    "webhook": webhook,
+}
+"""What answers a program."""
+
+PAGE_WRITERS: Mapping[str, Callable[[People], Reply]] = {
+    "page: start": lambda people: visitor().post("/phone/", {"number": next(people.new)}),
+    "page: start, as a user": lambda people: people.ada_s.post("/phone/", {"number": next(people.new)}),
+    "page: start, with a session": lambda people: people.person.post("/phone/", {"number": next(people.new)}),
+    "page: code": sends("/phone/code/", code="000000"),
+    "page: code that is none": sends("/phone/code/", code="none"),
+    "page: call again": sends("/phone/call-again/"),
+    "page: change number": sends("/phone/change-number/"),
+}
+"""What answers a person, with a redirect where all is well."""
+
+DEEDS: Mapping[str, Callable[[People], Reply]] = {
+    deed: staff(deed, reason="asked us to")
+    for deed in ("{id}/block/", "{id}/forgive/", "{id}/erase/", "{id}/reveal/", "stop-calls/")
+}
+"""What staff do."""

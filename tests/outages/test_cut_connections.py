@@ -1,0 +1,332 @@
+"""A connection to a database server that is cut: at every message of every face, and during a call or a check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from django_telroi import services, tasks
+from django_telroi.models import VerificationAttempt
+from tests.calling_site import Configure
+from tests.outages.backend import Hooks
+from tests.outages.people import API, DEEDS, READERS, WRITERS, People, Reply, visitor
+from tests.outages.proxy import Cut, Proxy
+from tests.services.world import sends
+
+MOST_MESSAGES = 80
+TELROI_S_COOLDOWN = 61
+PLACED_OR_MAY_BE = (201, 202)
+
+Ask = Callable[[], Reply]
+CUTS = pytest.mark.parametrize("cut", Cut)
+HOW_LONG = pytest.mark.parametrize("stays_cut", [False, True], ids=["once", "for good"])
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What was answered to a request whose connection was cut at one message; the wire is whole again."""
+
+    message: int
+    reply: Reply
+    calls: int
+
+    @property
+    def about(self) -> tuple[int, int, bytes]:
+        """For whoever reads that a test failed."""
+        return self.message, self.reply.status_code, self.reply.content[:300]
+
+
+def at_every_message(
+    proxy: Proxy, people: People, cut: Cut, *, stays_cut: bool, prepare: Callable[[], Ask]
+) -> Iterator[Broken]:
+    """Cut at the first message, at the second …, until a request has come to its end without a cut."""
+    for message in count(1):
+        assert message < MOST_MESSAGES
+        ask = prepare()
+        before = sends(people.telroi)
+        connection.ensure_connection()
+        proxy.cut_at(message, cut, stays_cut=stays_cut)
+        reply = ask()
+        was_cut = proxy.has_cut
+        assert not connection.in_atomic_block, message
+        connection.close()
+        proxy.mend()
+        yield Broken(message, reply, sends(people.telroi) - before)
+        if not was_cut:
+            return
+
+
+def api_start(people: People, client: Client, *, key: str = "") -> Ask:
+    number = next(people.new)
+    headers = {"Idempotency-Key": key} if key else {}
+    return lambda: client.post(API, {"number": number}, "application/json", headers=headers)
+
+
+API_CALLS: dict[str, Callable[[People], Ask]] = {
+    "start": lambda people: api_start(people, people.program),
+    "start with a key": lambda people: api_start(people, people.program, key=str(uuid4())),
+    "start as a user": lambda people: api_start(people, people.ada_s),
+    "call again": lambda people: call_again(people),
+}
+
+
+def call_again(people: People) -> Ask:
+    people.start()
+    people.telroi.advance(TELROI_S_COOLDOWN)
+    return lambda: WRITERS["api: call again"](people)
+
+
+@CUTS
+@HOW_LONG
+@pytest.mark.parametrize("prepare", API_CALLS.values(), ids=API_CALLS)
+def test_the_api_tells_the_id_of_a_call_that_may_ring_and_503_of_any_other(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool, prepare: Callable[[People], Ask]
+) -> None:
+    for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=lambda: prepare(people)):
+        assert broken.reply.status_code in (*PLACED_OR_MAY_BE, 503), broken.about
+        if broken.calls:
+            assert broken.calls == 1, broken.about
+            assert broken.reply.status_code in PLACED_OR_MAY_BE, broken.about
+            assert VerificationAttempt.objects.filter(uuid=broken.reply.json()["id"]).exists(), broken.about
+
+
+@CUTS
+@HOW_LONG
+def test_no_call_that_was_refused_rings_later(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool, configure: Configure, celery_app: Any
+) -> None:
+    configure(DISPATCH="celery")
+
+    for broken in at_every_message(
+        proxy, people, cut, stays_cut=stays_cut, prepare=lambda: api_start(people, people.program)
+    ):
+        waiting = VerificationAttempt.objects.filter(status="queued")
+        told = {broken.reply.json()["id"]} if broken.reply.status_code == 202 else set()
+        assert {str(attempt.uuid) for attempt in waiting} <= told, broken.about
+        assert broken.reply.status_code in (202, 503), broken.about
+        waiting.delete()
+
+
+def page_start(people: People, client: Client) -> Ask:
+    number = next(people.new)
+    people.page_number = number
+    return lambda: client.post("/phone/", {"number": number})
+
+
+def page_call_again(people: People) -> Ask:
+    people.person = visitor()
+    people.open_page()
+    people.telroi.advance(TELROI_S_COOLDOWN)
+    return lambda: people.person.post("/phone/call-again/")
+
+
+PAGE_CALLS: dict[str, Callable[[People], Ask]] = {
+    "start, without a session": lambda people: page_start(people, new_person(people)),
+    "start, with a session": lambda people: page_start(people, people.person),
+    "start as a user": lambda people: page_start(people, people.ada_s),
+    "call again": lambda people: page_call_again(people),
+}
+
+
+def go_on(person: Client) -> Reply:
+    """Where the person comes to. A session that could not be saved knows the older call only, and asks once more."""
+    page = person.get("/phone/code/")
+    if step_of(page) == "ended":
+        person.post("/phone/call-again/")
+        page = person.get("/phone/code/")
+    return page
+
+
+def step_of(page: Reply) -> str:
+    """Which card is shown."""
+    [step] = re.findall('data-telroi-step="([a-z]+)"', page.content.decode())
+    return str(step)
+
+
+def new_person(people: People) -> Client:
+    people.person = visitor()
+    return people.person
+
+
+@CUTS
+@HOW_LONG
+@pytest.mark.parametrize("name", PAGE_CALLS)
+def test_a_page_leads_to_the_code_of_a_call_that_may_ring_and_says_503_of_any_other(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool, name: str
+) -> None:
+    for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=lambda: PAGE_CALLS[name](people)):
+        assert broken.reply.status_code in (302, 503), broken.about
+        if broken.calls:
+            before = sends(people.telroi) - broken.calls
+            person = people.ada_s if name == "start as a user" else people.person
+            assert (broken.calls, broken.reply.status_code) == (1, 302), broken.about
+            assert step_of(go_on(person)) in ("code", "waiting"), broken.about
+            assert sends(people.telroi) == before + broken.calls
+
+
+@CUTS
+@HOW_LONG
+def test_a_right_code_is_verified_at_once_or_when_it_is_typed_again(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool
+) -> None:
+    def prepare() -> Ask:
+        people.start()
+        return lambda: check_right_code(people)
+
+    for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=prepare):
+        assert broken.reply.status_code in (200, 503), broken.about
+        again = check_right_code(people)
+        assert (again.status_code, again.json().get("verified")) == (200, True), (broken.about, again.content)
+        assert again.json()["proof"], broken.about
+
+
+def check_right_code(people: People) -> Reply:
+    code = {"code": people.telroi.last_code_for(people.number)}
+    return people.program.post(f"{API}{people.attempt}/check/", code, "application/json")
+
+
+@CUTS
+@HOW_LONG
+def test_a_right_code_on_the_page_is_verified_at_once_or_when_it_is_typed_again(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool
+) -> None:
+    def prepare() -> Ask:
+        new_person(people)
+        people.open_page()
+        return type_right_code
+
+    def type_right_code() -> Reply:
+        return people.person.post("/phone/code/", {"code": people.telroi.last_code_for(people.page_number)})
+
+    for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=prepare):
+        assert broken.reply.status_code in (302, 503), broken.about
+        again = type_right_code()
+        assert again.status_code == 302, broken.about
+        attempt = VerificationAttempt.objects.get(phone__number=people.page_number)
+        assert attempt.status == "verified", broken.about
+
+
+OTHERS = {**READERS, "api: cancel": WRITERS["api: cancel"], "webhook": WRITERS["webhook"], **DEEDS}
+
+
+@CUTS
+@HOW_LONG
+@pytest.mark.parametrize("name", OTHERS)
+def test_everything_else_is_answered_or_says_503(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool, name: str
+) -> None:
+    def prepare() -> Ask:
+        if name in DEEDS or name == "api: cancel":
+            services.resume_calls(actor="grace")
+            people.start()
+        return lambda: OTHERS[name](people)
+
+    for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=prepare):
+        assert broken.reply.status_code in (200, 302, 503), broken.about
+
+
+@CUTS
+@HOW_LONG
+def test_a_task_rings_once_however_often_it_is_delivered(
+    people: People, proxy: Proxy, cut: Cut, stays_cut: bool, configure: Configure, celery_app: Any
+) -> None:
+    configure(DISPATCH="celery")
+
+    def prepare() -> Ask:
+        people.start()
+        attempt = VerificationAttempt.objects.get(uuid=people.attempt)
+        return lambda: tasks.place_call(attempt.pk)
+
+    calls = 0
+    for message in count(1):
+        ask = prepare()
+        attempt = VerificationAttempt.objects.get(uuid=people.attempt)
+        before = sends(people.telroi)
+        connection.ensure_connection()
+        proxy.cut_at(message, cut, stays_cut=stays_cut)
+        ask()
+        was_cut = proxy.has_cut
+        connection.close()
+        proxy.mend()
+        tasks.place_call(attempt.pk)
+        attempt.refresh_from_db()
+        assert sends(people.telroi) - before <= 1, message
+        assert attempt.status in ("placed", "dialing"), message
+        calls += sends(people.telroi) - before
+        if not was_cut:
+            break
+
+    assert calls
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+class TestInTheMiddle:
+    """Of a conversation with Telroi, which takes up to 30 s, while the connection to the database is idle."""
+
+    def test_of_a_call_the_answer_is_written_over_a_new_connection(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
+
+        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
+
+        assert (reply.status_code, reply.json()["status"]) == (201, "placed")
+
+    def test_of_a_check_the_judgement_is_written_over_a_new_connection(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
+
+        reply = check_right_code(people)
+
+        assert (reply.status_code, reply.json()["verified"]) == (200, True)
+
+    def test_of_a_call_a_database_that_stays_away_is_no_reason_to_deny_it(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
+
+        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
+
+        body = reply.json()
+        assert (reply.status_code, body["status"], bool(body["id"])) == (202, "dialing", True)
+        assert "could not be placed" not in body["detail"]
+
+    def test_of_a_call_on_the_page_the_code_is_asked_for_once_it_is_back(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
+        person = visitor()
+
+        reply = person.post("/phone/", {"number": next(people.new)})
+        meanwhile = person.get(reply["Location"])
+        connection.close()
+        proxy.mend()
+        afterwards = person.get(reply["Location"])
+
+        assert (reply.status_code, meanwhile.status_code, afterwards.status_code) == (302, 503, 200)
+        assert "Calling" in afterwards.content.decode()
+
+
+@pytest.mark.parametrize("keeps", [{"CONN_MAX_AGE": 600}, {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}], ids=str)
+def test_a_connection_that_was_kept_and_cut_between_two_requests_costs_one_503_at_most(
+    people: People, proxy: Proxy, keeps: dict[str, Any]
+) -> None:
+    before = {name: connection.settings_dict[name] for name in keeps}
+    connection.settings_dict.update(keeps)
+    people.start()
+    proxy.cut(stays_cut=False)
+
+    first, second = (READERS["api: how it stands"](people) for _ in range(2))
+    connection.close()
+    connection.settings_dict.update(before)
+
+    assert (first.status_code in (200, 503), second.status_code in (200, 503)) == (True, True)

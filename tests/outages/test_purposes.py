@@ -1,0 +1,89 @@
+"""Purposes are compared to the letter, whatever the database's collation takes for the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import RequestFactory
+from django.utils import timezone
+
+from django_telroi import services
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.errors import ProofRejected
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.proofs import proof_of
+from django_telroi.web.gates import Gate
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+2348031234567"
+ALIKE = ["payout", "Payout", "PAYOUT", "payöut", "payout ", "paỳout", "ｐayout"]
+
+
+@pytest.fixture
+def ada() -> User:
+    ada = User.objects.create_user("ada")
+    VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose="payout", verified_at=timezone.now())
+    return ada
+
+
+@pytest.mark.parametrize("purpose", ALIKE[1:])
+def test_a_user_who_is_verified_for_one_is_not_for_another(ada: User, purpose: str, settings: object) -> None:
+    settings.TELROI = {"PURPOSES": ALIKE}  # type: ignore[attr-defined]
+    request = RequestFactory().get("/")
+    request.user = ada
+
+    assert not services.has_verified_phone(ada, purpose=purpose)
+    assert not services.phone_record(ada).has_phone(purpose=purpose)
+    assert Gate.of(purpose, None).detour(request) is not None
+    assert services.has_verified_phone(ada, purpose="payout")
+
+
+def test_each_has_a_record_of_its_own() -> None:
+    ada = User.objects.create_user("ada")
+    phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
+
+    for purpose in ALIKE:
+        services.redeem_proof(proof_for(phone, purpose), purpose=purpose, user=ada)
+
+    assert sorted(VerifiedPhone.objects.values_list("purpose", flat=True)) == sorted(ALIKE)
+
+
+@pytest.mark.parametrize("purpose", ALIKE[1:])
+def test_a_proof_of_one_is_none_of_another(purpose: str) -> None:
+    phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
+    proof = proof_for(phone, "payout")
+
+    for use in (services.read_proof, services.redeem_proof):
+        with pytest.raises(ProofRejected):
+            use(proof, purpose=purpose)
+
+
+def test_ids_of_telroi_s_that_differ_in_a_letter_s_case_are_two() -> None:
+    phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
+
+    for telroi_id in ("otp_test_aB", "otp_test_Ab"):
+        attempt = VerificationAttempt.objects.get(uuid=attempt_with(phone).uuid)
+        VerificationAttempt.objects.filter(pk=attempt.pk).update(telroi_id=telroi_id)
+
+    assert VerificationAttempt.objects.get(telroi_id="otp_test_Ab").pk == attempt.pk
+
+
+def proof_for(phone: PhoneNumber, purpose: str) -> str:
+    attempt = attempt_with(phone, purpose=purpose)
+    return proof_of(attempt, now=timezone.now()) or ""
+
+
+def attempt_with(phone: PhoneNumber, *, purpose: str = "") -> VerificationAttempt:
+    now = timezone.now()
+    return VerificationAttempt.objects.create(
+        phone=phone,
+        status=Status.VERIFIED,
+        dispatch=Dispatch.INLINE,
+        purpose=purpose,
+        max_tries=3,
+        expires_at=now + timedelta(minutes=5),
+        verified_at=now,
+    )

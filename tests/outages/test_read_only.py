@@ -1,0 +1,97 @@
+"""A database that turned read-only, as a primary that was demoted: it answers questions and takes no change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_telroi import services
+from django_telroi.errors import Unavailable
+from tests.outages.outage import read_only
+from tests.outages.people import DEEDS, PAGE_WRITERS, READERS, WRITERS, People, Reply
+from tests.outages.test_out_of_reach import NOT_NOW
+from tests.services.world import checks, sends
+from tests.webhooks.telroi import event_of
+
+
+def on_the_wire(people: People) -> tuple[int, int]:
+    return sends(people.telroi), checks(people.telroi)
+
+
+@pytest.mark.parametrize("ask", READERS.values(), ids=READERS)
+def test_what_only_asks_is_answered(people: People, ask: Callable[[People], Reply]) -> None:
+    with read_only():
+        reply = ask(people)
+
+    assert reply.status_code in (200, 302)
+
+
+@pytest.mark.parametrize("ask", WRITERS.values(), ids=WRITERS)
+def test_a_program_is_told_so(people: People, ask: Callable[[People], Reply]) -> None:
+    before = on_the_wire(people)
+
+    with read_only():
+        reply = ask(people)
+
+    assert (reply.status_code, on_the_wire(people)) == (503, before)
+
+
+@pytest.mark.parametrize("ask", PAGE_WRITERS.values(), ids=PAGE_WRITERS)
+def test_a_page_shows_a_card_that_says_so(people: People, ask: Callable[[People], Reply]) -> None:
+    before = on_the_wire(people)
+
+    with read_only():
+        reply = ask(people)
+
+    assert (reply.status_code, on_the_wire(people)) == (503, before)
+    assert NOT_NOW in reply.content.decode()
+
+
+def test_a_page_of_the_site_s_own_stays_up(people: People) -> None:
+    with read_only():
+        reply = people.person.get("/here/")
+
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("act", DEEDS.values(), ids=DEEDS)
+def test_staff_are_told_so(people: People, act: Callable[[People], Reply]) -> None:
+    with read_only():
+        reply = act(people)
+        page = people.grace_s.get(reply["Location"]) if reply.status_code == 302 else reply
+
+    assert reply.status_code in (302, 503)
+    assert reply.status_code == 503 or page.context["messages"]
+
+
+SERVICES: dict[str, Callable[[People], object]] = {
+    "start": lambda people: services.start_verification(next(people.new)),
+    "start for a user": lambda people: services.start_verification(next(people.new), user=people.ada),
+    "call again": lambda people: services.call_again(people.attempt),
+    "check": lambda people: services.check_code(people.attempt, "000000"),
+    "cancel": lambda people: services.cancel_verification(people.attempt),
+    "record an event": lambda people: services.record_event(event_of("otp.completed")),
+    "forget": lambda people: services.forget_phone(people.ada, people.ada.verified_phones.get().number),
+    "redeem a proof": lambda people: services.redeem_proof(people.proof, purpose="", user=people.ada),
+    "block": lambda people: services.block_number(people.number, reason="", actor="grace"),
+    "erase": lambda people: services.erase_number(people.number, actor="grace"),
+    "reveal": lambda people: services.reveal_number(people.phone(), actor="grace"),
+    "stop": lambda people: services.stop_calls(reason="", actor="grace"),
+}
+
+
+@pytest.mark.parametrize("serve", SERVICES.values(), ids=SERVICES)
+def test_a_service_that_writes_is_unavailable(people: People, serve: Callable[[People], object]) -> None:
+    before = on_the_wire(people)
+
+    with read_only(), pytest.raises(Unavailable):
+        serve(people)
+
+    assert on_the_wire(people) == before
+
+
+def test_a_command_that_calls_ends_with_a_sentence(people: People) -> None:
+    with read_only(), pytest.raises(CommandError, match="could not be placed"):
+        call_command("telroi_call", next(people.new))
