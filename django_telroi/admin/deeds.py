@@ -82,7 +82,9 @@ class MoveForm(ReasonForm):
         name, users = self.cleaned_data["account"], get_user_model()
         if not name:
             return None
-        user: AbstractBaseUser | None = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+        is_name = is_storable(name, using=write_alias())
+        found = users._default_manager.filter(**{users.USERNAME_FIELD: name}) if is_name else ()
+        user: AbstractBaseUser | None = next(iter(found), None)
         if user is None:
             raise forms.ValidationError(_("There is no user of this name."), code="no_user")
         return user

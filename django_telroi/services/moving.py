@@ -18,15 +18,18 @@ from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, record_verified_phone
+from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import owner_id
 from django_telroi.services.known import known_number
 from django_telroi.services.staff import LONGEST_ACTOR, LONGEST_REASON
 from django_telroi.services.telling import tell_verified
+from django_telroi.services.texts import refuse_unstorable, storable
 from django_telroi.services.transactions import repeat_on_lock_error, write_alias
 from django_telroi.services.verdicts import ErrorCode
 
 
 @quiet_arguments("number")
+@typed_arguments
 @sensitive_variables()
 def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
     """Take a number from every account but the user's, and give it to the user if they have answered it since.
@@ -34,9 +37,10 @@ def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, acto
     They have answered it if their right code was refused as ``number_taken``, after every other account's newest
     verification. Otherwise they can verify it from now on. With None the number is only taken away.
 
-    Returns the user's records of the number. Raises InvalidNumber.
+    Returns the user's records of the number. Raises InvalidNumber and UnstorableText.
     """
     using = write_alias()
+    refuse_unstorable(reason, "reason", using=using)
     phone = known_number(number, using=using)
     move = partial(_move, phone, user, reason=reason, actor=actor, using=using)
     return repeat_on_lock_error(move, using=using)
@@ -87,11 +91,11 @@ def _give(number: str, user_id: Any, user: AbstractBaseUser | None, *, after: Se
 
 def _note(row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str) -> None:
     """The accounts stand in it by their keys: a name may be a phone number, or be changed."""
-    before = ", ".join(sorted({f"№ {record.user_id}" for record in old})) or "–"
-    after = "–" if user_id is None else f"№ {user_id}"
+    before = ", ".join(sorted({str(record.user_id) for record in old})) or "nobody"
+    after = "nobody" if user_id is None else user_id
     AttemptEvent.objects.using(using).create(
         kind=EventKind.NUMBER_MOVED,
         phone=row,
-        actor=actor[:LONGEST_ACTOR],
-        detail=f"{before} → {after}: {reason}"[:LONGEST_REASON],
+        actor=storable(actor, using=using)[:LONGEST_ACTOR],
+        detail=f"User {before} to {after}: {reason}"[:LONGEST_REASON],
     )

@@ -10,7 +10,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from django_telroi.errors import ProofRejected
 from django_telroi.services import verified_phones
-from django_telroi.services.sentences import sentence
 from django_telroi.web.gates import phone_verified_required
 from members.forms import SignUpForm
 
@@ -45,7 +44,7 @@ def has_joined(request: HttpRequest, form: SignUpForm) -> bool:
     """Make the user and log them in; False, with the reason in the form, where the proof was spent a moment ago."""
     try:
         login(request, form.save())
-    except ProofRejected:
-        form.add_error("phone_proof", sentence(ProofRejected.code))
+    except ProofRejected as error:
+        form.add_error("phone_proof", error)
         return False
     return True

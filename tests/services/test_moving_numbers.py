@@ -50,7 +50,7 @@ def test_a_move_is_an_event_of_the_number(ada: User, ben: User) -> None:
 
     [event] = AttemptEvent.objects.filter(kind="number_moved")
     assert (event.actor, event.phone) == ("grace", PhoneNumber.objects.get())
-    assert event.detail == f"№ {ada.pk} → № {ben.pk}: SIM of a new owner"
+    assert event.detail == f"User {ada.pk} to {ben.pk}: SIM of a new owner"
 
 
 def test_an_account_that_answered_nothing_gets_nothing_and_can_verify_it_then(ada: User, ben: User) -> None:
@@ -79,7 +79,7 @@ def test_a_number_is_taken_from_its_account_and_given_to_nobody(ada: User) -> No
     assert services.move_number(NUMBER, user=None, reason="lost SIM", actor="grace") == []
 
     assert owners() == []
-    assert AttemptEvent.objects.get(kind="number_moved").detail == f"№ {ada.pk} → –: lost SIM"
+    assert AttemptEvent.objects.get(kind="number_moved").detail == f"User {ada.pk} to nobody: lost SIM"
     assert services.check_code(attempt.uuid, outbox[-1].code, user=ada).outcome == "already_verified"
 
 

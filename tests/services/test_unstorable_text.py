@@ -58,19 +58,21 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Callable[[], bool]:
 
 
 class TestServices:
-    @pytest.mark.parametrize("act", ["block", "stop"])
+    @pytest.mark.parametrize("act", ["block", "move", "stop"])
     def test_refuse_a_reason_by_name(self, act: str, text: str, is_kept: bool) -> None:
         before = row_counts()
 
         def explain() -> None:
             if act == "block":
                 services.block_number(NUMBER, reason=text, actor="ada")
+            elif act == "move":
+                services.move_number(NUMBER, user=None, reason=text, actor="ada")
             else:
                 services.stop_calls(reason=text, actor="ada")
 
         if is_kept:
             explain()
-            assert AttemptEvent.objects.get().detail == text
+            assert AttemptEvent.objects.get().detail.endswith(text)
             return
         with pytest.raises(
             UnstorableText, match="reason: The database does not keep all characters of this text"
@@ -87,6 +89,7 @@ class TestServices:
         services.release_hold(NUMBER, actor=text)
         services.forgive_window(NUMBER, actor=text)
         services.reveal_number(PhoneNumber.objects.get(), actor=text)
+        services.move_number(NUMBER, user=None, reason="x", actor=text)
         services.erase_number(NUMBER, actor=text)
 
         names = set(AttemptEvent.objects.values_list("actor", flat=True))
