@@ -19,25 +19,26 @@ from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, Verificat
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services.accounts import forget_record, record_verified_phone
 from django_telroi.services.arguments import typed_arguments
-from django_telroi.services.attempts import owner_id
 from django_telroi.services.known import known_number
+from django_telroi.services.owners import owner_id
 from django_telroi.services.staff import LONGEST_ACTOR, LONGEST_REASON
 from django_telroi.services.telling import tell_verified
 from django_telroi.services.texts import refuse_unstorable, storable
-from django_telroi.services.transactions import repeat_on_lock_error, write_alias
+from django_telroi.services.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 from django_telroi.services.verdicts import ErrorCode
 
 
 @quiet_arguments("number")
 @typed_arguments
 @sensitive_variables()
+@unavailable_without_database()
 def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
     """Take a number from every account but the user's, and give it to the user if they have answered it since.
 
     They have answered it if their right code was refused as ``number_taken``, after every other account's newest
     verification. Otherwise they can verify it from now on. With None the number is only taken away.
 
-    Returns the user's records of the number. Raises InvalidNumber and UnstorableText.
+    Returns the user's records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
     """
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
@@ -56,7 +57,9 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
         )
         # The first write locks the number's row, as every verification of it does before it asks whose it is.
         PhoneNumber.objects.using(using).filter(pk=row.pk).update(version=F("version") + 1)
-        old = list(records.exclude(user_id=user_id) if user_id is not None else records)
+        # A locking read, as in ``is_taken``: another one could be older than the lock.
+        others = records.exclude(user_id=user_id) if user_id is not None else records
+        old = list(others.select_for_update())
         _take_away(old, number=phone.number, using=using)
         if user_id is not None and old:
             _give(phone.number, user_id, user, after=[record.verified_at for record in old], using=using)

@@ -87,6 +87,7 @@ SERVICES: dict[str, Callable[[People], object]] = {
     "release": lambda people: services.release_hold(people.number, actor="grace"),
     "forgive": lambda people: services.forgive_window(people.number, actor="grace"),
     "erase": lambda people: services.erase_number(people.number, actor="grace"),
+    "move": lambda people: services.move_number(people.number, user=people.ada, reason="", actor="grace"),
     "export": lambda people: services.export_number(people.number),
     "reveal": lambda people: services.reveal_number(PhoneNumber(number=people.number), actor="grace"),
     "stop": lambda people: services.stop_calls(reason="", actor="grace"),

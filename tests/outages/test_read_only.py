@@ -76,6 +76,7 @@ SERVICES: dict[str, Callable[[People], object]] = {
     "forget": lambda people: services.forget_phone(people.ada, people.ada.verified_phones.get().number),
     "redeem a proof": lambda people: services.redeem_proof(people.proof, purpose="", user=people.ada),
     "block": lambda people: services.block_number(people.number, reason="", actor="grace"),
+    "move": lambda people: services.move_number(people.number, user=people.ada, reason="", actor="grace"),
     "erase": lambda people: services.erase_number(people.number, actor="grace"),
     "reveal": lambda people: services.reveal_number(people.phone(), actor="grace"),
     "stop": lambda people: services.stop_calls(reason="", actor="grace"),
