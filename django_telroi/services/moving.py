@@ -52,11 +52,12 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
     user_id = owner_id(user)
     records = VerifiedPhone.objects.using(using).filter(number=phone.number)
     with transaction.atomic(using=using):
+        # The first statement locks the number's row, as every verification of it does before it asks whose it is. A
+        # SELECT before it would show MariaDB's transaction the records as they were before the lock.
+        PhoneNumber.objects.using(using).filter(number=phone.number).update(version=F("version") + 1)
         row, _ = PhoneNumber.objects.using(using).get_or_create(
             number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
         )
-        # The first write locks the number's row, as every verification of it does before it asks whose it is.
-        PhoneNumber.objects.using(using).filter(pk=row.pk).update(version=F("version") + 1)
         # A locking read, as in ``is_taken``: another one could be older than the lock.
         others = records.exclude(user_id=user_id) if user_id is not None else records
         old = list(others.select_for_update())

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import NumberTaken
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.services import redeem_proof
+from django_telroi.services import move_number, redeem_proof
 from django_telroi.services.proofs import proof_of
 from tests.races.racing import errors, race, values
 
@@ -51,3 +51,19 @@ def test_of_accounts_at_once_one_gets_the_number(settings: Any, repeat: int) -> 
     assert [number for number in values(finishes) if number] == [NUMBER]
     assert VerifiedPhone.objects.count() == 1
     assert VerificationAttempt.objects.exclude(proof_spent_at=None).count() == 1
+
+
+def test_a_number_that_moves_while_accounts_claim_it_has_one_account(settings: Any, repeat: int) -> None:
+    settings.TELROI = {"ONE_ACCOUNT_PER_NUMBER": True}
+    phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
+    users = [User.objects.create_user(f"user{ordinal}") for ordinal in range(ACCOUNTS)]
+    VerifiedPhone.objects.create(user=users[0], number=NUMBER, verified_at=timezone.now() - timedelta(hours=1))
+    move = partial(move_number, NUMBER, user=users[1], reason="recycled", actor="grace")
+
+    claims: list[Any] = [partial(redeem_proof, proof_just_earned(phone), purpose="", user=user) for user in users[2:]]
+    finishes = race([*claims, move])
+
+    assert all(isinstance(error, NumberTaken) for error in errors(finishes))
+    claimed = [number for number in values(finishes) if number == NUMBER]
+    assert len(claimed) == VerifiedPhone.objects.count() <= 1
+    assert not VerifiedPhone.objects.filter(user=users[0]).exists()
