@@ -1338,7 +1338,7 @@ MUTANTS = (
     Mutant(
         "believe already_verified of whatever call the number had",
         "django_telroi/services/checking.py",
-        "        if call_id is None and answer.word == Word.ALREADY_VERIFIED:\n",
+        "        if call_id is None and meant.word == Word.ALREADY_VERIFIED:\n",
         "        if False:\n",
         ("tests/services/test_right_code.py::TestACallThatTelroiNeverStored",),
     ),
