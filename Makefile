@@ -14,7 +14,7 @@ help:
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
 	@echo "make chaos     a thousand processes killed in the middle of a call"
 	@echo "make programs  what starts programs of its own: demos, crashes, servers"
-	@echo "make long      100,000 starts and checks, 10,000 webhooks, and every order of six"
+	@echo "make long      100,000 starts and checks, 10,000 webhooks, and every order of steps in a small model"
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      docs/_build/html"
 	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"

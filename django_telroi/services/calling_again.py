@@ -49,7 +49,7 @@ def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) 
     """Close an open attempt whose newer call has rung, whoever should have done it before."""
     if attempt.followed_by is None or attempt.status not in UNFINISHED:
         return
-    newer = VerificationAttempt.objects.using(using).filter(uuid=attempt.followed_by).first()
+    newer = _newer_call(attempt, using=using)
     if newer is None:
         return
     if fields := overdue_move(newer, now=now):
@@ -70,7 +70,7 @@ def cancel_needless(attempt: VerificationAttempt, *, now: datetime, using: str) 
 
 def cancel_follower(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """The code of this call was right: the newer call is not placed, if it still waits."""
-    newer = VerificationAttempt.objects.using(using).filter(uuid=attempt.followed_by or attempt.uuid).first()
+    newer = _newer_call(attempt, using=using)
     if newer is not None and newer.status == Status.QUEUED:
         cancel_needless(newer, now=now, using=using)
 
@@ -80,6 +80,15 @@ def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) ->
     if newer.is_again:
         older = _followed_by(newer, using=using).filter(status__in=UNFINISHED)
         older.update(**_closed(Status.CANCELED, now=now))
+
+
+def _newer_call(attempt: VerificationAttempt, *, using: str) -> VerificationAttempt | None:
+    """The call that follows this one, without those that never rang and have been followed by another."""
+    newer, uuid = None, attempt.followed_by
+    while uuid is not None and (newer is None or never_rang(newer)):
+        newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
+        uuid = newer.followed_by if newer is not None else None
+    return newer
 
 
 def _closed(status: Status, *, now: datetime) -> dict[str, object]:

@@ -209,11 +209,16 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
 def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
     """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue.
 
+    Calls before ``old`` wait for the newer call only if ``old`` certainly does not ring. Otherwise they stay linked to
+    ``old``, because they are over once that one rings.
+
     Raises VerifiedMeanwhile where the old call's code was right since it was read: no call is needed any more.
     """
+    waits = Q(pk=old.pk) & ~Q(status=Status.VERIFIED)
+    if old.dialed_at is None or old.status == Status.FAILED:
+        waits |= Q(followed_by=old.uuid, status__in=UNFINISHED)
     is_queued = Q(status=Status.QUEUED)
-    flow = VerificationAttempt.objects.using(using).filter(phone__number=old.number)
-    older = flow.filter(Q(pk=old.pk) & ~Q(status=Status.VERIFIED) | Q(followed_by=old.uuid, status__in=UNFINISHED))
+    older = VerificationAttempt.objects.using(using).filter(waits, phone__number=old.number)
     # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
     marked = older.update(
         followed_by=newer,

@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import StartFacts
+from django_telroi.services import StartFacts, placing
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
@@ -313,3 +313,25 @@ def completed(attempt: VerificationAttempt) -> WebhookEvent:
         created_at=attempt.created_at,
         digest="d" * 64,
     )
+
+
+def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
+    telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died between settling the second call and closing the first."""
+    first = services.start_verification(NUMBER)
+    with monkeypatch.context() as dying:
+        dying.setattr(placing, "close_followed", lambda *args, **options: None)
+        second = services.call_again(first.uuid)
+    monkeypatch.setattr(placing, "_ask", hold_the_line)
+    with pytest.raises(KeyboardInterrupt):
+        services.call_again(second.uuid)
+
+    result = services.check_code(first.uuid, "000000")
+
+    assert (result.outcome, status(first), status(second)) == ("closed", "superseded", "placed")
+
+
+def hold_the_line(*args: object) -> None:
+    """The third call is under way, and its process is gone as well."""
+    raise KeyboardInterrupt

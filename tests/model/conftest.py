@@ -1,0 +1,47 @@
+"""A site on SQLite that calls the model's Telroi, with every clock held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from django_telroi import dispatch
+from django_telroi.dispatch import Handing
+from django_telroi.services import sweeping
+from tests.model.telroi import ModelBackend
+from tests.model.world import World
+from tests.standing_clock import hold_site_clock
+
+STARTS_AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def world(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    settings.TELROI = {
+        "BACKEND": "tests.model.telroi.ModelBackend",
+        "COOLDOWN_SECONDS": 0,
+        "CALLS_PER_HOUR": 1000,
+        "CALLS_PER_DAY": 1000,
+        "CODE_TTL_SECONDS": 300,
+    }
+    world = World(hold_site_clock(monkeypatch, at=STARTS_AT), User.objects.create_user("ada"))
+
+    def publish(name: str, attempt_id: int) -> Handing:
+        world.published.append(attempt_id)
+        return Handing.SENT
+
+    monkeypatch.setattr(dispatch, "send", publish)
+    monkeypatch.setattr(
+        sweeping, "alert_pumping", lambda **options: ()
+    )  # it reads an hour, and writes an alert at most
+    monkeypatch.setattr(ModelBackend, "world", world, raising=False)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous = OFF")
+        cursor.execute("PRAGMA journal_mode = MEMORY")
+    with world.listening():
+        yield world

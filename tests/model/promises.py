@@ -1,0 +1,215 @@
+"""The four promises, as questions to a state: what it holds, and what would come of it if nothing more went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django_telroi import services
+from django_telroi.domain.states import FINAL
+from django_telroi.errors import AttemptNotFound
+from django_telroi.models import VerifiedPhone
+from django_telroi.services import CheckOutcome
+from tests.model import rows
+from tests.model.ledger import Step
+from tests.model.telroi import TRIES, Otp
+from tests.model.trouble import secrets_in
+from tests.model.world import PROOF_LASTS, World
+
+MOMENT, LEASE, HANDED_ON, DEADLINE, EXPIRY = 6, 61, 20, 121, 301
+"""Seconds after which, for certain, a lost code may be sent again, and these are over: a lease, the wait for another
+message, the time in the queue, a code.
+"""
+QUEUE = timedelta(seconds=120)
+
+
+def broken_in(world: World) -> Iterator[str]:
+    """Which promises this state breaks. It is brought back as it was."""
+    kept = world.keep()
+    before = list(world.broken)
+    attempts = rows.attempts(kept[0])
+    yield from _unproven(world, attempts, rows.of(VerifiedPhone, kept[0]))
+    for column, words in rows.words_in(kept[0]):
+        if secrets_in(words):
+            yield f"4: a secret in {column}"
+    for attempt in attempts:
+        yield from _right_code_lost(world, attempt, attempts)
+        world.bring_back(kept)
+        if _takes_codes_beside_newer(world, attempt, attempts):
+            yield "3: a code is judged by one of two calls of a flow"
+        world.bring_back(kept)
+        if _has_only_refused_followers(world, attempt, attempts):
+            yield from _never_called_again(world, attempt)
+            world.bring_back(kept)
+    yield from _silently_lost(world, kept)
+    world.bring_back(kept)
+    world.broken = before
+
+
+def _unproven(world: World, attempts: list[dict[str, Any]], records: list[dict[str, Any]]) -> Iterator[str]:
+    """Promise 3, of the rows."""
+    right = {uuid for uuid, codes in world.ledger.right.items() if codes}
+    for attempt in attempts:
+        if attempt["status"] == "verified" and attempt["uuid"] not in right:
+            yield "3: an attempt is verified without a right code"
+    if records and not any(world._user_of(uuid) for uuid in right):
+        yield "3: an account has a number without a right code"
+    if len(records) > 1:
+        yield "3: two records of one number"
+
+
+def _right_code_lost(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[str]:
+    """Promise 2: who sends the code that they heard ends verified, unless they have had their tries or their time."""
+    otp = next((otp for otp in world.ledger.telroi.otps if otp.attempt == attempt["uuid"]), None)
+    if otp is None or not _is_owed(world, attempt, attempts, otp):
+        return
+    place = world.ledger.attempts.index(attempt["uuid"])
+    if attempt["status"] == "dialing":
+        world.do(Step("wait", what=LEASE))
+    for wait in (0, MOMENT, LEASE):  # "try again in a moment", and at the latest when no answer can come any more
+        world.do(Step("wait", what=wait))
+        result = world.do(Step("check", place, otp.code))
+        if result is not None and result.outcome == CheckOutcome.VERIFIED:
+            if (
+                world._user_of(attempt["uuid"]) is None
+                and not result.proof
+                and attempt["uuid"] not in world.ledger.spent
+            ):
+                yield "2: the right code is verified and gives no proof"
+            return
+    word = "was judged and lost" if otp.verified else "cannot be given any more"
+    yield f"2: the right code {word}: {attempt['status']}, {result.outcome if result else 'refused'}"
+
+
+def _takes_codes_beside_newer(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> bool:
+    """Whether this call still takes codes although a newer one of its flow rings, or may ring."""
+    followers = _followers(world, attempt, attempts)
+    newer_takes_codes = any(other["status"] in ("placed", "unknown") for other in followers)
+    if not newer_takes_codes or attempt["status"] not in ("placed", "unknown"):
+        return False
+    services.follow(attempt["uuid"], user=world._user_of(attempt["uuid"]))  # whoever reads it, settles it
+    now = next(row for row in rows.attempts(rows.read()) if row["uuid"] == attempt["uuid"])
+    return now["status"] in ("placed", "unknown")
+
+
+def _has_only_refused_followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> bool:
+    """Whether this call can be typed in, and "call again" on it came to nothing so far."""
+    followers = list(_followers(world, attempt, attempts))
+    return (
+        attempt["status"] in ("placed", "unknown")
+        and bool(followers)
+        and all(other["status"] == "failed" and other["uuid"] not in world.ledger.requests for other in followers)
+    )
+
+
+def _never_called_again(world: World, attempt: dict[str, Any]) -> Iterator[str]:
+    """Promise 2: who asks for another call after one that was refused gets it."""
+    before = len(world.ledger.attempts)
+    world.do(Step("wait", what=LEASE))
+    world.do(Step("again", world.ledger.attempts.index(attempt["uuid"])))
+    if len(world.ledger.attempts) == before:
+        yield "2: call again returns a refused call for ever"
+
+
+def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]], otp: Otp) -> bool:
+    """Whether the right code must verify this attempt now."""
+    uuid, now, ledger = attempt["uuid"], world.clock.now, world.ledger
+    if attempt["status"] == "verified":
+        return attempt["tries"] < attempt["max_tries"] and _moment(attempt["verified_at"]) + PROOF_LASTS > now
+    needs = MOMENT + LEASE + (LEASE if attempt["status"] == "dialing" else 0)
+    is_over = (min(_moment(attempt["expires_at"]), otp.expires_at) - now).total_seconds() <= needs
+    if is_over or not otp.rang or uuid in ledger.given_up:
+        return False
+    followers = list(_followers(world, attempt, attempts))
+    if any(_has_replaced(world, other) or other["uuid"] in ledger.given_up for other in followers):
+        return False
+    if any(other["status"] == "verified" for other in _followed(world, attempt, attempts)):
+        return False  # its flow has come to a good end without it
+    if not attempt["telroi_id"] and any(_is_newer_call(each, attempt) for each in attempts):
+        return False  # Telroi would judge by that one
+    lost = ledger.lost.get(uuid, set())
+    if len(lost) > 1:
+        return False  # two codes in doubt: Telroi's word can be about either
+    if otp.verified:
+        return otp.code in ledger.right.get(uuid, ())
+    return otp.tries < TRIES and (attempt["tries"] < attempt["max_tries"] or lost == {otp.code})
+
+
+def _is_newer_call(other: dict[str, Any], attempt: dict[str, Any]) -> bool:
+    dialed_at = other["dialed_at"] or ""
+    return bool(other["phone_id"] == attempt["phone_id"] and dialed_at > (attempt["dialed_at"] or ""))
+
+
+def _followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The attempts that came of "call again" on this one, and on those."""
+    for other in attempts:
+        if other["uuid"] in world.ledger.followed_by.get(attempt["uuid"], ()):
+            yield other
+            yield from _followers(world, other, attempts)
+
+
+def _followed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The attempts that this one came of by "call again", and that those came of."""
+    for other in attempts:
+        if any(each["uuid"] == attempt["uuid"] for each in _followers(world, other, attempts)):
+            yield other
+
+
+def _has_replaced(world: World, other: dict[str, Any]) -> bool:
+    """Whether the newer call rang, or may ring for all that anybody knows by now."""
+    is_under_way = other["status"] in ("queued", "dialing") and _moment(other["due_at"]) > world.clock.now
+    return not is_under_way and other["uuid"] in world.ledger.requests
+
+
+def _silently_lost(world: World, kept: Any) -> Iterator[str]:
+    """Promise 2: with nothing but time and sweeps, every request comes to an end that the person is shown."""
+    attempts = rows.attempts(kept[0])
+    ways = tuple(_way_of(row, now=world.clock.now) for row in attempts if row["due_at"])
+    if ways not in world.ends:
+        world.ends[ways] = tuple(_not_handed_on(world, attempts, kept)) + tuple(_without_end(world, attempts))
+    yield from world.ends[ways]
+
+
+def _way_of(row: dict[str, Any], *, now: datetime) -> tuple[object, ...]:
+    """All that time and sweeps look at: two attempts that agree in it come to the same end."""
+    moments = [
+        row[name] and (_moment(row[name]) - now).total_seconds() for name in ("created_at", "due_at", "expires_at")
+    ]
+    return (row["phone_id"], row["status"], row["dispatch"], row["telroi_id"] is None, *moments)
+
+
+def _not_handed_on(world: World, attempts: list[dict[str, Any]], kept: Any) -> Iterator[str]:
+    queued = [row for row in attempts if row["status"] == "queued"]
+    if queued:
+        world.do(Step("wait", what=HANDED_ON))
+        world.do(Step("sweep"))
+        in_time = {row["id"] for row in queued if _moment(row["created_at"]) + QUEUE > world.clock.now}
+        if not in_time <= set(world.published) | _not_due(world):
+            yield "2: a queued call is not handed on again"
+        world.bring_back(kept)
+
+
+def _not_due(world: World) -> set[int]:
+    """Calls whose number may not be rung yet."""
+    now = world.clock.now
+    return {row["id"] for row in rows.attempts(rows.read()) if row["due_at"] and _moment(row["due_at"]) > now}
+
+
+def _without_end(world: World, attempts: list[dict[str, Any]]) -> Iterator[str]:
+    for seconds in (DEADLINE, LEASE, EXPIRY, EXPIRY):
+        world.do(Step("wait", what=seconds))
+        world.do(Step("sweep"))
+    for row in rows.attempts(rows.read()):
+        if row["status"] not in FINAL:
+            yield f"2: an attempt stays {row['status']} for ever"
+        if row["code_digest"] or row["judging"] not in ("{}", ""):
+            yield f"4: a digest of a code stays on an attempt that is {row['status']}"
+        try:
+            services.follow(row["uuid"], user=world._user_of(row["uuid"]))
+        except AttemptNotFound:
+            yield "2: an attempt cannot be looked at"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

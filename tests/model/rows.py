@@ -1,0 +1,127 @@
+"""The rows of the app as values: kept, brought back, and compared without regard to when it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, models
+
+from django_telroi.models import (
+    AttemptEvent,
+    CallControl,
+    PhoneNumber,
+    RefusalTally,
+    VerificationAttempt,
+    VerifiedPhone,
+)
+
+MODELS: tuple[type[models.Model], ...] = (PhoneNumber, VerificationAttempt, AttemptEvent, VerifiedPhone, CallControl)
+"""In the order in which they can be written."""
+
+NUMBERS = {("PhoneNumber", "number"), ("VerificationAttempt", "phone_id"), ("VerifiedPhone", "number")}
+"""The columns in which a full number belongs."""
+
+Rows = tuple[tuple[tuple[Any, ...], ...], ...]
+
+
+def read() -> Rows:
+    """All rows of all models, as SQLite has them."""
+    return tuple(tuple(_execute(_SELECT[model])) for model in MODELS)
+
+
+def write(rows: Rows) -> None:
+    """Let these be the only rows there are."""
+    raw = connection.connection
+    raw.execute("BEGIN")
+    for model in (RefusalTally, *reversed(MODELS)):
+        raw.execute(f"DELETE FROM {model._meta.db_table}")
+    for model, values in zip(MODELS, rows, strict=True):
+        if values:
+            raw.executemany(_INSERT[model], values)
+    raw.execute("DELETE FROM sqlite_sequence WHERE name LIKE 'django_telroi_%'")
+    raw.execute("COMMIT")
+
+
+def uuids() -> list[str]:
+    """The public ids of the attempts, oldest first."""
+    return [uuid for uuid, _ in numbers_by_uuid()]
+
+
+def numbers_by_uuid() -> list[tuple[str, str]]:
+    """The public id and the number of each attempt, oldest first."""
+    table = VerificationAttempt._meta.db_table
+    return [(dashed(uuid), number) for uuid, number in _execute(f"SELECT uuid, phone_id FROM {table} ORDER BY id")]
+
+
+def dashed(text: str) -> str:
+    """A public id as Python writes it."""
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def of(model: type[models.Model], rows: Rows) -> list[dict[str, Any]]:
+    return [dict(zip(COLUMNS[model], row, strict=True)) for row in rows[MODELS.index(model)]]
+
+
+def attempts(rows: Rows) -> list[dict[str, Any]]:
+    """The attempts, oldest first."""
+    return [{**row, "uuid": dashed(row["uuid"])} for row in of(VerificationAttempt, rows)]
+
+
+def words_in(rows: Rows) -> Iterable[tuple[str, str]]:
+    """Every text in every column where a full number does not belong, with the column's name."""
+    for model, values in zip(MODELS, rows, strict=True):
+        name = model.__name__
+        for row in values:
+            for column, value in zip(COLUMNS[model], row, strict=True):
+                if isinstance(value, str) and (name, column) not in NUMBERS:
+                    yield f"{name}.{column}", value
+
+
+def shape(rows: Rows, *, now: datetime) -> tuple[Any, ...]:
+    """What makes a difference from here on: moments as seconds from now, and neither versions nor the ids of events."""
+    return tuple(
+        tuple(sorted((_shape_of(model, row, now) for row in values), key=repr))
+        for model, values in zip(MODELS, rows, strict=True)
+    )
+
+
+def _shape_of(model: type[models.Model], row: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
+    left_out = {"version", "created_at"} if model is PhoneNumber else {"id", "at"} if model is AttemptEvent else set()
+    return tuple(
+        _relative(column, value, now)
+        for column, value in zip(COLUMNS[model], row, strict=True)
+        if column not in left_out
+    )
+
+
+def _relative(column: str, value: Any, now: datetime) -> Any:
+    if column == "calls":
+        return tuple(_seconds(datetime.fromisoformat(moment) - now) for moment in json.loads(value))
+    if column in MOMENTS and value is not None:
+        return _seconds(datetime.fromisoformat(value).replace(tzinfo=UTC) - now)
+    return value
+
+
+def _seconds(span: timedelta) -> int:
+    """Whole seconds: the thousandths only keep claims apart, and the order of rows says the same."""
+    return round(span.total_seconds())
+
+
+def _execute(sql: str) -> Iterable[tuple[Any, ...]]:
+    """Moments as the text that SQLite keeps: Django's connection reads them as naive datetimes."""
+    for row in connection.connection.execute(sql):
+        yield tuple(str(value) if isinstance(value, datetime) else value for value in row)
+
+
+COLUMNS = {model: [field.column for field in model._meta.concrete_fields] for model in MODELS}
+MOMENTS = frozenset(
+    field.column for model in MODELS for field in model._meta.concrete_fields if isinstance(field, models.DateTimeField)
+)
+_SELECT = {model: f"SELECT {', '.join(COLUMNS[model])} FROM {model._meta.db_table} ORDER BY id" for model in MODELS}
+_INSERT = {
+    model: f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    for model, columns in COLUMNS.items()
+}
