@@ -7,6 +7,7 @@ request that reads the older attempt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -46,16 +47,16 @@ def close_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> 
 
 
 def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Close an open attempt whose newer call has rung, whoever should have done it before."""
+    """Close an open attempt of which a newer call has rung, whoever should have done it before."""
     if attempt.followed_by is None or attempt.status not in UNFINISHED:
         return
-    newer = _newer_call(attempt, using=using)
-    if newer is None:
-        return
-    if fields := overdue_move(newer, now=now):
-        newer.status = str(fields["status"])  # a lease that is over: the phone may ring, whoever writes it down
-    if may_have_rung(newer) and not move(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
-        attempt.refresh_from_db(using=using)
+    for newer in _newer_calls(attempt, using=using):
+        if fields := overdue_move(newer, now=now):
+            newer.status = str(fields["status"])  # a lease that is over: the phone may ring, whoever writes it down
+        if may_have_rung(newer):
+            if not move(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
+                attempt.refresh_from_db(using=using)
+            return
 
 
 def is_needless(attempt: VerificationAttempt, *, using: str) -> bool:
@@ -70,9 +71,9 @@ def cancel_needless(attempt: VerificationAttempt, *, now: datetime, using: str) 
 
 def cancel_follower(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """The code of this call was right: the newer call is not placed, if it still waits."""
-    newer = _newer_call(attempt, using=using)
-    if newer is not None and newer.status == Status.QUEUED:
-        cancel_needless(newer, now=now, using=using)
+    for newer in _newer_calls(attempt, using=using):
+        if newer.status == Status.QUEUED:
+            cancel_needless(newer, now=now, using=using)
 
 
 def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
@@ -82,13 +83,15 @@ def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) ->
         older.update(**_closed(Status.CANCELED, now=now))
 
 
-def _newer_call(attempt: VerificationAttempt, *, using: str) -> VerificationAttempt | None:
-    """The call that follows this one, without those that never rang and have been followed by another."""
-    newer, uuid = None, attempt.followed_by
-    while uuid is not None and (newer is None or never_rang(newer)):
+def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[VerificationAttempt]:
+    """The calls of the same flow after this one, in their order. One SELECT each, and only as far as they are read."""
+    uuid = attempt.followed_by
+    while uuid is not None:
         newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
-        uuid = newer.followed_by if newer is not None else None
-    return newer
+        if newer is None:
+            return
+        yield newer
+        uuid = newer.followed_by
 
 
 def _closed(status: Status, *, now: datetime) -> dict[str, object]:

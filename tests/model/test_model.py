@@ -79,6 +79,11 @@ FOUND = {
         Step("again", 0, mode=REFUSED, inside=Step("again", 1), is_before=True),
     ),
     "a third call while the second one is placed": (START, Step("again", 0, mode=LOST, inside=Step("again", 1))),
+    "killed before the first of three calls was closed": (
+        START,
+        Step("again", 0, mode=KILLED_BEFORE),
+        Step("again", 1, trouble=DIES, at_write=5),
+    ),
     "call again was killed": (START, Step("again", 0, mode=KILLED_AFTER)),
     "the right code while another call is placed": (
         START,
