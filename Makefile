@@ -8,7 +8,7 @@ TOX := $(VENV)/bin/tox run -q
 
 help:
 	@echo "make demo      a site to click through: no key, no phone"
-	@echo "make test      the suite on SQLite (3 to 12 minutes)"
+	@echo "make test      the suite on SQLite (4 to 15 minutes)"
 	@echo "make lint      style, types, import contracts, missing migrations"
 	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
@@ -27,7 +27,7 @@ help:
 	@echo "make clean     forget all of that"
 
 test: $(VENV)/.tox
-	@echo "Running the test suite on SQLite. It takes 3 to 12 minutes, and 1 to 3 more the first time."
+	@echo "Running the test suite on SQLite. It takes 4 to 15 minutes, and 1 to 3 more the first time."
 	@rm -f .tox/test/report.xml
 	@status=0; $(TOX) -e test || status=$$?; \
 	  $(VENV)/bin/python tests/summary.py $$status .tox/test/report.xml
