@@ -15,7 +15,7 @@ from django.db.models import Q
 from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
-from django_telroi.services.calling_again import settle_followed
+from django_telroi.services.calling_again import is_followed_by, settle_followed
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
 from django_telroi.services.owners import is_gone, owner_id
@@ -149,11 +149,14 @@ def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
 
 
 def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether another call to the number takes codes, and Telroi certainly stored it."""
+    """Whether another flow's call to the number takes codes, and Telroi certainly stored it.
+
+    Older calls of the same flow are over, even where nobody has closed them yet.
+    """
     others = VerificationAttempt.objects.using(using).filter(
         phone__number=attempt.number, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
     )
-    return others.exclude(pk=attempt.pk).exists()
+    return not all(is_followed_by(other, attempt, using=using) for other in others.exclude(pk=attempt.pk))
 
 
 def _uuid(value: UUID | str) -> UUID:

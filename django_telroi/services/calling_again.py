@@ -59,6 +59,11 @@ def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) 
             return
 
 
+def is_followed_by(older: VerificationAttempt, newer: VerificationAttempt, *, using: str) -> bool:
+    """Whether ``newer`` is one of the calls of the same flow after ``older``."""
+    return any(each.pk == newer.pk for each in _newer_calls(older, using=using))
+
+
 def is_needless(attempt: VerificationAttempt, *, using: str) -> bool:
     """Whether the code of an older call of the same flow was right: this one is not to be placed any more."""
     return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()

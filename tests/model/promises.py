@@ -126,8 +126,8 @@ def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any
         return False
     if any(other["status"] == "verified" for other in _followed(world, attempt, attempts)):
         return False  # its flow has come to a good end without it
-    if not attempt["telroi_id"] and any(_is_newer_call(each, attempt) for each in attempts):
-        return False  # Telroi would judge by that one
+    if not attempt["telroi_id"] and not _is_known_by_number(world, attempt, attempts, otp):
+        return False
     lost = ledger.lost.get(uuid, set())
     if len(lost) > 1:
         return False  # two codes in doubt: Telroi's word can be about either
@@ -136,9 +136,21 @@ def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any
     return otp.tries < TRIES and (attempt["tries"] < attempt["max_tries"] or lost == {otp.code})
 
 
-def _is_newer_call(other: dict[str, Any], attempt: dict[str, Any]) -> bool:
-    dialed_at = other["dialed_at"] or ""
-    return bool(other["phone_id"] == attempt["phone_id"] and dialed_at > (attempt["dialed_at"] or ""))
+def _is_known_by_number(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]], otp: Otp) -> bool:
+    """Whether Telroi's word on a code for the number, without an id, can only be about this call.
+
+    "Already verified" can be about any call. A newer call has Telroi's word, and one of another flow that takes codes
+    must not lose its tries to this one.
+    """
+    followers = {other["uuid"] for other in _followers(world, attempt, attempts)}
+    flow = {other["uuid"] for other in _followed(world, attempt, attempts)} | followers | {attempt["uuid"]}
+    others = [other for other in attempts if other["phone_id"] == attempt["phone_id"] and other is not attempt]
+    is_newer = any((other["dialed_at"] or "") > (attempt["dialed_at"] or "") for other in others)
+    takes_codes = ("placed", "unknown")
+    is_beside = any(
+        other["uuid"] not in flow and other["telroi_id"] and other["status"] in takes_codes for other in others
+    )
+    return not (otp.verified or is_newer or is_beside)
 
 
 def _followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -54,10 +54,6 @@ FOUND = {
         Step("check", 0, SECOND, inside=Step("check", 0, FIRST), is_before=True),
     ),
     "killed while the right code was judged": (START, Step("check", 0, FIRST, KILLED_AFTER)),
-    "killed while the right code of a lost call was judged": (
-        replace(START, mode=LOST),
-        Step("check", 0, FIRST, KILLED_AFTER),
-    ),
     "killed before the right code was written down": (START, Step("check", 0, FIRST, trouble=DIES, at_write=2)),
     "cut off before the right code was written down": (START, Step("check", 0, FIRST, trouble=CUT, at_write=2)),
     "the right code twice at once, and one answer lost": (

@@ -1383,6 +1383,8 @@ MUTANTS = (
         "        remember_proven(response, self.request, attempt_id, purpose=self.purpose)\n",
         "",
         ("tests/services/test_right_code.py::TestAPage",),
+    ),
+    Mutant(
         "model: give success to any code on a verified attempt",
         "django_telroi/services/judging.py",
         "if matches(attempt, digits, digest):",
@@ -1441,8 +1443,8 @@ MUTANTS = (
     Mutant(
         "model: let calls before one that may ring wait for a later one",
         "django_telroi/services/claims.py",
-        "    never_rings = old.dialed_at is None or old.status == Status.FAILED\n",
-        "    never_rings = True\n",
+        "    if old.dialed_at is None or old.status == Status.FAILED:\n",
+        "    if True:\n",
         ("tests/model/test_model.py::test_what_once_broke_a_promise_keeps_them_all",),
     ),
     Mutant(

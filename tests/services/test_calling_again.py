@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from django_telroi import services
+from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.models import VerificationAttempt
@@ -330,6 +331,28 @@ def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
     result = services.check_code(first.uuid, "000000")
 
     assert (result.outcome, status(first), status(second)) == ("closed", "superseded", "placed")
+
+
+def test_the_code_of_a_call_that_nobody_settled_is_right_although_the_older_one_was_never_closed(
+    telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died while Telroi rang the phone, and the lease is over."""
+    first = services.start_verification(NUMBER)
+    place = TelroiBackend.place_call
+
+    def place_and_die(backend: TelroiBackend, to: str, **options: Any) -> None:
+        place(backend, to, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TelroiBackend, "place_call", place_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        services.call_again(first.uuid)
+    second = VerificationAttempt.objects.latest("pk")
+    VerificationAttempt.objects.filter(pk=second.pk).update(due_at=second.created_at)
+
+    result = services.check_code(second.uuid, telroi.last_code_for(NUMBER))
+
+    assert (result.outcome, result.attempt.pk) == ("verified", second.pk)
 
 
 def hold_the_line(*args: object) -> None:
