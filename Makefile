@@ -12,7 +12,7 @@ help:
 	@echo "make lint      style, types, import contracts, missing migrations"
 	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
-	@echo "make chaos     a thousand processes killed in the middle of a call"
+	@echo "make chaos     a thousand processes killed in the middle of a call, and a thousand in the middle of a check"
 	@echo "make programs  what starts programs of its own: demos, crashes, servers"
 	@echo "make long      100,000 starts and checks, 10,000 webhooks, and every order of steps in a small model"
 	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
