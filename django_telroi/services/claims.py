@@ -6,6 +6,7 @@ a row, and whoever changes none was not first. Rows are locked in the order numb
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from django_telroi import conf
@@ -26,9 +27,11 @@ from django_telroi.services.backend_calls import return_call_slot, take_call_slo
 from django_telroi.services.ceiling import count_for_the_day, prepare_count, refuse_full_day, return_to_site
 from django_telroi.services.pauses import needs_trial, take_trial
 from django_telroi.services.state import State
-from django_telroi.services.transactions import atomic_unless_in_doubt
+from django_telroi.services.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
 
 LOOK_AGAIN = timedelta(seconds=15)
+
+logger = logging.getLogger("django_telroi")
 
 
 class Overtaken(Exception):
@@ -83,6 +86,20 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
             if request.attempt_uuid is None:
                 raise
             raise AlreadyStarted from None
+
+
+def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether the claim was committed, although the connection broke before the database said so.
+
+    Where the database does not say it now either, a call that is to be placed here is not placed. One that waits in the
+    queue is, if it was committed: it must not be denied.
+    """
+    renew_connection(using, before=connections[using].connection)
+    logger.warning("claim_in_doubt attempt=%s", attempt.pk)
+    try:
+        return VerificationAttempt.objects.using(using).filter(pk=attempt.pk, uuid=attempt.uuid).exists()
+    except DATABASE_LOST:
+        return attempt.status == Status.QUEUED
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -11,7 +10,7 @@ from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -39,6 +38,7 @@ from django_telroi.services.claims import (
     VerifiedMeanwhile,
     admitted_call,
     claim_start,
+    is_claimed,
     new_attempt,
 )
 from django_telroi.services.owners import is_gone, owner_id
@@ -51,7 +51,6 @@ from django_telroi.services.transactions import (
     CommitInDoubt,
     is_in_callers_transaction,
     refuse_manual_transactions,
-    renew_connection,
     repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
@@ -60,8 +59,6 @@ from django_telroi.services.verdicts import alert_to, verdict_on
 from django_telroi.services.veto import StartFacts, ask_site, has_veto
 from django_telroi.services.waiting import SlotWait
 from django_telroi.services.wishes import Wish, request_of
-
-logger = logging.getLogger("django_telroi")
 
 Admit = Callable[[Request], None]
 """Counts a request, or refuses it by raising a VerificationRefused. A repeat is answered before it is counted."""
@@ -307,26 +304,12 @@ def _claim(request: Request, state: State, *, attempt: VerificationAttempt, key_
     except Overtaken:
         raise _refusal_of_the_slower(request, key_digest=key_digest, using=using) from None
     except CommitInDoubt:
-        if not _is_claimed(attempt, using=using):
+        if not is_claimed(attempt, using=using):
             raise Unavailable from None
     except IntegrityError:
         if is_gone(request.user_id, using=using):
             raise UserNotFound from None
         raise
-
-
-def _is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether the claim was committed, although the connection broke before the database said so.
-
-    Where the database does not say it now either, a call that is to be placed here is not placed. One that waits in the
-    queue is, if it was committed: it must not be denied.
-    """
-    renew_connection(using, before=connections[using].connection)
-    logger.warning("claim_in_doubt attempt=%s", attempt.pk)
-    try:
-        return VerificationAttempt.objects.using(using).filter(pk=attempt.pk, uuid=attempt.uuid).exists()
-    except DATABASE_LOST:
-        return attempt.status == Status.QUEUED
 
 
 def _refusal_of_the_slower(request: Request, *, key_digest: str, using: str) -> VerificationRefused:

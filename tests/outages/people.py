@@ -86,6 +86,11 @@ class People:
         return PhoneNumber.objects.get(number=self.number)
 
 
+def check_right_code(people: People) -> Reply:
+    code = {"code": people.telroi.last_code_for(people.number)}
+    return people.program.post(f"{API}{people.attempt}/check/", code, "application/json")
+
+
 def rest(verb: str) -> Callable[[People], Reply]:
     return lambda people: people.program.post(f"{API}{people.attempt}/{verb}/", {"code": "000000"}, "application/json")
 

@@ -1,4 +1,4 @@
-"""A connection to a database server that is cut: at every message of every face, and during a call or a check."""
+"""A connection to a database server that is cut, at every message of every face."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from django.test import Client
 from django_telroi import services, tasks
 from django_telroi.models import VerificationAttempt
 from tests.calling_site import Configure
-from tests.outages.backend import Hooks
-from tests.outages.people import API, DEEDS, READERS, WRITERS, People, Reply, visitor
+from tests.outages.people import API, DEEDS, READERS, WRITERS, People, Reply, check_right_code, visitor
 from tests.outages.proxy import Cut, Proxy
 from tests.services.world import sends
 
@@ -188,11 +187,6 @@ def test_a_right_code_is_verified_at_once_or_when_it_is_typed_again(
         assert again.json()["proof"], broken.about
 
 
-def check_right_code(people: People) -> Reply:
-    code = {"code": people.telroi.last_code_for(people.number)}
-    return people.program.post(f"{API}{people.attempt}/check/", code, "application/json")
-
-
 @CUTS
 @HOW_LONG
 def test_a_right_code_on_the_page_is_verified_at_once_or_when_it_is_typed_again(
@@ -265,68 +259,3 @@ def test_a_task_rings_once_however_often_it_is_delivered(
             break
 
     assert calls
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-class TestInTheMiddle:
-    """Of a conversation with Telroi, which takes up to 30 s, while the connection to the database is idle."""
-
-    def test_of_a_call_the_answer_is_written_over_a_new_connection(
-        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
-    ) -> None:
-        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
-
-        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
-
-        assert (reply.status_code, reply.json()["status"]) == (201, "placed")
-
-    def test_of_a_check_the_judgement_is_written_over_a_new_connection(
-        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
-    ) -> None:
-        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
-
-        reply = check_right_code(people)
-
-        assert (reply.status_code, reply.json()["verified"]) == (200, True)
-
-    def test_of_a_call_a_database_that_stays_away_is_no_reason_to_deny_it(
-        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
-    ) -> None:
-        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
-
-        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
-
-        body = reply.json()
-        assert (reply.status_code, body["status"], bool(body["id"])) == (202, "dialing", True)
-        assert "could not be placed" not in body["detail"]
-
-    def test_of_a_call_on_the_page_the_code_is_asked_for_once_it_is_back(
-        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
-    ) -> None:
-        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
-        person = visitor()
-
-        reply = person.post("/phone/", {"number": next(people.new)})
-        meanwhile = person.get(reply["Location"])
-        connection.close()
-        proxy.mend()
-        afterwards = person.get(reply["Location"])
-
-        assert (reply.status_code, meanwhile.status_code, afterwards.status_code) == (302, 503, 200)
-        assert "Calling" in afterwards.content.decode()
-
-
-@pytest.mark.parametrize("keeps", [{"CONN_MAX_AGE": 600}, {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}], ids=str)
-def test_a_connection_that_was_kept_and_cut_between_two_requests_costs_one_503_at_most(
-    people: People, proxy: Proxy, keeps: dict[str, Any]
-) -> None:
-    before = {name: connection.settings_dict[name] for name in keeps}
-    connection.settings_dict.update(keeps)
-    people.start()
-    proxy.cut(stays_cut=False)
-
-    first, second = (READERS["api: how it stands"](people) for _ in range(2))
-    connection.close()
-    connection.settings_dict.update(before)
-
-    assert (first.status_code in (200, 503), second.status_code in (200, 503)) == (True, True)

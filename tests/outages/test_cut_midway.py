@@ -1,0 +1,79 @@
+"""A connection to a database server that is cut during a call or a check, or between two requests."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import close_old_connections, connection
+
+from tests.outages.backend import Hooks
+from tests.outages.people import API, READERS, People, check_right_code, visitor
+from tests.outages.proxy import Proxy
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+class TestInTheMiddle:
+    """Of a conversation with Telroi, which takes up to 30 s, while the connection to the database is idle."""
+
+    def test_of_a_call_the_answer_is_written_over_a_new_connection(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
+
+        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
+
+        assert (reply.status_code, reply.json()["status"]) == (201, "placed")
+
+    def test_of_a_check_the_judgement_is_written_over_a_new_connection(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
+
+        reply = check_right_code(people)
+
+        assert (reply.status_code, reply.json()["verified"]) == (200, True)
+
+    def test_of_a_call_a_database_that_stays_away_is_no_reason_to_deny_it(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
+
+        reply = people.program.post(API, {"number": next(people.new)}, "application/json")
+
+        body = reply.json()
+        assert (reply.status_code, body["status"], bool(body["id"])) == (202, "dialing", True)
+        assert "could not be placed" not in body["detail"]
+
+    def test_of_a_call_on_the_page_the_code_is_asked_for_once_it_is_back(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
+        person = visitor()
+
+        reply = person.post("/phone/", {"number": next(people.new)})
+        meanwhile = person.get(reply["Location"])
+        connection.close()
+        proxy.mend()
+        afterwards = person.get(reply["Location"])
+
+        assert (reply.status_code, meanwhile.status_code, afterwards.status_code) == (302, 503, 200)
+        assert "Calling" in afterwards.content.decode()
+
+
+@pytest.mark.parametrize(("checks_health", "statuses"), [(False, [503, 200]), (True, [200, 200])])
+def test_a_connection_that_was_kept_and_cut_between_two_requests_costs_one_503_at_most(
+    people: People, proxy: Proxy, *, checks_health: bool, statuses: list[int]
+) -> None:
+    keeps = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": checks_health}
+    before = {name: connection.settings_dict[name] for name in keeps}
+    connection.close()
+    connection.settings_dict.update(keeps)
+    seen = [READERS["api: how it stands"](people).status_code]
+    proxy.cut(stays_cut=False)
+
+    for _ in range(2):
+        close_old_connections()  # as Django does between two requests, and its test client does not
+        seen.append(READERS["api: how it stands"](people).status_code)
+    connection.close()
+    connection.settings_dict.update(before)
+
+    assert seen == [200, *statuses]
