@@ -326,7 +326,7 @@ def values_of(pk: int) -> dict[str, Any]:
 
 def evidence_of(row: dict[str, Any]) -> dict[str, Any]:
     """What never changes once an attempt is over: all but what compares further codes with the right one."""
-    bookkeeping = {"tries", "code_digest", "due_at", "followed_by"}
+    bookkeeping = {"tries", "asked", "code_digest", "due_at", "followed_by"}
     return {name: value for name, value in row.items() if name not in bookkeeping}
 
 
