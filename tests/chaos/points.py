@@ -73,7 +73,7 @@ class Executioner:
 def place_points(executioner: Executioner) -> None:
     """Put every point but the last around the code; that one depends on who runs it."""
     from django_telroi.backends.telroi import TelroiBackend
-    from django_telroi.services import queued, starting
+    from django_telroi.services import claims, queued, starting
 
     def around_claim(claim: Callable[..., None], number_in: Callable[..., str]) -> Callable[..., None]:
         @wraps(claim)
@@ -89,13 +89,13 @@ def place_points(executioner: Executioner) -> None:
     starting.claim_start = around_claim(  # type: ignore[attr-defined]
         starting.claim_start, lambda request, *_, **__: request.phone.number
     )
-    _before(TelroiBackend, "admit_call", lambda: executioner.reached(Point.WITHIN_CLAIM))
+    _before(claims, "win_trial", lambda: executioner.reached(Point.WITHIN_CLAIM))
     _before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
     _before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
     _after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))
 
 
-def _before(owner: type, name: str, act: Callable[[], None]) -> None:
+def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
     original = getattr(owner, name)
 
     @wraps(original)
