@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,18 @@ class Process:
         return self._answer(urllib.request.Request(self.base_url + path, json.dumps(fields).encode(), headers))
 
     def throw(self, switch: str, **arguments: Any) -> Any:
-        return self.post(f"/_simulator/{switch}", arguments)
+        answer = self.post(f"/_simulator/{switch}", arguments)
+        if switch == "refuse":
+            self.wait_until_it_listens()
+        return answer
+
+    def wait_until_it_listens(self) -> None:
+        """The timer of `refuse` opens the port from a thread of its own, some time after the answer."""
+        host, _, port = self.base_url.removeprefix("http://").rpartition(":")
+        while self.process.poll() is None:
+            with suppress(ConnectionRefusedError), socket.create_connection((host, int(port))):
+                return
+            time.sleep(0.01)
 
     def send(self, to: str = NUMBER) -> Any:
         return self.post("/v1/otp", {"to": to, "language": "en"})
