@@ -79,7 +79,7 @@ def test_the_reference_names_every_outcome_with_its_statuses() -> None:
     statuses = {str(outcome): {status} for outcome, status in STATUS_OF_AN_OUTCOME.items()}
     statuses[CheckOutcome.LOCKED] |= {200}
 
-    assert rows_after("A check") == statuses
+    assert rows_after("Check a code") == statuses
 
 
 def test_the_reference_names_every_code_with_its_statuses() -> None:
@@ -90,4 +90,4 @@ def test_the_reference_names_every_code_with_its_statuses() -> None:
     for depends_on_the_project in ("not_authenticated", "authentication_failed", "user_not_found"):
         codes[depends_on_the_project] = {401, 403}
 
-    assert rows_after("Whatever goes wrong") == codes
+    assert rows_after("Errors") == codes
