@@ -126,7 +126,7 @@ def test_the_table_has_every_address_of_this_app() -> None:
 
 
 def test_the_table_names_roles_that_there_are() -> None:
-    assert {right.first for right in table()} <= {*ROLES, "nobody"}
+    assert {right.first for right in table()} <= {*ROLES, "none"}
 
 
 def test_every_role_is_let_in_where_the_table_says_so(role: str, here: Client, rows: dict[str, int]) -> None:
