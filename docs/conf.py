@@ -17,6 +17,8 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1f5eff", "color-brand-content": "#1f5eff"},
     "dark_css_variables": {"color-brand-primary": "#7ea2ff", "color-brand-content": "#7ea2ff"},
 }
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_copy_source = False
 exclude_patterns = ["_build"]
 nitpicky = True
