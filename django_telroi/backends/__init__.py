@@ -44,9 +44,11 @@ def get_backend() -> Backend:
     raise _misconfigured("no_backend")
 
 
-def spoken_length() -> CodeLength:
-    """What is known of the length of this site's codes. It makes no backend, so it needs no key."""
-    asked = conf.code_length()
+def spoken_length(asked: int) -> CodeLength:
+    """What is known of the length of a code of which ``asked`` digits were asked for.
+
+    It makes no backend, so it needs no key.
+    """
     factory = _imported(conf.backend_path())
     if isinstance(factory, type) and issubclass(factory, Backend):
         try:

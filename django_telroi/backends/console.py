@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import ClassVar
 from uuid import uuid4
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from django_telroi import conf
 from django_telroi.backends.base import Backend
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import CodeLength
 from django_telroi.domain.phone import mask
 from django_telroi.terminal import printable
+
+_CALL_ID = re.compile(r"[0-9a-f-]{36}-(?P<length>[0-9]{1,2})")
 
 
 class ConsoleBackend(Backend):
@@ -30,19 +32,26 @@ class ConsoleBackend(Backend):
         return CodeLength(longest=asked, expected=asked, is_certain=True)
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
-        call_id = str(uuid4())
-        spoken = code or _code_of(call_id)[:code_length]
+        call_id = f"{uuid4()}-{code_length}"
+        spoken = code or _code_of(call_id)
         line = f"Telroi would now call {mask(to)}. The code is {spoken}.\n"
         sys.stdout.write(printable(line, getattr(sys.stdout, "encoding", None)))
         sys.stdout.flush()
         return OtpCall(id=call_id, to=to, status="delivered", verification="client" if code else None)
 
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
-        right = call_id is not None and constant_time_compare(code, _code_of(call_id)[: conf.code_length()])
+        right = call_id is not None and constant_time_compare(code, _code_of(call_id))
         return OtpCheck(verified=right)
 
 
 def _code_of(call_id: str) -> str:
-    """Ten digits, of which the first ones are the code."""
+    """The code of a call; ``""`` for the id of any other backend.
+
+    The id ends with the length of its code, because ``CODE_LENGTH`` may change while the call is open.
+    """
+    ours = _CALL_ID.fullmatch(call_id)
+    if ours is None:
+        return ""
+    length = int(ours["length"])
     digest = salted_hmac("django_telroi.console", call_id, algorithm="sha256").digest()
-    return f"{int.from_bytes(digest, 'big') % 10**10:010d}"
+    return f"{int.from_bytes(digest, 'big') % 10**length:0{length}d}"

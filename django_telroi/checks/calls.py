@@ -122,7 +122,7 @@ def _codes() -> Iterator[CheckMessage]:
             hint=f'Set TELROI["CODE_LENGTH"] to {LEAST_CODE_LENGTH} or more.',
             id="telroi.E006",
         )
-    if (spoken := spoken_length().expected) < conf.code_length():
+    if (spoken := spoken_length(conf.code_length()).expected) < conf.code_length():
         yield checks.Warning(
             f'TELROI["CODE_LENGTH"] is {conf.code_length()}, and Telroi reads out {spoken} digits at most.',
             hint=f'Set TELROI["CODE_LENGTH"] to {spoken}. Telroi shortens the code without saying so. '

@@ -15,13 +15,12 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.domain.codes import WRONG_LENGTHS, clean_code
+from django_telroi.domain.codes import clean_code
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.limits.counting import admit, digest_of, forget
 from django_telroi.models import VerificationAttempt
 from django_telroi.quiet import quiet_arguments
 from django_telroi.services import CheckResult
-from django_telroi.services.checking import length_fit
 from django_telroi.services.claims import Request
 from django_telroi.services.refusals import note_refusal
 from django_telroi.services.requesters import Requester, requester_of
@@ -78,17 +77,42 @@ def call_again(
 @quiet_arguments("code")
 @sensitive_variables()
 def check_code(
-    request: HttpRequest, attempt_uuid: UUID, code: str, *, user: AbstractBaseUser | None = None
+    request: HttpRequest,
+    attempt_uuid: UUID,
+    code: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    judge_short: bool = True,
 ) -> CheckResult:
-    """``services.check_code`` for the sender of ``request``. Raises TooManyRequests and Unavailable as well."""
-    digits = clean_code(code)
-    if digits and length_fit(digits) not in WRONG_LENGTHS:
+    """``services.check_code`` for the sender of ``request``. Raises TooManyRequests and Unavailable as well.
+
+    A code for an attempt that does not exist counts as well.
+    """
+    counted = _CountedCode(requester_of(request, user))
+    try:
+        return services.check_code(attempt_uuid, code, user=user, admit=counted.admit, judge_short=judge_short)
+    except AttemptNotFound:
+        if clean_code(code) is not None:
+            counted.admit()
+        raise
+
+
+class _CountedCode:
+    """The count of one code, which counts once."""
+
+    def __init__(self, requester: Requester) -> None:
+        self.requester = requester
+        self._is_counted = False
+
+    def admit(self) -> None:
+        if self._is_counted:
+            return
+        self._is_counted = True
         try:
-            admit("check", requester_of(request, user), once=None)
+            admit("check", self.requester, once=None)
         except VerificationRefused as refusal:
             note_refusal(refusal, None, using=write_alias())
             raise
-    return services.check_code(attempt_uuid, code, user=user)
 
 
 class _CountedStart:

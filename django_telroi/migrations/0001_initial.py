@@ -158,6 +158,7 @@ class Migration(migrations.Migration):
                 ),
                 ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
+                ("code_length", models.PositiveSmallIntegerField(default=6, editable=False)),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
                 ("max_tries", models.PositiveSmallIntegerField(verbose_name="tries allowed")),
                 (

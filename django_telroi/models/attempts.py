@@ -42,6 +42,8 @@ class VerificationAttempt(models.Model):
     nobody else. ``is_again`` marks a call that was requested by "call again"; ``followed_by`` is the uuid of the newer
     call that was requested while this one was open.
 
+    ``code_length`` is how many digits this call is asked to read out: ``CODE_LENGTH`` when the call was requested.
+
     No code is stored. ``judging`` maps the keyed digest of each code whose judgement may not be written yet to the
     tries that it used, and each try to the moment of its newest request; ``asked`` counts the requests to Telroi, and a
     try is named after the request that began it. ``code_digest`` is the keyed digest of the code that was judged right.
@@ -75,6 +77,7 @@ class VerificationAttempt(models.Model):
     telroi_id = ExactCharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # unique, or none
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
+    code_length = models.PositiveSmallIntegerField(default=6, editable=False)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     max_tries = models.PositiveSmallIntegerField(_("tries allowed"))
     created_at = models.DateTimeField(_("requested"), db_default=DbNow())

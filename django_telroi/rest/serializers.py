@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from django_telroi.domain.states import Status
 from django_telroi.services import CheckOutcome, CheckResult, Standing
-from django_telroi.services.sentences import check_sentence, standing_sentence
+from django_telroi.services.sentences import result_sentence, standing_sentence
 
 
 class Text(serializers.CharField):
@@ -98,7 +98,7 @@ class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
         return result.outcome == CheckOutcome.VERIFIED
 
     def get_detail(self, result: CheckResult) -> str:
-        return check_sentence(result.outcome, tries_left=result.tries_left, length_fit=result.length_fit)
+        return result_sentence(result)
 
 
 class VerifiedPhoneSerializer(serializers.Serializer[Any]):

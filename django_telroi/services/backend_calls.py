@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.backends.failures import log_failure
 from django_telroi.client import OtpCall, OtpCheck
@@ -47,7 +46,7 @@ def take_check_slot(backend: Backend) -> None:
 def request_call(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
     """Have the backend place the call, once. Raises ApiError: ApiOutcomeUnknown for whatever it must not raise."""
     try:
-        call = backend.place_call(attempt.number, code_length=conf.code_length(), language=attempt.language or None)
+        call = backend.place_call(attempt.number, code_length=attempt.code_length, language=attempt.language or None)
         return _usable_call(call)
     except ApiError as error:
         raise _clean(error, attempt.number) from None

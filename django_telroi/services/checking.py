@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -48,15 +49,32 @@ ABOUT_NEWEST_CALL = frozenset({Word.WRONG, Word.LOCKED, Word.EXPIRED, Word.ALREA
 logger = logging.getLogger("django_telroi")
 
 
+Admit = Callable[[], None]
+"""Counts a code that may need a try, or refuses it by raising a VerificationRefused."""
+
+
+def count_nothing() -> None:
+    """For callers without a requester: the attempt's own tries are all there is."""
+
+
 @quiet_arguments("code")
 @typed_arguments
 @sensitive_variables()
-def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | None = None) -> CheckResult:
+def check_code(
+    attempt_uuid: UUID | str,
+    code: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    admit: Admit = count_nothing,
+    judge_short: bool = True,
+) -> CheckResult:
     """Judge the code that a person typed. What they may do wrong comes back as an outcome.
 
     ``code``: digits as they were typed or pasted; input that is no code, or that has more digits than were asked for,
     costs no try. ``user``: whoever is
-    logged in; the attempt of a user answers to that user only.
+    logged in; the attempt of a user answers to that user only. ``admit`` is called once for a code that may need a try,
+    before it is judged. ``judge_short``: False if a code that is perhaps too short is to be asked about first; it is
+    then ``invalid_code`` and costs no try.
 
     Returns a CheckResult. On an attempt that is verified, only the code that was judged right is ``verified`` again,
     with its proof, for ten minutes; any other code is ``already_verified``.
@@ -71,19 +89,19 @@ def check_code(attempt_uuid: UUID | str, code: str, *, user: AbstractBaseUser | 
         attempt, now = find_attempt(attempt_uuid, user=user, using=using, newest_rejected=newest_rejected_try())
         forget_record(user)
         with not_found_if_erased(attempt, using=using):
-            return _check(attempt, code, backend, now=now, using=using)
+            digits = clean_code(code)
+            if digits is None:
+                return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
+            if fit := _misfit(attempt, digits, judge_short=judge_short):
+                return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
+            admit()
+            return _check(attempt, digits, backend, now=now, using=using)
 
 
 @sensitive_variables()
 def _check(
-    attempt: VerificationAttempt, code: str, backend: Backend | None, *, now: datetime, using: str
+    attempt: VerificationAttempt, digits: str, backend: Backend | None, *, now: datetime, using: str
 ) -> CheckResult:
-    digits = clean_code(code)
-    if digits is None:
-        return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
-    fit = length_fit(digits)
-    if attempt.status in (*CHECKABLE, Status.VERIFIED) and fit in WRONG_LENGTHS and attempt.livemode is not False:
-        return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
     if attempt.status == Status.VERIFIED:
         return _result(compare_with_right_code(attempt, digits, using=using), attempt, now=now)
     if attempt.status not in CHECKABLE:
@@ -98,6 +116,20 @@ def _check(
     if typed is None:
         return _without_try(attempt, digits, now=now, using=using)
     return _judge(typed, digits, backend, now=now, using=using)
+
+
+@sensitive_variables()
+def _misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bool) -> LengthFit | None:
+    """Why a code is not judged because of its length; None where it is.
+
+    The length that counts is the one that this call was asked for, whatever ``CODE_LENGTH`` is now. With a test key the
+    code is 000000 in any case.
+    """
+    if attempt.status not in (*CHECKABLE, Status.VERIFIED) or attempt.livemode is False:
+        return None
+    fit = judge_length(digits, spoken_length(attempt.code_length))
+    is_asked_about = fit == LengthFit.PERHAPS_TOO_SHORT and not judge_short
+    return fit if fit in WRONG_LENGTHS or is_asked_about else None
 
 
 @sensitive_variables()
@@ -137,14 +169,6 @@ def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, us
     else:
         outcome = outcome_of(attempt)
     return _result(outcome, attempt, now=now)
-
-
-def length_fit(digits: str) -> LengthFit:
-    """Whether a cleaned code can be the one that was read out, as far as its length tells.
-
-    By the settings as they are now: a change of CODE_LENGTH counts for calls that are open, too.
-    """
-    return judge_length(digits, spoken_length())
 
 
 def _backend() -> Backend | None:

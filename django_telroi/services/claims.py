@@ -131,6 +131,7 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
         status=status,
         dispatch=dispatch,
         language=request.language,
+        code_length=conf.code_length(),
         max_tries=conf.code_tries(),
         created_at=now,
         dialed_at=now if dialing else None,

@@ -35,7 +35,7 @@ from django_telroi.errors import (
     Unavailable,
 )
 from django_telroi.services.following import Standing
-from django_telroi.services.outcomes import CheckOutcome, outcome_of
+from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
@@ -113,10 +113,15 @@ def sentence(code: str, *, retry_after: int | None = None) -> str:
     return " ".join(parts)
 
 
-def check_sentence(outcome: CheckOutcome, *, tries_left: int, length_fit: LengthFit | None = None) -> str:
-    """What a code came to says. ``length_fit`` is that of a code that is invalid because of its length."""
-    if length_fit is not None:
-        return length_sentence(length_fit)
+def result_sentence(result: CheckResult) -> str:
+    """What a code came to says."""
+    if result.length_fit is not None:
+        return length_sentence(result.length_fit, asked=result.attempt.code_length)
+    return check_sentence(result.outcome, tries_left=result.tries_left)
+
+
+def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
+    """What an outcome says, as far as the length of the code does not matter."""
     if outcome == CheckOutcome.UNAVAILABLE:
         return str(CODE_NOT_CHECKED)
     if outcome == CheckOutcome.WRONG_CODE and tries_left:
@@ -125,9 +130,12 @@ def check_sentence(outcome: CheckOutcome, *, tries_left: int, length_fit: Length
     return str(SENTENCES[outcome])
 
 
-def length_sentence(fit: LengthFit, *, digits: int = 0) -> str:
-    """What the length of a code says. ``digits`` is how many were typed, where fewer may have been read out."""
-    length = spoken_length()
+def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
+    """What the length of a code says.
+
+    ``asked``: the attempt's ``code_length``. ``digits``: how many were typed, where fewer may have been read out.
+    """
+    length = spoken_length(asked)
     if fit == LengthFit.PERHAPS_TOO_SHORT:
         asks = _("The code may have %(expected)s digits. Send it again if you heard %(typed)s.")
         return asks % {"expected": DIGITS[length.expected], "typed": DIGITS[digits]}

@@ -17,8 +17,9 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
+from django_telroi.domain.codes import LengthFit
 from django_telroi.errors import VerificationRefused
-from django_telroi.services import CheckOutcome
+from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.web.proven import proven_attempt
 from django_telroi.web.sessions import save_session
 from django_telroi.web.typed import Value
@@ -88,6 +89,13 @@ def notice_of_check(refusal: VerificationRefused) -> Notice:
     if refusal.code == CheckOutcome.UNAVAILABLE:
         return Notice("code", CheckOutcome.UNAVAILABLE)
     return notice_of(refusal, about="call")
+
+
+def notice_of_result(result: CheckResult, *, digits: int) -> Notice:
+    """Why a code of so many digits did not verify. A code that is perhaps too short is asked about."""
+    if result.length_fit == LengthFit.PERHAPS_TOO_SHORT:
+        return Notice("code", SHORT_CODE, digits=digits)
+    return Notice("code", result.outcome, tries_left=result.tries_left, length_fit=result.length_fit or "")
 
 
 def read_flow(request: HttpRequest, purpose: str) -> Flow:

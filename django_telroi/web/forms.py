@@ -149,10 +149,13 @@ class PhoneForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """Asks for the code that was read out."""
+    """Asks for the code that was read out.
+
+    ``code_length``: the attempt's; by default the digits that a call is asked for now.
+    """
 
     code = CodeField()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, code_length: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["code"].label = code_label()
+        self.fields["code"].label = code_label(code_length or conf.code_length())

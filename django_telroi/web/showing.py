@@ -114,7 +114,7 @@ def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -
     if seen is None or (notice and notice.about == "number"):
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)
-    code_form = CodeForm(auto_id=place.auto_id)
+    code_form = CodeForm(auto_id=place.auto_id, code_length=seen.attempt.code_length)
     return step_of(seen, focused(code_form) if place.takes_focus else code_form, notice)
 
 

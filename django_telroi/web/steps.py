@@ -253,9 +253,9 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
     if notice.code == NEWER_CALL:
         return str(NEWER_CALL_SENTENCE)
     if notice.code == SHORT_CODE:
-        return length_sentence(LengthFit.PERHAPS_TOO_SHORT, digits=notice.digits)
+        return length_sentence(LengthFit.PERHAPS_TOO_SHORT, asked=standing.attempt.code_length, digits=notice.digits)
     if notice.length_fit:
-        return length_sentence(LengthFit(notice.length_fit))
+        return length_sentence(LengthFit(notice.length_fit), asked=standing.attempt.code_length)
     if notice.about == "code":
         tries = standing.tries_left if notice.tries_left is None else min(notice.tries_left, standing.tries_left)
         return words.outcome_text(CheckOutcome(notice.code), tries_left=tries)

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, Jso
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import limits, services
-from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import (
     AttemptNotFound,
@@ -26,17 +25,16 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.checking import length_fit
 from django_telroi.services.owners import owner_id
 from django_telroi.web.adding import AddNumberView, give_number
 from django_telroi.web.cards import Place, page_url
 from django_telroi.web.flow import (
     NEWER_CALL,
-    SHORT_CODE,
     Flow,
     Notice,
     notice_of,
     notice_of_check,
+    notice_of_result,
     save_now,
     session_of,
     take_notice,
@@ -149,7 +147,11 @@ class StartView(PhonePage):
 
 
 class CodeView(PhonePage):
-    """Follows the call, asks for the code, and says what became of both."""
+    """Follows the call, asks for the code, and says what became of both.
+
+    Telroi may read out fewer digits than were asked for, so a short code is asked about once. The question is in the
+    ticket of the form that it is shown with: both halves of a double click are asked.
+    """
 
     form_class: type[CodeForm] = CodeForm
 
@@ -162,7 +164,7 @@ class CodeView(PhonePage):
         if step_name(seen) == "done":
             return HttpResponseRedirect(page_url("done", self.purpose))
         notice = take_notice(request, self.purpose)
-        form = focused(self.form_class(auto_id=Place().auto_id))
+        form = focused(self.form_class(auto_id=Place().auto_id, code_length=seen.attempt.code_length))
         return self.show(step_of(seen, form, notice), next_=self.flow.next)
 
     @sensitive_variables()
@@ -177,8 +179,10 @@ class CodeView(PhonePage):
         if notice := self.reason_not_to_judge(form, attempt_id):
             self.keep(replace(flow, notice=notice))
             return self.go_on("code")
+        code = form.cleaned_data["code"]
+        judge_short = self.ticket.asked_digits == len(code)
         try:
-            result = limits.check_code(request, attempt_id, form.cleaned_data["code"], user=self.user)
+            result = limits.check_code(request, attempt_id, code, user=self.user, judge_short=judge_short)
         except AttemptNotFound:
             self.keep(without_attempt(replace(flow, attempt=attempt_id, older=None)))
             return self.go_on("start")
@@ -192,26 +196,16 @@ class CodeView(PhonePage):
             flow = Flow(attempt_id, flow.next, is_proven=True)
         if result.outcome == CheckOutcome.VERIFIED:
             return self.succeed(result, flow)
-        fit = result.length_fit or ""
-        notice = Notice("code", result.outcome, tries_left=result.tries_left, length_fit=fit)
-        self.keep(replace(flow, notice=notice))
+        self.keep(replace(flow, notice=notice_of_result(result, digits=len(code))))
         return self.go_on("code")
 
     @sensitive_variables()
     def reason_not_to_judge(self, form: CodeForm, attempt_id: UUID) -> Notice | None:
-        """What to say instead of using a try: this is no code, is about an older call, or may lack a digit.
-
-        Telroi may read out fewer digits than were asked for, so a short code is asked about once. The question is in
-        the ticket of the form that it is shown with: both halves of a double click are asked.
-        """
+        """What to say instead of using a try: this is no code, or is about an older call."""
         if self.ticket.shown_attempt not in (None, attempt_id):
             return Notice("code", NEWER_CALL)
         if not form.is_valid():
             return Notice("code", CheckOutcome.INVALID_CODE)
-        code = form.cleaned_data["code"]
-        is_short = length_fit(code) == LengthFit.PERHAPS_TOO_SHORT
-        if is_short and self.ticket.asked_digits != len(code):
-            return Notice("code", SHORT_CODE, digits=len(code))
         return None
 
     @sensitive_variables("result")

@@ -20,7 +20,7 @@ from django_telroi.services.sentences import check_sentence, duration, sentence
 
 def number_lead() -> str:
     """What will happen."""
-    digits = spoken_length().expected
+    digits = spoken_length(conf.code_length()).expected
     if digits == 6:
         return _("We call you and read out a code of six digits.")
     return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
@@ -47,8 +47,9 @@ def number_hint() -> str:
     return _("With country code.")
 
 
-def code_label() -> str:
-    digits = spoken_length().expected
+def code_label(code_length: int) -> str:
+    """For the code of a call that was asked for ``code_length`` digits."""
+    digits = spoken_length(code_length).expected
     return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
 
 

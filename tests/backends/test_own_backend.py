@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import CodeLength
@@ -465,7 +465,7 @@ def test_a_length_that_cannot_be_is_passed_over(configure: Configure, says: Call
     configure(BACKEND=f"{__name__}.ItsLength")
     ItsLength.says = staticmethod(says)
 
-    assert spoken_length() == CodeLength(longest=6, expected=6, is_certain=False)
+    assert spoken_length(conf.code_length()) == CodeLength(longest=6, expected=6, is_certain=False)
 
 
 @pytest.fixture

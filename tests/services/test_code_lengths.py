@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from django_telroi import services
@@ -15,7 +19,7 @@ from django_telroi.services import CheckOutcome
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for
 from tests.calling_site import Configure
-from tests.services.world import NUMBER, checks
+from tests.services.world import NUMBER, OTHER_NUMBER, checks
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +120,84 @@ class TestWithoutTelroi:
 
         assert [check(attempt, slip) for _ in range(4)] == [(CheckOutcome.INVALID_CODE, fit, 3)] * 4
         assert check(attempt, last_code_for(NUMBER))[0] == CheckOutcome.VERIFIED
+
+
+BACKENDS = ["locmem.LocmemBackend", "console.ConsoleBackend", "telroi.TelroiBackend"]
+
+
+class TestASettingThatChangesDuringACall:
+    """The length that counts is the one that the call was asked for."""
+
+    @pytest.fixture(params=BACKENDS)
+    def right(
+        self,
+        request: pytest.FixtureRequest,
+        telroi: Simulator,
+        configure: Configure,
+        capsys: pytest.CaptureFixture[str],
+    ) -> Callable[[], str]:
+        """Reads the code of the last call."""
+        telroi.set_policy(code_length=10)
+        configure(BACKEND=f"django_telroi.backends.{request.param}")
+        if request.param.startswith("telroi"):
+            return lambda: telroi.last_code_for(NUMBER)
+        if request.param.startswith("locmem"):
+            return lambda: last_code_for(NUMBER)
+        return lambda: re.findall(r"code is (\d+)", capsys.readouterr().out)[-1]
+
+    @pytest.mark.parametrize("now", [4, 5, 7, 10])
+    def test_takes_the_right_code_and_no_try_for_a_slip(
+        self, right: Callable[[], str], configure: Configure, now: int
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        code = right()
+
+        configure(CODE_LENGTH=now)
+
+        assert len(code) == 6
+        assert check(attempt, code + "0") == (CheckOutcome.INVALID_CODE, LengthFit.TOO_LONG, 3)
+        assert check(attempt, code)[0] == CheckOutcome.VERIFIED
+        assert check(attempt, code)[0] == CheckOutcome.VERIFIED
+
+    def test_holds_for_the_next_call(self, right: Callable[[], str], configure: Configure) -> None:
+        services.start_verification(NUMBER)
+        right()
+        configure(CODE_LENGTH=8)
+
+        attempt = services.start_verification(OTHER_NUMBER)
+
+        assert attempt.code_length == 8
+
+    def test_counts_no_slip_among_the_codes_of_an_hour(self, right: Callable[[], str], configure: Configure) -> None:
+        configure(RATES={"check": {"ip": "1/h"}})
+        client = APIClient()
+        started = client.post("/api/phone/verifications/", {"number": NUMBER}, "json").json()["id"]
+        configure(CODE_LENGTH=8)
+        code, address = right(), f"/api/phone/verifications/{started}/check/"
+
+        slips = [client.post(address, {"code": code + "0"}, "json").json() for _ in range(3)]
+        answer = client.post(address, {"code": code}, "json").json()
+
+        assert {(slip["outcome"], slip["tries_left"]) for slip in slips} == {("invalid_code", 3)}
+        assert all("six digits" in slip["detail"] for slip in slips)
+        assert answer["verified"] is True
+
+
+def test_a_queued_call_is_asked_for_the_digits_of_its_request(telroi: Simulator, configure: Configure) -> None:
+    telroi.set_policy(code_length=10)
+    with transaction.atomic():
+        attempt = services.start_verification(NUMBER)
+        configure(CODE_LENGTH=8)
+
+    services.place_call(attempt.pk)
+
+    assert len(telroi.last_code_for(NUMBER)) == 6
+
+
+def test_a_code_for_no_attempt_is_counted_all_the_same(telroi: Simulator, configure: Configure) -> None:
+    configure(RATES={"check": {"ip": "1/h"}})
+    address = f"/api/phone/verifications/{uuid4()}/check/"
+
+    statuses = [APIClient().post(address, {"code": code}, "json").status_code for code in ("x", "123456", "123456")]
+
+    assert statuses == [404, 404, 429]

@@ -122,6 +122,26 @@ class TestWithCodesOfACertainLength:
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
 
+class TestALengthThatChangesDuringACall:
+    @pytest.mark.parametrize("now", [4, 5, 8])
+    def test_is_that_of_the_next_call(self, person: Visitor, site: Any, now: int) -> None:
+        person.presses("Call me", number=NUMBER)
+        site.TELROI = {**site.TELROI, "CODE_LENGTH": now}
+
+        assert "Six-digit code" in person.opens(person.path).card().text
+        person.presses("Verify", code="1234567")
+        assert (person.note(), tries()) == (NOT_SIX, 0)
+        assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_asks_about_fewer_digits_than_were_asked_for(self, person: Visitor, telroi: Simulator, site: Any) -> None:
+        person.presses("Call me", number=NUMBER)
+        site.TELROI = {**site.TELROI, "CODE_LENGTH": 5}
+
+        person.presses("Verify", code="12345")
+
+        assert (person.note(), tries(), checks(telroi)) == (QUESTION, 0, 0)
+
+
 class TestAnOldTab:
     def test_that_is_about_another_number_costs_no_try(self, person: Visitor) -> None:
         person.presses("Call me", number=OTHER_NUMBER)

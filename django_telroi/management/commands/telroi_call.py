@@ -21,7 +21,7 @@ from django_telroi.services import (
     follow,
     start_verification,
 )
-from django_telroi.services.sentences import check_sentence, sentence, standing_sentence
+from django_telroi.services.sentences import result_sentence, sentence, standing_sentence
 
 ON_ITS_WAY = UNFINISHED - CHECKABLE
 TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
@@ -71,7 +71,7 @@ class Command(PrintableCommand):
     def _take_codes(self, standing: Standing) -> None:
         while True:
             result = check_code(standing.attempt.uuid, input("Code: "))
-            words = check_sentence(result.outcome, tries_left=result.tries_left, length_fit=result.length_fit)
+            words = result_sentence(result)
             if result.outcome == CheckOutcome.VERIFIED:
                 self.stdout.write(self.style.SUCCESS(words))
                 return
