@@ -1,0 +1,37 @@
+"""The page "How it works" says of the states what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from django_telroi.domain.states import FINAL, MOVES, Status
+from tests.project.draw_states import PICTURE, drawing
+
+PAGE = Path(__file__).parents[2] / "docs" / "how.rst"
+ROW = re.compile(r"^   \* - ``(\w+)``\n     - .+(?:\n       .+)*\n     - (.+)$", re.MULTILINE)
+
+
+def test_the_drawing_shows_the_transitions_of_today() -> None:
+    """If this fails, draw it anew: ``python -m tests.project.draw_states``."""
+    assert PICTURE.read_text() == drawing()
+
+
+def test_the_drawing_names_every_status() -> None:
+    assert set(re.findall(r"<text[^>]*>(\w+)</text>", drawing())) == {str(status) for status in Status}
+
+
+def test_the_drawing_has_an_arrow_less_for_a_transition_less() -> None:
+    fewer = {**MOVES, Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED}}
+
+    assert drawing(fewer).count("marker-end") == drawing().count("marker-end") - 1
+
+
+def test_the_table_lists_every_status_with_its_transitions() -> None:
+    page = PAGE.read_text()
+    table = page[: page.index("Three transitions")]
+
+    listed = {name: frozenset(re.findall(r"``(\w+)``", following)) for name, following in ROW.findall(table)}
+
+    assert listed == {str(status): frozenset(map(str, following)) for status, following in MOVES.items()}
+    assert {name for name, following in listed.items() if not following} == {str(status) for status in FINAL}
