@@ -57,9 +57,9 @@ def test_the_services_are_called_as_the_page_says() -> None:
     )
 
     attempt = page["ask_for_a_call"](NUMBER)
-    assert page["tell"](attempt) == "placed: 3 tries, another call in 60 s"
-    assert page["judge"](attempt, "not a code") == "invalid_code, 3 tries left"
-    assert page["judge"](attempt, last_code_for(NUMBER)) == "verified"
+    assert page["describe"](attempt) == "placed: 3 tries, another call in 60 s"
+    assert page["check"](attempt, "not a code") == "invalid_code, 3 tries left"
+    assert page["check"](attempt, last_code_for(NUMBER)) == "verified"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -149,7 +149,7 @@ def test_a_verified_person_is_found_and_told_of_as_the_page_says(django_user_mod
     page, answers = names_of("form.rst"), names_of("services.rst")
     user = django_user_model.objects.create_user("ada")
 
-    answers["judge"](answers["ask_for_a_call"](NUMBER, user), last_code_for(NUMBER), user)
+    answers["check"](answers["ask_for_a_call"](NUMBER, user), last_code_for(NUMBER), user)
 
     assert page["numbers_of"](user) == [NUMBER]
     assert page["may_withdraw"](user)
