@@ -69,7 +69,10 @@ def _imported(path: str) -> Any:
 
 
 def _is_digest(digest: object) -> bool:
-    return isinstance(digest, str) and len(digest) <= LONGEST_DIGEST
+    """Whether every database keeps it: MariaDB may be set up for characters of at most three bytes."""
+    if not isinstance(digest, str) or len(digest) > LONGEST_DIGEST:
+        return False
+    return digest.isprintable() and max(digest, default="") <= "\uffff"
 
 
 def _misconfigured(reason: str) -> Misconfigured:

@@ -34,8 +34,8 @@ class Backend(ABC):
     **Transactions.** No method is called while the caller's transaction is open, and none may leave one open.
 
     ``rings``: calls leave this machine and cost money, so they may be handed to a worker (``DISPATCH``). False keeps
-    them in the process that was asked. ``key_digest``: names the key in use without telling it, 64 characters at most,
-    and ``""`` where there is none; a pause that one key caused does not hold for another.
+    them in the process that was asked. ``key_digest``: names the key in use without telling it, 64 printable characters
+    at most, and ``""`` where there is none; a pause that one key caused does not hold for another.
     """
 
     rings: ClassVar[bool] = True

@@ -18,6 +18,7 @@ from django_telroi.conf import values
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
 from django_telroi.conf.values import MOST_DAYS, RATES
 from django_telroi.conf.values import chosen as chosen
+from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rates, read_rates
@@ -161,7 +162,13 @@ def code_ttl() -> timedelta:
 
 def language() -> str | None:
     """The prompt's language as a BCP 47 tag; None means whatever language is active."""
-    return values.text("LANGUAGE")
+    text = values.text("LANGUAGE")
+    if not text:
+        return None
+    tag = language_tag(text)
+    if tag is None:
+        raise values.wrong("LANGUAGE", 'a BCP 47 tag such as "en" or "pt-BR", or None')
+    return tag
 
 
 def default_region() -> str | None:

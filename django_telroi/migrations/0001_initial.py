@@ -27,7 +27,10 @@ class Migration(migrations.Migration):
                 ("stopped_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the stop")),
                 ("paused_until", models.DateTimeField(blank=True, null=True, verbose_name="paused until")),
                 ("paused_reason", models.CharField(blank=True, max_length=40, verbose_name="reason of the pause")),
-                ("paused_key", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "paused_key",
+                    django_telroi.models.exact.ExactCharField(blank=True, editable=False, max_length=64),
+                ),
                 ("day", models.DateField(blank=True, null=True, verbose_name="day of the count")),
                 ("day_calls", models.PositiveIntegerField(default=0, verbose_name="calls of that day")),
             ],

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_telroi.models.exact import ExactCharField
+
 
 class CallControl(models.Model):
     """One row, made when it is first needed; no row means nothing is stopped, paused or counted.
 
-    A pause belongs to the key that caused it (``paused_key``, a keyed digest): another key is not paused.
+    A pause belongs to the key that caused it (``paused_key``, a keyed digest): another key is not paused, also if the
+    digests of a backend of the site's own differ in the case of a letter only.
     """
 
     ONLY = 1
@@ -19,7 +22,7 @@ class CallControl(models.Model):
     stopped_reason = models.CharField(_("reason of the stop"), max_length=200, blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     paused_reason = models.CharField(_("reason of the pause"), max_length=40, blank=True)
-    paused_key = models.CharField(max_length=64, blank=True, editable=False)
+    paused_key = ExactCharField(max_length=64, blank=True, editable=False)
     day = models.DateField(_("day of the count"), null=True, blank=True)
     day_calls = models.PositiveIntegerField(_("calls of that day"), default=0)
 

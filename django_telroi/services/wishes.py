@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.translation import get_language
 
 from django_telroi import conf
+from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import Phone
 from django_telroi.errors import InvalidPurpose
 from django_telroi.models import VerificationAttempt
@@ -20,7 +20,6 @@ from django_telroi.services.texts import is_storable
 from django_telroi.services.transactions import unavailable_without_database, write_alias
 
 LONGEST_PURPOSE = 64
-LANGUAGE_TAG = re.compile(r"[A-Za-z0-9-]{2,35}")
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ def request_of(wish: Wish, phone: Phone) -> Request:
 
 def _language(language: str | None) -> str:
     """The tag that was asked for, or the site's, or the active one; what is no tag at all is passed over."""
-    tag = language or conf.language() or get_language() or ""
-    return tag if LANGUAGE_TAG.fullmatch(tag) else conf.language() or ""
+    tag = language_tag(language or conf.language() or get_language() or "")
+    return tag or conf.language() or ""
 
 
 def _address(text: str | None) -> str | None:

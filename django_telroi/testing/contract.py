@@ -52,6 +52,7 @@ class BackendContract(ABC):
         assert isinstance(backend.rings, bool), "rings is True or False"
         assert isinstance(backend.key_digest, str), "key_digest is text"
         assert len(backend.key_digest) <= 64, "key_digest has 64 characters at most"
+        assert backend.key_digest.isprintable(), "key_digest has printable characters only"
 
     def test_a_call_comes_back_with_its_number_and_an_id_that_can_be_kept(self) -> None:
         call = self._place(self.number)

@@ -417,7 +417,7 @@ class TestAConstructorThatFails:
         assert (starts, outcome) == ("misconfigured", "unavailable")
         assert "CARRIER_TOKEN" not in caplog.text
 
-    @pytest.mark.parametrize("digest", [None, 7, "x" * 65])
+    @pytest.mark.parametrize("digest", [None, 7, "x" * 65, "a\x00b", "\ud800", "😀"])
     def test_a_digest_that_is_none_is_one_too(self, digest: Any) -> None:
         ItsConstructor.makes = staticmethod(lambda: with_digest(digest))
 

@@ -36,7 +36,7 @@ def test_it_is_told_what_is_asked_for(configure: Configure, ada: User) -> None:
 
     facts, again = vetoes.asked
     assert (facts.number, facts.region, facts.line_type) == (NUMBER, "NG", LineType.MOBILE)
-    assert (facts.user, facts.purpose, facts.language) == (ada, "payout", "en-us")
+    assert (facts.user, facts.purpose, facts.language) == (ada, "payout", "en-US")
     assert (facts.requester_ip, facts.is_again, again.is_again) == ("198.51.100.7", False, True)
     assert NUMBER[1:] not in repr(facts)
     assert len(outbox) == 2

@@ -1,10 +1,11 @@
-"""Purposes are compared to the letter, whatever the database's collation takes for the same."""
+"""Purposes, ids and key digests are compared to the letter, whatever the database's collation takes for the same."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import RequestFactory
 from django.utils import timezone
@@ -12,13 +13,21 @@ from django.utils import timezone
 from django_telroi import services
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ProofRejected
-from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models.exact import ExactCharField
+from django_telroi.services.pauses import PauseReason, pause_calls
 from django_telroi.services.proofs import proof_of
 from django_telroi.web.gates import Gate
 
 pytestmark = pytest.mark.django_db
 
 NUMBER = "+2348031234567"
+COMPARED = {
+    "CallControl.paused_key",
+    "VerificationAttempt.purpose",
+    "VerificationAttempt.telroi_id",
+    "VerifiedPhone.purpose",
+}
 ALIKE = ["payout", "Payout", "PAYOUT", "payöut", "payout ", "paỳout", "ｐayout"]
 
 
@@ -69,6 +78,23 @@ def test_ids_of_telroi_s_that_differ_in_a_letter_s_case_are_two() -> None:
         VerificationAttempt.objects.filter(pk=attempt.pk).update(telroi_id=telroi_id)
 
     assert VerificationAttempt.objects.get(telroi_id="otp_test_Ab").pk == attempt.pk
+
+
+@pytest.mark.parametrize("other", ["Key-a", "key-A", "kéy-a", "key-a "])
+def test_a_pause_of_one_key_is_not_taken_for_that_of_another(other: str) -> None:
+    soon, later = timezone.now() + timedelta(minutes=1), timezone.now() + timedelta(minutes=9)
+    pause_calls(PauseReason.MISCONFIGURED, until=later, key_digest="key-a", using="default")
+
+    pause_calls(PauseReason.KEY_LIMITED, until=soon, key_digest=other, using="default")
+
+    assert CallControl.objects.get().paused_key == other
+
+
+@pytest.mark.parametrize("field", sorted(COMPARED))
+def test_every_column_that_is_compared_and_not_ours_to_spell_is_exact(field: str) -> None:
+    model, _, name = field.partition(".")
+
+    assert isinstance(apps.get_model("django_telroi", model)._meta.get_field(name), ExactCharField)
 
 
 def proof_for(phone: PhoneNumber, purpose: str) -> str:
