@@ -65,15 +65,18 @@ class TakenInForm(NumberTaken, RejectedInForm):  # type: ignore[misc]
 
 def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
     """The token of a verified attempt without a user, while it is good for something."""
-    if attempt.status != Status.VERIFIED or attempt.had_user or attempt.user_id is not None:
-        return None
-    if attempt.proof_spent_at is not None:
-        return None
-    if attempt.livemode is False and not conf.allow_test_key():
-        return None
-    if attempt.verified_at is None or attempt.verified_at + RIGHT_CODE_LIFETIME <= now:
+    if attempt.proof_spent_at is not None or not _gives_proof(attempt, now=now):
         return None
     return signing.Signer(salt=SALT).sign(str(attempt.uuid))
+
+
+def _gives_proof(attempt: VerificationAttempt, *, now: datetime) -> bool:
+    """Whether the attempt is one whose proof is good now, if it is unspent."""
+    if attempt.status != Status.VERIFIED or attempt.had_user or attempt.user_id is not None:
+        return False
+    if attempt.livemode is False and not conf.allow_test_key():
+        return False
+    return attempt.verified_at is not None and now < attempt.verified_at + RIGHT_CODE_LIFETIME
 
 
 def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
@@ -128,14 +131,34 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
 def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPhone:
     """Spend the proof for a user who has an account already, and return their record of its number.
 
+    A repeat for the same user returns the same record for as long as the proof is good, because the answer to the first
+    request may have been lost. Not once the number was forgotten or moved to another account.
+
     Raises InvalidPurpose for one that the site does not have or that never writes a record; otherwise like
     ``redeem_proof``.
     """
     if purpose not in conf.purposes() or not conf.writes_record(purpose):
         raise InvalidPurpose
     using = write_alias()
-    attempt = _proven(token, purpose=purpose, now=None)
-    return repeat_on_lock_error(partial(_add, attempt, user, using=using), using=using)
+    try:
+        attempt = _proven(token, purpose=purpose, now=None)
+        return repeat_on_lock_error(partial(_add, attempt, user, using=using), using=using)
+    except NumberTaken:
+        raise
+    except ProofRejected:
+        added = _added_before(token, user, purpose=purpose, using=using)
+        if added is None:
+            raise
+        return added
+
+
+def _added_before(token: str, user: AbstractBaseUser, *, purpose: str, using: str) -> VerifiedPhone | None:
+    """The record of ``user`` that this proof wrote, while the proof would be good if it were unspent."""
+    attempt = _attempt_behind(token, purpose=purpose, using=using)
+    now = attempt.read_at  # type: ignore[attr-defined]
+    if attempt.proof_spent_at is None or not _gives_proof(attempt, now=now):
+        return None
+    return verified_phones(user).filter(number=attempt.number, purpose=purpose, attempt=attempt).first()
 
 
 def _add(attempt: VerificationAttempt, user: AbstractBaseUser, *, using: str) -> VerifiedPhone:
@@ -181,16 +204,26 @@ class Proof:
 
 def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAttempt:
     """The attempt behind a token that is good right now."""
+    attempt = _attempt_behind(token, purpose=purpose, using=write_alias())
+    if proof_of(attempt, now=now or attempt.read_at) is None:  # type: ignore[attr-defined]
+        raise RejectedInForm
+    return attempt
+
+
+def _attempt_behind(token: str, *, purpose: str, using: str) -> VerificationAttempt:
+    """The attempt whose proof has this token, whether or not it is good for anything, with the database's ``read_at``.
+
+    Raises ProofRejected.
+    """
     try:
         uuid = signing.Signer(salt=SALT).unsign(token[:LONGEST_TOKEN])
     except (signing.BadSignature, UnicodeEncodeError):
         # JSON may bring half a surrogate pair, which nothing can be the signature of.
         raise RejectedInForm from None
-    using = write_alias()
     if not is_storable(purpose, using=using):
         raise ProofRejected
     rows = VerificationAttempt.objects.using(using).annotate(read_at=DbNow())
     attempt = rows.filter(uuid=uuid, purpose=purpose).first()
-    if attempt is None or proof_of(attempt, now=now or attempt.read_at) is None:
+    if attempt is None:
         raise RejectedInForm
     return attempt

@@ -450,8 +450,8 @@ MUTANTS = (
     Mutant(
         "take a proof for ever",
         "django_telroi/services/proofs.py",
-        "    if attempt.verified_at is None or attempt.verified_at + RIGHT_CODE_LIFETIME <= now:\n",
-        "    if attempt.verified_at is None:\n",
+        "return attempt.verified_at is not None and now < attempt.verified_at + RIGHT_CODE_LIFETIME",
+        "return attempt.verified_at is not None",
         ("tests/services/test_accounts.py::TestAProof::test_is_good_for_ten_minutes_from_the_verification",),
     ),
     Mutant(
@@ -587,8 +587,8 @@ MUTANTS = (
     Mutant(
         "take a proof that was spent",
         "django_telroi/services/proofs.py",
-        "    if attempt.proof_spent_at is not None:\n        return None\n",
-        "",
+        "if attempt.proof_spent_at is not None or not _gives_proof(attempt, now=now):",
+        "if not _gives_proof(attempt, now=now):",
         ("tests/services/test_accounts.py",),
     ),
     Mutant(
@@ -597,6 +597,20 @@ MUTANTS = (
         "filter(pk=attempt.pk, proof_spent_at=None)",
         "filter(pk=attempt.pk)",
         ("tests/services/test_accounts.py",),
+    ),
+    Mutant(
+        "refuse a proof that is sent again because its answer was lost",
+        "django_telroi/services/proofs.py",
+        "if attempt.proof_spent_at is None or not _gives_proof(attempt, now=now):",
+        "if True:",
+        ("tests/rest/test_rest_phones.py::TestARequestThatIsSentAgain",),
+    ),
+    Mutant(
+        "take a record of another verification for the one that a proof wrote",
+        "django_telroi/services/proofs.py",
+        "purpose=purpose, attempt=attempt).first()",
+        "purpose=purpose).first()",
+        ("tests/rest/test_rest_phones.py::TestARequestThatIsSentAgain",),
     ),
     Mutant(
         "let every call try a refused key again",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.models import VerifiedPhone
@@ -13,7 +14,7 @@ from django_telroi.services.sentences import sentence
 from django_telroi.testing import last_code_for
 from tests.calling_site import Configure
 from tests.rest.world import NUMBER, PhoneApi
-from tests.services.world import let_time_pass
+from tests.services.world import Heard, before_the_first, let_time_pass
 
 pytestmark = pytest.mark.django_db
 
@@ -50,14 +51,77 @@ def test_a_call_that_was_asked_for_before_logging_in_is_added_by_its_proof(api: 
     assert (reply.status_code, reply.json()["number"]) == (201, NUMBER)
 
 
-def test_a_proof_is_good_once(api: PhoneApi, ada: User, ben: User) -> None:
+def test_a_proof_is_good_for_one_account(api: PhoneApi, ada: User, ben: User) -> None:
     proof = proven(api)
     PhoneApi(ada).post("phones/", {"proof": proof})
 
-    replies = [PhoneApi(user).post("phones/", {"proof": proof}) for user in (ada, ben)]
+    reply = PhoneApi(ben).post("phones/", {"proof": proof})
 
-    assert [reply.status_code for reply in replies] == [400, 400]
+    assert (reply.status_code, reply.json()["code"]) == (400, "proof_rejected")
     assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
+
+
+class TestARequestThatIsSentAgain:
+    """The 201 to it was lost on its way."""
+
+    def test_is_answered_like_the_first_one_and_tells_the_site_once(
+        self, api: PhoneApi, ada: User, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        proof = proven(api)
+
+        with Heard() as heard, django_capture_on_commit_callbacks(execute=True):
+            replies = [PhoneApi(ada).post("phones/", {"proof": proof}) for _ in range(3)]
+
+        assert [reply.status_code for reply in replies] == [201] * 3
+        assert replies[0].json() == replies[1].json() == replies[2].json()
+        assert VerifiedPhone.objects.count() == 1
+        assert heard.names == ["phone_verified"]
+
+    def test_while_the_first_one_is_being_answered_is_answered_like_it(self, api: PhoneApi, ada: User) -> None:
+        proof, first = proven(api), []
+
+        def be_first() -> None:
+            first.append(services.add_phone(proof, purpose="", user=ada))
+
+        with before_the_first("SAVEPOINT", be_first):
+            second = services.add_phone(proof, purpose="", user=ada)
+
+        assert [second] == first
+
+    def test_with_the_purpose_of_another_verification_is_refused(self, api: PhoneApi, ada: User) -> None:
+        proof = proven(api, "payout")
+        PhoneApi(ada).post("phones/", {"proof": proof, "purpose": "payout"})
+
+        assert PhoneApi(ada).post("phones/", {"proof": proof}).status_code == 400
+
+    def test_after_the_number_was_forgotten_is_refused(self, api: PhoneApi, ada: User) -> None:
+        proof = proven(api)
+        PhoneApi(ada).post("phones/", {"proof": proof})
+        services.forget_phone(ada, NUMBER)
+
+        assert PhoneApi(ada).post("phones/", {"proof": proof}).json()["code"] == "proof_rejected"
+        assert not VerifiedPhone.objects.exists()
+
+    def test_after_staff_moved_the_number_is_refused(self, api: PhoneApi, ada: User, ben: User) -> None:
+        proof = proven(api)
+        PhoneApi(ada).post("phones/", {"proof": proof})
+        services.move_number(NUMBER, user=ben, reason="a contract", actor="grace")
+
+        assert PhoneApi(ada).post("phones/", {"proof": proof}).json()["code"] == "proof_rejected"
+
+    def test_after_ten_minutes_is_refused(self, api: PhoneApi, ada: User) -> None:
+        proof = proven(api)
+        PhoneApi(ada).post("phones/", {"proof": proof})
+        let_time_pass(601)
+
+        assert PhoneApi(ada).post("phones/", {"proof": proof}).json()["code"] == "proof_rejected"
+
+    def test_with_a_proof_that_a_form_spent_for_nobody_is_refused(self, api: PhoneApi, ada: User) -> None:
+        proof = proven(api)
+        services.redeem_proof(proof, purpose="")
+        VerifiedPhone.objects.create(user=ada, number=NUMBER, verified_at=timezone.now())
+
+        assert PhoneApi(ada).post("phones/", {"proof": proof}).json()["code"] == "proof_rejected"
 
 
 @pytest.mark.parametrize(
