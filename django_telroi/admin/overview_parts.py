@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_telroi.admin.charts import Stack, share_bar, stacked_bars, swatch
 from django_telroi.admin.chips import ago_words, flag, moment_words
+from django_telroi.backends import is_own_backend
 from django_telroi.models.numbers import RULE_NAMES
 from django_telroi.services.pauses import PauseReason
 from django_telroi.services.period import Bar, Figures, Group, Outcome, Period
@@ -54,6 +56,18 @@ ALERT_NAMES = {
     "proxies_undecided": gettext_lazy("A proxy stands in front, and TRUSTED_PROXIES does not say how many."),
     "waiting": gettext_lazy("Requests wait in the queue for longer than they should. Check the workers."),
 }
+OWN_REFUSAL_NAMES = {
+    "held": gettext_lazy("the provider asked to leave the number alone"),
+    "misconfigured": gettext_lazy("the provider refused our key"),
+    "unavailable": gettext_lazy("the provider was not available"),
+}
+"""In place of the others, on a site with a backend of its own."""
+OWN_ALERT_NAMES = {
+    "misconfigured": gettext_lazy("The provider refused our key, or the backend cannot be made. Check its settings."),
+    "insufficient_funds": gettext_lazy("The balance at the provider is used up. Top it up."),
+    "key_limited": gettext_lazy("The key asked for more than the provider allows it."),
+}
+OWN_PAUSE_NAMES = {PauseReason.MISCONFIGURED: gettext_lazy("the provider refused the key")}
 PAUSE_NAMES = {
     PauseReason.MISCONFIGURED: gettext_lazy("Telroi refused the key"),
     PauseReason.KEY_LIMITED: gettext_lazy("the key is over its limit"),
@@ -134,7 +148,10 @@ class Page:
         if not pause:
             return ""
         until = moment_words(pause.until, now=self.standing.now)
-        return _("All calls wait until %(until)s: %(why)s.") % {"until": until, "why": PAUSE_NAMES[pause.reason]}
+        return _("All calls wait until %(until)s: %(why)s.") % {
+            "until": until,
+            "why": _named(pause.reason, PAUSE_NAMES, OWN_PAUSE_NAMES),
+        }
 
     def pumped(self) -> Iterator[str]:
         for each in self.standing.pumped:
@@ -226,12 +243,17 @@ class Page:
 
     def refusals(self) -> Iterator[tuple[str, str]]:
         for refused in self.figures.refusals:
-            yield str(REFUSAL_NAMES.get(refused.code, refused.code)), figure(refused.times)
+            yield _named(refused.code, REFUSAL_NAMES, OWN_REFUSAL_NAMES), figure(refused.times)
 
     def alerts(self) -> Iterator[tuple[str, str, str]]:
         for alerted in self.figures.alerts:
             last = moment_words(alerted.last_at, now=self.standing.now)
-            yield str(ALERT_NAMES.get(alerted.kind, alerted.kind)), figure(alerted.times), last
+            yield _named(alerted.kind, ALERT_NAMES, OWN_ALERT_NAMES), figure(alerted.times), last
+
+
+def _named(key: str, names: Mapping[Any, object], own_names: Mapping[Any, object]) -> str:
+    """What ``key`` is called where Telroi or the site's own provider places the calls; a name of nobody's is itself."""
+    return str((is_own_backend() and own_names.get(key)) or names.get(key, key))
 
 
 def _class_of(outcome: Outcome) -> str:

@@ -14,7 +14,7 @@ from django_telroi.backends.failures import log_failure
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
-__all__ = ["Backend", "get_backend", "spoken_length"]
+__all__ = ["Backend", "get_backend", "is_own_backend", "spoken_length", "uses_telroi"]
 
 LONGEST_DIGEST = 64
 """Characters: the column that remembers which key was refused."""
@@ -58,6 +58,25 @@ def spoken_length(asked: int) -> CodeLength:
         except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
             log_failure(error)
     return Backend.spoken_length(asked)
+
+
+def uses_telroi() -> bool:
+    """Whether Telroi places the calls: through our backend, or through a subclass of it that the site wrote."""
+    from django_telroi.backends.telroi import TelroiBackend
+
+    return issubclass(_chosen_class(), TelroiBackend)
+
+
+def is_own_backend() -> bool:
+    """Whether the site wrote the backend, for another provider: Telroi's key and limits are not used then."""
+    chosen = _chosen_class()
+    return issubclass(chosen, Backend) and not chosen.__module__.startswith(f"{__name__}.") and not uses_telroi()
+
+
+def _chosen_class() -> type:
+    """The class that the site chose; ``object`` if the path leads to no class."""
+    chosen = _imported(conf.backend_path())
+    return chosen if isinstance(chosen, type) else object
 
 
 def _imported(path: str) -> Any:

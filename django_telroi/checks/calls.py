@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
-from django_telroi.backends import spoken_length
+from django_telroi.backends import is_own_backend, spoken_length
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
 
@@ -30,9 +30,11 @@ def unsafe_calls() -> Iterator[CheckMessage]:
     yield from _backend()
     yield from _veto()
     yield from _site()
-    yield from _path()
-    yield from _timeouts()
     yield from _codes()
+    if not is_own_backend():
+        yield from _address()
+        yield from _timeouts()
+        yield from _tries()
 
 
 def _backend() -> Iterator[CheckMessage]:
@@ -80,15 +82,15 @@ def _site() -> Iterator[CheckMessage]:
             hint="Set USE_TZ = True.",
             id="telroi.E003",
         )
+
+
+def _address() -> Iterator[CheckMessage]:
     if not _is_private(conf.base_url()):
         yield Error(
             'TELROI["BASE_URL"] would send the key and every number in the clear.',
             hint="Use https, or an address of this machine.",
             id="telroi.E007",
         )
-
-
-def _path() -> Iterator[CheckMessage]:
     if urlsplit(conf.base_url()).path.strip("/"):
         yield checks.Warning(
             'TELROI["BASE_URL"] has a path. Telroi\'s own routes begin with /v1, so "/v1" here makes every call fail.',
@@ -124,17 +126,33 @@ def _codes() -> Iterator[CheckMessage]:
         )
     if (spoken := spoken_length(conf.code_length()).expected) < conf.code_length():
         yield checks.Warning(
-            f'TELROI["CODE_LENGTH"] is {conf.code_length()}, and Telroi reads out {spoken} digits at most.',
-            hint=f'Set TELROI["CODE_LENGTH"] to {spoken}. Telroi shortens the code without saying so. '
-            "Silence this if Telroi raised the limit of your workspace.",
+            f'TELROI["CODE_LENGTH"] is {conf.code_length()}, and {_reader()} reads out {spoken} digits at most.',
+            hint=f'Set TELROI["CODE_LENGTH"] to {spoken}.{_why_silence()}',
             id="telroi.W017",
         )
     if conf.code_ttl() > LONGEST_CODE_TTL:
         yield checks.Warning(
             "A code is taken for longer than ten minutes after its call.",
-            hint='Set TELROI["CODE_TTL_SECONDS"] to 600 or less. Telroi ends its own codes after 300.',
+            hint='Set TELROI["CODE_TTL_SECONDS"] to 600 or less.' + _telrois_ttl(),
             id="telroi.W005",
         )
+
+
+def _reader() -> str:
+    return conf.backend_path() if is_own_backend() else "Telroi"
+
+
+def _why_silence() -> str:
+    if is_own_backend():
+        return ""
+    return " Telroi shortens the code without saying so. Silence this if Telroi raised the limit of your workspace."
+
+
+def _telrois_ttl() -> str:
+    return "" if is_own_backend() else " Telroi ends its own codes after 300."
+
+
+def _tries() -> Iterator[CheckMessage]:
     if conf.code_tries() > TELROIS_TRIES:
         yield checks.Warning(
             f"Telroi judges {TELROIS_TRIES} codes a call, and this site promises {conf.code_tries()}.",

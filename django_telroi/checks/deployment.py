@@ -15,6 +15,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage
 
 from django_telroi import conf
+from django_telroi.backends import is_own_backend
 
 REASONS_AGAINST: dict[type[BaseCache], str] = {
     LocMemCache: "every process counts for itself",
@@ -46,7 +47,9 @@ def _regions() -> Iterator[CheckMessage]:
 def _test_key() -> Iterator[CheckMessage]:
     if conf.allow_test_key():
         yield checks.Warning(
-            "ALLOW_TEST_KEY is on: with a test key, 000000 verifies any number.",
+            "ALLOW_TEST_KEY is on: what the backend marks as a test (livemode=False) verifies numbers."
+            if is_own_backend()
+            else "ALLOW_TEST_KEY is on: with a test key, 000000 verifies any number.",
             hint='Remove TELROI["ALLOW_TEST_KEY"], and DEBUG, wherever a verified number means something.',
             id="telroi.W010",
         )
@@ -55,7 +58,8 @@ def _test_key() -> Iterator[CheckMessage]:
 def _counting() -> Iterator[CheckMessage]:
     if not getattr(settings, "RATELIMIT_ENABLE", True):
         yield checks.Warning(
-            "django-ratelimit is switched off: nobody's requests are counted, and neither are those with the key.",
+            "django-ratelimit is switched off: nobody's requests are counted"
+            + ("." if is_own_backend() else ", and neither are those with the key."),
             hint='Remove RATELIMIT_ENABLE; TELROI["RATES"] switches single limits off.',
             id="telroi.W015",
         )

@@ -10,6 +10,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
+from django_telroi.backends import uses_telroi
 from django_telroi.client.origin import read_base_url
 
 # Not its length: that varies.
@@ -20,7 +21,7 @@ LIVE_KEY_PREFIX = "tlr_live_"
 
 def unfit_key() -> Iterator[CheckMessage]:
     """What is wrong with the key, where calls go out with one."""
-    if conf.backend_path() != conf.TELROI_BACKEND:
+    if not uses_telroi():
         return
     key = conf.api_key()
     if not key:

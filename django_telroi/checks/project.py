@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
+from django_telroi.backends import is_own_backend
 
 PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
 
@@ -32,7 +33,7 @@ def missing_parts() -> Iterator[CheckMessage]:
         )
     yield from _behind_the_page()
     yield from _behind_the_api()
-    if _is_included(WEBHOOK) and not conf.webhook_secrets():
+    if _is_included(WEBHOOK) and not conf.webhook_secrets() and not is_own_backend():
         yield checks.Warning(
             "The webhook has an address and no secret: every event is refused, and soon none will come.",
             hint='Set TELROI["WEBHOOK_SECRETS"] to the secret that Telroi\'s dashboard shows.',

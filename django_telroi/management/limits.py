@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django_telroi import conf
+from django_telroi.backends import is_own_backend
 from django_telroi.domain.phone import Phone, refuse_uncallable
 from django_telroi.domain.policy import DAY, HOUR, seconds_to_wait, used_in
 from django_telroi.errors import VerificationRefused
@@ -33,6 +34,7 @@ LIMITS: Sequence[tuple[str, str, str]] = (
     ("ALLOWED_LINE_TYPES", "all", "kinds of lines that are called"),
 )
 """Each setting, what it means when it is None, and what it counts."""
+OF_TELROIS_KEY = "KEY_REQUESTS_PER_MINUTE"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def limits_in_force() -> Iterator[Chosen]:
     """In the order that they are asked in."""
     site = conf.chosen()
     for key, nothing, counts in LIMITS:
+        if key == OF_TELROIS_KEY and is_own_backend():
+            continue
         source = "settings" if key in site else "default"
         if key == "RATES":
             yield from _rates(source, counts)

@@ -22,7 +22,7 @@ from django_telroi.management.doctor import requests
 from django_telroi.management.doctor.findings import Finding, Level
 from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
-from django_telroi.management.doctor.wire import look_at_telroi
+from django_telroi.management.doctor.wire import look_at_backend, look_at_telroi
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -111,7 +111,7 @@ class TestTelroi:
     def test_says_where_calls_go_that_ring_nobody(self, configure: Configure) -> None:
         configure(BACKEND="django_telroi.backends.console.ConsoleBackend")
 
-        assert told(look_at_telroi()) == [
+        assert told(look_at_backend()) == [
             ("note", "Calls go to django_telroi.backends.console.ConsoleBackend: no phone rings.")
         ]
 

@@ -9,11 +9,11 @@ from django_telroi.management.doctor.queue import look_at_queue
 from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
 from django_telroi.management.doctor.setup import look_at_settings
-from django_telroi.management.doctor.wire import look_at_telroi
+from django_telroi.management.doctor.wire import look_at_backend
 
 LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "settings": look_at_settings,
-    "telroi": look_at_telroi,
+    "backend": look_at_backend,
     "cache": look_at_cache,
     "queue": look_at_queue,
     "rows": look_at_rows,

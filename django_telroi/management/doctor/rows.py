@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
 
 from django_telroi import conf
+from django_telroi.backends import is_own_backend
 from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.models import CallControl, VerificationAttempt
@@ -39,7 +40,7 @@ def look_at_rows() -> Iterator[Finding]:
     yield _switch(state.control, now=state.now)
     yield _waiting(now=state.now, using=using)
     yield _unknown(now=state.now, using=using)
-    if conf.webhook_secrets():
+    if conf.webhook_secrets() and not is_own_backend():
         yield _webhooks(now=state.now)
 
 
@@ -71,9 +72,10 @@ def _unknown(*, now: datetime, using: str) -> Finding:
     placed = VerificationAttempt.objects.using(using).filter(created_at__gt=now - PERIOD, dialed_at__isnull=False)
     counted = placed.aggregate(calls=Count("pk"), unknown=Count("pk", filter=Q(error_code__in=NOBODY_KNEW)))
     calls, unknown = counted["calls"], counted["unknown"]
+    cure = f"Look at the timeouts, and ask {'your provider' if is_own_backend() else 'Telroi'}."
     says = f"Of {calls} calls in 24 hours, {unknown} had an outcome that nobody knew."
     if calls >= FEWEST_TO_JUDGE and unknown > MOST_UNKNOWN * calls:
-        return note(SUBJECT, says, "Look at the timeouts, and ask Telroi.", calls=calls, unknown=unknown)
+        return note(SUBJECT, says, cure, calls=calls, unknown=unknown)
     return good(SUBJECT, says, calls=calls, unknown=unknown)
 
 

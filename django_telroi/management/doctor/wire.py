@@ -1,4 +1,4 @@
-"""Telroi: reached, and the key accepted. Nobody is rung."""
+"""Telroi: reached, and the key accepted. Or the site's own backend: made. Nobody is rung."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from django_telroi import conf
+from django_telroi.backends import get_backend, uses_telroi
 from django_telroi.client import TelroiClient
 from django_telroi.client.replies import Probe
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 
 SUBJECT = "telroi"
+BACKEND = "backend"
 TEST_KEY_PREFIX = "tlr_test_"
 # Codes live for minutes and waits are counted in seconds; an answer's Date is exact to a second.
 FARTHEST_CLOCK_SECONDS = 5
@@ -22,11 +24,27 @@ LIVE_KEY = (
 NO_SUCH_ROUTE = (302, 404, 405)
 
 
+def look_at_backend() -> Iterator[Finding]:
+    """Whoever places the calls. Only Telroi is asked over the network: of other providers nothing is known."""
+    if uses_telroi():
+        yield from look_at_telroi()
+        return
+    path = conf.backend_path()
+    try:
+        rings = get_backend().rings
+    except Misconfigured:
+        cure = "Its constructor raises, or the path leads to no backend; the log says which."
+        yield bad(BACKEND, f"{path} cannot be made, so nobody is called.", cure, backend=path)
+        return
+    if rings:
+        says = f"Calls go out through {path}, which can be made. It was not asked for a call."
+        yield good(BACKEND, says, backend=path)
+    else:
+        yield note(BACKEND, f"Calls go to {path}: no phone rings.", backend=path)
+
+
 def look_at_telroi() -> Iterator[Finding]:
     """Ask for a list, which costs nothing, and let an empty code be judged, which shows the scope and nothing else."""
-    if conf.backend_path() != conf.TELROI_BACKEND:
-        yield note(SUBJECT, f"Calls go to {conf.backend_path()}: no phone rings.", backend=conf.backend_path())
-        return
     if not conf.api_key():
         yield bad(SUBJECT, "There is no API key.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.')
         return
