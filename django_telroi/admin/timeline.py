@@ -115,7 +115,8 @@ def _from_events(attempt: VerificationAttempt, events: Iterable[AttemptEvent]) -
         if event.kind == EventKind.CODE_REJECTED:
             judged += 1
             title = _wrong_code(min(judged, attempt.max_tries), attempt)
-        yield _entry(attempt, event.at, title, who=event.actor, said=event.detail, tone=TONES.get(event.kind, ""))
+        tone, note = TONES.get(event.kind, ""), event.call_id or ""
+        yield _entry(attempt, event.at, title, who=event.actor, said=event.detail, note=note, tone=tone)
 
 
 def _wrong_code(which: int, attempt: VerificationAttempt) -> str:

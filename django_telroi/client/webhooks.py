@@ -38,8 +38,8 @@ class WebhookEvent:
     """What Telroi reports. Whatever could not be read is ``""`` or None: who signs, is heard.
 
     ``created_at`` is when it happened, the same in every repetition; ``id`` and ``to`` are the call's. ``verified``
-    belongs to ``otp.verified``, which comes **for wrong codes too**; ``reason`` to ``otp.failed``. ``digest`` names the
-    body: an event has no id of its own.
+    belongs to ``otp.verified``, which comes **for wrong codes too**; ``reason`` to ``otp.failed``; ``client_supplied``,
+    whether the caller chose the code, to ``otp.completed``. ``digest`` names the body: an event has no id of its own.
     """
 
     name: str
@@ -50,6 +50,7 @@ class WebhookEvent:
     verified: bool | None
     reason: str
     digest: str
+    client_supplied: bool | None = None
 
 
 def read_webhook(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str]) -> WebhookEvent:
@@ -107,6 +108,7 @@ def read_event(body: bytes) -> WebhookEvent:
         verified=flag(told.get("verified")),
         reason=clean_message(told.get("reason"), [to] if to else []),
         digest=sha256(body).hexdigest(),
+        client_supplied=flag(told.get("client_supplied")),
     )
 
 

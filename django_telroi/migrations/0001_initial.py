@@ -247,6 +247,10 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(blank=True, max_length=150, verbose_name="by")),
                 ("detail", models.CharField(blank=True, max_length=200, verbose_name="detail")),
                 ("digest", models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
+                (
+                    "call_id",
+                    django_telroi.models.exact.ExactCharField(editable=False, max_length=200, null=True),
+                ),
                 ("try_id", models.PositiveSmallIntegerField(editable=False, null=True)),
                 (
                     "phone",

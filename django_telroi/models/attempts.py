@@ -184,6 +184,8 @@ class AttemptEvent(models.Model):
     actor = models.CharField(_("by"), max_length=150, blank=True)
     detail = models.CharField(_("detail"), max_length=200, blank=True)
     digest = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+    call_id = ExactCharField(max_length=200, null=True, editable=False)
+    """Of a webhook that came while the attempt was dialing: the call that it is about, perhaps another system's."""
     try_id = models.PositiveSmallIntegerField(null=True, editable=False)
     """Of a judgement: which try it is about, as in ``VerificationAttempt.judging``."""
 

@@ -16,6 +16,7 @@ from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.calling_again import is_followed_by, settle_followed
+from django_telroi.services.hints import take_hint
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
 from django_telroi.services.owners import is_gone, owner_id
@@ -133,7 +134,10 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     status = Status(attempt.status)
     if status == Status.QUEUED:
         return move_and_give_back(attempt, fields, from_=(status,), now=now, using=using)
-    return move(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
+    is_moved = move(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
+    if is_moved and status == Status.DIALING:
+        take_hint(attempt, now=now, using=using)
+    return is_moved
 
 
 def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:

@@ -8,12 +8,10 @@ from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.hints import SETTLING
 
 SETTLEABLE = frozenset({Status.DIALING, Status.UNKNOWN})
 """Nobody knows yet, or any more, what became of the call."""
-
-SETTLING = frozenset({"otp.completed", "otp.failed"})
-"""The events that settle a call. Telroi makes them while it places the call, all others later."""
 
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
 """Between Telroi's clock and the database's, in either direction."""
@@ -38,8 +36,13 @@ def _with_its_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | No
 
 
 def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
-    """Of two that it could be it is neither: a wrong id would have the code judged for another call."""
+    """Of two that it could be it is neither: a wrong id would have the code judged for another call.
+
+    A call whose code the caller chose is another system's: this site lets Telroi choose.
+    """
     at = event.created_at
+    if event.client_supplied:
+        return None
     if event.id is None or event.to is None or at is None or at > now + NO_CLOCK_IS_SO_FAR_AHEAD:
         return None
     longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY

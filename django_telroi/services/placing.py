@@ -20,6 +20,7 @@ from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts import not_found_if_erased
 from django_telroi.services.backend_calls import request_call
 from django_telroi.services.calling_again import close_followed
+from django_telroi.services.hints import take_hint
 from django_telroi.services.moves import move, move_and_give_back, send_after_commit
 from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import lift_pause, needs_trial, repeat_trial
@@ -60,6 +61,7 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
         if is_trial and proves_key(error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
         settle(now=state.now_by(), using=using)
+        take_hint(attempt, now=state.now_by(), using=using)
         close_followed(attempt, now=state.now_by(), using=using)
         if is_trial:
             repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)

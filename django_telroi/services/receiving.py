@@ -13,7 +13,6 @@ from django.db.models import Count, Max
 from django.db.models.functions import Coalesce
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import signals
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
@@ -21,10 +20,10 @@ from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import settle_overdue
 from django_telroi.services.calling_again import close_followed
 from django_telroi.services.claims import Overtaken
+from django_telroi.services.hints import COMPLETED, SETTLING, SIGNALS, fields_of_report
 from django_telroi.services.matching import SETTLEABLE, attempt_of
 from django_telroi.services.moves import move, send_after_commit
 from django_telroi.services.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
-from django_telroi.services.verdicts import ErrorCode
 
 TOO_OLD = timedelta(hours=24)
 """Telroi gives up after 85 minutes; what is much older was kept by somebody and sent again."""
@@ -32,8 +31,7 @@ TOO_OLD = timedelta(hours=24)
 TIMES_TO_MATCH = 3
 """An attempt may get its id, or be erased, between the look at it and the writing."""
 
-COMPLETED, FAILED, VERIFIED = "otp.completed", "otp.failed", "otp.verified"
-SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_failed}
+VERIFIED = "otp.verified"
 
 logger = logging.getLogger("django_telroi")
 
@@ -58,11 +56,12 @@ class EventEffect(StrEnum):
 @sensitive_variables()
 @unavailable_without_database()
 def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
-    """Write down what Telroi reports, once, and let it settle a call that is ``dialing`` or ``unknown``.
+    """Write down what Telroi reports, once, and let it settle a call that is ``unknown``.
 
-    It moves nothing else, and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been
-    authenticated. Order does not matter, and neither does how often it comes. ``now`` replaces the database's clock.
-    Raises Unavailable where it cannot be written down.
+    Beside one that is ``dialing`` it is kept, and settles the call if its own answer is lost. It moves nothing else,
+    and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been authenticated. Order
+    does not matter, and neither does how often it comes. ``now`` replaces the database's clock. Raises Unavailable
+    where it cannot be written down.
     """
     effect, attempt = _record(event, now=now, using=write_alias())
     logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
@@ -118,7 +117,12 @@ def _settle(
 ) -> tuple[EventEffect, VerificationAttempt | None]:
     if attempt.status in SETTLEABLE:
         settle_overdue(attempt, now=now, using=using)
-    moved = _moved_by(event, attempt, now=now) if attempt.status in SETTLEABLE else {}
+    if attempt.status == Status.DIALING and attempt.telroi_id is None and event.name in SETTLING:
+        repeat_on_lock_error(partial(_keep_hint, event, attempt, now=now, using=using), using=using)
+        return EventEffect.NOTED, attempt
+    moved: Mapping[str, object] = {}
+    if attempt.status in SETTLEABLE:
+        moved = fields_of_report(event.name, event.id, event.reason, attempt, now=now)
     write = partial(_write, event, attempt, moved, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
@@ -128,31 +132,15 @@ def _settle(
     return EventEffect(status), attempt
 
 
-def _moved_by(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object]:
-    """What the event makes of a row whose outcome is open; nothing, where it settles nothing.
+def _keep_hint(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """The event beside a call that is being placed. Raises Overtaken where the row is not any more what it was.
 
-    A call that failed has used up the number's limits all the same: Telroi reports only what it had stored, and counts
-    that itself.
+    The UPDATE changes nothing and locks the row, so that whoever makes it ``unknown`` sees the hint afterwards.
     """
-    if event.name == COMPLETED:
-        return {
-            "status": Status.PLACED,
-            "telroi_id": event.id,
-            "placed_at": now,
-            "due_at": attempt.expires_at,
-            "error_code": "",
-            "error_detail": "",
-        }
-    if event.name == FAILED:
-        return {
-            "status": Status.FAILED,
-            "telroi_id": event.id,
-            "closed_at": now,
-            "due_at": None,
-            "error_code": ErrorCode.CALL_FAILED,
-            "error_detail": event.reason,
-        }
-    return {}
+    with transaction.atomic(using=using):
+        if not move(attempt, {"status": Status.DIALING}, from_=(Status.DIALING,), using=using, telroi_id=None):
+            raise Overtaken
+        _note(event, attempt, words=event.reason, now=now, using=using, call_id=event.id)
 
 
 def _write(
@@ -171,13 +159,22 @@ def _write(
     return bool(moved)
 
 
-def _note(event: WebhookEvent, attempt: VerificationAttempt | None, *, words: str, now: datetime, using: str) -> None:
+def _note(
+    event: WebhookEvent,
+    attempt: VerificationAttempt | None,
+    *,
+    words: str,
+    now: datetime,
+    using: str,
+    call_id: str | None = None,
+) -> None:
     AttemptEvent.objects.using(using).create(
         attempt_id=None if attempt is None else attempt.pk,
         kind=EventKind.WEBHOOK,
         detail=": ".join(filter(None, (event.name or "unreadable", words)))[:200],
         digest=event.digest,
         at=now,
+        call_id=call_id,
     )
 
 

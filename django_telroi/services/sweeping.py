@@ -18,11 +18,12 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi.dispatch import Handing
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
-from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import close_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.claims import look_again_at
+from django_telroi.services.hints import take_hint
 from django_telroi.services.moves import move
 from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pumping import alert_pumping
@@ -105,7 +106,19 @@ def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using:
     """End the leases that are over: nobody can be waiting for Telroi's answer any more."""
     lost = _of(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
-    return _unless_locked(partial(lost.update, **unknown), using=using)
+    called_unknown = _unless_locked(partial(lost.update, **unknown), using=using)
+    if called_unknown:
+        _take_hints(batch, now=now, using=using)
+    return called_unknown
+
+
+def _take_hints(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
+    """Settle those of which Telroi reported something meanwhile."""
+    leased = [attempt.pk for attempt in batch if attempt.status == Status.DIALING]
+    told = AttemptEvent.objects.using(using).filter(attempt__in=leased, call_id__isnull=False)
+    for attempt in VerificationAttempt.objects.using(using).filter(pk__in=told.values("attempt")):
+        with _skipping_locks():
+            take_hint(attempt, now=now, using=using)
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:

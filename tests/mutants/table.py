@@ -643,8 +643,8 @@ MUTANTS = (
     Mutant(
         "let a delivery move what is over",
         "django_telroi/services/receiving.py",
-        "if attempt.status in SETTLEABLE else {}",
-        "",
+        "    if attempt.status in SETTLEABLE:\n        moved =",
+        "    if True:\n        moved =",
         ("tests/services/test_receiving.py",),
     ),
     Mutant(
@@ -1012,6 +1012,27 @@ MUTANTS = (
         "using=using, telroi_id=attempt.telroi_id):",
         "using=using):",
         ("tests/services/test_receiving.py",),
+    ),
+    Mutant(
+        "let another system's event settle a call that is being placed",
+        "django_telroi/services/receiving.py",
+        "if attempt.status == Status.DIALING and attempt.telroi_id is None and event.name in SETTLING:",
+        "if False:",
+        ("tests/services/test_other_systems.py",),
+    ),
+    Mutant(
+        "settle a call by reports of two",
+        "django_telroi/services/hints.py",
+        "if len({call_id for call_id, _ in told}) != 1:",
+        "if not told:",
+        ("tests/services/test_other_systems.py",),
+    ),
+    Mutant(
+        "take an event about a code that its caller chose",
+        "django_telroi/services/matching.py",
+        "if event.client_supplied:",
+        "if False:",
+        ("tests/services/test_other_systems.py",),
     ),
     Mutant(
         "match an event by number to an attempt with another id",

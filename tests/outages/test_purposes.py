@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 
 NUMBER = "+2348031234567"
 COMPARED = {
+    "AttemptEvent.call_id",
     "CallControl.paused_key",
     "VerificationAttempt.purpose",
     "VerificationAttempt.telroi_id",

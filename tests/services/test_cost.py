@@ -59,10 +59,10 @@ def test_a_start_costs_the_same_with_everything_that_can_be_said(ada: User) -> N
 
 
 @pytest.mark.usefixtures("known")
-def test_a_start_whose_outcome_is_unknown_costs_no_more(telroi: Simulator) -> None:
+def test_a_start_whose_outcome_is_unknown_costs_one_look_at_what_was_reported_meanwhile(telroi: Simulator) -> None:
     telroi.fail_next("close")
 
-    assert cost(partial(services.start_verification, NUMBER)) == START
+    assert cost(partial(services.start_verification, NUMBER)) == [*START, "SELECT"]
 
 
 @pytest.mark.usefixtures("known")

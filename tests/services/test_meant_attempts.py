@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import EventEffect, record_event
+from django_telroi.services.attempts import settle_attempt
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, statements
 from tests.webhooks.telroi import CALL_ID, event_of
@@ -57,7 +58,10 @@ class Calls:
         return record_event(event_of(name, at=at, copy=number), now=at + timedelta(seconds=after))
 
     def moved(self) -> dict[int, str]:
-        """The attempts that have the event's id."""
+        """The attempts that have the event's id, once no answer is waited for any more."""
+        for dialing in VerificationAttempt.objects.filter(status="dialing"):
+            VerificationAttempt.objects.filter(pk=dialing.pk).update(due_at=self.start)
+            settle_attempt(dialing.pk, now=dialing.created_at + timedelta(seconds=46))
         return dict(VerificationAttempt.objects.filter(telroi_id=CALL_ID).values_list("pk", "status"))
 
 

@@ -348,7 +348,7 @@ def test_in_every_order_of_six_events_the_end_is_the_same(lost: VerificationAtte
             transaction.set_rollback(True)
 
     [(end, *_, noted, calls)] = ends
-    assert end == {"dialing": "placed", "unknown": "placed"}.get(status, status)
+    assert end == {"unknown": "placed"}.get(status, status)
     assert (len(noted), len(calls)) == (5, 1)
 
 
