@@ -20,8 +20,9 @@ from django.http import HttpRequest
 from django_telroi.domain.codes import LengthFit
 from django_telroi.errors import VerificationRefused
 from django_telroi.services import CheckOutcome, CheckResult
+from django_telroi.services.overdue import RIGHT_CODE_LIFETIME
 from django_telroi.web.proven import proven_attempt
-from django_telroi.web.sessions import save_session
+from django_telroi.web.sessions import renew_key, save_session
 from django_telroi.web.typed import Value
 
 SESSION_KEY = "telroi"
@@ -65,6 +66,8 @@ class Flow:
 
     ``older`` is the call whose code still counts while ``attempt``, which was requested by "call again", is not placed.
     ``is_proven``: this session typed the code that was judged right. Only then does a verified attempt mean success.
+    ``is_renewed``: this is the session's old key. The right code gave the session a new one, which may never have come
+    to the browser.
     """
 
     attempt: UUID | None = None
@@ -72,6 +75,7 @@ class Flow:
     notice: Notice | None = None
     older: UUID | None = None
     is_proven: bool = False
+    is_renewed: bool = False
 
     @property
     def shown(self) -> UUID | None:
@@ -101,7 +105,8 @@ def notice_of_result(result: CheckResult, *, digits: int) -> Notice:
 def read_flow(request: HttpRequest, purpose: str) -> Flow:
     """The flow as the session has it; what another version of us wrote there counts as nothing.
 
-    A session that knows nothing of the purpose is told by the cookie of a browser that typed the right code.
+    A browser that typed the right code shows it by a cookie, where its session knows nothing of the purpose or has its
+    old key.
     """
     kept = _flows(request).get(purpose)
     if kept is None:
@@ -109,29 +114,47 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
         return Flow(attempt, is_proven=attempt is not None)
     try:
         attempt, older, notice = kept.get("attempt"), kept.get("older"), kept.get("notice")
-        return Flow(
+        flow = Flow(
             UUID(attempt) if attempt else None,
             kept.get("next", ""),
             Notice(**notice) if notice else None,
             UUID(older) if older else None,
             kept.get("is_proven") is True,
+            kept.get("is_renewed") is True,
         )
     except (TypeError, ValueError, AttributeError):
         return Flow()
+    if flow.is_renewed and flow.attempt:
+        return replace(flow, is_proven=flow.attempt == proven_attempt(request, purpose))
+    return flow
 
 
 def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
     """Write the flow, if it is another than the session has."""
-    if flow == read_flow(request, purpose):
-        return
-    kept = {
+    if flow != read_flow(request, purpose):
+        session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _kept(flow)}
+
+
+def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
+    """Give the session a new key. Its old key keeps which code may be typed again, for as long as that code counts.
+
+    Django's ``cycle_key`` keeps nothing under the old key. A browser that never got the answer, because the process was
+    killed or the line was cut, would then read that its call is not known.
+    """
+    left_behind = {SESSION_KEY: {purpose: _kept(Flow(flow.attempt, flow.next, is_renewed=True))}}
+    renew_key(session_of(request), left_behind, lifetime=RIGHT_CODE_LIFETIME)
+
+
+def _kept(flow: Flow) -> dict[str, Any]:
+    """The flow as the session holds it. What a cookie says stays in the cookie: the old key may be a stranger's too."""
+    return {
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
         "notice": asdict(flow.notice) if flow.notice else None,
         "older": flow.older.hex if flow.older else None,
-        "is_proven": flow.is_proven,
+        "is_proven": flow.is_proven and not flow.is_renewed,
+        "is_renewed": flow.is_renewed,
     }
-    session_of(request)[SESSION_KEY] = _flows(request) | {purpose: kept}
 
 
 def take_notice(request: HttpRequest, purpose: str) -> Notice | None:

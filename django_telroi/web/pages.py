@@ -26,8 +26,9 @@ from django_telroi.web.cookies import csrf_protect_with_card
 from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.login import login_by_purpose
+from django_telroi.web.problems import problem_step, purpose_problem
 from django_telroi.web.sessions import let_later_save_fail, save_if_possible
-from django_telroi.web.steps import Step, no_cookie_step, problem_step, purpose_problem
+from django_telroi.web.steps import Step, no_cookie_step
 from django_telroi.web.ticket import Ticket, new_nonce, open_ticket
 from django_telroi.web.typed import LONGEST_VALUE
 from django_telroi.web.unavailable import unavailable_page

@@ -7,6 +7,11 @@ what the middleware saves after that may fail.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connections, router
@@ -66,6 +71,21 @@ def let_later_save_fail(request: HttpRequest, session: SessionBase) -> None:
             note_lost_database(error)
 
     session.save = save_what_is_new  # type: ignore[method-assign]
+
+
+def renew_key(session: SessionBase, left_behind: Mapping[str, Any], *, lifetime: timedelta) -> None:
+    """Move all that the session holds to a new key. The old one holds ``left_behind`` only, and for so long."""
+    old = type(session)(session.session_key)
+    held = dict(session.items())
+    session.create()
+    session.update(held)
+    if old.session_key is None:
+        return
+    old.clear()
+    old.update(left_behind)
+    old.set_expiry(lifetime)
+    with suppress(UpdateError):  # ended meanwhile, as by the other half of a double click
+        old.save()
 
 
 def _save_over_new_connection(session: SessionBase) -> None:

@@ -14,7 +14,6 @@ from django_telroi.errors import (
     DailyLimitReached,
     HourlyLimitReached,
     InvalidNumber,
-    InvalidPurpose,
     NotCallable,
     NumberHeld,
     NumberTaken,
@@ -27,7 +26,7 @@ from django_telroi.services import CheckOutcome, Standing
 from django_telroi.services.holding import Holding
 from django_telroi.services.outcomes import outcome_of
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
-from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence, standing_sentence
+from django_telroi.services.sentences import length_sentence, sentence, standing_sentence
 from django_telroi.web import words
 from django_telroi.web.flow import NEWER_CALL, SHORT_CODE, Notice
 from django_telroi.web.forms import CodeForm, PhoneForm
@@ -111,13 +110,18 @@ def is_open(seen: Seen) -> bool:
     return seen.attempt.status in UNFINISHED
 
 
+def takes_code_again(seen: Seen) -> bool:
+    """Whether the right code, typed again in this session, is a success in it: its answer may not have arrived."""
+    return bool(seen.attempt.code_digest) and seen.holding == Holding.GONE
+
+
 def step_name(seen: Seen) -> str:
     """Which template tells of the attempt. A verification is a success for the session that typed its code only."""
     status = seen.attempt.status
     if status in UNFINISHED:
         return "code" if status in CHECKABLE else "waiting"
     if status == Status.VERIFIED:
-        return STEP_BY_HOLDING[seen.holding]
+        return "code" if takes_code_again(seen) else STEP_BY_HOLDING[seen.holding]
     return "refused" if seen.standing.refusal else "ended"
 
 
@@ -155,6 +159,8 @@ def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
     """The card of an attempt, whatever became of it."""
     standing, name, number = seen.standing, step_name(seen), seen.attempt.masked_number
     if name == "code":
+        if seen.attempt.status == Status.VERIFIED:
+            return _code_again_step(standing, form, notice)
         step = _code_step(standing, form, notice)
         return _beside_another_call(step) if seen.is_calling_again else step
     if name == "waiting":
@@ -184,27 +190,6 @@ def _refused_title(code: str) -> str:
     return _("Enough calls for now") if code in LIMITS else _("We cannot call right now")
 
 
-def problem_step() -> Step:
-    """An address that only a button may use."""
-    return Step(name="problem", title=_("Nothing happened"), message=_("Go on from where you were."), again=_("Go on"))
-
-
-def unavailable_step() -> Step:
-    """Nobody can say how anything stands, as while the database is gone."""
-    return Step(
-        name="problem",
-        title=_("We cannot go on right now"),
-        message=str(NOT_NOW),
-        is_bad=True,
-        again=_("Try again"),
-    )
-
-
-def purpose_problem() -> Step:
-    """A page for something that this site does not verify phones for."""
-    return Step(name="problem", title=_("This did not work"), message=sentence(InvalidPurpose.code), is_bad=True)
-
-
 def _failed_step(standing: Standing, refusal: VerificationRefused) -> Step:
     wait = max(refusal.retry_after or 0, standing.call_again_in)
     again = "" if refusal.code in ABOUT_THE_NUMBER else _("Try again")
@@ -229,6 +214,21 @@ def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Ste
         ends_in=max(1, round((attempt.expires_at - standing.now).total_seconds()) + 1),
         form=form,
         asked_digits=notice.digits if notice else 0,
+    )
+
+
+def _code_again_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+    """The right code was typed, and this session did not read so. No other call is needed."""
+    ends_at = standing.attempt.due_at or standing.now
+    return Step(
+        name="code",
+        title=_("Type the code again"),
+        lead=words.code_again(),
+        message=_message_of(notice, standing),
+        is_bad=notice is not None and notice.code in WRONG_CODES | {CheckOutcome.ALREADY_VERIFIED},
+        ends_in=max(1, round((ends_at - standing.now).total_seconds()) + 1),
+        form=form,
+        other=_("Start again"),
     )
 
 

@@ -10,7 +10,7 @@ from django_telroi.errors import Unavailable
 from django_telroi.services.sentences import NOT_NOW
 from django_telroi.services.transactions import DATABASE_LOST
 from django_telroi.web.cards import Place, card_at
-from django_telroi.web.steps import unavailable_step
+from django_telroi.web.problems import unavailable_step
 
 
 def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.html") -> HttpResponse:

@@ -35,8 +35,8 @@ from django_telroi.web.flow import (
     notice_of,
     notice_of_check,
     notice_of_result,
+    renew_session,
     save_now,
-    session_of,
     take_notice,
 )
 from django_telroi.web.forms import CodeForm, PhoneForm
@@ -189,7 +189,8 @@ class CodeView(PhonePage):
         except VerificationRefused as refusal:
             self.keep(replace(flow, notice=notice_of_check(refusal)))
             return self.go_on("code")
-        if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and self.flow.attempt is None:
+        has_ended = self.flow.attempt is None or self.flow.is_renewed
+        if result.outcome == CheckOutcome.VERIFIED and not result.was_judged and has_ended:
             return self.follow_first_click(attempt_id, flow)
         result = give_number(request, self.flow, result)
         if result.outcome in (CheckOutcome.VERIFIED, CheckOutcome.NUMBER_TAKEN):
@@ -217,7 +218,7 @@ class CodeView(PhonePage):
         """
         self.keep(flow)
         if self.user is None or not self.user.is_authenticated:
-            session_of(self.request).cycle_key()
+            renew_session(self.request, self.purpose, flow)
         self.phone_verified(result)
         return self.go(self.get_success_url(flow))
 
@@ -229,6 +230,7 @@ class CodeView(PhonePage):
         serves the browser that has none.
         """
         self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        self.request.session = type(self.request.session)()  # nothing is saved, and no cookie set, by the middleware
         response = self.go(self.get_success_url(flow))
         remember_proven(response, self.request, attempt_id, purpose=self.purpose)
         return response

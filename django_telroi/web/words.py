@@ -78,6 +78,11 @@ def verified_elsewhere() -> str:
     return _("The code of this call was typed somewhere else. Start again to verify the number here.")
 
 
+def code_again() -> str:
+    """To a session that may have missed the answer to the right code."""
+    return _("The code of this call was right, but our answer may not have reached you. Type the same code again.")
+
+
 def calling_again() -> str:
     return _("We are placing another call. Until it is placed, you can still type the code of the last one.")
 

@@ -293,7 +293,7 @@ class TestTheRightCodeAgain:
 class TestAPage:
     """Its success belongs to the session that typed the right code."""
 
-    def test_of_a_session_that_only_knows_the_attempt_says_so_and_has_no_proof(
+    def test_of_a_session_that_only_knows_the_attempt_asks_for_that_code_and_has_no_proof(
         self, telroi: Simulator, client: Client
     ) -> None:
         owner = Visitor(client)
@@ -304,9 +304,8 @@ class TestAPage:
 
         stranger = Visitor(fixed).opens("/phone/code/")
 
-        assert stranger.heading() == "Not verified here"
-        assert "typed somewhere else" in stranger.note()
-        assert stranger.buttons() == ["Start again"]
+        assert stranger.heading() == "Type the code again"
+        assert stranger.buttons() == ["Verify", "Start again"]
         assert Visitor(fixed).opens("/phone/done/").path == "/phone/"
 
     def test_of_the_session_that_typed_it_is_done(self, telroi: Simulator, client: Client) -> None:

@@ -207,7 +207,7 @@ class TestSessionsInCookies:
         for secret in (code, "135790", NUMBER, SPELLING):
             assert not any(secret in text for text in read)
         (flow,) = dict(visitor.client.session)["telroi"].values()
-        assert set(flow) == {"attempt", "next", "notice", "older", "is_proven"}
+        assert set(flow) == {"attempt", "next", "notice", "older", "is_proven", "is_renewed"}
 
 
 def test_a_gate_leads_on_from_a_long_address(client: Client, settings: Any, django_user_model: Any) -> None:
