@@ -1,123 +1,146 @@
 """A thousand kills while the right code is judged: ``python tests/chaos/code_kills.py``.
 
-A process of its own sends the code and is killed at one point of the judgement; then the same code is sent again.
-Prints a table, and ends with 1 where a right code was lost or another code was verified.
+The process that judges it is killed at one point of the check: a worker of a web server, under a browser or a JSON
+client, or a process that calls the services. Then the same code is sent again, and another code by somebody else.
+Prints a table, and ends with 1 where a right code was lost, another code was verified, or an answer was a 500.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).parent.parent.parent))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
-POINTS = {
-    "before the try is reserved": ("typed_codes", "_reserve", False),
-    "after the try is reserved": ("typed_codes", "_reserve", True),
-    "before Telroi judges": ("checking", "ask", False),
-    "after Telroi has judged": ("checking", "ask", True),
-    "before the success is written": ("judging", "_write_verified", False),
-    "within the transaction": ("judging", "move", True),
-    "after the commit": ("judging", "_write_verified", True),
-}
+from tests.chaos.code_points import CODE_POINTS, FACES, SERVICES
+from tests.chaos.command import database_of_its_own, options
+
 SENT_AGAIN = 3
 """How often a person sends the same code again, at most."""
+COLUMNS = ("kills", "verified", "at once", "lost", "other code", "5xx", "no signal", "two signals")
+NEVER = ("lost", "other code", "5xx", "two signals")
+SERIALS = count()
+
+Outcomes = dict[tuple[str, str], Counter[str]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=1000, help="in all (default: %(default)s)")
-    parser.add_argument("--database", default="postgres", help="postgres, mariadb or sqlite (default: %(default)s)")
+    parser = options(__doc__)
+    parser.add_argument("--face", default="all", choices=[*FACES, "all", "web"], help="(default: %(default)s)")
     chosen = parser.parse_args()
-    os.environ["TELROI_TEST_DB"] = chosen.database
+    faces = {"all": FACES, "web": [face for face in FACES if face != SERVICES]}.get(chosen.face, [chosen.face])
+    started = time.monotonic()
+    with database_of_its_own(chosen.database), tempfile.TemporaryDirectory(prefix="django-telroi-chaos-") as folder:
+        from django.db import connection
 
-    import django
-
-    django.setup()
-    from django.conf import settings
-    from django.db import connection
-
-    before, started = settings.DATABASES["default"]["NAME"], time.monotonic()
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        outcomes = kill_at_every_point(-(-chosen.kills // len(POINTS)))
-    finally:
-        connection.creation.destroy_test_db(before, verbosity=0)
-    lines = [f"{point:32} {dict(counted)}" for point, counted in outcomes.items()]
-    kills = sum(counted["killed"] for counted in outcomes.values())
-    lines.append(f"{chosen.database}: {kills} kills in {time.monotonic() - started:.0f} s")
-    sys.stdout.write("\n".join([*lines, ""]))
-    bad = {"lost", "not killed", "another code verified"}
-    return 1 if any(bad & counted.keys() for counted in outcomes.values()) else 0
+        if connection.vendor == "sqlite":
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+        outcomes = kill_at_every_point(Path(folder), faces, kills_each=-(-chosen.kills // len(places(faces))))
+    kills = sum(counted["kills"] for counted in outcomes.values())
+    took = f"{chosen.database}: {kills} kills in {time.monotonic() - started:.0f} s"
+    found = list(problems(outcomes))
+    sys.stdout.write("\n".join([table(outcomes), "", took, *found, ""]))
+    return 1 if found else 0
 
 
-def kill_at_every_point(kills_each: int) -> dict[str, Counter[str]]:
-    from django.conf import settings
+def places(faces: Sequence[str]) -> list[tuple[str, str]]:
+    """Each face with each of its points."""
+    return [(face, name) for face in faces for name, point in CODE_POINTS.items() if face in point.faces]
+
+
+def kill_at_every_point(folder: Path, faces: Sequence[str], *, kills_each: int) -> Outcomes:
+    from django.test import override_settings
 
     from django_telroi.conf import TELROI_BACKEND
+    from django_telroi.signals import phone_verified
+    from tests.chaos.code_points import receiver
+    from tests.chaos.code_server import web_server
     from tests.races.racing import telroi_process
 
-    with telroi_process() as telroi:
+    told = folder / "told"
+    told.touch()
+    write_down = receiver(told)
+    outcomes: Outcomes = {place: Counter() for place in places(faces)}
+    with ExitStack() as ends:
+        phone_verified.connect(write_down)
+        ends.callback(phone_verified.disconnect, write_down)
+        telroi = ends.enter_context(telroi_process())
         telroi.throw("set_policy", requests_per_minute=10**6)
-        settings.TELROI = {
+        chosen = {
             "BACKEND": TELROI_BACKEND,
             "BASE_URL": telroi.base_url,
             "API_KEY": telroi.api_key,
             "KEY_REQUESTS_PER_MINUTE": 10**6,
+            "RATES": {scope: {"ip": None, "user": None} for scope in ("start", "check")},
         }
-        outcomes: dict[str, Counter[str]] = {point: Counter() for point in POINTS}
-        for number, point in enumerate(list(POINTS) * kills_each):
-            kill_once(f"+234803{number:07d}", point, telroi, outcomes[point])
+        ends.enter_context(override_settings(TELROI=chosen))
+        url = ends.enter_context(web_server(folder / "gunicorn", told=told))
+        for turn in range(kills_each):
+            for (face, point), counted in outcomes.items():
+                counted.update(kill_once(url, telroi, told, face, point, turn))
     return outcomes
 
 
-def kill_once(number: str, point: str, telroi: Any, counted: Counter[str]) -> None:
-    from django.db import connections
+def kill_once(url: str, telroi: Any, told: Path, face: str, point: str, turn: int) -> Iterator[str]:
+    """What came of one kill, in the words of ``COLUMNS``.
 
-    from django_telroi.services import check_code, start_verification
+    In turns the person is logged in, sends the same form again instead of loading the page, and is preceded by a
+    stranger after the kill.
+    """
+    from django.contrib.auth.models import User
 
-    attempt = start_verification(number)
+    from tests.chaos.code_people import PEOPLE
+
+    serial = next(SERIALS)
+    number = f"+234803{serial:07d}"
+    is_user = bool(turn & 1) and not CODE_POINTS[point].is_anonymous
+    user = User.objects.create_user(f"user-{serial}") if is_user else None
+    person = PEOPLE[face](url, number, user, resends=bool(turn & 2))
     code = telroi.code_of(number)
-    connections.close_all()
-    child = os.fork()
-    if child == 0:
-        arm(point)
-        check_code(attempt.uuid, code)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    counted["killed" if was_killed else "not killed"] += 1
-    results = [check_code(attempt.uuid, code)]
-    while results[-1].outcome != "verified" and len(results) < SENT_AGAIN:
-        results.append(check_code(attempt.uuid, code))
-    counted["verified" if results[-1].outcome == "verified" and results[-1].proof else "lost"] += 1
-    other = f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
-    if check_code(attempt.uuid, other).outcome == "verified":
-        counted["another code verified"] += 1
+    others = [f"{(int(code) + step) % 10 ** len(code):0{len(code)}}" for step in (1, 2)]
+    if person.is_killed(code, point):
+        yield "kills"
+    if turn & 4 and person.another_succeeds(others[0]):
+        yield "other code"
+    results = [person.succeeds(code)]
+    while not results[-1] and len(results) < SENT_AGAIN:
+        results.append(person.succeeds(code))
+    yield "verified" if results[-1] else "lost"
+    if results[0]:
+        yield "at once"
+    if person.another_succeeds(others[1]):
+        yield "other code"
+    if any(status >= 500 for status in person.statuses):
+        yield "5xx"
+    signals = told.read_text().count(person.attempt)
+    if signals != 1:
+        yield "two signals" if signals else "no signal"
 
 
-def arm(point: str) -> None:
-    """Let this process be killed where it comes to the point."""
-    from importlib import import_module
+def problems(outcomes: Outcomes) -> Iterator[str]:
+    """What must never be."""
+    for (face, point), counted in outcomes.items():
+        if counted["kills"] != counted["verified"] + counted["lost"]:
+            yield f"{face}, {point}: {counted['kills']} of {counted['verified'] + counted['lost']} were killed"
+        for what in NEVER:
+            if counted[what]:
+                yield f"{face}, {point}: {what} {counted[what]} times"
 
-    module, name, is_after = POINTS[point]
-    room = import_module(f"django_telroi.services.{module}")
-    setattr(room, name, partial(dying, getattr(room, name), is_after))
 
+def table(outcomes: Outcomes) -> str:
+    def row(face: str, point: str, counted: Mapping[str, int]) -> str:
+        return f"{face:<10}{point:<30}" + "".join(f"{counted[name]:>13}" for name in COLUMNS)
 
-def dying(act: Callable[..., Any], is_after: bool, *args: Any, **options: Any) -> Any:
-    if is_after:
-        act(*args, **options)
-    os.kill(os.getpid(), signal.SIGKILL)
+    lines = [f"{'face':<10}{'killed':<30}" + "".join(f"{name:>13}" for name in COLUMNS)]
+    lines += [row(face, point, counted) for (face, point), counted in outcomes.items()]
+    return "\n".join([*lines, row("in all", "", sum(outcomes.values(), Counter()))])
 
 
 if __name__ == "__main__":

@@ -89,13 +89,13 @@ def place_points(executioner: Executioner) -> None:
     starting.claim_start = around_claim(  # type: ignore[attr-defined]
         starting.claim_start, lambda request, *_, **__: request.phone.number
     )
-    _before(claims, "win_trial", lambda: executioner.reached(Point.WITHIN_CLAIM))
-    _before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
-    _before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
-    _after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))
+    before(claims, "win_trial", lambda: executioner.reached(Point.WITHIN_CLAIM))
+    before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
+    before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
+    after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))
 
 
-def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
+def before(owner: Any, name: str, act: Callable[[], None]) -> None:
     original = getattr(owner, name)
 
     @wraps(original)
@@ -106,7 +106,7 @@ def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
     setattr(owner, name, method)
 
 
-def _after(owner: type, name: str, act: Callable[[], None]) -> None:
+def after(owner: Any, name: str, act: Callable[[], None]) -> None:
     original = getattr(owner, name)
 
     @wraps(original)

@@ -1,0 +1,70 @@
+"""The points of a check at which its process kills itself, put around the shipped code from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from tests.chaos.points import after, before
+
+DIES_AT = "X-Dies-At"
+"""The header of a request whose process is to die."""
+TOLD = "TELROI_TEST_TOLD"
+"""The file with a line for each ``phone_verified``, in the environment of the server."""
+SERVICES, PAGE, API = "services", "page", "api"
+FACES = (SERVICES, PAGE, API)
+
+
+@dataclass(frozen=True)
+class CodePoint:
+    """Before a function, or after it. ``owner`` is the module or class that the function is looked up in."""
+
+    owner: str
+    name: str
+    is_after: bool = False
+    faces: tuple[str, ...] = FACES
+    is_anonymous: bool = False
+
+
+CODE_POINTS = {
+    "before the try is reserved": CodePoint("django_telroi.services.typed_codes", "_reserve"),
+    "after the try is reserved": CodePoint("django_telroi.services.typed_codes", "_reserve", is_after=True),
+    "before Telroi is asked": CodePoint("django_telroi.services.checking", "ask"),
+    "while Telroi judges": CodePoint("http.client:HTTPConnection", "getresponse"),
+    "after Telroi has judged": CodePoint("django_telroi.services.checking", "ask", is_after=True),
+    "before the success is written": CodePoint("django_telroi.services.judging", "_write_verified"),
+    "within the transaction": CodePoint("django_telroi.services.judging", "move", is_after=True),
+    "after the commit": CodePoint("django_telroi.services.judging", "_write_verified", is_after=True),
+    "after the signal": CodePoint("django_telroi.services.judging", "tell_verified", is_after=True),
+    "before the session's new key": CodePoint(
+        "django.contrib.sessions.backends.db:SessionStore", "create", faces=(PAGE,), is_anonymous=True
+    ),
+    "after the session's new key": CodePoint(
+        "django.contrib.sessions.backends.db:SessionStore", "create", is_after=True, faces=(PAGE,), is_anonymous=True
+    ),
+    "before the answer leaves": CodePoint("tests.chaos.code_site", "respond", is_after=True, faces=(PAGE, API)),
+}
+"""``is_anonymous``: the point is not on the way of somebody who is logged in, because their session keeps its key."""
+
+
+def arm(name: str) -> None:
+    """Let this process be killed where it comes to the point."""
+    point = CODE_POINTS[name]
+    put_around = after if point.is_after else before
+    put_around(resolve_name(point.owner), point.name, partial(os.kill, os.getpid(), signal.SIGKILL))
+
+
+def receiver(told: Path) -> Callable[..., None]:
+    """Writes a line into that file, in whichever process the signal is sent."""
+
+    def write_down(attempt: Any, **_: Any) -> None:
+        with told.open("a") as lines:
+            lines.write(f"{attempt.uuid}\n")
+
+    return write_down
