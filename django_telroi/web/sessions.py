@@ -8,7 +8,6 @@ what the middleware saves after that may fail.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -74,7 +73,10 @@ def let_later_save_fail(request: HttpRequest, session: SessionBase) -> None:
 
 
 def renew_key(session: SessionBase, left_behind: Mapping[str, Any], *, lifetime: timedelta) -> None:
-    """Move all that the session holds to a new key. The old one holds ``left_behind`` only, and for so long."""
+    """Move all that the session holds to a new key. The old one holds ``left_behind`` only, and for so long.
+
+    Raises Unavailable where its database fails: then the browser goes on with the old key and all that it held.
+    """
     old = type(session)(session.session_key)
     held = dict(session.items())
     session.create()
@@ -84,8 +86,13 @@ def renew_key(session: SessionBase, left_behind: Mapping[str, Any], *, lifetime:
     old.clear()
     old.update(left_behind)
     old.set_expiry(lifetime)
-    with suppress(UpdateError):  # ended meanwhile, as by the other half of a double click
-        old.save()
+    try:
+        _save_over_new_connection(old)
+    except (UpdateError, *DATABASE_LOST) as error:
+        if _is_lost(error):
+            note_lost_database(error)
+            raise Unavailable from None
+        # Otherwise it was ended meanwhile: nothing is to be left behind.
 
 
 def _save_over_new_connection(session: SessionBase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -89,6 +90,17 @@ class People:
 def check_right_code(people: People) -> Reply:
     code = {"code": people.telroi.last_code_for(people.number)}
     return people.program.post(f"{API}{people.attempt}/check/", code, "application/json")
+
+
+def type_right_code(people: People) -> Reply:
+    """The person's, on the page."""
+    return people.person.post("/phone/code/", {"code": people.telroi.last_code_for(people.page_number)})
+
+
+def step_of(page: Reply) -> str:
+    """Which card is shown."""
+    [step] = re.findall('data-telroi-step="([a-z]+)"', page.content.decode())
+    return str(step)
 
 
 def rest(verb: str) -> Callable[[People], Reply]:

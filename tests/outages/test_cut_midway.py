@@ -6,7 +6,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from tests.outages.backend import Hooks
-from tests.outages.people import API, READERS, People, check_right_code, visitor
+from tests.outages.people import API, READERS, People, check_right_code, step_of, type_right_code, visitor
 from tests.outages.proxy import Proxy
 
 
@@ -31,6 +31,33 @@ class TestInTheMiddle:
         reply = check_right_code(people)
 
         assert (reply.status_code, reply.json()["verified"]) == (200, True)
+
+    def test_of_a_check_on_the_page_the_success_is_shown_over_a_new_connection(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
+
+        reply = type_right_code(people)
+
+        assert (reply.status_code, reply["Location"]) == (302, "/phone/done/")
+        assert step_of(people.person.get("/phone/done/")) == "done"
+
+    def test_of_a_check_on_the_page_a_database_that_stays_away_is_a_503_and_the_code_counts_once_it_is_back(
+        self, people: People, proxy: Proxy, hooked: Hooks, moment: str
+    ) -> None:
+        setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
+
+        reply = type_right_code(people)
+        hooked.before = hooked.after = None
+        connection.close()
+        proxy.mend()
+        loaded_again = people.person.get("/phone/code/")
+        again = type_right_code(people)
+
+        assert (reply.status_code, step_of(reply)) == (503, "problem")
+        assert (loaded_again.status_code, step_of(loaded_again)) == (200, "code")
+        assert again.status_code == 302
+        assert step_of(people.person.get("/phone/done/")) == "done"
 
     def test_of_a_call_a_database_that_stays_away_is_no_reason_to_deny_it(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
