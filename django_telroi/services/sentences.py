@@ -159,7 +159,10 @@ def standing_sentence(standing: Standing) -> str:
 
 
 def wait_sentence(seconds: int) -> str:
-    """When to ask for another call: the time of day in the active time zone, and how far away that is."""
+    """When to ask for another call: the time of day in the active time zone, and how far away that is.
+
+    The site's own zone is named, because the person may be in another one. See ``time_of_day``.
+    """
     if seconds < MINUTE:
         return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
     if _is_tomorrow(seconds):
@@ -177,7 +180,20 @@ def go_on_sentence(seconds: int) -> str:
 
 
 def _words_of(seconds: int) -> dict[str, str]:
-    return {"time": date_format(_moment_in(seconds), "TIME_FORMAT"), "wait": duration(seconds)}
+    return {"time": time_of_day(_moment_in(seconds)), "wait": duration(seconds)}
+
+
+def time_of_day(moment: datetime) -> str:
+    """``2:05 p.m. UTC``; without the zone where the site activated another one than ``TIME_ZONE`` for this request.
+
+    That other zone is the person's: it is what ``timezone.activate`` is for.
+    """
+    shown = date_format(moment, "TIME_FORMAT")
+    if timezone.get_current_timezone_name() != timezone.get_default_timezone_name():
+        return shown
+    zone = f"{moment:%Z}"
+    # Zones without an abbreviation are called by their distance, such as +03.
+    return f"{shown} {zone if zone[:1].isalpha() else f'UTC{zone}'}"
 
 
 def _is_tomorrow(seconds: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -15,7 +14,7 @@ from django_telroi import conf
 from django_telroi.backends import is_own_backend, spoken_length
 from django_telroi.domain.phone import LineType
 from django_telroi.services import CheckOutcome
-from django_telroi.services.sentences import check_sentence, duration, sentence
+from django_telroi.services.sentences import check_sentence, duration, sentence, time_of_day
 
 
 def number_lead() -> str:
@@ -127,7 +126,7 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
     if not wait:
         return mark_safe(text)
     then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
-    figures = {date_format(then, "TIME_FORMAT"): _time(then), duration(wait): _ticking(wait)}
+    figures = {time_of_day(then): _time(then), duration(wait): _ticking(wait)}
     for shown, marked in figures.items():
         text = text.replace(escape(shown), marked, 1)
     return mark_safe(text)
@@ -135,8 +134,9 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
 
 def _time(moment: datetime) -> SafeString:
     day = mark_safe(" data-telroi-tomorrow") if moment.date() > timezone.localdate() else ""
-    shown = date_format(moment, "TIME_FORMAT")
-    return format_html('<time datetime="{}"{}>{}</time>', moment.isoformat(timespec="seconds"), day, shown)
+    return format_html(
+        '<time datetime="{}"{}>{}</time>', moment.isoformat(timespec="seconds"), day, time_of_day(moment)
+    )
 
 
 def _ticking(seconds: int) -> SafeString:
