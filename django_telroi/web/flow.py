@@ -129,6 +129,11 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
     return flow
 
 
+def is_known(request: HttpRequest, purpose: str) -> bool:
+    """Whether the session, or the cookie of a browser that typed the right code, knows a flow of this purpose."""
+    return purpose in _flows(request) or proven_attempt(request, purpose) is not None
+
+
 def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
     """Write the flow, if it is another than the session has."""
     if flow != read_flow(request, purpose):

@@ -21,10 +21,11 @@ from django_telroi.services.holding import Holding, holding_of
 from django_telroi.services.names import user_name
 from django_telroi.services.sentences import sentence
 from django_telroi.services.transactions import DATABASE_LOST
+from django_telroi.web.asked import lost_request
 from django_telroi.web.cards import Place
 from django_telroi.web.flow import Flow, Notice, keep_flow, notice_of, read_flow, take_notice
 from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, number_step, refused_step, step_of
+from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, lost_step, number_step, refused_step, step_of
 from django_telroi.web.typed import Typed, fill_in
 
 AnyForm = TypeVar("AnyForm", bound=Form)
@@ -111,17 +112,40 @@ def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -
         return refused_step(Unavailable.code, wait=0)
     if seen is None:
         notice = take_notice(request, place.purpose) or notice
-    if seen is None or (notice and notice.about == "number"):
+    if seen is None:
+        return first_step(request, PhoneForm, notice, place=place)
+    if notice and notice.about == "number":
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)
     code_form = CodeForm(auto_id=place.auto_id, code_length=seen.attempt.code_length)
     return step_of(seen, focused(code_form) if place.takes_focus else code_form, notice)
 
 
-def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: str) -> PhoneForm:
-    """The form as it was typed, with what is wrong about it, or an empty one."""
+def first_step(
+    request: HttpRequest,
+    form_class: type[PhoneForm],
+    notice: Notice | None,
+    *,
+    place: Place,
+    is_lost: bool = False,
+) -> Step:
+    """The question for a number. It says so if this browser asked for a call that its session does not know any more.
+
+    ``is_lost``: the page was opened for such a call.
+    """
+    asked = None if notice else lost_request(request, place.purpose)
+    form = phone_form(form_class, notice, auto_id=place.auto_id, typed=asked.typed if asked else "")
+    if place.takes_focus:
+        focused(form)
+    if notice is None and (asked or is_lost):
+        return lost_step(form, had_call=asked is None or asked.has_call)
+    return number_step(form, notice)
+
+
+def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: str, typed: str = "") -> PhoneForm:
+    """The form as it was typed, with what is wrong about it, or an empty one. ``typed``: the number to begin with."""
     if notice is None or not (notice.typed or notice.problems):
-        return form_class(auto_id=auto_id)
+        return form_class(auto_id=auto_id, initial={"number": typed} if typed else None)
     form = form_class(dict(notice.typed), auto_id=auto_id)
     fill_in(form, Typed(notice.typed, notice.problems))
     if form.is_valid() and notice.code in ABOUT_THE_NUMBER:

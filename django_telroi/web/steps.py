@@ -150,9 +150,9 @@ def no_cookie_step(form: PhoneForm) -> Step:
     return replace(number_step(form, None), message=words.no_cookie(), is_bad=True)
 
 
-def lost_step(form: PhoneForm) -> Step:
-    """Asks for a number, because this session knows of no call whose code could be typed."""
-    return replace(number_step(form, None), message=words.lost_call())
+def lost_step(form: PhoneForm, *, had_call: bool) -> Step:
+    """Asks for a number, because this session knows nothing of the call, or the number, that was asked about."""
+    return replace(number_step(form, None), message=words.lost_call() if had_call else words.lost_number())
 
 
 def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:

@@ -46,7 +46,7 @@ class Ticket:
         The same form sent with another number, or after logging in, asks for another call.
         """
         asked = "\0".join((self.nonce, self.purpose, number, "" if user_id is None else str(user_id)))
-        return UUID(bytes=_stream(asked, secret=self.secret or settings.SECRET_KEY), version=4)
+        return UUID(bytes=_stream(asked, secret=self.secret or settings.SECRET_KEY)[:16], version=4)
 
 
 def new_nonce() -> str:
@@ -55,7 +55,7 @@ def new_nonce() -> str:
 
 def seal(ticket: Ticket, request: HttpRequest) -> str:
     """The ticket as text, good for this browser only."""
-    shown = _hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY) if ticket.shown_attempt else ""
+    shown = hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if ticket.shown_attempt else ""
     fields = [ticket.nonce, shown, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits]
     return signing.dumps(fields, salt=_salt(request), compress=True)
 
@@ -73,17 +73,21 @@ def open_ticket(text: str, request: HttpRequest) -> Ticket | None:
 
 def _read(fields: Sequence[Any], secret: str | bytes) -> Ticket:
     nonce, shown, purpose, next_, back, asked_digits = fields
-    shown_attempt = UUID(_hidden(bytes.fromhex(shown), nonce, secret)) if shown else None
+    shown_attempt = UUID(bytes=hidden(bytes.fromhex(shown), nonce, secret)) if shown else None
     return Ticket(nonce, shown_attempt, purpose, next_, back, secret, asked_digits)
 
 
-def _hidden(text: bytes, nonce: str, secret: str | bytes) -> str:
-    """Sixteen bytes under a stream that no other ticket has; hiding twice shows them again."""
-    return bytes(a ^ b for a, b in zip(text, _stream(f"shown\0{nonce}", secret=secret), strict=True)).hex()
+def hidden(data: bytes, nonce: str, secret: str | bytes) -> bytes:
+    """The data combined with a keyed stream that no other nonce has. Applied twice, it is readable again."""
+    stream = b""
+    while len(stream) < len(data):
+        stream += _stream(f"shown\0{nonce}" + (f"\0{len(stream)}" if stream else ""), secret=secret)
+    return bytes(a ^ b for a, b in zip(data, stream, strict=False))
 
 
 def _stream(text: str, *, secret: str | bytes) -> bytes:
-    return salted_hmac(f"{SALT}.id", text, secret=secret, algorithm="sha256").digest()[:16]
+    """32 bytes."""
+    return salted_hmac(f"{SALT}.id", text, secret=secret, algorithm="sha256").digest()
 
 
 def _salt(request: HttpRequest) -> str:

@@ -6,16 +6,14 @@ namespace ``telroi``, and every link and form finds them.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import limits, services
+from django_telroi import limits
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import (
     AttemptNotFound,
@@ -27,6 +25,8 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.owners import owner_id
 from django_telroi.web.adding import AddNumberView, give_number
+from django_telroi.web.asked import Asked, forget_asked, remember_asked
+from django_telroi.web.call_views import CallAgainView, ChangeNumberView, not_failed
 from django_telroi.web.cards import Place, page_url
 from django_telroi.web.flow import (
     NEWER_CALL,
@@ -42,8 +42,8 @@ from django_telroi.web.flow import (
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.proven import remember_proven
-from django_telroi.web.showing import focused, phone_form, seen_by, settle_older, without_attempt
-from django_telroi.web.steps import is_open, lost_step, number_step, state_of, step_name, step_of
+from django_telroi.web.showing import first_step, focused, phone_form, seen_by, settle_older, without_attempt
+from django_telroi.web.steps import is_open, number_step, state_of, step_name, step_of
 from django_telroi.web.typed import typed_in
 
 __all__ = [
@@ -64,13 +64,6 @@ OUTLIVED = FINAL - {Status.FAILED}
 """An attempt in one of these does not answer a form that asks for a call now: the form is an old one."""
 
 
-def not_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:
-    """The attempt. Raises the refusal that a failed one amounts to."""
-    if attempt.status == Status.FAILED:
-        raise services.follow(attempt.uuid, user=user).refusal or Unavailable()
-    return attempt
-
-
 class StartView(PhonePage):
     """Asks for the number and has it called. ``form_class`` may ask for more than the number."""
 
@@ -87,14 +80,25 @@ class StartView(PhonePage):
         if seen and step_name(seen) == "offer":
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return self.show(step_of(seen, CodeForm(), None), next_=self.flow.next)
-        form = phone_form(self.form_class, answer, auto_id=Place().auto_id)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")
-        is_lost = LOST in request.GET and seen is None and answer is None
-        return self.show(lost_step(focused(form)) if is_lost else number_step(focused(form), answer), next_=next_)
+        if seen:
+            form = focused(phone_form(self.form_class, answer, auto_id=Place().auto_id))
+            return self.show(number_step(form, answer), next_=next_)
+        is_lost = LOST in request.GET
+        step = first_step(request, self.form_class, answer, place=Place(self.purpose), is_lost=is_lost)
+        return self.show(step, next_=next_)
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.ask(request)
+        asked = Asked(request.POST.get("number", ""), has_call=not self.has_answer("number"))
+        remember_asked(response, request, self.purpose, asked)
+        return response
+
+    @sensitive_variables()
+    def ask(self, request: HttpRequest) -> HttpResponseBase:
+        """Request the call, or say why not."""
         before = replace(self.flow, next=self.ticket.next)
         form = self.form_class(request.POST)
         if not form.is_valid():
@@ -220,7 +224,9 @@ class CodeView(PhonePage):
         if self.user is None or not self.user.is_authenticated:
             renew_session(self.request, self.purpose, flow)
         self.phone_verified(result)
-        return self.go(self.get_success_url(flow))
+        response = self.go(self.get_success_url(flow))
+        forget_asked(response, self.request)
+        return response
 
     def follow_first_click(self, attempt_id: UUID, flow: Flow) -> HttpResponseBase:
         """The right code again, with a session that its first answer has ended: lead to the same place.
@@ -232,53 +238,12 @@ class CodeView(PhonePage):
         self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
         self.request.session = type(self.request.session)()  # nothing is saved, and no cookie set, by the middleware
         response = self.go(self.get_success_url(flow))
+        forget_asked(response, self.request)
         remember_proven(response, self.request, attempt_id, purpose=self.purpose)
         return response
 
     def phone_verified(self, result: CheckResult) -> None:
         """For subclasses: the number is verified. ``result.proof`` is set while it belongs to no account."""
-
-
-class CallAgainView(PhonePage):
-    """Has the same number called once more."""
-
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest) -> HttpResponseBase:
-        settle_older(request, self.purpose)
-        shown = self.ticket.shown_attempt
-        current = self.flow.shown or shown
-        if current is None:
-            return self.go_on("start")
-        if shown in (None, current):
-            self.keep(self.call_again(current, replace(self.flow, attempt=current, older=None, notice=None)))
-        return self.go_on("code")
-
-    def call_again(self, old: UUID, flow: Flow) -> Flow:
-        """The flow with its new call, or with why there is none: then the old call's code still counts."""
-        try:
-            attempt = not_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
-        except AttemptNotFound:
-            return without_attempt(flow)
-        except VerificationRefused as refusal:
-            return replace(flow, notice=notice_of(refusal, about="call"))
-        if attempt.uuid == old:  # verified: no other call is needed, and what the session has shown stays
-            return flow
-        is_placed = attempt.status not in (Status.QUEUED, Status.DIALING)
-        return replace(flow, attempt=attempt.uuid, older=None if is_placed else old, is_proven=False)
-
-
-class ChangeNumberView(PhonePage):
-    """Gives the call up and asks for a number anew."""
-
-    http_method_names = ["post", "options"]
-
-    def post(self, request: HttpRequest) -> HttpResponseBase:
-        if self.flow.attempt:
-            with suppress(AttemptNotFound):
-                services.cancel_verification(self.flow.attempt, user=self.user)
-        self.keep(Flow(next=self.ticket.next or self.flow.next))
-        return self.go_on("start")
 
 
 class StatusView(PhonePage):

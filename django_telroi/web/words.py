@@ -37,6 +37,11 @@ def lost_call() -> str:
     return _("This site does not know your last call any more. Allow cookies for this site, or ask for another call.")
 
 
+def lost_number() -> str:
+    """Why a number came to nothing."""
+    return _("This site does not know your last answer any more. Allow cookies, then send the form again.")
+
+
 def number_hint() -> str:
     """What to type, as far as this site's settings make a difference."""
     if conf.default_region():

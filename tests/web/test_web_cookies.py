@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,11 +13,13 @@ from django.test import Client
 
 from django_telroi.testing import last_code_for, outbox
 from django_telroi.web.pages import IN_PLACE
-from tests.web.visitor import NUMBER, SPELLING, Visitor
+from tests.services.world import let_time_pass
+from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor
 
 pytestmark = pytest.mark.django_db
 
 SAID = "Your browser did not send the cookie of this site. Allow cookies for this site, then send the form again."
+LOST_ANSWER = "This site does not know your last answer any more. Allow cookies, then send the form again."
 LOST = "This site does not know your last call any more. Allow cookies for this site, or ask for another call."
 
 
@@ -95,11 +100,153 @@ def test_a_session_that_is_gone_takes_no_code_away(visitor: Visitor) -> None:
     assert visitor.heading() == "Your number is verified"
 
 
-def test_a_session_that_is_gone_is_told_of(visitor: Visitor) -> None:
+def test_a_call_is_told_of_although_all_cookies_are_gone(visitor: Visitor) -> None:
     visitor.opens("/phone/").presses("Call me", number=SPELLING)
-    Session.objects.all().delete()
+    visitor.client.cookies.clear()
 
     visitor.opens("/phone/code/")
 
     assert (visitor.heading(), visitor.note()) == ("Verify your phone", LOST)
     assert visitor.opens("/phone/").note() == ""
+
+
+def lose_cookie(visitor: Visitor) -> None:
+    del visitor.client.cookies["sessionid"]
+
+
+def lose_rows(visitor: Visitor) -> None:
+    Session.objects.all().delete()
+
+
+def expire(visitor: Visitor) -> None:
+    Session.objects.update(expire_date=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+LOSSES = [lose_cookie, lose_rows, expire]
+
+
+@pytest.mark.urls("tests.web.site")
+@pytest.mark.parametrize("path", ["/phone/", "/here/", "/host/"])
+class TestASessionThatIsGoneAlone:
+    """The other cookies are still there: the page and the drop-in say what happened."""
+
+    @pytest.mark.parametrize("lose", LOSSES)
+    def test_is_told_of_and_the_number_stays(self, visitor: Visitor, path: str, lose: Any) -> None:
+        visitor.opens(path).presses("Call me", number=SPELLING)
+        lose(visitor)
+
+        visitor.opens(path)
+
+        assert (visitor.heading(), visitor.note()) == ("Verify your phone", LOST)
+        assert visitor.field("number")["value"] == SPELLING
+        assert "aria-invalid" not in visitor.field("number").attrs
+
+    @pytest.mark.parametrize("lose", LOSSES)
+    def test_keeps_the_number_that_is_sent_after_it(self, visitor: Visitor, path: str, lose: Any) -> None:
+        visitor.opens(path).presses("Call me", number=PREMIUM)
+        action, fields = visitor.form("Call me")
+        lose(visitor)
+
+        visitor.sends(action, {**fields, "number": SPELLING})
+
+        assert visitor.heading() == "We are calling you"
+
+    def test_is_told_of_where_its_cookie_never_comes(self, visitor: Visitor, path: str) -> None:
+        without_session(visitor.client)
+
+        visitor.opens(path).presses("Call me", number=SPELLING)
+        assert (visitor.note(), visitor.field("number")["value"]) == (LOST, SPELLING)
+        visitor.presses("Call me", number=PREMIUM)
+        assert (visitor.note(), visitor.field("number")["value"]) == (LOST_ANSWER, PREMIUM)
+
+    def test_is_told_of_after_another_call(self, visitor: Visitor, path: str) -> None:
+        visitor.opens(path).presses("Call me", number=SPELLING)
+        let_time_pass(61)
+        visitor.opens(path).presses("Call again")
+        lose_rows(visitor)
+
+        assert visitor.opens(path).note() == LOST
+        assert visitor.field("number")["value"] == SPELLING
+
+    @pytest.mark.parametrize("end", ["success", "another number"])
+    def test_is_no_news_once_the_call_is_over(self, visitor: Visitor, path: str, end: str) -> None:
+        visitor.opens(path).presses("Call me", number=SPELLING)
+        if end == "success":
+            visitor.presses("Verify", code=last_code_for(NUMBER))
+        else:
+            visitor.presses("Change number")
+        lose_rows(visitor)
+
+        visitor.opens(path)
+
+        assert (visitor.note(), "value" in visitor.field("number").attrs) == ("", False)
+
+    @pytest.mark.parametrize("after", ["logout", "another user", "another key"])
+    def test_is_told_to_nobody_else(
+        self, visitor: Visitor, path: str, after: str, django_user_model: Any, site: Any
+    ) -> None:
+        ada, ben = (django_user_model.objects.create_user(name) for name in ("ada", "ben"))
+        visitor.client.force_login(ada)
+        visitor.opens(path).presses("Call me", number=SPELLING)
+        lose_cookie(visitor)
+        if after == "another user":
+            visitor.client.force_login(ben)
+        elif after == "another key":
+            site.SECRET_KEY, site.SECRET_KEY_FALLBACKS = "new", [site.SECRET_KEY]
+            visitor.client.force_login(ada)
+
+        visitor.opens(path)
+
+        assert visitor.note() == ""
+        assert SPELLING not in visitor.card().decode()
+
+    def test_is_forgotten_when_the_code_is_over(
+        self, visitor: Visitor, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        long_ago = time.time() - 301
+        with monkeypatch.context() as earlier:
+            earlier.setattr("django.core.signing.time.time", lambda: long_ago)
+            visitor.opens(path).presses("Call me", number=SPELLING)
+        lose_rows(visitor)
+
+        assert visitor.opens(path).note() == ""
+        assert SPELLING not in visitor.card().decode()
+
+    def test_leaves_no_number_that_can_be_read(self, visitor: Visitor, path: str) -> None:
+        visitor.opens(path).presses("Call me", number=SPELLING)
+
+        cookie = visitor.client.cookies["telroi_asked"]
+
+        payload = urlsafe_b64decode(cookie.value.split(":")[0] + "==").decode()
+        for secret in (SPELLING, NUMBER, SPELLING.encode().hex(), NUMBER.encode().hex()):
+            assert secret not in payload
+        assert (cookie["httponly"], cookie["max-age"], cookie["samesite"]) == (True, 300, "Lax")
+
+
+@pytest.mark.urls("tests.web.site")
+def test_a_card_for_another_purpose_says_nothing(visitor: Visitor) -> None:
+    visitor.opens("/twice/").presses("Call me", number=SPELLING, card="telroi-2")
+    lose_rows(visitor)
+
+    visitor.opens("/twice/")
+
+    assert [visitor.note(card) for card in ("telroi-1", "telroi-2")] == ["", LOST]
+
+
+@pytest.mark.urls("tests.web.site")
+@pytest.mark.parametrize("value", ["", "x", "x:y:z", "W10:1:2"])
+def test_a_cookie_that_nobody_signed_means_nothing(visitor: Visitor, value: str) -> None:
+    visitor.client.cookies["telroi_asked"] = value
+
+    assert visitor.opens("/here/").note() == visitor.opens("/phone/").note() == ""
+
+
+def without_session(client: Client) -> None:
+    """Let a browser reject the session's cookie and keep all others."""
+    request = client.request
+
+    def answered(**asked: Any) -> Any:
+        client.cookies.pop("sessionid", None)
+        return request(**asked)
+
+    client.request = answered  # type: ignore[method-assign]
