@@ -14,6 +14,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from django_telroi import conf
+from django_telroi.web.flow import is_unseen
 from django_telroi.web.ticket import Ticket, new_nonce, seal
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
@@ -27,7 +28,10 @@ Without a limit the query of one GET would fill a row of the session's table, ea
 
 @dataclass(frozen=True)
 class Card:
-    """What the templates know of a card's place. ``here`` is the page that it stands in."""
+    """What the templates know of a card's place. ``here`` is the page that it stands in.
+
+    ``is_ahead``: the page is fetched in advance, so the script renews the card when the page is shown.
+    """
 
     id: str
     heading: Heading
@@ -42,6 +46,7 @@ class Card:
     status_url: str
     continue_url: str
     takes_focus: bool
+    is_ahead: bool
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, a
         status_url=page_url("status", place.purpose),
         continue_url="" if goal == here else goal,
         takes_focus=place.takes_focus,
+        is_ahead=is_unseen(request),
     )
 
 

@@ -168,12 +168,13 @@ def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
     It forgets nothing for a request whose answer nobody sees: a HEAD, or a browser that fetches a page in advance.
     """
     flow = read_flow(request, purpose)
-    if not _is_unseen(request):
+    if not is_unseen(request):
         keep_flow(request, purpose, replace(flow, notice=None))
     return flow.notice
 
 
-def _is_unseen(request: HttpRequest) -> bool:
+def is_unseen(request: HttpRequest) -> bool:
+    """Whether the answer may be shown to nobody, or later than now."""
     purposes = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
     return request.method == "HEAD" or "prefetch" in purposes or "preview" in purposes
 

@@ -576,3 +576,13 @@ def test_a_look_that_nobody_sees_uses_up_no_message(
 
     assert words in visitor.opens(path).card().text
     assert words not in visitor.opens(path).card().text
+
+
+@pytest.mark.parametrize("path", ["/phone/", "/here/"])
+@pytest.mark.urls("tests.web.site")
+def test_the_script_is_told_that_a_page_is_fetched_in_advance(visitor: Visitor, path: str) -> None:
+    def is_told(**headers: str) -> bool:
+        return "data-telroi-ahead" in str(visitor.opens(path, **headers).card())
+
+    assert is_told(**{"Sec-Purpose": "prefetch;prerender"})
+    assert not is_told()

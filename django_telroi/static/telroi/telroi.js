@@ -83,19 +83,41 @@
   // Puts the card of the page at `url`, as it stands there now, in the place of this one. Whoever is typing in another
   // form is not interrupted.
   const renew = async (card, url) => {
+    const fresh = await replace(card, url);
+    if (!fresh) return;
+    if (document.activeElement === document.body) focusOn(fresh);
+    else say(fresh, fresh.querySelector(".telroi-title").textContent);
+  };
+
+  const focusOn = (card) =>
+    ["[aria-invalid=true]", ".telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
+
+  // For a page that is older than it looks, because it was fetched in advance or comes out of the browser's memory. Its
+  // card may show what is over by now. What was typed stays, and so does the focus. Without a connection nothing changes.
+  const refresh = async (card) => {
+    const hadFocus = card.contains(document.activeElement);
+    const fresh = await replace(card, location.href).catch(() => {});
+    if (!fresh) return;
+    if (fresh.dataset.telroiStep === card.dataset.telroiStep) {
+      const inputs = fresh.querySelectorAll(".telroi-input");
+      card.querySelectorAll(".telroi-input").forEach((typed, place) => {
+        if (typed.value && inputs[place]?.name === typed.name) inputs[place].value = typed.value;
+      });
+    }
+    if (hadFocus) focusOn(fresh);
+  };
+
+  const replace = async (card, url) => {
     const reply = await fetch(url, { cache: "no-store", credentials: "same-origin" });
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
     const fresh = page.querySelector(`#${card.parentElement.id} [data-telroi-card]`);
-    if (!reply.ok || !fresh || !handOverProofs(page)) return location.reload();
-    const isElsewhere = document.activeElement !== document.body && !card.contains(document.activeElement);
-    const title = fresh.querySelector(".telroi-title");
-    const target = fresh.querySelector("[aria-invalid=true]") || fresh.querySelector(".telroi-input") || title;
+    if (!reply.ok || !fresh || !handOverProofs(page)) return void location.reload();
     fresh.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
     if (!("telroiInline" in card.dataset)) document.title = page.title;
+    delete fresh.dataset.telroiAhead;
     card.replaceWith(fresh);
     enliven(fresh);
-    if (isElsewhere) say(fresh, title.textContent);
-    else target.focus();
+    return fresh;
   };
 
   const follow = (card) => {
@@ -176,6 +198,13 @@
       event.preventDefault();
       sendInPlace(card, form);
     });
+    if ("telroiAhead" in card.dataset || (isPagesOwn && isStored())) refresh(card);
+  };
+
+  // Whether the back button brought an answer that the browser had stored.
+  const isStored = () => {
+    const [answer] = performance.getEntriesByType("navigation");
+    return answer?.type === "back_forward" && answer.transferSize === 0;
   };
 
   // Cards that come later are found too: Turbo, htmx and the like change the page and may run this script once or often.
@@ -183,10 +212,17 @@
   const alive = (window.telroiCards = new WeakSet());
   const enlivenAll = () => document.querySelectorAll("[data-telroi-card]").forEach(enliven);
   let isPagesOwn = document.readyState !== "complete";
-  enlivenAll();
-  isPagesOwn = false;
-  new MutationObserver(enlivenAll).observe(document, { childList: true, subtree: true });
+  const start = () => {
+    enlivenAll();
+    isPagesOwn = false;
+    new MutationObserver(enlivenAll).observe(document, { childList: true, subtree: true });
+  };
+  // A page that is prerendered asks nothing until it is shown.
+  if (document.prerendering) document.addEventListener("prerenderingchange", start, { once: true });
+  else start();
   addEventListener("pageshow", (event) => {
-    if (event.persisted) document.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
+    if (!event.persisted) return;
+    document.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
+    document.querySelectorAll("[data-telroi-card]").forEach(refresh);
   });
 })();
