@@ -202,7 +202,7 @@ def test_every_face_says_the_same_of_every_refusal(
 ) -> None:
     moment = timezone.now()  # for every sentence the same: another minute is another time of day
     standing = SimpleNamespace(
-        now=lambda: moment, localtime=timezone.localtime, localdate=lambda: timezone.localdate(moment)
+        **vars(timezone) | {"now": lambda: moment, "localdate": lambda: timezone.localdate(moment)},
     )
     monkeypatch.setattr(sentences_of_all, "timezone", standing)
     prepare(site)
