@@ -41,10 +41,13 @@ class Found:
 
     states: int = 0
     transitions: int = 0
+    statuses: set[str] = field(default_factory=set)
+    """Of attempts. Where nothing can be called or checked, no promise is broken either, and few of these are seen."""
     broken: dict[str, Trace] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.states:,} states, {self.transitions:,} transitions"]
+        statuses = ", ".join(sorted(self.statuses))
+        lines = [f"{self.states:,} states, {self.transitions:,} transitions; attempts are {statuses}"]
         for promise, trace in sorted(self.broken.items()):
             lines += [promise, *(f"    {step}" for step in trace)]
         return "\n".join(lines)
@@ -102,6 +105,7 @@ def _next_level(
             if shape not in seen:
                 seen.add(shape)
                 after = world.keep()
+                found.statuses |= {row["status"] for row in rows.attempts(after[0])}
                 broken += broken_in(world)
                 if not broken:
                     yield after, way

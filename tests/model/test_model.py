@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import pytest
 
+from django_telroi.models import CallControl
 from tests.model.ledger import CUT, DIES, Step
 from tests.model.promises import broken_in
 from tests.model.search import Scope, search
@@ -45,6 +46,10 @@ PLANS = {
     "workers": Plan(Scope(depth=4, has_workers=True)),
     "workers, and steps inside of others": Plan(Scope(depth=3, has_workers=True, has_trouble=True, has_inside=True)),
 }
+
+IN_TWO_STEPS = {"canceled", "failed", "placed", "unknown"}
+IN_EVERY_PLAN = IN_TWO_STEPS | {"superseded", "verified"}
+"""The statuses that attempts must come to. A site that refuses every start breaks no promise, and proves nothing."""
 
 START = Step("start", what=str(uuid4()))
 FOUND = {
@@ -124,7 +129,7 @@ def test_what_once_broke_a_promise_keeps_them_all(world: World, way: str) -> Non
 def test_some_of_all_orders_keep_every_promise(world: World, name: str, settings: Any) -> None:
     plan = PLANS[name]
 
-    assert_kept(world, replace(plan.scope, part=plan.in_test, seed=SEED), settings)
+    assert_kept(world, replace(plan.scope, part=plan.in_test, seed=SEED), settings, reaching=IN_TWO_STEPS)
 
 
 @pytest.mark.long
@@ -132,10 +137,17 @@ def test_some_of_all_orders_keep_every_promise(world: World, name: str, settings
 def test_every_order_keeps_every_promise(world: World, name: str, settings: Any) -> None:
     plan = PLANS[name]
 
-    assert_kept(world, replace(plan.scope, part=plan.in_long, seed=SEED), settings)
+    assert_kept(world, replace(plan.scope, part=plan.in_long, seed=SEED), settings, reaching=IN_EVERY_PLAN)
 
 
-def assert_kept(world: World, scope: Scope, settings: Any) -> None:
+def test_a_site_that_refuses_every_start_is_no_evidence(world: World, settings: Any) -> None:
+    CallControl.objects.create(pk=CallControl.ONLY, stopped_at=world.clock.now)
+
+    with pytest.raises(AssertionError, match="were never reached"):
+        assert_kept(world, Scope(depth=2), settings, reaching=IN_TWO_STEPS)
+
+
+def assert_kept(world: World, scope: Scope, settings: Any, *, reaching: set[str]) -> None:
     if scope.has_workers:
         settings.TELROI = {**settings.TELROI, "DISPATCH": "celery"}
 
@@ -143,3 +155,4 @@ def assert_kept(world: World, scope: Scope, settings: Any) -> None:
 
     print(f"{scope}\n{found}")  # noqa: T201 - the figures, and the seed of a part
     assert found.broken == {}, str(found)
+    assert reaching <= found.statuses, f"{reaching - found.statuses} were never reached: {found}"
