@@ -76,12 +76,14 @@ class Scope:
 
 
 def search(world: World, scope: Scope) -> Found:
-    """Try everything from the empty state on."""
+    """Try everything from the empty state on, but nothing longer than the shortest way to a broken promise."""
     found = Found()
     seen = {world.shape()}
     level: list[tuple[Any, Trace]] = [(world.keep(), ())]
     for _ in range(scope.depth):
         level = list(_next_level(world, scope, level, seen, found))
+        if found.broken:
+            break
     found.states = len(seen)
     return found
 
