@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.stage import BROKERS, Stage, stage
+from tests.chaos.stage import BROKERS, HANGS, Stage, stage
 
 
 @pytest.fixture(params=BROKERS)
@@ -26,8 +26,8 @@ def on_stage(tmp_path: Path, broker: str, transactional_db: None) -> Callable[..
 
 @pytest.fixture
 def standing(on_stage: Callable[..., AbstractContextManager[Stage]]) -> Iterator[Stage]:
-    """A site with its settings as they are by default."""
-    with on_stage() as raised:
+    """A site with its settings as they are by default, but its calls may wait for as long as a slow machine takes."""
+    with on_stage(QUEUE_DEADLINE_SECONDS=HANGS) as raised:
         yield raised
 
 

@@ -80,6 +80,7 @@ def worker(app: Celery, pool: str, places: str) -> None:
     if settings.GRAVES:
         kills = executioner()
         signals.task_postrun.connect(lambda **_: kills.reached(Point.BEFORE_ACK), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: Path(settings.STOPPING).touch(), weak=False)
     arguments = ["worker", "--pool", pool, "--concurrency", places, "--queues", settings.TELROI["CELERY_QUEUE"]]
     arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"]
     stop = Stop()

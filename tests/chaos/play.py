@@ -16,8 +16,6 @@ from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, poin
 from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, until
 
 TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
-PATIENCE = 90
-"""Seconds after which every request must stand in a state that a person can see."""
 MOST_WAITING, AT_ONCE = 30, 35
 OPEN = (Status.QUEUED, Status.DIALING)
 SERIALS = count()
@@ -112,7 +110,7 @@ def _ask_for_all(scenes: Mapping[Stage, list[str]]) -> None:
         with ThreadPoolExecutor() as threads:
             for standing, numbers in scenes.items():
                 threads.submit(_ask_for, standing, numbers[position : position + AT_ONCE])
-        until(few_wait, seconds=PATIENCE)
+        until(few_wait)
 
 
 def _ask_for(standing: Stage, numbers: Iterable[str]) -> None:
@@ -126,7 +124,7 @@ def _settle(scenes: Iterable[Stage]) -> None:
     def all_are() -> bool:
         return not any(standing.attempts.filter(status__in=OPEN).exists() for standing in scenes)
 
-    until(all_are, seconds=PATIENCE)
+    until(all_are)
     time.sleep(1)  # a second call would be under way now
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -38,6 +39,8 @@ class Worker:
 
 
 PREFORK, THREADS = Worker("prefork", 3), Worker("threads", 1)
+HANGS = 600
+"""Seconds after which a test hangs, however busy the machine is."""
 
 
 class Stage:
@@ -50,6 +53,7 @@ class Stage:
         self.wire = Wire(BROKERS[broker]) if broker else None
         self.graves = folder / "graves"
         self.graves.mkdir()
+        self._stopping = folder / "stopping"
         self._log = (folder / "log").open("w")
         self.queue = f"telroi_chaos_{uuid4().hex[:12]}"
         self.ledger = ledger
@@ -105,13 +109,15 @@ class Stage:
         assert self._asker.stdout
         self._asker.stdin.write(f"{number} {uuid4()}\n")
         self._asker.stdin.flush()
+        answered, _, _ = select.select([self._asker.stdout], [], [], HANGS)
+        if not answered:
+            raise AssertionError("the request hangs")
         if self._asker.stdout.readline() != "asked\n":
             raise AssertionError(f"the {self._asker.args!r} is gone")
 
-    def stop(self, member: subprocess.Popen[str]) -> None:
-        """End it as a deployment does, and wait for it."""
-        member.send_signal(signal.SIGTERM)
-        member.wait(60)
+    def a_worker_is_stopping(self) -> bool:
+        """Whether a worker has been told to end, as a deployment does, and has begun to."""
+        return self._stopping.exists()
 
     def close(self) -> None:
         for member in self._members:
@@ -169,6 +175,7 @@ class Stage:
             "telroi": telroi | settings,
             "celery": celery,
             "graves": str(self.graves),
+            "stopping": str(self._stopping),
         }
 
 
@@ -203,9 +210,8 @@ def stage(folder: Path, *, broker: str | None, database: str = DEFAULT_DB_ALIAS,
         yield standing
 
 
-def until(is_so: Callable[[], bool], *, seconds: float) -> float:
-    """Wait until it is so, and say how long that took; no longer than ``seconds``."""
-    started = time.monotonic()
-    while not is_so() and time.monotonic() - started < seconds:
+def until(is_so: Callable[[], bool], *, seconds: float = HANGS) -> None:
+    """Wait until it is so, but no longer than ``seconds``."""
+    ends = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < ends:
         time.sleep(0.1)
-    return time.monotonic() - started

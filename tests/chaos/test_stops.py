@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from tests.chaos.stage import PREFORK, THREADS, Stage, Worker, until
+from tests.chaos.stage import HANGS, PREFORK, THREADS, Stage, Worker, until
 from tests.services.world import let_time_pass
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 NUMBER = "+2348039000001"
 FIVE = [f"+23480390000{n:02d}" for n in range(10, 15)]
-SOON = 30
 
 
 def statuses() -> set[str]:
@@ -32,13 +29,18 @@ def have(*wanted: Status) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("worker", [PREFORK, THREADS], ids=lambda worker: str(worker.pool))
 def test_a_worker_that_is_stopped_during_a_call_ends_it_cleanly(standing: Stage, worker: Worker) -> None:
-    standing.telroi.throw("latency", seconds=3)
+    standing.telroi.throw("fail_next", fault="hold")
     member = standing.start("worker", worker.pool, worker.places)
     standing.ask(NUMBER)
-    until(lambda: NUMBER in standing.calls, seconds=SOON)
+    until(lambda: NUMBER in standing.calls)
 
-    standing.stop(member)
+    member.terminate()
+    until(standing.a_worker_is_stopping)
+    during = statuses()
+    standing.telroi.throw("release")
+    member.wait(HANGS)
 
+    assert during == {Status.DIALING}
     assert (statuses(), standing.calls) == ({Status.PLACED}, {NUMBER: 1})
     assert member.returncode == 0
 
@@ -50,7 +52,7 @@ def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) 
 
     standing.start("worker", THREADS.pool, 4)
     standing.start("sweeper")
-    until(have(Status.EXPIRED), seconds=SOON)
+    until(have(Status.EXPIRED))
 
     assert (statuses(), standing.calls) == ({Status.EXPIRED}, {})
     assert {phone.moments for phone in PhoneNumber.objects.all()} == {()}
@@ -60,7 +62,7 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
     on_stage: Callable[..., AbstractContextManager[Stage]],
 ) -> None:
     cooldown = timedelta(seconds=4)
-    with on_stage(COOLDOWN_SECONDS=4) as standing:
+    with on_stage(COOLDOWN_SECONDS=4, QUEUE_DEADLINE_SECONDS=HANGS) as standing:
         standing.telroi.throw("set_policy", cooldown=0)
         standing.ask(NUMBER)
         let_time_pass(5)  # in the queue
@@ -68,12 +70,13 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
 
         standing.start("worker", THREADS.pool, 4)
         standing.start("sweeper")
-        until(have(Status.PLACED), seconds=SOON)
+        until(have(Status.PLACED))
 
-        rings = [line["at"] for line in map(json.loads, standing.ledger.read_text().splitlines())]
-    first, second = (datetime.fromisoformat(at) for at in rings)
-    assert VerificationAttempt.objects.filter(status=Status.PLACED).count() == 2
-    assert second - first >= cooldown - timedelta(milliseconds=50)  # a clock of the database's, and one of Telroi's
+        rings = dict(standing.calls)
+    # By the clock that the rule goes by. How long each request then takes to reach Telroi is a matter of the machine.
+    first, second = sorted(PhoneNumber.objects.get().moments)
+    assert (statuses(), rings) == ({Status.PLACED}, {NUMBER: 2})
+    assert second - first >= cooldown
 
 
 @pytest.mark.parametrize("trouble", ["cut", "mute"])
@@ -81,21 +84,15 @@ def test_a_broker_that_is_gone_for_a_while_holds_no_request_and_loses_none(stand
     standing.start("worker", THREADS.pool, 4)
     standing.start("sweeper")
     standing.ask(FIVE[0])
-    until(have(Status.PLACED), seconds=SOON)
+    until(have(Status.PLACED))
     wire = standing.wire
     assert wire
 
     wire.cut() if trouble == "cut" else wire.mute()
-    waits = [until_asked(standing, number) for number in FIVE[1:]]
-    assert (max(waits) < 3, statuses()) == (True, {Status.PLACED, Status.QUEUED})
+    for number in FIVE[1:]:
+        standing.ask(number)  # the wire is mended after the answers: a request that waits for the broker hangs here
+    assert statuses() == {Status.PLACED, Status.QUEUED}
     wire.mend()
-    took = until(have(Status.PLACED), seconds=SOON + 5)
+    until(have(Status.PLACED))
 
     assert (statuses(), standing.calls) == ({Status.PLACED}, dict.fromkeys(FIVE, 1))
-    assert took <= SOON
-
-
-def until_asked(standing: Stage, number: str) -> float:
-    started = time.monotonic()
-    standing.ask(number)
-    return time.monotonic() - started
