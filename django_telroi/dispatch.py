@@ -98,6 +98,7 @@ class Letter:
     attempt_id: int
     queue: str | None
     published: Future[bool] = field(default_factory=Future, repr=False)
+    since: float = field(default_factory=lambda: time.monotonic(), repr=False)
 
 
 class Link:
@@ -157,7 +158,7 @@ class Courier:
         self._lock = threading.Lock()
         self._letters: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._busy_since: float | None = None
+        self._busy_since: float | None = None  # when the request began to wait whose letter is being published
         self._rests_until = 0.0
 
     def deliver(self, letter: Letter) -> bool:
@@ -199,7 +200,7 @@ class Courier:
         link = Link()
         try:
             while letter := self._next():
-                self._busy_since = time.monotonic()
+                self._busy_since = letter.since
                 if letter.published.set_running_or_notify_cancel():
                     letter.published.set_result(self._publish(letter, link))
                 self._busy_since = None

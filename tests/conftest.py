@@ -21,15 +21,23 @@ def nobody_has_asked_yet() -> None:
     cache.clear()
 
 
+HANGS = 120
+"""Seconds after which a test hangs, however busy the machine is."""
+
+
 @pytest.fixture
 def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A site's Celery, with a broker in memory and everything else at its defaults."""
+    """A site's Celery, with a broker in memory and everything else at its defaults.
+
+    Who hands a message to it waits for as long as a slow machine takes.
+    """
     from celery import Celery, _state
     from kombu.transport import memory
 
     from django_telroi import dispatch
 
     monkeypatch.setattr(dispatch, "_couriers", {})
+    monkeypatch.setattr(dispatch, "PATIENCE", HANGS)
     monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the example's
     monkeypatch.setattr(_state, "default_app", None)
     app = Celery("site", broker="memory://", fixups=[])

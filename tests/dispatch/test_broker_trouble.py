@@ -25,15 +25,22 @@ PASSWORD = "canary-of-the-broker"
 ROOT = Path(__file__).parent.parent.parent
 SOCKETS = 2
 """What Celery opens for one connection to Redis."""
-LONG = 30
+LONG = 120
 """Seconds after which a test hangs, however busy the machine is."""
+PATIENCE, TRANSPORT_OPTIONS = dispatch.PATIENCE, dispatch.TRANSPORT_OPTIONS
+"""What a site waits for."""
 
 
 @pytest.fixture(autouse=True)
-def _short_lived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test leaves behind ends soon, and within a test no figure of the machine's ends anything."""
+def _patient(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a test no figure of the machine's ends anything."""
     monkeypatch.setattr(dispatch, "IDLE", LONG)
     monkeypatch.setattr(dispatch, "REST", 10 * LONG)
+    monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", patient(TRANSPORT_OPTIONS))
+
+
+def patient(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: seconds and LONG for name, seconds in options.items()}
 
 
 @pytest.fixture
@@ -75,7 +82,11 @@ class TestTrouble:
     """Costs one request its patience, and the next ones nothing."""
 
     @pytest.fixture(autouse=True)
-    def _trouble(self, use: Callable[[str], None], scheme: str, trouble: str) -> Iterator[None]:
+    def _trouble(
+        self, use: Callable[[str], None], scheme: str, trouble: str, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        monkeypatch.setattr(dispatch, "PATIENCE", PATIENCE)
+        monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", TRANSPORT_OPTIONS)
         with closed_port() as closed, redis(0.9, answers=2 if trouble == "slow" else 0) as broker:
             port = closed if trouble == "refused" else broker.port
             use(f"{scheme}://somebody:{PASSWORD}@127.0.0.1:{port}//")
@@ -107,6 +118,27 @@ class TestTrouble:
             assert VerificationAttempt.objects.get().status == "placed"
 
 
+def test_a_thread_that_begins_late_costs_no_second_request_its_patience(
+    use: Callable[[str], None], waits: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, take_next = StandingClock(time.monotonic()), Courier._next
+
+    def take_late(courier: Courier) -> dispatch.Letter | None:
+        letter = take_next(courier)
+        clock.now += 0.1
+        return letter
+
+    monkeypatch.setattr(dispatch, "time", clock)
+    monkeypatch.setattr(dispatch, "PATIENCE", 0.2)
+    monkeypatch.setattr(Courier, "_next", take_late)
+    with redis(answers=0) as broker:
+        use(f"redis://127.0.0.1:{broker.port}/0")
+        send(TASK, 1)
+        clock.now += 0.15
+
+        assert (send(TASK, 2), waits) == (Handing.LEFT, [0.2])
+
+
 class TestABrokerThatWorks:
     """Gets one connection for as long as there is something to say."""
 
@@ -126,7 +158,7 @@ class TestABrokerThatWorks:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(30)
+                thread.join(LONG)
 
             assert (handings, broker.published) == ([Handing.SENT] * 20, 20)
 
@@ -179,7 +211,7 @@ def test_a_thread_of_the_site_publishes_to_the_sites_broker_and_not_to_celerys_d
         handings: list[Handing] = []
         thread = threading.Thread(target=lambda: handings.append(send(TASK, 1)))
         thread.start()
-        thread.join(30)
+        thread.join(LONG)
 
         assert (handings, broker.published) == ([Handing.SENT], 1)
 
@@ -210,7 +242,7 @@ def test_a_forked_process_has_a_connection_of_its_own() -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONG,
             check=False,
         )
 
@@ -224,6 +256,6 @@ def test_a_site_that_calls_at_once_never_loads_celery() -> None:
         "import django_telroi.services, django_telroi.urls;"
         "sys.exit(any(name.partition('.')[0] in ('celery', 'kombu') for name in sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=LONG, check=False)
 
     assert done.returncode == 0
