@@ -17,8 +17,8 @@ def test_calls_are_placed_and_bounded_with_gevents_sockets_too() -> None:
         cwd=Path(__file__).parent.parent.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
-    assert (done.stdout, done.returncode) == ("3 calls, and 1 s of waiting\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("3 calls, and one that timed out\n", 0), done.stderr
