@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
 from tests.client.conftest import KEY
-from tests.client.wire import Peer, Server, call_to, reply
+from tests.client.wire import PATIENCE, Peer, Server, call_to, reply
 
 TO = "+2348012345678"
 ID = "75cbe7ef-28b7-4842-b2c0-6e956a9c3d56"
@@ -71,7 +71,9 @@ def liar() -> Iterator[Liar]:
             peer.send(told[0])
 
     server = Server(script)
-    with TelroiClient(KEY, base_url=server.url, connect_timeout=20, read_timeout=20, total_timeout=20) as client:
+    with TelroiClient(
+        KEY, base_url=server.url, connect_timeout=PATIENCE, read_timeout=PATIENCE, total_timeout=PATIENCE
+    ) as client:
         yield Liar(client, told)
     server.close()
 
