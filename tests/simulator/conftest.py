@@ -30,6 +30,10 @@ class Reply:
         return error
 
 
+LONG = 120
+"""Seconds after which a test hangs, however busy the machine is."""
+
+
 class Telroi:
     """A client that asks as it should, on a connection of its own each time."""
 
@@ -58,7 +62,7 @@ class Telroi:
     ) -> Reply:
         host = urlsplit(self.simulator.base_url)
         asked = {"Authorization": f"Bearer {key or self.simulator.api_key}", "Accept": "application/json"}
-        with closing(http.client.HTTPConnection(str(host.hostname), host.port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection(str(host.hostname), host.port, timeout=LONG)) as connection:
             connection.request(method, path, None if body is None else body.encode(), {**asked, **(headers or {})})
             answer = connection.getresponse()
             return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())

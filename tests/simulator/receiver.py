@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+LONG = 120
+"""Seconds after which a test hangs, however busy the machine is."""
 OK = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{"ok":true}'
 
 
@@ -36,9 +39,15 @@ class Receiver:
     def first_lines(self) -> list[str]:
         return [request.partition(b"\r\n")[0].decode() for request in self.received]
 
+    def wait_for(self, count: int) -> None:
+        """Return once so many have come."""
+        ends = time.monotonic() + LONG
+        while len(self.received) < count and time.monotonic() < ends:
+            time.sleep(0.01)
+
     def take(self, sock: socket.socket) -> None:
         with sock:
-            sock.settimeout(10)
+            sock.settimeout(LONG)
             request = b""
             while not _is_whole(request):
                 request += sock.recv(65_536)

@@ -26,6 +26,8 @@ from django_telroi.simulator import Simulator
 RECORDINGS = [
     Path(__file__).parent.parent / "recordings" / name for name in ("telroi-exchanges.json", "telroi-wire-2.json")
 ]
+LONG = 120
+"""Seconds after which a test hangs, however busy the machine is."""
 LIVE_KEY, TEST_KEY = "tlr_live_xxx", "tlr_test_xxx"
 KEY = re.compile(r"tlr_(?:live|test)_\w+")
 COMPARED_HEADERS = ("content-type", "location", "cache-control", "access-control-allow-origin", "x-powered-by")
@@ -81,7 +83,7 @@ class Stage:
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: str | None) -> Reply:
         host = urlsplit(self.simulator.base_url)
-        with closing(http.client.HTTPConnection(str(host.hostname), host.port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection(str(host.hostname), host.port, timeout=LONG)) as connection:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             data = None if body is None else body.encode()
             length = {} if data is None else {"Content-Length": str(len(data))}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -274,10 +273,7 @@ def test_an_event_is_due_after_its_delay_and_a_job_of_its_own_delivers_it(
 
     telroi.set_webhook(receiver.url, every=0.01)
     client.place_otp(NUMBER)
-    for _ in range(1000):
-        if len(receiver.received) == 2:
-            break
-        threading.Event().wait(0.01)
+    receiver.wait_for(2)
     assert len(receiver.received) == 2
     telroi.remove_webhook()
     assert (telroi.webhooks, telroi.webhook_is_on) == ([], False)
