@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakSet
 
@@ -46,6 +47,14 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     memory.Channel.queues.clear()
     app.close()
     _state._set_current_app(None)
+
+
+@pytest.fixture
+def site_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The clock of the site and of its database. It stands, at noon, until the test moves it."""
+    from tests.standing_clock import hold_site_clock
+
+    return hold_site_clock(monkeypatch, at=datetime(2026, 5, 4, 12, tzinfo=UTC))
 
 
 @pytest.fixture

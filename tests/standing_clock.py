@@ -6,6 +6,7 @@ A test that holds the clock has the same outcome on a slow machine as on a fast 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import ModuleType
@@ -80,8 +81,20 @@ def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = No
     question = lru_cache(lambda now, *args, **options: compose(*args, **options))
     monkeypatch.setattr(state, "_question", lambda *args, **options: question(clock.now, *args, **options))
     monkeypatch.setattr(timezone, "now", lambda: clock.now)
+    _replace_later(monkeypatch, lambda now, *, since: clock.now)
+    return clock
+
+
+TICK = timedelta(microseconds=1)
+
+
+def take_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a ``TICK`` pass between what the services read and what they write, however slow the machine is."""
+    _replace_later(monkeypatch, lambda now, *, since: now + TICK)
+
+
+def _replace_later(monkeypatch: pytest.MonkeyPatch, later: Callable[..., datetime]) -> None:
     real = state.later
     for name, module in list(sys.modules.items()):
         if name.startswith("django_telroi.services.") and getattr(module, "later", None) is real:
-            monkeypatch.setattr(module, "later", lambda now, *, since: clock.now)
-    return clock
+            monkeypatch.setattr(module, "later", later)

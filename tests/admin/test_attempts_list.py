@@ -186,7 +186,9 @@ class TestAFilter:
         assert found(staff, **query) == [row.pk]
 
     @pytest.mark.parametrize(("day", "hits"), [("today", [0]), ("yesterday", [1]), ("week", [2, 1, 0])])
-    def test_by_day_goes_by_the_local_day(self, staff: Client, settings: Any, day: str, hits: list[int]) -> None:
+    def test_by_day_goes_by_the_local_day(
+        self, staff: Client, settings: Any, site_clock: Any, day: str, hits: list[int]
+    ) -> None:
         settings.TIME_ZONE = "Pacific/Kiritimati"
         midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
         ages = (timedelta(0), timedelta(microseconds=1), timedelta(days=6), timedelta(days=6, microseconds=1))

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 MODELS = ("phonenumber", "verificationattempt", "verifiedphone")
 
 
-@pytest.mark.usefixtures("attempt")
+@pytest.mark.usefixtures("site_clock", "attempt")
 class TestAList:
-    """One line each, masked."""
+    """One line each, masked. It is noon: no midnight comes between a call and a look at the list of today."""
 
     @pytest.mark.parametrize("model", MODELS)
     def test_renders_and_shows_no_whole_number(self, staff: Client, model: str) -> None:

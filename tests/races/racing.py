@@ -18,7 +18,7 @@ from django.db import connection, connections
 T = TypeVar("T")
 
 RACERS = 50
-AT_MOST_SECONDS = 60
+AT_MOST_SECONDS = 600
 WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

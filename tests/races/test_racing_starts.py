@@ -15,6 +15,7 @@ from django_telroi.errors import CooldownActive, SiteLimitReached
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services import call_again, start_verification
 from tests.races.racing import RACERS, Telroi, errors, race, values
+from tests.standing_clock import SiteClock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,11 +57,11 @@ def test_fifty_new_numbers_at_once_are_each_rung_once(telroi: Telroi) -> None:
 
 @pytest.mark.parametrize("counted_before", [None, 0, 7], ids=["no row", "another day", "some calls"])
 def test_the_ceiling_of_the_whole_site_is_exact(
-    telroi: Telroi, settings: Any, counted_before: int | None, repeat: int
+    telroi: Telroi, settings: Any, site_clock: SiteClock, counted_before: int | None, repeat: int
 ) -> None:
     settings.TELROI["CALLS_PER_DAY_TOTAL"] = 10
     if counted_before is not None:
-        day = datetime.now(UTC).date() if counted_before else datetime.now(UTC).date() - timedelta(days=1)
+        day = site_clock.now.date() - (timedelta(0) if counted_before else timedelta(days=1))
         CallControl.objects.create(pk=CallControl.ONLY, day=day, day_calls=counted_before or 10)
     room = 10 - (counted_before or 0)
 

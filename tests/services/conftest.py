@@ -10,8 +10,15 @@ from django.contrib.auth.models import User
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure, configure, simulator, telroi
 from tests.services.world import Heard
+from tests.standing_clock import take_a_tick
 
 __all__ = ["configure", "simulator", "telroi"]
+
+
+@pytest.fixture(autouse=True)
+def quick_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine makes no late answers: a test that is about these says how late they are."""
+    take_a_tick(monkeypatch)
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 from django_ratelimit.core import get_usage
@@ -24,10 +27,18 @@ from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api
 from tests.services.world import sends
+from tests.standing_clock import StandingClock, hold_clock
 
 pytestmark = pytest.mark.django_db
 
 NUMBERS = [f"+234803{n:07d}" for n in range(1, 62)]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+    """The budget's windows stand still: what a test takes is all in one of them, however slow the machine is."""
+    yield hold_clock(monkeypatch, waiting, at=time.time())
+    caches["default"].clear()
 
 
 def used_of_budget() -> int:

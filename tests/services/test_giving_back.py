@@ -14,12 +14,14 @@ from django_telroi.services.moves import move_and_give_back
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, commit, moments, sends
+from tests.standing_clock import SiteClock
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _ceiling(configure: Configure, telroi: Simulator) -> None:
+def _ceiling(configure: Configure, telroi: Simulator, site_clock: SiteClock) -> None:
+    """It is noon: what is given back was counted on the same day."""
     configure(CALLS_PER_DAY_TOTAL=5)
 
 
@@ -99,9 +101,10 @@ def test_giving_up_twice_gives_back_once() -> None:
     assert counted() == (0, 1)
 
 
-def test_who_gives_up_a_call_that_was_placed_meanwhile_gives_nothing_back() -> None:
+def test_who_gives_up_a_call_that_was_placed_meanwhile_gives_nothing_back(site_clock: SiteClock) -> None:
     attempt = queued()
     as_it_was = VerificationAttempt.objects.get(pk=attempt.pk)
+    site_clock.advance(1)
     commit()
 
     assert give_up(as_it_was) is False

@@ -35,6 +35,11 @@ class Stretched:
         return self._monotonic() + self.ahead
 
 
+@pytest.fixture(autouse=True)
+def quick_answers() -> None:
+    """Here it counts how long an answer takes."""
+
+
 @pytest.fixture
 def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], VerificationAttempt]:
     """Starts a call for which Telroi's own row begins six seconds after the request came, without waiting for it."""

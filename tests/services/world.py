@@ -41,7 +41,7 @@ SIGNALS: dict[str, Signal] = {
     for name in ("call_placed", "call_failed", "code_rejected", "phone_verified", "verification_refused", "alert")
 }
 OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ")
-LONG_ENOUGH = 10
+LONG_ENOUGH = 120
 
 
 def sends(telroi: Simulator) -> int:
