@@ -80,7 +80,7 @@ def let_minutes_pass(demo: Demo, state: Path) -> Callable[[str, int], None]:
 
     def pass_(number: str, minutes: int) -> None:
         e164 = number.replace(" ", "")
-        with closing(sqlite3.connect(state / "db.sqlite3", timeout=10)) as database, database:
+        with closing(sqlite3.connect(state / "db.sqlite3", timeout=120)) as database, database:
             ((calls,),) = database.execute("SELECT calls FROM django_telroi_phonenumber WHERE number = ?", [e164])
             earlier = [
                 (datetime.fromisoformat(call) - timedelta(minutes=minutes)).isoformat() for call in json.loads(calls)
@@ -96,4 +96,4 @@ def let_minutes_pass(demo: Demo, state: Path) -> Callable[[str, int], None]:
     return pass_
 
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=120_000)

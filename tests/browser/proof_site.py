@@ -1,6 +1,7 @@
 """A site of its own process: a card beside a form that wants its proof, and a page with the script and no card.
 
-``python -m tests.browser.proof_site DATABASE PORT`` serves it; the console backend prints each call and its code.
+``python -m tests.browser.proof_site DATABASE`` serves it on a free port: it prints its address, and then each call and
+its code.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def rendered(source: str, request: HttpRequest) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(source).render({}, request))
 
 
-def serve(database: str, port: str) -> None:
+def serve(database: str) -> None:
     from tests import settings as ours
 
     settings.configure(
@@ -50,7 +51,15 @@ def serve(database: str, port: str) -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+    from django.core.wsgi import get_wsgi_application
+
+    server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
+    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
 
 
 if __name__ == "__main__":

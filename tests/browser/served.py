@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,7 +33,7 @@ class Site:
         raise AssertionError("nobody was called")
 
     def execute(self, statement: str, *values: object) -> list[tuple[str, ...]]:
-        with closing(sqlite3.connect(self.database, timeout=10)) as database, database:
+        with closing(sqlite3.connect(self.database, timeout=120)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def let_time_pass(self, seconds: float) -> None:
@@ -52,19 +50,9 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
     database = tmp_path / "db.sqlite3"
-    command = [sys.executable, "-u", "-m", "tests.browser.proof_site", str(database), str(port)]
+    command = [sys.executable, "-u", "-m", "tests.browser.proof_site", str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert is_listening(port)
-        yield Site(f"http://127.0.0.1:{port}", process, database)
+        assert process.stdout
+        yield Site(process.stdout.readline().strip(), process, database)
         process.terminate()
-
-
-def is_listening(port: int) -> bool:
-    for _ in range(300):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return True
-        time.sleep(0.1)
-    return False

@@ -19,10 +19,12 @@ def main(database: str, telroi: str, number: str, attempt: str) -> None:
     from django.db import transaction
 
     from django_telroi.services import start_verification
-    from tests.crash.standing import POINT, Point, stand_still_at
+    from tests.crash.standing import POINT, Point, say_so, stand_still_at
 
     start = partial(start_verification, number, attempt_uuid=UUID(attempt))
     stand_still_at(Point.BEFORE_THE_CLAIM)
+    if os.environ[POINT] == Point.WITHIN_THE_CLAIM:
+        say_so()  # and go on: somebody else holds the row
     if os.environ[POINT] != Point.AFTER_THE_COMMIT:
         start()
         return

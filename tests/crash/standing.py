@@ -17,6 +17,7 @@ class Point(StrEnum):
 
     BEFORE_THE_CLAIM = "before the claim"
     AFTER_THE_COMMIT = "after the caller's commit, before the claim"
+    WITHIN_THE_CLAIM = "within the claim"
     AFTER_THE_CLAIM = "after the claim, before the bytes"
     AFTER_THE_BYTES = "after the bytes, before the answer"
     AFTER_THE_ANSWER = "after the answer, before it is written down"
@@ -25,8 +26,12 @@ class Point(StrEnum):
 def stand_still_at(point: Point) -> None:
     """Say so and wait to be killed, where this process is to die at ``point``."""
     if os.environ[POINT] == point:
-        print("here", flush=True)  # noqa: T201 - a line to whoever holds the other end of the pipe
+        say_so()
         time.sleep(600)
+
+
+def say_so() -> None:
+    print("here", flush=True)  # noqa: T201 - a line to whoever holds the other end of the pipe
 
 
 class StandingBackend(TelroiBackend):

@@ -26,6 +26,8 @@ from tests.crash.standing import POINT, Point
 pytestmark = [pytest.mark.programs, pytest.mark.django_db(transaction=True)]
 
 NUMBER = "+2348031234567"
+HANGS = 600
+"""Seconds after which a test hangs, however busy the machine is."""
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -75,7 +77,7 @@ def killed_at(point: Point, telroi: Simulator) -> UUID:
     caller = Caller(attempt_uuid, point)
     try:
         if point == Point.AFTER_THE_BYTES:
-            telroi.wait_for_requests(1, timeout=30)
+            telroi.wait_for_requests(1, timeout=HANGS)
         else:
             caller.wait_until_it_stands()
     finally:
@@ -101,9 +103,10 @@ def test_a_process_that_dies_within_its_claim_has_claimed_nothing(telroi: Simula
     the_same = uuid4()
     with transaction.atomic():
         PhoneNumber.objects.update(version=F("version") + 1)
-        caller = Caller(the_same, Point.AFTER_THE_CLAIM)
+        caller = Caller(the_same, Point.WITHIN_THE_CLAIM)
+        caller.wait_until_it_stands()
         with pytest.raises(subprocess.TimeoutExpired):  # it waits for the row that we hold
-            caller.process.wait(timeout=2)
+            caller.process.wait(timeout=1)
         caller.kill()
     assert (sends(telroi), VerificationAttempt.objects.count()) == (0, 0)
 

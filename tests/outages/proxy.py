@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, connections
 
 CHUNK = 1 << 16
-LONG_ENOUGH = 10
+LONG_ENOUGH = 120
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
