@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from django_telroi import services
+from django_telroi.client import TelroiClient
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.management import doctor
-from django_telroi.management.doctor import requests
+from django_telroi.management.doctor import requests, wire
 from django_telroi.management.doctor.findings import Finding, Level
 from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
@@ -102,11 +104,30 @@ class TestTelroi:
 
     def test_says_how_far_the_clocks_are_apart(self, telroi: Simulator) -> None:
         telroi.advance(-90)
+        began = timezone.now()
 
         *_, clock = look_at_telroi()
 
+        took = (timezone.now() - began).total_seconds()
         assert clock.level == Level.NOTE
-        assert 88 <= int(str(clock.figures["seconds_apart"])) <= 92
+        assert 88 - took <= int(str(clock.figures["seconds_apart"])) <= 92 + took
+
+    def test_takes_no_slow_answer_for_a_clock_that_is_wrong(
+        self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, look_at_scope = [timezone.now()], wire._scope
+        telroi.freeze()
+
+        def late(client: TelroiClient) -> Finding:
+            now[0] += timedelta(minutes=1)
+            return look_at_scope(client)
+
+        monkeypatch.setattr(wire, "datetime", SimpleNamespace(now=lambda zone: now[0]))
+        monkeypatch.setattr(wire, "_scope", late)
+
+        *_, clock = look_at_telroi()
+
+        assert abs(int(str(clock.figures["seconds_apart"]))) < 60
 
     def test_says_where_calls_go_that_ring_nobody(self, configure: Configure) -> None:
         configure(BACKEND="django_telroi.backends.console.ConsoleBackend")

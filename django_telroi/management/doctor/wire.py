@@ -58,12 +58,13 @@ def look_at_telroi() -> Iterator[Finding]:
         proxy_url=conf.proxy_url(),
     ) as client:
         probe = client.probe()
+        answered_at = datetime.now(UTC)
         yield _key(probe)
         if _is_accepted(probe):
             yield _mode()
             yield _scope(client)
     if probe.server_time:
-        yield _clock(probe, probe.server_time)
+        yield _clock(probe, probe.server_time, answered_at=answered_at)
 
 
 def _is_accepted(probe: Probe) -> bool:
@@ -110,8 +111,8 @@ def _scope(client: TelroiClient) -> Finding:
     return note(SUBJECT, "Whether the key may place calls is not clear.")
 
 
-def _clock(probe: Probe, server_time: datetime) -> Finding:
-    distance = round((datetime.now(UTC) - server_time).total_seconds() - probe.seconds / 2)
+def _clock(probe: Probe, server_time: datetime, *, answered_at: datetime) -> Finding:
+    distance = round((answered_at - server_time).total_seconds() - probe.seconds / 2)
     says = f"This machine's clock and Telroi's are {abs(distance)} s apart."
     if abs(distance) > FARTHEST_CLOCK_SECONDS:
         return note(SUBJECT, says, "Let this machine set its clock (NTP).", seconds_apart=distance)
