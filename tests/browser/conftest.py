@@ -56,6 +56,7 @@ def open_home(chromium: Browser, demo: Demo) -> Iterator[Callable[..., Page]]:
 
     def opened(**options: Any) -> Page:
         context = chromium.new_context(**{"reduced_motion": "reduce", **options})
+        context.set_default_timeout(120_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)

@@ -48,10 +48,10 @@ def after_call(ctx: Any, case: Any, response: Any) -> None:
 
 
 def switch(name: str, **options: Any) -> None:
-    NO_PROXY.open(f"{SIMULATOR}/{name}", data=json.dumps(options).encode(), timeout=10).close()
+    NO_PROXY.open(f"{SIMULATOR}/{name}", data=json.dumps(options).encode(), timeout=120).close()
 
 
 def last_code_for(number: str) -> str | None:
-    with NO_PROXY.open(f"{SIMULATOR}/calls", timeout=10) as reply:
+    with NO_PROXY.open(f"{SIMULATOR}/calls", timeout=120) as reply:
         codes = [call["code"] for call in json.load(reply)["calls"] if call["to"] == number]
     return codes[-1] if codes else None

@@ -88,7 +88,7 @@ def switch(name: str, **options: Any) -> None:
     """Throw a switch of the simulator; a proxy of the environment has no say on this machine."""
     url = f"{os.environ['EXAMPLE_SIMULATOR_URL']}/_simulator/{name}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(url, data=json.dumps(options).encode(), timeout=10).close()
+    opener.open(url, data=json.dumps(options).encode(), timeout=120).close()
 
 
 def attack(schema: str, who: Sequence[str], *, folder: Path, most: int) -> tuple[int, bool]:

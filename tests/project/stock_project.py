@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,8 @@ BLOCK = re.compile(
 )
 CODE = re.compile(r"code is (\d{6})")
 NUMBER = "+234 803 123 4567"
-PATIENCE_SECONDS = 60.0
+ADDRESS = re.compile(r"http://127\.0\.0\.1:[1-9]\d*")
+PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -126,24 +126,26 @@ class StockProject:
     @contextmanager
     def serving(self, first: str = "/phone/") -> Iterator[Person]:
         """``runserver``, and a visitor who has opened the page ``first``."""
-        address = f"127.0.0.1:{free_port()}"
-        command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", address]
+        command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", "127.0.0.1:0"]
         with (
             self.console.open("w") as output,
             subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output) as server,
         ):
             try:
-                yield visitor(f"http://{address}/", first)
+                yield visitor(self.address_printed(server), first)
             finally:
                 server.terminate()
 
+    def address_printed(self, server: subprocess.Popen[bytes]) -> str:
+        """Where ``runserver`` listens: on a port that the system gave it, so that no other program has it."""
+        while not (found := ADDRESS.search(self.console.read_text())):
+            if server.poll() is not None:
+                raise AssertionError(self.console.read_text())
+            time.sleep(0.1)
+        return f"{found[0]}/"
+
     def code_read_out(self) -> str:
         return CODE.findall(self.console.read_text())[-1]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def visitor(address: str, first: str) -> Person:
