@@ -30,7 +30,13 @@ def web_server(log: Path, *, told: Path) -> Iterator[str]:
 
     The socket is ours, so a request waits in it while no worker is there.
     """
-    stage = {"database": str(connection.settings_dict["NAME"]), "telroi": settings.TELROI, "celery": {}, "graves": ""}
+    stage = {
+        "database": str(connection.settings_dict["NAME"]),
+        "telroi": settings.TELROI,
+        "celery": {},
+        "graves": "",
+        "stopping": "",  # no worker
+    }
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.chaos.site_settings",
         "TELROI_TEST_STAGE": json.dumps(stage),
