@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django_telroi import conf
 from django_telroi.backends.base import Backend
 from django_telroi.backends.failures import log_failure
+from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
@@ -25,13 +26,18 @@ logger = logging.getLogger("django_telroi")
 def get_backend() -> Backend:
     """The backend that the site chose. Raises Misconfigured, and logs why.
 
-    In a test run ImproperlyConfigured passes, so that a developer reads its message.
+    In a test run, LocmemBackend replaces a backend of the settings file that would ring phones, and
+    ImproperlyConfigured is raised for one that a test chose. The message is for the developer.
     """
-    factory = _imported(conf.backend_path())
+    factory = _chosen()
     if factory is None:
         raise _misconfigured("backend_not_importable")
+    if would_ring_from_test_run(factory):
+        raise ImproperlyConfigured(REFUSED)
     try:
         backend: object = factory()
+        if would_ring_from_test_run(backend):
+            raise ImproperlyConfigured(REFUSED)
         if isinstance(backend, Backend) and _is_digest(backend.key_digest):
             return backend
     except Misconfigured:
@@ -49,7 +55,7 @@ def spoken_length(asked: int) -> CodeLength:
 
     It makes no backend, so it needs no key.
     """
-    factory = _imported(conf.backend_path())
+    factory = _chosen()
     if isinstance(factory, type) and issubclass(factory, Backend):
         try:
             length = factory.spoken_length(asked)
@@ -75,8 +81,16 @@ def is_own_backend() -> bool:
 
 def _chosen_class() -> type:
     """The class that the site chose; ``object`` if the path leads to no class."""
-    chosen = _imported(conf.backend_path())
+    chosen = _chosen()
     return chosen if isinstance(chosen, type) else object
+
+
+def _chosen() -> Any:
+    """What ``BACKEND`` leads to, None if it cannot be imported. In a test run the settings file rings no phones."""
+    found = _imported(conf.backend_path())
+    if conf.is_settings_file() and would_ring_from_test_run(found):
+        return _imported(conf.LOCMEM_BACKEND)
+    return found
 
 
 def _imported(path: str) -> Any:

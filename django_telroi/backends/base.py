@@ -42,6 +42,15 @@ class Backend(ABC):
     key_digest: str = ""
 
     @classmethod
+    def provider_url(cls) -> str:
+        """The URL that requests are sent to. It is read in test runs only.
+
+        A test run refuses a backend that ``rings``, unless the host of this URL is 127.0.0.1, ::1 or localhost: then a
+        test double answers. ``""`` is refused too.
+        """
+        return ""
+
+    @classmethod
     def spoken_length(cls, asked: int) -> CodeLength:
         """How many digits a call reads out that was asked for ``asked`` of them, as far as this backend knows.
 

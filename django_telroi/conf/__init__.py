@@ -6,11 +6,12 @@ Every key is optional. ``DEFAULTS`` is the whole list, and each key has a functi
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from django.conf import settings
+from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core import mail
 from django.utils.functional import Promise
 
@@ -28,6 +29,8 @@ from django_telroi.quiet import Quiet
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
 LOCMEM_BACKEND = "django_telroi.backends.locmem.LocmemBackend"
+
+NO_SETTING = object()
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,15 @@ def proxy_url() -> str | None:
 def is_test_run() -> bool:
     """Whether Django's test environment is set up, which is when its mail goes to an outbox."""
     return hasattr(mail, "outbox")
+
+
+def is_settings_file() -> bool:
+    """Whether ``TELROI`` is the dict of the project's settings module: no test has replaced it.
+
+    False also where settings come from ``settings.configure()``.
+    """
+    module = sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+    return module is not None and getattr(settings, "TELROI", None) is getattr(module, "TELROI", NO_SETTING)
 
 
 def backend_path() -> str:

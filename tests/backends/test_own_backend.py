@@ -44,6 +44,10 @@ class OwnBackend(Backend):
     judges: ClassVar[Callable[[str], Any]]
     asked: ClassVar[list[tuple[str, str | None]]] = []
 
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1"
+
     def admit_call(self) -> None:
         type(self).slot()
 

@@ -10,10 +10,11 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi import services
-from django_telroi.backends import get_backend
+from django_telroi.backends import Backend, get_backend, spoken_length
 from django_telroi.backends.console import ConsoleBackend
 from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import Misconfigured
 from tests.calling_site import Configure
@@ -63,7 +64,7 @@ def test_a_whole_verification_in_a_test_run_asks_nobody() -> None:
 def test_a_test_run_that_names_the_backend_still_cannot_ring(configure: Configure, url: str | None) -> None:
     configure(BACKEND=TELROI_BACKEND, **({} if url is None else {"BASE_URL": url}))
 
-    with pytest.raises(ImproperlyConfigured, match="never calls Telroi"):
+    with pytest.raises(ImproperlyConfigured, match="never calls a phone"):
         get_backend()
 
 
@@ -80,6 +81,125 @@ def test_a_test_run_may_use_a_simulator(configure: Configure, url: str) -> None:
     configure(BACKEND=TELROI_BACKEND, BASE_URL=url)
 
     assert isinstance(get_backend(), TelroiBackend)
+
+
+class OwnBackend(Backend):
+    """The site's own, for a provider somewhere."""
+
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
+        return OtpCall(id="RV01", to=to)
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        return OtpCheck(verified=False)
+
+
+class AtAProvider(OwnBackend):
+    @classmethod
+    def provider_url(cls) -> str:
+        return "https://api.example.com"
+
+
+class AtAnUnsetProvider(OwnBackend):
+    @classmethod
+    def provider_url(cls) -> str:
+        raise KeyError("CARRIER_URL")
+
+
+class AtADouble(OwnBackend):
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1:9/v2"
+
+
+class Silent(OwnBackend):
+    rings = False
+
+
+class NeedsAToken(OwnBackend):
+    def __init__(self) -> None:
+        raise Misconfigured
+
+
+def made_by_a_function() -> Backend:
+    return OwnBackend()
+
+
+REAL = [OwnBackend, AtAProvider, AtAnUnsetProvider]
+
+
+@pytest.fixture
+def settings_file(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Writes TELROI into the settings module of the project."""
+
+    def write(**keys: Any) -> None:
+        settings.TELROI = keys
+        monkeypatch.setattr("tests.settings.TELROI", keys, raising=False)
+
+    return write
+
+
+class TestABackendOfTheSitesOwn:
+    """It rings nobody from a test run, whatever the settings file says."""
+
+    @pytest.mark.parametrize("backend", [*REAL, NeedsAToken, TelroiBackend])
+    @pytest.mark.django_db
+    def test_in_the_settings_file_is_replaced_like_djangos_mail(
+        self, settings_file: Configure, backend: type[Backend]
+    ) -> None:
+        settings_file(BACKEND=f"{backend.__module__}.{backend.__name__}")
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (len(outbox), attempt.status) == (1, "placed")
+        assert isinstance(get_backend(), LocmemBackend)
+        assert spoken_length(6) == LocmemBackend.spoken_length(6)
+
+    @pytest.mark.parametrize("backend", [AtADouble, Silent])
+    def test_in_the_settings_file_is_used_where_it_stays_on_this_machine(
+        self, settings_file: Configure, backend: type[Backend]
+    ) -> None:
+        settings_file(BACKEND=f"{__name__}.{backend.__name__}")
+
+        assert type(get_backend()) is backend
+
+    @pytest.mark.parametrize("backend", [*REAL, NeedsAToken])
+    def test_that_a_test_chooses_is_refused_before_it_is_made(
+        self, configure: Configure, backend: type[Backend]
+    ) -> None:
+        configure(BACKEND=f"{__name__}.{backend.__name__}")
+
+        with pytest.raises(ImproperlyConfigured, match=r"locmem.LocmemBackend.*provider_url"):
+            get_backend()
+
+    def test_that_a_test_takes_over_with_the_rest_of_the_settings_is_refused(
+        self, settings_file: Configure, settings: Any
+    ) -> None:
+        settings_file(BACKEND=f"{__name__}.OwnBackend")
+        settings.TELROI = {**settings.TELROI, "CODE_LENGTH": 8}
+
+        with pytest.raises(ImproperlyConfigured):
+            get_backend()
+
+    def test_that_a_function_makes_is_refused(self, settings_file: Configure) -> None:
+        settings_file(BACKEND=f"{__name__}.made_by_a_function")
+
+        with pytest.raises(ImproperlyConfigured):
+            get_backend()
+
+    @pytest.mark.parametrize("backend", [AtADouble, Silent])
+    def test_that_a_test_chooses_is_used_where_it_stays_on_this_machine(
+        self, configure: Configure, backend: type[Backend]
+    ) -> None:
+        configure(BACKEND=f"{__name__}.{backend.__name__}")
+
+        assert type(get_backend()) is backend
+
+    @pytest.mark.parametrize("backend", REAL)
+    @pytest.mark.usefixtures("in_production")
+    def test_rings_in_production(self, configure: Configure, backend: type[Backend]) -> None:
+        configure(BACKEND=f"{__name__}.{backend.__name__}")
+
+        assert type(get_backend()) is backend
 
 
 @pytest.mark.usefixtures("in_production")

@@ -145,6 +145,10 @@ class ModelBackend(Backend):
     key_digest = "model"
     world: ClassVar[Any]
 
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1"
+
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         call: OtpCall = self.world.call(to)
         return call

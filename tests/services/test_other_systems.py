@@ -34,6 +34,10 @@ class Shared(Backend):
     effects: ClassVar[list[EventEffect]] = []
     answer: ClassVar[str | Exception] = OURS
 
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1"
+
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         self.effects[:] = [record_event(event) for event in self.meanwhile]
         if isinstance(self.answer, Exception):

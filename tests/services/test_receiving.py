@@ -224,6 +224,10 @@ class Answering(Backend):
 
     rings = False
 
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1"
+
     def __init__(self, name: str, answer: OtpCall | Exception) -> None:
         self.name, self.answer = name, answer
 

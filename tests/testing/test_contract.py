@@ -207,7 +207,7 @@ def test_a_backend_that_does_not_fails(backend: type) -> None:
         (ApiOutcomeUnknown(), {NOT_SENT, REFUSED}),
         (ApiRefused(418), {NOT_SENT, LOST, UNREADABLE, REFUSED}),
     ],
-    ids=repr,
+    ids=["a reply", "unreachable", "outcome unknown", "refused"],
 )
 def test_a_backend_that_answers_alike_to_every_fault_fails(error: Exception | None, failing: set[str]) -> None:
     assert set(failing_tests(Good, OneAnswer, error=error)) & FAULTS == failing
