@@ -125,6 +125,7 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
     except (TypeError, ValueError, AttributeError):
         return Flow()
     if flow.is_renewed and flow.attempt:
+        # The cookie alone says so: a stranger may have the old key too.
         return replace(flow, is_proven=flow.attempt == proven_attempt(request, purpose))
     return flow
 
@@ -151,13 +152,13 @@ def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
 
 
 def _kept(flow: Flow) -> dict[str, Any]:
-    """The flow as the session holds it. What a cookie says stays in the cookie: the old key may be a stranger's too."""
+    """The flow as the session holds it."""
     return {
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
         "notice": asdict(flow.notice) if flow.notice else None,
         "older": flow.older.hex if flow.older else None,
-        "is_proven": flow.is_proven and not flow.is_renewed,
+        "is_proven": flow.is_proven,
         "is_renewed": flow.is_renewed,
     }
 

@@ -704,6 +704,27 @@ MUTANTS = (
         ("tests/limits/test_limits.py::TestChecks",),
     ),
     Mutant(
+        "lose the right code of a check that died after its commit",
+        "django_telroi/web/steps.py",
+        "return bool(seen.attempt.code_digest) and seen.holding == Holding.GONE",
+        "return False",
+        ("tests/web/test_web_lost_answers.py::TestOfACheckThatDiedAfterItsCommit",),
+    ),
+    Mutant(
+        "leave under a session's old key all that the session held",
+        "django_telroi/web/sessions.py",
+        "    old.clear()\n",
+        "",
+        ("tests/web/test_web_lost_answers.py::TestOfACheckThatDiedAfterItsSessionGotANewKey",),
+    ),
+    Mutant(
+        "keep under a session's old key what the cookie of one browser shows",
+        "django_telroi/web/flow.py",
+        "is_proven=flow.attempt == proven",
+        "is_proven=flow.is_proven or flow.attempt == proven",
+        ("tests/web/test_web_lost_answers.py::TestOfACheckThatDiedAfterItsSessionGotANewKey",),
+    ),
+    Mutant(
         "redirect anywhere",
         "django_telroi/web/cards.py",
         (

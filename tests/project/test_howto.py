@@ -80,6 +80,15 @@ def test_a_sign_up_redeems_a_proof_as_the_page_says() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_site_that_missed_a_signal_reads_the_rows_as_the_page_says() -> None:
+    page = names_of("services.rst")
+    attempt = page["ask_for_a_call"](NUMBER)
+    user = page["sign_up"]("ada", page["prove"](attempt, last_code_for(NUMBER)))
+
+    assert list(page["numbers_verified_lately"]()) == [(user.pk, NUMBER, "")]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_staff_stop_all_calls_as_the_page_says() -> None:
     page = names_of("services.rst")
 

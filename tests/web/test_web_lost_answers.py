@@ -109,6 +109,18 @@ class TestOfACheckThatDiedAfterItsSessionGotANewKey:
         assert stranger.opens("/phone/code/").presses("Verify", code=another(code)).heading() == AGAIN
         assert stranger.opens("/phone/done/").path == "/phone/"
 
+    def test_what_the_cookie_of_one_browser_shows_is_never_kept_under_the_old_key(
+        self, old: dict[str, str], code: str
+    ) -> None:
+        late = browser_with(old).opens("/phone/code/")
+        action, fields = late.form("Verify")
+        late.presses("Verify", code=code)
+
+        late.sends(action, {**fields, "code": another(code)})
+
+        assert late.opens("/phone/done/").heading() == SUCCESS
+        assert browser_with(old).opens("/phone/done/").path == "/phone/"
+
     def test_the_old_key_keeps_nothing_else_and_for_ten_minutes(
         self, called: Visitor, old: dict[str, str], settings: Any
     ) -> None:
