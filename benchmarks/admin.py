@@ -149,10 +149,15 @@ def searches(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
     """An exact number is found at once; so is whatever else a box takes."""
     from django_telroi.models import VerificationAttempt
 
-    attempt = VerificationAttempt.objects.using(using).select_related("user").filter(user__isnull=False).earliest("id")
+    attempt = (
+        VerificationAttempt.objects.using(using)
+        .select_related("user", "phone")
+        .filter(user__isnull=False)
+        .earliest("id")
+    )
     terms = {
-        "a full number": attempt.phone_id,
-        "four digits": attempt.phone_id[-4:],
+        "a full number": attempt.number,
+        "four digits": attempt.last4,
         "a public id": str(attempt.uuid),
         "Telroi's id": attempt.telroi_id or "",
         "a user": attempt.user.username,

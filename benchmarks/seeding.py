@@ -40,9 +40,10 @@ STILL_OPEN = ("queued", "queued", "dialing", "unknown", "unknown", "unknown", *[
 REFUSALS = ("cooldown", "hourly_limit", "invalid_number", "not_callable")
 # fmt: off
 ATTEMPT = [
-    "id", "uuid", "phone_id", "region", "user_id", "purpose", "status", "dispatch", "telroi_id", "livemode", "language",
-    "tries", "max_tries", "created_at", "dialed_at", "placed_at", "expires_at", "verified_at", "closed_at", "due_at",
-    "doubt_digest", "proof_spent_at", "error_code", "error_detail", "requester_ip",
+    "id", "uuid", "phone_id", "last4", "region", "user_id", "purpose", "status", "dispatch", "telroi_id", "livemode",
+    "language", "tries", "max_tries", "created_at", "dialed_at", "placed_at", "expires_at", "verified_at", "closed_at",
+    "due_at", "had_user", "is_again", "asked", "judging", "code_digest", "proof_spent_at", "error_code", "error_detail",
+    "requester_ip",
 ]
 NUMBER = [
     "id", "number", "last4", "region", "calls", "last_call_at", "next_call_at", "limited_by", "held_until",
@@ -105,7 +106,8 @@ class Month:
 
     def _attempt(self, pk: int, at: datetime, status: str, purpose: str) -> Row:
         random, is_open = self.random, status in STILL_OPEN
-        phone, region, user = self.people[int(random.random() * len(self.people))]
+        line = int(random.random() * len(self.people))
+        phone, region, user = self.people[line]
         self.last_call[phone] = at
         was_placed = status not in ("failed", "queued", "dialing", "unknown")
         took = timedelta(seconds=18 + random.random() * 40)
@@ -122,12 +124,14 @@ class Month:
         dispatch = "celery" if status == "queued" else "inline"
         livemode = int(pk % ONE_IN != 11) if was_placed else None
         return (
-            *(pk, str(uuid) if self.has_uuids else uuid.hex, phone, region, user, purpose, status, dispatch),
+            *(pk, str(uuid) if self.has_uuids else uuid.hex, line + 1, phone[-4:], region, user, purpose, status),
+            dispatch,
             *(str(uuid)[::-1] if was_placed else None, livemode),
             *("en", wrong + (status == "verified"), 3, text(at), None if status == "queued" else text(at)),
             *(text(at + timedelta(seconds=1.2)) if was_placed else None, text(at + LIFE)),
             *(text(ended_at) if status == "verified" else None, None if is_open else text(ended_at)),
-            *(text(due_at) if is_open else None, "", None, error, "Telroi's words" if error else "", "203.0.113.9"),
+            *(text(due_at) if is_open else None, int(user is not None), 0, wrong, "{}", "", None),
+            *(error, "Telroi's words" if error else "", "203.0.113.9"),
         )
 
     def _reject(self, pk: int, times: int, *, at: datetime) -> None:

@@ -80,7 +80,8 @@ def _lose_answers(lines: int) -> None:
     PhoneNumber.objects.bulk_create(PhoneNumber(number=number, last4=number[-4:], region="NG") for number in numbers)
     VerificationAttempt.objects.bulk_create(
         VerificationAttempt(
-            phone_id=number,
+            phone=phone,
+            last4=phone.last4,
             status="unknown",
             dispatch="inline",
             max_tries=3,
@@ -89,7 +90,7 @@ def _lose_answers(lines: int) -> None:
             expires_at=now + timedelta(minutes=5),
             due_at=now + timedelta(minutes=5),
         )
-        for number in numbers
+        for phone in PhoneNumber.objects.all()
     )
 
 

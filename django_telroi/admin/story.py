@@ -75,7 +75,7 @@ def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
     """The attempt's own, and what staff did to its number and to all calls while it lived."""
     end = max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
     meanwhile = Q(at__gte=attempt.created_at, at__lte=end)
-    of_number = Q(phone__number=attempt.number, attempt=None) & meanwhile
+    of_number = Q(phone=attempt.phone_id, attempt=None) & meanwhile
     events = AttemptEvent.objects.all()
     found = (
         events.filter(attempt=attempt),
@@ -86,7 +86,7 @@ def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
 
 
 def _neighbours(attempt: VerificationAttempt) -> Neighbours:
-    of_number = VerificationAttempt.objects.filter(phone__number=attempt.number)
+    of_number = VerificationAttempt.objects.filter(phone=attempt.phone_id)
     before = of_number.filter(followed_by=attempt.uuid)
     after = of_number.filter(uuid=attempt.followed_by) if attempt.followed_by else of_number.none()
     return Neighbours(before=_newest(before), after=_newest(after))
@@ -99,7 +99,7 @@ def _newest(rows: QuerySet[VerificationAttempt]) -> int | None:
 def _facts(
     attempt: VerificationAttempt, requester: str, site: AdminSite, request: HttpRequest
 ) -> Iterator[tuple[str | Promise, str]]:
-    number = address_of(PhoneNumber, attempt.phone.pk, site=site, request=request)
+    number = address_of(PhoneNumber, attempt.phone_id, site=site, request=request)
     user = address_of(get_user_model(), attempt.user_id, site=site, request=request)
     yield _("number"), linked(masked_mark(attempt.number), number)
     yield _("region"), linked(region_mark(attempt.region), _alike(attempt, "region", site)) if attempt.region else ""

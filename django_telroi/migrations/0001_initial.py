@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id")),
+                ("last4", models.CharField(max_length=4, verbose_name="last digits")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
                 (
                     "purpose",
@@ -194,7 +195,6 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="attempts",
                         to="django_telroi.phonenumber",
-                        to_field="number",
                         verbose_name="number",
                     ),
                 ),

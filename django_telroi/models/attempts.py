@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -53,11 +55,11 @@ class VerificationAttempt(models.Model):
     phone = models.ForeignKey(
         PhoneNumber,
         on_delete=models.PROTECT,
-        to_field="number",
         related_name="attempts",
         db_index=False,  # the index below begins with it
         verbose_name=_("number"),
     )
+    last4 = models.CharField(_("last digits"), max_length=4)
     region = models.CharField(_("region"), max_length=3, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -124,17 +126,32 @@ class VerificationAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Not the public id: without a user it is all that it takes to type a code, and this stands in reports."""
-        return f"{self.masked_number} · {self.pk}"
+        """The masked number and the primary key.
+
+        Not the public id: without a user it is all that it takes to type a code, and this stands in reports. Reports
+        are also written where no query can run, so a number that is not loaded is not read: its last digit stands in.
+        """
+        is_loaded = VerificationAttempt.phone.is_cached(self)
+        return f"{self.masked_number if is_loaded else mask(self.last4)} · {self.pk}"
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any | None = None
+    ) -> None:
+        """Like Django's. A refresh of the whole row also reads its number's row, in the same SELECT."""
+        if fields is None and from_queryset is None and not self.get_deferred_fields():
+            rows = VerificationAttempt._base_manager.db_manager(using, hints={"instance": self})
+            from_queryset = rows.select_related("phone")
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
 
     @property
     def number(self) -> str:
-        """E.164; the foreign key carries it, so that no join is needed."""
-        return Quiet(self.phone_id)
+        """E.164. It is in the number's row: load attempts with ``select_related("phone")``, or this is a query."""
+        return Quiet(self.phone.number)
 
     @property
     def masked_number(self) -> str:
-        return mask(self.phone_id)
+        """The number as it may be shown. A query if the number's row is not loaded, like ``number``."""
+        return mask(self.phone.number)
 
     @property
     def counted_at(self) -> datetime:

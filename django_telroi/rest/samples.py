@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import Unavailable
-from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneVerificationSerializer, VerifiedPhoneSerializer
 from django_telroi.rest.views import status_of
 from django_telroi.services import CheckOutcome, CheckResult, Standing
@@ -48,7 +48,7 @@ def phone() -> dict[str, Any]:
 def _attempt(status: Status) -> VerificationAttempt:
     return VerificationAttempt(
         uuid=UUID("8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10"),
-        phone_id=NUMBER,
+        phone=PhoneNumber(number=NUMBER),
         status=status,
         max_tries=3,
         dialed_at=NOW,

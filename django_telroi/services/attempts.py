@@ -119,7 +119,8 @@ def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -
 def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
     """Settle what is overdue of the attempt with this primary key, whoever's it is: for staff, before they read it."""
     using = write_alias()
-    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
+    rows = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow())
+    attempt = rows.select_related("phone").first()
     if attempt is not None:
         now = now or attempt.read_at
         with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
@@ -145,9 +146,7 @@ def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
 
     A call that failed at the carrier counts, because Telroi stored that too; one that is dialing may not be stored yet.
     """
-    newer = VerificationAttempt.objects.using(using).filter(
-        phone__number=attempt.number, dialed_at__gt=attempt.dialed_at
-    )
+    newer = VerificationAttempt.objects.using(using).filter(phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at)
     stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
     return set(stored.values_list("status", flat=True))
 
@@ -158,7 +157,7 @@ def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
     Older calls of the same flow are over, even where nobody has closed them yet.
     """
     others = VerificationAttempt.objects.using(using).filter(
-        phone__number=attempt.number, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
+        phone_id=attempt.phone_id, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
     )
     return not all(is_followed_by(other, attempt, using=using) for other in others.exclude(pk=attempt.pk))
 

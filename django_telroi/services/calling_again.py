@@ -92,7 +92,7 @@ def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[Verifi
     """The calls of the same flow after this one, in their order. One SELECT each, and only as far as they are read."""
     uuid = attempt.followed_by
     while uuid is not None:
-        newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
+        newer = VerificationAttempt.objects.using(using).select_related("phone").filter(uuid=uuid).first()
         if newer is None:
             return
         yield newer
@@ -105,4 +105,4 @@ def _closed(status: Status, *, now: datetime) -> dict[str, object]:
 
 def _followed_by(newer: VerificationAttempt, *, using: str) -> QuerySet[VerificationAttempt]:
     """By the number first, which has the index."""
-    return VerificationAttempt.objects.using(using).filter(phone__number=newer.number, followed_by=newer.uuid)
+    return VerificationAttempt.objects.using(using).filter(phone_id=newer.phone_id, followed_by=newer.uuid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,7 +73,7 @@ def claim_start(request: Request, state: State, *, attempt: VerificationAttempt,
         refuse_full_day(state)
     prepare_count(state, using=using)
     with atomic_unless_in_doubt(using):
-        _write_number(request.phone, state, with_call(replaced, state.now), using=using)
+        attempt.phone = _write_number(request.phone, state, with_call(replaced, state.now), using=using)
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)
         count_for_the_day(state, using=using)
@@ -122,7 +123,7 @@ def new_attempt(request: Request, *, status: Status, dispatch: Dispatch, now: da
     dialing = status == Status.DIALING
     return VerificationAttempt(
         uuid=request.attempt_uuid or uuid4(),
-        phone_id=request.phone.number,
+        last4=request.phone.last4,
         region=request.phone.region,
         user_id=request.user_id,
         had_user=request.user_id is not None,
@@ -151,7 +152,7 @@ def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, usin
         raise Overtaken
     moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
     with transaction.atomic(using=using):
-        write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
+        attempt.phone = write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
         win_trial(state, key_digest=key_digest, using=using)
         _move_to_dialing(attempt, now=state.now, using=using)
 
@@ -175,26 +176,29 @@ def write_moments(
     using: str,
     held_at: datetime | None = None,
     held_reason: str | None = None,
-) -> None:
-    """Write a number's new state from the version that was read. Raises Overtaken.
+) -> PhoneNumber:
+    """Write a number's new state from the version that was read, and return the row as it is then. Raises Overtaken.
 
     ``held_at`` and ``held_reason`` belong to a new hold; None keeps those of the row.
     """
     limit = current_limit(conf.policy(), moments, held_until=held_until)
-    phone.moments = moments
-    changed = PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version)
-    rows = changed.update(
-        calls=phone.calls,
-        last_call_at=last_call_at,
-        next_call_at=limit.until if limit else None,
-        limited_by=limit.rule if limit else "",
-        held_at=phone.held_at if held_at is None else held_at,
-        held_until=held_until,
-        held_reason=phone.held_reason if held_reason is None else held_reason,
-        version=phone.version + 1,
-    )
-    if not rows:
+    row = copy(phone)
+    row.moments = moments
+    fields = {
+        "calls": row.calls,
+        "last_call_at": last_call_at,
+        "next_call_at": limit.until if limit else None,
+        "limited_by": limit.rule if limit else "",
+        "held_at": phone.held_at if held_at is None else held_at,
+        "held_until": held_until,
+        "held_reason": phone.held_reason if held_reason is None else held_reason,
+        "version": phone.version + 1,
+    }
+    if not PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version).update(**fields):
         raise Overtaken
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return row
 
 
 def win_trial(state: State, *, key_digest: str, using: str) -> None:
@@ -203,10 +207,10 @@ def win_trial(state: State, *, key_digest: str, using: str) -> None:
         raise Overtaken
 
 
-def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> None:
+def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> PhoneNumber:
     if state.phone:
-        write_moments(state.phone, moments, last_call_at=state.now, held_until=state.phone.held_until, using=using)
-        return
+        held_until = state.phone.held_until
+        return write_moments(state.phone, moments, last_call_at=state.now, held_until=held_until, using=using)
     row = PhoneNumber(
         number=phone.number,
         last4=phone.last4,
@@ -222,6 +226,7 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
         row.save(using=using, force_insert=True)
     except IntegrityError:
         raise Overtaken from None
+    return row
 
 
 def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
@@ -236,7 +241,7 @@ def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, usin
     if old.dialed_at is None or old.status == Status.FAILED:
         waits |= Q(followed_by=old.uuid, status__in=UNFINISHED)
     is_queued = Q(status=Status.QUEUED)
-    older = VerificationAttempt.objects.using(using).filter(waits, phone__number=old.number)
+    older = VerificationAttempt.objects.using(using).filter(waits, phone_id=old.phone_id)
     # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
     marked = older.update(
         followed_by=newer,

@@ -38,7 +38,7 @@ def export_number(number: str) -> dict[str, Any]:
     using = write_alias()
     phone = known_number(number, using=using)
     row = PhoneNumber.objects.using(using).filter(number=phone.number).first()
-    attempts = list(VerificationAttempt.objects.using(using).filter(phone__number=phone.number).order_by("pk"))
+    attempts = list(VerificationAttempt.objects.using(using).filter(phone_id=row.pk).order_by("pk")) if row else []
     of_attempts = Q(attempt__in=[attempt.pk for attempt in attempts])  # by keys, of which a database finds each at once
     events = AttemptEvent.objects.using(using).filter(of_attempts | Q(phone=row) if row else of_attempts)
     accounts = VerifiedPhone.objects.using(using).filter(number=phone.number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
@@ -32,7 +34,12 @@ def attempt_of(event: WebhookEvent, *, now: datetime, using: str) -> Verificatio
 def _with_its_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
     if event.id is None:
         return None
-    return VerificationAttempt.objects.using(using).filter(telroi_id=event.id).first()
+    return _attempts(using).filter(telroi_id=event.id).first()
+
+
+def _attempts(using: str) -> QuerySet[VerificationAttempt]:
+    """With their numbers, for whoever settles them."""
+    return VerificationAttempt.objects.using(using).select_related("phone")
 
 
 def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
@@ -47,7 +54,7 @@ def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> Verific
         return None
     longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
     called = (
-        VerificationAttempt.objects.using(using)
+        _attempts(using)
         .filter(
             phone__number=event.to,
             telroi_id=None,

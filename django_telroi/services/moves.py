@@ -115,7 +115,7 @@ def _write_both(
     wait, reason = hold
     held = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
     with transaction.atomic(using=using):
-        write_moments(
+        attempt.phone = write_moments(
             phone,
             moments,
             last_call_at=phone.last_call_at,
@@ -137,7 +137,7 @@ def _hold_of(phone: PhoneNumber, moments: Sequence[datetime], *, wait: timedelta
 def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
     """Whoever has changed a row and not committed yet cannot be overtaken."""
     with transaction.atomic(using=using):
-        PhoneNumber.objects.using(using).filter(number=attempt.number).update(version=F("version") + 1)
+        PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).update(version=F("version") + 1)
         return write()
 
 

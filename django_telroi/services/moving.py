@@ -61,25 +61,26 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
         # A locking read, as in ``is_taken``: another one could be older than the lock.
         others = records.exclude(user_id=user_id) if user_id is not None else records
         old = list(others.select_for_update())
-        _take_away(old, number=phone.number, using=using)
+        _take_away(old, row=row, using=using)
         if user_id is not None and old:
-            _give(phone.number, user_id, user, after=[record.verified_at for record in old], using=using)
+            _give(row, user_id, user, after=[record.verified_at for record in old], using=using)
         _note(row, old, user_id, reason=reason, actor=actor, using=using)
         return list(records.filter(user_id=user_id)) if user_id is not None else []
 
 
-def _take_away(old: Sequence[VerifiedPhone], *, number: str, using: str) -> None:
+def _take_away(old: Sequence[VerifiedPhone], *, row: PhoneNumber, using: str) -> None:
     """Their right codes count no more either, although their ten minutes may not be over."""
     theirs = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
-    attempts = VerificationAttempt.objects.using(using).filter(theirs, phone__number=number, status=Status.VERIFIED)
+    attempts = VerificationAttempt.objects.using(using).filter(theirs, phone=row, status=Status.VERIFIED)
     attempts.exclude(code_digest="").update(code_digest="", due_at=None)
     VerifiedPhone.objects.using(using).filter(pk__in=[record.pk for record in old]).delete()
 
 
-def _give(number: str, user_id: Any, user: AbstractBaseUser | None, *, after: Sequence[datetime], using: str) -> None:
+def _give(
+    row: PhoneNumber, user_id: Any, user: AbstractBaseUser | None, *, after: Sequence[datetime], using: str
+) -> None:
     """One record a purpose, by the newest right code that was refused because the number was taken."""
-    answered = VerificationAttempt.objects.using(using).filter(
-        phone__number=number,
+    answered = row.attempts.using(using).filter(
         user_id=user_id,
         status=Status.VERIFIED,
         error_code=ErrorCode.NUMBER_TAKEN,

@@ -222,7 +222,7 @@ def _attempt_behind(token: str, *, purpose: str, using: str) -> VerificationAtte
         raise RejectedInForm from None
     if not is_storable(purpose, using=using):
         raise ProofRejected
-    rows = VerificationAttempt.objects.using(using).annotate(read_at=DbNow())
+    rows = VerificationAttempt.objects.using(using).select_related("phone").annotate(read_at=DbNow())
     attempt = rows.filter(uuid=uuid, purpose=purpose).first()
     if attempt is None:
         raise RejectedInForm

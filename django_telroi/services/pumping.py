@@ -43,7 +43,7 @@ def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedP
         created_at__gt=moment - WINDOW, created_at__lte=moment, dialed_at__isnull=False
     )
     billed = calls.exclude(status=Status.FAILED).exclude(livemode=False)
-    prefixes = billed.order_by().values_list(Substr("phone_id", 2, FIRST_DIGITS))
+    prefixes = billed.order_by().values_list(Substr("phone__number", 2, FIRST_DIGITS))
     counted = prefixes.annotate(calls=Count("pk"), verified=Count("pk", filter=Q(status=Status.VERIFIED)))
     busy = counted.filter(calls__gte=LEAST_CALLS).order_by("-calls")
     found = (PumpedPrefix(*row) for row in busy)

@@ -172,7 +172,7 @@ class Purging:
             yield window[0], last
 
     def _unneeded(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
-        attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("number"))
+        attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("pk"))
         events = AttemptEvent.objects.using(self.using).filter(phone=OuterRef("pk"))
         if self.kept_since:  # the older ones are gone by now, or, in a dry run, would be
             attempts = attempts.filter(created_at__gte=self.kept_since)

@@ -203,7 +203,7 @@ def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
             if not unchanged.update(held_reason="", version=row.version + 1):
                 raise Overtaken
         VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
-        erased = _erase_attempts(phone, using=using) if row else 0
+        erased = _erase_attempts(row, using=using) if row else 0
         if row:
             AttemptEvent.objects.using(using).filter(phone=row).delete()
         if row and not _keeps_limits(row, now=state.now):
@@ -213,9 +213,9 @@ def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
     return erased
 
 
-def _erase_attempts(phone: Phone, *, using: str) -> int:
+def _erase_attempts(row: PhoneNumber, *, using: str) -> int:
     """By primary keys: MariaDB reads the whole of a table to delete by a question to another one."""
-    attempts = VerificationAttempt.objects.using(using).filter(phone__number=phone.number)
+    attempts = VerificationAttempt.objects.using(using).filter(phone=row)
     ids = list(attempts.values_list("pk", flat=True))
     AttemptEvent.objects.using(using).filter(attempt__in=ids).delete()
     return attempts.filter(pk__in=ids).delete()[1].get(VerificationAttempt._meta.label, 0)

@@ -202,7 +202,7 @@ def _read_for(request: Request, *, using: str, now: datetime | None) -> tuple[Re
 def _repeat_of(request: Request, state: State, *, using: str) -> VerificationAttempt | None:
     """The attempt that this very request has made before, with what is overdue settled; None if there is none."""
     attempt = state.attempt
-    asked = (request.phone.number, request.user_id, request.purpose)
+    asked = (state.phone and state.phone.pk, request.user_id, request.purpose)
     if attempt is None or (attempt.phone_id, attempt.user_id, attempt.purpose) != asked:
         return None
     try:

@@ -58,7 +58,7 @@ def read_state(number: str, *, using: str, now: datetime | None = None, attempt_
     column = VerificationAttempt._meta.get_field("uuid")
     parameters = [column.get_db_prep_value(attempt_uuid, connections[using]), number]
     db_now, control, phone, attempt = _read(_question(using, attempt_by="uuid"), parameters, using=using)
-    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=attempt)
+    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=_of_number(attempt, phone))
 
 
 def read_attempt(
@@ -66,7 +66,14 @@ def read_attempt(
 ) -> tuple[VerificationAttempt | None, State]:
     """The attempt with this primary key, and the state of its number as the same SELECT saw it."""
     db_now, control, phone, attempt = _read(_question(using, attempt_by="id"), [attempt_id], using=using)
-    return attempt, State(now=now or db_now, phone=phone, control=control or CallControl())
+    return _of_number(attempt, phone), State(now=now or db_now, phone=phone, control=control or CallControl())
+
+
+def _of_number(attempt: VerificationAttempt | None, phone: PhoneNumber | None) -> VerificationAttempt | None:
+    """The attempt, with its number's row if that is the one that was read."""
+    if attempt and phone and attempt.phone_id == phone.pk:
+        attempt.phone = phone
+    return attempt
 
 
 @dataclass(frozen=True)
@@ -96,12 +103,12 @@ def _question(using: str, *, attempt_by: str = "") -> _Question:
     controls, phones, attempts = (
         quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt)
     )
-    number = f"{attempts}.{quote('phone_id')}" if attempt_by == "id" else "%s"
+    phone, value = ("id", f"{attempts}.{quote('phone_id')}") if attempt_by == "id" else ("number", "%s")
     sql = (
         f"SELECT {', '.join(compiler.compile(column)[0] for column in columns)} FROM (SELECT 1 AS one) AS always"
         f" LEFT JOIN {controls} ON {controls}.{quote('id')} = {CallControl.ONLY}"
         + (f" LEFT JOIN {attempts} ON {attempts}.{quote(attempt_by)} = %s" if attempt_by else "")
-        + f" LEFT JOIN {phones} ON {phones}.{quote('number')} = {number}"
+        + f" LEFT JOIN {phones} ON {phones}.{quote(phone)} = {value}"
     )
     return _Question(sql, models, columns)
 

@@ -103,7 +103,8 @@ def attempt(
     """An attempt that came to ``outcome``, and what happened on the way; ``again`` is when another one replaced it."""
     row = VerificationAttempt(
         uuid=UUID(int=rng.getrandbits(128), version=4),
-        phone_id=person.number,
+        phone=person.phone,
+        last4=person.phone.last4,
         region=person.region,
         user=person.user,
         dispatch=Dispatch.INLINE,

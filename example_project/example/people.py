@@ -8,6 +8,8 @@ from random import Random
 from django.contrib.auth.models import User
 from django.utils.text import slugify
 
+from django_telroi.models import PhoneNumber
+
 # Numbers set aside for fiction where a country has such, otherwise any of a mobile range (Nigeria, Ghana, Kenya).
 # Each # is a random digit; the weight says how many of the shop's customers live there.
 PLANS: dict[str, tuple[int, tuple[str, ...]]] = {
@@ -34,10 +36,11 @@ Schmidt Wagner
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a phone; ``user`` is None for who never signed up."""
+    """Somebody with a phone; ``phone`` is its unsaved row, ``user`` is None for who never signed up."""
 
     number: str
     region: str
+    phone: PhoneNumber
     address: str
     user: User | None
 
@@ -56,7 +59,7 @@ def make_people(rng: Random, users: list[User], *, count: int) -> list[Person]:
         numbers[number] = region
     owners = [*users, *[None] * (count - len(users))]
     return [
-        Person(number=number, region=region, address=_address(rng), user=owner)
+        Person(number, region, PhoneNumber(number=number, last4=number[-4:], region=region), _address(rng), owner)
         for (number, region), owner in zip(numbers.items(), owners, strict=True)
     ]
 

@@ -44,7 +44,7 @@ def phone_numbers(ledger: Ledger) -> list[PhoneNumber]:
     """A row for everybody who was called, with the limits that their calls amount to."""
     attempts: dict[str, list[VerificationAttempt]] = defaultdict(list)
     for row in ledger.attempts:
-        attempts[row.phone_id].append(row)
+        attempts[row.number].append(row)
     return [_phone_number(ledger.people[number], rows) for number, rows in attempts.items()]
 
 
@@ -56,14 +56,8 @@ def block_some(phones: list[PhoneNumber], rng: Random, *, by: str, now: datetime
 
 
 def _phone_number(person: Person, rows: list[VerificationAttempt]) -> PhoneNumber:
-    phone = PhoneNumber(
-        number=person.number,
-        last4=person.number[-4:],
-        region=person.region,
-        created_at=rows[0].created_at,
-        last_call_at=rows[-1].created_at,
-        version=len(rows),
-    )
+    phone = person.phone
+    phone.created_at, phone.last_call_at, phone.version = rows[0].created_at, rows[-1].created_at, len(rows)
     moments: tuple[datetime, ...] = ()
     for row in rows:
         if row.status != Status.FAILED:

@@ -97,7 +97,7 @@ class TestAnExport:
         same_moment, first = timezone.now(), make()
         VerificationAttempt.objects.bulk_create(
             VerificationAttempt(
-                phone_id=NUMBER, status="verified", max_tries=3, created_at=same_moment, expires_at=first.expires_at
+                phone=first.phone, status="verified", max_tries=3, created_at=same_moment, expires_at=first.expires_at
             )
             for _ in range(50)
         )

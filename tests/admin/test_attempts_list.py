@@ -26,10 +26,11 @@ LIST = "verificationattempt"
 
 
 def make(number: str = NUMBER, **fields: Any) -> VerificationAttempt:
-    PhoneNumber.objects.get_or_create(number=number, defaults={"last4": number[-4:], "region": "NG"})
+    phone, _ = PhoneNumber.objects.get_or_create(number=number, defaults={"last4": number[-4:], "region": "NG"})
     now = timezone.now()
     given = {
-        "phone_id": number,
+        "phone": phone,
+        "last4": phone.last4,
         "region": "NG",
         "status": Status.VERIFIED,
         "dispatch": "inline",
@@ -125,7 +126,7 @@ class TestAPage:
         first = make()
         VerificationAttempt.objects.bulk_create(
             VerificationAttempt(
-                phone_id=NUMBER, user=person, status="verified", max_tries=3, expires_at=first.expires_at
+                phone=first.phone, user=person, status="verified", max_tries=3, expires_at=first.expires_at
             )
             for person in people
         )
@@ -142,7 +143,7 @@ class TestAPage:
     def test_is_followed_by_another_as_far_as_pages_go(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         first = make()
         VerificationAttempt.objects.bulk_create(
-            VerificationAttempt(phone_id=NUMBER, status="verified", max_tries=3, expires_at=first.expires_at)
+            VerificationAttempt(phone=first.phone, status="verified", max_tries=3, expires_at=first.expires_at)
             for _ in range(249)
         )
         monkeypatch.setattr(paging, "FARTHEST_ROW", 200)

@@ -124,7 +124,7 @@ class TestADetail:
         assert not shows_a_whole_number(html)
 
     def test_of_an_attempt_shows_telrois_words_as_words(self, staff: Client, attempt: VerificationAttempt) -> None:
-        other = VerificationAttempt.objects.get(phone_id=OTHER_NUMBER)
+        other = VerificationAttempt.objects.get(phone__number=OTHER_NUMBER)
 
         html = html_of(staff, url("verificationattempt", "change", other.pk))
 

@@ -10,7 +10,7 @@ import pytest
 from django_telroi.admin.meanings import ERROR_NAMES, ERRORS, MEANINGS, error_name, meaning_of
 from django_telroi.admin.timeline import Entry, Neighbours, distance, timeline
 from django_telroi.domain.states import Status
-from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
 from django_telroi.services.verdicts import ErrorCode
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ def at(seconds: float) -> datetime:
 
 def attempt(**fields: Any) -> VerificationAttempt:
     given = {
-        "phone_id": "+2348031234567",
+        "phone": PhoneNumber(number="+2348031234567"),
         "status": Status.PLACED,
         "dispatch": "inline",
         "max_tries": 3,

@@ -129,7 +129,7 @@ def _settle(scenes: Iterable[Stage]) -> None:
 
 
 def _count(standing: Stage, numbers: list[str], outcomes: Outcomes) -> None:
-    statuses = dict(standing.attempts.values_list("phone", "status"))
+    statuses = dict(standing.attempts.values_list("phone__number", "status"))
     calls, kills = standing.calls, standing.kills
     for number in numbers:
         point = point_of(number)

@@ -222,9 +222,9 @@ class TestTheRows:
 
 
 def attempt(**fields: Any) -> VerificationAttempt:
-    PhoneNumber.objects.get_or_create(number=NUMBER, last4=NUMBER[-4:])
+    phone, _ = PhoneNumber.objects.get_or_create(number=NUMBER, last4=NUMBER[-4:])
     fields = {"created_at": timezone.now(), "expires_at": timezone.now(), "dispatch": "inline", "max_tries": 3} | fields
-    return VerificationAttempt.objects.create(phone_id=NUMBER, **fields)
+    return VerificationAttempt.objects.create(phone=phone, **fields)
 
 
 @pytest.mark.django_db

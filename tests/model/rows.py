@@ -21,7 +21,7 @@ from django_telroi.models import (
 MODELS: tuple[type[models.Model], ...] = (PhoneNumber, VerificationAttempt, AttemptEvent, VerifiedPhone, CallControl)
 """In the order in which they can be written."""
 
-NUMBERS = {("PhoneNumber", "number"), ("VerificationAttempt", "phone_id"), ("VerifiedPhone", "number")}
+NUMBERS = {("PhoneNumber", "number"), ("VerifiedPhone", "number")}
 """The columns in which a full number belongs."""
 
 Rows = tuple[tuple[tuple[Any, ...], ...], ...]
@@ -52,8 +52,10 @@ def uuids() -> list[str]:
 
 def numbers_by_uuid() -> list[tuple[str, str]]:
     """The public id and the number of each attempt, oldest first."""
-    table = VerificationAttempt._meta.db_table
-    return [(dashed(uuid), number) for uuid, number in _execute(f"SELECT uuid, phone_id FROM {table} ORDER BY id")]
+    attempts, phones = VerificationAttempt._meta.db_table, PhoneNumber._meta.db_table
+    joined = f"{attempts} JOIN {phones} ON {phones}.id = {attempts}.phone_id"
+    rows = _execute(f"SELECT {attempts}.uuid, {phones}.number FROM {joined} ORDER BY {attempts}.id")
+    return [(dashed(uuid), number) for uuid, number in rows]
 
 
 def dashed(text: str) -> str:

@@ -232,7 +232,7 @@ class World:
 
     def _claimed(self, frame: Frame, number: str) -> str:
         """The attempt that this step has claimed: a new one that is dialing."""
-        dialing = VerificationAttempt.objects.filter(phone_id=number, status="dialing").order_by("-pk")
+        dialing = VerificationAttempt.objects.filter(phone__number=number, status="dialing").order_by("-pk")
         uuids = [str(uuid) for uuid in dialing.values_list("uuid", flat=True)]
         new = [uuid for uuid in uuids if uuid not in frame.known]
         self._expect(bool(uuids), "1: a call without a claim")

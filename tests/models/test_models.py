@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -130,11 +131,45 @@ def test_no_constraint_has_a_condition_that_mariadb_would_drop() -> None:
         assert not any(conditions)
 
 
-def test_an_attempt_carries_its_number_without_a_join(phone: PhoneNumber) -> None:
-    row = VerificationAttempt.objects.get(pk=attempt(phone).pk)
+def test_an_attempt_has_its_number_from_its_numbers_row(phone: PhoneNumber, django_assert_num_queries: Any) -> None:
+    pk = attempt(phone, last4=phone.last4).pk
+    joined = VerificationAttempt.objects.select_related("phone").get(pk=pk)
+    alone = pickle.loads(pickle.dumps(VerificationAttempt.objects.get(pk=pk)))
 
-    assert (row.number, row.masked_number) == (NUMBER, "+234 803 ••• 4567")
-    assert "phone" not in row._state.fields_cache
+    with django_assert_num_queries(1):
+        joined.refresh_from_db()
+        told = (joined.number, joined.masked_number, str(joined))
+    with django_assert_num_queries(0):
+        shown = repr(alone)
+    with django_assert_num_queries(1):
+        read = (alone.number, alone.masked_number, str(alone))
+
+    assert told == read == (NUMBER, "+234 803 ••• 4567", f"+234 803 ••• 4567 · {pk}")
+    assert shown == f"<VerificationAttempt: ••• 7 · {pk}>"
+
+
+def test_an_attempt_of_which_a_part_is_loaded_is_refreshed(phone: PhoneNumber) -> None:
+    row = VerificationAttempt.objects.only("status").get(pk=attempt(phone).pk)
+    VerificationAttempt.objects.update(status=Status.EXPIRED)
+
+    row.refresh_from_db()
+
+    assert (row.status, row.number) == (Status.EXPIRED, NUMBER)
+
+
+def test_the_number_is_in_one_column_besides_the_records_of_accounts(phone: PhoneNumber) -> None:
+    """So that one column, and the records, are what a site encrypts."""
+    attempt(phone, last4=phone.last4)
+
+    holding = [
+        (model.__name__, name)
+        for model in (PhoneNumber, VerificationAttempt)
+        for row in model._default_manager.values()
+        for name, value in row.items()
+        if NUMBER[1:] in str(value)
+    ]
+
+    assert holding == [("PhoneNumber", "number")]
 
 
 def test_evidence_outlives_its_user_and_the_record_outlives_its_attempt(phone: PhoneNumber, user: User) -> None:

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from django_telroi import services
 from django_telroi.errors import ProofRejected
-from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.rest.fields import ProofField
 from django_telroi.services import Proof
 from django_telroi.services.sentences import sentence
@@ -82,8 +82,9 @@ def test_a_value_tells_neither_its_number_nor_its_token(proof: str) -> None:
 
 def another_verifications(token: str) -> str:
     """The signature of a proof under the id of something else."""
+    phone = PhoneNumber.objects.get(number=NUMBER)
     other = VerificationAttempt.objects.create(
-        phone_id=NUMBER, status="placed", dispatch="inline", max_tries=3, expires_at="2030-01-01T00:00:00Z"
+        phone=phone, status="placed", dispatch="inline", max_tries=3, expires_at="2030-01-01T00:00:00Z"
     )
     return f"{other.uuid}:{token.partition(':')[2]}"
 

@@ -29,8 +29,8 @@ from tests.web.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
 
-IN_PLAIN_WORDS = {"number", "phone_id"}
-"""Columns that hold the number, and must."""
+IN_PLAIN_WORDS = {"number"}
+"""The column that holds the number, and must."""
 LOGGERS_OF_THE_SITE = ("django.db.backends",)
 """Statements with their parameters, for whoever asks for them."""
 

@@ -280,7 +280,7 @@ def test_without_an_id_nothing_is_judged_while_a_newer_call_is_dialing(telroi: S
     code = telroi.last_code_for(NUMBER)
     VerificationAttempt.objects.update(telroi_id=None, status="unknown")
     new = VerificationAttempt.objects.create(
-        phone_id=NUMBER,
+        phone_id=old.phone_id,
         status="dialing",
         dispatch="inline",
         max_tries=3,

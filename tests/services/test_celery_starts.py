@@ -37,7 +37,7 @@ class GivenUpMeanwhile(TelroiBackend):
     """While Telroi is asked, the person gives up."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
-        services.cancel_verification(VerificationAttempt.objects.get(phone_id=to).uuid)
+        services.cancel_verification(VerificationAttempt.objects.get(phone__number=to).uuid)
         return super().place_call(to, code_length=code_length, language=language)
 
 

@@ -471,7 +471,11 @@ class TestACodeWhoseAnswerWasLost:
         self.lose(telroi, called, called.code)
 
         other = VerificationAttempt.objects.create(
-            phone_id=NUMBER, status="placed", max_tries=3, expires_at=called.row().expires_at, dispatch="inline"
+            phone=called.row().phone,
+            status="placed",
+            max_tries=3,
+            expires_at=called.row().expires_at,
+            dispatch="inline",
         )
         digests = {digest_of(each, called.code) for each in (called.row(), other)}
 

@@ -235,7 +235,7 @@ class TestAWaitingCall:
         telroi.set_policy(cooldown=0)
         first = queued()
         second = VerificationAttempt.objects.create(
-            phone_id=NUMBER,
+            phone_id=first.phone_id,
             status="queued",
             dispatch="inline",
             max_tries=3,

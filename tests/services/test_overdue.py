@@ -24,10 +24,10 @@ AHEAD = (timedelta(seconds=-1), timedelta(0), timedelta(seconds=1))
 @pytest.fixture
 def rows(db: None) -> list[VerificationAttempt]:
     """Every state, at every age, due and over or not."""
-    PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:])
+    phone = PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:])
     return [
         VerificationAttempt.objects.create(
-            phone_id=NUMBER,
+            phone=phone,
             status=status,
             dispatch="celery",
             max_tries=3,

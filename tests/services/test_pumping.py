@@ -28,9 +28,9 @@ def calls(prefix: str, count: int, *, verified: int = 0, status: str = "expired"
     is_call = status != "queued"
     for n in range(count):
         number = f"+{prefix}{n:06}"
-        PhoneNumber.objects.get_or_create(number=number, defaults={"last4": number[-4:], "region": "NG"})
+        phone, _ = PhoneNumber.objects.get_or_create(number=number, defaults={"last4": number[-4:], "region": "NG"})
         VerificationAttempt.objects.create(
-            phone_id=number,
+            phone=phone,
             region="NG",
             status="verified" if n < verified else status,
             dispatch="inline",
@@ -56,9 +56,9 @@ def test_it_takes_thirty_calls_of_which_under_a_fifth_were_verified() -> None:
 
 def test_calls_with_a_test_key_are_none() -> None:
     calls("2348031", 30)
-    VerificationAttempt.objects.filter(phone_id="+2348031000000").update(livemode=False)
+    VerificationAttempt.objects.filter(phone__number="+2348031000000").update(livemode=False)
     calls("2348032", 31, verified=6)
-    VerificationAttempt.objects.filter(phone_id="+2348032000000").update(livemode=False)
+    VerificationAttempt.objects.filter(phone__number="+2348032000000").update(livemode=False)
 
     assert pumped() == [PumpedPrefix("2348032", 30, 5)]
 

@@ -133,7 +133,7 @@ def texts_of_rows() -> list[str]:
         for model in ROWS
         for row in model._default_manager.values()
         for name, value in row.items()
-        if isinstance(value, str) and name not in ("number", "phone_id")
+        if isinstance(value, str) and name != "number"
     ]
 
 

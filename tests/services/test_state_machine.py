@@ -225,13 +225,13 @@ class Verifications(RuleBasedStateMachine):
     def no_attempt_rings_twice(self) -> None:
         for number in NUMBERS:
             rung = sum(call.to == number for call in self.telroi.calls)
-            assert rung <= VerificationAttempt.objects.filter(phone_id=number, dialed_at__isnull=False).count()
+            assert rung <= VerificationAttempt.objects.filter(phone__number=number, dialed_at__isnull=False).count()
 
     @invariant()
     def a_number_counts_exactly_the_calls_that_count(self) -> None:
         for number in NUMBERS:
             state = read_state(number, using="default")
-            attempts = VerificationAttempt.objects.filter(phone_id=number)
+            attempts = VerificationAttempt.objects.filter(phone__number=number)
             expected = sorted(each.counted_at for each in attempts if counts(each))
             counted = sorted(state.phone.moments) if state.phone else []
             assert young(counted, state.now) == young(expected, state.now)
@@ -240,7 +240,7 @@ class Verifications(RuleBasedStateMachine):
     def a_user_has_exactly_the_numbers_they_answered(self) -> None:
         verified = VerificationAttempt.objects.filter(status=Status.VERIFIED, user__isnull=False)
         recorded = VerifiedPhone.objects.values_list("user_id", "number")
-        assert set(recorded) == set(verified.values_list("user_id", "phone_id"))
+        assert set(recorded) == set(verified.values_list("user_id", "phone__number"))
 
     def _pick(self, which: int) -> VerificationAttempt:
         """One of the attempts, those that are open first."""

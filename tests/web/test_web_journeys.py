@@ -178,7 +178,7 @@ def test_another_number_can_be_called_at_once(visitor: Visitor) -> None:
     visitor.presses("Call me", number=OTHER_NUMBER)
 
     assert visitor.heading() == "We are calling you"
-    assert VerificationAttempt.objects.get(phone_id=NUMBER).status == "canceled"
+    assert VerificationAttempt.objects.get(phone__number=NUMBER).status == "canceled"
 
 
 def test_who_comes_back_finds_their_call_and_no_error(visitor: Visitor) -> None:

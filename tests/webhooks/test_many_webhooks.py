@@ -72,7 +72,7 @@ def people(count: int, rng: random.Random, now: datetime) -> list[VerificationAt
         known = status not in OPEN or rng.random() < 0.5
         rows.append(
             VerificationAttempt(
-                phone_id=phone.number,
+                phone=phone,
                 status=status,
                 dispatch=Dispatch.INLINE,
                 telroi_id=str(UUID(int=rng.getrandbits(128), version=4)) if known else None,
@@ -88,7 +88,7 @@ def people(count: int, rng: random.Random, now: datetime) -> list[VerificationAt
 
 def events_of(row: VerificationAttempt, rng: random.Random, now: datetime) -> Iterator[bytes]:
     """What Telroi tells of one call: that it went out or failed, what was typed, and words that nobody knows."""
-    call = {"id": row.telroi_id or str(UUID(int=rng.getrandbits(128), version=4)), "to": row.phone_id}
+    call = {"id": row.telroi_id or str(UUID(int=rng.getrandbits(128), version=4)), "to": row.number}
     yield body_of(rng.choice(["otp.completed", "otp.failed"]), at=now, **call)
     yield body_of("otp.verified", at=now + timedelta(seconds=20), verified=True, **call)
     yield body_of("otp.verified", at=now + timedelta(seconds=30), verified=False, **call)
