@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from django_telroi.admin import marks
+from django_telroi.admin.attempt_numbers import take_number, with_numbers
 from django_telroi.admin.attempts_csv import export_attempts
 from django_telroi.admin.chips import moment_mark, moment_words
 from django_telroi.admin.filters import (
@@ -53,7 +54,7 @@ class AttemptChangeList(FixedOrderChangeList):
         super().get_results(request)
         now = timezone.now()
         for attempt in self.result_list:
-            show_as_it_stands(attempt, now=now)
+            show_as_it_stands(take_number(attempt), now=now)
 
 
 class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
@@ -72,6 +73,7 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         ModeFilter,
     )
     ordering = ("-created_at", "-id")
+    list_select_related = ("user",)
     linked_lookups = ("status", "error_code", "purpose", "region", "livemode")
     fields = ("masked",)
     posted_search_help = _(
@@ -79,9 +81,8 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VerificationAttempt]:
-        """With user and number, which every page shows."""
         rows: QuerySet[VerificationAttempt] = super().get_queryset(request)
-        return rows.select_related("user", "phone")
+        return with_numbers(rows)
 
     @admin.display(description=_("requested"))
     def requested(self, attempt: VerificationAttempt) -> SafeString:
@@ -157,7 +158,8 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         """What is overdue is settled before anybody reads it: the page tells what the row then says."""
         if self.has_view_permission(request) and unquote(object_id).isdecimal():
             settle_attempt(int(unquote(object_id)))
-        return super().get_object(request, object_id, from_field)
+        attempt: VerificationAttempt | None = super().get_object(request, object_id, from_field)
+        return attempt and take_number(attempt)
 
     def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
         context["story"] = story_of(row, site=self.admin_site, request=request)

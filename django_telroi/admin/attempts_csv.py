@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
+from django_telroi.admin.attempt_numbers import take_number
 from django_telroi.admin.export import CHUNK, csv_response
 from django_telroi.admin.meanings import error_name
 from django_telroi.admin.search import FOUND
@@ -29,7 +30,7 @@ COLUMNS = (
 
 
 def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt]) -> StreamingHttpResponse:
-    """A download of these rows; the admin log says who took it, and of what."""
+    """A download of these rows, which are read ``with_numbers``; the admin log says who took it, and of what."""
     _log(request)
     name = f"attempts-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
     return csv_response(name, COLUMNS, _table(attempts, zone=timezone.get_current_timezone()), request=request)
@@ -54,7 +55,7 @@ def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator
         if written == MOST_ROWS:
             yield (f"There are more than {MOST_ROWS} rows: choose a shorter time, and export again.",)
             return
-        yield _row(show_as_it_stands(attempt, now=now), zone)
+        yield _row(show_as_it_stands(take_number(attempt), now=now), zone)
 
 
 def _newest_first(attempts: QuerySet[VerificationAttempt]) -> Iterator[VerificationAttempt]:

@@ -119,8 +119,7 @@ def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -
 def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
     """Settle what is overdue of the attempt with this primary key, whoever's it is: for staff, before they read it."""
     using = write_alias()
-    rows = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow())
-    attempt = rows.select_related("phone").first()
+    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
     if attempt is not None:
         now = now or attempt.read_at
         with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):

@@ -92,7 +92,7 @@ def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[Verifi
     """The calls of the same flow after this one, in their order. One SELECT each, and only as far as they are read."""
     uuid = attempt.followed_by
     while uuid is not None:
-        newer = VerificationAttempt.objects.using(using).select_related("phone").filter(uuid=uuid).first()
+        newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
         if newer is None:
             return
         yield newer

@@ -94,8 +94,7 @@ def sweep(*, now: datetime | None = None) -> Swept:
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
     """What is due, longest first, in batches, each with its moment. A row is met once, whatever becomes of it."""
-    rows = VerificationAttempt.objects.using(using).select_related("phone").annotate(read_at=DbNow())
-    due = rows.filter(due_at__lte=now or DbNow())
+    due = VerificationAttempt.objects.using(using).filter(due_at__lte=now or DbNow()).annotate(read_at=DbNow())
     rows = due.order_by("due_at", "pk")
     while batch := list(rows[:BATCH]):
         last_due_at, last = batch[-1].due_at, batch[-1].pk  # before they are settled
@@ -143,7 +142,7 @@ def _close_orphans(now: datetime | None, *, using: str) -> None:
     """
     unfinished = VerificationAttempt.objects.using(using).filter(had_user=True, due_at__gt=EPOCH)
     left = unfinished.exclude(user__isnull=False)
-    for attempt in left.select_related("phone").annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
+    for attempt in left.annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
         with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
             close_orphan(attempt, now=now or attempt.read_at, using=using)
 

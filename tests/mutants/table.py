@@ -239,8 +239,8 @@ MUTANTS = (
     Mutant(
         "let a claim leave the version as it was",
         "django_telroi/services/claims.py",
-        ("        version=phone.version + 1,\n    )\n    if not rows:"),
-        ("        version=phone.version,\n    )\n    if not rows:"),
+        '        "version": phone.version + 1,\n',
+        '        "version": phone.version,\n',
         (
             "tests/services/test_staff.py::TestANumberThatIsErasedInTheMiddle::test_is_erased_again_where_a_call_was_claimed_first",
         ),
