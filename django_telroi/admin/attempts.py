@@ -72,8 +72,8 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         RegionFilter,
         ModeFilter,
     )
-    ordering = ("-created_at", "-id")
     list_select_related = ("user",)
+    ordering = ("-created_at", "-id")
     linked_lookups = ("status", "error_code", "purpose", "region", "livemode")
     fields = ("masked",)
     posted_search_help = _(
