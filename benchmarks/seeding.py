@@ -41,9 +41,9 @@ REFUSALS = ("cooldown", "hourly_limit", "invalid_number", "not_callable")
 # fmt: off
 ATTEMPT = [
     "id", "uuid", "phone_id", "last4", "region", "user_id", "purpose", "status", "dispatch", "telroi_id", "livemode",
-    "language", "tries", "max_tries", "created_at", "dialed_at", "placed_at", "expires_at", "verified_at", "closed_at",
-    "due_at", "had_user", "is_again", "asked", "judging", "code_digest", "proof_spent_at", "error_code", "error_detail",
-    "requester_ip",
+    "language", "code_length", "tries", "max_tries", "created_at", "dialed_at", "placed_at", "expires_at",
+    "verified_at", "closed_at", "due_at", "had_user", "is_again", "asked", "judging", "code_digest", "proof_spent_at",
+    "error_code", "error_detail", "requester_ip",
 ]
 NUMBER = [
     "id", "number", "last4", "region", "calls", "last_call_at", "next_call_at", "limited_by", "held_until",
@@ -127,7 +127,7 @@ class Month:
             *(pk, str(uuid) if self.has_uuids else uuid.hex, line + 1, phone[-4:], region, user, purpose, status),
             dispatch,
             *(str(uuid)[::-1] if was_placed else None, livemode),
-            *("en", wrong + (status == "verified"), 3, text(at), None if status == "queued" else text(at)),
+            *("en", 6, wrong + (status == "verified"), 3, text(at), None if status == "queued" else text(at)),
             *(text(at + timedelta(seconds=1.2)) if was_placed else None, text(at + LIFE)),
             *(text(ended_at) if status == "verified" else None, None if is_open else text(ended_at)),
             *(text(due_at) if is_open else None, int(user is not None), 0, wrong, "{}", "", None),
