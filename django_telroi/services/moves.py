@@ -17,6 +17,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.ceiling import return_to_site
 from django_telroi.services.claims import Overtaken, write_moments
+from django_telroi.services.state import read_number
 from django_telroi.services.transactions import after_commit, repeat_on_lock_error
 
 TIMES_OVERTAKEN = 3
@@ -104,7 +105,7 @@ def _write_both(
     using: str,
 ) -> bool:
     """Raises Overtaken."""
-    phone = PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).first()
+    phone = read_number(attempt.phone_id, using=using)
     if phone is None:
         return _write(attempt, fields, from_=from_, using=using)
     moments = without_call(phone.moments, attempt.counted_at)

@@ -69,6 +69,11 @@ def read_attempt(
     return _of_number(attempt, phone), State(now=now or db_now, phone=phone, control=control or CallControl())
 
 
+def read_number(phone_id: int, *, using: str) -> PhoneNumber | None:
+    """The row of a number by its primary key, None if it was erased."""
+    return PhoneNumber.objects.using(using).filter(pk=phone_id).first()
+
+
 def _of_number(attempt: VerificationAttempt | None, phone: PhoneNumber | None) -> VerificationAttempt | None:
     """The attempt, with its number's row if that is the one that was read."""
     if attempt and phone and attempt.phone_id == phone.pk:

@@ -255,15 +255,15 @@ class TestANumberThatOthersKeepChanging:
 
     @pytest.fixture(autouse=True)
     def _overtaken(self, telroi: Simulator, waiting: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
-        read_state, in_time = moves.read_state, iter(range(moves.TIMES_OVERTAKEN))
+        read_number, in_time = moves.read_number, iter(range(moves.TIMES_OVERTAKEN))
 
-        def read_and_be_overtaken(number: str, **options: Any) -> Any:
-            state = read_state(number, **options)
+        def read_and_be_overtaken(phone_id: int, **options: Any) -> Any:
+            phone = read_number(phone_id, **options)
             if next(in_time, None) is not None:
-                PhoneNumber.objects.filter(number=number).update(version=F("version") + 1)
-            return state
+                PhoneNumber.objects.filter(pk=phone_id).update(version=F("version") + 1)
+            return phone
 
-        monkeypatch.setattr(moves, "read_state", read_and_be_overtaken)
+        monkeypatch.setattr(moves, "read_number", read_and_be_overtaken)
         telroi.fail_next("key_limited", wait=20)
         self.began = waiting.created_at + 2 * SECOND
         services.place_call(waiting.pk, now=self.began)
