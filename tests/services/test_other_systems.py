@@ -151,7 +151,11 @@ class TestWhereOurAnswerIsLost:
     def test_an_id_that_another_attempt_has_by_now_settles_nothing(self, dialing: VerificationAttempt) -> None:
         record_event(event_of("otp.completed"))
         VerificationAttempt.objects.create(
-            phone_id=NUMBER, status=Status.EXPIRED, telroi_id=CALL_ID, max_tries=3, expires_at=dialing.expires_at
+            phone_id=dialing.phone_id,
+            status=Status.EXPIRED,
+            telroi_id=CALL_ID,
+            max_tries=3,
+            expires_at=dialing.expires_at,
         )
         let_time_pass(46)
 
