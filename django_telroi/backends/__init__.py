@@ -15,7 +15,7 @@ from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
-__all__ = ["Backend", "get_backend", "is_own_backend", "spoken_length", "uses_telroi"]
+__all__ = ["Backend", "chosen_class", "get_backend", "is_own_backend", "spoken_length", "uses_telroi"]
 
 LONGEST_DIGEST = 64
 """Characters: the column that remembers which key was refused."""
@@ -32,21 +32,22 @@ def get_backend() -> Backend:
     factory = _chosen()
     if factory is None:
         raise _misconfigured("backend_not_importable")
-    if would_ring_from_test_run(factory):
-        raise ImproperlyConfigured(REFUSED)
+    _refuse_in_test_run(factory)
     try:
         backend: object = factory()
-        if would_ring_from_test_run(backend):
-            raise ImproperlyConfigured(REFUSED)
-        if isinstance(backend, Backend) and _is_digest(backend.key_digest):
-            return backend
+        has_digest = _is_digest(getattr(backend, "key_digest", None))
     except Misconfigured:
+        if not uses_telroi():  # Telroi's own backend has logged a closer reason
+            logger.error("misconfigured reason=backend_settings")
         raise
     except Exception as error:
         if isinstance(error, ImproperlyConfigured) and conf.is_test_run():
             raise
         log_failure(error)
         raise _misconfigured("backend_failed") from None
+    _refuse_in_test_run(backend)
+    if isinstance(backend, Backend) and has_digest:
+        return backend
     raise _misconfigured("no_backend")
 
 
@@ -70,16 +71,16 @@ def uses_telroi() -> bool:
     """Whether Telroi places the calls: through our backend, or through a subclass of it that the site wrote."""
     from django_telroi.backends.telroi import TelroiBackend
 
-    return issubclass(_chosen_class(), TelroiBackend)
+    return issubclass(chosen_class(), TelroiBackend)
 
 
 def is_own_backend() -> bool:
     """Whether the site wrote the backend, for another provider: Telroi's key and limits are not used then."""
-    chosen = _chosen_class()
+    chosen = chosen_class()
     return issubclass(chosen, Backend) and not chosen.__module__.startswith(f"{__name__}.") and not uses_telroi()
 
 
-def _chosen_class() -> type:
+def chosen_class() -> type:
     """The class that the site chose; ``object`` if the path leads to no class."""
     chosen = _chosen()
     return chosen if isinstance(chosen, type) else object
@@ -91,6 +92,11 @@ def _chosen() -> Any:
     if conf.is_settings_file() and would_ring_from_test_run(found):
         return _imported(conf.LOCMEM_BACKEND)
     return found
+
+
+def _refuse_in_test_run(backend: object) -> None:
+    if would_ring_from_test_run(backend):
+        raise ImproperlyConfigured(REFUSED)
 
 
 def _imported(path: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, register
 
+from django_telroi.checks.backend import unusable_backend
 from django_telroi.checks.calls import unsafe_calls
 from django_telroi.checks.deployment import hasty_deployment
 from django_telroi.checks.key import unfit_key
@@ -26,7 +27,11 @@ Look = Callable[[], Iterable[CheckMessage]]
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Read every setting once, and say what is dangerous about it."""
-    return [*unreadable(), *unknown_keys(), *_found(unfit_key, unsafe_calls, unknown_regions, unfit_queue)]
+    return [
+        *unreadable(),
+        *unknown_keys(),
+        *_found(unfit_key, unusable_backend, unsafe_calls, unknown_regions, unfit_queue),
+    ]
 
 
 @register(Tags.urls)

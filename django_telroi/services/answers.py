@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -11,11 +12,14 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCheck
+from django_telroi.client.words import clean_code
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.backend_calls import request_check, take_check_slot
 from django_telroi.services.verdicts import Verdict, is_service_unavailable, verdict_on
 from django_telroi.services.waiting import wait_for_slot
+
+logger = logging.getLogger("django_telroi")
 
 
 class Word(StrEnum):
@@ -67,8 +71,11 @@ def ask(backend: Backend, code: str, *, call_id: str | None, attempt: Verificati
         wait_for_slot(partial(take_check_slot, backend))
         check = request_check(backend, code, call_id=call_id, attempt=attempt)
     except ApiError as error:
-        return _answer_to_error(error)
+        return _answer_to_error(error, attempt)
     answer = _answer_to_check(check)
+    if answer.word == Word.IN_DOUBT:
+        status = clean_code(check.status, (code, attempt.number)) or "-"
+        logger.warning("check_unreadable attempt=%s status=%s verified=%s", attempt.pk, status, check.verified)
     was_test = attempt.livemode is False  # a test key placed the call, so nothing rang
     is_worthless = (was_test or check.livemode is False) and not conf.allow_test_key()
     return Answer(Word.WORTHLESS) if is_worthless and answer.word in YES else answer
@@ -83,11 +90,18 @@ def _answer_to_check(check: OtpCheck) -> Answer:
     return Answer(WORDS.get(check.status, Word.IN_DOUBT), tries_left=check.tries_left)
 
 
-def _answer_to_error(error: ApiError) -> Answer:
+def _answer_to_error(error: ApiError, attempt: VerificationAttempt) -> Answer:
     if isinstance(error, ApiUnreachable):
         return Answer(Word.NOT_ASKED)
     if not isinstance(error, ApiRefused):
         return Answer(Word.IN_DOUBT)
+    answer = _answer_to_refusal(error)
+    if answer.word != Word.NOT_ASKED:
+        logger.warning("check_refused attempt=%s status=%s code=%s", attempt.pk, error.status, error.code or "-")
+    return answer
+
+
+def _answer_to_refusal(error: ApiRefused) -> Answer:
     if error.status in (400, 404, 422):
         # 422 is a code that Telroi did not make; 400 and 404 are ids that it does not take or does not know.
         return Answer(Word.LOST)

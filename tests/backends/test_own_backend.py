@@ -215,7 +215,41 @@ class TestACheckThatFails:
         services.check_code(attempt.uuid, RIGHT)
 
         [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-        assert line == f"backend_failed attempt={attempt.pk} error=ZeroDivisionError"
+        place = rf"{__name__}:{raising.__code__.co_firstlineno + 2}"
+        assert line == f"backend_failed attempt={attempt.pk} error=ZeroDivisionError at={place}"
+
+    @pytest.mark.parametrize(
+        ("check", "line"),
+        [
+            (raising(ApiRefused(400)), "check_refused attempt={pk} status=400 code=-"),
+            (raising(ApiRefused(404, "no_such_call")), "check_refused attempt={pk} status=404 code=no_such_call"),
+            (raising(ApiRefused(422, f"x{RIGHT}")), "check_refused attempt={pk} status=422 code=-"),
+            (raising(ApiRefused(500)), "check_refused attempt={pk} status=500 code=-"),
+            (
+                lambda code: OtpCheck(verified=False, status="odd"),
+                "check_unreadable attempt={pk} status=odd verified=False",
+            ),
+            (
+                lambda code: OtpCheck(verified=False, status=f"no {RIGHT}\n"),
+                "check_unreadable attempt={pk} status=- verified=False",
+            ),
+            (
+                lambda code: OtpCheck(verified=True, status="mismatch"),
+                "check_unreadable attempt={pk} status=mismatch verified=True",
+            ),
+        ],
+    )
+    def test_that_uses_a_try_and_verifies_nothing_is_logged(
+        self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture, check: Callable[[str], Any], line: str
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        carrier.check = staticmethod(check)
+
+        services.check_code(attempt.uuid, RIGHT)
+
+        assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
+            line.format(pk=attempt.pk)
+        ]
 
     @pytest.mark.parametrize(
         "reply",
@@ -420,6 +454,14 @@ class TestAConstructorThatFails:
 
         assert (starts, outcome) == ("misconfigured", "unavailable")
         assert "CARRIER_TOKEN" not in caplog.text
+
+    def test_that_raises_misconfigured_is_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        ItsConstructor.makes = raising(Misconfigured())
+
+        with pytest.raises(Misconfigured):
+            get_backend()
+
+        assert caplog.messages == ["misconfigured reason=backend_settings"]
 
     @pytest.mark.parametrize("digest", [None, 7, "x" * 65, "a\x00b", "\ud800", "😀"])
     def test_a_digest_that_is_none_is_one_too(self, digest: Any) -> None:

@@ -1,0 +1,89 @@
+"""A backend that the site wrote: whether it can be used. Nothing is sent."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+
+from django_telroi import conf
+from django_telroi.backends import Backend, chosen_class, is_own_backend
+from django_telroi.errors import Misconfigured
+
+CALLS: Mapping[str, tuple[tuple[object, ...], Mapping[str, object]]] = {
+    "place_call": (("+2348031234567",), {"code_length": 6, "language": None}),
+    "check_code": (("123456",), {"call_id": None, "to": "+2348031234567"}),
+    "judges_by_id": (("id",), {}),
+    "admit_call": ((), {}),
+    "return_call": ((), {}),
+    "admit_check": ((), {}),
+    "spoken_length": ((6,), {}),
+    "provider_url": ((), {}),
+}
+"""How each method is called: positional arguments, keyword arguments."""
+
+CALLED_ON_THE_CLASS = frozenset({"spoken_length", "provider_url"})
+
+
+def unusable_backend() -> Iterator[CheckMessage]:
+    """What is wrong with the methods and the constructor of the backend that ``BACKEND`` names."""
+    kind = chosen_class()
+    if not issubclass(kind, Backend):
+        return  # telroi.E009
+    if missing := sorted(getattr(kind, "__abstractmethods__", ())):
+        yield Error(
+            f"{conf.backend_path()} has no method {' and '.join(missing)}, so no call can be placed.",
+            hint="Define the method as in docs/howto/backends.rst.",
+            id="telroi.E016",
+        )
+        return
+    misfits = [name for name, (args, named) in CALLS.items() if not _accepts(kind, name, args, named)]
+    for name in misfits:
+        yield Error(
+            f"{name} of {conf.backend_path()} does not accept the arguments that it is called with.",
+            hint=f"Define it with the parameters {_parameters(name)}.",
+            id="telroi.E017",
+        )
+    if is_own_backend() and not misfits:
+        yield from _constructor(kind)
+
+
+def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str, object]) -> bool:
+    """True if the method can be called so, or has no signature that Python can read."""
+    takes_self = name not in CALLED_ON_THE_CLASS and not isinstance(
+        inspect.getattr_static(kind, name), classmethod | staticmethod
+    )
+    method = getattr(kind, name)
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):
+        return callable(method)
+    try:
+        signature.bind(*([None] if takes_self else []), *args, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def _parameters(name: str) -> str:
+    return str(inspect.signature(getattr(Backend, name))).partition(" ->")[0]
+
+
+def _constructor(kind: type) -> Iterator[CheckMessage]:
+    """An instance is created as for each request; a constructor must not send anything."""
+    try:
+        kind()
+    except Misconfigured:
+        yield checks.Warning(
+            f"{conf.backend_path()} raised Misconfigured: its settings are incomplete, so no call can be placed.",
+            hint="Set what its constructor reads.",
+            id="telroi.W019",
+        )
+    except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
+        yield Error(
+            f"The constructor of {conf.backend_path()} raised {type(error).__name__}, so no call can be placed.",
+            hint="It is called without arguments. If a setting is missing, raise django_telroi.errors.Misconfigured.",
+            id="telroi.E018",
+        )

@@ -1,0 +1,122 @@
+"""A backend of the site's own that cannot be used is found before the first call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.checks import CheckMessage, Tags, run_checks
+
+from django_telroi.backends import Backend
+from django_telroi.backends.telroi import TelroiBackend
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.errors import Misconfigured
+
+
+class Whole(Backend):
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
+        raise AssertionError("a check rings nobody")
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        raise AssertionError("a check judges no code")
+
+
+class TakesAnything(Whole):
+    def place_call(self, *args: Any, **named: Any) -> OtpCall:
+        raise AssertionError
+
+    @staticmethod
+    def judges_by_id(call_id: str) -> bool:
+        return True
+
+
+class WithoutCheck(Backend):
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
+        raise AssertionError
+
+
+class WithoutLanguage(Whole):
+    def place_call(self, to: str, *, code_length: int) -> OtpCall:  # type: ignore[override]
+        raise AssertionError
+
+
+class WantsTheNumberFirst(Whole):
+    def check_code(self, to: str, code: str, call_id: str | None) -> OtpCheck:  # type: ignore[override]
+        raise AssertionError
+
+
+class LengthOfAnInstance(Whole):
+    def spoken_length(self, asked: int) -> Any:  # type: ignore[override]
+        raise AssertionError
+
+
+class SlotIsNoMethod(Whole):
+    admit_call = None  # type: ignore[assignment]
+
+
+class WantsAToken(Whole):
+    def __init__(self, token: str) -> None:
+        raise AssertionError
+
+
+class Crashes(Whole):
+    def __init__(self) -> None:
+        raise KeyError("CARRIER_TOKEN")
+
+
+class Unfinished(Whole):
+    def __init__(self) -> None:
+        raise Misconfigured
+
+
+class OddTelroi(TelroiBackend):
+    def check_code(self, code: str) -> OtpCheck:  # type: ignore[override]
+        raise AssertionError
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setenv("TELROI_API_KEY", "tlr_live_Canary0Key0Canary0Key0Canary")
+    monkeypatch.delattr(mail, "outbox")
+    settings.DEBUG = False
+
+
+def found(settings: Any, backend: type) -> list[CheckMessage]:
+    settings.TELROI = {"BACKEND": f"{__name__}.{backend.__name__}"}
+    return [message for message in run_checks(tags=[Tags.security]) if (message.id or "").startswith("telroi.")]
+
+
+@pytest.mark.parametrize(
+    ("backend", "message", "says"),
+    [
+        (WithoutCheck, "telroi.E016", "has no method check_code"),
+        (WithoutLanguage, "telroi.E017", "place_call of"),
+        (WantsTheNumberFirst, "telroi.E017", "check_code of"),
+        (LengthOfAnInstance, "telroi.E017", "spoken_length of"),
+        (SlotIsNoMethod, "telroi.E017", "admit_call of"),
+        (OddTelroi, "telroi.E017", "check_code of"),
+        (WantsAToken, "telroi.E018", "raised TypeError"),
+        (Crashes, "telroi.E018", "raised KeyError"),
+        (Unfinished, "telroi.W019", "raised Misconfigured"),
+    ],
+)
+def test_what_cannot_be_used_is_named(settings: Any, backend: type, message: str, says: str) -> None:
+    [one] = found(settings, backend)
+
+    assert one.id == message
+    assert says in one.msg
+    assert backend.__name__ in one.msg
+    assert "CARRIER_TOKEN" not in f"{one.msg} {one.hint}"
+
+
+@pytest.mark.parametrize("backend", [Whole, TakesAnything])
+def test_what_can_be_used_is_left_alone(settings: Any, backend: type) -> None:
+    assert found(settings, backend) == []
+
+
+def test_the_hint_shows_the_parameters(settings: Any) -> None:
+    [one] = found(settings, WithoutLanguage)
+
+    assert one.hint is not None
+    assert "code_length: 'int', language: 'str | None'" in one.hint
