@@ -265,7 +265,9 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
 def _ended_step(seen: Seen, notice: Notice | None) -> Step:
     standing, attempt = seen.standing, seen.attempt
     if attempt.status == Status.VERIFIED and seen.holding == Holding.TAKEN:
-        return Step(name="ended", title=_("This number is taken"), message=sentence(NumberTaken.code), is_bad=True)
+        step = Step("ended", _("This number is taken"), message=sentence(NumberTaken.code), is_bad=True)
+        lead, account = words.shown_number(attempt.masked_number), words.taken_lead(seen.account)
+        return replace(step, lead=lead, account=account, other=_("Use another number"))
     if attempt.status == Status.VERIFIED:
         said = words.verified_elsewhere()
         return Step(name="ended", title=_("Not verified here"), message=said, other=_("Start again"))

@@ -23,6 +23,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
+from django_telroi.services.holding import Holding
 from django_telroi.services.owners import owner_id
 from django_telroi.web.adding import AddNumberView, give_number
 from django_telroi.web.asked import Asked, forget_asked, remember_asked
@@ -77,7 +78,8 @@ class StartView(PhonePage):
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return HttpResponseRedirect(page_url("code", self.purpose))
         answer = take_notice(request, self.purpose) if self.has_answer("number") else None
-        if seen and step_name(seen) == "offer":
+        # Who verified before they logged in. Of a user's own call the code page has said whose the number is.
+        if seen and seen.holding in (Holding.OFFERED, Holding.TAKEN) and not seen.attempt.had_user:
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return self.show(step_of(seen, CodeForm(), None), next_=self.flow.next)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED

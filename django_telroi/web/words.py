@@ -106,6 +106,12 @@ def offer_lead(name: str) -> SafeString:
     return format_html(text, _account(name))
 
 
+def taken_lead(name: str) -> SafeString:
+    """To a user whose other account, or another user's, has the number."""
+    text = _("You are logged in as {}. If the other account is yours too, log in there to use this number.")
+    return format_html(text, _account(name))
+
+
 def _account(name: str) -> SafeString:
     return format_html("<bdi><strong>{}</strong></bdi>", name)
 

@@ -110,6 +110,16 @@ def test_a_number_of_another_account_is_taken(served: Served, number: str) -> No
     assert has(first, "edna", number)
 
 
+def test_who_verified_a_number_of_another_account_is_told_so_once_they_log_in(served: Served, number: str) -> None:
+    first, name = owner(served, "elsa", number), served.make_account("emil")
+    second = served.member().asks_for_a_call(number).types_the_code(number)
+
+    second.logs_in(name, then="/phone/")
+
+    assert (second.heading(), second.knows()["numbers"]) == ("This number is taken", [])
+    assert has(first, "elsa", number)
+
+
 def test_a_number_of_another_account_gives_no_second_account(served: Served, number: str) -> None:
     first = owner(served, "fay", number)
 

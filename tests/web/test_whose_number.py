@@ -112,6 +112,20 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert visitor.opens("/phone/").presses(ADD).heading() == "Your number is verified"
         assert owners() == ["ada"]
 
+    def test_reads_on_the_card_which_number_is_taken_and_who_is_logged_in(
+        self, visitor: Visitor, ada: User, ben: User, one_account: None
+    ) -> None:
+        VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
+        logs_in(asks(visitor), ada)
+
+        types(visitor.opens("/phone/code/"))
+
+        assert MASKED in visitor.card().text
+        assert "logged in as ada" in visitor.card().text
+        assert "ben" not in visitor.card().text
+        assert visitor.buttons() == ["Use another number"]
+        assert visitor.presses("Use another number").heading() == "Verify your phone"
+
     def test_has_no_number_where_the_purpose_writes_no_record(self, visitor: Visitor, ada: User, site: Any) -> None:
         site.TELROI = {"PURPOSES": ["", "login"], "PURPOSES_WITHOUT_RECORD": ["login"]}
         asks(visitor, query="?purpose=login")
@@ -207,6 +221,26 @@ class TestSomebodyWhoLogsInAfterwards:
 
         assert (visitor.heading(), owners()) == ("This number is taken", ["ben"])
         assert ADD not in visitor.opens("/phone/").buttons()
+
+    def test_is_told_so_at_once_where_another_account_has_the_number_already(
+        self, visitor: Visitor, ada: User, ben: User, one_account: None
+    ) -> None:
+        VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
+        assert verifies(visitor).heading() == "Your number is verified"
+
+        logs_in(visitor, ada).opens("/phone/")
+
+        assert (visitor.heading(), visitor.buttons()) == ("This number is taken", ["Use another number"])
+        assert visitor.presses("Use another number").heading() == "Verify your phone"
+        assert visitor.opens("/phone/").heading() == "Verify your phone"
+
+    def test_finds_the_question_where_it_was_their_own_call_whose_number_is_taken(
+        self, visitor: Visitor, ada: User, ben: User, one_account: None
+    ) -> None:
+        VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
+        assert verifies(logs_in(visitor, ada)).heading() == "This number is taken"
+
+        assert visitor.opens("/phone/").heading() == "Verify your phone"
 
     def test_adds_it_once_with_a_double_click(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
