@@ -7,6 +7,7 @@ Every project is made by ``django-admin startproject``; ``Kind`` says what is ta
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if __name__ == "__main__":
 
 from tests.project.stock_project import NUMBER, PATIENCE_SECONDS, Form, Person, StockProject
 
+INVALID = re.compile("undefined variable")
 COMMANDS = (
     ("telroi_limits", NUMBER),
     ("telroi_sweep",),
@@ -37,11 +39,45 @@ API = 'path("api/phone/", include("django_telroi.rest.urls"))'
 ADMIN = 'path("admin/", admin.site.urls)'
 HELLO = 'path("", lambda request: HttpResponse("hello"))'
 
-URLS = """
-from django.http import HttpResponse
-from django.urls import include, path
+HOST = 'path("host/", host)'
 
-urlpatterns = [{urls}]
+URLS = """
+from django.conf import settings
+from django.http import HttpResponse
+from django.template import engines
+from django.urls import include, path
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+PAGE = '''<!doctype html><html lang="en"><head><title>Host</title></head><body>
+{{% load telroi %}}<form><label>Name <input name="name"></label></form>{{% phone_verify %}}
+</body></html>'''
+
+
+def host(request):
+    return HttpResponse(engines["django"].from_string(PAGE).render({{"request": request}}, request))
+
+
+def icon(request):
+    return HttpResponse(status=204)
+
+
+if "django.middleware.csrf.CsrfViewMiddleware" not in settings.MIDDLEWARE:
+    host = ensure_csrf_cookie(host)  # as docs/howto/form.rst says
+host.login_required = icon.login_required = False
+
+
+def with_policy(get_response):
+    def answer(request):
+        response = get_response(request)
+        response["Content-Security-Policy"] = (
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+        )
+        return response
+
+    return answer
+
+
+urlpatterns = [path("favicon.ico", icon), {urls}]
 """
 
 SETTINGS = """
@@ -61,6 +97,7 @@ def verify_on_the_page(project: StockProject) -> None:
         person.answer(NUMBER)
         assert Form(person.page).asks_for == "code", person.page
         person.answer(project.code_read_out())
+        assert not INVALID.search(person.page), person.page
     assert "verified" in person.page, person.page
 
 
@@ -102,7 +139,7 @@ class Kind:
 
     def write(self, project: StockProject) -> None:
         head = "from django.contrib import admin\n" if ADMIN in self.urls else ""
-        urls = head + URLS.format(urls=", ".join(self.urls))
+        urls = head + URLS.format(urls=", ".join((*self.urls, HOST) if PAGES in self.urls else self.urls))
         (project.folder / "mysite" / "urls.py").write_text(urls)
         with (project.folder / "mysite" / "settings.py").open("a") as file:
             file.write(SETTINGS.format(without=repr(self.without), apps=self.apps, more=self.more))
@@ -125,6 +162,16 @@ KINDS: dict[str, Kind] = {
     "no static files and no address for them": Kind(
         without=(f"{CONTRIB}.staticfiles", f"{CONTRIB}.admin"), more="STATIC_URL = None"
     ),
+    "figures with separators": Kind(more='USE_THOUSAND_SEPARATOR = True\nTELROI = {"COOLDOWN_SECONDS": 3060}'),
+    "undefined variables are shown": Kind(
+        more='for engine in TEMPLATES:\n    engine["OPTIONS"]["string_if_invalid"] = "undefined variable"'
+    ),
+    "everybody else logs in": Kind(
+        more='MIDDLEWARE += ["django.contrib.auth.middleware.LoginRequiredMiddleware"]\n'
+        'TELROI = {"ANONYMOUS_PURPOSES": [""]}'
+    ),
+    "a strict policy for content": Kind(more='MIDDLEWARE += ["mysite.urls.with_policy"]'),
+    "another language, read from right to left": Kind(more='LANGUAGE_CODE = "ar"'),
     "nobody logs in": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.auth.")),
     "nothing that a page can do without": Kind(
         without=(
@@ -155,16 +202,22 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def walk(folder: Path, kind: Kind) -> None:
-    """Make the project, check it, migrate it, run the commands in it, and verify a phone. Raises AssertionError."""
+def made(folder: Path, kind: Kind) -> StockProject:
+    """The project, with its database."""
     project = StockProject(folder)
     project.environment["PYTHONIOENCODING"] = f"{kind.encoding}:strict"
     project.run("-m", "django", "startproject", "mysite")
     project.folder /= "mysite"
     kind.write(project)
+    project.run("manage.py", "migrate")
+    return project
+
+
+def walk(folder: Path, kind: Kind) -> None:
+    """Make the project, check it, run the commands in it, and verify a phone. Raises AssertionError."""
+    project = made(folder, kind)
     found = project.run("manage.py", "check")
     assert found.startswith(NO_ISSUES), found
-    project.run("manage.py", "migrate")
     project.run("manage.py", "makemigrations", "--check")
     for command in COMMANDS:
         project.run("manage.py", *command)
