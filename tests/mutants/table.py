@@ -102,6 +102,20 @@ MUTANTS = (
         ("tests/web/test_web_code_slips.py::TestAnOldTab",),
     ),
     Mutant(
+        "judge the length of a code by another length than that of its call",
+        "django_telroi/services/checking.py",
+        "spoken_length(attempt.code_length)",
+        "spoken_length(5)",
+        ("tests/services/test_code_lengths.py::TestASettingThatChangesDuringACall",),
+    ),
+    Mutant(
+        "show the number of a lost session to another user",
+        "django_telroi/web/asked.py",
+        "if (for_purpose, owner) != (purpose, _owner(request)):",
+        "if for_purpose != purpose:",
+        ("tests/web/test_web_cookies.py::TestASessionThatIsGoneAlone::test_is_told_to_nobody_else",),
+    ),
+    Mutant(
         "judge a short code without a question",
         "django_telroi/web/views.py",
         "judge_short=judge_short)",
@@ -1230,7 +1244,7 @@ MUTANTS = (
     Mutant(
         "write the id of the attempt into the form",
         "django_telroi/web/ticket.py",
-        "_hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY) if",
+        "hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if",
         "ticket.shown_attempt.hex if",
         ("tests/services/test_right_code.py::TestAPage",),
     ),
