@@ -12,7 +12,8 @@ from pathlib import Path
 
 from django_telroi.backends.locmem import outbox
 from django_telroi.simulator import Simulator
-from django_telroi.testing.contract import BackendContract, RemoteBackendContract
+from django_telroi.testing.contract import BackendContract
+from django_telroi.testing.remote_contract import RemoteBackendContract
 
 __all__ = ["BackendContract", "RemoteBackendContract", "last_code_for", "outbox", "running_simulator"]
 

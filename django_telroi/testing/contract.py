@@ -7,20 +7,25 @@ They are plain classes with ``test_`` methods. With pytest, name the subclass ``
 from __future__ import annotations
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
+from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import WRONG_LENGTHS, clean_code, judge_length
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
+from django_telroi.errors import ApiRefused
 from django_telroi.services.backend_calls import is_usable_id
 
+DIGEST = re.compile(r"([0-9a-fA-F]{32,64})?")
+YES = frozenset({"verified", "already_verified"})
 STATUSES = frozenset({"verified", "mismatch", "locked", "expired", "not_found", "already_verified"})
 GIVEN_CODE = "482913"
 
@@ -28,14 +33,17 @@ GIVEN_CODE = "482913"
 class BackendContract(ABC):
     """The code that a person hears verifies, for the call that they heard it in, and nothing else does.
 
-    Override ``heard``; also ``make_backend``, unless the settings of the test name the backend. A test calls each
-    number once at most, and expects a provider that has called neither before.
+    Override ``heard``; also ``make_backend``, unless the settings of the test name the backend. Set ``secret``. A test
+    calls each number once at most, and expects a provider that has called neither before.
     """
 
     number = "+2348031234567"
     other_number = "+2348029876543"
     unknown_id = "9b2e4c1a-6b0f-4d0c-9d8e-1f2a3b4c5d6e"
     """An id in the provider's own form that belongs to no call."""
+
+    secret = ""
+    """The provider's key as the test's settings have it. ``key_digest`` must not contain it."""
 
     @abstractmethod
     def heard(self, number: str) -> str:
@@ -46,45 +54,64 @@ class BackendContract(ABC):
         return get_backend()
 
     def test_it_says_what_it_is(self) -> None:
-        backend = self.make_backend()
+        backend = self._backend()
 
-        assert isinstance(backend, Backend)
+        assert isinstance(backend, Backend), "the backend is an instance of django_telroi.backends.Backend"
         assert isinstance(backend.rings, bool), "rings is True or False"
-        assert isinstance(backend.key_digest, str), "key_digest is text"
-        assert len(backend.key_digest) <= 64, "key_digest has 64 characters at most"
-        assert backend.key_digest.isprintable(), "key_digest has printable characters only"
+        assert isinstance(backend.key_digest, str), "key_digest is a str"
+
+    def test_its_digest_tells_no_secret(self) -> None:
+        digest = self._backend().key_digest
+
+        assert DIGEST.fullmatch(digest), "key_digest is a hexadecimal digest of 32 to 64 characters, or empty"
+        if self.secret:
+            is_told = self.secret.lower() in digest.lower() or (digest and digest.lower() in self.secret.lower())
+            assert not is_told, "key_digest contains the secret, or is a part of it: use salted_hmac"
 
     def test_a_call_comes_back_with_its_number_and_an_id_that_can_be_kept(self) -> None:
         call = self._place(self.number)
 
-        assert call.to == self.number, "to is the number as it was asked for"
-        assert is_usable_id(call.id), "id is 1 to 200 printable characters"
-        assert call.livemode in (None, True, False)
-        assert call.expires_at is None or call.expires_at.utcoffset() is not None, "expires_at has a time zone"
-        assert call.verification != "client", "the provider judges its own code"
+        assert call.to == self.number, "place_call returned another number in OtpCall.to than it was given"
+        assert is_usable_id(call.id), "place_call returned an OtpCall.id that is not 1 to 200 printable characters"
+        assert call.livemode in (None, True, False), (
+            "place_call returned an OtpCall.livemode that is no bool and not None"
+        )
+        assert call.expires_at is None or call.expires_at.utcoffset() is not None, (
+            "place_call returned an OtpCall.expires_at without a time zone"
+        )
+        assert call.verification != "client", (
+            'place_call got no code, so OtpCall.verification must not be "client": the provider checks its own code'
+        )
 
     def test_every_call_has_an_id_of_its_own(self) -> None:
-        assert self._place(self.number).id != self._place(self.other_number).id
+        first, second = self._place(self.number), self._place(self.other_number)
+
+        assert first.id != second.id, "place_call returned the same OtpCall.id for two calls"
 
     def test_the_code_that_is_heard_verifies(self) -> None:
         call = self._place(self.number)
 
         check = self._check(self.heard(self.number), call)
 
-        assert (check.verified, check.status) == (True, "verified")
+        assert (check.verified, check.status) == (True, "verified"), (
+            f"check_code got the right code and returned {check}"
+        )
 
     def test_another_code_does_not(self) -> None:
         call = self._place(self.number)
 
         check = self._check(another(self.heard(self.number)), call)
 
-        assert (check.verified, check.status) == (False, "mismatch")
+        assert (check.verified, check.status) == (False, "mismatch"), (
+            f"check_code got a wrong code and returned {check}"
+        )
 
     def test_the_right_code_verifies_after_a_wrong_one(self) -> None:
         call = self._place(self.number)
         self._check(another(self.heard(self.number)), call)
 
-        assert self._check(self.heard(self.number), call).verified is True
+        check = self._check(self.heard(self.number), call)
+        assert check.verified is True, f"check_code got the right code after a wrong one and returned {check}"
 
     def test_the_code_of_one_call_does_not_verify_another(self) -> None:
         self._place(self.number)
@@ -93,32 +120,45 @@ class BackendContract(ABC):
 
         is_the_same = code == self.heard(self.other_number)
 
-        assert self._check(code, other).verified is is_the_same
+        assert self._check(code, other).verified is is_the_same, (
+            "check_code took the code of one call for another: it must check by call_id"
+        )
 
     def test_a_call_that_does_not_exist_verifies_nothing(self) -> None:
-        backend = self.make_backend()
+        backend = self._backend()
 
         for call_id in (self.unknown_id, None):
-            verified = verifies(partial(backend.check_code, "123456", call_id=call_id, to=self.number))
-            assert verified is False, "a call that does not exist is not_found, or ApiRefused"
+            check = reply_of(partial(backend.check_code, "123456", call_id=call_id, to=self.number))
+            if check is not None:
+                says_yes = check.verified or check.status in YES
+                assert not says_yes, (
+                    f"check_code got call_id={call_id!r}, which belongs to no call, and returned {check}. "
+                    f"Return not_found or raise ApiRefused. already_verified would verify a wrong code"
+                )
 
     def test_without_an_id_nothing_verifies_but_the_call_to_the_number(self) -> None:
         self._place(self.number)
         self._place(self.other_number)
-        code, backend = self.heard(self.number), self.make_backend()
+        code, backend = self.heard(self.number), self._backend()
 
         is_the_same = code == self.heard(self.other_number)
 
-        assert verifies(lambda: backend.check_code(code, call_id=None, to=self.other_number)) in (False, is_the_same)
+        check = reply_of(lambda: backend.check_code(code, call_id=None, to=self.other_number))
+        assert check is None or check.verified in (False, is_the_same), (
+            "check_code got call_id=None and took the code of a call to another number"
+        )
 
     def test_it_judges_by_the_ids_that_it_gives(self) -> None:
         call = self._place(self.number)
-        backend = self.make_backend()
+        backend = self._backend()
 
         by_id = backend.judges_by_id(call.id)
         check = backend.check_code(self.heard(self.number), call_id=call.id if by_id else None, to=self.number)
 
-        assert check.verified is True
+        assert check.verified is True, (
+            f"check_code got the right code, call_id={'the id' if by_id else None} as judges_by_id says, "
+            f"and returned {check}"
+        )
 
     def test_the_code_is_as_long_as_it_says(self) -> None:
         for number, asked in ((self.number, 4), (self.other_number, 6)):
@@ -126,28 +166,37 @@ class BackendContract(ABC):
                 call = self._place(number, code_length=asked)
                 code = self.heard(number)
 
-                length = self.make_backend().spoken_length(asked)
-                assert clean_code(code) == code, "a code is 4 to 10 ASCII digits"
-                assert judge_length(code, length) not in WRONG_LENGTHS, f"{len(code)} digits are read out, not {length}"
-                assert self._check(code, call).verified is True
+                length = self._backend().spoken_length(asked)
+                assert clean_code(code) == code, "heard() must return a code of 4 to 10 ASCII digits"
+                assert judge_length(code, length) not in WRONG_LENGTHS, (
+                    f"{len(code)} digits are read out, but spoken_length({asked}) returned {length}"
+                )
+                check = self._check(code, call)
+                assert check.verified is True, f"check_code got the right code of {asked} digits and returned {check}"
 
     def test_any_language_is_taken(self) -> None:
         for number, language in ((self.number, "yo"), (self.other_number, "pt-BR")):
-            assert self._place(number, language=language).to == number
+            call = self._place(number, language=language)
+            assert call.to == number, f"place_call with language={language!r} returned another number in OtpCall.to"
 
     def test_a_code_of_the_sites_own_is_read_out_or_refused(self) -> None:
-        place = partial(self.make_backend().place_call, self.number, code_length=6, language=None, code=GIVEN_CODE)
+        place = partial(self._backend().place_call, self.number, code_length=6, language=None, code=GIVEN_CODE)
         try:
             call = place()
         except ApiRefused as error:
             refused = error.status
         else:
-            assert (self.heard(self.number), call.verification) == (GIVEN_CODE, "client")
+            assert self.heard(self.number) == GIVEN_CODE, (
+                "place_call got a code and the provider read out another one. Raise ApiRefused(422) instead"
+            )
+            assert call.verification == "client", (
+                f'place_call got a code, so OtpCall.verification must be "client", not {call.verification!r}'
+            )
             return
-        assert refused == 422, "a provider that reads out no code of yours is ApiRefused(422)"
+        assert refused == 422, f"place_call got a code and raised ApiRefused({refused}) instead of ApiRefused(422)"
 
     def test_slots_are_taken_and_given_back(self) -> None:
-        backend = self.make_backend()
+        backend = self._backend()
 
         backend.admit_call()
         backend.return_call()
@@ -155,7 +204,8 @@ class BackendContract(ABC):
         call = backend.place_call(self.number, code_length=6, language=None)
         backend.admit_check()
 
-        assert backend.check_code(self.heard(self.number), call_id=call.id, to=self.number).verified is True
+        check = backend.check_code(self.heard(self.number), call_id=call.id, to=self.number)
+        assert check.verified is True, f"check_code got the right code after admit_check and returned {check}"
 
     def test_nothing_secret_is_logged_or_shown(self) -> None:
         with everything_logged() as lines:
@@ -163,99 +213,34 @@ class BackendContract(ABC):
             code = self.heard(self.number)
             checks = [self._check(each, call) for each in (another(code), code)]
 
-        shown = f"{lines} {self.make_backend()!r} {call!r} {checks!r}"
-        assert [secret for secret in (self.number[1:], code, another(code)) if secret in shown] == []
+        shown = f"{lines} {self._backend()!r} {call!r} {checks!r}"
+        secrets = {"the number": self.number[1:], "the code": code, "a code": another(code), "the secret": self.secret}
+        told = [name for name, secret in secrets.items() if secret and secret in shown]
+        assert told == [], f"a log line or a repr() contains {' and '.join(told)}"
+
+    def _backend(self) -> Backend:
+        """Refuses a backend that would ring a real phone."""
+        backend = self.make_backend()
+        if would_ring_from_test_run(backend):
+            raise ImproperlyConfigured(REFUSED)
+        return backend
 
     def _place(self, number: str, *, code_length: int = 6, language: str | None = None) -> OtpCall:
-        call: object = self.make_backend().place_call(number, code_length=code_length, language=language)
-        assert isinstance(call, OtpCall), "place_call returns an OtpCall"
+        call: object = self._backend().place_call(number, code_length=code_length, language=language)
+        assert isinstance(call, OtpCall), f"place_call returned {type(call).__name__} instead of OtpCall"
+        call_id: object = call.id
+        assert isinstance(call_id, str), (
+            f"place_call returned an OtpCall.id that is no str but {type(call_id).__name__}"
+        )
         return call
 
     def _check(self, code: str, call: OtpCall) -> OtpCheck:
         """By an instance of its own: the process that judges a code is seldom the one that placed the call."""
-        check: object = self.make_backend().check_code(code, call_id=call.id, to=call.to)
-        assert isinstance(check, OtpCheck), "check_code returns an OtpCheck"
-        assert isinstance(check.verified, bool), "verified is True or False"
-        assert check.status in STATUSES, f"status is one of {sorted(STATUSES)}"
+        check: object = self._backend().check_code(code, call_id=call.id, to=call.to)
+        assert isinstance(check, OtpCheck), f"check_code returned {type(check).__name__} instead of OtpCheck"
+        assert isinstance(check.verified, bool), "check_code returned an OtpCheck.verified that is not True or False"
+        assert check.status in STATUSES, f"check_code returned an OtpCheck.status that is not in {sorted(STATUSES)}"
         return check
-
-
-class RemoteBackendContract(BackendContract):
-    """What goes wrong on the way is told apart: nothing was sent, refused, or nobody knows.
-
-    It is for a backend that asks a provider over the network, and it is tried on a double of the provider on a real
-    socket: what an HTTP library raises is known only once it was seen.
-    """
-
-    @abstractmethod
-    def requests(self) -> int:
-        """How many requests the provider has received."""
-
-    @abstractmethod
-    def unreachable(self) -> AbstractContextManager[object]:
-        """While it lasts, connections to the provider are refused."""
-
-    @abstractmethod
-    def losing_answers(self) -> AbstractContextManager[object]:
-        """While it lasts, the provider carries out each request and cuts the connection instead of answering."""
-
-    @abstractmethod
-    def answering(self, status: int) -> AbstractContextManager[object]:
-        """While it lasts, each request is answered with this HTTP status and a body that is no JSON."""
-
-    def test_without_a_connection_nothing_was_sent(self) -> None:
-        for ask in self._questions():
-            with self.unreachable():
-                error = raised_by(ask)
-            assert isinstance(error, ApiUnreachable), f"a refused connection is ApiUnreachable, not {error!r}"
-
-    def test_a_lost_answer_may_have_been_a_yes(self) -> None:
-        for ask in self._questions():
-            before = self.requests()
-            with self.losing_answers():
-                error = raised_by(ask)
-            assert isinstance(error, ApiOutcomeUnknown), f"a cut connection is ApiOutcomeUnknown, not {error!r}"
-            assert self.requests() - before == 1, "no request is repeated"
-
-    def test_an_answer_that_cannot_be_read_may_have_been_a_yes(self) -> None:
-        for ask in self._questions():
-            with self.answering(200):
-                error = raised_by(ask)
-            assert isinstance(error, ApiOutcomeUnknown), f"an unreadable answer is ApiOutcomeUnknown, not {error!r}"
-
-    def test_a_redirect_is_not_followed(self) -> None:
-        for ask in self._questions():
-            before = self.requests()
-            with self.answering(307):
-                error = raised_by(ask)
-            assert isinstance(error, ApiOutcomeUnknown | ApiRefused)
-            assert self.requests() - before == 1, "a redirect is another request"
-
-    def test_a_refusal_says_which(self) -> None:
-        for status in (400, 401, 403, 404, 429, 500, 503):
-            for ask in self._questions():
-                with self.answering(status):
-                    error = raised_by(ask)
-                assert isinstance(error, ApiRefused), f"{status} is ApiRefused, not {error!r}"
-                assert error.status == status
-
-    def test_an_error_tells_no_secret(self) -> None:
-        with everything_logged() as lines:
-            errors = [self._failing(ask) for ask in self._questions()]
-
-        shown = f"{lines} {errors!r} {[str(error) for error in errors]}"
-        assert [secret for secret in (self.number[1:], GIVEN_CODE) if secret in shown] == []
-
-    def _failing(self, ask: Callable[[], object]) -> BaseException | None:
-        with self.losing_answers():
-            return raised_by(ask)
-
-    def _questions(self) -> list[Callable[[], object]]:
-        backend = self.make_backend()
-        return [
-            lambda: backend.place_call(self.number, code_length=6, language=None),
-            lambda: backend.check_code(GIVEN_CODE, call_id=self.unknown_id, to=self.number),
-        ]
 
 
 def another(code: str) -> str:
@@ -263,21 +248,12 @@ def another(code: str) -> str:
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
-def verifies(check: Callable[[], OtpCheck]) -> bool:
-    """What a check says; one that the provider refuses verifies nothing."""
+def reply_of(check: Callable[[], OtpCheck]) -> OtpCheck | None:
+    """The reply of a check; None if the provider refused it."""
     try:
-        return check().verified
+        return check()
     except ApiRefused:
-        return False
-
-
-def raised_by(ask: Callable[[], object]) -> ApiError | None:
-    """The ApiError that ``ask`` raises; None if it returns. Any other error is for the test to fail with."""
-    try:
-        ask()
-    except ApiError as error:
-        return error
-    return None
+        return None
 
 
 @contextmanager

@@ -75,6 +75,8 @@ class TestTelroi(Shipped, RemoteBackendContract):
         return self.failing("reset")
 
     def answering(self, status: int) -> AbstractContextManager[object]:
+        if status == 307:
+            return self.failing("redirect", status=status)
         return self.failing("answer", status=status, body="<html>")
 
     @contextmanager

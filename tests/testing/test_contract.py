@@ -23,6 +23,8 @@ from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from django_telroi.testing import BackendContract, RemoteBackendContract, last_code_for
 
+SECRET = "5f2c0a9de1b84c7796ad3301c4be8872"
+
 
 class Good(LocmemBackend):
     """Keeps the contract, and the base of those that do not."""
@@ -124,6 +126,39 @@ class HasALongDigest(Good):
     key_digest = "x" * 65
 
 
+class HasTheKeyAsDigest(Good):
+    key_digest = SECRET
+
+
+class HasThePlainKeyInItsDigest(Good):
+    key_digest = f"key-{SECRET}"
+
+
+class HasADigestOfWords(Good):
+    key_digest = "production"
+
+
+class SaysThatAnyLostCallWasVerified(Good):
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        check = super().check_code(code, call_id=call_id, to=to)
+        return replace(check, status="already_verified") if check.status == "not_found" else check
+
+
+class HasNumbersAsIds(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        return replace(super().place_call(to, **named), id=len(outbox))  # type: ignore[arg-type]
+
+
+class CallsEveryCodeTheSites(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        return replace(super().place_call(to, **named), verification="client")
+
+
+class KeepsQuietAboutTheCodeOfTheSite(Good):
+    def place_call(self, to: str, **named: Any) -> OtpCall:
+        return replace(super().place_call(to, **named), verification=None)
+
+
 class ForgetsItsSlot(Good):
     def return_call(self) -> None:
         raise ApiUnreachable
@@ -164,15 +199,20 @@ class OneAnswer(RemoteBackendContract):
     def answering(self, status: int) -> AbstractContextManager[None]:
         return self.unreachable()
 
+    def location(self) -> str:
+        return "/elsewhere"
+
     def ask(self, *args: Any, **named: Any) -> None:
         if self.error:
             raise self.error
 
 
-def failing_tests(backend: type, base: type = BackendContract, **attributes: Any) -> list[str]:
-    """The tests of the contract that a backend fails."""
+def failing_tests(backend: type, base: type = BackendContract, **attributes: Any) -> dict[str, str]:
+    """The tests of the contract that a backend fails, each with what it says."""
 
     class Contract(base, SimpleTestCase):  # type: ignore[misc]
+        secret = SECRET
+
         def setUp(self) -> None:
             outbox.clear()
 
@@ -186,17 +226,17 @@ def failing_tests(backend: type, base: type = BackendContract, **attributes: Any
         setattr(Contract, name, value)
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(Contract).run(result)
-    return [case.id().rpartition(".")[2] for case, _ in result.failures + result.errors]
+    return {case.id().rpartition(".")[2]: said for case, said in result.failures + result.errors}
 
 
 def test_a_backend_that_keeps_it_passes() -> None:
     with override_settings(TELROI={"BACKEND": LOCMEM_BACKEND}):
-        assert failing_tests(Good) == []
+        assert failing_tests(Good) == {}
 
 
 @pytest.mark.parametrize("backend", BROKEN)
 def test_a_backend_that_does_not_fails(backend: type) -> None:
-    assert failing_tests(backend) != []
+    assert failing_tests(backend) != {}
 
 
 @pytest.mark.parametrize(
@@ -211,6 +251,61 @@ def test_a_backend_that_does_not_fails(backend: type) -> None:
 )
 def test_a_backend_that_answers_alike_to_every_fault_fails(error: Exception | None, failing: set[str]) -> None:
     assert set(failing_tests(Good, OneAnswer, error=error)) & FAULTS == failing
+
+
+@pytest.mark.parametrize(
+    ("backend", "says"),
+    [
+        (BelievesNobody, "check_code got the right code and returned OtpCheck(verified=False, status='mismatch'"),
+        (SaysApproved, "check_code returned an OtpCheck.status that is not in"),
+        (ReturnsADict, "place_call returned dict instead of OtpCall"),
+        (HasNumbersAsIds, "place_call returned an OtpCall.id that is no str but int"),
+        (CallsEveryCodeTheSites, 'place_call got no code, so OtpCall.verification must not be "client"'),
+        (KeepsQuietAboutTheCodeOfTheSite, 'place_call got a code, so OtpCall.verification must be "client", not None'),
+        (HasTheKeyAsDigest, "key_digest contains the secret"),
+        (HasADigestOfWords, "key_digest is a hexadecimal digest"),
+        (SaysThatAnyLostCallWasVerified, "already_verified would verify a wrong code"),
+    ],
+)
+def test_a_failure_names_the_method_and_the_reason(backend: type, says: str) -> None:
+    assert says in "\n".join(failing_tests(backend).values())
+
+
+def test_a_scope_that_no_one_knows_fails() -> None:
+    failing = failing_tests(Good, OneAnswer, error=ApiRefused(400, scope="phone"))  # type: ignore[arg-type]
+
+    assert "place_call: ApiRefused.scope must be in (None, 'number', 'key'), not 'phone'" in failing[REFUSED]
+
+
+def test_an_error_outside_of_the_contract_fails_with_the_name_of_the_method() -> None:
+    failing = failing_tests(Good, OneAnswer, error=ZeroDivisionError())
+
+    assert "place_call raised ZeroDivisionError, which is no ApiError" in failing[LOST]
+
+
+def test_a_double_whose_redirect_leads_nowhere_fails() -> None:
+    failing = failing_tests(Good, OneAnswer, error=ApiOutcomeUnknown(), location=lambda contract: "")
+
+    assert "must send a Location header with answering(307)" in failing[REDIRECT]
+
+
+def test_the_requests_may_be_a_list() -> None:
+    class Listing(OneAnswer):
+        def requests(self) -> list[int]:  # type: ignore[override]
+            return [0] * super().requests()
+
+    assert LOST not in failing_tests(Good, Listing, error=ApiOutcomeUnknown())
+
+
+def test_a_backend_that_would_ring_is_never_asked() -> None:
+    class Rings(Good):
+        rings = True
+
+    outbox.clear()
+    failing = failing_tests(Rings)
+
+    assert "A test run never calls a phone" in failing["test_the_code_that_is_heard_verifies"]
+    assert outbox == []
 
 
 def test_it_is_used_without_pytest_and_without_a_database() -> None:

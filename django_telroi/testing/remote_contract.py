@@ -1,0 +1,148 @@
+"""What a backend that asks a provider over the network keeps besides, as a test case."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sized
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
+from urllib.parse import urlsplit
+
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
+from django_telroi.testing.contract import GIVEN_CODE, BackendContract, everything_logged
+
+SCOPES = (None, "number", "key")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request of the backend, with the name of its method."""
+
+    name: str
+    ask: Callable[[], object]
+
+
+class RemoteBackendContract(BackendContract):
+    """What goes wrong on the way is told apart: nothing was sent, refused, or nobody knows.
+
+    It is for a backend that asks a provider over the network, and it is tried on a double of the provider on a real
+    socket: what an HTTP library raises is known only once it was seen.
+    """
+
+    @abstractmethod
+    def requests(self) -> int | Sized:
+        """How many requests the double has received, or the collection of them."""
+
+    @abstractmethod
+    def unreachable(self) -> AbstractContextManager[object]:
+        """While the context lasts, the double's port is closed, so that connections are refused."""
+
+    @abstractmethod
+    def losing_answers(self) -> AbstractContextManager[object]:
+        """While the context lasts, the double processes each request and closes the connection without an answer."""
+
+    @abstractmethod
+    def answering(self, status: int) -> AbstractContextManager[object]:
+        """While the context lasts, the double answers each request with this status and a body that is not JSON.
+
+        307 needs a ``Location`` header with another path of the double. Otherwise no HTTP library follows it, and the
+        test of redirects would prove nothing.
+        """
+
+    def location(self) -> str:
+        """The ``Location`` of the double's redirect. It is asked for at ``provider_url()`` during ``answering(307)``.
+
+        Override it only for a double without HTTP.
+        """
+        url = urlsplit(self._backend().provider_url())
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        with closing(kind(url.hostname or "", url.port, timeout=30)) as connection:
+            connection.request("POST", f"{url.path.rstrip('/')}/", body=b"{}")
+            return connection.getresponse().getheader("Location") or ""
+
+    def test_without_a_connection_nothing_was_sent(self) -> None:
+        for ask in self._questions():
+            with self.unreachable():
+                error = raised_by(ask)
+            assert isinstance(error, ApiUnreachable), (
+                f"{ask.name}: a refused connection must raise ApiUnreachable, not {error!r}"
+            )
+
+    def test_a_lost_answer_may_have_been_a_yes(self) -> None:
+        for ask in self._questions():
+            before = self._received()
+            with self.losing_answers():
+                error = raised_by(ask)
+            assert isinstance(error, ApiOutcomeUnknown), (
+                f"{ask.name}: a connection closed without an answer must raise ApiOutcomeUnknown, not {error!r}"
+            )
+            sent = self._received() - before
+            assert sent == 1, f"{ask.name}: {sent} requests were received instead of 1. A retry calls twice"
+
+    def test_an_answer_that_cannot_be_read_may_have_been_a_yes(self) -> None:
+        for ask in self._questions():
+            with self.answering(200):
+                error = raised_by(ask)
+            assert isinstance(error, ApiOutcomeUnknown), (
+                f"{ask.name}: an answer that is not JSON must raise ApiOutcomeUnknown, not {error!r}"
+            )
+
+    def test_a_redirect_is_not_followed(self) -> None:
+        with self.answering(307):
+            location = self.location()
+        assert location, "the double must send a Location header with answering(307)"
+
+        for ask in self._questions():
+            before = self._received()
+            with self.answering(307):
+                error = raised_by(ask)
+            assert isinstance(error, ApiOutcomeUnknown | ApiRefused), (
+                f"{ask.name}: a redirect must raise ApiOutcomeUnknown or ApiRefused, not {error!r}"
+            )
+            sent = self._received() - before
+            assert sent == 1, f"{ask.name}: {sent} requests were received instead of 1. Do not follow redirects"
+
+    def test_a_refusal_says_which(self) -> None:
+        for status in (400, 401, 403, 404, 429, 500, 503):
+            for ask in self._questions():
+                with self.answering(status):
+                    error = raised_by(ask)
+                assert isinstance(error, ApiRefused), f"{ask.name}: {status} must raise ApiRefused, not {error!r}"
+                assert error.status == status, f"{ask.name}: ApiRefused.status must be {status}, not {error.status!r}"
+                assert error.scope in SCOPES, f"{ask.name}: ApiRefused.scope must be in {SCOPES}, not {error.scope!r}"
+
+    def test_an_error_tells_no_secret(self) -> None:
+        with everything_logged() as lines:
+            errors = [self._failing(ask) for ask in self._questions()]
+
+        shown = f"{lines} {errors!r} {[str(error) for error in errors]}"
+        secrets = {"the number": self.number[1:], "the code": GIVEN_CODE, "the secret": self.secret}
+        told = [name for name, secret in secrets.items() if secret and secret in shown]
+        assert told == [], f"an error or a log line contains {' and '.join(told)}"
+
+    def _received(self) -> int:
+        requests = self.requests()
+        return requests if isinstance(requests, int) else len(requests)
+
+    def _failing(self, ask: Question) -> BaseException | None:
+        with self.losing_answers():
+            return raised_by(ask)
+
+    def _questions(self) -> list[Question]:
+        backend = self._backend()
+        return [
+            Question("place_call", lambda: backend.place_call(self.number, code_length=6, language=None)),
+            Question("check_code", lambda: backend.check_code(GIVEN_CODE, call_id=self.unknown_id, to=self.number)),
+        ]
+
+
+def raised_by(question: Question) -> ApiError | None:
+    """The ApiError that the request raises; None if it returns. Another one fails the test with the method's name."""
+    try:
+        question.ask()
+    except ApiError as error:
+        return error
+    except Exception as error:
+        raise AssertionError(f"{question.name} raised {type(error).__name__}, which is no ApiError") from error
+    return None
