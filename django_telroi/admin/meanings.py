@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.outcomes import is_undecided
 from django_telroi.services.verdicts import ErrorCode
 
 
@@ -118,6 +119,11 @@ ERRORS: dict[ErrorCode, Meaning] = {
     ),
 }
 
+UNDECIDED = Meaning(
+    _("A code of this call was right, but its answer was lost. It is not known which code it was, so none counts."),
+    _("The person can ask for another call; if it happens often, check the network and READ_TIMEOUT_SECONDS."),
+)
+
 ERROR_NAMES: dict[str, str | Promise] = {
     ErrorCode.UNREACHABLE: _("Telroi was not reached"),
     ErrorCode.INVALID: _("refused as invalid"),
@@ -130,7 +136,7 @@ ERROR_NAMES: dict[str, str | Promise] = {
     ErrorCode.NO_REPLY: _("answer got lost"),
     ErrorCode.LEASE_ENDED: _("cut short by a crash"),
     ErrorCode.DEADLINE: _("waited too long"),
-    ErrorCode.LOST: _("not known to Telroi"),
+    ErrorCode.LOST: _("code could not be judged"),
     ErrorCode.NUMBER_TAKEN: _("another account's number"),
 }
 
@@ -145,6 +151,8 @@ def error_name(code: str) -> str:
 
 def meaning_of(attempt: VerificationAttempt) -> Meaning:
     """What explains the attempt best: its error, if that is why it stands where it stands."""
+    if is_undecided(attempt):
+        return UNDECIDED
     status = Status(attempt.status)
     explains = status in _ERROR_EXPLAINS or attempt.error_code == ErrorCode.NUMBER_TAKEN
     if explains and attempt.error_code in set(ErrorCode):

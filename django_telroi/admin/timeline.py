@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_telroi.admin.meanings import error_name
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.outcomes import is_undecided
 from django_telroi.services.overdue import deadline_of
 from django_telroi.services.verdicts import ErrorCode
 
@@ -162,6 +163,8 @@ def _ended_at(attempt: VerificationAttempt, closed_at: datetime) -> datetime:
 
 def _ending(attempt: VerificationAttempt, status: Status) -> Words:
     """The guess that locks leaves no event: the row itself tells of it. Where tries are left it was Telroi's word."""
+    if is_undecided(attempt):
+        return _("closed")
     ending = ENDINGS.get(status, attempt.get_status_display())
     if status == Status.LOCKED and attempt.tries >= attempt.max_tries:
         return f"{_wrong_code(attempt.max_tries, attempt)}: {ending}"

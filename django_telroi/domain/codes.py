@@ -10,7 +10,9 @@ from django_telroi.domain.typed import clean_typed
 from django_telroi.quiet import Quiet
 
 _LONGEST_INPUT = 64
-_CODE = re.compile(r"[0-9]{4,10}")
+_FEWEST, _MOST = 4, 10
+_CODE = re.compile(rf"[0-9]{{{_FEWEST},{_MOST}}}")
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def clean_code(text: str) -> str | None:
@@ -19,10 +21,13 @@ def clean_code(text: str) -> str | None:
     Digits of any one script are taken (``clean_typed``); spaces and dashes are how people group them. All else is
     refused here, before it costs one of the few tries: Telroi counts a stray letter as a wrong code.
     """
-    if len(text) > _LONGEST_INPUT:
-        return None
-    digits = Quiet(clean_typed(text).replace(" ", "").replace("-", ""))
+    digits = _without_marks(text)
     return digits if _CODE.fullmatch(digits) else None
+
+
+def _without_marks(text: str) -> Quiet:
+    """Without spaces and dashes; empty where the text is too long to be looked at."""
+    return Quiet(clean_typed(text).replace(" ", "").replace("-", "")) if len(text) <= _LONGEST_INPUT else Quiet("")
 
 
 class LengthFit(StrEnum):
@@ -37,6 +42,17 @@ class LengthFit(StrEnum):
 
 WRONG_LENGTHS = frozenset({LengthFit.TOO_LONG, LengthFit.TOO_SHORT})
 """A code of such a length is wrong for certain."""
+
+
+def misfit_of(text: str) -> LengthFit | None:
+    """``TOO_SHORT`` or ``TOO_LONG`` for digits that are too few or too many for any code; None for everything else.
+
+    For text that ``clean_code`` refused: a person who typed only digits must not be told to type only digits.
+    """
+    digits = _without_marks(text)
+    if not _DIGITS.fullmatch(digits) or _CODE.fullmatch(digits):
+        return None
+    return LengthFit.TOO_SHORT if len(digits) < _FEWEST else LengthFit.TOO_LONG
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.backends import Backend, get_backend, spoken_length
-from django_telroi.domain.codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length
+from django_telroi.domain.codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length, misfit_of
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
@@ -91,7 +91,7 @@ def check_code(
         with not_found_if_erased(attempt, using=using):
             digits = clean_code(code)
             if digits is None:
-                return _result(CheckOutcome.INVALID_CODE, attempt, now=now)
+                return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=misfit_of(code))
             if fit := _misfit(attempt, digits, judge_short=judge_short):
                 return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
             admit()

@@ -20,7 +20,7 @@ class CheckOutcome(StrEnum):
     """Too many wrong codes: have another call."""
     EXPIRED = "expired"
     CLOSED = "closed"
-    """This attempt takes no code any more: it failed, was canceled, or a newer call replaced it."""
+    """This attempt takes no code any more: it failed, was canceled, was replaced by a newer call, or is undecided."""
     UNAVAILABLE = "unavailable"
     """The code could not be judged: try the same again."""
     INVALID_CODE = "invalid_code"
@@ -74,12 +74,21 @@ OUTCOME_BY_STATUS = {
 }
 
 
+def is_undecided(attempt: VerificationAttempt) -> bool:
+    """Whether the attempt was closed because a code was right, and it is not known which one.
+
+    Telroi says that a code was right before, and the answers to two different codes were lost. Or none was lost, and
+    somebody else had the right code checked.
+    """
+    return attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST
+
+
 def outcome_of(attempt: VerificationAttempt) -> CheckOutcome:
     """What a code comes to that is not judged any more, by the status of its attempt.
 
     For a verified attempt it is the outcome of the code that was right; other codes are ``already_verified``.
     """
-    if attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST:
+    if is_undecided(attempt):
         return CheckOutcome.CLOSED
     if attempt.status == Status.VERIFIED and attempt.error_code == ErrorCode.NUMBER_TAKEN:
         return CheckOutcome.NUMBER_TAKEN

@@ -35,13 +35,13 @@ from django_telroi.errors import (
     Unavailable,
 )
 from django_telroi.services.following import Standing
-from django_telroi.services.outcomes import CheckOutcome, CheckResult, outcome_of
+from django_telroi.services.outcomes import CheckOutcome, CheckResult, is_undecided, outcome_of
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
     NotCallable.code: gettext_lazy("We cannot call this number. Try a mobile or landline number."),
     RegionNotAllowed.code: gettext_lazy("We do not call numbers of this country. Try a number of another country."),
-    InvalidPurpose.code: gettext_lazy("This page cannot verify a phone for that. Go back and start again."),
+    InvalidPurpose.code: gettext_lazy("This purpose cannot be used here. Go back and start again."),
     CooldownActive.code: gettext_lazy("We called this number a moment ago."),
     HourlyLimitReached.code: gettext_lazy("This number had all the calls it can get within an hour."),
     DailyLimitReached.code: gettext_lazy("This number had all the calls it can get within a day."),
@@ -52,7 +52,9 @@ SENTENCES: dict[str, str | Promise] = {
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
     Unavailable.code: gettext_lazy("The call could not be placed."),
     AttemptNotFound.code: gettext_lazy("This verification is not there any more. Start again to get a call."),
-    ProofRejected.code: gettext_lazy("Your phone was verified too long ago, or for something else. Verify it again."),
+    ProofRejected.code: gettext_lazy(
+        "This verification is too old, was already used, or was for something else. Verify your phone again."
+    ),
     NumberTaken.code: gettext_lazy("This number belongs to another account. Use another number."),
     CheckOutcome.VERIFIED: gettext_lazy("Your number is verified."),
     CheckOutcome.WRONG_CODE: gettext_lazy("That is not the code."),
@@ -91,8 +93,15 @@ DIGITS = {
     10: pgettext_lazy("digits of a code", "ten"),
 }
 
-NEWER_CALL = gettext_lazy("There is a newer call. Type the code that it reads out.")
-"""Of a code that was typed into a page about an older call, or a call to another number."""
+NEWER_CALL = gettext_lazy(
+    "Your code was not checked, because this page showed an older call. "
+    "If it is the code of the newer call, type it again."
+)
+"""Of a code that was typed into a page about an older call, or a call to another number. The form below it is about
+the newer call."""
+
+UNDECIDED = gettext_lazy("We could not find out whether a code was right. Ask for another call.")
+TOO_SHORT = gettext_lazy("This code is too short. Type all the digits that you hear.")
 
 NOT_NOW = gettext_lazy("This does not work at the moment. Try again in a few minutes.")
 CODE_NOT_CHECKED = gettext_lazy("The code could not be checked. Type the same code again in a moment.")
@@ -117,6 +126,8 @@ def result_sentence(result: CheckResult) -> str:
     """What a code came to says."""
     if result.length_fit is not None:
         return length_sentence(result.length_fit, asked=result.attempt.code_length)
+    if result.outcome == CheckOutcome.CLOSED and is_undecided(result.attempt):
+        return str(UNDECIDED)
     return check_sentence(result.outcome, tries_left=result.tries_left)
 
 
@@ -143,6 +154,8 @@ def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
         return _("The code has %(expected)s digits. Type the digits that you hear.") % {
             "expected": DIGITS[length.expected]
         }
+    if fit == LengthFit.TOO_SHORT:
+        return str(TOO_SHORT)
     return _("The code has %(longest)s digits at most. Type the digits that you hear.") % {
         "longest": DIGITS[length.longest]
     }
@@ -155,6 +168,8 @@ def standing_sentence(standing: Standing) -> str:
         return sentence(standing.refusal.code, retry_after=standing.refusal.retry_after)
     if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
         return str(NOT_IN_TIME)
+    if is_undecided(attempt):
+        return str(UNDECIDED)
     return str(STANDINGS.get(attempt.status) or SENTENCES[outcome_of(attempt)])
 
 

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.codes import clean_code
+from django_telroi.domain.codes import clean_code, misfit_of
 from django_telroi.domain.phone import parse_phone
 from django_telroi.errors import InvalidNumber, ProofRejected, Unavailable
 from django_telroi.services import CheckOutcome, Proof
-from django_telroi.services.sentences import NOT_NOW, sentence
+from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence
 from django_telroi.services.transactions import write_alias
 from django_telroi.web.words import code_label, number_hint
 
@@ -67,9 +67,12 @@ class CodeField(forms.CharField):
 
     def clean(self, value: object) -> str:
         """Raises ValidationError before a malformed code could cost a try."""
-        code = clean_code(self.to_python(value) or "")
+        typed = self.to_python(value) or ""
+        code = clean_code(typed)
         if code is None:
-            raise forms.ValidationError(sentence(CheckOutcome.INVALID_CODE), code=CheckOutcome.INVALID_CODE)
+            fit = misfit_of(typed)
+            said = length_sentence(fit, asked=conf.code_length()) if fit else sentence(CheckOutcome.INVALID_CODE)
+            raise forms.ValidationError(said, code=CheckOutcome.INVALID_CODE)
         return code
 
 
@@ -82,6 +85,16 @@ class ProofInput(forms.HiddenInput):
         return next((value for value in reversed(data.getlist(name)) if value), None)
 
 
+class ProofBoundField(forms.BoundField):
+    """The input is hidden, and its error is not.
+
+    Django shows the errors of hidden fields as "(Hidden field phone_proof) …", for developers. This one is shown like
+    the error of any other field, at its own place in the form, without a label.
+    """
+
+    is_hidden = False
+
+
 class ProofField(forms.CharField):
     """Takes what ``{% phone_proof %}`` puts into a form. The value is a ``services.Proof``: read, and nothing is spent.
 
@@ -90,8 +103,10 @@ class ProofField(forms.CharField):
     """
 
     widget = ProofInput
+    bound_field_class = ProofBoundField
 
     def __init__(self, *, purpose: str = "", **options: Any) -> None:
+        options.setdefault("label", "")
         messages = {"required": _("Verify your phone first.")} | (options.pop("error_messages", None) or {})
         super().__init__(error_messages=messages, **options)
         self.purpose = purpose

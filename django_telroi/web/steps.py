@@ -24,7 +24,7 @@ from django_telroi.errors import (
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
 from django_telroi.services.holding import Holding
-from django_telroi.services.outcomes import outcome_of
+from django_telroi.services.outcomes import is_undecided
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
 from django_telroi.services.sentences import length_sentence, sentence, standing_sentence
 from django_telroi.web import words
@@ -288,8 +288,8 @@ def _ended_title(attempt: VerificationAttempt) -> str:
     """What became of an attempt that takes no code any more."""
     if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
         return _("We could not call in time")
-    if outcome_of(attempt) == CheckOutcome.CLOSED and attempt.status == Status.LOCKED:
-        return _("This call takes no code any more")
+    if is_undecided(attempt):
+        return _("We could not check your code")
     titles = {
         Status.LOCKED: _("That was the last try"),
         Status.EXPIRED: _("This code has expired"),

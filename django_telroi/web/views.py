@@ -14,13 +14,9 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, Jso
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import limits
+from django_telroi.domain.codes import misfit_of
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.errors import (
-    AttemptNotFound,
-    InvalidNumber,
-    Unavailable,
-    VerificationRefused,
-)
+from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.holding import Holding
@@ -212,7 +208,7 @@ class CodeView(PhonePage):
         if self.ticket.shown_attempt not in (None, attempt_id):
             return Notice("code", NEWER_CALL)
         if not form.is_valid():
-            return Notice("code", CheckOutcome.INVALID_CODE)
+            return Notice("code", CheckOutcome.INVALID_CODE, length_fit=misfit_of(form.data.get("code", "")) or "")
         return None
 
     @sensitive_variables("result")

@@ -18,7 +18,7 @@ from django_telroi.services import attempts
 from django_telroi.services.verdicts import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.looking import html_of, shows_a_whole_number, url
-from tests.services.world import NUMBER, let_time_pass
+from tests.services.world import NUMBER, let_time_pass, wrong
 
 pytestmark = pytest.mark.django_db
 
@@ -170,3 +170,20 @@ class TestAStory:
 
         assert "/phonenumber/" not in html
         assert f"/auth/user/{grace.pk}/" not in html
+
+
+def test_a_call_whose_lost_codes_cannot_be_told_apart_is_explained(viewer: Client, telroi: Simulator) -> None:
+    attempt = services.start_verification(NUMBER)
+    right = telroi.last_code_for(NUMBER)
+    for code in (wrong(right), right):
+        telroi.fail_next("reset", on="verify")
+        services.check_code(attempt.uuid, code)
+    let_time_pass(60)
+    services.check_code(attempt.uuid, right)
+
+    html = page_of(viewer, attempt)
+
+    assert "A code of this call was right, but its answer was lost" in html
+    assert "without the right code" not in html
+    assert "not known to Telroi" not in html
+    assert "code could not be judged" in html

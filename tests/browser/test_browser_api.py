@@ -33,5 +33,5 @@ def test_the_javascript_client_gets_from_a_number_to_an_account(chromium: Browse
         page.close()
 
     assert answer == {"username": "carla"}
-    assert heard[1] == "A code has only digits. Type the digits that you hear."
+    assert heard[1] == "The code has six digits. Type the digits that you hear."
     assert too_soon.startswith("Error: We called this number a moment ago.")

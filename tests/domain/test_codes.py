@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_telroi.domain.codes import CodeLength, LengthFit, clean_code, judge_length
+from django_telroi.domain.codes import CodeLength, LengthFit, clean_code, judge_length, misfit_of
 
 ANY_TEXT = st.text(st.characters()) | st.text("0123456789 -\n\t٣５.+abc", max_size=80)
 
@@ -38,6 +38,27 @@ def test_spaces_and_dashes_are_taken_out(typed: str) -> None:
 )
 def test_what_only_looks_otherwise_is_cleaned(typed: str) -> None:
     assert clean_code(typed) == "483921"
+
+
+@pytest.mark.parametrize(
+    ("typed", "fit"),
+    [
+        ("1", LengthFit.TOO_SHORT),
+        ("1-2 3", LengthFit.TOO_SHORT),
+        ("\u0664\u0668", LengthFit.TOO_SHORT),
+        ("12345678901", LengthFit.TOO_LONG),
+        ("1" * 64, LengthFit.TOO_LONG),
+        ("1" * 65, None),
+        ("1234", None),
+        ("1234567890", None),
+        ("", None),
+        (" - ", None),
+        ("12a", None),
+        ("12\n", None),
+    ],
+)
+def test_only_digits_can_be_too_few_or_too_many(typed: str, fit: LengthFit | None) -> None:
+    assert misfit_of(typed) == fit
 
 
 @pytest.mark.parametrize("code", ["0000", "000000", "0123456789"])

@@ -56,12 +56,50 @@ def test_a_guess_that_telroi_locks_is_an_answer(api: PhoneApi, telroi: Simulator
     assert replies == [(200, "wrong_code", 2), (200, "wrong_code", 1), (200, "locked", 0), (409, "locked", 0)]
 
 
-@pytest.mark.parametrize("code", ["", "12", "12345a", "123\u0664\u0665\u0666", "123456\n", "\x00", "\ud800", "1" * 65])
+@pytest.mark.parametrize("code", ["", "12345a", "123\u0664\u0665\u0666", "123456\n", "\x00", "\ud800", "1" * 65])
 def test_what_is_no_code_costs_no_try(api: PhoneApi, code: str) -> None:
     started = api.started()
 
     assert seen(api.check(started, code)) == (400, "invalid_code", 3)
     assert VerificationAttempt.objects.get().tries == 0
+
+
+@pytest.mark.parametrize("code", ["1", "12", "1 2-3"])
+def test_a_code_of_too_few_digits_is_called_too_short_and_costs_no_try(
+    api: PhoneApi, telroi: Simulator, code: str
+) -> None:
+    started = api.started()
+
+    reply = api.check(started, code)
+
+    body = reply.json()
+    assert (reply.status_code, body["outcome"], body["tries_left"]) == (400, "invalid_code", 3)
+    assert body["detail"] == "This code is too short. Type all the digits that you hear."
+
+
+def test_a_code_of_too_many_digits_for_any_code_is_not_said_to_have_letters(api: PhoneApi, telroi: Simulator) -> None:
+    body = api.check(api.started(), "1" * 11).json()
+
+    assert body["outcome"] == "invalid_code"
+    assert body["detail"] == "The code has six digits at most. Type the digits that you hear."
+
+
+def test_two_lost_answers_close_the_call_and_say_why(api: PhoneApi, telroi: Simulator) -> None:
+    started = api.started()
+    right = telroi.last_code_for(NUMBER)
+    wrong = f"{(int(right) + 1) % 10**6:06}"
+
+    lost = []
+    for code in (wrong, right):
+        telroi.fail_next("reset", on="verify")
+        lost.append(seen(api.check(started, code)))
+    let_time_pass(60)
+    reply = api.check(started, right)
+
+    undecided = "We could not find out whether a code was right. Ask for another call."
+    assert lost == [(503, "unavailable", 2), (503, "unavailable", 1)]
+    assert (reply.status_code, reply.json()["outcome"], reply.json()["detail"]) == (409, "closed", undecided)
+    assert (api.follow(started).json()["status"], api.follow(started).json()["detail"]) == ("locked", undecided)
 
 
 def test_spaces_and_dashes_in_a_code_are_passed_over(api: PhoneApi) -> None:

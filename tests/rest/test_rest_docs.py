@@ -42,7 +42,7 @@ def test_the_python_client_gets_from_a_number_to_an_account(tmp_path: Path, monk
     assert answer == {"username": "carla"}
     assert heard == [
         "Answer your phone and type the code you hear. It is read twice.",
-        "A code has only digits. Type the digits that you hear.",
+        "The code has six digits. Type the digits that you hear.",
     ]
 
 

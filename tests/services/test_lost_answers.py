@@ -13,10 +13,13 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import judging
+from django_telroi.services.sentences import result_sentence, standing_sentence
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
 
 pytestmark = pytest.mark.django_db
+
+UNDECIDED = "We could not find out whether a code was right. Ask for another call."
 
 
 class Killed(BaseException):
@@ -132,6 +135,20 @@ def test_of_two_codes_that_were_lost_neither_verifies_by_another_ones_success(
 
     assert outcomes == ["closed", "closed"]
     assert "phone_verified" not in heard.names
+
+
+def test_a_call_whose_lost_codes_cannot_be_told_apart_says_so(
+    attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
+) -> None:
+    killed(wrong(code))
+    killed(code)
+    let_time_pass(60)
+
+    results = [services.check_code(attempt.uuid, typed) for typed in (code, code, wrong(code))]
+
+    assert [(result.outcome, result.attempt.status) for result in results] == [("closed", "locked")] * 3
+    assert {result_sentence(result) for result in results} == {UNDECIDED}
+    assert standing_sentence(services.follow(attempt.uuid)) == UNDECIDED
 
 
 def test_no_wrong_code_verifies_after_the_loss_of_the_right_one(

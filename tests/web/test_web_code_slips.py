@@ -19,7 +19,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.web.site")]
 QUESTION = "The code may have six digits. Send it again if you heard five."
 TOO_LONG = "The code has six digits at most. Type the digits that you hear."
 NOT_SIX = "The code has six digits. Type the digits that you hear."
-NEWER_CALL = "There is a newer call. Type the code that it reads out."
+NEWER_CALL = (
+    "Your code was not checked, because this page showed an older call. "
+    "If it is the code of the newer call, type it again."
+)
+TOO_SHORT = "This code is too short. Type all the digits that you hear."
 
 
 @pytest.fixture(params=["/phone/", "/here/"], ids=["page", "drop-in"])
@@ -50,6 +54,31 @@ class TestWithTelroisOwnCodes:
         assert (person.note(), tries(), checks(telroi)) == (QUESTION, 0, 0)
         assert "aria-invalid" not in person.field("code").attrs
         assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    @pytest.mark.parametrize("slip", ["1", "12", "1 2 3"])
+    def test_too_few_digits_for_any_code_are_called_too_short(
+        self, person: Visitor, telroi: Simulator, slip: str
+    ) -> None:
+        person.presses("Call me", number=NUMBER)
+
+        person.presses("Verify", code=slip)
+
+        assert (person.note(), tries(), checks(telroi)) == (TOO_SHORT, 0, 0)
+        assert person.field("code")["aria-invalid"] == "true"
+
+    def test_two_lost_answers_are_explained_as_what_they_are(self, person: Visitor, telroi: Simulator) -> None:
+        person.presses("Call me", number=NUMBER)
+        right = telroi.last_code_for(NUMBER)
+        for code in (f"{(int(right) + 1) % 10**6:06}", right):
+            telroi.fail_next("reset", on="verify")
+            person.presses("Verify", code=code)
+        let_time_pass(61)
+
+        person.presses("Verify", code=right)
+
+        assert person.heading() == "We could not check your code"
+        assert person.note() == "We could not find out whether a code was right. Ask for another call."
+        assert "Call again" in person.card().text
 
     def test_sent_again_it_is_judged(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
@@ -102,7 +131,7 @@ class TestWithTelroisOwnCodes:
 
 
 class TestWithCodesOfACertainLength:
-    @pytest.mark.parametrize("slip", ["12345", "1234567", "1234", "1234567890"])
+    @pytest.mark.parametrize("slip", ["12345", "1234567", "1234", "1234567890", "12", "12345678901"])
     def test_no_other_length_costs_a_try(self, person: Visitor, slip: str) -> None:
         person.presses("Call me", number=NUMBER)
 
@@ -168,6 +197,18 @@ class TestAnOldTab:
 
         assert (person.note(), tries()) == (NEWER_CALL, 0)
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
+
+    def test_into_which_the_newer_code_was_typed_says_that_sending_it_again_checks_it(self, person: Visitor) -> None:
+        person.presses("Call me", number=NUMBER)
+        action, fields = person.form("Verify")
+        let_time_pass(61)
+        person.opens(person.path).presses("Call again")
+        newer_code = last_code_for(NUMBER)
+
+        person.sends(action, {**fields, "code": newer_code})
+
+        assert (person.note(), tries()) == (NEWER_CALL, 0)
+        assert person.presses("Verify", code=newer_code).heading() == "Your number is verified"
 
     def test_that_is_about_the_call_of_now_is_no_old_one(self, person: Visitor) -> None:
         person.presses("Call me", number=NUMBER)

@@ -476,7 +476,7 @@ def test_two_purposes_are_two_ways(visitor: Visitor) -> None:
 def test_a_purpose_that_the_site_does_not_know_is_refused_in_words(visitor: Visitor) -> None:
     visitor.opens("/phone/?purpose=nonsense")
 
-    assert visitor.note() == "This page cannot verify a phone for that. Go back and start again."
+    assert visitor.note() == "This purpose cannot be used here. Go back and start again."
     assert visitor.statuses == [400]
 
 
