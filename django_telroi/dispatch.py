@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import Any
 
 from django_telroi import conf
+from django_telroi.quiet import kind_of
 
 PATIENCE = 2.0
 """Seconds that a request waits for its message to be published; with all the rest it must be answered within 3."""
@@ -60,7 +61,7 @@ def send(name: str, attempt_id: int) -> Handing:
             _run_here(app, name, attempt_id)
             return Handing.DONE
     except Exception as error:  # noqa: BLE001 - the site's Celery may be set up in any wrong way; the row waits
-        logger.error("not_handed_on attempt=%s error=%s", attempt_id, type(error).__name__)
+        logger.error("not_handed_on attempt=%s error=%s", attempt_id, kind_of(error))
         return Handing.LEFT
     letter = Letter(app=app, name=name, attempt_id=attempt_id, queue=conf.celery_queue())
     return Handing.SENT if courier().deliver(letter) else Handing.LEFT
@@ -82,6 +83,11 @@ def site_app() -> Any:
         return app
     made = [other for other in list(_state._get_active_apps()) if other.set_as_current]
     return made[0] if len(made) == 1 else app
+
+
+def broker_url(app: Any) -> str:
+    """Where the app publishes; ``""`` if nobody set it, as for Celery's own default app."""
+    return str(app.conf.broker_write_url or app.conf.broker_url or "")
 
 
 def _run_here(app: Any, name: str, attempt_id: int) -> None:
@@ -230,7 +236,7 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             self._rests_until = time.monotonic() + REST
             # Neither the message nor the arguments of the error: they may name the broker with its password.
-            logger.warning("not_handed_on attempt=%s error=%s", letter.attempt_id, type(error).__name__)
+            logger.warning("not_handed_on attempt=%s error=%s", letter.attempt_id, kind_of(error))
             link.close()
             return False
         return True

@@ -25,6 +25,16 @@ class Quiet(str):
         return MASK
 
 
+def kind_of(error: BaseException) -> str:
+    """The class of an error, and the name of a module that is missing: ``ModuleNotFoundError(redis)``.
+
+    Never the text of the error, which may contain the password of a broker's URL, or a number.
+    """
+    kind, module = type(error).__name__, getattr(error, "name", None)
+    is_module = isinstance(error, ImportError) and isinstance(module, str)
+    return f"{kind}({module})" if is_module and all(map(str.isidentifier, str(module).split("."))) else kind
+
+
 def hush(text: T) -> T | Quiet:
     """Text, quiet from here on; anything else as it is, for whoever judges it."""
     return Quiet(text) if isinstance(text, str) else text

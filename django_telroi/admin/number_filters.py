@@ -66,7 +66,7 @@ class BlockedFilter(admin.SimpleListFilter):
 class VerifiedFilter(admin.SimpleListFilter):
     """Whether anybody has this number as a verified phone of theirs."""
 
-    title = gettext_lazy("verified")
+    title = gettext_lazy("verified phone of an account")
     parameter_name = "verified"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:

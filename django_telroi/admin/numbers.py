@@ -30,7 +30,8 @@ from django_telroi.admin.regions import RegionFilter
 from django_telroi.admin.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
 from django_telroi.admin.standing import NumberStanding, standing_of
 from django_telroi.admin.stopping import KillSwitch
-from django_telroi.models import PhoneNumber, VerifiedPhone
+from django_telroi.domain.states import Status
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 
 NARROW = 44
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
         """A number as the list has it."""
 
         standing: NumberStanding
+        recorded_at: datetime | None
+        right_code_at: datetime | None
         last_verified_at: datetime | None
 
 
@@ -47,15 +50,20 @@ class NumberChangeList(OneColumnChangeList):
     """Each row of a page with how it stands at one moment, and with its last verification."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PhoneNumber]:
-        newest = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
+        kept = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
+        # By the request, for which there is an index: a number has one call at a time that takes codes.
+        right = VerificationAttempt.objects.filter(phone=OuterRef("number"), status=Status.VERIFIED)
+        newest = right.order_by("-created_at").values("verified_at")
         phones: QuerySet[PhoneNumber] = super().get_queryset(request, exclude_parameters)
-        return phones.annotate(last_verified_at=Subquery(newest[:1]))
+        return phones.annotate(recorded_at=Subquery(kept[:1]), right_code_at=Subquery(newest[:1]))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         policy, now = conf.policy(), timezone.now()
         for phone in self.result_list:
             phone.standing = standing_of(phone, policy=policy, now=now)
+            # A purge deletes the attempt and not the record; a person without an account has no record.
+            phone.last_verified_at = max(filter(None, (phone.recorded_at, phone.right_code_at)), default=None)
 
 
 class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapList):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone, translation
 
-from django_telroi.models import PhoneNumber, VerifiedPhone
+from django_telroi import services
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.testing import last_code_for
 from tests.admin.looking import html_of, url
 from tests.admin.numbers_seen import client_with, every_state, number
 from tests.services.conftest import Configure
-from tests.services.world import statements
+from tests.services.world import NUMBER, statements
 
 pytestmark = pytest.mark.django_db
 
@@ -131,10 +134,39 @@ class TestOrder:
         with statements() as seen:
             found(staff, "o=4.-5")
 
-        (sql,) = [sql for sql in seen if "last_verified" in sql]
+        (sql,) = [sql for sql in seen if "right_code_at" in sql]
         order = sql.rpartition("ORDER BY")[2]
         assert "last_call_at" not in order
         assert order.count(" ASC") == 2
+
+
+class TestTheLastVerification:
+    """With or without an account, purged or not."""
+
+    def test_counts_without_an_account(self, staff: Client) -> None:
+        attempt = services.start_verification(NUMBER)
+        services.check_code(attempt.uuid, last_code_for(NUMBER))
+        attempt.refresh_from_db()
+
+        page = staff.get(url(*LIST))
+
+        assert [row.last_verified_at for row in page.context["cl"].result_list] == [attempt.verified_at]
+        assert not VerifiedPhone.objects.exists()
+
+    def test_outlives_its_attempt_in_the_account_and_the_newest_is_shown(self, staff: Client, grace: User) -> None:
+        phone, moment = number("0001"), timezone.now()
+        VerifiedPhone.objects.create(user=grace, number=phone.number, verified_at=moment)
+
+        def shown() -> list[datetime | None]:
+            return [row.last_verified_at for row in staff.get(url(*LIST)).context["cl"].result_list]
+
+        assert shown() == [moment]
+        later = moment + timedelta(minutes=1)
+        for status, verified_at in (("verified", later), ("expired", None)):
+            VerificationAttempt.objects.create(
+                phone=phone, status=status, verified_at=verified_at, max_tries=3, expires_at=moment
+            )
+        assert shown() == [later]
 
 
 class TestCost:

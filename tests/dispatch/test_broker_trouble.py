@@ -259,3 +259,16 @@ def test_a_site_that_calls_at_once_never_loads_celery() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=LONG, check=False)
 
     assert done.returncode == 0
+
+
+def test_a_module_that_is_missing_is_named_in_the_log(
+    use: Callable[[str], None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kombu.transport._transport_cache", {})
+    monkeypatch.delitem(sys.modules, "kombu.transport.redis", raising=False)
+    monkeypatch.setitem(sys.modules, "packaging.version", None)
+    use(f"redis://somebody:{PASSWORD}@127.0.0.1:1//")
+
+    assert send(TASK, 1) == Handing.LEFT
+    assert "not_handed_on attempt=1 error=ModuleNotFoundError(packaging.version)" in caplog.text
+    assert PASSWORD not in caplog.text

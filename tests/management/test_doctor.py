@@ -189,7 +189,7 @@ class TestTheRows:
     def test_miss_a_migration(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
 
-        assert told(look_at_rows()) == [("bad", "1 of our migrations are not applied.")]
+        assert told(look_at_rows()) == [("bad", "1 of our migrations is not applied.")]
 
     def test_say_that_staff_stopped_all_calls(self) -> None:
         services.stop_calls(reason="an attack", actor="ada")
@@ -200,7 +200,7 @@ class TestTheRows:
         attempt(status="queued", created_at=timezone.now() - timedelta(seconds=31), due_at=timezone.now())
         attempt(status="queued", due_at=timezone.now())
 
-        assert ("bad", "1 calls have waited longer than 30 s to be placed.") in told(look_at_rows())
+        assert ("bad", "1 call has waited longer than 30 s to be placed.") in told(look_at_rows())
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
     def test_say_how_many_outcomes_nobody_knew(self, unknown: int, level: Level) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -45,6 +46,38 @@ def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Ce
     assert "Canary" not in says
 
 
+def test_without_a_celery_app_no_broker_is_asked(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Celery("default", set_as_current=False, fixups=[])
+    monkeypatch.setattr(queue, "site_app", lambda: default)
+    monkeypatch.setattr(default, "connection_for_write", pytest.fail)
+    configure(DISPATCH="celery")
+
+    assert told() == [("bad", "The site has no Celery app. No call reaches a worker.")]
+
+
+def test_an_app_without_a_broker_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.conf.broker_url = None
+    site.set_as_current = True
+    monkeypatch.setattr(site, "connection_for_write", pytest.fail)
+
+    assert told() == [("bad", "The site's Celery app has no broker. No call reaches a worker.")]
+
+
+def test_a_package_that_the_broker_needs_is_named(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.conf.broker_url = "redis://:Canary@127.0.0.1:1/0"
+    monkeypatch.setattr("kombu.transport._transport_cache", {})
+    monkeypatch.delitem(sys.modules, "kombu.transport.redis", raising=False)
+    monkeypatch.setitem(sys.modules, "packaging.version", None)
+
+    [finding] = look_at_queue()
+
+    assert (str(finding.level), finding.says) == (
+        "bad",
+        "The broker cannot be used: ModuleNotFoundError(packaging.version).",
+    )
+    assert 'pip install "celery[redis]"' in finding.cure
+
+
 def test_a_broker_without_workers_is_bad(site: Celery) -> None:
     assert told() == [("good", "The broker answers."), ("bad", "No worker answers.")]
 
@@ -58,10 +91,10 @@ def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
 def test_a_worker_that_places_calls_is_found(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(site, monkeypatch, "mails.send", "django_telroi.tasks.place_call [rate_limit=10/m]")
 
-    assert told()[1] == ("good", "1 workers answer and place calls.")
+    assert told()[1] == ("good", "1 worker answers and places calls.")
 
 
 def test_a_worker_that_does_not_know_our_task_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(site, monkeypatch, "mails.send")
 
-    assert told()[1] == ("bad", "1 workers answer, and none knows django_telroi.tasks.place_call.")
+    assert told()[1] == ("bad", "1 worker answers, and does not know django_telroi.tasks.place_call.")

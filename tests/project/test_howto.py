@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,7 @@ def blocks_of(page: str, kind: str) -> list[str]:
 
 def names_of(page: str) -> dict[str, Any]:
     """What a page's Python blocks define, run one after another."""
-    names: dict[str, Any] = {"__name__": page}
+    names: dict[str, Any] = {"__name__": page, "INSTALLED_APPS": [], "urlpatterns": []}
     for block in blocks_of(page, "python"):
         exec(block, names)
     return names
@@ -185,3 +188,50 @@ def test_the_page_names_every_custom_property() -> None:
     used = set(re.findall(r"var\((--telroi-[a-z-]+)", stylesheet.read_text()))
 
     assert set(CUSTOM_PROPERTY.findall((HOWTO / "look.rst").read_text())) == used
+
+
+def test_the_celery_page_makes_a_site_whose_web_process_knows_its_broker(tmp_path: Path) -> None:
+    blocks = [match for match in BLOCK.finditer((HOWTO / "celery.rst").read_text()) if match["kind"] == "python"]
+    site = tmp_path / "example"
+    site.mkdir()
+    base = 'SECRET_KEY = "x"\nUSE_TZ = True\nINSTALLED_APPS = ["django_telroi"]\n'
+    (site / "settings.py").write_text(base)
+    for match in blocks:
+        if (match["file"] or "").startswith("example/"):
+            with (tmp_path / match["file"]).open("a") as file:
+                file.write(re.sub("^   ", "", match["body"], flags=re.MULTILINE))
+    look = (
+        "import example, django; django.setup()\n"
+        "from django_telroi.checks.queue import unfit_queue\n"
+        "from django_telroi.dispatch import broker_url, site_app\n"
+        "app = site_app()\n"
+        "app.loader.import_default_modules()\n"
+        "print(list(unfit_queue()), app.main, broker_url(app), 'django_telroi.tasks.place_call' in app.tasks)\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "example.settings"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "[] example redis://127.0.0.1:6379/0 True\n", done.stderr
+
+
+def test_the_logging_of_the_page_prints_the_info_events() -> None:
+    (block,) = blocks_of("logs.rst", "python")
+    look = (
+        f"{block}\n"
+        "import logging, logging.config\n"
+        "logging.config.dictConfig(LOGGING)\n"
+        "logging.getLogger('django_telroi').info('call_placed attempt=1')\n"
+        "logging.getLogger('django_telroi.client').info('telroi_refused')\n"
+        "logging.getLogger('django_telroi.client').debug('telroi_answered')\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert [line.split(" ", 2)[2] for line in done.stderr.splitlines()] == [
+        "INFO call_placed attempt=1",
+        "INFO telroi_refused",
+    ]

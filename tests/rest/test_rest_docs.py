@@ -11,10 +11,12 @@ from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
+from django_telroi import services
 from django_telroi.errors import NumberTaken, ProofRejected, VerificationRefused
 from django_telroi.models import VerifiedPhone
 from django_telroi.rest.views import STATUS_OF_AN_OUTCOME
 from django_telroi.services import CheckOutcome
+from django_telroi.testing import last_code_for
 from tests.project.test_howto import blocks_of, names_of
 from tests.rest.docs_site import served_docs_site
 from tests.rest.test_rest_schema import GENERIC
@@ -66,6 +68,22 @@ def test_a_view_behind_a_verified_phone_is_as_the_page_says(ada: Any) -> None:
     assert before.status_code == 403
     assert before.json() == {"code": "phone_not_verified", "detail": "Verify your phone first."}
     assert after.json() == {"balance": 7}
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.rest.docs_urls")
+def test_a_user_name_that_is_taken_is_an_error_of_the_request_and_the_proof_stays_good(ada: Any) -> None:
+    client = APIClient()
+    attempt = services.start_verification(NUMBER, purpose="sign-up")
+    proof = services.check_code(attempt.uuid, last_code_for(NUMBER)).proof
+
+    taken = client.post("/sign-up/", {"username": ada.get_username(), "proof": proof}, "json")
+    free = client.post("/sign-up/", {"username": "carla", "proof": proof}, "json")
+
+    assert taken.status_code == 400
+    assert taken.json() == {"username": ["A user with that username already exists."]}
+    assert (free.status_code, free.json()) == (201, {"username": "carla"})
+    assert VerifiedPhone.objects.get().user.get_username() == "carla"
 
 
 def rows_after(heading: str) -> dict[str, set[int]]:

@@ -32,6 +32,7 @@ def docs_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         path("payout/", names["payout"]),
         path("statement/", names["StatementView"].as_view()),
         path("sign-up/", names["sign_up"]),
+        path("sign-up-by-class/", names["SignUpView"].as_view()),
     ]
     monkeypatch.setitem(sys.modules, SITE, urls)
     site.ROOT_URLCONF = SITE
@@ -83,18 +84,56 @@ def test_the_template_of_the_page_tells_what_was_verified(user: Visitor) -> None
     ]
 
 
-def test_the_sign_up_of_the_page_takes_a_proof(visitor: Visitor) -> None:
-    visitor.opens("/sign-up/")
-    verifies(visitor)
+SIGN_UPS = pytest.mark.parametrize("address", ["/sign-up/", "/sign-up-by-class/"])
+
+
+def sign_up_fields(visitor: Visitor) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for each in visitor.soup.find(id="sign-up").find_all("input"):
         fields.setdefault(each["name"], []).append(each.get("value", ""))
+    return fields
+
+
+@SIGN_UPS
+def test_a_user_name_that_is_taken_is_an_error_of_the_form_and_the_proof_stays_good(
+    visitor: Visitor, address: str
+) -> None:
+    User.objects.create_user("carla")
+    visitor.opens(address)
+    verifies(visitor)
+    fields = sign_up_fields(visitor)
+
+    taken = visitor.client.post(address, {**fields, "username": "carla"})
+    free = visitor.client.post(address, {**fields, "username": "dora"})
+
+    assert taken.status_code == 200
+    assert "A user with that username already exists." in taken.content.decode()
+    assert free.status_code == 302
+    assert not User.objects.get(username="dora").has_usable_password()
+
+
+@SIGN_UPS
+def test_who_has_no_proof_reads_a_sentence_and_no_name_of_a_field(visitor: Visitor, address: str) -> None:
+    visitor.opens(address)
+
+    html = visitor.client.post(address, {"username": "carla"}).content.decode()
+
+    assert "Verify your phone first." in html
+    assert "Hidden field" not in html
+    assert not User.objects.exists()
+
+
+def test_the_sign_up_of_the_page_takes_a_proof(visitor: Visitor) -> None:
+    visitor.opens("/sign-up/")
+    verifies(visitor)
+    fields = sign_up_fields(visitor)
 
     answer = visitor.client.post("/sign-up/", {**fields, "username": "carla"})
     again = visitor.client.post("/sign-up/", {**fields, "username": "dora"})
 
     assert (answer.status_code, answer["Location"]) == (302, "/welcome/")
     assert again.status_code == 200
+    assert "was already used" in again.content.decode()
     phone = VerifiedPhone.objects.get()
     assert (phone.user.get_username(), phone.number, phone.purpose) == ("carla", NUMBER, "sign-up")
     assert User.objects.count() == 1

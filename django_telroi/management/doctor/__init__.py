@@ -10,6 +10,7 @@ from django_telroi.management.doctor.requests import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
 from django_telroi.management.doctor.setup import look_at_settings
 from django_telroi.management.doctor.wire import look_at_backend
+from django_telroi.quiet import kind_of
 
 LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "settings": look_at_settings,
@@ -26,4 +27,5 @@ def examine() -> Iterator[Finding]:
         try:
             yield from look()
         except Exception as error:  # noqa: BLE001 - its text may hold a password of a URL, so only its kind is told
-            yield bad(subject, f"This could not be looked at: {type(error).__name__}.")
+            cure = "Install this module in the environment of the site." if isinstance(error, ImportError) else ""
+            yield bad(subject, f"This could not be looked at: {kind_of(error)}.", cure)

@@ -33,7 +33,12 @@ def look_at_rows() -> Iterator[Finding]:
     """What the tables say."""
     using = write_alias()
     if missing := _missing_migrations(using):
-        yield bad(SUBJECT, f"{missing} of our migrations are not applied.", "Run manage.py migrate.", missing=missing)
+        yield bad(
+            SUBJECT,
+            f"{missing} of our migrations {'is' if missing == 1 else 'are'} not applied.",
+            "Run manage.py migrate.",
+            missing=missing,
+        )
         return
     yield good(SUBJECT, "Every migration of ours is applied.", missing=0)
     state = read_state("", using=using)
@@ -63,7 +68,8 @@ def _waiting(*, now: datetime, using: str) -> Finding:
     queued = VerificationAttempt.objects.using(using).filter(status=Status.QUEUED, due_at__isnull=False)
     waiting = queued.filter(created_at__lt=now - WAITS_LONG).count()
     if waiting:
-        says = f"{waiting} calls have waited longer than {WAITS_LONG.seconds} s to be placed."
+        calls = "1 call has" if waiting == 1 else f"{waiting} calls have"
+        says = f"{calls} waited longer than {WAITS_LONG.seconds} s to be placed."
         return bad(SUBJECT, says, "Look at the broker, the workers and the sweep.", waiting=waiting)
     return good(SUBJECT, "No call waits.", waiting=0)
 
@@ -73,7 +79,7 @@ def _unknown(*, now: datetime, using: str) -> Finding:
     counted = placed.aggregate(calls=Count("pk"), unknown=Count("pk", filter=Q(error_code__in=NOBODY_KNEW)))
     calls, unknown = counted["calls"], counted["unknown"]
     cure = f"Look at the timeouts, and ask {'your provider' if is_own_backend() else 'Telroi'}."
-    says = f"Of {calls} calls in 24 hours, {unknown} had an outcome that nobody knew."
+    says = f"Of {calls} {'call' if calls == 1 else 'calls'} in 24 hours, {unknown} had an outcome that nobody knew."
     if calls >= FEWEST_TO_JUDGE and unknown > MOST_UNKNOWN * calls:
         return note(SUBJECT, says, cure, calls=calls, unknown=unknown)
     return good(SUBJECT, says, calls=calls, unknown=unknown)
