@@ -52,7 +52,7 @@ class NumberChangeList(OneColumnChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PhoneNumber]:
         kept = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
         # By the request, for which there is an index: a number has one call at a time that takes codes.
-        right = VerificationAttempt.objects.filter(phone=OuterRef("number"), status=Status.VERIFIED)
+        right = VerificationAttempt.objects.filter(phone=OuterRef("pk"), status=Status.VERIFIED)
         newest = right.order_by("-created_at").values("verified_at")
         phones: QuerySet[PhoneNumber] = super().get_queryset(request, exclude_parameters)
         return phones.annotate(recorded_at=Subquery(kept[:1]), right_code_at=Subquery(newest[:1]))

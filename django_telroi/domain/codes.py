@@ -10,9 +10,8 @@ from django_telroi.domain.typed import clean_typed
 from django_telroi.quiet import Quiet
 
 _LONGEST_INPUT = 64
-_FEWEST, _MOST = 4, 10
-_CODE = re.compile(rf"[0-9]{{{_FEWEST},{_MOST}}}")
-_DIGITS = re.compile(r"[0-9]+")
+_CODE = re.compile(r"[0-9]{4,10}")
+_TOO_FEW_DIGITS, _TOO_MANY_DIGITS = re.compile(r"[0-9]{1,3}"), re.compile(r"[0-9]{11,}")
 
 
 def clean_code(text: str) -> str | None:
@@ -50,9 +49,9 @@ def misfit_of(text: str) -> LengthFit | None:
     For text that ``clean_code`` refused: a person who typed only digits must not be told to type only digits.
     """
     digits = _without_marks(text)
-    if not _DIGITS.fullmatch(digits) or _CODE.fullmatch(digits):
-        return None
-    return LengthFit.TOO_SHORT if len(digits) < _FEWEST else LengthFit.TOO_LONG
+    if _TOO_FEW_DIGITS.fullmatch(digits):
+        return LengthFit.TOO_SHORT
+    return LengthFit.TOO_LONG if _TOO_MANY_DIGITS.fullmatch(digits) else None
 
 
 @dataclass(frozen=True)
