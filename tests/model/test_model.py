@@ -39,6 +39,7 @@ class Plan:
 
 
 PLANS = {
+    "two steps": Plan(Scope(depth=2), in_test=1000),
     "troubles": Plan(Scope(depth=3, has_trouble=True)),
     "steps inside of others": Plan(Scope(depth=2, has_trouble=True, has_inside=True)),
     "four steps": Plan(Scope(depth=4), in_long=300, in_test=40),

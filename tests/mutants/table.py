@@ -1525,6 +1525,27 @@ MUTANTS = (
         ("tests/model/test_model.py::test_what_once_broke_a_promise_keeps_them_all",),
     ),
     Mutant(
+        "search: give success to any code on a verified attempt",
+        "django_telroi/services/judging.py",
+        "if matches(attempt, digits, digest):",
+        "if True:",
+        ("tests/model/test_model.py::test_some_of_all_orders_keep_every_promise[troubles]",),
+    ),
+    Mutant(
+        "search: forget the code that is being judged",
+        "django_telroi/services/typed_codes.py",
+        "    judging[typed.digest] = judging.get(typed.digest, {}) | {typed.try_id: now}\n",
+        "",
+        ("tests/model/test_model.py::test_some_of_all_orders_keep_every_promise[two steps]",),
+    ),
+    Mutant(
+        "search: close the older call when the newer one is claimed",
+        "django_telroi/services/claims.py",
+        "    is_queued = Q(status=Status.QUEUED)\n",
+        "    is_queued = Q(status__in=UNFINISHED)\n",
+        ("tests/model/test_model.py::test_some_of_all_orders_keep_every_promise[two steps]",),
+    ),
+    Mutant(
         "refuse a number's own owner who is logged out",
         "django_telroi/services/judging.py",
         "writes_record = attempt.user_id is not None and conf.writes_record(attempt.purpose)",
