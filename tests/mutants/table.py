@@ -227,9 +227,9 @@ MUTANTS = (
     ),
     Mutant(
         "ring from a test run",
-        "django_telroi/backends/telroi.py",
-        "        _refuse_to_ring_from_a_test_run()\n",
-        "",
+        "django_telroi/backends/test_runs.py",
+        "return issubclass(kind, Backend) and bool(kind.rings) and not _is_on_this_machine(kind)",
+        "return False",
         ("tests/backends/test_test_runs.py::test_and_its_tests_hear_of_it_loudly",),
     ),
     Mutant(
@@ -1365,8 +1365,8 @@ MUTANTS = (
     Mutant(
         "log the words of a backend's exception",
         "django_telroi/backends/failures.py",
-        "attempt, type(error).__name__)",
-        "attempt, error)",
+        "attempt, type(error).__name__, ",
+        "attempt, error, ",
         ("tests/backends/test_own_backend.py::TestACheckThatFails",),
     ),
     Mutant(
@@ -1379,8 +1379,8 @@ MUTANTS = (
     Mutant(
         "take whatever a constructor makes for a backend",
         "django_telroi/backends/__init__.py",
-        "        if isinstance(backend, Backend) and _is_digest(backend.key_digest):\n",
-        "        if True:\n",
+        "    if isinstance(backend, Backend) and has_digest:\n",
+        "    if True:\n",
         ("tests/backends/test_own_backend.py::TestAConstructorThatFails",),
     ),
     Mutant(
