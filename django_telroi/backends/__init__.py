@@ -15,7 +15,15 @@ from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
-__all__ = ["Backend", "chosen_class", "get_backend", "is_own_backend", "spoken_length", "uses_telroi"]
+__all__ = [
+    "Backend",
+    "chosen_class",
+    "get_backend",
+    "is_own_backend",
+    "judges_by_number",
+    "spoken_length",
+    "uses_telroi",
+]
 
 LONGEST_DIGEST = 64
 """Characters: the column that remembers which key was refused."""
@@ -78,6 +86,11 @@ def is_own_backend() -> bool:
     """Whether the site wrote the backend, for another provider: Telroi's key and limits are not used then."""
     chosen = chosen_class()
     return issubclass(chosen, Backend) and not chosen.__module__.startswith(f"{__name__}.") and not uses_telroi()
+
+
+def judges_by_number() -> bool:
+    """Whether the backend can check a code for a call whose id is unknown. It makes no backend."""
+    return bool(getattr(chosen_class(), "judges_by_number", True))
 
 
 def chosen_class() -> type:

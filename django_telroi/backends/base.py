@@ -39,6 +39,9 @@ class Backend(ABC):
     """
 
     rings: ClassVar[bool] = True
+    judges_by_number: ClassVar[bool] = True
+    """False if ``check_code`` needs an id. A call whose id is unknown then ends as ``expired``: no code can be checked
+    for it, so ``check_code`` is never asked with ``call_id=None``."""
     key_digest: str = ""
 
     @classmethod
@@ -95,7 +98,8 @@ class Backend(ABC):
         """Judge ``code`` (4 to 10 ASCII digits) for the call ``call_id``, whose number is ``to``.
 
         ``call_id`` is None where no id is known (the answer to ``place_call`` was lost) or ``judges_by_id`` said no:
-        the code is then judged for the newest call to ``to``. A provider that cannot do this replies ``not_found``.
+        the code is then judged for the newest call to ``to``. A backend that cannot do this sets ``judges_by_number``
+        to False and never gets None.
 
         Another instance, in another process, may have placed the call.
         """

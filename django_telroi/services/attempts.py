@@ -22,6 +22,7 @@ from django_telroi.services.overdue import overdue_move
 from django_telroi.services.owners import is_gone, owner_id
 from django_telroi.services.transactions import write_alias
 from django_telroi.services.typed_codes import is_judgement_out
+from django_telroi.services.uncheckable import close_uncheckable
 from django_telroi.services.verdicts import ErrorCode
 
 ID_LIFETIME = timedelta(hours=1)
@@ -64,6 +65,7 @@ def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, usi
             raise AttemptNotFound
         settle_overdue(attempt, now=now, using=using)
         settle_followed(attempt, now=now, using=using)
+        close_uncheckable(attempt, now=now, using=using)
 
 
 def is_erased(attempt_uuid: UUID) -> bool:

@@ -42,6 +42,7 @@ from django_telroi.services.transactions import (
     write_alias,
 )
 from django_telroi.services.typed_codes import TypedCode, newest_rejected_try, reserve_try
+from django_telroi.services.uncheckable import close_as_lost
 
 ABOUT_NEWEST_CALL = frozenset({Word.WRONG, Word.LOCKED, Word.EXPIRED, Word.ALREADY_VERIFIED, Word.LOST})
 """What Telroi may say of a newer call's code, where it judges by the number."""
@@ -108,9 +109,11 @@ def _check(
         return _result(outcome_of(attempt), attempt, now=now)
     if backend is None:
         return _result(CheckOutcome.UNAVAILABLE, attempt, now=now)
-    if judgeable_id(backend, attempt) is None and (
-        outcome := _outcome_beside_newer_call(attempt, now=now, using=using)
-    ):
+    call_id = judgeable_id(backend, attempt)
+    if call_id is None and not backend.judges_by_number:
+        close_as_lost(attempt, now=now, using=using)
+        return _result(outcome_of(attempt), attempt, now=now)
+    if call_id is None and (outcome := _outcome_beside_newer_call(attempt, now=now, using=using)):
         return _result(outcome, attempt, now=now)
     typed = reserve_try(attempt, digits, now=now, using=using)
     if typed is None:

@@ -83,6 +83,11 @@ def is_undecided(attempt: VerificationAttempt) -> bool:
     return attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST
 
 
+def was_uncheckable(attempt: VerificationAttempt) -> bool:
+    """Whether no code of this call could be checked: its id is unknown and the backend needs one."""
+    return attempt.status == Status.EXPIRED and attempt.error_code == ErrorCode.LOST and not attempt.telroi_id
+
+
 def outcome_of(attempt: VerificationAttempt) -> CheckOutcome:
     """What a code comes to that is not judged any more, by the status of its attempt.
 

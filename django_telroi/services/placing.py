@@ -26,6 +26,7 @@ from django_telroi.services.overdue import deadline_of
 from django_telroi.services.pauses import lift_pause, needs_trial, repeat_trial
 from django_telroi.services.state import State
 from django_telroi.services.transactions import DATABASE_LOST, lone_statement, repeat_on_lost_connection
+from django_telroi.services.uncheckable import close_uncheckable
 from django_telroi.services.verdicts import (
     NOT_PLACED_FOR_NOW,
     RETRY_AFTER,
@@ -62,6 +63,7 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
         settle(now=state.now_by(), using=using)
         take_hint(attempt, now=state.now_by(), using=using)
+        close_uncheckable(attempt, now=state.now_by(), using=using)
         close_followed(attempt, now=state.now_by(), using=using)
         if is_trial:
             repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)

@@ -35,7 +35,7 @@ from django_telroi.errors import (
     Unavailable,
 )
 from django_telroi.services.following import Standing
-from django_telroi.services.outcomes import CheckOutcome, CheckResult, is_undecided, outcome_of
+from django_telroi.services.outcomes import CheckOutcome, CheckResult, is_undecided, outcome_of, was_uncheckable
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
@@ -103,6 +103,7 @@ the newer call."""
 UNDECIDED = gettext_lazy("We could not find out whether a code was right. Ask for another call.")
 TOO_SHORT = gettext_lazy("This code is too short. Type all the digits that you hear.")
 
+NO_CODE_CHECKED = gettext_lazy("We could not confirm this call, so its code cannot be checked. Ask for another call.")
 NOT_NOW = gettext_lazy("This does not work at the moment. Try again in a few minutes.")
 CODE_NOT_CHECKED = gettext_lazy("The code could not be checked. Type the same code again in a moment.")
 NOT_IN_TIME = gettext_lazy("Your call waited too long and was not placed. Ask for another one.")
@@ -128,6 +129,8 @@ def result_sentence(result: CheckResult) -> str:
         return length_sentence(result.length_fit, asked=result.attempt.code_length)
     if result.outcome == CheckOutcome.CLOSED and is_undecided(result.attempt):
         return str(UNDECIDED)
+    if result.outcome == CheckOutcome.EXPIRED and was_uncheckable(result.attempt):
+        return str(NO_CODE_CHECKED)
     return check_sentence(result.outcome, tries_left=result.tries_left)
 
 
@@ -170,6 +173,8 @@ def standing_sentence(standing: Standing) -> str:
         return str(NOT_IN_TIME)
     if is_undecided(attempt):
         return str(UNDECIDED)
+    if was_uncheckable(attempt):
+        return str(NO_CODE_CHECKED)
     return str(STANDINGS.get(attempt.status) or SENTENCES[outcome_of(attempt)])
 
 

@@ -127,7 +127,7 @@ class BackendContract(ABC):
     def test_a_call_that_does_not_exist_verifies_nothing(self) -> None:
         backend = self._backend()
 
-        for call_id in (self.unknown_id, None):
+        for call_id in (self.unknown_id, None) if backend.judges_by_number else (self.unknown_id,):
             check = reply_of(partial(backend.check_code, "123456", call_id=call_id, to=self.number))
             if check is not None:
                 says_yes = check.verified or check.status in YES
@@ -141,6 +141,8 @@ class BackendContract(ABC):
         self._place(self.other_number)
         code, backend = self.heard(self.number), self._backend()
 
+        if not backend.judges_by_number:
+            return  # it is never asked
         is_the_same = code == self.heard(self.other_number)
 
         check = reply_of(lambda: backend.check_code(code, call_id=None, to=self.other_number))
@@ -153,6 +155,9 @@ class BackendContract(ABC):
         backend = self._backend()
 
         by_id = backend.judges_by_id(call.id)
+        assert by_id or backend.judges_by_number, (
+            "judges_by_number is False, so judges_by_id must be True for the ids that place_call returns"
+        )
         check = backend.check_code(self.heard(self.number), call_id=call.id if by_id else None, to=self.number)
 
         assert check.verified is True, (

@@ -24,7 +24,7 @@ from django_telroi.errors import (
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
 from django_telroi.services.holding import Holding
-from django_telroi.services.outcomes import is_undecided
+from django_telroi.services.outcomes import is_undecided, was_uncheckable
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
 from django_telroi.services.sentences import length_sentence, sentence, standing_sentence
 from django_telroi.web import words
@@ -292,7 +292,7 @@ def _ended_title(attempt: VerificationAttempt) -> str:
         return _("We could not check your code")
     titles = {
         Status.LOCKED: _("That was the last try"),
-        Status.EXPIRED: _("This code has expired"),
+        Status.EXPIRED: _("We could not confirm the call") if was_uncheckable(attempt) else _("This code has expired"),
         Status.CANCELED: _("No call under way"),
         Status.SUPERSEDED: _("There is a newer call"),
     }

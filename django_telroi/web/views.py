@@ -20,6 +20,7 @@ from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, Ve
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.holding import Holding
+from django_telroi.services.outcomes import was_uncheckable
 from django_telroi.services.owners import owner_id
 from django_telroi.web.adding import AddNumberView, give_number
 from django_telroi.web.asked import Asked, forget_asked, remember_asked
@@ -128,7 +129,7 @@ class StartView(PhonePage):
                 )
             except AttemptNotFound:
                 continue
-            if attempt.status not in OUTLIVED:
+            if attempt.status not in OUTLIVED or was_uncheckable(attempt):
                 return not_failed(attempt, user=self.user)
         raise Unavailable
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.test import Client
 
 from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length
@@ -24,9 +25,11 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import AttemptEvent, VerificationAttempt
+from django_telroi.services.sentences import NO_CODE_CHECKED, result_sentence, standing_sentence
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
 from tests.services.world import NUMBER, let_time_pass
+from tests.web.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
 
@@ -150,6 +153,76 @@ class TestTheIdOfACall:
         outcome = services.check_code(attempt.uuid, RIGHT).outcome
 
         assert (outcome, carrier.asked) == ("verified", [(RIGHT, "RV01")])
+
+
+class NeedsAnId(OwnBackend):
+    """Cannot check a code by the number."""
+
+    judges_by_number = False
+
+
+class TestABackendThatNeedsAnId:
+    """Nobody is told to type a code that cannot be checked."""
+
+    @pytest.fixture(autouse=True)
+    def _needs_an_id(self, configure: Configure) -> None:
+        configure(BACKEND=f"{__name__}.NeedsAnId")
+
+    @pytest.mark.parametrize("error", [ApiOutcomeUnknown(), ApiRefused(500), ZeroDivisionError()], ids=repr)
+    def test_ends_a_call_without_an_id(self, carrier: type[OwnBackend], error: Exception) -> None:
+        carrier.call = raising(error)
+
+        attempt = services.start_verification(NUMBER)
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (attempt.status, attempt.error_code, row().closed_at is None) == ("expired", "lost", False)
+        assert (result.outcome, row().tries, carrier.asked) == ("expired", 0, [])
+        assert standing_sentence(services.follow(attempt.uuid)) == str(NO_CODE_CHECKED)
+        assert result_sentence(result) == str(NO_CODE_CHECKED)
+
+    def test_counts_the_call_because_the_phone_may_ring(self, carrier: type[OwnBackend]) -> None:
+        carrier.call = raising(ApiOutcomeUnknown())
+        services.start_verification(NUMBER)
+
+        assert started() == "cooldown"
+
+    def test_ends_a_call_whose_lease_ended_when_it_is_read(self, carrier: type[OwnBackend]) -> None:
+        attempt = services.start_verification(NUMBER)
+        long_ago = attempt.dialed_at - timedelta(seconds=1)
+        VerificationAttempt.objects.update(status="dialing", telroi_id=None, due_at=long_ago)
+
+        standing = services.follow(attempt.uuid)
+
+        assert (standing.attempt.status, standing.attempt.error_code) == ("expired", "lost")
+
+    def test_ends_a_call_whose_id_it_does_not_take(self, carrier: type[OwnBackend]) -> None:
+        carrier.judges = staticmethod(lambda call_id: False)
+        attempt = services.start_verification(NUMBER)
+
+        result = services.check_code(attempt.uuid, RIGHT)
+
+        assert (attempt.status, result.outcome, row().tries, carrier.asked) == ("placed", "expired", 0, [])
+
+    def test_checks_a_call_with_an_id(self) -> None:
+        attempt = services.start_verification(NUMBER)
+
+        assert services.check_code(attempt.uuid, RIGHT).outcome == "verified"
+
+    def test_says_so_on_the_page(self, carrier: type[OwnBackend], client: Client) -> None:
+        carrier.call = raising(ApiOutcomeUnknown())
+
+        page = Visitor(client).opens("/phone/").presses("Call me", number=NUMBER)
+
+        assert page.heading() == "We could not confirm the call"
+        assert str(NO_CODE_CHECKED) in page.card().text
+        assert "type the code" not in page.card().text
+
+    def test_says_so_in_the_api(self, carrier: type[OwnBackend]) -> None:
+        carrier.call = raising(ApiOutcomeUnknown())
+
+        reply = PhoneApi().start()
+
+        assert (reply.json()["status"], reply.json()["detail"]) == ("expired", str(NO_CODE_CHECKED))
 
 
 class Odd(ApiRefused):

@@ -159,6 +159,23 @@ class KeepsQuietAboutTheCodeOfTheSite(Good):
         return replace(super().place_call(to, **named), verification=None)
 
 
+class JudgesByNothing(Good):
+    judges_by_number = False
+
+    def judges_by_id(self, call_id: str) -> bool:
+        return False
+
+
+class NeedsAnId(LocmemBackend):
+    """Keeps the contract, and is never asked without an id."""
+
+    judges_by_number = False
+
+    def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
+        assert call_id is not None
+        return super().check_code(code, call_id=call_id, to=to)
+
+
 class ForgetsItsSlot(Good):
     def return_call(self) -> None:
         raise ApiUnreachable
@@ -232,6 +249,7 @@ def failing_tests(backend: type, base: type = BackendContract, **attributes: Any
 def test_a_backend_that_keeps_it_passes() -> None:
     with override_settings(TELROI={"BACKEND": LOCMEM_BACKEND}):
         assert failing_tests(Good) == {}
+        assert failing_tests(NeedsAnId) == {}
 
 
 @pytest.mark.parametrize("backend", BROKEN)
