@@ -188,6 +188,11 @@ class ScriptedBackend(LocmemBackend):
     """Raises what the script says, in order, and then places calls."""
 
     rings = True
+
+    @classmethod
+    def provider_url(cls) -> str:
+        return "http://127.0.0.1"
+
     script: list[Exception] = []
     asked = 0
 
