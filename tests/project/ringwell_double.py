@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ class RingwellDouble:
         self._authorization = "Basic " + base64.b64encode(f"api:{token}".encode()).decode()
         self._cuts = False
         self._status: int | None = None
+        self._drips: threading.Event | None = None
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -55,6 +56,16 @@ class RingwellDouble:
         self._status = status
         yield
         self._status = None
+
+    @contextmanager
+    def dripping(self) -> Iterator[None]:
+        """Each answer comes byte by byte and does not end before the context does."""
+        self._drips = threading.Event()
+        try:
+            yield
+        finally:
+            self._drips.set()
+            self._drips = None
 
     def answer(self, path: str, authorization: str | None, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if authorization != self._authorization:
@@ -102,6 +113,9 @@ class RingwellDouble:
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         self.requests += 1
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        if self._drips is not None:
+            self._drip(request, until=self._drips)
+            return
         if self._status is not None:
             self._send(request, self._status, b"<html>")
             return
@@ -111,6 +125,15 @@ class RingwellDouble:
             request.connection.shutdown(socket.SHUT_RDWR)
             return
         self._send(request, status, json.dumps(reply).encode())
+
+    def _drip(self, request: BaseHTTPRequestHandler, *, until: threading.Event) -> None:
+        request.close_connection = True
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        with suppress(OSError):
+            for _ in range(2_000):  # not for ever, so that a caller without a time limit fails instead of hanging
+                if until.wait(0.02):
+                    return
+                request.wfile.write(b"x")
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
         request.send_response(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unittest
 from collections.abc import Iterator
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -13,9 +14,13 @@ from django.test import override_settings
 
 from django_telroi import services
 from django_telroi.backends import get_backend
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.domain.codes import CodeLength
+from django_telroi.errors import ApiOutcomeUnknown, ApiRefused
+from django_telroi.testing.contract import STATUSES
 from tests.project import ringwell_double
 from tests.project.ringwell_double import RingwellDouble
-from tests.project.test_howto import blocks_of
+from tests.project.test_howto import HOWTO, blocks_of
 from tests.rest.world import NUMBER, PhoneApi
 
 MODULES = ("myproject", "myproject.ringwell", "myproject.tests", "myproject.tests.double")
@@ -102,12 +107,48 @@ def test_a_refusal_is_the_one_that_it_amounts_to(ringwell: RingwellDouble, statu
     assert (reply.status_code, reply.json()["code"]) == (503, code)
 
 
+def test_an_answer_that_comes_byte_by_byte_does_not_hold_the_caller(
+    ringwell: RingwellDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["myproject.ringwell"], "TOTAL_SECONDS", 0.3)
+
+    with ringwell.dripping(), pytest.raises(ApiOutcomeUnknown, match="too slow"):
+        get_backend().place_call(NUMBER, code_length=6, language=None)
+
+
+def test_no_proxy_of_the_environment_is_used(ringwell: RingwellDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    call = get_backend().place_call(NUMBER, code_length=6, language=None)
+
+    assert (call.to, ringwell.requests) == (NUMBER, 1)
+
+
 @pytest.mark.django_db
 def test_a_site_without_a_token_is_misconfigured(ringwell: RingwellDouble) -> None:
     with override_settings(RINGWELL_TOKEN=""):
         reply = PhoneApi().start(NUMBER)
 
     assert (reply.status_code, reply.json()["code"], ringwell.requests) == (503, "misconfigured", 0)
+
+
+@pytest.mark.parametrize("kind", [OtpCall, OtpCheck, CodeLength, ApiRefused])
+def test_the_page_lists_every_field(kind: type) -> None:
+    page = (HOWTO / "backends.rst").read_text()
+    _, _, rows = page.partition(f"   * - ``{kind.__name__}``\n")
+
+    for name in signature(kind).parameters:
+        first, found, rows = rows.partition(f"     - ``{name}``\n")
+        assert found, f"{name} is missing"
+        assert "* - ``" not in first
+
+
+def test_the_page_lists_every_status_of_a_check() -> None:
+    page = (HOWTO / "backends.rst").read_text()
+
+    assert all(f"   * - ``{status}``\n" in page for status in STATUSES)
 
 
 def test_the_key_is_named_and_not_told(ringwell: RingwellDouble) -> None:
