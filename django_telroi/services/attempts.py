@@ -15,7 +15,7 @@ from django.db.models import Q
 from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
-from django_telroi.services.calling_again import is_followed_by, settle_followed
+from django_telroi.services.calling_again import close_followed, is_followed_by, settle_followed
 from django_telroi.services.hints import take_hint
 from django_telroi.services.moves import move, move_and_give_back
 from django_telroi.services.overdue import overdue_move
@@ -139,6 +139,7 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     is_moved = move(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
     if is_moved and status == Status.DIALING:
         take_hint(attempt, now=now, using=using)
+        close_followed(attempt, now=now, using=using)
     return is_moved
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from django.db import OperationalError
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.dispatch import Handing
@@ -22,6 +22,7 @@ from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
 from django_telroi.services.alerts import Alert, raise_alert
 from django_telroi.services.arguments import typed_arguments
 from django_telroi.services.attempts import close_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.calling_again import close_followed
 from django_telroi.services.claims import look_again_at
 from django_telroi.services.hints import take_hint
 from django_telroi.services.moves import move
@@ -108,17 +109,20 @@ def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using:
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
     called_unknown = _unless_locked(partial(lost.update, **unknown), using=using)
     if called_unknown:
-        _take_hints(batch, now=now, using=using)
+        _follow_ended_leases(batch, now=now, using=using)
     return called_unknown
 
 
-def _take_hints(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
-    """Settle those of which Telroi reported something meanwhile."""
-    leased = [attempt.pk for attempt in batch if attempt.status == Status.DIALING]
-    told = AttemptEvent.objects.using(using).filter(attempt__in=leased, call_id__isnull=False)
-    for attempt in VerificationAttempt.objects.using(using).filter(pk__in=told.values("attempt")):
+def _follow_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
+    """Settle the calls that Telroi reported meanwhile, and the other calls of the same flow."""
+    leased = [attempt for attempt in batch if attempt.status == Status.DIALING]
+    told = AttemptEvent.objects.using(using).filter(attempt__in=[each.pk for each in leased], call_id__isnull=False)
+    again = [each.pk for each in leased if each.is_again]
+    rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=told.values("attempt")) | Q(pk__in=again))
+    for attempt in rows.filter(status=Status.UNKNOWN):
         with _skipping_locks():
             take_hint(attempt, now=now, using=using)
+            close_followed(attempt, now=now, using=using)
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:

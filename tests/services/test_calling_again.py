@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
@@ -146,14 +146,26 @@ class TestWhileTheNewCallWaits:
 
         assert (status(new), len(moments()), sends(telroi)) == ("canceled", 1, 1)
 
-    def test_success_closes_a_call_that_is_being_placed_when_it_settles(self, telroi: Simulator) -> None:
+    @pytest.mark.parametrize("is_reported", [True, False])
+    @pytest.mark.parametrize("settle", ["sweep", "read"])
+    def test_success_closes_a_call_that_is_being_placed_when_its_lease_ends(
+        self, telroi: Simulator, settle: str, is_reported: bool
+    ) -> None:
         old = self.placed()
         code = telroi.last_code_for(NUMBER)
         new = services.call_again(old.uuid)
-        VerificationAttempt.objects.filter(pk=new.pk).update(status="dialing", dialed_at=new.created_at)
+        lease_end = new.created_at + conf.lease()
+        rows = VerificationAttempt.objects.filter(pk=new.pk)
+        rows.update(status="dialing", dialed_at=new.created_at, due_at=lease_end)
 
         services.check_code(old.uuid, code)
-        services.record_event(completed(new))
+        if is_reported:
+            services.record_event(completed(new))
+        assert (status(old), status(new)) == ("verified", "dialing")
+        if settle == "sweep":
+            services.sweep(now=lease_end)
+        else:
+            services.follow(new.uuid, now=lease_end)
 
         assert (status(old), status(new)) == ("verified", "canceled")
 
