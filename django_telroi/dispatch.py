@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import Any
 
 from django_telroi import conf
-from django_telroi.quiet import kind_of
+from django_telroi.redaction import kind_of
 
 PATIENCE = 2.0
 """Seconds that a request waits for its message to be published; with all the rest it must be answered within 3."""

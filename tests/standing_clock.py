@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_ratelimit import core
 
 from django_telroi.models import DbNow
-from django_telroi.services import state
+from django_telroi.services.shared import number_state as state
 
 
 class StandingClock:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from django_telroi.admin.attempts import VerificationAttemptAdmin
-from django_telroi.admin.numbers import PhoneNumberAdmin
-from django_telroi.admin.verified import VerifiedPhoneAdmin
+from django_telroi.admin.attempts.attempt_admin import VerificationAttemptAdmin
+from django_telroi.admin.numbers.number_admin import PhoneNumberAdmin
+from django_telroi.admin.numbers.verified_phones import VerifiedPhoneAdmin
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 
 __all__ = ["PhoneNumberAdmin", "VerificationAttemptAdmin", "VerifiedPhoneAdmin"]

@@ -17,9 +17,9 @@ from django_telroi.checks.calls import unsafe_calls
 from django_telroi.checks.deployment import hasty_deployment
 from django_telroi.checks.key import unfit_key
 from django_telroi.checks.project import missing_parts
-from django_telroi.checks.queue import unfit_queue
+from django_telroi.checks.queueing import unfit_queue
 from django_telroi.checks.readable import unknown_keys, unreadable
-from django_telroi.checks.regions import unknown_regions
+from django_telroi.checks.region_names import unknown_regions
 
 Look = Callable[[], Iterable[CheckMessage]]
 

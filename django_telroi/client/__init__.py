@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from django_telroi.client.replies import OtpCall, OtpCheck
 from django_telroi.client.strict_json import JSON
-from django_telroi.client.telroi import TelroiClient
+from django_telroi.client.telroi_client import TelroiClient
 from django_telroi.client.webhooks import WebhookEvent, read_webhook
 
 __all__ = ["JSON", "OtpCall", "OtpCheck", "TelroiClient", "WebhookEvent", "read_webhook"]

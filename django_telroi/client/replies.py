@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django_telroi.client.fields import count, flag, moment, word
+from django_telroi.client.json_fields import read_count, read_flag, read_moment, read_word
 from django_telroi.client.strict_json import JSON
 from django_telroi.errors import ApiError, ApiOutcomeUnknown
 
@@ -77,10 +77,10 @@ def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
     return OtpCall(
         id=call_id,
         to=to,
-        status=word(reply.get("status")) or "",
-        livemode=flag(reply.get("livemode")),
-        expires_at=moment(reply.get("expires_at")),
-        verification=word(reply.get("verification")),
+        status=read_word(reply.get("status")) or "",
+        livemode=read_flag(reply.get("livemode")),
+        expires_at=read_moment(reply.get("expires_at")),
+        verification=read_word(reply.get("verification")),
     )
 
 
@@ -88,14 +88,14 @@ def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
     """Telroi's judgement of a code."""
     if not isinstance(reply, dict):
         return ApiOutcomeUnknown("not an object")
-    status = word(reply.get("status"))
+    status = read_word(reply.get("status"))
     if status is None:
         return ApiOutcomeUnknown("no status")
     return OtpCheck(
         status=status,
         verified=reply.get("verified") is True and status == "verified",
-        tries_left=count(reply.get("attempts_left")),
-        livemode=flag(reply.get("livemode")),
+        tries_left=read_count(reply.get("attempts_left")),
+        livemode=read_flag(reply.get("livemode")),
     )
 
 

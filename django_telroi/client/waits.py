@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from django_telroi.client.fields import http_date
+from django_telroi.client.json_fields import http_date
 from django_telroi.errors import RateScope
 
 LONGEST_WAIT = 86_400

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from django_telroi.client.fields import flag, moment, word
+from django_telroi.client.clean_text import clean_message
+from django_telroi.client.json_fields import read_flag, read_moment, read_word
 from django_telroi.client.replies import USABLE_ID
 from django_telroi.client.strict_json import JSON, read_json
-from django_telroi.client.words import clean_message
 from django_telroi.errors import SignatureRejected
-from django_telroi.quiet import Quiet
+from django_telroi.redaction import Quiet
 
 SIGNATURE_HEADERS = ("telroi-signature", "x-telroi-signature")
 """What Telroi sends, and what its OpenAPI document says it sends."""
@@ -101,14 +101,14 @@ def read_event(body: bytes) -> WebhookEvent:
     to = _text(told.get("to"), E164)
     return WebhookEvent(
         name=_text(envelope.get("event"), EVENT_NAME) or "",
-        created_at=moment(envelope.get("created_at")) or moment(envelope.get("firedAt")),
+        created_at=read_moment(envelope.get("created_at")) or read_moment(envelope.get("firedAt")),
         id=_text(told.get("id"), USABLE_ID),
         to=Quiet(to) if to else None,
-        status=word(told.get("status")),
-        verified=flag(told.get("verified")),
+        status=read_word(told.get("status")),
+        verified=read_flag(told.get("verified")),
         reason=clean_message(told.get("reason"), [to] if to else []),
         digest=sha256(body).hexdigest(),
-        client_supplied=flag(told.get("client_supplied")),
+        client_supplied=read_flag(told.get("client_supplied")),
     )
 
 

@@ -24,7 +24,7 @@ from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rates, read_rates
 from django_telroi.domain.states import Dispatch
-from django_telroi.quiet import Quiet
+from django_telroi.redaction import Quiet
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django_telroi.domain.typed import clean_typed
-from django_telroi.quiet import Quiet
+from django_telroi.domain.typed_text import clean_typed
+from django_telroi.redaction import Quiet
 
 _LONGEST_INPUT = 64
 _CODE = re.compile(r"[0-9]{4,10}")

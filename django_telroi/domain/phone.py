@@ -10,9 +10,9 @@ from itertools import accumulate, islice
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from django_telroi.domain.typed import clean_typed
+from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed
-from django_telroi.quiet import Quiet
+from django_telroi.redaction import Quiet
 
 
 class LineType(StrEnum):

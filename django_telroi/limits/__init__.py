@@ -17,14 +17,14 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.domain.codes import clean_code
 from django_telroi.errors import AttemptNotFound, VerificationRefused
-from django_telroi.limits.counting import admit, digest_of, forget
+from django_telroi.limits.counting import admit, cache_digest, forget
 from django_telroi.models import VerificationAttempt
-from django_telroi.quiet import quiet_arguments
+from django_telroi.redaction import quiet_arguments
 from django_telroi.services import CheckResult
-from django_telroi.services.claims import Request
-from django_telroi.services.refusals import note_refusal
-from django_telroi.services.requesters import Requester, requester_of
-from django_telroi.services.transactions import write_alias
+from django_telroi.services.calls.refusals import note_refusal
+from django_telroi.services.calls.request import CallRequest
+from django_telroi.services.requester import Requester, requester_of
+from django_telroi.services.shared.transactions import write_alias
 
 
 @quiet_arguments("number")
@@ -123,9 +123,9 @@ class _CountedStart:
         self._once: str | None = None
         self._is_counted = False
 
-    def admit(self, asked: Request) -> None:
+    def admit(self, asked: CallRequest) -> None:
         if asked.attempt_uuid is not None:
-            self._once = digest_of("start", asked.attempt_uuid, asked.phone.number, asked.purpose, asked.user_id)
+            self._once = cache_digest("start", asked.attempt_uuid, asked.phone.number, asked.purpose, asked.user_id)
         self._is_counted = True
         admit("start", self.requester, once=self._once)
 

@@ -21,8 +21,10 @@ from django_ratelimit.core import get_usage
 from django_telroi import conf
 from django_telroi.domain.rates import MULTIPLIED, Rate
 from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
-from django_telroi.quiet import Quiet
-from django_telroi.services.requesters import Requester
+from django_telroi.redaction import Quiet
+from django_telroi.services.requester import Requester
+
+logger = logging.getLogger("django_telroi")
 
 COUNTING, ADMITTED = "counting", "admitted"
 SECONDS_TO_COUNT = 10
@@ -30,8 +32,6 @@ SECONDS_OF_REPEATS = 600
 BETWEEN_LOOKS = 0.02
 MOST_MISSES = 3
 """How often a mark that cannot be made may not be there either, before the cache is not believed any more."""
-
-logger = logging.getLogger("django_telroi")
 
 
 class NotCounted(Exception):
@@ -102,7 +102,7 @@ class Counter:
 
     @cached_property
     def _digest(self) -> str:
-        return digest_of(self.scope, self.who, self.name)
+        return cache_digest(self.scope, self.who, self.name)
 
 
 class NetworkCounter(Counter):
@@ -195,7 +195,7 @@ def _count_once(counters: Sequence[Counter], *, once: str) -> None:
 
 
 def _mark(counters: Sequence[Counter], *, once: str) -> str:
-    return "telroi:once:" + digest_of(once, *(counter.name for counter in counters))
+    return "telroi:once:" + cache_digest(once, *(counter.name for counter in counters))
 
 
 @contextmanager
@@ -216,6 +216,6 @@ def _cache() -> BaseCache:
 
 
 @sensitive_variables()
-def digest_of(*parts: object) -> str:
+def cache_digest(*parts: object) -> str:
     text = Quiet("\0".join(str(part) for part in parts))
     return salted_hmac("django_telroi.limits", text, algorithm="sha256").hexdigest()

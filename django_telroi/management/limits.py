@@ -10,10 +10,10 @@ from django_telroi.backends import is_own_backend
 from django_telroi.domain.phone import Phone, refuse_uncallable
 from django_telroi.domain.policy import DAY, HOUR, seconds_to_wait, used_in
 from django_telroi.errors import VerificationRefused
-from django_telroi.services.known import known_number
-from django_telroi.services.refusals import limit_of
-from django_telroi.services.state import read_state
-from django_telroi.services.transactions import unavailable_without_database, write_alias
+from django_telroi.services.calls.refusals import limit_of
+from django_telroi.services.shared.arguments import known_number
+from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 
 NO_LIMIT = "no limit"
 
@@ -76,7 +76,7 @@ def _in_words(value: object, nothing: str) -> str:
     return str(value)
 
 
-def standing_of(number: str) -> Iterator[tuple[str, str]]:
+def limits_of(number: str) -> Iterator[tuple[str, str]]:
     """How one number stands now: what, and in words. Raises InvalidNumber and Unavailable."""
     with unavailable_without_database():
         phone = known_number(number, using=write_alias())

@@ -6,7 +6,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import django_telroi.models.clock
+import django_telroi.models.database_clock
 import django_telroi.models.exact
 
 
@@ -75,7 +75,9 @@ class Migration(migrations.Migration):
                 ("blocked_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the block")),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="first seen"),
+                    models.DateTimeField(
+                        db_default=django_telroi.models.database_clock.DbNow(), verbose_name="first seen"
+                    ),
                 ),
                 ("version", models.PositiveBigIntegerField(default=0, editable=False)),
             ],
@@ -167,7 +169,9 @@ class Migration(migrations.Migration):
                 ("max_tries", models.PositiveSmallIntegerField(verbose_name="tries allowed")),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="requested"),
+                    models.DateTimeField(
+                        db_default=django_telroi.models.database_clock.DbNow(), verbose_name="requested"
+                    ),
                 ),
                 ("dialed_at", models.DateTimeField(blank=True, null=True, verbose_name="dialed")),
                 ("placed_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted by Telroi")),
@@ -243,7 +247,7 @@ class Migration(migrations.Migration):
                         verbose_name="kind",
                     ),
                 ),
-                ("at", models.DateTimeField(db_default=django_telroi.models.clock.DbNow(), verbose_name="at")),
+                ("at", models.DateTimeField(db_default=django_telroi.models.database_clock.DbNow(), verbose_name="at")),
                 ("actor", models.CharField(blank=True, max_length=150, verbose_name="by")),
                 ("detail", models.CharField(blank=True, max_length=200, verbose_name="detail")),
                 ("digest", models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),

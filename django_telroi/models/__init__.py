@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django_telroi.models.attempts import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.models.clock import DbNow
-from django_telroi.models.control import CallControl, RefusalTally
-from django_telroi.models.numbers import PhoneNumber, VerifiedPhone
+from django_telroi.models.attempt import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.models.call_control import CallControl, RefusalTally
+from django_telroi.models.database_clock import DbNow
+from django_telroi.models.phone_number import PhoneNumber, VerifiedPhone
 
 __all__ = [
     "AttemptEvent",

@@ -19,12 +19,12 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
 from django_telroi.errors import AttemptNotFound, Unavailable, UserNotFound
-from django_telroi.quiet import hush
+from django_telroi.redaction import hush
 from django_telroi.rest.charsets import refuse_other_charsets
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, UserGone, answer_problem
-from django_telroi.services.reporting import hide_what_was_posted
-from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.services.requester import hide_what_was_posted
+from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
 
 LONGEST_BODY = 64 * 1024
 """Bytes. Nothing that is asked here is longer than a few lines."""

@@ -16,7 +16,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_telroi import conf
-from django_telroi.rest.operations import Operation, operations_of
+from django_telroi.rest.openapi_operations import Operation, operations_of
 
 TAG = "phone"
 IN_THE_ANSWER = "$response.body#/id"

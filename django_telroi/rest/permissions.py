@@ -14,7 +14,7 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 
 from django_telroi.errors import Unavailable
 from django_telroi.rest.problems import NotNow
-from django_telroi.services.accounts import known_phone_record
+from django_telroi.services.accounts.phones import known_phone_record
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -31,8 +31,8 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 from django_telroi.services import CheckOutcome, CheckResult, Standing
-from django_telroi.services.following import follow_without_database
-from django_telroi.services.transactions import unavailable_without_database
+from django_telroi.services.attempts.status import follow_without_database
+from django_telroi.services.shared.transactions import unavailable_without_database
 
 __all__ = [
     "CallAgainView",

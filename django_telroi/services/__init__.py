@@ -5,26 +5,27 @@ Services are the only writers of the rows. No HTTP happens inside a database tra
 
 from __future__ import annotations
 
-from django_telroi.services.accounts import (
+from django_telroi.services.accounts.ownership import move_number
+from django_telroi.services.accounts.phones import (
     PhoneRecord,
     forget_phone,
     has_verified_phone,
     phone_record,
     verified_phones,
 )
-from django_telroi.services.checking import check_code
-from django_telroi.services.exporting import export_number
-from django_telroi.services.following import Standing, cancel_verification, follow
-from django_telroi.services.moving import move_number
-from django_telroi.services.outcomes import CheckOutcome, CheckResult
-from django_telroi.services.proofs import Proof, add_phone, read_proof, redeem_proof
-from django_telroi.services.purging import Purged, purge
-from django_telroi.services.queued import place_call
-from django_telroi.services.receiving import EventEffect, record_event
-from django_telroi.services.staff import (
+from django_telroi.services.accounts.proofs import Proof, add_phone, read_proof, redeem_proof
+from django_telroi.services.attempts.status import Standing, cancel_verification, follow
+from django_telroi.services.attempts.typed_codes import CheckOutcome, CheckResult
+from django_telroi.services.calls.queue import place_call
+from django_telroi.services.calls.request import MayStart, StartFacts
+from django_telroi.services.calls.start import call_again, start_verification
+from django_telroi.services.calls.webhook_events import EventEffect, record_event
+from django_telroi.services.codes.check import check_code
+from django_telroi.services.staff.staff_actions import (
     block_number,
     call_control,
     erase_number,
+    export_number,
     forgive_window,
     release_hold,
     resume_calls,
@@ -32,9 +33,8 @@ from django_telroi.services.staff import (
     stop_calls,
     unblock_number,
 )
-from django_telroi.services.starting import call_again, start_verification
-from django_telroi.services.sweeping import Swept, sweep
-from django_telroi.services.veto import MayStart, StartFacts
+from django_telroi.services.upkeep.purge import Purged, purge
+from django_telroi.services.upkeep.sweep import Swept, sweep
 
 __all__ = [
     "CheckOutcome",

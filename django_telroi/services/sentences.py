@@ -34,8 +34,14 @@ from django_telroi.errors import (
     TooManyRequests,
     Unavailable,
 )
-from django_telroi.services.following import Standing
-from django_telroi.services.outcomes import CheckOutcome, CheckResult, is_undecided, outcome_of, was_uncheckable
+from django_telroi.services.attempts.status import Standing
+from django_telroi.services.attempts.typed_codes import (
+    CheckOutcome,
+    CheckResult,
+    is_undecided,
+    outcome_of,
+    was_uncheckable,
+)
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),

@@ -5,7 +5,7 @@ It keeps real state and answers as the real one was measured to, quirks included
 
 from __future__ import annotations
 
-from django_telroi.simulator.otp import Call
+from django_telroi.simulator.otp_store import Call
 from django_telroi.simulator.simulator import Simulator
 
 __all__ = ["Call", "Simulator"]

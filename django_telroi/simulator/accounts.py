@@ -1,16 +1,76 @@
-"""Who may ask: workspaces, their wallets and their keys."""
+"""Workspaces, keys and their limits, on a clock that a test can advance."""
 
 from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from django_telroi.simulator.answers import Refusal
-from django_telroi.simulator.clock import Clock
-from django_telroi.simulator.policy import Policy
+from django_telroi.simulator.responses import Refusal
+
+
+class Clock:
+    """Runs like the machine's clock, but can be advanced and made to stand still."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epoch = time.time() - time.monotonic()
+        self._ahead = 0.0
+        self._frozen_at: float | None = None
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        with self._lock:
+            return self._running() if self._frozen_at is None else self._frozen_at
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self._ahead += seconds
+            if self._frozen_at is not None:
+                self._frozen_at += seconds
+
+    def freeze(self) -> None:
+        """Stand still from now on, so that waits come out to the second; ``advance`` still moves it."""
+        with self._lock:
+            if self._frozen_at is None:
+                self._frozen_at = self._running()
+
+    def reset(self) -> None:
+        """Back to the machine's time, running."""
+        with self._lock:
+            self._ahead = 0.0
+            self._frozen_at = None
+
+    def _running(self) -> float:
+        return self._epoch + time.monotonic() + self._ahead
+
+
+def as_datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def iso(seconds: float) -> str:
+    """As Telroi writes a time: UTC with milliseconds and a ``Z``."""
+    return as_datetime(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The operator's figures, as measured; times in seconds, the price in minor units of the wallet."""
+
+    cooldown: float = 60
+    per_hour: int = 5
+    per_day: int = 20
+    code_length: int = 6
+    code_ttl: float = 300
+    tries: int = 3
+    price: int = 1
+    requests_per_minute: int = 600
+
 
 LIVE = "live"
 SANDBOX = "sandbox"

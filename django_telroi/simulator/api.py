@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django_telroi.simulator.accounts import Accounts
-from django_telroi.simulator.answers import (
+from django_telroi.simulator.accounts import Accounts, Clock, iso
+from django_telroi.simulator.fault_rules import Conduct
+from django_telroi.simulator.http_request import Quirks, Request
+from django_telroi.simulator.otp_requests import Order, read_body, read_guess, read_order
+from django_telroi.simulator.otp_store import Otp, Verdict, World
+from django_telroi.simulator.responses import (
     Answer,
     Refusal,
     login_redirect,
@@ -15,14 +19,7 @@ from django_telroi.simulator.answers import (
     sign_in_page,
     success,
 )
-from django_telroi.simulator.clock import Clock, iso
-from django_telroi.simulator.conduct import Conduct
-from django_telroi.simulator.orders import Order, read_body, read_guess, read_order
-from django_telroi.simulator.otp import Otp, Verdict
-from django_telroi.simulator.quirks import Quirks
-from django_telroi.simulator.request import Request
 from django_telroi.simulator.routes import KNOWLEDGE, PUBLISHED, ROUTES, knowledge_of, published, sandbox_id
-from django_telroi.simulator.world import World
 
 LISTS = ("numbers", "calls", "agents", "vans")
 SANDBOX_CODE = "000000"

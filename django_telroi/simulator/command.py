@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django_telroi.simulator.control import PREFIX
-from django_telroi.simulator.postman import webhook_url
 from django_telroi.simulator.simulator import Simulator
+from django_telroi.simulator.switches import PREFIX
+from django_telroi.simulator.webhook_sender import webhook_url
 
 DEFAULT_PORT = 8010
 

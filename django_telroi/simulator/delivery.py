@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from django_telroi.simulator.outgoing import Outgoing
-from django_telroi.simulator.wire import Line
+from django_telroi.simulator.http_server import Line
+from django_telroi.simulator.responses import Outgoing
 
 LENGTH = re.compile(rb"Content-Length: \d+\r\n")
 PADDING = b"x-padding: " + b"p" * 1000 + b"\r\n"

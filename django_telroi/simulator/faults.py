@@ -1,19 +1,140 @@
-"""The catalogue of everything that can go wrong on the way, by name."""
+"""The faults that a test can ask for: answers that are wrong, cut, late, or missing."""
 
 from __future__ import annotations
 
+import gzip as gzip_format
 import inspect
+import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from django_telroi.simulator.answers import Answer, Refusal
 from django_telroi.simulator.delivery import DELIVERIES, Delivery, as_it_is
-from django_telroi.simulator.garbage import BODIES, FIELDS, REWRITES, Rewrite, fields, login
-from django_telroi.simulator.refusals import REFUSALS
-from django_telroi.simulator.wire import Line
+from django_telroi.simulator.http_server import Line
+from django_telroi.simulator.responses import (
+    HTML,
+    JSON,
+    REFUSALS,
+    Answer,
+    Refusal,
+    compact,
+    login_redirect,
+    sign_in_page,
+)
+
+PROXY_PAGE = b"<html><head><title>Bad gateway</title></head><body><center><h1>Bad gateway</h1></center></body></html>"
+
+Rewrite = Callable[..., Answer]
+
+
+def answer(
+    original: Answer,
+    *,
+    status: int = 200,
+    body: str = "",
+    content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Whatever the test says."""
+    return Answer(status, (("content-type", content_type), *(headers or {}).items()), body.encode())
+
+
+def fields(original: Answer, *, change: Mapping[str, Any] | None = None, drop: Sequence[str] = ()) -> Answer:
+    """The right answer with other fields, or without some. Refusals are left as they are."""
+    if original.status >= 300:
+        return original
+    body = {**json.loads(original.body), **(change or {})}
+    return replace(original, body=compact({name: value for name, value in body.items() if name not in drop}))
+
+
+def login_page(original: Answer) -> Answer:
+    """200 with the sign-in page, as a client sees it that follows the redirect."""
+    return sign_in_page()
+
+
+def login(original: Answer) -> Answer:
+    """302 to the sign-in page, as for a wrong path or method: nothing is carried out."""
+    return login_redirect()
+
+
+def redirect(original: Answer, *, location: str = "/elsewhere", status: int = 307) -> Answer:
+    """A redirect to anywhere; 307 and 308 ask for the body to be sent there."""
+    return Answer(status, (("location", location),), b"")
+
+
+def proxy_page(original: Answer, *, status: int = 502) -> Answer:
+    """A proxy in front of Telroi answers 502 or another status with a page of its own."""
+    return Answer(status, (("content-type", HTML),), PROXY_PAGE)
+
+
+def gzip(original: Answer) -> Answer:
+    """The right answer, compressed although nobody asked."""
+    headers = (*original.headers, ("content-encoding", "gzip"))
+    return replace(original, headers=headers, body=gzip_format.compress(original.body))
+
+
+def huge_body(original: Answer, *, size: int = 200_000) -> Answer:
+    """The right answer, padded with blanks to so many bytes."""
+    return replace(original, body=original.body.ljust(size))
+
+
+def huge_gzip(original: Answer, *, size: int = 200_000_000) -> Answer:
+    """The right answer, padded to so many bytes and compressed to very few."""
+    return gzip(huge_body(original, size=size))
+
+
+def _replaced(original: Answer, *, body: bytes) -> Answer:
+    return replace(original, body=body)
+
+
+def _cut_json(original: Answer) -> Answer:
+    return replace(original, body=original.body[: len(original.body) // 2])
+
+
+def _with_bom(original: Answer) -> Answer:
+    return replace(original, body=b"\xef\xbb\xbf" + original.body)
+
+
+def _not_a_number(original: Answer) -> Answer:
+    return replace(original, body=original.body[:-1] + b',"attempts_left":NaN}')
+
+
+BODIES: Mapping[str, tuple[str, Rewrite]] = {
+    "empty_body": ("No body at all.", partial(_replaced, body=b"")),
+    "not_json": ("A word that is not JSON.", partial(_replaced, body=b"OK")),
+    "not_utf8": ("Bytes that are no UTF-8.", partial(_replaced, body=b'{"id":"\xff\xfe"}')),
+    "json_null": ("JSON null.", partial(_replaced, body=b"null")),
+    "json_true": ("JSON true.", partial(_replaced, body=b"true")),
+    "json_number": ("A JSON number.", partial(_replaced, body=b"42")),
+    "json_string": ("A JSON string.", partial(_replaced, body=b'"verified"')),
+    "json_list": ("An empty JSON list.", partial(_replaced, body=b"[]")),
+    "json_object": ("An empty JSON object.", partial(_replaced, body=b"{}")),
+    "json_deep": ("JSON nested 100,000 deep.", partial(_replaced, body=b"[" * 100_000 + b"]" * 100_000)),
+    "json_nan": ("The right answer with a NaN in it.", _not_a_number),
+    "json_cut": ("The first half of the right answer, as if it were the whole.", _cut_json),
+    "json_bom": ("The right answer after a byte order mark.", _with_bom),
+}
+# Named options of `fields`.
+FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "no_id": {"drop": ["id"]},
+    "null_id": {"change": {"id": None}},
+    "empty_id": {"change": {"id": ""}},
+    "number_id": {"change": {"id": 7}},
+    "other_to": {"change": {"to": "+10000000000"}},
+    "status_failed": {"change": {"status": "failed"}},
+    "verified_string": {"change": {"status": "verified", "verified": "true"}},
+    "verified_number": {"change": {"status": "verified", "verified": 1}},
+    "verified_by_status_only": {"change": {"status": "verified", "verified": False}},
+    "verified_by_flag_only": {"change": {"status": "mismatch", "verified": True}},
+    "livemode_false": {"change": {"livemode": False}},
+    "no_livemode": {"drop": ["livemode"]},
+}
+REWRITES: Mapping[str, Rewrite] = {
+    rewrite.__name__: rewrite
+    for rewrite in (answer, fields, login_page, redirect, proxy_page, gzip, huge_body, huge_gzip)
+}
 
 
 @dataclass(frozen=True)

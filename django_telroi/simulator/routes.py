@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django_telroi.simulator.accounts import Workspace
-from django_telroi.simulator.answers import JSON, Answer, Refusal, compact
-from django_telroi.simulator.clock import iso
-from django_telroi.simulator.orders import is_absent_or, is_text, utf16_length
+from django_telroi.simulator.accounts import Workspace, iso
+from django_telroi.simulator.otp_requests import is_absent_or, is_text, utf16_length
+from django_telroi.simulator.responses import JSON, Answer, Refusal, compact
 
 BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 KNOWLEDGE = re.compile(r"/v1/agents/([^/]+)/knowledge")

@@ -9,20 +9,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
+from django_telroi.simulator.accounts import iso
 from django_telroi.simulator.api import Api
-from django_telroi.simulator.carrier import CARRIERS
-from django_telroi.simulator.clock import iso
-from django_telroi.simulator.control import PREFIX, Control
 from django_telroi.simulator.delivery import as_it_is
 from django_telroi.simulator.exchange import Exchange
+from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
-from django_telroi.simulator.otp import Call
-from django_telroi.simulator.outgoing import outgoing
-from django_telroi.simulator.quirks import Quirks
-from django_telroi.simulator.request import Request
-from django_telroi.simulator.server import HOST, Server
-from django_telroi.simulator.switches import Switches
-from django_telroi.simulator.wire import Line, first_line
+from django_telroi.simulator.http_request import Quirks, Request
+from django_telroi.simulator.http_server import HOST, Line, Server, first_line
+from django_telroi.simulator.otp_store import Call
+from django_telroi.simulator.responses import outgoing
+from django_telroi.simulator.switches import PREFIX, Control, Switches
 
 SWITCHES = (
     "add_key",

@@ -1,24 +1,69 @@
-"""The switches: everything a test may turn, the same in Python and over HTTP."""
+"""The switches of the simulator, in Python and over HTTP."""
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from django_telroi.simulator.accounts import LIVE, SANDBOX, Accounts, Key
-from django_telroi.simulator.carrier import CARRIERS, Carrier
-from django_telroi.simulator.clock import Clock
-from django_telroi.simulator.conduct import Latency, On, Race, Rule, RuleBook, WithoutQuirk
-from django_telroi.simulator.exchange import Gate
+from django_telroi.simulator.accounts import LIVE, SANDBOX, Accounts, Clock, Key
+from django_telroi.simulator.exchange import Gate, Ledger, SeenRequest
+from django_telroi.simulator.fault_rules import CARRIERS, Carrier, Latency, On, Race, Rule, RuleBook, WithoutQuirk
 from django_telroi.simulator.faults import FAULTS, Fault, with_options
-from django_telroi.simulator.ledger import Ledger, SeenRequest
-from django_telroi.simulator.otp import Call, Otp
-from django_telroi.simulator.quirks import Quirks
-from django_telroi.simulator.webhooks import EVENTS, PATIENCE, Webhook, Webhooks
-from django_telroi.simulator.world import Dictated, World
+from django_telroi.simulator.http_request import Quirks, Request
+from django_telroi.simulator.otp_store import Call, Dictated, Otp, World
+from django_telroi.simulator.responses import JSON, Answer, compact
+from django_telroi.simulator.webhook_sender import EVENTS, PATIENCE, Webhook, Webhooks
+
+PREFIX = "/_simulator/"
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+PORT = re.compile(r":\d*$")
+
+Readings = Mapping[str, Callable[[], object]]
+SwitchTable = Mapping[str, Callable[..., object]]
+
+
+class Control:
+    """``GET`` reads, ``POST`` throws a switch; the body is a JSON object of the switch's arguments."""
+
+    def __init__(self, readings: Readings, switches: SwitchTable) -> None:
+        self._readings = readings
+        self._switches = switches
+
+    def answer(self, request: Request) -> Answer:
+        name = request.path.removeprefix(PREFIX)
+        if _comes_from_a_page(request):
+            return _said(403, error="The switches are not for web pages.")
+        if request.method == "GET" and name in self._readings:
+            return _said(200, **{name or "simulator": self._readings[name]()})
+        if request.method == "POST" and name in self._switches:
+            return _thrown(self._switches[name], request.body)
+        return _said(404, error=f"Nothing to {request.method} here.", switches=sorted(self._switches))
+
+
+def _comes_from_a_page(request: Request) -> bool:
+    """A page of any site may reach loopback: through a form, or under a name that resolves to it."""
+    host = PORT.sub("", request.headers.get("host", ""))
+    return "origin" in request.headers or host not in LOOPBACK
+
+
+def _thrown(switch: Callable[..., object], body: bytes) -> Answer:
+    try:
+        arguments = json.loads(body or b"{}")
+        if not isinstance(arguments, dict):
+            raise TypeError("The body must be a JSON object of arguments.")
+        switch(**arguments)
+    except (TypeError, ValueError, LookupError) as error:
+        return _said(400, error=str(error))
+    return _said(200, done=True)
+
+
+def _said(status: int, **payload: Any) -> Answer:
+    return Answer(status, (("content-type", JSON), ("cache-control", "no-store")), compact(payload))
 
 
 class Switches:

@@ -18,14 +18,14 @@ from django.utils.html import format_html
 
 from django_telroi import conf
 from django_telroi.errors import Unavailable
-from django_telroi.services.accounts import known_phone_record
-from django_telroi.services.proofs import proof_for
+from django_telroi.services.accounts.phones import known_phone_record
+from django_telroi.services.accounts.proofs import proof_for
 from django_telroi.services.sentences import duration
-from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
-from django_telroi.web import words
-from django_telroi.web.cards import Heading, Place, address_of, card_at
-from django_telroi.web.flow import Notice, read_flow, take_notice
-from django_telroi.web.showing import dropped_in_step, settle_older
+from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.web import card_texts as words
+from django_telroi.web.card_state import dropped_in_step, settle_older
+from django_telroi.web.cards import Heading, Place, card_at, current_address
+from django_telroi.web.session import Notice, read_flow, take_notice
 
 register = template.Library()
 
@@ -52,7 +52,7 @@ def phone_verify(
     place = Place(
         purpose=purpose,
         next=next,
-        back=address_of(request),
+        back=current_address(request),
         ordinal=_ordinal(request),
         heading=heading,
         takes_focus=answer is not None,  # a page that is merely opened keeps its own

@@ -27,7 +27,7 @@ register = template.Library()
 @register.inclusion_tag("admin/django_telroi/calls_stopped.html", takes_context=True)
 def telroi_calls_stopped(context: Context) -> dict[str, Any]:
     """The banner of the kill switch; nothing while calls may be placed. One query a page."""
-    from django_telroi.admin.stopping import read_control
+    from django_telroi.admin.actions.kill_switch import read_control
 
     request: HttpRequest = context["request"]
     control = read_control(request)

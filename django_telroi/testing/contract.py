@@ -22,7 +22,7 @@ from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import WRONG_LENGTHS, clean_code, judge_length
 from django_telroi.errors import ApiRefused
-from django_telroi.services.backend_calls import is_usable_id
+from django_telroi.services.shared.backend_calls import is_usable_id
 
 DIGEST = re.compile(r"([0-9a-fA-F]{32,64})?")
 YES = frozenset({"verified", "already_verified"})

@@ -18,10 +18,10 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 
 from django_telroi import conf
-from django_telroi.domain.typed import without_invisible
-from django_telroi.services.owners import owner_id
-from django_telroi.web.flow import is_known
-from django_telroi.web.ticket import hidden, new_nonce
+from django_telroi.domain.typed_text import without_invisible
+from django_telroi.services.shared.arguments import owner_id
+from django_telroi.web.session import is_known
+from django_telroi.web.tickets import hidden, new_nonce
 
 COOKIE = "telroi_asked"
 SALT = "django_telroi.web.asked"

@@ -14,9 +14,9 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.web.asked import Asked, forget_asked, last_asked, remember_asked
-from django_telroi.web.flow import Flow, notice_of
+from django_telroi.web.card_state import settle_older, without_attempt
 from django_telroi.web.pages import PhonePage
-from django_telroi.web.showing import settle_older, without_attempt
+from django_telroi.web.session import Flow, notice_of
 
 
 def not_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:

@@ -14,8 +14,8 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from django_telroi import conf
-from django_telroi.web.flow import is_unseen
-from django_telroi.web.ticket import Ticket, new_nonce, seal
+from django_telroi.web.session import is_unseen
+from django_telroi.web.tickets import Ticket, new_nonce, seal
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
@@ -83,7 +83,7 @@ def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, a
         back=back,
         asked_digits=asked_digits,
     )
-    here = back or address_of(request) or page_url("start", place.purpose)
+    here = back or current_address(request) or page_url("start", place.purpose)
     goal = goal_of(next_, request)
     return Card(
         id=place.card_id,
@@ -129,6 +129,6 @@ def is_short(url: str) -> bool:
     return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS
 
 
-def address_of(request: HttpRequest) -> str:
+def current_address(request: HttpRequest) -> str:
     """The address of the page. Without its query if that makes it too long to keep, ``""`` if its path does."""
     return next(filter(is_short, (request.get_full_path(), request.path)), "")

@@ -16,8 +16,8 @@ from django_telroi.domain.phone import parse_phone
 from django_telroi.errors import InvalidNumber, ProofRejected, Unavailable
 from django_telroi.services import CheckOutcome, Proof
 from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence
-from django_telroi.services.transactions import write_alias
-from django_telroi.web.words import code_label, number_hint
+from django_telroi.services.shared.transactions import write_alias
+from django_telroi.web.card_texts import code_label, number_hint
 
 
 class PhoneField(forms.CharField):

@@ -18,10 +18,10 @@ from django.urls import reverse
 
 from django_telroi import conf
 from django_telroi.errors import Unavailable
-from django_telroi.services.accounts import known_phone_record
-from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
-from django_telroi.web.cards import address_of
-from django_telroi.web.unavailable import unavailable_page
+from django_telroi.services.accounts.phones import known_phone_record
+from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.web.cards import current_address
+from django_telroi.web.pages import unavailable_page
 
 __all__ = ["PhoneVerifiedRequiredMixin", "phone_verified_required"]
 
@@ -61,10 +61,10 @@ class Gate:
                 "'django.contrib.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE."
             )
         if not user.is_authenticated:
-            return redirect_to_login(address_of(request))
+            return redirect_to_login(current_address(request))
         if known_phone_record(user, request=request).has_phone(purpose=self.purpose, max_age=self.max_age):
             return None
-        asked = {"purpose": self._purpose_to_ask_for(), "next": address_of(request)}
+        asked = {"purpose": self._purpose_to_ask_for(), "next": current_address(request)}
         return HttpResponseRedirect(f"{reverse('telroi:start')}?{urlencode(asked)}")
 
     def _purpose_to_ask_for(self) -> str:

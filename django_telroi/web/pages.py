@@ -1,37 +1,145 @@
-"""What all pages share: how they are guarded, whose flow they are in, and where they lead."""
+"""What all pages share: their guards, the flow they are in, and where they lead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, wraps
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE, CsrfViewMiddleware
 from django.shortcuts import render
+from django.utils.decorators import decorator_from_middleware_with_args
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from django_telroi import conf
 from django_telroi.errors import InvalidPurpose, Unavailable, UserNotFound
-from django_telroi.services.reporting import hide_what_was_posted
-from django_telroi.services.transactions import DATABASE_LOST, note_lost_database
-from django_telroi.services.wishes import LONGEST_PURPOSE
-from django_telroi.web import words
+from django_telroi.services.calls.request import LONGEST_PURPOSE
+from django_telroi.services.requester import hide_what_was_posted
+from django_telroi.services.sentences import NOT_NOW
+from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.web import card_texts as words
+from django_telroi.web.card_problems import problem_step, purpose_problem, unavailable_step
 from django_telroi.web.cards import Place, card_at, goal_of, is_safe, page_url
-from django_telroi.web.cookies import csrf_protect_with_card
-from django_telroi.web.flow import About, Flow, Notice, keep_flow, read_flow, session_of
 from django_telroi.web.forms import PhoneForm
-from django_telroi.web.login import login_by_purpose
-from django_telroi.web.problems import problem_step, purpose_problem
-from django_telroi.web.sessions import let_later_save_fail, save_if_possible
+from django_telroi.web.posted_values import LONGEST_VALUE
+from django_telroi.web.session import (
+    About,
+    Flow,
+    Notice,
+    keep_flow,
+    let_later_save_fail,
+    read_flow,
+    save_if_possible,
+    session_of,
+)
 from django_telroi.web.steps import Step, no_cookie_step
-from django_telroi.web.ticket import Ticket, new_nonce, open_ticket
-from django_telroi.web.typed import LONGEST_VALUE
-from django_telroi.web.unavailable import unavailable_page
+from django_telroi.web.tickets import Ticket, new_nonce, open_ticket
+
+
+def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.html") -> HttpResponse:
+    """503 with a card that says so. The session, and the attempt in it, may be in the database that is gone.
+
+    A site's own ``telroi/base.html`` may greet the user, which asks the database too: then the sentence stands alone.
+    """
+    try:
+        card = card_at(Place(), request, shown_attempt=None)
+        context = {"request": request, "card": card, "step": unavailable_step()}
+        return render(request, template_name, context, status=Unavailable.http_status)
+    except DATABASE_LOST:
+        html = format_html('<!doctype html><meta name="viewport" content="width=device-width"><p>{}</p>', NOT_NOW)
+        return HttpResponse(html, status=Unavailable.http_status)
+
+
+Page = Callable[..., HttpResponseBase]
+
+
+class CookieCheck(CsrfViewMiddleware):
+    """Django's check of the token, and ``card`` for a browser that keeps no cookie. All else is refused as ever."""
+
+    def __init__(self, get_response: Any, card: Page) -> None:
+        super().__init__(get_response)
+        self.card = card
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponseBase:
+        refused = super()._reject(request, reason)  # type: ignore[misc]
+        if reason != REASON_NO_CSRF_COOKIE:
+            return refused  # type: ignore[no-any-return]
+        # Its form brings a new token, so the answer must bring the cookie as well, also without the site's middleware.
+        return self.process_response(request, self.card(request))
+
+
+def csrf_protect_with_card(page: Page, card: Page) -> Page:
+    """The page behind Django's check of the token, whatever middleware the site has.
+
+    ``csrf_exempt`` is for the site's own middleware, which would refuse first and in its own words; the check here is
+    the same one, and is always made.
+    """
+    return csrf_exempt(decorator_from_middleware_with_args(CookieCheck)(card)(page))
+
+
+class DecidedLater:
+    """False, so that the middleware lets a request through to ``login_by_purpose``.
+
+    The middleware decides by the view alone and cannot know the purpose. Another False, as ``login_not_required``
+    writes it, is a site's own decision: its page is open.
+    """
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def login_by_purpose(page: Page, purpose_of: Callable[[HttpRequest], str]) -> Page:
+    """The page, which requires a login where the site's middleware does, unless the purpose is open to everyone."""
+
+    @wraps(page)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        to_log_in = _answer_of_the_middleware(request)
+        return to_log_in if to_log_in and not _is_open(request, purpose_of) else page(request, *args, **kwargs)
+
+    guarded.login_required = DecidedLater()  # type: ignore[attr-defined]
+    return guarded
+
+
+def _answer_of_the_middleware(request: HttpRequest) -> HttpResponseBase | None:
+    """What it would have answered, such as a redirect; None if this person may see a page that requires a login."""
+    answers = (each.process_view(request, _plain_view, (), {}) for each in _middleware(tuple(settings.MIDDLEWARE)))
+    return next((answer for answer in answers if answer), None)
+
+
+def _is_open(request: HttpRequest, purpose_of: Callable[[HttpRequest], str]) -> bool:
+    view = getattr(request.resolver_match, "func", None)
+    if getattr(view, "login_required", True) is False:
+        return True
+    return purpose_of(request) in (conf.anonymous_purposes() or ())
+
+
+def _plain_view(request: HttpRequest) -> HttpResponse:
+    """Stands for our page as it would be without ``DecidedLater``: it says nothing about logging in."""
+    return HttpResponse()
+
+
+@cache
+def _middleware(paths: tuple[str, ...]) -> tuple[LoginRequiredMiddleware, ...]:
+    return tuple(_made(paths))
+
+
+def _made(paths: tuple[str, ...]) -> Iterator[LoginRequiredMiddleware]:
+    for middleware in map(import_string, paths):
+        if isinstance(middleware, type) and issubclass(middleware, LoginRequiredMiddleware):
+            yield middleware(_plain_view)
+
 
 IN_PLACE = "X-Telroi-In-Place"
 """Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""

@@ -23,13 +23,13 @@ from django_telroi.errors import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, Standing
-from django_telroi.services.holding import Holding
-from django_telroi.services.outcomes import is_undecided, was_uncheckable
+from django_telroi.services.accounts.ownership import Holding
+from django_telroi.services.attempts.typed_codes import is_undecided, was_uncheckable
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
 from django_telroi.services.sentences import length_sentence, sentence, standing_sentence
-from django_telroi.web import words
-from django_telroi.web.flow import NEWER_CALL, SHORT_CODE, Notice
+from django_telroi.web import card_texts as words
 from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.session import NEWER_CALL, SHORT_CODE, Notice
 
 ABOUT_THE_NUMBER = frozenset({InvalidNumber.code, NotCallable.code, RegionNotAllowed.code})
 """Refusals that another number would not meet: they are said at the field."""

@@ -19,14 +19,18 @@ from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.holding import Holding
-from django_telroi.services.outcomes import was_uncheckable
-from django_telroi.services.owners import owner_id
-from django_telroi.web.adding import AddNumberView, give_number
+from django_telroi.services.accounts.ownership import Holding
+from django_telroi.services.attempts.typed_codes import was_uncheckable
+from django_telroi.services.shared.arguments import owner_id
+from django_telroi.web.add_number import AddNumberView, give_number
 from django_telroi.web.asked import Asked, forget_asked, remember_asked
 from django_telroi.web.call_views import CallAgainView, ChangeNumberView, not_failed
+from django_telroi.web.card_state import first_step, focused, phone_form, seen_by, settle_older, without_attempt
 from django_telroi.web.cards import Place, page_url
-from django_telroi.web.flow import (
+from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.pages import PhonePage
+from django_telroi.web.posted_values import read_posted
+from django_telroi.web.session import (
     NEWER_CALL,
     Flow,
     Notice,
@@ -37,12 +41,8 @@ from django_telroi.web.flow import (
     save_now,
     take_notice,
 )
-from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.pages import PhonePage
-from django_telroi.web.proven import remember_proven
-from django_telroi.web.showing import first_step, focused, phone_form, seen_by, settle_older, without_attempt
 from django_telroi.web.steps import is_open, number_step, state_of, step_name, step_of
-from django_telroi.web.typed import typed_in
+from django_telroi.web.tickets import remember_proven
 
 __all__ = [
     "AddNumberView",
@@ -143,7 +143,7 @@ class StartView(PhonePage):
     def refuse(self, before: Flow, notice: Notice, form: PhoneForm) -> HttpResponseBase:
         """Say why not, where the form stands. What was typed is kept only to be typed over."""
         if not notice.wait:
-            typed = typed_in(form)
+            typed = read_posted(form)
             notice = replace(notice, typed=typed.values, problems=typed.problems)
         self.keep(replace(before, notice=notice))
         return self.go_on("start")

@@ -21,7 +21,7 @@ from django_telroi.webhooks.bodies import BodyTooLong, raw_body
 logger = logging.getLogger("django_telroi")
 
 
-class Refused(Exception):
+class RejectedWebhook(Exception):
     """Nobody is told why, but the log."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -43,7 +43,7 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
     """
     try:
         event = _authentic(request)
-    except Refused as refused:
+    except RejectedWebhook as refused:
         logger.warning("webhook_refused status=%s reason=%s", refused.status, refused.reason)
         return _nothing_but(refused.status)
     try:
@@ -67,10 +67,12 @@ def _authentic(request: HttpRequest) -> WebhookEvent:
     except ImproperlyConfigured:
         secrets = []
     if not secrets:
-        raise Refused(503, 'no_secret hint="set TELROI[WEBHOOK_SECRETS] to the secret that the dashboard showed"')
+        raise RejectedWebhook(
+            503, 'no_secret hint="set TELROI[WEBHOOK_SECRETS] to the secret that the dashboard showed"'
+        )
     signatures = signatures_in(request.headers)
     if not signatures:
-        raise Refused(
+        raise RejectedWebhook(
             401, 'unsigned hint="Telroi signs; without a signature this was somebody else, or its secret was lost"'
         )
     body = _body_of(request)
@@ -80,7 +82,7 @@ def _authentic(request: HttpRequest) -> WebhookEvent:
         what = (
             f'bytes={len(body)} secrets={len(secrets)} hint="is the secret in WEBHOOK_SECRETS that of this endpoint?"'
         )
-        raise Refused(401, f"{error.reason} {what}") from None
+        raise RejectedWebhook(401, f"{error.reason} {what}") from None
     return read_event(body)
 
 
@@ -88,9 +90,9 @@ def _body_of(request: HttpRequest) -> bytes:
     try:
         return raw_body(request)
     except BodyTooLong:
-        raise Refused(413, "too_long") from None
+        raise RejectedWebhook(413, "too_long") from None
     except UnreadablePostError:
-        raise Refused(400, "cut_off") from None
+        raise RejectedWebhook(400, "cut_off") from None
 
 
 def _nothing_but(status: int) -> HttpResponse:

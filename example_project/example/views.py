@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 
 from django_telroi import conf
 from django_telroi.models import VerificationAttempt
-from django_telroi.web.flow import read_flow
+from django_telroi.web.session import read_flow
 from example.handset import Call, call_for
 
 

@@ -21,7 +21,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.views import APIView
 
 from django_telroi.errors import ProofRejected
-from django_telroi.rest.samples import PROOF
+from django_telroi.rest.openapi_examples import PROOF
 from django_telroi.services.sentences import sentence
 from members.api import SignUpSerializer
 

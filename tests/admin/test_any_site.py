@@ -12,7 +12,7 @@ from django.test.utils import isolate_apps
 from django.urls import reverse
 
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.services.names import user_name
+from django_telroi.services.requester import user_name
 from tests.admin.looking import html_of, url
 from tests.admin.test_attempts_list import make
 from tests.admin.test_roles import VIEWS, own_permissions

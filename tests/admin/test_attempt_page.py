@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from django_telroi import services
-from django_telroi.admin.meanings import ERRORS, MEANINGS
+from django_telroi.admin.shared.meanings import ERRORS, MEANINGS
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
-from django_telroi.services import attempts
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.attempts import find as attempts
+from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.looking import html_of, shows_a_whole_number, url
 from tests.services.world import NUMBER, let_time_pass, wrong

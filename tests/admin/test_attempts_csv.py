@@ -20,8 +20,8 @@ from django.test import AsyncRequestFactory, Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_telroi.admin import attempts_csv
-from django_telroi.admin.export import cell
+from django_telroi.admin.attempts import attempt_admin as attempts_csv
+from django_telroi.admin.shared.export import cell
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
 from tests.admin.looking import shows_a_whole_number, url

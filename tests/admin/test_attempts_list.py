@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_telroi.admin import paging
-from django_telroi.admin.marks import TONES, span
+from django_telroi.admin.shared import lists as paging
+from django_telroi.admin.shared.marks import TONES, span
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.admin.looking import html_of, shows_a_whole_number, url

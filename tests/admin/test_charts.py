@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from django_telroi.admin.charts import (
+from django_telroi.admin.overview.charts import (
     GROUND,
     LABEL_WIDTH,
     LEAST_HEIGHT,

@@ -264,7 +264,7 @@ class TestSeveral:
         assert not PhoneNumber.objects.filter(blocked_at__isnull=False).exists()
 
     def test_are_no_more_than_can_be_looked_over(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("django_telroi.admin.doing.MOST_AT_ONCE", 1)
+        monkeypatch.setattr("django_telroi.admin.actions.action_views.MOST_AT_ONCE", 1)
 
         answer = self.choose(staff, "block_selected", number("0001"), number("0002"))
 
@@ -315,7 +315,7 @@ class TestReveal:
         def fail(*_: object, **__: object) -> None:
             raise DatabaseError
 
-        monkeypatch.setattr("django_telroi.services.staff._note", fail)
+        monkeypatch.setattr("django_telroi.services.staff.staff_actions._note", fail)
 
         with pytest.raises(DatabaseError):
             staff.post(deed_url("reveal", phone))

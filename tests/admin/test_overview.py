@@ -19,15 +19,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_telroi import services
-from django_telroi.admin import lists, overview
-from django_telroi.admin.overview_parts import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES, Page
+from django_telroi.admin.overview import overview_pages as overview
+from django_telroi.admin.overview.overview_parts import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES, Page
+from django_telroi.admin.shared import lists
 from django_telroi.errors import VerificationRefused
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
-from django_telroi.services.alerts import Alert
-from django_telroi.services.figures import count_figures
-from django_telroi.services.pauses import PauseReason
-from django_telroi.services.period import Period
-from django_telroi.services.rightnow import right_now
+from django_telroi.services.shared.alerts import Alert
+from django_telroi.services.shared.site_control import PauseReason
+from django_telroi.services.statistics.figures import count_figures, right_now
+from django_telroi.services.statistics.periods import Period
 from tests.services.world import NUMBER
 
 pytestmark = pytest.mark.django_db
@@ -210,7 +210,7 @@ class TestWhatItSays:
 
     def test_that_all_calls_wait(self, staff: Client, telroi: Any) -> None:
         from django_telroi.backends import get_backend
-        from django_telroi.services.pauses import pause_calls
+        from django_telroi.services.shared.site_control import pause_calls
 
         until = timezone.now() + timedelta(seconds=40)
         pause_calls(PauseReason.KEY_LIMITED, until=until, key_digest=get_backend().key_digest, using="default")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from django_telroi import services
-from django_telroi.admin.overview import OVERVIEW
+from django_telroi.admin.overview.overview_pages import OVERVIEW
 from django_telroi.errors import CallsStopped
 from django_telroi.models import AttemptEvent, VerificationAttempt
 from tests.admin.looking import html_of, url

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from django_telroi.admin.meanings import ERROR_NAMES, ERRORS, MEANINGS, error_name, meaning_of
-from django_telroi.admin.timeline import Entry, Neighbours, distance, timeline
+from django_telroi.admin.attempts.timeline import Entry, Neighbours, distance, timeline
+from django_telroi.admin.shared.meanings import ERROR_NAMES, ERRORS, MEANINGS, error_name, meaning_of
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.shared.call_outcome import ErrorCode
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 

@@ -482,7 +482,7 @@ class TestASlotThatFails:
         self, carrier: type[OwnBackend], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(carrier, "return_call", raising(ZeroDivisionError()))
-        monkeypatch.setattr("django_telroi.services.starting.claim_start", raising(Unavailable(7)))
+        monkeypatch.setattr("django_telroi.services.calls.start.claim_start", raising(Unavailable(7)))
 
         with pytest.raises(Unavailable):
             services.start_verification(NUMBER)

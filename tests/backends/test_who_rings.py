@@ -24,11 +24,11 @@ from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 from django_telroi.management.doctor.findings import Finding
 from django_telroi.management.doctor.rows import look_at_rows
-from django_telroi.management.doctor.wire import look_at_backend
+from django_telroi.management.doctor.telroi_api import look_at_backend
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt
-from django_telroi.services.pauses import PauseReason, pause_calls
+from django_telroi.services.shared.site_control import PauseReason, pause_calls
 from django_telroi.simulator import Simulator
-from django_telroi.web.words import test_key_note as note_of
+from django_telroi.web.card_texts import test_key_note as note_of
 from tests.calling_site import Configure
 from tests.services.world import NUMBER
 

@@ -73,7 +73,9 @@ class Executioner:
 def place_points(executioner: Executioner) -> None:
     """Put every point but the last around the code; that one depends on who runs it."""
     from django_telroi.backends.telroi import TelroiBackend
-    from django_telroi.services import claims, queued, starting
+    from django_telroi.services.calls import claim as claims
+    from django_telroi.services.calls import queue as queued
+    from django_telroi.services.calls import start as starting
 
     def around_claim(claim: Callable[..., None], number_in: Callable[..., str]) -> Callable[..., None]:
         @wraps(claim)

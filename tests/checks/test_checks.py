@@ -16,7 +16,7 @@ from django.test import override_settings
 from django.urls import include, path, reverse_lazy
 
 from django_telroi import checks
-from django_telroi.checks import queue
+from django_telroi.checks import queueing as queue
 from django_telroi.checks.deployment import hasty_deployment
 from django_telroi.conf import CONSOLE_BACKEND
 

@@ -14,7 +14,7 @@ from django.core.checks import ERROR, CheckMessage
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from django_telroi.checks.countries import REGION_BY_NAME, REGION_BY_THREE_LETTERS
-from django_telroi.checks.regions import ZERO_BEGINS_NUMBERS, suggested_region, unknown_regions
+from django_telroi.checks.region_names import ZERO_BEGINS_NUMBERS, suggested_region, unknown_regions
 from django_telroi.domain.phone import CallingRules
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from requests import Response
 
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
-from django_telroi.client.answers import Question, outcome_of
+from django_telroi.client.classify import RequestKind, classify
 from django_telroi.client.replies import read_call, read_check, read_list
 from django_telroi.client.waits import seconds_in_header
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
@@ -409,7 +409,7 @@ class TestGarbage:
             response = Response()
             response.status_code = status
             response.raw = BytesIO(json.dumps(body).encode())
-            outcome = outcome_of(response, Question())
+            outcome = classify(response, RequestKind())
 
             assert isinstance(outcome, ApiError) or (status == 200 and outcome == body)
         for read in (read_check(body), read_list(body), read_call(body, TO)):

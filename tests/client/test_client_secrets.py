@@ -12,7 +12,7 @@ import pytest
 
 from django_telroi.client import OtpCall, TelroiClient
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
-from django_telroi.quiet import Quiet, QuietBytes
+from django_telroi.redaction import Quiet, QuietBytes
 from tests.client.conftest import KEY
 from tests.client.wire import Server, answering, call_to, once, placing, reply
 
@@ -56,7 +56,7 @@ def test_an_error_and_its_frames_and_its_log_line_hold_no_canary(
 
         assert error.__cause__ is None
         assert error.__context__ is None
-        assert modules_in(error) == {"django_telroi.client.telroi"}
+        assert modules_in(error) == {"django_telroi.client.telroi_client"}
         assert_no_canary(str(error), repr(error), repr(error.args), *locals_in(error))
     assert_no_canary(caplog.text, *(repr(vars(record)) for record in caplog.records))
     assert [record.name for record in caplog.records] == ["django_telroi.client"] * 3

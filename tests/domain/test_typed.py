@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from django_telroi.domain.codes import clean_code
 from django_telroi.domain.phone import parse_phone
-from django_telroi.domain.typed import clean_typed
+from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber
 from tests.pastes import ACCEPTED, PASTES, REFUSED, Paste, in_script
 

@@ -22,8 +22,9 @@ from django_telroi import limits
 from django_telroi.domain.policy import HOUR
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import attempts, starting
-from django_telroi.services import state as states
+from django_telroi.services.attempts import find as attempts
+from django_telroi.services.calls import start as starting
+from django_telroi.services.shared import number_state as states
 from django_telroi.testing import outbox
 from tests.limits.conftest import Configure
 from tests.services.world import wrong
@@ -79,7 +80,7 @@ def live_a_day(requests: int, *, people: Sequence[User | None], seed: int) -> Se
         patch.object(time, "time", lambda: clock[0]),
         patch.object(starting, "read_state", state_now),
         patch.object(starting, "find_attempt", find_now),
-        patch("django_telroi.services.checking.find_attempt", find_now),
+        patch("django_telroi.services.codes.check.find_attempt", find_now),
     ):
         for moment in moments:
             clock[0] = STARTS_AT + moment

@@ -20,11 +20,12 @@ from django_telroi import services
 from django_telroi.client import TelroiClient
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.management import doctor
-from django_telroi.management.doctor import requests, wire
+from django_telroi.management.doctor import rate_limits as requests
+from django_telroi.management.doctor import telroi_api as wire
 from django_telroi.management.doctor.findings import Finding, Level
-from django_telroi.management.doctor.requests import look_at_cache
+from django_telroi.management.doctor.rate_limits import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
-from django_telroi.management.doctor.wire import look_at_backend, look_at_telroi
+from django_telroi.management.doctor.telroi_api import look_at_backend, look_at_telroi
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 
-from django_telroi.management.doctor import queue
-from django_telroi.management.doctor.queue import look_at_queue
+from django_telroi.management.doctor import broker as queue
+from django_telroi.management.doctor.broker import look_at_queue
 from tests.calling_site import Configure
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from django_telroi import dispatch
 from django_telroi.dispatch import Handing
-from django_telroi.services import sweeping
+from django_telroi.services.upkeep import sweep as sweeping
 from tests.model.telroi import ModelBackend
 from tests.model.world import World
 from tests.standing_clock import hold_site_clock

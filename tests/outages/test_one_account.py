@@ -14,7 +14,7 @@ from django_telroi import services
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ProofRejected, Unavailable
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.services.proofs import proof_of
+from django_telroi.services.accounts.proofs import proof_of
 from tests.calling_site import Configure
 from tests.services.world import Elsewhere
 

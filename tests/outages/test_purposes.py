@@ -15,8 +15,8 @@ from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ProofRejected
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.models.exact import ExactCharField
-from django_telroi.services.pauses import PauseReason, pause_calls
-from django_telroi.services.proofs import proof_of
+from django_telroi.services.accounts.proofs import proof_of
+from django_telroi.services.shared.site_control import PauseReason, pause_calls
 from django_telroi.web.gates import Gate
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import NumberTaken
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services import move_number, redeem_proof
-from django_telroi.services.proofs import proof_of
+from django_telroi.services.accounts.proofs import proof_of
 from tests.races.racing import errors, race, values
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,8 +16,10 @@ from django_telroi.backends import get_backend
 from django_telroi.domain.states import Status
 from django_telroi.errors import Misconfigured, Unavailable
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services import place_call, queued, start_verification, starting
-from django_telroi.services.pauses import PauseReason
+from django_telroi.services import place_call, start_verification
+from django_telroi.services.calls import queue as queued
+from django_telroi.services.calls import start as starting
+from django_telroi.services.shared.site_control import PauseReason
 from tests.races.racing import AT_MOST_SECONDS, Telroi, errors, race, values
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,8 @@ import pytest
 from django_telroi import conf
 from django_telroi.errors import SiteLimitReached, VerificationRefused
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.starting import Wish, _start, count_nothing
+from django_telroi.services.calls.request import count_nothing
+from django_telroi.services.calls.start import Wish, _start
 from tests.races.racing import RACERS, Telroi, errors, race, values
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from django_telroi import services
 from django_telroi.errors import TelroiError
 from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.simulator import Simulator
-from django_telroi.simulator.carrier import CARRIERS
+from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 from tests.rest.world import PhoneApi
 from tests.secrets.canaries import Canaries, all_of

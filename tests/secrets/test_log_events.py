@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import django_telroi
-from django_telroi.client.telroi import EVENTS
+from django_telroi.client.telroi_client import EVENTS
 
 PACKAGE = Path(django_telroi.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "logs.rst"

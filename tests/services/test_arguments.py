@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import SimpleLazyObject
 
 from django_telroi import services
-from django_telroi.services.arguments import TYPES, USERS
+from django_telroi.services.shared.arguments import TYPES, USERS
 from django_telroi.testing import outbox
 from tests.services.world import NUMBER, row_counts
 

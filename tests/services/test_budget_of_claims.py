@@ -21,8 +21,9 @@ from django_telroi.backends import get_backend
 from django_telroi.backends.budget import share_of
 from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
 from django_telroi.models import PhoneNumber
-from django_telroi.services import starting, waiting
-from django_telroi.services.claims import Overtaken
+from django_telroi.services.calls import start as starting
+from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.shared.number_state import Overtaken
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api

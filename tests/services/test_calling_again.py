@@ -13,7 +13,8 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import StartFacts, placing
+from django_telroi.services import StartFacts
+from django_telroi.services.calls import place as placing
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi

@@ -15,7 +15,7 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import CooldownActive
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services import moves
+from django_telroi.services.attempts import transitions as moves
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, commit, let_time_pass, moments, sends, statements

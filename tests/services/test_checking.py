@@ -14,7 +14,7 @@ from django_telroi import services
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
-from django_telroi.services.typed_codes import codes_in_doubt, digest_of
+from django_telroi.services.attempts.typed_codes import codes_in_doubt, digest_of
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong

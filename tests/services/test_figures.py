@@ -19,12 +19,10 @@ from django.utils import timezone
 from django_telroi import services
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
-from django_telroi.services import figures as figures_module
-from django_telroi.services.buckets import cut, next_day, next_hour
-from django_telroi.services.figures import MOST_GROUPS, figures
-from django_telroi.services.overdue import show_as_it_stands
-from django_telroi.services.period import Figures, Outcome, Period
-from django_telroi.services.rightnow import right_now
+from django_telroi.services.attempts.transitions import show_as_it_stands
+from django_telroi.services.statistics import figures as figures_module
+from django_telroi.services.statistics.figures import MOST_GROUPS, right_now, statistics_of
+from django_telroi.services.statistics.periods import Figures, Outcome, Period, cut, next_day, next_hour
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +121,7 @@ class TestFiguresAgreeWithACountByHand:
         rows = [each for each in everything if NOW - period.length <= each.created_at <= NOW]
 
         with timezone.override(zone):
-            counted = figures(period, now=NOW)
+            counted = statistics_of(period, now=NOW)
 
         starts = [bar.start for bar in counted.bars]
         by_hand = Counter((bisect_right(starts, each.created_at) - 1, outcome_by_hand(each)) for each in rows)
@@ -142,27 +140,27 @@ class TestFiguresAgreeWithACountByHand:
         statuses = [Status.VERIFIED, Status.EXPIRED, Status.FAILED, Status.UNKNOWN]
         VerificationAttempt.objects.bulk_create(row(NOW - timedelta(minutes=1), status) for status in statuses)
 
-        counted = figures(Period.DAY, now=NOW)
+        counted = statistics_of(Period.DAY, now=NOW)
 
         assert (counted.total.share, counted.unknown_share) == (0.5, 0.25)
 
     def test_an_unknown_call_that_a_code_settled_was_placed(self) -> None:
         row(NOW - timedelta(minutes=1), placed_at=None).save()
 
-        assert figures(Period.DAY, now=NOW).total.share == 1
+        assert statistics_of(Period.DAY, now=NOW).total.share == 1
 
     def test_a_test_keys_attempt_is_a_request_and_neither_placed_nor_verified(self) -> None:
         row(NOW - timedelta(minutes=1), livemode=False).save()
         row(NOW - timedelta(minutes=2), Status.EXPIRED, livemode=True).save()
 
-        counted = figures(Period.DAY, now=NOW)
+        counted = statistics_of(Period.DAY, now=NOW)
 
         assert (counted.total.calls, counted.total.placed, counted.total.verified) == (2, 1, 0)
         assert (counted.counts[Outcome.TEST_KEY], counted.counts[Outcome.VERIFIED]) == (1, 0)
         assert (counted.total.share, counted.median_seconds, counted.purposes[0].verified) == (0, None, 0)
 
     def test_an_empty_site_has_bars_and_no_shares(self) -> None:
-        counted = figures(Period.DAY, now=NOW)
+        counted = statistics_of(Period.DAY, now=NOW)
 
         assert (counted.total.calls, counted.total.share, counted.unknown_share) == (0, None, None)
         assert (counted.median_seconds, counted.refusals, counted.alerts) == (None, (), ())
@@ -172,7 +170,7 @@ class TestFiguresAgreeWithACountByHand:
         wanted = [f"order-{number}" for number in range(30) for _ in range(30 - number)]
         VerificationAttempt.objects.bulk_create(row(NOW - LIFE, purpose=purpose) for purpose in wanted)
 
-        purposes = figures(Period.DAY, now=NOW).purposes
+        purposes = statistics_of(Period.DAY, now=NOW).purposes
 
         assert (len(purposes), purposes[0].name, purposes[-1].is_rest) == (MOST_GROUPS, "order-0", True)
         assert sum(group.calls for group in purposes) == len(wanted)
@@ -185,7 +183,7 @@ class TestTheMedianIsOfTheNewest:
             at = NOW - timedelta(minutes=minutes)
             row(at, verified_at=at + timedelta(seconds=seconds)).save()
 
-        assert figures(Period.DAY, now=NOW).median_seconds == 20
+        assert statistics_of(Period.DAY, now=NOW).median_seconds == 20
 
 
 class TestRefusalsAndAlerts:
@@ -194,7 +192,7 @@ class TestRefusalsAndAlerts:
         for age, code, count in ((0, "held", 2), (1, "cooldown", 7), (24, "held", 3), (25, "cooldown", 90)):
             RefusalTally.objects.create(hour=hour - timedelta(hours=age), code=code, region="NG", count=count)
 
-        counted = figures(Period.DAY, now=NOW)
+        counted = statistics_of(Period.DAY, now=NOW)
 
         assert (dict(counted.refusals), counted.refused) == ({"cooldown": 7, "held": 5}, 12)
 
@@ -204,7 +202,7 @@ class TestRefusalsAndAlerts:
             AttemptEvent.objects.create(kind=EventKind.ALERT, at=at, detail=kind)
         AttemptEvent.objects.create(kind=EventKind.CALLS_STOPPED, at=NOW, detail="pumping")
 
-        alerts = figures(Period.DAY, now=NOW).alerts
+        alerts = statistics_of(Period.DAY, now=NOW).alerts
 
         assert [tuple(alert) for alert in alerts] == [
             ("pumping", 2, NOW - timedelta(minutes=5)),
@@ -253,30 +251,31 @@ class TestAPeriodIsCut:
 class TestFiguresAreKept:
     def test_for_a_month_and_not_for_a_day(self) -> None:
         row(timezone.now() - LIFE).save()
-        first = {period: figures(period) for period in Period}
+        first = {period: statistics_of(period) for period in Period}
         row(timezone.now() - LIFE).save()
 
         calls = {
-            period: (figures(period).total.calls, figures(period).until == first[period].until) for period in Period
+            period: (statistics_of(period).total.calls, statistics_of(period).until == first[period].until)
+            for period in Period
         }
 
         assert calls == {Period.DAY: (2, False), Period.WEEK: (1, True), Period.MONTH: (1, True)}
 
     def test_without_a_look_at_the_rows(self) -> None:
-        figures(Period.MONTH)
+        statistics_of(Period.MONTH)
 
         from django.db import connection
 
         with CaptureQueriesContext(connection) as captured:
-            figures(Period.MONTH)
+            statistics_of(Period.MONTH)
 
         assert len(captured) == 0
 
     def test_apart_by_time_zone(self) -> None:
-        figures(Period.MONTH)
+        statistics_of(Period.MONTH)
 
         with timezone.override("Asia/Kathmandu"):
-            starts = [bar.start for bar in figures(Period.MONTH).bars]
+            starts = [bar.start for bar in statistics_of(Period.MONTH).bars]
 
         assert f"{starts[1].astimezone(ZoneInfo('Asia/Kathmandu')):%H:%M}" == "00:00"
 
@@ -286,14 +285,14 @@ class TestFiguresAreKept:
 
         monkeypatch.setattr(figures_module.cache, "get", fail)
 
-        assert isinstance(figures(Period.MONTH), Figures)
+        assert isinstance(statistics_of(Period.MONTH), Figures)
 
     def test_and_nothing_else_is_taken_for_them(self) -> None:
-        figures(Period.MONTH)
+        statistics_of(Period.MONTH)
         zone = timezone.get_current_timezone_name()
         cache.set(f"django_telroi:figures:{figures_module.SHAPE}:30d:{zone}", "of another release")
 
-        assert isinstance(figures(Period.MONTH), Figures)
+        assert isinstance(statistics_of(Period.MONTH), Figures)
 
 
 class TestRightNow:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django_telroi import services
 from django_telroi.domain.states import Status
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.moves import move_and_give_back
+from django_telroi.services.attempts.transitions import move_and_give_back
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, commit, moments, sends

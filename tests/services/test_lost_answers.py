@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import judging
+from django_telroi.services.codes import judge as judging
 from django_telroi.services.sentences import result_sentence, standing_sentence
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong

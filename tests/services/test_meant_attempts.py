@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import EventEffect, record_event
-from django_telroi.services.attempts import settle_attempt
+from django_telroi.services.attempts.find import settle_attempt
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, statements
 from tests.webhooks.telroi import CALL_ID, event_of

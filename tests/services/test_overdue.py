@@ -9,9 +9,9 @@ import pytest
 
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.attempts import settle_overdue
-from django_telroi.services.overdue import fails_with, show_as_it_stands, stands_at
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.attempts.find import settle_overdue
+from django_telroi.services.attempts.transitions import fails_with, show_as_it_stands, stands_at
+from django_telroi.services.shared.call_outcome import ErrorCode
 from tests.services.world import NUMBER
 
 pytestmark = pytest.mark.django_db

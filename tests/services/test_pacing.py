@@ -16,7 +16,7 @@ from django_telroi.backends import get_backend
 from django_telroi.domain.states import Dispatch
 from django_telroi.errors import Misconfigured, Unavailable
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services import waiting
+from django_telroi.services.shared import backend_calls as waiting
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends

@@ -14,7 +14,7 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, moments, sends

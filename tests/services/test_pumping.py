@@ -9,13 +9,19 @@ import pytest
 from django.db import connection
 from django.db.models import DateTimeField, Value
 
-from django_telroi.admin.overview_parts import Page
+from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services import pumping, sweep
-from django_telroi.services.figures import count_figures
-from django_telroi.services.period import Period
-from django_telroi.services.pumping import PumpedPrefix, alert_pumping, pumped_prefixes
-from django_telroi.services.rightnow import RightNow, right_now
+from django_telroi.services import sweep
+from django_telroi.services.statistics import figures as pumping
+from django_telroi.services.statistics.figures import (
+    PumpedPrefix,
+    RightNow,
+    alert_pumping,
+    count_figures,
+    pumped_prefixes,
+    right_now,
+)
+from django_telroi.services.statistics.periods import Period
 from tests.services.world import Heard, statements
 
 pytestmark = pytest.mark.django_db

@@ -25,7 +25,9 @@ from django_telroi.errors import (
     NotCallable,
 )
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
-from django_telroi.services import Purged, deleting, purging
+from django_telroi.services import Purged
+from django_telroi.services.upkeep import purge as deleting
+from django_telroi.services.upkeep import purge as purging
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, row_counts, wrong
 

@@ -18,7 +18,7 @@ from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services import EventEffect, record_event
-from django_telroi.services.receiving import last_event_at
+from django_telroi.services.calls.webhook_events import last_event_at
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, before_the_first, let_time_pass, moments, statements
@@ -260,7 +260,7 @@ Started = Callable[[str, OtpCall | Exception], VerificationAttempt]
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     def start(name: str, answer: OtpCall | Exception) -> VerificationAttempt:
         backend = Answering(name, answer)
-        monkeypatch.setattr("django_telroi.services.starting.get_backend", lambda: backend)
+        monkeypatch.setattr("django_telroi.services.calls.start.get_backend", lambda: backend)
         return services.start_verification(NUMBER)
 
     return start

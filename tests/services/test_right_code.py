@@ -21,7 +21,9 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services import judging, proofs, waiting
+from django_telroi.services.accounts import proofs
+from django_telroi.services.codes import judge as judging
+from django_telroi.services.shared import backend_calls as waiting
 from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong

@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.client import OtpCall, TelroiClient
 from django_telroi.errors import NumberHeld
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services import state
+from django_telroi.services.shared import number_state as state
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, let_time_pass, moments, statements

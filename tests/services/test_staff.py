@@ -17,7 +17,8 @@ from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.client import OtpCall
 from django_telroi.errors import AttemptNotFound, CallsStopped, CooldownActive, InvalidNumber, NotCallable, NumberHeld
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services import staff, starting
+from django_telroi.services.calls import start as starting
+from django_telroi.services.staff import staff_actions as staff
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import (

@@ -24,10 +24,10 @@ from django_telroi.client import OtpCall
 from django_telroi.domain.states import CHECKABLE, FINAL, MOVES, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services import waiting
-from django_telroi.services.state import read_state
+from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.shared.number_state import read_state
 from django_telroi.simulator import Simulator
-from django_telroi.simulator.otp import Otp
+from django_telroi.simulator.otp_store import Otp
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, ROWS, let_time_pass, wrong
 

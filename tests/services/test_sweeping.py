@@ -12,7 +12,8 @@ from django.db import OperationalError, connection, transaction
 from django_telroi import services
 from django_telroi.errors import InsideTransaction
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
-from django_telroi.services import Swept, sweep, sweeping
+from django_telroi.services import Swept, sweep
+from django_telroi.services.upkeep import sweep as sweeping
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import (

@@ -21,7 +21,7 @@ from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND, TELROI_BACKEND
 from django_telroi.errors import CooldownActive, InsideTransaction
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.queued import place_call
+from django_telroi.services.calls.queue import place_call
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import (

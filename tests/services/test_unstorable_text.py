@@ -19,10 +19,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from django_telroi import services
-from django_telroi.client.words import clean_message
+from django_telroi.client.clean_text import clean_message
 from django_telroi.errors import InvalidNumber, InvalidPurpose, ProofRejected, TelroiError, UnstorableText
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.proofs import SALT
+from django_telroi.services.accounts.proofs import SALT
 from tests.services.world import NUMBER, OTHER_NUMBER, row_counts
 from tests.web.visitor import Visitor
 

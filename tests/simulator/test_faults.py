@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_telroi.simulator.carrier import CARRIERS
+from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 
 NUMBER = "+2348031234567"

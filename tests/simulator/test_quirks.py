@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from django_telroi.simulator.quirks import Quirks
+from django_telroi.simulator.http_request import Quirks
 
 NUMBER = "+2348031234567"
 

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from django_telroi.simulator.accounts import LIVE, Accounts, Key
-from django_telroi.simulator.answers import Refusal
-from django_telroi.simulator.clock import Clock
-from django_telroi.simulator.conduct import FAITHFUL
-from django_telroi.simulator.orders import Order
-from django_telroi.simulator.world import World
+from django_telroi.simulator.accounts import LIVE, Accounts, Clock, Key
+from django_telroi.simulator.fault_rules import FAITHFUL
+from django_telroi.simulator.otp_requests import Order
+from django_telroi.simulator.otp_store import World
+from django_telroi.simulator.responses import Refusal
 
 NUMBER = "+2348031234567"
 

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_telroi.simulator import Simulator, server, wire
+from django_telroi.simulator import Simulator
+from django_telroi.simulator import http_server as server
+from django_telroi.simulator import http_server as wire
 
 NUMBER = "+2348031234567"
 BODY = b'{"to":"+2348031234567"}'

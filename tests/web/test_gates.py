@@ -19,7 +19,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from django_telroi import services
 from django_telroi.models import VerifiedPhone
-from django_telroi.services.accounts import known_phone_record
+from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.testing import last_code_for, outbox
 from django_telroi.web.gates import phone_verified_required
 from tests.services.world import let_time_pass

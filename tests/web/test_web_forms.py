@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from django_telroi.web.card_texts import number_lead
 from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.words import number_lead
 from tests.web.visitor import NUMBER
 
 

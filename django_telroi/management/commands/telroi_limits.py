@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.errors import InvalidNumber, Unavailable
-from django_telroi.management.limits import limits_in_force, standing_of
+from django_telroi.management.limits import limits_in_force, limits_of
 from django_telroi.management.output import PrintableCommand
 
 
@@ -25,7 +25,7 @@ class Command(PrintableCommand):
         if options["number"]:
             self.stdout.write()
             try:
-                self._table(standing_of(options["number"]))
+                self._table(limits_of(options["number"]))
             except InvalidNumber:
                 raise CommandError("This is not a phone number. Give its country code.") from None
             except Unavailable:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from django_telroi.management.doctor.broker import look_at_queue
 from django_telroi.management.doctor.findings import Finding, bad
-from django_telroi.management.doctor.queue import look_at_queue
-from django_telroi.management.doctor.requests import look_at_cache
+from django_telroi.management.doctor.rate_limits import look_at_cache
 from django_telroi.management.doctor.rows import look_at_rows
 from django_telroi.management.doctor.setup import look_at_settings
-from django_telroi.management.doctor.wire import look_at_backend
-from django_telroi.quiet import kind_of
+from django_telroi.management.doctor.telroi_api import look_at_backend
+from django_telroi.redaction import kind_of
 
 LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "settings": look_at_settings,

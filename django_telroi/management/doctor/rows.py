@@ -14,11 +14,11 @@ from django_telroi.backends import is_own_backend
 from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services.receiving import last_event_at
+from django_telroi.services.calls.webhook_events import last_event_at
 from django_telroi.services.sentences import duration
-from django_telroi.services.state import read_state
-from django_telroi.services.transactions import write_alias
-from django_telroi.services.verdicts import ErrorCode
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.transactions import write_alias
 
 SUBJECT = "rows"
 PERIOD = timedelta(hours=24)

@@ -1,0 +1,1 @@
+"""Staff actions: what each one does, its confirmation page, and the kill switch."""

@@ -1,0 +1,259 @@
+"""The pages on which staff do something: a question by GET, the action by POST, each behind its own permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, connections, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import services
+from django_telroi.admin.actions.number_actions import BLOCK, DEEDS, UNBLOCK, Answer, Deed, ReasonForm
+from django_telroi.admin.shared.lists import masked_mark, on_one_line
+from django_telroi.errors import ChangedMeanwhile, TelroiError, Unavailable
+from django_telroi.models import PhoneNumber
+from django_telroi.services.requester import user_name
+from django_telroi.services.sentences import NOT_NOW
+from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+
+APP = "django_telroi"
+CONFIRM_PAGE = "admin/django_telroi/confirm.html"
+REVEAL_PAGE = "admin/django_telroi/reveal.html"
+MOST_AT_ONCE = 500
+
+
+def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """``view`` as it is served: outside of ATOMIC_REQUESTS, so that what services wrote stays written."""
+    view = answer_without_database(view)
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def answer_without_database(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that answers 503 where the database fails.
+
+    It says so without the admin's template, which needs the user and their permissions.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = _unless_database_is_lost(partial(view, request, *args, **kwargs))
+        if isinstance(response, TemplateResponse):
+            # Rendered by Django after the view, and with questions of its own to the database.
+            response.render = partial(_unless_database_is_lost, response.render)  # type: ignore[method-assign,assignment]
+        return response
+
+    return answer
+
+
+def _unless_database_is_lost(act: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return act()
+    except DATABASE_LOST as error:
+        note_lost_database(error)
+    except Unavailable:
+        pass  # noted where it was raised
+    return HttpResponse(format_html("<!doctype html><p>{}</p>", NOT_NOW), status=Unavailable.http_status)
+
+
+def refuse_without(request: HttpRequest, *permissions: str) -> None:
+    """Raise PermissionDenied unless the user has all of these."""
+    if not request.user.has_perms([f"{APP}.{permission}" for permission in permissions]):
+        raise PermissionDenied
+
+
+def actor_of(request: HttpRequest) -> str:
+    """The name that the timeline shows."""
+    return user_name(request.user) if request.user.is_authenticated else ""
+
+
+class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Staff actions on a number's page, and on several numbers at once."""
+
+    def get_urls(self) -> list[URLPattern]:
+        views: dict[str, Callable[..., HttpResponse]] = {
+            deed.name: partial(self.deed_view, deed=deed) for deed in DEEDS
+        }
+        views["reveal"] = self.reveal_view
+        ours = [
+            path(
+                f"<path:object_id>/{name}/",
+                staff_view(self.admin_site.admin_view(view)),
+                name=f"{APP}_phonenumber_{name}",
+            )
+            for name, view in views.items()
+        ]
+        theirs = super().get_urls()
+        for each in theirs:
+            each.callback = answer_without_database(each.callback)
+        return [*ours, *theirs]
+
+    def offered_deeds(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
+        """What the user may do to this number now, as links to the questions."""
+        deeds = [deed for deed in DEEDS if deed.fits(phone) and request.user.has_perm(f"{APP}.{deed.permission}")]
+        return [{"deed": deed, "url": self.number_url(deed.name, phone)} for deed in deeds]
+
+    def reveal_url(self, request: HttpRequest, phone: PhoneNumber) -> str:
+        """Where the button that shows the full number posts to; "" for who may not see it."""
+        return self.number_url("reveal", phone) if request.user.has_perm(f"{APP}.view_full_number") else ""
+
+    def deed_view(self, request: HttpRequest, object_id: str, *, deed: Deed) -> HttpResponse:
+        """Ask; and once the question was answered by POST, do it."""
+        phone = self.number_or_404(request, object_id)
+        refuse_without(request, deed.permission)
+        if not deed.fits(phone):
+            messages.warning(request, str(deed.idle))
+            return HttpResponseRedirect(self.number_url("change", phone))
+        form = reason_form(request, deed, [phone])
+        if request.method != "POST" or (form and not form.is_valid()):
+            return self.question(request, deed, [phone], form=form, original=phone)
+        if said := self.do(request, deed, phone, form.cleaned_data if form else {}):
+            messages.success(request, said)
+        return HttpResponseRedirect(
+            self.number_url("changelist") if deed.is_final else self.number_url("change", phone)
+        )
+
+    def do(self, request: HttpRequest, deed: Deed, phone: PhoneNumber, answer: Answer) -> str:
+        """Do it and log it, and return what to say; where it could not be done, say so and return "".
+
+        The service writes the timeline.
+        """
+        try:
+            result = deed.act(phone, actor_of(request), answer)
+        except (TelroiError, DatabaseError) as error:
+            messages.error(request, failure_sentence(error, phone))
+            return ""
+        said = str(deed.said(result, answer) if deed.said else deed.done)
+        self.log_change(request, phone, " ".join(filter(None, (said, answer.get("reason")))))
+        return said
+
+    @sensitive_variables()
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The full number, once: on the answer to this POST, which nobody keeps. First it is logged, then shown."""
+        phone = self.number_or_404(request, object_id)
+        refuse_without(request, "view_full_number")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self.log_change(request, phone, _("The full number was shown."))
+        number = services.reveal_number(phone, actor=actor_of(request))
+        return self.page(
+            request,
+            REVEAL_PAGE,
+            {
+                "title": _("Full number"),
+                "original": phone,
+                "full_number": number,
+                "back": self.number_url("change", phone),
+            },
+        )
+
+    @admin.action(description=gettext_lazy("Block the selected numbers"), permissions=["block"])
+    def block_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        return self.do_to_selected(request, BLOCK, phones)
+
+    @admin.action(description=gettext_lazy("Unblock the selected numbers"), permissions=["block"])
+    def unblock_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        return self.do_to_selected(request, UNBLOCK, phones)
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{APP}.{BLOCK.permission}")
+
+    def do_to_selected(self, request: HttpRequest, deed: Deed, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+        """Ask about all of them; once that was answered, do it to each that it fits."""
+        rows = list(phones[: MOST_AT_ONCE + 1])
+        if len(rows) > MOST_AT_ONCE:
+            messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MOST_AT_ONCE})
+            return None
+        fitting = [phone for phone in rows if deed.fits(phone)]
+        if not fitting:
+            messages.warning(request, str(deed.idle))
+            return None
+        confirmed = "confirmed" in request.POST
+        form = reason_form(request, deed, fitting, is_answer=confirmed)
+        if not confirmed or (form and not form.is_valid()):
+            return self.question(request, deed, fitting, form=form)
+        answer = form.cleaned_data if form else {}
+        done = sum(bool(self.do(request, deed, phone, answer)) for phone in fitting)
+        if done:
+            words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
+            messages.success(request, words % {"count": done, "done": deed.label})
+        return None
+
+    def question(
+        self,
+        request: HttpRequest,
+        deed: Deed,
+        phones: Sequence[PhoneNumber],
+        *,
+        form: ReasonForm | None,
+        original: PhoneNumber | None = None,
+    ) -> HttpResponse:
+        several = ngettext("%(deed)s %(count)d number?", "%(deed)s %(count)d numbers?", len(phones))
+        context = {
+            "title": deed.question if original else several % {"deed": deed.label, "count": len(phones)},
+            "deed": deed,
+            "phones": phones,
+            "masked": [masked_mark(phone.number) for phone in phones],
+            "form": form,
+            "original": original,
+            "back": self.number_url("change", original) if original else self.number_url("changelist"),
+            "action": None if original else f"{deed.name}_selected",
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return self.page(request, CONFIRM_PAGE, context)
+
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        """A page of ours in this site's admin. Nobody keeps a copy of it."""
+        request.current_app = self.admin_site.name
+        whole = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
+        response = TemplateResponse(request, template, whole)
+        add_never_cache_headers(response)
+        return response
+
+    def number_or_404(self, request: HttpRequest, object_id: str) -> PhoneNumber:
+        phone = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, phone):
+            raise PermissionDenied
+        if phone is None:
+            raise Http404
+        return cast("PhoneNumber", phone)
+
+    def number_url(self, page: str, phone: PhoneNumber | None = None) -> str:
+        arguments = () if phone is None or page == "changelist" else (phone.pk,)
+        return reverse(f"admin:{APP}_phonenumber_{page}", args=arguments, current_app=self.admin_site.name)
+
+
+def reason_form(
+    request: HttpRequest, deed: Deed, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
+) -> ReasonForm | None:
+    """The form of an action that asks for a reason, with the answer if there is one."""
+    if deed.form is None:
+        return None
+    answered = request.method == "POST" if is_answer is None else is_answer
+    return deed.form(request.POST if answered else None, numbers=[phone.number for phone in phones])
+
+
+def failure_sentence(error: Exception, phone: PhoneNumber) -> str:
+    """What staff read where an action could not be done."""
+    number = {"number": on_one_line(phone.number)}
+    if isinstance(error, Unavailable):
+        words = _("The database failed, and it is not certain that %(number)s was changed. Look before you try again.")
+        return words % number
+    if isinstance(error, ChangedMeanwhile):
+        return _("%(number)s changed in the same moment. Nothing was done; try again.") % number
+    return _("It could not be done to %(number)s. Nothing was changed; try again in a moment.") % number

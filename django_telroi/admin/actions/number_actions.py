@@ -1,0 +1,212 @@
+"""What staff may do to one number: each asks first, needs a permission of its own, and is logged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from django_telroi import services
+from django_telroi.domain.phone import mask
+from django_telroi.domain.policy import DAY, used_in
+from django_telroi.models import PhoneNumber, VerifiedPhone
+from django_telroi.services.requester import plain
+from django_telroi.services.shared.arguments import is_storable
+from django_telroi.services.shared.transactions import write_alias
+
+Words = str | Promise
+Answer = Mapping[str, Any]
+"""The cleaned data of an action's form; empty where it has none."""
+
+NOT_STORABLE = _("This site's database cannot keep some of these characters, such as emoji. Write it without them.")
+FEWEST_DIGITS = 7
+"""Of a number that is worth hiding."""
+RUN_OF_DIGITS = re.compile(r"\+?[0-9](?:[ ()./-]{0,2}[0-9]){6,}")
+
+
+class ReasonForm(forms.Form):
+    """Why, in a few words for colleagues. A phone number in it is masked: the words go into logs."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        help_text=_("For colleagues; the person on the phone never sees it."),
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
+    )
+
+    def __init__(self, *args: Any, numbers: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.numbers = numbers
+
+    def clean_reason(self) -> str:
+        reason = without_numbers(plain(self.cleaned_data["reason"]), self.numbers)
+        if not reason:
+            raise forms.ValidationError(self.fields["reason"].error_messages["required"], code="required")
+        if not is_storable(reason, using=write_alias()):
+            raise forms.ValidationError(NOT_STORABLE, code="unstorable")
+        return reason
+
+
+def without_numbers(text: str, numbers: Sequence[str]) -> str:
+    """``text`` with every number masked that is written with ``+``, or that is one of ``numbers`` in any spelling."""
+    ends = tuple(number[-FEWEST_DIGITS:] for number in numbers)
+
+    def masked(found: re.Match[str]) -> str:
+        digits = re.sub("[^0-9]", "", found[0])
+        return mask("+" + digits) if found[0].startswith("+") or digits.endswith(ends) else found[0]
+
+    return RUN_OF_DIGITS.sub(masked, text)
+
+
+class MoveForm(ReasonForm):
+    """Which account the number goes to."""
+
+    account = forms.CharField(
+        label=_("New account"),
+        required=False,
+        max_length=254,
+        help_text=_("The user's name, as they log in. Leave it empty to take the number away only."),
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
+    )
+    field_order = ("account", "reason")
+
+    def clean_account(self) -> AbstractBaseUser | None:
+        name, users = self.cleaned_data["account"], get_user_model()
+        if not name:
+            return None
+        is_name = is_storable(name, using=write_alias())
+        found = users._default_manager.filter(**{users.USERNAME_FIELD: name}) if is_name else ()
+        user: AbstractBaseUser | None = next(iter(found), None)
+        if user is None:
+            raise forms.ValidationError(_("There is no user of this name."), code="no_user")
+        return user
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing that staff do to a number.
+
+    ``act`` takes the number's row, the name of who does it, and what ``form`` asked for. ``fits`` says whether there is
+    anything to do; where there is not, ``idle`` says so. ``said`` has the sentence about what ``act`` returned, where
+    ``done`` is not enough.
+    """
+
+    name: str
+    permission: str
+    label: Words
+    question: Words
+    consequence: Words
+    done: Words
+    idle: Words
+    act: Callable[[PhoneNumber, str, Answer], object]
+    fits: Callable[[PhoneNumber], bool]
+    form: type[ReasonForm] | None = None
+    said: Callable[[Any, Answer], Words] | None = None
+    is_final: bool = False
+
+
+BLOCK = Deed(
+    name="block",
+    permission="block_number",
+    label=_("Block"),
+    question=_("Block this number?"),
+    consequence=_("What is blocked is not called any more, for anybody, until somebody unblocks it."),
+    done=_("The number is blocked."),
+    idle=_("This number is blocked already."),
+    act=lambda phone, actor, answer: services.block_number(phone.number, reason=answer["reason"], actor=actor),
+    fits=lambda phone: phone.blocked_at is None,
+    form=ReasonForm,
+)
+UNBLOCK = Deed(
+    name="unblock",
+    permission="block_number",
+    label=_("Unblock"),
+    question=_("Unblock this number?"),
+    consequence=_("What is unblocked can be called again, within its limits."),
+    done=_("The number is not blocked any more."),
+    idle=_("This number is not blocked."),
+    act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
+    fits=lambda phone: phone.blocked_at is not None,
+)
+RELEASE = Deed(
+    name="release",
+    permission="release_number",
+    label=_("Release the hold"),
+    question=_("Release Telroi's hold on this number?"),
+    consequence=_(
+        "Telroi asked us to leave this number alone for a while. The next call may try again; if Telroi still wants a "
+        "pause, it says so, and the hold is back."
+    ),
+    done=_("The hold is released."),
+    idle=_("Telroi does not hold this number."),
+    act=lambda phone, actor, answer: services.release_hold(phone.number, actor=actor),
+    fits=lambda phone: phone.held_until is not None and phone.held_until > timezone.now(),
+)
+FORGIVE = Deed(
+    name="forgive",
+    permission="forgive_number",
+    label=_("Forgive the calls"),
+    question=_("Forgive this number its calls?"),
+    consequence=_(
+        "The calls of the last 24 hours do not count any more: the number can be called at once, and has all the calls "
+        "of an hour and a day again."
+    ),
+    done=_("The calls are forgiven."),
+    idle=_("No call of this number counts."),
+    act=lambda phone, actor, answer: services.forgive_window(phone.number, actor=actor),
+    fits=lambda phone: used_in(phone.moments, now=timezone.now(), window=DAY) > 0,
+)
+ERASE = Deed(
+    name="erase",
+    permission="erase_number",
+    label=_("Erase"),
+    question=_("Erase this number and all its rows?"),
+    consequence=_(
+        "Its attempts, their events and its verified phones are deleted for good: whoever verified it must verify it "
+        "again. The number itself stays while it is blocked, held, or has calls of the last 24 hours, and keeps its "
+        "limits only."
+    ),
+    done=_("The number's rows are erased."),
+    idle="",
+    act=lambda phone, actor, answer: services.erase_number(phone.number, actor=actor),
+    fits=lambda phone: True,
+    is_final=True,
+)
+
+
+def _moved(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
+    if records:
+        return _("The number belongs to the new account.")
+    if answer["account"]:
+        return _("The number is taken from its account. The new account has it once its code is typed there.")
+    return _("The number belongs to no account any more.")
+
+
+MOVE = Deed(
+    name="move",
+    permission="move_number",
+    label=_("Move to another account"),
+    question=_("Move this number to another account?"),
+    consequence=_(
+        "Every account that has this number loses it. The new account has it at once if it typed the right code after "
+        "them and was told that the number is taken. Otherwise the person verifies it again."
+    ),
+    done=_("The number is moved."),
+    idle=_("No account has this number."),
+    act=lambda phone, actor, answer: services.move_number(
+        phone.number, user=answer["account"], reason=answer["reason"], actor=actor
+    ),
+    fits=lambda phone: VerifiedPhone.objects.filter(number=phone.number).exists(),
+    form=MoveForm,
+    said=_moved,
+)
+
+DEEDS = (BLOCK, UNBLOCK, RELEASE, FORGIVE, MOVE, ERASE)

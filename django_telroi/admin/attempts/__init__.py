@@ -1,0 +1,1 @@
+"""Verification attempts and their timelines."""

@@ -1,0 +1,266 @@
+"""Verification attempts: the list, the page of one attempt, and the export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST
+
+from django_telroi.admin.attempts.attempt_page import story_of
+from django_telroi.admin.shared import marks
+from django_telroi.admin.shared.attempt_numbers import take_number, with_numbers
+from django_telroi.admin.shared.chips import moment_mark, moment_words
+from django_telroi.admin.shared.export import CHUNK, csv_response
+from django_telroi.admin.shared.filters import (
+    DayFilter,
+    ErrorFilter,
+    LinkedFilter,
+    ModeFilter,
+    PurposeFilter,
+    RegionFilter,
+    StatusFilter,
+)
+from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
+from django_telroi.admin.shared.meanings import error_name
+from django_telroi.admin.shared.search import (
+    FOUND,
+    FoundFilter,
+    Narrowing,
+    PostedSearch,
+    last_digits_in,
+    number_in,
+    uuid_in,
+)
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts.find import settle_attempt
+from django_telroi.services.attempts.transitions import show_as_it_stands
+from django_telroi.services.requester import masked_within, plain, user_name
+
+MOST_ROWS = 100_000
+"""A page server ends what takes minutes, and a file that ends early looks whole: beyond this it says so."""
+
+COLUMNS = (
+    *("id", "requested", "number", "region", "user", "purpose", "status", "error", "error_code", "telroi_said"),
+    *("dispatch", "livemode", "telroi_id", "language", "tries", "max_tries"),
+    *("dialed", "placed", "verified", "closed", "seconds_to_placed", "seconds_to_verified"),
+)
+
+
+def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt]) -> StreamingHttpResponse:
+    """A download of these rows, which are read ``with_numbers``; the admin log says who took it, and of what."""
+    _log(request)
+    name = f"attempts-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
+    return csv_response(name, COLUMNS, _table(attempts, zone=timezone.get_current_timezone()), request=request)
+
+
+def _log(request: HttpRequest) -> None:
+    """The filters as they stood; a purpose may be any text."""
+    chosen = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
+    chosen += ["a search"] if request.GET.get(FOUND) else []
+    LogEntry.objects.create(
+        user_id=str(request.user.pk),
+        content_type_id=ContentType.objects.get_for_model(VerificationAttempt).pk,
+        object_repr="CSV",
+        action_flag=CHANGE,
+        change_message=f"Exported attempts as CSV: {', '.join(chosen) or 'all'}."[:1000],
+    )
+
+
+def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator[Sequence[object]]:
+    now = timezone.now()
+    for written, attempt in enumerate(_newest_first(attempts)):
+        if written == MOST_ROWS:
+            yield (f"There are more than {MOST_ROWS} rows: choose a shorter time, and export again.",)
+            return
+        yield _row(show_as_it_stands(take_number(attempt), now=now), zone)
+
+
+def _newest_first(attempts: QuerySet[VerificationAttempt]) -> Iterator[VerificationAttempt]:
+    """Each chunk is a query that begins where the last one ended.
+
+    No cursor stays open, and none of MySQL's, which holds all rows at once. What is requested meanwhile is not in it.
+    """
+    rows = attempts.order_by("-created_at", "-id")
+    chunk = list(rows[:CHUNK])
+    while chunk:
+        yield from chunk
+        moment, pk = chunk[-1].created_at, chunk[-1].pk
+        older = Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=pk)
+        chunk = list(rows.filter(older, created_at__lte=moment)[:CHUNK]) if len(chunk) == CHUNK else []
+
+
+_MODES = {True: "live", False: "test", None: ""}
+
+
+def _row(attempt: VerificationAttempt, zone: tzinfo) -> Sequence[object]:
+    moments = (attempt.dialed_at, attempt.placed_at, attempt.verified_at, attempt.closed_at)
+    return (
+        attempt.pk,
+        _iso(attempt.created_at, zone),
+        attempt.masked_number,
+        attempt.region,
+        user_name(attempt.user, number=attempt.number),
+        attempt.purpose,
+        attempt.status,
+        error_name(attempt.error_code),
+        attempt.error_code,
+        attempt.error_detail,
+        attempt.dispatch,
+        _MODES[attempt.livemode],
+        attempt.telroi_id,
+        attempt.language,
+        attempt.tries,
+        attempt.max_tries,
+        *(_iso(moment, zone) for moment in moments),
+        _seconds(attempt.created_at, attempt.placed_at),
+        _seconds(attempt.created_at, attempt.verified_at),
+    )
+
+
+def _iso(moment: datetime | None, zone: tzinfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
+
+
+def _seconds(start: datetime, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 1) if end else None
+
+
+EXPORT = "django_telroi.export_attempts"
+
+
+class AttemptChangeList(FixedOrderChangeList):
+    """Shows what is overdue as what it has become, and writes nothing."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        now = timezone.now()
+        for attempt in self.result_list:
+            show_as_it_stands(take_number(attempt), now=now)
+
+
+class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
+    """Attempts, each with its story. Evidence: nobody changes any of it here."""
+
+    list_display = ("requested", "masked", "standing", "asker", "tries_used", "took")
+    list_display_links = ("requested", "masked")
+    list_filter = (
+        FoundFilter,
+        LinkedFilter,
+        DayFilter,
+        StatusFilter,
+        ErrorFilter,
+        PurposeFilter,
+        RegionFilter,
+        ModeFilter,
+    )
+    list_select_related = ("user",)
+    ordering = ("-created_at", "-id")
+    linked_lookups = ("status", "error_code", "purpose", "region", "livemode")
+    fields = ("masked",)
+    posted_search_help = _(
+        "A full number, its last four digits, a user, the public id of an attempt, or Telroi's id of a call."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[VerificationAttempt]:
+        rows: QuerySet[VerificationAttempt] = super().get_queryset(request)
+        return with_numbers(rows)
+
+    @admin.display(description=_("requested"))
+    def requested(self, attempt: VerificationAttempt) -> SafeString:
+        return moment_mark(attempt.created_at, moment_words(attempt.created_at, now=timezone.now()))
+
+    @admin.display(description=_("number"))
+    def masked(self, attempt: VerificationAttempt) -> SafeString:
+        return masked_mark(attempt.number)
+
+    @admin.display(description=_("status"))
+    def standing(self, attempt: VerificationAttempt) -> SafeString:
+        return marks.standing(attempt)
+
+    @admin.display(description=_("user and purpose"))
+    def asker(self, attempt: VerificationAttempt) -> SafeString:
+        return marks.asker(user_name(attempt.user, number=attempt.number), attempt.purpose)
+
+    @admin.display(description=_("tries"))
+    def tries_used(self, attempt: VerificationAttempt) -> SafeString:
+        return marks.labelled(gettext("tries"), marks.tries(attempt))
+
+    @admin.display(description=_("placed → verified"))
+    def took(self, attempt: VerificationAttempt) -> SafeString:
+        dispatch = marks.small(str(attempt.get_dispatch_display()))
+        return marks.labelled(gettext("placed → verified"), format_html("{} {}", marks.took(attempt), dispatch))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AttemptChangeList]:
+        return AttemptChangeList
+
+    @sensitive_variables()
+    def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
+        rows = VerificationAttempt.objects.all()
+        uuid = uuid_in(term)
+        if attempt := (uuid and rows.filter(uuid=uuid).first()) or rows.filter(telroi_id=term).first():
+            return attempt
+        if phone := number_in(term):
+            return Narrowing(str(phone), {"phone__id": phone.pk})
+        if last4 := last_digits_in(term):
+            return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"phone__last4": last4})
+        users = get_user_model()
+        user = users._default_manager.filter(**{users.USERNAME_FIELD: term}).first()
+        return Narrowing(user_name(user), {"user": str(user.pk)}) if user else None
+
+    def get_urls(self) -> list[URLPattern]:
+        export = path(
+            "export/", self.admin_site.admin_view(self.export_view), name="django_telroi_verificationattempt_export"
+        )
+        return [export, *super().get_urls()]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
+
+    @method_decorator(require_POST)
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The list as it is filtered, as CSV; it streams, so that no number of rows fills the memory."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        try:
+            rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(
+                reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
+            )
+        return export_attempts(request, rows)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        may_export = {"telroi_may_export": self.has_export_permission(request)}
+        return super().changelist_view(request, {**may_export, **(extra_context or {})})
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> VerificationAttempt | None:
+        """What is overdue is settled before anybody reads it: the page tells what the row then says."""
+        if self.has_view_permission(request) and unquote(object_id).isdecimal():
+            settle_attempt(int(unquote(object_id)))
+        attempt: VerificationAttempt | None = super().get_object(request, object_id, from_field)
+        return attempt and take_number(attempt)
+
+    def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
+        context["story"] = story_of(row, site=self.admin_site, request=request)

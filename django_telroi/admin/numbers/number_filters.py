@@ -1,0 +1,79 @@
+"""What narrows the list of numbers. Each is answered by an index, or finds its rows among the newest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_telroi import conf
+from django_telroi.admin.numbers.number_status import BLOCKED, FREE, barred_by, may_be_limited
+from django_telroi.domain.policy import Rule
+from django_telroi.models import PhoneNumber, VerifiedPhone
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The states that the chips name, by the settings of this moment."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+    RULES = {
+        "limited": frozenset(Rule),
+        "cooldown": frozenset({Rule.COOLDOWN}),
+        "full": frozenset({Rule.HOURLY_LIMIT, Rule.DAILY_LIMIT}),
+        "held": frozenset({Rule.HELD}),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [
+            (FREE, _("Free")),
+            ("limited", _("Limited now")),
+            ("cooldown", _("Cooling down")),
+            ("full", _("Hour or day full")),
+            ("held", _("Held by Telroi")),
+            (BLOCKED, _("Blocked")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> QuerySet[PhoneNumber]:
+        state, policy, now = self.value(), conf.policy(), timezone.now()
+        if state == BLOCKED:
+            return queryset.filter(blocked_at__isnull=False)
+        if state == FREE:
+            return barred_by(queryset, [FREE], policy=policy, now=now)
+        if state in self.RULES:
+            rules = self.RULES[state]
+            near = queryset.filter(may_be_limited(rules, policy=policy, now=now))
+            return barred_by(near, rules, policy=policy, now=now)
+        return queryset
+
+
+class BlockedFilter(admin.SimpleListFilter):
+    title = gettext_lazy("blocked")
+    parameter_name = "blocked_at__isempty"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("0", _("Yes")), ("1", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> QuerySet[PhoneNumber]:
+        return queryset if self.value() is None else queryset.filter(blocked_at__isnull=self.value() == "1")
+
+
+class VerifiedFilter(admin.SimpleListFilter):
+    """Whether anybody has this number as a verified phone of theirs."""
+
+    title = gettext_lazy("verified phone of an account")
+    parameter_name = "verified"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> QuerySet[PhoneNumber]:
+        phones = VerifiedPhone.objects.filter(number=OuterRef("number"))
+        if self.value() == "yes":
+            return queryset.filter(Exists(phones))
+        return queryset.filter(~Exists(phones)) if self.value() == "no" else queryset

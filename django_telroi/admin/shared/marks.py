@@ -1,0 +1,102 @@
+"""How an attempt's columns read in a list: short, in words, and safe whatever they hold."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from django_telroi.admin.shared.chips import chip
+from django_telroi.admin.shared.filters import PurposeFilter
+from django_telroi.admin.shared.meanings import error_name
+from django_telroi.domain.states import Status
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.requester import plain
+from django_telroi.services.shared.call_outcome import ErrorCode
+
+TONES: dict[Status, str] = {
+    Status.QUEUED: "info",
+    Status.DIALING: "info",
+    Status.PLACED: "info",
+    Status.UNKNOWN: "wait",
+    Status.VERIFIED: "good",
+    Status.LOCKED: "bad",
+    Status.FAILED: "bad",
+    Status.EXPIRED: "wait",
+    Status.CANCELED: "quiet",
+    Status.SUPERSEDED: "quiet",
+}
+MINUTE = 60
+
+
+def status_chip(attempt: VerificationAttempt) -> SafeString:
+    taken = attempt.error_code == ErrorCode.NUMBER_TAKEN
+    return chip(str(attempt.get_status_display()), "wait" if taken else TONES[Status(attempt.status)])
+
+
+def standing(attempt: VerificationAttempt) -> SafeString:
+    """The status, and the error in words below it."""
+    if not attempt.error_code:
+        return status_chip(attempt)
+    error = plain(error_name(attempt.error_code))
+    return format_html('{} <span class="telroi-error"><bdi>{}</bdi></span>', status_chip(attempt), error)
+
+
+def asker(name: str, purpose: str) -> SafeString:
+    """Who asked for the call, and what for. The purpose leads to all attempts of it, named in the settings or not."""
+    words = format_html('<bdi class="telroi-name">{}</bdi>', name) if name else none()
+    return format_html("{} {}", words, purpose_link(purpose)) if purpose else words
+
+
+def purpose_link(purpose: str, *, listed: str = "") -> SafeString:
+    """``listed`` is the list's own address, where the link does not stand on it."""
+    query = urlencode({PurposeFilter.parameter_name: purpose})
+    return format_html('<a href="{}?{}" class="telroi-small"><bdi>{}</bdi></a>', listed, query, plain(purpose) or "?")
+
+
+def tries(attempt: VerificationAttempt) -> SafeString:
+    return format_html('<bdi class="telroi-figures" dir="ltr">{} / {}</bdi>', attempt.tries, attempt.max_tries)
+
+
+def labelled(label: str, mark: SafeString) -> SafeString:
+    """With a label that shows where the list has no room for a head."""
+    return format_html('<span class="telroi-label">{}</span> {}', label, mark)
+
+
+def took(attempt: VerificationAttempt) -> SafeString:
+    """From the request until Telroi accepted the call, and until the right code."""
+    placed = span(attempt.created_at, attempt.placed_at)
+    verified = span(attempt.created_at, attempt.verified_at)
+    if not (placed or verified):
+        return none()
+    return format_html('<bdi class="telroi-figures" dir="ltr">{} → {}</bdi>', placed or "–", verified or "–")
+
+
+def small(words: str) -> SafeString:
+    return format_html('<span class="telroi-small">{}</span>', words)
+
+
+def none() -> SafeString:
+    """Nothing to say."""
+    return format_html('<span class="telroi-soft">{}</span>', "–")
+
+
+def span(start: datetime, end: datetime | None) -> str:
+    """``0.8 s``, ``31 s``, ``4 min 05 s``, ``2 h 10 min``; "" where there is no end."""
+    if end is None:
+        return ""
+    length = end - start
+    seconds = max(0, length // timedelta(seconds=1))
+    if seconds < 10:
+        return _("%(seconds)s s") % {"seconds": number_format(max(0.0, length.total_seconds()), decimal_pos=1)}
+    if seconds < MINUTE:
+        return _("%(seconds)s s") % {"seconds": seconds}
+    minutes, seconds = divmod(seconds, MINUTE)
+    if minutes < MINUTE:
+        return _("%(minutes)d min %(seconds)02d s") % {"minutes": minutes, "seconds": seconds}
+    hours, minutes = divmod(minutes, MINUTE)
+    return _("%(hours)d h %(minutes)02d min") % {"hours": hours, "minutes": minutes}

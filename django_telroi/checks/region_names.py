@@ -1,0 +1,132 @@
+"""Regions and prefixes that no phone number has: a block that is misspelt would ring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+import phonenumbers
+from django.core.checks import CheckMessage, Error
+
+from django_telroi import conf
+from django_telroi.checks.countries import OTHER_CODES, REGION_BY_NAME, REGION_BY_THREE_LETTERS, words_of
+from django_telroi.conf import values
+from django_telroi.domain.typed_text import clean_typed
+
+# Country codes behind which numbers may begin with 0 although 0 is the trunk prefix: Bulgaria, Indonesia, India, Japan,
+# South Korea, Rwanda, Thailand, Uruguay. Most of these numbers are toll-free.
+ZERO_BEGINS_NUMBERS = frozenset({"359", "62", "91", "81", "82", "250", "66", "598"})
+LONGEST_SHOWN = 40
+LONGEST_PREFIX = 15
+"""Digits of E.164."""
+
+
+def unknown_regions() -> Iterator[CheckMessage]:
+    """Entries of the settings about regions and prefixes that fit no number."""
+    for key, texts in _chosen_regions():
+        for text in texts:
+            if not _is_region(text):
+                yield Error(
+                    f'TELROI["{key}"] has "{text[:LONGEST_SHOWN]}", which is not a region of phone numbers.',
+                    hint=_region_hint(text),
+                    id="telroi.E014",
+                )
+    for prefix in values.texts("BLOCKED_PREFIXES"):
+        if prefix.strip() and not _can_match(prefix):
+            yield Error(
+                f'TELROI["BLOCKED_PREFIXES"] has "{prefix[:LONGEST_SHOWN]}", and no phone number begins like that.',
+                hint=_prefix_hint(prefix),
+                id="telroi.E015",
+            )
+
+
+def _chosen_regions() -> Iterator[tuple[str, list[str]]]:
+    yield "DEFAULT_REGION", [conf.default_region() or ""] if conf.default_region() else []
+    yield "ALLOWED_REGIONS", [] if values.read("ALLOWED_REGIONS") is None else values.texts("ALLOWED_REGIONS")
+    # An empty entry blocks no number. It is what splitting an unset environment variable gives.
+    yield "BLOCKED_REGIONS", [text for text in values.texts("BLOCKED_REGIONS") if text.strip()]
+
+
+def _is_region(text: str) -> bool:
+    return text.strip().upper() in phonenumbers.SUPPORTED_REGIONS
+
+
+def _region_hint(text: str) -> str:
+    if not text.strip():
+        return "Remove the empty entry: with it alone, no number is called. None allows all regions."
+    entries = re.split("[,;: ]+", text.strip())
+    if len(entries) > 1 and all(map(_is_region, entries)):
+        return "Make each region an entry of its own: " + ", ".join(f'"{entry.upper()}"' for entry in entries) + "."
+    if meant := suggested_region(text):
+        return f'Did you mean "{meant}"?'
+    return 'Use the two letters of ISO 3166-1, such as "NG", "US" or "GB".'
+
+
+def suggested_region(text: str) -> str | None:
+    """The region that a text most likely means: a code of another kind, a calling code, a locale or a name."""
+    code = re.sub(r"[.\s]", "", text).upper()
+    if _is_region(code):
+        return code
+    if meant := OTHER_CODES.get(code) or REGION_BY_THREE_LETTERS.get(code) or _of_calling_code(code):
+        return meant
+    # "en-GB" is a locale and "GB-ENG" a subdivision: the last part that is a region counts.
+    parts = [part for part in re.split("[-_]", code) if part in phonenumbers.SUPPORTED_REGIONS]
+    if parts and len(code) > 2:
+        return parts[-1]
+    near = get_close_matches(words_of(text), REGION_BY_NAME, n=1, cutoff=0.75)
+    return REGION_BY_NAME[near[0]] if near else None
+
+
+def _of_calling_code(text: str) -> str | None:
+    digits = text.removeprefix("+").removeprefix("00")
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits)) if re.fullmatch("[0-9]{1,3}", digits) else None
+    return regions[0] if regions and regions[0] in phonenumbers.SUPPORTED_REGIONS else None
+
+
+def _can_match(prefix: str) -> bool:
+    """Whether some number in E.164 may begin like that, as far as country code, trunk prefix and length tell."""
+    plain = clean_typed(prefix)
+    digits = re.sub("[^0-9]", "", plain)
+    if not re.fullmatch(r"\+?[0-9 ()./-]+", plain) or not digits or len(digits) > LONGEST_PREFIX:
+        return False
+    code = _country_code_of(digits)
+    if code is None:
+        return any(str(code).startswith(digits) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+    return not digits.removeprefix(code).startswith(_trunk_prefix(code) or "-")
+
+
+def _country_code_of(digits: str) -> str | None:
+    """Country codes are prefix-free: digits begin with one at the most."""
+    codes = (digits[:length] for length in (1, 2, 3) if length <= len(digits))
+    return next(
+        (code for code in codes if int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and code[0] != "0"), None
+    )
+
+
+def _trunk_prefix(country_code: str) -> str | None:
+    """What is dialled before a number at home and begins no number after its country code; None where there is none.
+
+    0 is one in most countries, and 1 in North America. Russia's 8 also begins numbers.
+    """
+    if country_code in ZERO_BEGINS_NUMBERS:
+        return None
+    region = phonenumbers.region_code_for_country_code(int(country_code))
+    dialled = phonenumbers.ndd_prefix_for_region(region, strip_non_digits=True) if region else None
+    return dialled if dialled and (dialled.startswith("0") or country_code == dialled == "1") else None
+
+
+def _prefix_hint(prefix: str) -> str:
+    digits = re.sub("[^0-9]", "", clean_typed(prefix))
+    region = (conf.default_region() or "").strip().upper()
+    home = phonenumbers.country_code_for_region(region) if region in phonenumbers.SUPPORTED_REGIONS else 0
+    code = _country_code_of(digits)
+    if digits.startswith("00"):
+        meant = digits.lstrip("0")
+    elif digits.startswith("0"):
+        meant = f"{home}{digits[1:]}" if home else ""
+    else:
+        meant = code + digits.removeprefix(code).removeprefix(_trunk_prefix(code) or "") if code else ""
+    if meant and f"+{meant}" != prefix and _can_match(meant):
+        return f'Did you mean "+{meant}"?'
+    return 'A prefix begins with the country code and has no trunk prefix, such as "+23470".'

@@ -1,0 +1,47 @@
+"""Telroi's words, made fit for a log, a column and the eyes of staff."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+LONGEST_MESSAGE = 200
+LONGEST_READ = 2_000
+SHORTEST_SECRET = 4
+HIDDEN = "[hidden]"
+
+BEYOND_THREE_BYTES = re.compile("[^\u0000-\uffff]")
+CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+PHONE_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
+KEY = re.compile(r"(?:tlr_(?:live|test)|whsec)_\w+")
+
+
+def clean_error_code(code: object, hidden: Sequence[str] = ()) -> str:
+    """An error code as Telroi sent it, published or not, or ``""`` if it is none."""
+    if not isinstance(code, str) or not CODE.fullmatch(code):
+        return ""
+    return "" if HIDDEN in _hide(code, hidden) else code
+
+
+def clean_message(message: object, hidden: Sequence[str] = ()) -> str:
+    """One line of at most 200 printable characters, without keys, phone numbers and whatever is in ``hidden``.
+
+    Characters beyond U+FFFF, such as emoji, become U+FFFD: not every table of MariaDB and MySQL keeps them.
+    """
+    if not isinstance(message, str):
+        return ""
+    printable = "".join(character if character.isprintable() else " " for character in message[:LONGEST_READ])
+    printable = BEYOND_THREE_BYTES.sub("\ufffd", printable)
+    return _hide(" ".join(printable.split()), hidden)[:LONGEST_MESSAGE]
+
+
+def clean_path(path: str) -> str:
+    """A request's path for the log: without its query, and without a number that somebody put into it."""
+    return PHONE_NUMBER.sub(HIDDEN, path.partition("?")[0])
+
+
+def _hide(text: str, hidden: Sequence[str]) -> str:
+    for secret in sorted(hidden, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return PHONE_NUMBER.sub(HIDDEN, KEY.sub(HIDDEN, text))

@@ -1,0 +1,113 @@
+"""A number with the state of its limits, and the fact that somebody answered it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_telroi.domain.phone import mask
+from django_telroi.domain.policy import Rule
+from django_telroi.models.database_clock import DbNow
+from django_telroi.models.exact import ExactCharField
+
+RULE_NAMES = {
+    Rule.COOLDOWN: _("cooling down"),
+    Rule.HOURLY_LIMIT: _("hour full"),
+    Rule.DAILY_LIMIT: _("day full"),
+    Rule.HELD: _("held by Telroi"),
+}
+
+
+class PhoneNumber(models.Model):
+    """One row a number. The state of its limits lives here and not in a count over history.
+
+    ``calls`` are the moments that count, newest first, as ISO 8601 in UTC. Decisions are computed from ``calls``, hold
+    and block; ``next_call_at`` and ``limited_by`` are what came out, kept for lists.
+    """
+
+    number = models.CharField(_("number"), max_length=16, unique=True)
+    last4 = models.CharField(_("last digits"), max_length=4)
+    region = models.CharField(_("region"), max_length=3, blank=True)
+    calls = models.JSONField(_("calls that count"), default=list, blank=True)
+    last_call_at = models.DateTimeField(_("last call"), null=True, blank=True)
+    next_call_at = models.DateTimeField(_("next call possible"), null=True, blank=True, db_index=True)
+    limited_by = models.CharField(
+        _("limited by"), max_length=16, blank=True, choices=[(rule.value, name) for rule, name in RULE_NAMES.items()]
+    )
+    held_at = models.DateTimeField(_("held by Telroi since"), null=True, blank=True)
+    held_until = models.DateTimeField(_("held by Telroi until"), null=True, blank=True)
+    held_reason = models.CharField(_("reason of the hold"), max_length=200, blank=True)
+    blocked_at = models.DateTimeField(_("blocked"), null=True, blank=True)
+    blocked_by = models.CharField(_("blocked by"), max_length=150, blank=True)
+    blocked_reason = models.CharField(_("reason of the block"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("first seen"), db_default=DbNow())
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("phone number")
+        verbose_name_plural = _("phone numbers")
+        # ``db_index=True`` on text makes two on PostgreSQL, one of them for LIKE; every call pays for each.
+        indexes = [
+            models.Index(fields=["last4"], name="telroi_number_by_last4"),
+            models.Index(fields=["last_call_at"], name="telroi_number_by_last_call"),
+            models.Index(fields=["region"], name="telroi_number_by_region"),
+            models.Index(fields=["blocked_at"], name="telroi_number_by_block"),
+        ]
+        permissions = [
+            ("view_full_number", "Can see a full phone number"),
+            ("block_number", "Can block and unblock phone numbers"),
+            ("release_number", "Can release a hold of Telroi's"),
+            ("forgive_number", "Can forgive a number the calls of its window"),
+            ("move_number", "Can move a verified number to another account"),
+            ("erase_number", "Can erase a phone number and all its rows"),
+            ("view_overview", "Can see the overview of all calls"),
+        ]
+
+    def __str__(self) -> str:
+        return mask(self.number)
+
+    @property
+    def moments(self) -> tuple[datetime, ...]:
+        """``calls`` as aware datetimes, newest first."""
+        return tuple(datetime.fromisoformat(moment) for moment in self.calls)
+
+    @moments.setter
+    def moments(self, moments: Sequence[datetime]) -> None:
+        self.calls = [moment.astimezone(UTC).isoformat() for moment in moments]
+
+
+class VerifiedPhone(models.Model):
+    """A user answered this number, for this purpose. The one record that gates ask."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="verified_phones", verbose_name=_("user")
+    )
+    number = models.CharField(_("number"), max_length=16)
+    purpose = ExactCharField(_("purpose"), max_length=64, blank=True)
+    verified_at = models.DateTimeField(_("verified"))
+    attempt = models.ForeignKey(
+        "django_telroi.VerificationAttempt",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("attempt"),
+    )
+
+    class Meta:
+        verbose_name = _("verified phone")
+        verbose_name_plural = _("verified phones")
+        indexes = [
+            models.Index(fields=["number", "verified_at"], name="telroi_verified_of_number"),
+            models.Index(fields=["purpose", "id"], name="telroi_verified_by_purpose"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "number", "purpose"], name="telroi_verified_phone_once"),
+        ]
+
+    def __str__(self) -> str:
+        return mask(self.number)

@@ -1,0 +1,135 @@
+"""Which account owns a verified number now, and moving a number to another account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F, Q
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.domain.phone import Phone
+from django_telroi.domain.states import Status
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.redaction import quiet_arguments
+from django_telroi.services.accounts.phones import forget_record, record_verified_phone, tell_verified, verified_phones
+from django_telroi.services.accounts.proofs import proof_of
+from django_telroi.services.attempts.typed_codes import CheckOutcome, outcome_of
+from django_telroi.services.shared.arguments import known_number, owner_id, refuse_unstorable, storable, typed_arguments
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
+from django_telroi.services.staff.staff_actions import LONGEST_ACTOR, LONGEST_REASON
+
+
+class Holding(StrEnum):
+    """What a verified attempt means now to the person who typed its code."""
+
+    HELD = "held"
+    """The number is in the user's record. Without a user, or without records: the verification still counts."""
+    OFFERED = "offered"
+    """It was verified before this user logged in, and its proof is good: it can be added to their account."""
+    TAKEN = "taken"
+    """The same, or the user's own verification, and the number is in the record of another account."""
+    GONE = "gone"
+    """It was taken away, or its proof is spent or too old."""
+
+
+@unavailable_without_database()
+def holding_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None, now: datetime) -> Holding:
+    """To be asked of a verified attempt whose code this session has typed. Raises Unavailable."""
+    user_id = owner_id(user)
+    if user is None or user_id is None or not conf.writes_record(attempt.purpose):
+        still_counts = attempt.user_id is not None or proof_of(attempt, now=now) is not None
+        return Holding.HELD if still_counts else Holding.GONE
+    if attempt.purpose in set(verified_phones(user).filter(number=attempt.number).values_list("purpose", flat=True)):
+        return Holding.HELD
+    if outcome_of(attempt) == CheckOutcome.NUMBER_TAKEN:
+        return Holding.TAKEN
+    if proof_of(attempt, now=now) is None:
+        return Holding.GONE
+    others = VerifiedPhone.objects.using(write_alias()).filter(number=attempt.number).exclude(user_id=user_id)
+    return Holding.TAKEN if conf.one_account_per_number() and others.exists() else Holding.OFFERED
+
+
+@quiet_arguments("number")
+@typed_arguments
+@sensitive_variables()
+@unavailable_without_database()
+def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
+    """Take a number from every account but the user's, and give it to the user if they have answered it since.
+
+    They have answered it if their right code was refused as ``number_taken``, after every other account's newest
+    verification. Otherwise they can verify it from now on. With None the number is only taken away.
+
+    Returns the user's records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
+    """
+    using = write_alias()
+    refuse_unstorable(reason, "reason", using=using)
+    phone = known_number(number, using=using)
+    move = partial(_move, phone, user, reason=reason, actor=actor, using=using)
+    return repeat_on_lock_error(move, using=using)
+
+
+@sensitive_variables()
+def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: str, using: str) -> list[VerifiedPhone]:
+    user_id = owner_id(user)
+    records = VerifiedPhone.objects.using(using).filter(number=phone.number)
+    with transaction.atomic(using=using):
+        # The first statement locks the number's row, as every verification of it does before it asks whose it is. A
+        # SELECT before it would show MariaDB's transaction the records as they were before the lock.
+        PhoneNumber.objects.using(using).filter(number=phone.number).update(version=F("version") + 1)
+        row, _ = PhoneNumber.objects.using(using).get_or_create(
+            number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
+        )
+        # A locking read, as in ``is_taken``: another one could be older than the lock.
+        others = records.exclude(user_id=user_id) if user_id is not None else records
+        old = list(others.select_for_update())
+        _take_away(old, row=row, using=using)
+        if user_id is not None and old:
+            _give(row, user_id, user, after=[record.verified_at for record in old], using=using)
+        _note(row, old, user_id, reason=reason, actor=actor, using=using)
+        return list(records.filter(user_id=user_id)) if user_id is not None else []
+
+
+def _take_away(old: Sequence[VerifiedPhone], *, row: PhoneNumber, using: str) -> None:
+    """Their right codes count no more either, although their ten minutes may not be over."""
+    theirs = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
+    attempts = VerificationAttempt.objects.using(using).filter(theirs, phone=row, status=Status.VERIFIED)
+    attempts.exclude(code_digest="").update(code_digest="", due_at=None)
+    VerifiedPhone.objects.using(using).filter(pk__in=[record.pk for record in old]).delete()
+
+
+def _give(
+    row: PhoneNumber, user_id: Any, user: AbstractBaseUser | None, *, after: Sequence[datetime], using: str
+) -> None:
+    """One record a purpose, by the newest right code that was refused because the number was taken."""
+    answered = row.attempts.using(using).filter(
+        user_id=user_id,
+        status=Status.VERIFIED,
+        error_code=ErrorCode.NUMBER_TAKEN,
+        verified_at__gt=max(after),
+    )
+    newest = {attempt.purpose: attempt for attempt in answered.order_by("verified_at", "pk")}
+    for attempt in newest.values():
+        if attempt.verified_at is not None and conf.writes_record(attempt.purpose):
+            record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
+            tell_verified(attempt, user_id=user_id, user=user, using=using)
+    forget_record(user)
+
+
+def _note(row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str) -> None:
+    """The accounts stand in it by their keys: a name may be a phone number, or be changed."""
+    before = ", ".join(sorted({str(record.user_id) for record in old})) or "nobody"
+    after = "nobody" if user_id is None else user_id
+    AttemptEvent.objects.using(using).create(
+        kind=EventKind.NUMBER_MOVED,
+        phone=row,
+        actor=storable(actor, using=using)[:LONGEST_ACTOR],
+        detail=f"User {before} to {after}: {reason}"[:LONGEST_REASON],
+    )

@@ -1,0 +1,258 @@
+"""Finding an attempt for a user, with everything settled that is overdue: its own time, and newer calls of its flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+
+from django_telroi.domain.states import CHECKABLE, FINAL, UNFINISHED, Status
+from django_telroi.errors import AttemptNotFound
+from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.services.attempts.transitions import move_and_give_back, overdue_move, transition
+from django_telroi.services.attempts.typed_codes import is_judgement_out
+from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
+from django_telroi.services.shared.arguments import is_gone, owner_id
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.transactions import write_alias
+
+
+def another_call_id(attempt_uuid: UUID) -> UUID:
+    """The id of the call that follows this one, however often it is asked for."""
+    return uuid5(attempt_uuid, "call again")
+
+
+def never_rang(attempt: VerificationAttempt) -> bool:
+    """Whether the call is over and certainly did not ring: another one may follow as if it had never been."""
+    return attempt.status in FINAL and (attempt.status == Status.FAILED or attempt.dialed_at is None)
+
+
+def may_have_rung(attempt: VerificationAttempt) -> bool:
+    """Whether the phone rings, rang, or may have: from then on only this call takes codes."""
+    return attempt.dialed_at is not None and attempt.status not in (Status.DIALING, Status.FAILED)
+
+
+def close_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Once the newer call may ring: close the older ones, or the newer one where an older code was right meanwhile."""
+    if not newer.is_again or not may_have_rung(newer):
+        return
+    older = _followed_by(newer, using=using)
+    closed = older.filter(status__in=UNFINISHED).update(
+        status=Status.SUPERSEDED, closed_at=now, due_at=None, judging={}
+    )
+    if not closed and newer.status in UNFINISHED and older.filter(status=Status.VERIFIED).exists():
+        transition(newer, _closed(Status.CANCELED, now=now), from_=UNFINISHED, using=using)
+
+
+def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Close an open attempt of which a newer call has rung, whoever should have done it before."""
+    if attempt.followed_by is None or attempt.status not in UNFINISHED:
+        return
+    for newer in _newer_calls(attempt, using=using):
+        if fields := overdue_move(newer, now=now):
+            newer.status = str(fields["status"])  # a lease that is over: the phone may ring, whoever writes it down
+        if may_have_rung(newer):
+            if not transition(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
+                attempt.refresh_from_db(using=using)
+            return
+
+
+def is_followed_by(older: VerificationAttempt, newer: VerificationAttempt, *, using: str) -> bool:
+    """Whether ``newer`` is one of the calls of the same flow after ``older``."""
+    return any(each.pk == newer.pk for each in _newer_calls(older, using=using))
+
+
+def is_needless(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether the code of an older call of the same flow was right: this one is not to be placed any more."""
+    return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()
+
+
+def cancel_needless(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Cancel a call that waits in the queue; it does not count."""
+    move_and_give_back(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
+
+
+def cancel_follower(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """The code of this call was right: the newer call is not placed, if it still waits."""
+    for newer in _newer_calls(attempt, using=using):
+        if newer.status == Status.QUEUED:
+            cancel_needless(newer, now=now, using=using)
+
+
+def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """The person gave the newer call up, and with it what was still open of the same flow."""
+    if newer.is_again:
+        older = _followed_by(newer, using=using).filter(status__in=UNFINISHED)
+        older.update(**_closed(Status.CANCELED, now=now))
+
+
+def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[VerificationAttempt]:
+    """The calls of the same flow after this one, in their order. One SELECT each, and only as far as they are read."""
+    uuid = attempt.followed_by
+    while uuid is not None:
+        newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
+        if newer is None:
+            return
+        yield newer
+        uuid = newer.followed_by
+
+
+def _closed(status: Status, *, now: datetime) -> dict[str, object]:
+    return {"status": status, "closed_at": now, "due_at": None, "judging": {}}
+
+
+def _followed_by(newer: VerificationAttempt, *, using: str) -> QuerySet[VerificationAttempt]:
+    """By the number first, which has the index."""
+    return VerificationAttempt.objects.using(using).filter(phone_id=newer.phone_id, followed_by=newer.uuid)
+
+
+ID_LIFETIME = timedelta(hours=1)
+"""How long after ``expires_at`` the id of an attempt without a user is good for anything."""
+
+
+def find_attempt(
+    attempt_uuid: UUID | str,
+    *,
+    user: AbstractBaseUser | None,
+    using: str,
+    now: datetime | None = None,
+    **annotations: Any,
+) -> tuple[VerificationAttempt, datetime]:
+    """The attempt and the database's now, in one SELECT; what is overdue is settled first.
+
+    The number's row comes along. ``annotations`` are added to the SELECT. Raises AttemptNotFound if there is no such
+    attempt for this user.
+    """
+    rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid))
+    attempt = rows.annotate(read_at=DbNow(), **annotations).select_related("phone").first()
+    if attempt is None:
+        raise AttemptNotFound
+    now = now or attempt.read_at
+    settle_for(attempt, user_id=owner_id(user), now=now, using=using)
+    return attempt, now
+
+
+def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, using: str) -> None:
+    """Settle what is overdue of a row that this user may see. Raises AttemptNotFound if they may not.
+
+    A user's attempt answers to its user, and to nobody once the user is deleted. An attempt without a user answers to
+    whoever has its id, until an hour after its code has expired: an id out of an old log must not ring its owner.
+    """
+    with not_found_if_erased(attempt, using=using):
+        if is_orphan(attempt):
+            close_orphan(attempt, now=now, using=using)
+            raise AttemptNotFound
+        if attempt.user_id not in (None, user_id) or _is_too_old(attempt, now=now):
+            raise AttemptNotFound
+        settle_overdue(attempt, now=now, using=using)
+        settle_followed(attempt, now=now, using=using)
+        close_uncheckable(attempt, now=now, using=using)
+
+
+def is_erased(attempt_uuid: UUID) -> bool:
+    """Whether no row has this id: staff erased its number, or a purge deleted it."""
+    return not VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid).exists()
+
+
+def is_orphan(attempt: VerificationAttempt) -> bool:
+    """Whether its user was deleted. The column says so, because SQL that deletes a user sends no signal."""
+    return attempt.had_user and attempt.user_id is None
+
+
+def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Close what a deleted user left open, and spend its proof. A call that waits in the queue is not placed."""
+    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
+    spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
+    if attempt.status == Status.QUEUED:
+        move_and_give_back(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
+    elif attempt.status in UNFINISHED:
+        transition(attempt, canceled, from_=UNFINISHED, using=using)
+    elif attempt.status == Status.VERIFIED and attempt.proof_spent_at is None:
+        transition(attempt, spent, from_=(Status.VERIFIED,), using=using)
+
+
+def _is_too_old(attempt: VerificationAttempt, *, now: datetime) -> bool:
+    return attempt.user_id is None and attempt.expires_at + ID_LIFETIME <= now
+
+
+@contextmanager
+def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator[None]:
+    """Turn the errors of a row that is gone into AttemptNotFound: its number was erased, or its user deleted."""
+    try:
+        yield
+    except (VerificationAttempt.DoesNotExist, IntegrityError):
+        is_there = VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists()
+        if is_there and not is_gone(attempt.user_id, using=using):
+            raise
+        raise AttemptNotFound from None
+
+
+def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs.
+
+    A code that was sent in time is judged to its end: while an answer may come, the attempt does not expire.
+    """
+    while fields := overdue_move(attempt, now=now):
+        if attempt.status in CHECKABLE and is_judgement_out(attempt, now=now, using=using):
+            return
+        if not _settle(attempt, fields, now=now, using=using):
+            attempt.refresh_from_db(using=using)
+
+
+def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
+    """Settle what is overdue of the attempt with this primary key, whoever's it is: for staff, before they read it."""
+    using = write_alias()
+    attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
+    if attempt is not None:
+        now = now or attempt.read_at
+        with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            settle_overdue(attempt, now=now, using=using)
+            settle_followed(attempt, now=now, using=using)
+            if is_orphan(attempt):
+                close_orphan(attempt, now=now, using=using)
+
+
+def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
+    """Nobody is rung late: a call that waited past its deadline is not placed any more, and does not count."""
+    status = Status(attempt.status)
+    if status == Status.QUEUED:
+        return move_and_give_back(attempt, fields, from_=(status,), now=now, using=using)
+    is_moved = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
+    if is_moved and status == Status.DIALING:
+        take_hint(attempt, now=now, using=using)
+        close_followed(attempt, now=now, using=using)
+    return is_moved
+
+
+def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
+    """The statuses of newer calls to the number: without an id, Telroi judges a code by the newest call alone.
+
+    A call that failed at the carrier counts, because Telroi stored that too; one that is dialing may not be stored yet.
+    """
+    newer = VerificationAttempt.objects.using(using).filter(phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at)
+    stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
+    return set(stored.values_list("status", flat=True))
+
+
+def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether another flow's call to the number takes codes, and Telroi certainly stored it.
+
+    Older calls of the same flow are over, even where nobody has closed them yet.
+    """
+    others = VerificationAttempt.objects.using(using).filter(
+        phone_id=attempt.phone_id, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
+    )
+    return not all(is_followed_by(other, attempt, using=using) for other in others.exclude(pk=attempt.pk))
+
+
+def _uuid(value: UUID | str) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(value)
+    except ValueError:
+        raise AttemptNotFound from None

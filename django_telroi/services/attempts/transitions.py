@@ -1,0 +1,218 @@
+"""The transitions of an attempt: conditional UPDATEs between states, and the ones that are due by time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.dispatch import Signal
+
+from django_telroi import conf
+from django_telroi.domain.policy import Hold, hold_after, with_call, without_call
+from django_telroi.domain.states import CHECKABLE, Status
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.number_state import Overtaken, read_number, write_moments
+from django_telroi.services.shared.site_control import return_to_site
+from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
+
+TIMES_OVERTAKEN = 3
+"""So often for nothing, and the number's row is locked before it is read."""
+
+
+def transition(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    using: str,
+    **only_if: object,
+) -> bool:
+    """Write ``fields`` if the row is still in one of the states ``from_``; the object follows the row.
+
+    ``only_if`` are further look-ups that the row must meet. False means that somebody else moved it. Raises
+    IntegrityError if Telroi's id belongs to another attempt.
+    """
+    write = partial(_write, attempt, fields, from_=from_, using=using, **only_if)
+    return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
+
+
+def move_and_give_back(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    now: datetime,
+    using: str,
+    hold_seconds: int | None = None,
+    hold_reason: str = "",
+    counts_from: datetime | None = None,
+) -> bool:
+    """Move an attempt whose call does not count, and take its moment out of the number's state with it.
+
+    ``counts_from`` is the moment that counts instead: of a call that goes back to waiting, or whose answer was slow.
+
+    A moment that another process removed, or replaced when the call was placed after all, is not given back again. The
+    number's row is written even if the attempt was moved by someone else. ``hold_seconds`` is the wait in Telroi's
+    refusal of the number.
+    """
+    write = partial(
+        _write_both,
+        attempt,
+        fields,
+        from_=from_,
+        now=now,
+        hold=(hold_seconds, hold_reason),
+        counts_from=counts_from,
+        using=using,
+    )
+    for _ in range(TIMES_OVERTAKEN):
+        with suppress(Overtaken):
+            return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
+    behind_lock = partial(_write_behind_lock, attempt, write, using=using)
+    return _follow(attempt, fields, moved=repeat_on_lock_error(behind_lock, using=using))
+
+
+def send_after_commit(signal: Signal, attempt: VerificationAttempt, *, using: str) -> None:
+    """Tell the site's receivers of ``attempt`` once what it tells of is certain, or as certain as can be known."""
+    after_commit(partial(signal.send_robust, sender=VerificationAttempt, attempt=attempt), using=using)
+
+
+def _write(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    using: str,
+    **only_if: object,
+) -> bool:
+    rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status__in=from_, **only_if)
+    return bool(rows.update(**fields))
+
+
+def _write_both(
+    attempt: VerificationAttempt,
+    fields: Mapping[str, object],
+    *,
+    from_: Collection[Status],
+    now: datetime,
+    hold: tuple[int | None, str],
+    counts_from: datetime | None,
+    using: str,
+) -> bool:
+    """Raises Overtaken."""
+    phone = read_number(attempt.phone_id, using=using)
+    if phone is None:
+        return _write(attempt, fields, from_=from_, using=using)
+    moments = without_call(phone.moments, attempt.counted_at)
+    counted = moments != phone.moments
+    if counted and counts_from:
+        moments = with_call(moments, counts_from)
+    wait, reason = hold
+    held = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
+    with transaction.atomic(using=using):
+        attempt.phone = write_moments(
+            phone,
+            moments,
+            last_call_at=phone.last_call_at,
+            held_at=held.since if held else None,
+            held_until=held.until if held else phone.held_until,
+            held_reason=reason if held else None,
+            using=using,
+        )
+        if counted and not counts_from:
+            return_to_site(attempt.counted_at, using=using)
+        return _write(attempt, fields, from_=from_, using=using)
+
+
+def _hold_of(phone: PhoneNumber, moments: Sequence[datetime], *, wait: timedelta, now: datetime) -> Hold:
+    last = Hold(phone.held_at, phone.held_until) if phone.held_at and phone.held_until else None
+    return hold_after(conf.policy(), moments, now=now, wait=wait, last=last)
+
+
+def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
+    """Whoever has changed a row and not committed yet cannot be overtaken."""
+    with transaction.atomic(using=using):
+        PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).update(version=F("version") + 1)
+        return write()
+
+
+def _follow(attempt: VerificationAttempt, fields: Mapping[str, object], *, moved: bool) -> bool:
+    if moved:
+        for name, value in fields.items():
+            setattr(attempt, name, value)
+    return moved
+
+
+RIGHT_CODE_LIFETIME = timedelta(minutes=10)
+"""How long after a verification its code and its proof are good for something."""
+
+
+def deadline_of(attempt: VerificationAttempt) -> datetime:
+    """Until when a queued call may be placed, whenever it was to be looked at next."""
+    return attempt.created_at + conf.queue_deadline()
+
+
+def overdue_move(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object] | None:
+    """The next move that is overdue, as the fields it writes; None where the row is right as it stands."""
+    if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
+        return {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
+    if attempt.due_at is None or attempt.due_at > now:
+        return None
+    if attempt.status == Status.DIALING:
+        return {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": attempt.expires_at}
+    if attempt.status in CHECKABLE and attempt.expires_at <= now:
+        return {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
+    if attempt.status == Status.VERIFIED:
+        return {"code_digest": "", "due_at": None}
+    return None
+
+
+def show_as_it_stands(attempt: VerificationAttempt, *, now: datetime) -> VerificationAttempt:
+    """Let the object say what the row has become, and write nothing. When it ended is the moment that was due."""
+    while fields := overdue_move(attempt, now=now):
+        ended_at = deadline_of(attempt) if attempt.status == Status.QUEUED else attempt.expires_at
+        for name, value in fields.items():
+            setattr(attempt, name, ended_at if name == "closed_at" else value)
+    return attempt
+
+
+def stands_at(status: Status, *, now: datetime) -> Q:
+    """The rows that stand at ``status`` by ``now``, those included that nobody has written down as such."""
+    matches = Q(status=status) & ~_is_overdue(status, now) if status in _OVERDUE_FROM else Q(status=status)
+    for before in _OVERDUE_FROM:
+        matches |= _became(status, before, now)
+    return matches
+
+
+def fails_with(error_code: str, *, now: datetime) -> Q:
+    """The rows with this error by ``now``, those included that nobody has written down as such."""
+    unwritten = {ErrorCode.DEADLINE: Status.QUEUED, ErrorCode.LEASE_ENDED: Status.DIALING}
+    before = unwritten.get(error_code)  # type: ignore[call-overload]
+    matches = Q(error_code=error_code)
+    return matches | Q(status=before) & _is_overdue(before, now) if before else matches
+
+
+_OVERDUE_FROM = (Status.QUEUED, Status.DIALING, Status.PLACED, Status.UNKNOWN)
+
+
+def _is_overdue(status: Status, now: datetime) -> Q:
+    if status == Status.QUEUED:
+        return Q(created_at__lte=now - conf.queue_deadline())
+    due = Q(due_at__isnull=False, due_at__lte=now)
+    return due if status == Status.DIALING else due & Q(expires_at__lte=now)
+
+
+def _became(status: Status, before: Status, now: datetime) -> Q:
+    """The rows in the state ``before`` that have become ``status``: at most two moves are overdue at once."""
+    overdue = Q(status=before) & _is_overdue(before, now)
+    if before == Status.DIALING:
+        is_over = Q(expires_at__lte=now)
+        by_status = {Status.EXPIRED: overdue & is_over, Status.UNKNOWN: overdue & ~is_over}
+    else:
+        by_status = {Status.EXPIRED: overdue}
+    return by_status.get(status, Q(pk__in=()))

@@ -1,0 +1,222 @@
+"""Claiming a call: the one place where a number's state says "may be rung" and is changed in the same breath.
+
+A claim is a conditional UPDATE of the number's row, from the version that was read. Of any number of racers one changes
+a row, and whoever changes none was not first. Rows are locked in the order number, control, attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Case, F, Q, Value, When
+
+from django_telroi import conf
+from django_telroi.backends import Backend
+from django_telroi.domain.phone import Phone
+from django_telroi.domain.policy import current_limit, with_call, without_call
+from django_telroi.domain.states import UNFINISHED, Dispatch, Status
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.calls.request import CallRequest
+from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
+from django_telroi.services.shared.number_state import Overtaken, State, write_moments
+from django_telroi.services.shared.site_control import (
+    count_for_the_day,
+    needs_trial,
+    prepare_count,
+    refuse_full_day,
+    return_to_site,
+    take_trial,
+)
+from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
+
+logger = logging.getLogger("django_telroi")
+
+LOOK_AGAIN = timedelta(seconds=15)
+
+
+class VerifiedMeanwhile(Exception):
+    """The call that was to be replaced is verified."""
+
+
+class AlreadyStarted(Exception):
+    """The public id that was asked for is taken."""
+
+
+def claim_start(
+    request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str
+) -> None:
+    """Count the call and save its attempt, or neither.
+
+    No cache is asked here: one that does not answer would hold the number's row for seconds. Raises Overtaken,
+    AlreadyStarted, VerifiedMeanwhile and SiteLimitReached, and CommitInDoubt where the connection broke at the commit.
+    """
+    before = state.phone.moments if state.phone else ()
+    old = request.supersedes
+    replaced = without_call(before, old.counted_at) if old and old.status == Status.QUEUED else before
+    if replaced == before:
+        refuse_full_day(state)
+    prepare_count(state, using=using)
+    with atomic_unless_in_doubt(using):
+        attempt.phone = _write_number(request.phone, state, with_call(replaced, state.now), using=using)
+        if old and replaced != before:
+            return_to_site(old.counted_at, using=using)
+        count_for_the_day(state, using=using)
+        if attempt.status == Status.DIALING:
+            win_trial(state, key_digest=key_digest, using=using)
+        if old:
+            _mark_followed(old, attempt.uuid, now=state.now, using=using)
+        try:
+            attempt.save(using=using, force_insert=True)
+        except IntegrityError:
+            if request.attempt_uuid is None:
+                raise
+            raise AlreadyStarted from None
+
+
+def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
+    """Whether the claim was committed, although the connection broke before the database said so.
+
+    Where the database does not say it now either, a call that is to be placed here is not placed. One that waits in the
+    queue is, if it was committed: it must not be denied.
+    """
+    renew_connection(using, before=connections[using].connection)
+    logger.warning("claim_in_doubt attempt=%s", attempt.pk)
+    try:
+        return VerificationAttempt.objects.using(using).filter(pk=attempt.pk, uuid=attempt.uuid).exists()
+    except DATABASE_LOST:
+        return attempt.status == Status.QUEUED
+
+
+@contextmanager
+def admitted_call(backend: Backend) -> Iterator[None]:
+    """Take the backend's place for one call around its claim, and give it back if the claim is lost.
+
+    The budget is in a cache, so it is asked before the transaction and never while a row is locked. Raises ApiRefused
+    where there is no place now.
+    """
+    take_call_slot(backend)
+    try:
+        yield
+    except BaseException:
+        return_call_slot(backend)
+        raise
+
+
+def new_attempt(request: CallRequest, *, status: Status, dispatch: Dispatch, now: datetime) -> VerificationAttempt:
+    """The row of a call that is claimed at ``now``; an inline start is born dialing."""
+    dialing = status == Status.DIALING
+    return VerificationAttempt(
+        uuid=request.attempt_uuid or uuid4(),
+        last4=request.phone.last4,
+        region=request.phone.region,
+        user_id=request.user_id,
+        had_user=request.user_id is not None,
+        is_again=request.supersedes is not None,
+        purpose=request.purpose,
+        status=status,
+        dispatch=dispatch,
+        language=request.language,
+        code_length=conf.code_length(),
+        max_tries=conf.code_tries(),
+        created_at=now,
+        dialed_at=now if dialing else None,
+        expires_at=now + conf.code_ttl(),
+        due_at=lease_end(now) if dialing else look_again_at(now),
+        requester_ip=request.requester_ip,
+    )
+
+
+def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
+    """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
+
+    Raises Overtaken.
+    """
+    phone = state.phone
+    if phone is None:
+        raise Overtaken
+    moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
+    with transaction.atomic(using=using):
+        attempt.phone = write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
+        win_trial(state, key_digest=key_digest, using=using)
+        _move_to_dialing(attempt, now=state.now, using=using)
+
+
+def lease_end(now: datetime) -> datetime:
+    """When a call that is being placed must have come to something: the total timeout and 15 s."""
+    return now + conf.lease()
+
+
+def look_again_at(now: datetime) -> datetime:
+    """When a call that was handed on and still waits is to be handed on again."""
+    return now + LOOK_AGAIN
+
+
+def win_trial(state: State, *, key_digest: str, using: str) -> None:
+    """Where a refused key is due for a trial, be the one who makes it. Raises Overtaken."""
+    if needs_trial(state.control, key_digest=key_digest) and not take_trial(state.control, now=state.now, using=using):
+        raise Overtaken
+
+
+def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> PhoneNumber:
+    if state.phone:
+        held_until = state.phone.held_until
+        return write_moments(state.phone, moments, last_call_at=state.now, held_until=held_until, using=using)
+    row = PhoneNumber(
+        number=phone.number,
+        last4=phone.last4,
+        region=phone.region,
+        last_call_at=state.now,
+        created_at=state.now,
+    )
+    row.moments = moments
+    limit = current_limit(conf.policy(), moments, held_until=None)
+    if limit:
+        row.next_call_at, row.limited_by = limit.until, limit.rule
+    try:
+        row.save(using=using, force_insert=True)
+    except IntegrityError:
+        raise Overtaken from None
+    return row
+
+
+def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
+    """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue.
+
+    Calls before ``old`` wait for the newer call only if ``old`` certainly does not ring. Otherwise they stay linked to
+    ``old``, because they are over once that one rings.
+
+    Raises VerifiedMeanwhile where the old call's code was right since it was read: no call is needed any more.
+    """
+    waits = Q(pk=old.pk) & ~Q(status=Status.VERIFIED)
+    if old.dialed_at is None or old.status == Status.FAILED:
+        waits |= Q(followed_by=old.uuid, status__in=UNFINISHED)
+    is_queued = Q(status=Status.QUEUED)
+    older = VerificationAttempt.objects.using(using).filter(waits, phone_id=old.phone_id)
+    # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
+    marked = older.update(
+        followed_by=newer,
+        closed_at=Case(When(is_queued, then=Value(now)), default=F("closed_at")),
+        due_at=Case(When(is_queued, then=Value(None)), default=F("due_at")),
+        status=Case(When(is_queued, then=Value(str(Status.SUPERSEDED))), default=F("status")),
+    )
+    if not marked:
+        raise VerifiedMeanwhile
+
+
+def _move_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    moved = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.QUEUED)
+    fields = {
+        "status": Status.DIALING,
+        "dialed_at": now,
+        "expires_at": now + conf.code_ttl(),
+        "due_at": lease_end(now),
+    }
+    if not moved.update(**fields):
+        raise Overtaken
+    for name, value in fields.items():
+        setattr(attempt, name, value)

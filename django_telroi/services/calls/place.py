@@ -1,0 +1,203 @@
+"""From a claimed call to what became of it: ask once, then settle."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import IntegrityError
+
+from django_telroi import signals
+from django_telroi.backends import Backend
+from django_telroi.client import OtpCall
+from django_telroi.domain.policy import counts_from
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.errors import ApiError, ApiUnreachable, AttemptNotFound
+from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.attempts.find import close_followed, not_found_if_erased
+from django_telroi.services.attempts.transitions import deadline_of, move_and_give_back, send_after_commit, transition
+from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
+from django_telroi.services.shared.backend_calls import request_call
+from django_telroi.services.shared.call_outcome import (
+    NOT_PLACED_FOR_NOW,
+    RETRY_AFTER,
+    ErrorCode,
+    Verdict,
+    act_on_key,
+    proves_key,
+    verdict_on,
+)
+from django_telroi.services.shared.number_state import State
+from django_telroi.services.shared.site_control import lift_pause, needs_trial, repeat_trial
+from django_telroi.services.shared.transactions import DATABASE_LOST, lone_statement, repeat_on_lost_connection
+
+logger = logging.getLogger("django_telroi")
+
+DIALING = (Status.DIALING,)
+NOBODY_KNOWS = Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
+
+
+def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using: str) -> None:
+    """Place the call that ``attempt`` has claimed, and settle the row. Raises nothing of the wire's.
+
+    ``state`` is the one that the claim was made from.
+    """
+    error: ApiError | None = None
+    try:
+        call = _ask(backend, attempt)
+    except ApiError as refused:
+        error = refused
+        settle = partial(_settle_refused, attempt, verdict_on(refused), key_digest=backend.key_digest)
+    else:
+        settle = partial(_settle_placed, attempt, call)
+
+    def write() -> None:
+        is_trial = needs_trial(state.control, key_digest=backend.key_digest)
+        if is_trial and proves_key(error):
+            lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
+        settle(now=state.now_by(), using=using)
+        take_hint(attempt, now=state.now_by(), using=using)
+        close_uncheckable(attempt, now=state.now_by(), using=using)
+        close_followed(attempt, now=state.now_by(), using=using)
+        if is_trial:
+            repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)
+
+    try:
+        repeat_on_lost_connection(write, using=using)
+    except DATABASE_LOST as lost:
+        # The row stays dialing, and says unknown when its lease ends: the phone may ring all the same.
+        logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(lost).__name__)
+
+
+def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
+    """Ask for the call. What certainly was not sent is sent once more; nothing else ever is."""
+    try:
+        return request_call(backend, attempt)
+    except ApiUnreachable:
+        return request_call(backend, attempt)
+
+
+def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime, using: str) -> None:
+    """Telroi accepted the call. An id that another attempt has is no usable id."""
+    expires_at = _earlier(call.expires_at, attempt.expires_at, now=now)
+    fields = {
+        "status": Status.PLACED,
+        "placed_at": now,
+        "telroi_id": call.id,
+        "livemode": call.livemode,
+        "expires_at": expires_at,
+        "due_at": expires_at,
+    }
+    try:
+        with lone_statement(using):
+            moved = _move_counted(attempt, fields, now=now, using=using)
+    except IntegrityError:
+        logger.error("telroi_id_taken attempt=%s", attempt.pk)
+        _settle_refused(attempt, NOBODY_KNOWS, now=now, key_digest="", using=using)
+        return
+    if not moved:
+        if not _complete_reported(attempt, call, expires_at=expires_at, using=using):
+            _note_late_reply(attempt, call.id, using=using)
+        return
+    logger.info("call_placed attempt=%s", attempt.pk)
+    send_after_commit(signals.call_placed, attempt, using=using)
+
+
+def _complete_reported(attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, using: str) -> bool:
+    """Telroi's webhook was faster than its answer and has moved the row: add what only the answer tells.
+
+    The answer is surely about this call, and its id holds even where the webhook brought another one.
+    """
+    reported = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.PLACED)
+    fields = {"telroi_id": call.id, "livemode": call.livemode, "expires_at": expires_at, "due_at": expires_at}
+    try:
+        with lone_statement(using):
+            is_reported = bool(reported.update(**fields))
+    except IntegrityError:
+        return False
+    if is_reported:
+        attempt.refresh_from_db(using=using)
+    return is_reported
+
+
+def _settle_refused(
+    attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, key_digest: str, using: str
+) -> None:
+    """The call failed, or nobody knows; or it was not placed for now, and a worker has time."""
+    act_on_key(verdict, key_digest=key_digest, now=now, using=using)
+    if attempt.dispatch == Dispatch.CELERY and verdict.error_code in NOT_PLACED_FOR_NOW:
+        _put_back(attempt, verdict, now=now, using=using)
+        return
+    if not _move_by(verdict, attempt, now=now, using=using):
+        _note_late_reply(attempt, "", using=using)
+        return
+    logger.warning("call_%s attempt=%s error=%s", verdict.status, attempt.pk, verdict.error_code)
+    if verdict.status == Status.FAILED:
+        send_after_commit(signals.call_failed, attempt, using=using)
+
+
+def _put_back(attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, using: str) -> None:
+    """Let the call wait in the queue again, and count from when it was asked for: nothing was placed."""
+    due_at = min(now + timedelta(seconds=verdict.pause_seconds or RETRY_AFTER), deadline_of(attempt))
+    queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
+    if not move_and_give_back(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
+        attempt.dialed_at = None  # the moment of its request counts again, and whoever gave it up takes that back too
+        _move_by(verdict, attempt, now=now, using=using)
+        _note_late_reply(attempt, "", using=using)
+        return
+    logger.warning("call_put_back attempt=%s error=%s", attempt.pk, verdict.error_code)
+
+
+def _move_by(verdict: Verdict, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
+    detail = verdict.detail[:200]
+    fields: dict[str, object] = {
+        "status": verdict.status,
+        "error_code": verdict.error_code,
+        "error_detail": detail,
+        "due_at": attempt.expires_at,
+    }
+    if verdict.status == Status.FAILED:
+        fields |= {"due_at": None, "closed_at": now}
+    if verdict.counts:
+        return _move_counted(attempt, fields, now=now, using=using)
+    return move_and_give_back(
+        attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=verdict.hold, hold_reason=detail
+    )
+
+
+def _move_counted(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
+    """Move an attempt whose call counts: after a slow answer from ``now``, else from its claim, as the row says."""
+    moment = counts_from(attempt.counted_at, now)
+    if moment == attempt.counted_at:
+        return transition(attempt, fields, from_=DIALING, using=using)
+    return move_and_give_back(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
+
+
+def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+    """An answer to a row that has moved on: kept for staff, and it moves nothing.
+
+    A row whose lease ended takes the id as well, for then the code can still be judged by it.
+    """
+    with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+            _keep_late_reply(attempt, call_id, using=using)
+
+
+def _keep_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=call_id)
+    if call_id:
+        waiting = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
+        try:
+            with lone_statement(using):
+                waiting.update(telroi_id=call_id)
+        except IntegrityError:
+            logger.error("telroi_id_taken attempt=%s", attempt.pk)
+    attempt.refresh_from_db(using=using)
+
+
+def _earlier(theirs: datetime | None, ours: datetime, *, now: datetime) -> datetime:
+    """Telroi's word is believed only if it is earlier and still ahead."""
+    return theirs if theirs and now < theirs < ours else ours

@@ -1,0 +1,159 @@
+"""Placing a call that waited: for its caller's commit, or for a worker."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf, dispatch, signals
+from django_telroi.backends import Backend, get_backend
+from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
+from django_telroi.domain.states import Dispatch, Status
+from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts.find import (
+    cancel_needless,
+    close_orphan,
+    is_needless,
+    is_orphan,
+    not_found_if_erased,
+    settle_overdue,
+)
+from django_telroi.services.attempts.transitions import deadline_of, move_and_give_back, send_after_commit, transition
+from django_telroi.services.calls.claim import LOOK_AGAIN, admitted_call, restamp
+from django_telroi.services.calls.place import dial
+from django_telroi.services.shared.arguments import typed_arguments
+from django_telroi.services.shared.backend_calls import SlotWait
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.number_state import Overtaken, State, read_attempt
+from django_telroi.services.shared.site_control import PauseReason, pause_for
+from django_telroi.services.shared.transactions import (
+    refuse_callers_transaction,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
+
+logger = logging.getLogger("django_telroi")
+
+QUEUED = (Status.QUEUED,)
+TASK = "django_telroi.tasks.place_call"
+TIMES_OVERTAKEN = 3
+
+
+class NotYet(Exception):
+    """This call must wait until then; ``is_for_all``: because of the key, not of its number."""
+
+    def __init__(self, until: datetime, *, is_for_all: bool = False) -> None:
+        super().__init__(until)
+        self.until = until
+        self.is_for_all = is_for_all
+
+
+def hand_on(attempt_id: int) -> dispatch.Handing:
+    """Have a queued call placed by whoever places the calls of this site: a worker, or this process now.
+
+    Of what is lost on the way to a worker the row knows: ``sweep`` hands it on again.
+    """
+    if conf.dispatch() == Dispatch.CELERY and _rings():
+        return dispatch.send(TASK, attempt_id)
+    place_call(attempt_id)
+    return dispatch.Handing.DONE
+
+
+def _rings() -> bool:
+    """Whether a worker may place the calls. What a backend prints or keeps in memory must stay in this process."""
+    try:
+        return get_backend().rings
+    except Misconfigured:
+        return True
+
+
+@typed_arguments
+@sensitive_variables()
+@unavailable_without_database()
+def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
+    """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.
+
+    A call that may not be placed yet stays queued and is looked at again when it may. Raises InsideTransaction where a
+    rollback could undo the claim, and Unavailable where the database fails before it; nothing else.
+    """
+    using = write_alias()
+    for _ in range(TIMES_OVERTAKEN):
+        with suppress(Overtaken):  # the number's state has changed, or somebody else has placed this very call
+            _place(attempt_id, now=now, using=using)
+            return
+
+
+def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
+    """Raises Overtaken, and has done nothing then."""
+    wait = SlotWait(is_request=False)
+    while True:
+        attempt, state = read_attempt(attempt_id, using=using, now=now and now + wait.slept)
+        if attempt is None or attempt.status != Status.QUEUED:
+            return
+        try:
+            with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+                _dial_if_due(attempt, state, using=using)
+            return
+        except NotYet as not_yet:
+            if not (not_yet.is_for_all and wait.sleep(seconds_to_wait(not_yet.until, state.now))):
+                transition(attempt, {"due_at": min(not_yet.until, deadline_of(attempt))}, from_=QUEUED, using=using)
+                return
+
+
+def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> None:
+    """Raises NotYet; Overtaken."""
+    try:
+        backend = get_backend()
+    except Misconfigured:
+        _fail(attempt, ErrorCode.MISCONFIGURED, now=state.now, using=using)
+        return
+    refuse_callers_transaction(using)
+    settle_overdue(attempt, now=state.now, using=using)
+    if is_orphan(attempt):
+        close_orphan(attempt, now=state.now, using=using)
+        return
+    if attempt.status == Status.QUEUED and is_needless(attempt, using=using):
+        cancel_needless(attempt, now=state.now, using=using)
+    if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
+        dial(attempt, backend, state, using=using)
+
+
+def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
+    """Win the claim. Raises NotYet; Overtaken."""
+    if state.phone is None or state.phone.blocked_at:
+        _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
+        return False
+    _wait_for_all(state, key_digest=backend.key_digest)
+    others = without_call(state.phone.moments, attempt.counted_at)
+    if limit := limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until):
+        raise NotYet(limit.until)
+    try:
+        with admitted_call(backend):
+            claim = partial(restamp, attempt, state, key_digest=backend.key_digest, using=using)
+            repeat_on_lock_error(claim, using=using)
+    except ApiRefused as refused:
+        wait = LOOK_AGAIN if refused.retry_after is None else timedelta(seconds=refused.retry_after)
+        raise NotYet(state.now + wait, is_for_all=True) from None
+    return True
+
+
+def _wait_for_all(state: State, *, key_digest: str) -> None:
+    """Raise NotYet where all calls wait; not for long, where staff or another key may end it at any time."""
+    if state.control.stopped_at:
+        raise NotYet(state.now + LOOK_AGAIN)
+    if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
+        is_refused = pause.reason == PauseReason.MISCONFIGURED
+        raise NotYet(min(pause.until, state.now + LOOK_AGAIN) if is_refused else pause.until, is_for_all=not is_refused)
+
+
+def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:
+    failed = {"status": Status.FAILED, "error_code": error_code, "closed_at": now, "due_at": None}
+    if move_and_give_back(attempt, failed, from_=QUEUED, now=now, using=using):
+        logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
+        send_after_commit(signals.call_failed, attempt, using=using)

@@ -1,0 +1,125 @@
+"""Saying no: from a state to the refusal it amounts to, and the traces that a refusal leaves."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from django.db import Error, connections
+
+from django_telroi import conf, signals
+from django_telroi.domain.phone import Phone
+from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
+from django_telroi.errors import (
+    CallsStopped,
+    CooldownActive,
+    DailyLimitReached,
+    HourlyLimitReached,
+    Misconfigured,
+    NotCallable,
+    NumberHeld,
+    Unavailable,
+    VerificationRefused,
+)
+from django_telroi.models import RefusalTally
+from django_telroi.services.calls.request import (
+    VETOED,
+    CallRequest,
+    Vetoed,
+)
+from django_telroi.services.shared.number_state import State, read_state
+from django_telroi.services.shared.site_control import PauseReason, pause_for
+from django_telroi.services.shared.transactions import (
+    lone_statement,
+)
+
+logger = logging.getLogger("django_telroi")
+
+
+def refusal_of_slower_request(request: CallRequest, *, key_digest: str, using: str) -> VerificationRefused:
+    """Another request claimed this number first: look again, and refuse by what is there now."""
+    state = read_state(request.phone.number, using=using)
+    try:
+        refuse_by_state(state, policy=conf.policy(), key_digest=key_digest)
+    except VerificationRefused as refusal:
+        return refusal
+    return CooldownActive(1)
+
+
+SAME_MOMENT = 5
+"""Seconds, by which racers on a loaded server may read their clocks apart."""
+
+REFUSAL_BY_RULE: dict[Rule, type[VerificationRefused]] = {
+    Rule.COOLDOWN: CooldownActive,
+    Rule.HOURLY_LIMIT: HourlyLimitReached,
+    Rule.DAILY_LIMIT: DailyLimitReached,
+    Rule.HELD: NumberHeld,
+}
+
+
+def refuse_by_state(state: State, *, policy: Policy, key_digest: str) -> None:
+    """Raise the refusal that this state asks for, if any.
+
+    Blocked comes first, so that a blocked number answers like one that is never callable, whatever else holds.
+    """
+    if state.phone and state.phone.blocked_at:
+        raise NotCallable
+    if state.control.stopped_at:
+        raise CallsStopped
+    if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
+        wait = seconds_to_wait(pause.until, state.now)
+        raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
+    if limit := limit_of(state, policy=policy):
+        raise refusal_by_limit(limit, policy=policy, now=state.now)
+
+
+def limit_of(state: State, *, policy: Policy) -> Limit | None:
+    """What bars the number now."""
+    if state.phone is None:
+        return None
+    return limit_at(policy, state.phone.moments, now=state.now, held_until=state.phone.held_until)
+
+
+def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> VerificationRefused:
+    """The true wait, which may be longer than its rule where a clock was set back.
+
+    By a second or two it is so without that: the call in the way may have begun a moment after ``now`` was read.
+    """
+    wait, longest = seconds_to_wait(limit.until, now), longest_wait(policy, limit.rule)
+    is_of_one_moment = longest is not None and longest < wait <= longest + SAME_MOMENT
+    return REFUSAL_BY_RULE[limit.rule](longest if is_of_one_moment else wait)
+
+
+def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:
+    """Log, tally and signal one refused start. ``phone`` is None where the input was no number at all."""
+    region, masked = (phone.region, phone.masked) if phone else ("", "")
+    logger.info("refused code=%s region=%s retry_after=%s", refusal.code, region, refusal.retry_after)
+    try:
+        _tally(VETOED if isinstance(refusal.__cause__, Vetoed) else refusal.code, region, using=using)
+    except Error as error:
+        logger.error("refusal_not_tallied error=%s", type(error).__name__)
+    signals.verification_refused.send_robust(
+        sender=type(refusal), code=refusal.code, retry_after=refusal.retry_after, number=masked
+    )
+
+
+def _tally(code: str, region: str, *, using: str) -> None:
+    """Count one refusal: one statement, and right under any number of racers.
+
+    Written in SQL because ``bulk_create`` can replace a count that is there, and not add to it.
+    """
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    table, count = quote(RefusalTally._meta.db_table), quote("count")
+    columns = ", ".join(quote(name) for name in ("hour", "code", "region", "count"))
+    upsert = (
+        "ON DUPLICATE KEY UPDATE"
+        if connection.vendor == "mysql"
+        else f"ON CONFLICT ({quote('hour')}, {quote('code')}, {quote('region')}) DO UPDATE SET"
+    )
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    values = [connection.ops.adapt_datetimefield_value(hour), code, region]
+    with lone_statement(using), connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, 1) {upsert} {count} = {table}.{count} + 1", values
+        )

@@ -1,0 +1,1 @@
+"""Judging a code: the try, Telroi's answer, and what becomes of the attempt."""

@@ -1,0 +1,61 @@
+"""Telling the site's people that something needs them, without flooding them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from django.db import Error, IntegrityError
+
+from django_telroi import signals
+from django_telroi.models import AttemptEvent, EventKind
+from django_telroi.services.shared.transactions import lone_statement
+
+logger = logging.getLogger("django_telroi")
+
+ONCE_IN = timedelta(hours=1)
+
+
+class Alert(StrEnum):
+    """What is wrong."""
+
+    MISCONFIGURED = "misconfigured"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    KEY_LIMITED = "key_limited"
+    PUMPING = "pumping"
+    PROXIES_UNDECIDED = "proxies_undecided"
+    WAITING = "waiting"
+    """Calls wait to be placed: nobody takes them from the queue, or the queue cannot be reached."""
+
+
+def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
+    """Log, record and signal ``kind``, unless that was done within the last hour. Whether it was done now."""
+    try:
+        is_first = _record(kind, now=now, using=using)
+    except Error as error:
+        logger.error("alert_not_recorded kind=%s error=%s", kind, type(error).__name__)
+        return False
+    if is_first:
+        logger.error("alert kind=%s", kind)
+        signals.alert.send_robust(sender=Alert, kind=str(kind))
+    return is_first
+
+
+def _record(kind: Alert, *, now: datetime, using: str) -> bool:
+    """One event a clock hour by its unique digest, which also finds last hour's without a search."""
+    this_hour, last_hour = _digest(kind, now), _digest(kind, now - ONCE_IN)
+    events = AttemptEvent.objects.using(using)
+    if events.filter(digest__in=(this_hour, last_hour), at__gt=now - ONCE_IN).exists():
+        return False
+    try:
+        with lone_statement(using):
+            events.create(kind=EventKind.ALERT, at=now, detail=kind, digest=this_hour)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _digest(kind: Alert, now: datetime) -> str:
+    return sha256(f"alert {kind} {now:%Y-%m-%d %H}".encode()).hexdigest()

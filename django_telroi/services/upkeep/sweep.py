@@ -1,0 +1,197 @@
+"""Looking after what is due: calls that wait, calls that nobody vouches for, and what is over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from django.db import OperationalError
+from django.db.models import F, Q, QuerySet
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi.dispatch import Handing
+from django_telroi.domain.states import CHECKABLE, Status
+from django_telroi.errors import AttemptNotFound
+from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
+from django_telroi.services.attempts.find import close_followed, close_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts.transitions import deadline_of, transition
+from django_telroi.services.attempts.typed_codes import is_judgement_out
+from django_telroi.services.attempts.unknown_calls import take_hint
+from django_telroi.services.calls.claim import look_again_at
+from django_telroi.services.calls.queue import hand_on
+from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.arguments import typed_arguments
+from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.number_state import later
+from django_telroi.services.shared.transactions import (
+    is_lock_error,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
+from django_telroi.services.statistics.figures import alert_pumping
+
+logger = logging.getLogger("django_telroi")
+
+BATCH = 500
+LONG_WAIT = timedelta(seconds=30)
+"""A call that has waited so long has been handed on in vain: somebody must look at the workers."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many calls one sweep handed on, called ``unknown``, and let expire."""
+
+    handed_on: int = 0
+    called_unknown: int = 0
+    expired: int = 0
+
+
+class Waiting(NamedTuple):
+    """A call that is due in the queue, and when it was read: on the database's clock, and on ours."""
+
+    attempt: VerificationAttempt
+    read_at: datetime
+    since: float
+
+
+@typed_arguments
+@sensitive_variables()
+@unavailable_without_database()
+def sweep(*, now: datetime | None = None) -> Swept:
+    """Look after every attempt that is due. Any number may sweep at once: each attempt is looked after by one of them.
+
+    What is due is found by its index; besides it the last hour is read, for whoever is pumping numbers. Raises
+    Unavailable where the database cannot be asked; InsideTransaction where a call is to be placed here and a
+    rollback could undo its claim.
+    """
+    using = write_alias()
+    _close_orphans(now, using=using)
+    called_unknown, expired, waiting = 0, 0, list[Waiting]()
+    for batch, read_at in _due(now, using=using):
+        since = time.monotonic()
+        queued = [attempt for attempt in batch if attempt.status == Status.QUEUED]
+        if any(attempt.created_at + LONG_WAIT <= read_at for attempt in queued):
+            raise_alert(Alert.WAITING, now=read_at, using=using)
+        called_unknown += _call_unknown(batch, now=read_at, using=using)
+        late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]
+        waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
+        _forget_right_codes(batch, using=using)
+        expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
+    handed_on = _hand_on(waiting, using=using)
+    alert_pumping(now=now, using=using)
+    return Swept(handed_on=handed_on, called_unknown=called_unknown, expired=expired)
+
+
+def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
+    """What is due, longest first, in batches, each with its moment. A row is met once, whatever becomes of it."""
+    due = VerificationAttempt.objects.using(using).filter(due_at__lte=now or DbNow()).annotate(read_at=DbNow())
+    rows = due.order_by("due_at", "pk")
+    while batch := list(rows[:BATCH]):
+        last_due_at, last = batch[-1].due_at, batch[-1].pk  # before they are settled
+        yield batch, now or batch[0].read_at
+        rows = due.filter(due_at__gte=last_due_at).exclude(due_at=last_due_at, pk__lte=last).order_by("due_at", "pk")
+
+
+def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
+    """End the leases that are over: nobody can be waiting for Telroi's answer any more."""
+    lost = _of(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
+    unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
+    called_unknown = _unless_locked(partial(lost.update, **unknown), using=using)
+    if called_unknown:
+        _follow_ended_leases(batch, now=now, using=using)
+    return called_unknown
+
+
+def _follow_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
+    """Settle the calls that Telroi reported meanwhile, and the other calls of the same flow."""
+    leased = [attempt for attempt in batch if attempt.status == Status.DIALING]
+    told = AttemptEvent.objects.using(using).filter(attempt__in=[each.pk for each in leased], call_id__isnull=False)
+    again = [each.pk for each in leased if each.is_again]
+    rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=told.values("attempt")) | Q(pk__in=again))
+    for attempt in rows.filter(status=Status.UNKNOWN):
+        with _skipping_locks():
+            take_hint(attempt, now=now, using=using)
+            close_followed(attempt, now=now, using=using)
+
+
+def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
+    judged = [attempt for attempt in batch if not is_judgement_out(attempt, now=now, using=using)]
+    over = _of(judged, CHECKABLE, using=using).filter(expires_at__lte=now)
+    expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
+    return _unless_locked(partial(over.update, **expired), using=using)
+
+
+def _forget_right_codes(batch: Sequence[VerificationAttempt], *, using: str) -> None:
+    """The ten minutes of a right code are over: its digest goes."""
+    over = _of(batch, {Status.VERIFIED}, using=using)
+    if any(attempt.status == Status.VERIFIED for attempt in batch):
+        _unless_locked(partial(over.update, code_digest="", due_at=None), using=using)
+
+
+def _close_orphans(now: datetime | None, *, using: str) -> None:
+    """Close what deleted users left open. ``due_at`` finds the few rows that are not finished.
+
+    Written as NOT (user is not null), because the index of ``user`` has all rows without one under one key.
+    """
+    unfinished = VerificationAttempt.objects.using(using).filter(had_user=True, due_at__gt=EPOCH)
+    left = unfinished.exclude(user__isnull=False)
+    for attempt in left.annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
+        with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            close_orphan(attempt, now=now or attempt.read_at, using=using)
+
+
+def _of(
+    batch: Sequence[VerificationAttempt], statuses: Collection[Status], *, using: str
+) -> QuerySet[VerificationAttempt]:
+    """The rows that were read in one of these states and still are, for one UPDATE of all of them."""
+    keys = [attempt.pk for attempt in batch if attempt.status in statuses]
+    return VerificationAttempt.objects.using(using).filter(pk__in=keys, status__in=statuses)
+
+
+def _expire_queued(late: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
+    """Give up what waited past its deadline, each with the moment that its number has for it."""
+    for attempt in late:
+        with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            settle_overdue(attempt, now=now, using=using)
+    return sum(attempt.status == Status.EXPIRED for attempt in late)
+
+
+def _hand_on(waiting: Sequence[Waiting], *, using: str) -> int:
+    """Hand on again what waits; how many. Whoever moves ``due_at`` does it, and all others leave it alone."""
+    handed_on = 0
+    for attempt, read_at, since in waiting:
+        again = {"due_at": min(look_again_at(later(read_at, since=since)), deadline_of(attempt))}
+        with _skipping_locks():
+            if not transition(attempt, again, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):
+                continue
+            if hand_on(attempt.pk) == Handing.LEFT:
+                break  # nothing can be published just now: the others stay due for the next sweep
+            handed_on += 1
+    return handed_on
+
+
+def _unless_locked(update: Callable[[], int], *, using: str) -> int:
+    rows = 0
+    with _skipping_locks():
+        rows += repeat_on_lock_error(update, using=using)
+    return rows
+
+
+@contextmanager
+def _skipping_locks() -> Iterator[None]:
+    """Leave to the next sweep what somebody else holds."""
+    try:
+        yield
+    except OperationalError as error:
+        if not is_lock_error(error):
+            raise
+        logger.warning("sweep_skipped error=%s", type(error).__name__)

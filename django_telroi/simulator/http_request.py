@@ -1,0 +1,97 @@
+"""A request as Telroi sees it, and the ways in which Telroi differs from what it publishes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """Each is on, as measured, until a test takes it away; then the simulator does what the documentation says.
+
+    * ``html_errors``: an error is a 302 to ``/login`` unless the request asks for JSON.
+    * ``wrapped_errors``: code and message are at ``data.error``, ``error`` is ``true``.
+    * ``created_is_200``: a created OTP is 200 instead of 201.
+    * ``validation_is_400``: a bad field is 400 instead of 422.
+    * ``login_redirects``: a wrong path or method is a 302 instead of 404 or 405.
+    * ``hidden_waits``: a 429 has no ``Retry-After``; the seconds are in its message only.
+    * ``flat_waits``: the hourly limit says 3600 and the daily one 86400, however soon a call is free.
+    * ``failures_count``: a call that could not be placed uses up the cooldown and the quotas.
+    * ``loose_numbers``: any string of three characters is a number.
+    * ``unverifiable_test_ids``: verify refuses the ids that a test key is given.
+    * ``newest_by_number``: a verify by number takes the newest OTP whatever its state, not the newest still open.
+    """
+
+    html_errors: bool = True
+    wrapped_errors: bool = True
+    created_is_200: bool = True
+    validation_is_400: bool = True
+    login_redirects: bool = True
+    hidden_waits: bool = True
+    flat_waits: bool = True
+    failures_count: bool = True
+    loose_numbers: bool = True
+    unverifiable_test_ids: bool = True
+    newest_by_number: bool = True
+
+
+Operation = Literal["send", "verify", "other"]
+
+OPERATIONS: Mapping[str, Operation] = {"/v1/otp": "send", "/v1/otp/verify": "verify"}
+SCANNER = re.compile(r"\.(?:php|aspx?|jsp|cgi|env|git|sql)\b|/wp-|/\.(?!\.?/)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """``target`` is the path as it came, with its query; the names of ``headers`` are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    keeps_alive: bool = True
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def route(self) -> str:
+        """The path as Telroi looks it up: percent signs decoded, and without one trailing slash. Dots stay."""
+        return unquote(self.path).removesuffix("/")
+
+    @property
+    def operation(self) -> Operation:
+        return OPERATIONS.get(self.route, "other") if self.method == "POST" else "other"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host as the client names them; a forwarded host is trusted, as Telroi does."""
+        scheme = self.headers.get("x-forwarded-proto", "http")
+        host = self.headers.get("x-forwarded-host") or self.headers.get("host", "localhost")
+        return f"{scheme}://{host}"
+
+    @property
+    def url(self) -> str:
+        return self.origin + self.target
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether an error may be JSON. Asking for HTML as well loses; ``*/*`` is not asking."""
+        accept = self.headers.get("accept", "").lower()
+        if "text/html" in accept:
+            return False
+        return "application/json" in accept or self._is_known_tool or self.headers.get("sec-fetch-mode") == "cors"
+
+    @property
+    def looks_like_a_scanner(self) -> bool:
+        return SCANNER.search(self.path) is not None
+
+    @property
+    def _is_known_tool(self) -> bool:
+        agent = self.headers.get("user-agent", "").lower()
+        return "curl/" in agent or "httpie/" in agent

@@ -1,0 +1,159 @@
+"""What a body asks for, field by field as Telroi checks it.
+
+``null`` is never "absent", numbers are never strings, and one fixed message stands for whatever is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from django_telroi.simulator.http_request import Quirks, Request
+from django_telroi.simulator.responses import Refusal
+
+
+def _key(name: str) -> str:
+    """A pattern for a JSON object's key, each letter of which may be written as an escape."""
+    letters = (rf"(?:{letter}|\\u(?i:{ord(letter):04x}))" for letter in name)
+    return rf'"{"".join(letters)}"\s*:'
+
+
+# Telroi's parser looks for these in the text, wherever they stand and whatever their value is.
+PROTOTYPE_KEY = re.compile(f"{_key('__proto__')}|{_key('constructor')}")
+OWN_CODE = re.compile(r"[0-9]{4,10}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A send. ``code`` is one of the client's own, None where Telroi shall make it."""
+
+    to: str
+    code_length: int | None
+    language: str | None
+    code: str | None
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A verify. With an ``id``, ``to`` is not looked at."""
+
+    code: str
+    id: str | None
+    to: str | None
+
+
+def read_order(request: Request, quirks: Quirks) -> Order:
+    fields = _fields(request)
+    fits = (
+        _is_number(fields.get("to"), quirks)
+        and is_absent_or(fields, "code_length", _is_length)
+        and is_absent_or(fields, "language", is_text)
+        and is_absent_or(fields, "code", _is_own_code)
+    )
+    if not fits:
+        raise _invalid("to (E.164 destination) is required", quirks)
+    length = fields.get("code_length")
+    return Order(fields["to"], None if length is None else int(length), fields.get("language"), fields.get("code"))
+
+
+def read_guess(request: Request, quirks: Quirks) -> Guess:
+    fields = _fields(request)
+    fits = (
+        _is_code(fields.get("code"))
+        and is_absent_or(fields, "id", _is_uuid if quirks.unverifiable_test_ids else _is_uuid_or_test_id)
+        and is_absent_or(fields, "to", is_text)
+        and ("id" in fields or fields.get("to"))
+    )
+    if not fits:
+        raise _invalid("code and one of id|to are required", quirks)
+    return Guess(fields["code"], fields["id"].lower() if "id" in fields else None, fields.get("to"))
+
+
+def text_field(request: Request, name: str) -> str | None:
+    """One field, or None if the body has no such text. Never raises."""
+    try:
+        value = _fields(request).get(name)
+    except Refusal:
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _fields(request: Request) -> Mapping[str, Any]:
+    body = read_body(request)
+    return body if isinstance(body, dict) else {}
+
+
+def read_body(request: Request) -> object:
+    """``text/…`` stays a text, a form becomes strings, everything else is taken for JSON. Raises Refusal."""
+    kind = request.headers.get("content-type", "").lower()
+    text = request.body.decode("utf-8", "replace")
+    if not text or kind.startswith("text/"):
+        return text
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(text, keep_blank_values=True))
+    return _parsed(text)
+
+
+def _parsed(text: str) -> object:
+    malformed = Refusal(400, "", "Invalid JSON body", reason="Bad Request")
+    if PROTOTYPE_KEY.search(text):
+        raise malformed
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise malformed from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    """NaN and Infinity are Python's, not JSON's."""
+    raise ValueError(name)
+
+
+def _invalid(message: str, quirks: Quirks) -> Refusal:
+    return Refusal(400 if quirks.validation_is_400 else 422, "invalid", message)
+
+
+def is_absent_or(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> bool:
+    return name not in fields or fits(fields[name])
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any, quirks: Quirks) -> bool:
+    if not isinstance(value, str):
+        return False
+    return utf16_length(value) >= 3 if quirks.loose_numbers else E164.fullmatch(value) is not None
+
+
+def _is_length(value: Any) -> bool:
+    """A whole number, which JavaScript does not mind to be written ``6.0``."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value in range(4, 11)
+
+
+def _is_own_code(value: Any) -> bool:
+    return isinstance(value, str) and OWN_CODE.fullmatch(value) is not None
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, str) and 4 <= utf16_length(value) <= 10
+
+
+def utf16_length(text: str) -> int:
+    """As JavaScript counts: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _is_uuid(value: Any) -> bool:
+    return isinstance(value, str) and UUID.fullmatch(value) is not None
+
+
+def _is_uuid_or_test_id(value: Any) -> bool:
+    return _is_uuid(value) or (isinstance(value, str) and value.startswith("otp_test_"))

@@ -1,0 +1,255 @@
+"""What Telroi answers: its bodies and headers, as text ready for the socket, and each of its errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from functools import lru_cache
+from http.client import responses
+from typing import Any
+
+from django_telroi.simulator.http_request import Quirks, Request
+
+JSON = "application/json"
+HTML = "text/html"
+LOGIN_PAGE = b'<!DOCTYPE html><html><head><meta http-equiv="refresh" content="0; url=/login"></head></html>'
+
+SIGN_IN_PAGE = (
+    '<!DOCTYPE html><html  lang="en"><head><meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1.0">\n'
+    "<title>Sign in — Telroi</title>\n</head><body><h1>Sign in</h1></body></html>"
+)
+# Where an answer that is no error has the site's own values.
+ERROR_HEADERS = (
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("content-security-policy", "script-src 'none'; frame-ancestors 'none';"),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back, before the connection adds its own headers. A header here wins over a common one."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    reason: str = ""
+
+
+class Refusal(Exception):
+    """Telroi says no. Without a ``code`` the error's body has no ``data``.
+
+    ``reason`` is the phrase of the status line and of ``statusMessage``; ``wait`` is the seconds of a 429.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, reason: str = "Server Error", wait: int | None = None
+    ) -> None:
+        super().__init__(status, code, message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.wait = wait
+
+
+def crash() -> Refusal:
+    """An unexpected failure."""
+    return Refusal(500, "", "Server Error")
+
+
+def phrase(status: int) -> str:
+    """The usual words for a status; proxies use some that have none."""
+    return responses.get(status, "Unknown")
+
+
+def compact(value: object) -> bytes:
+    """JSON as Telroi writes a success. A lone surrogate is escaped, as JavaScript does."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def success(payload: Mapping[str, Any], *, status: int = 200) -> Answer:
+    return Answer(status, (("content-type", JSON),), compact(payload))
+
+
+def login_redirect() -> Answer:
+    """What a wrong path or method gets."""
+    return Answer(302, (("location", "/login"), ("content-type", HTML)), LOGIN_PAGE)
+
+
+def sign_in_page() -> Answer:
+    return Answer(200, (("content-type", f"{HTML};charset=utf-8"), ("x-powered-by", "Nuxt")), SIGN_IN_PAGE.encode())
+
+
+def scanner_repelled() -> Answer:
+    return Answer(404, (("content-type", "text/plain"),), b"Not Found")
+
+
+def refused(refusal: Refusal, request: Request, quirks: Quirks) -> Answer:
+    """The refusal in the form that this request gets."""
+    if quirks.html_errors and not request.wants_json:
+        return _as_error(_hidden(refusal))
+    answer = _as_error(_wrapped(refusal, request) if quirks.wrapped_errors else _documented(refusal))
+    if refusal.wait is not None and not quirks.hidden_waits:
+        answer = replace(answer, headers=(*answer.headers, ("retry-after", str(refusal.wait))))
+    return answer
+
+
+def _as_error(answer: Answer) -> Answer:
+    return replace(answer, headers=(*answer.headers, *ERROR_HEADERS))
+
+
+def _hidden(refusal: Refusal) -> Answer:
+    """Nothing of the refusal survives but its reason phrase."""
+    headers = (("cache-control", "no-cache"), ("content-type", HTML), ("location", "/login"))
+    return Answer(302, headers, LOGIN_PAGE, refusal.reason)
+
+
+def _wrapped(refusal: Refusal, request: Request) -> Answer:
+    body: dict[str, object] = {
+        "error": True,
+        "url": request.url,
+        "statusCode": refusal.status,
+        "statusMessage": refusal.reason,
+        "message": refusal.message,
+    }
+    if refusal.code:
+        body["data"] = {"error": {"code": refusal.code, "message": refusal.message}}
+    pretty = json.dumps(body, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Answer(refusal.status, (("content-type", JSON), ("cache-control", "no-cache")), pretty, refusal.reason)
+
+
+def _documented(refusal: Refusal) -> Answer:
+    body = {"error": {"code": refusal.code or "internal", "message": refusal.message}}
+    return Answer(refusal.status, (("content-type", JSON),), compact(body), phrase(refusal.status))
+
+
+IDLE_SECONDS = 5
+COMMON = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "permissions-policy": "geolocation=(), camera=(), microphone=(self), payment=()",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+}
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    head: bytes
+    body: bytes
+
+    @property
+    def data(self) -> bytes:
+        return self.head + self.body
+
+
+def outgoing(answer: Answer, *, now: float, keeps_alive: bool, without_body: bool) -> Outgoing:
+    """``without_body`` is for HEAD, whose answer has no length either."""
+    reason = answer.reason or phrase(answer.status)
+    own = {name for name, _ in answer.headers}
+    common = [header for header in COMMON.items() if header[0] not in own]
+    headers = "".join(f"{name}: {value}\r\n" for name, value in (*answer.headers, *common))
+    lasting = f"keep-alive\r\nKeep-Alive: timeout={IDLE_SECONDS}" if keeps_alive else "close"
+    length = "" if without_body else f"Content-Length: {len(answer.body)}\r\n"
+    head = (
+        f"HTTP/1.1 {answer.status} {reason}\r\n{headers}Date: {_date(int(now))}\r\n"
+        f"Connection: {lasting}\r\n{length}\r\n"
+    )
+    return Outgoing(head.encode("latin-1"), b"" if without_body else answer.body)
+
+
+@lru_cache(maxsize=4)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
+def invalid() -> Refusal:
+    """400 for a bad field."""
+    return Refusal(400, "invalid", "to (E.164 destination) is required")
+
+
+def malformed() -> Refusal:
+    """400 without a code, as for a body that is not JSON."""
+    return Refusal(400, "", "Invalid JSON body", reason="Bad Request")
+
+
+def unauthorized() -> Refusal:
+    """401 for an unknown or revoked key."""
+    return Refusal(401, "unauthorized", "Invalid or revoked API key")
+
+
+def forbidden() -> Refusal:
+    """403 for a key without the scope."""
+    return Refusal(403, "forbidden", "Key lacks otp:write")
+
+
+def not_found() -> Refusal:
+    """404 as documented."""
+    return Refusal(404, "not_found", "Not found")
+
+
+def method_not_allowed() -> Refusal:
+    """405 as documented."""
+    return Refusal(405, "method_not_allowed", "Method not allowed")
+
+
+def not_verifiable() -> Refusal:
+    """422 for a code of one's own."""
+    return Refusal(422, "not_verifiable", "You supplied this code, so verifying it is yours to do.")
+
+
+def rate_limited(*, wait: object = 60, message: str | None = None) -> Refusal:
+    """429 for the number, with any ``wait`` in the sentence, or with any sentence."""
+    sentence = message or f"Too many requests for this number. Retry after {wait}s."
+    return Refusal(429, "rate_limited", sentence, wait=wait if isinstance(wait, int) else None)
+
+
+def key_limited(*, wait: object = 56) -> Refusal:
+    """429 for the key, with any ``wait`` in the sentence."""
+    sentence = f"Too many requests. Try again in {wait}s."
+    return Refusal(429, "rate_limited", sentence, wait=wait if isinstance(wait, int) else None)
+
+
+def server_error(*, status: int = 500) -> Refusal:
+    """500 without a code; another status with the same body if asked for."""
+    failure = crash()
+    return Refusal(status, failure.code, failure.message)
+
+
+def otp_failed(*, message: str = "Gateway returned 500") -> Refusal:
+    """502 with the operator's words; unlike a carrier's failure it leaves no trace."""
+    return Refusal(502, "otp_failed", message)
+
+
+def insufficient_funds() -> Refusal:
+    """502 for an empty wallet."""
+    return otp_failed(message="insufficient_funds")
+
+
+def service_unavailable() -> Refusal:
+    """503 while the key store is out of reach."""
+    return Refusal(503, "service_unavailable", "Key verification temporarily unavailable")
+
+
+REFUSALS: Mapping[str, Callable[..., Refusal]] = {
+    refusal.__name__: refusal
+    for refusal in (
+        invalid,
+        malformed,
+        unauthorized,
+        forbidden,
+        not_found,
+        method_not_allowed,
+        not_verifiable,
+        rate_limited,
+        key_limited,
+        server_error,
+        otp_failed,
+        insufficient_funds,
+        service_unavailable,
+    )
+}

@@ -1,0 +1,257 @@
+"""Sending webhooks as Telroi does: signed, repeated, and given up."""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import random
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django_telroi.simulator.accounts import Clock, iso
+from django_telroi.simulator.responses import compact
+
+FOLLOWED_AS_GET = frozenset({301, 302, 303})
+FOLLOWED_AS_POST = frozenset({307, 308})
+MOST_REDIRECTS = 20
+LONGEST_ANSWER = 64 * 1024
+CONNECTIONS: Mapping[str, type[http.client.HTTPConnection]] = {
+    "http": http.client.HTTPConnection,
+    "https": http.client.HTTPSConnection,
+}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """``body`` is None after a redirect that turned the POST into a GET: the event is lost."""
+
+    url: str
+    body: bytes | None
+    signature: str | None
+
+
+def webhook_url(url: str) -> str:
+    """The address itself. Raises ValueError for what nobody can post to."""
+    parts = urlsplit(url)
+    if parts.scheme not in CONNECTIONS or not parts.hostname:
+        raise ValueError("The address of a webhook begins with http:// or https://.")
+    return url
+
+
+def post(parcel: Parcel, *, patience: float) -> int | None:
+    """The status in the end, None without an answer. Redirects are followed, 301 and 302 with a GET."""
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            status, location = _ask(parcel, patience)
+            if location is None or status not in FOLLOWED_AS_GET | FOLLOWED_AS_POST:
+                return status
+            body = None if status in FOLLOWED_AS_GET else parcel.body
+            parcel = replace(parcel, url=urljoin(parcel.url, location), body=body)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return None
+
+
+def _ask(parcel: Parcel, patience: float) -> tuple[int, str | None]:
+    parts = urlsplit(webhook_url(parcel.url))
+    connect = CONNECTIONS[parts.scheme]
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with closing(connect(str(parts.hostname), parts.port, timeout=patience)) as connection:
+        method = "GET" if parcel.body is None else "POST"
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in _headers(parcel, parts.netloc):
+            connection.putheader(name, value)
+        connection.endheaders(parcel.body)
+        answer = connection.getresponse()
+        answer.read(LONGEST_ANSWER)
+        return answer.status, answer.getheader("location")
+
+
+def _headers(parcel: Parcel, host: str) -> Sequence[tuple[str, str]]:
+    """In Telroi's order and letters."""
+    kind = [] if parcel.body is None else [("Content-Type", "application/json")]
+    signed = [] if parcel.signature is None else [("telroi-signature", parcel.signature)]
+    length = [] if parcel.body is None else [("content-length", str(len(parcel.body)))]
+    return [
+        ("host", host.rpartition("@")[2]),
+        ("connection", "keep-alive"),
+        *kind,
+        ("User-Agent", "Telroi-Webhooks/1"),
+        *signed,
+        ("accept", "*/*"),
+        ("accept-language", "*"),
+        ("sec-fetch-mode", "cors"),
+        ("accept-encoding", "gzip, deflate"),
+        *length,
+    ]
+
+
+MINUTE = 60
+RETRIES_AFTER = (5 * MINUTE, 20 * MINUTE, 60 * MINUTE)
+FAILURES_IN_A_ROW = 20
+MOST_IN_A_RUN = 200
+PATIENCE = 8.0
+EVENTS = ("otp.completed", "otp.failed", "otp.verified")
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One event on its way. ``state`` is ``waiting``, ``delivered``, ``given_up`` after four failures, or ``dropped``.
+
+    ``status`` is what the receiver answered last, None if nothing.
+    """
+
+    number: int
+    event: str
+    body: bytes = field(repr=False)
+    due_at: float
+    attempts: int = 0
+    status: int | None = None
+    state: str = "waiting"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where events go. ``is_on`` until twenty attempts in a row have failed."""
+
+    url: str
+    events: frozenset[str]
+    delay: float
+    patience: float
+    is_on: bool = True
+    failures: int = 0
+
+
+class Webhooks:
+    """One endpoint, its queue and the job that empties it."""
+
+    def __init__(self, clock: Clock, secret: str) -> None:
+        self._clock = clock
+        self._secret = secret
+        self._lock = threading.RLock()
+        self._job = threading.Lock()
+        self._scheduler: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._endpoint: Endpoint | None = None
+        self._webhooks: dict[int, Webhook] = {}
+        self._unsigned: int | None = 0
+
+    @property
+    def all(self) -> list[Webhook]:
+        with self._lock:
+            return list(self._webhooks.values())
+
+    @property
+    def is_on(self) -> bool:
+        return self._endpoint is not None and self._endpoint.is_on
+
+    def send_to(self, url: str, *, events: Collection[str], delay: float, every: float | None, patience: float) -> None:
+        webhook_url(url)
+        self._stop_scheduler()
+        with self._lock:
+            self._endpoint = Endpoint(url, frozenset(events), delay, patience)
+        if every is not None:
+            self._stopped = threading.Event()
+            self._scheduler = threading.Thread(
+                target=self._run_every, args=(every, self._stopped), name="telroi-webhooks", daemon=True
+            )
+            self._scheduler.start()
+
+    def switch_on(self) -> None:
+        with self._lock:
+            if self._endpoint:
+                self._endpoint = replace(self._endpoint, is_on=True, failures=0)
+
+    def leave_unsigned(self, times: int | None) -> None:
+        with self._lock:
+            self._unsigned = times
+
+    def queue(self, event: str, data: Mapping[str, Any]) -> None:
+        """Only for an endpoint that is on: what happens meanwhile is never sent."""
+        now = self._clock.now()
+        with self._lock:
+            endpoint = self._endpoint
+            if endpoint and endpoint.is_on and event in endpoint.events:
+                body = compact({"event": event, "created_at": iso(now), "data": data})
+                number = len(self._webhooks)
+                self._webhooks[number] = Webhook(number, event, body, now + endpoint.delay)
+
+    def deliver(self, *, runs: int) -> None:
+        """Run the job. ``runs`` of it at once do not know of each other: each delivers everything that is due."""
+        with self._job:
+            due = self._due()
+            copies = [(webhook, copy) for copy in range(runs) for webhook in due]
+            for webhook, copy in random.sample(copies, len(copies)):
+                with self._lock:
+                    endpoint = self._endpoint
+                if endpoint is None or not endpoint.is_on:
+                    return
+                status = post(Parcel(endpoint.url, webhook.body, self._signature(webhook)), patience=endpoint.patience)
+                self._note(webhook.number, status, is_repetition=copy > 0)
+
+    def close(self) -> None:
+        """Forget everything; a delivery under way is waited for."""
+        self._stop_scheduler()
+        with self._lock:
+            self._forget()
+
+    def _due(self) -> list[Webhook]:
+        now = self._clock.now()
+        waiting = [webhook for webhook in self.all if webhook.state == "waiting" and webhook.due_at <= now]
+        return waiting[:MOST_IN_A_RUN]
+
+    def _signature(self, webhook: Webhook) -> str | None:
+        with self._lock:
+            if self._unsigned is None or self._unsigned > 0:
+                self._unsigned = self._unsigned and self._unsigned - 1
+                return None
+        return hmac.new(self._secret.encode(), webhook.body, sha256).hexdigest()
+
+    def _note(self, number: int, status: int | None, *, is_repetition: bool) -> None:
+        arrived = status is not None and 200 <= status < 300
+        with self._lock:
+            webhook, endpoint = self._webhooks.get(number), self._endpoint
+            if webhook is None or endpoint is None:
+                return
+            self._endpoint = replace(endpoint, failures=0 if arrived else endpoint.failures + 1)
+            if webhook.state != "delivered":
+                failed = self._after_failure(webhook, is_repetition=is_repetition)
+                self._webhooks[number] = replace(
+                    replace(webhook, state="delivered") if arrived else failed,
+                    status=status,
+                    attempts=webhook.attempts + (not is_repetition),
+                )
+            if self._endpoint.failures >= FAILURES_IN_A_ROW:
+                self._switch_off(self._endpoint)
+
+    def _after_failure(self, webhook: Webhook, *, is_repetition: bool) -> Webhook:
+        if is_repetition:
+            return webhook
+        if webhook.attempts >= len(RETRIES_AFTER):
+            return replace(webhook, state="given_up")
+        return replace(webhook, due_at=self._clock.now() + RETRIES_AFTER[webhook.attempts])
+
+    def _switch_off(self, endpoint: Endpoint) -> None:
+        """What was waiting is dropped for good."""
+        self._endpoint = replace(endpoint, is_on=False)
+        for webhook in self.all:
+            if webhook.state == "waiting":
+                self._webhooks[webhook.number] = replace(webhook, state="dropped")
+
+    def _run_every(self, seconds: float, stopped: threading.Event) -> None:
+        while not stopped.wait(seconds):
+            self.deliver(runs=1)
+
+    def _stop_scheduler(self) -> None:
+        self._stopped.set()
+        if self._scheduler:
+            self._scheduler.join()
+            self._scheduler = None
