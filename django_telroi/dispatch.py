@@ -1,4 +1,4 @@
-"""Handing a call to the site's Celery: a hint to hurry, and no more. What is lost here, the sweep hands on again.
+"""Published a call to the site's Celery: a hint to hurry, and no more. What is lost here, the sweep hands on again.
 
 No request hangs on a broker. A message is published over a connection of our own, with short timeouts and nothing
 repeated, in one daemon thread of the process. Whoever asked waits ``PATIENCE`` seconds at most, and not at all while
@@ -24,11 +24,11 @@ from typing import Any
 from django_telroi import conf
 from django_telroi.redaction import kind_of
 
-PATIENCE = 2.0
+PUBLISH_TIMEOUT = 2.0
 """Seconds that a request waits for its message to be published; with all the rest it must be answered within 3."""
-REST = 10.0
+PAUSE_SECONDS = 10.0
 """Seconds after a failure in which nothing is published."""
-IDLE = 5.0
+IDLE_SECONDS = 5.0
 """Seconds after which a thread without work closes its connection and ends; no heartbeat, no half-dead connection."""
 
 TRANSPORT_OPTIONS = {
@@ -45,26 +45,26 @@ TRANSPORT_OPTIONS = {
 logger = logging.getLogger("django_telroi")
 
 
-class Handing(Enum):
+class Published(Enum):
     """What came of it. ``SENT`` is no evidence of anything; ``DONE`` is an eager Celery's: the task has run here."""
 
     DONE = auto()
     SENT = auto()
-    LEFT = auto()
+    SKIPPED = auto()
 
 
-def send(name: str, attempt_id: int) -> Handing:
+def send(name: str, attempt_id: int) -> Published:
     """Have the task ``name`` run with this one argument, by whichever worker takes it. Raises nothing."""
     try:
         app = site_app()
         if app.conf.task_always_eager:
             _run_here(app, name, attempt_id)
-            return Handing.DONE
+            return Published.DONE
     except Exception as error:  # noqa: BLE001 - the site's Celery may be set up in any wrong way; the row waits
-        logger.error("not_handed_on attempt=%s error=%s", attempt_id, kind_of(error))
-        return Handing.LEFT
-    letter = Letter(app=app, name=name, attempt_id=attempt_id, queue=conf.celery_queue())
-    return Handing.SENT if courier().deliver(letter) else Handing.LEFT
+        logger.error("not_enqueued attempt=%s error=%s", attempt_id, kind_of(error))
+        return Published.SKIPPED
+    message = Message(app=app, name=name, attempt_id=attempt_id, queue=conf.celery_queue())
+    return Published.SENT if publisher().publish(message) else Published.SKIPPED
 
 
 def site_app() -> Any:
@@ -96,7 +96,7 @@ def _run_here(app: Any, name: str, attempt_id: int) -> None:
 
 
 @dataclass(frozen=True)
-class Letter:
+class Message:
     """One message to be published, and whether it was."""
 
     app: Any = field(repr=False)
@@ -107,23 +107,23 @@ class Letter:
     since: float = field(default_factory=lambda: time.monotonic(), repr=False)
 
 
-class Link:
+class BrokerConnection:
     """A connection to the broker that belongs to one thread."""
 
     def __init__(self) -> None:
         self._app: Any = None
         self._connection: Any = None
 
-    def publish(self, letter: Letter) -> None:
+    def publish(self, message: Message) -> None:
         """Publish, and where an open connection is found dead, once more over a new one. Raises what transports do."""
-        if self._connection is not None and self._app is letter.app:
+        if self._connection is not None and self._app is message.app:
             try:
-                return self._publish(letter)
+                return self._publish(message)
             except Exception as error:  # noqa: BLE001 - each transport has errors of its own
                 logger.info("broker_connection_lost error=%s", type(error).__name__)
         self.close()
-        self._open(letter.app)
-        return self._publish(letter)
+        self._open(message.app)
+        return self._publish(message)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -145,11 +145,11 @@ class Link:
         if socket := getattr(connection.connection, "sock", None):
             socket.settimeout(1)
 
-    def _publish(self, letter: Letter) -> None:
-        options = {"queue": letter.queue} if letter.queue else {}
-        letter.app.send_task(
-            letter.name,
-            args=(letter.attempt_id,),
+    def _publish(self, message: Message) -> None:
+        options = {"queue": message.queue} if message.queue else {}
+        message.app.send_task(
+            message.name,
+            args=(message.attempt_id,),
             connection=self._connection,
             retry=False,
             ignore_result=True,
@@ -157,98 +157,98 @@ class Link:
         )
 
 
-class Courier:
+class Publisher:
     """The one thread of this process that talks to the broker. It begins with the first letter and ends when idle."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._letters: queue.SimpleQueue[Letter | None] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._busy_since: float | None = None  # when the request began to wait whose letter is being published
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
-    def deliver(self, letter: Letter) -> bool:
+    def publish(self, message: Message) -> bool:
         """Have the letter published; False if that was skipped, failed, or takes too long to wait for."""
         with self._lock:
-            if self.is_resting or self.is_stuck:
+            if self.is_paused or self.is_stuck:
                 return False
-            self._letters.put(letter)
+            self._messages.put(message)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="telroi-dispatch", daemon=True)
                 self._thread.start()
         try:
-            return letter.published.result(PATIENCE)
+            return message.published.result(PUBLISH_TIMEOUT)
         except (TimeoutError, CancelledError):
-            letter.published.cancel()  # if it has not begun, nobody needs it any more
-            logger.warning("not_handed_on attempt=%s error=broker_too_slow", letter.attempt_id)
+            message.published.cancel()  # if it has not begun, nobody needs it any more
+            logger.warning("not_enqueued attempt=%s error=broker_too_slow", message.attempt_id)
             return False
 
     def close(self) -> None:
         """Let the thread close its connection and end, for a second at most."""
         with self._lock:
             thread = self._thread
-            self._letters.put(None)
+            self._messages.put(None)
         if thread is not None:
             thread.join(1)
 
     @property
-    def is_resting(self) -> bool:
+    def is_paused(self) -> bool:
         """Whether a failure is so recent that nothing is published."""
-        return time.monotonic() < self._rests_until
+        return time.monotonic() < self._paused_until
 
     @property
     def is_stuck(self) -> bool:
         """Whether one letter has taken longer than anybody waits for it."""
         since = self._busy_since
-        return since is not None and time.monotonic() - since > PATIENCE
+        return since is not None and time.monotonic() - since > PUBLISH_TIMEOUT
 
     def _work(self) -> None:
-        link = Link()
+        link = BrokerConnection()
         try:
-            while letter := self._next():
-                self._busy_since = letter.since
-                if letter.published.set_running_or_notify_cancel():
-                    letter.published.set_result(self._publish(letter, link))
+            while message := self._next():
+                self._busy_since = message.since
+                if message.published.set_running_or_notify_cancel():
+                    message.published.set_result(self._publish(message, link))
                 self._busy_since = None
         finally:
             link.close()
 
-    def _next(self) -> Letter | None:
-        """The next letter; None once there is none, and the thread is then no longer this courier's."""
+    def _next(self) -> Message | None:
+        """The next letter; None once there is none, and the thread is then no longer this publisher's."""
         try:
-            letter = self._letters.get(timeout=IDLE)
+            message = self._messages.get(timeout=IDLE_SECONDS)
         except queue.Empty:
-            letter = None
-        if letter is not None:
-            return letter
+            message = None
+        if message is not None:
+            return message
         with self._lock:
-            while not self._letters.empty():
-                if letter := self._letters.get_nowait():
-                    return letter
+            while not self._messages.empty():
+                if message := self._messages.get_nowait():
+                    return message
             self._thread = None
             return None
 
-    def _publish(self, letter: Letter, link: Link) -> bool:
-        if self.is_resting:
+    def _publish(self, message: Message, link: BrokerConnection) -> bool:
+        if self.is_paused:
             return False
         try:
-            link.publish(letter)
+            link.publish(message)
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
-            self._rests_until = time.monotonic() + REST
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
             # Neither the message nor the arguments of the error: they may name the broker with its password.
-            logger.warning("not_handed_on attempt=%s error=%s", letter.attempt_id, kind_of(error))
+            logger.warning("not_enqueued attempt=%s error=%s", message.attempt_id, kind_of(error))
             link.close()
             return False
         return True
 
 
-_couriers: dict[int, Courier] = {}
+_publishers: dict[int, Publisher] = {}
 
 
-def courier() -> Courier:
+def publisher() -> Publisher:
     """This process's own: a forked one has no such thread, and must not touch a connection that its parent uses."""
     process = os.getpid()
-    return _couriers.get(process) or _couriers.setdefault(process, Courier())
+    return _publishers.get(process) or _publishers.setdefault(process, Publisher())
 
 
-atexit.register(lambda: courier().close())
+atexit.register(lambda: publisher().close())

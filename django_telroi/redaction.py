@@ -16,7 +16,7 @@ T = TypeVar("T")
 MASK = "'•••'"
 
 
-class Quiet(str):
+class Secret(str):
     """Text whose repr is masked."""
 
     __slots__ = ()
@@ -35,12 +35,12 @@ def kind_of(error: BaseException) -> str:
     return f"{kind}({module})" if is_module and all(map(str.isidentifier, str(module).split("."))) else kind
 
 
-def hush(text: T) -> T | Quiet:
+def as_secret(text: T) -> T | Secret:
     """Text, quiet from here on; anything else as it is, for whoever judges it."""
-    return Quiet(text) if isinstance(text, str) else text
+    return Secret(text) if isinstance(text, str) else text
 
 
-class QuietBytes(bytes):
+class SecretBytes(bytes):
     """Bytes whose repr is masked."""
 
     __slots__ = ()
@@ -49,7 +49,7 @@ class QuietBytes(bytes):
         return MASK
 
 
-def quiet_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def redact_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Make these arguments quiet before the function sees them.
 
     To be the outermost decorator: an error reporter shows the frames of those below it with all they were given, and
@@ -61,8 +61,8 @@ def quiet_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            args = tuple(hush(value) if place in places else value for place, value in enumerate(args))  # type: ignore[assignment]
-            kwargs = {name: hush(value) if name in names else value for name, value in kwargs.items()}  # type: ignore[assignment]
+            args = tuple(as_secret(value) if place in places else value for place, value in enumerate(args))  # type: ignore[assignment]
+            kwargs = {name: as_secret(value) if name in names else value for name, value in kwargs.items()}  # type: ignore[assignment]
             return function(*args, **kwargs)
 
         return call

@@ -37,13 +37,13 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     from django_telroi import dispatch
 
-    monkeypatch.setattr(dispatch, "_couriers", {})
-    monkeypatch.setattr(dispatch, "PATIENCE", HANGS)
+    monkeypatch.setattr(dispatch, "_publishers", {})
+    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
     monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the example's
     monkeypatch.setattr(_state, "default_app", None)
     app = Celery("site", broker="memory://", fixups=[])
     yield app
-    dispatch.courier().close()
+    dispatch.publisher().close()
     memory.Channel.queues.clear()
     app.close()
     _state._set_current_app(None)
@@ -58,7 +58,7 @@ def site_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def handed_on(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def enqueued(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Takes the messages from the queue, oldest first: the name of each task and its arguments."""
 
     def take(queue: str = "celery") -> list[tuple[str, list[Any]]]:

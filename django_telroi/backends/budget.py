@@ -60,19 +60,19 @@ def share_of(requests_per_minute: int) -> Share:
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """One request that was counted, by the key of its count in the cache; a window that is over takes none back."""
 
     cache_key: str
 
 
-def take_for_call(key_digest: str, *, requests_per_minute: int) -> Place | None:
+def take_for_call(key_digest: str, *, requests_per_minute: int) -> Slot | None:
     """Count one call; the place that it got, None where nothing is counted. Raises ApiRefused as Telroi would."""
     share = share_of(requests_per_minute)
     return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
 
 
-def give_back(place: Place | None) -> None:
+def give_back(place: Slot | None) -> None:
     """Count one request less, in the window that it was counted in. A cache that fails keeps the count."""
     if place is None:
         return
@@ -101,7 +101,7 @@ def _windows_in_a_minute(seconds: int) -> int:
     return -(-(MINUTE + SLACK) // seconds) + 1
 
 
-def _take(group: str, key_digest: str, most: int, seconds: int) -> Place | None:
+def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
     window = _get_window(key_digest, seconds)
     try:
         usage = get_usage(
@@ -118,7 +118,7 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> Place | None:
         raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
     if _get_window(key_digest, seconds) != window:  # it ended while this was counted: which one counted, is not told
         return None
-    return Place(_make_cache_key(group, window, (most, seconds), key_digest, ALL))
+    return Slot(_make_cache_key(group, window, (most, seconds), key_digest, ALL))
 
 
 def _uncounted(error: str) -> ApiRefused:

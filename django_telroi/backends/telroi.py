@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
-from django_telroi.backends.budget import Place, give_back, take_for_call, take_for_check
+from django_telroi.backends.budget import Slot, give_back, take_for_call, take_for_check
 from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.domain.codes import CodeLength
@@ -51,7 +51,7 @@ class TelroiBackend(Backend):
             raise Misconfigured from None
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
         self._call_is_admitted = self._check_is_admitted = False
-        self._place: Place | None = None
+        self._place: Slot | None = None
 
     @classmethod
     def provider_url(cls) -> str:

@@ -21,7 +21,7 @@ from django_telroi.checks.queueing import unfit_queue
 from django_telroi.checks.readable import unknown_keys, unreadable
 from django_telroi.checks.region_names import unknown_regions
 
-Look = Callable[[], Iterable[CheckMessage]]
+CheckFunction = Callable[[], Iterable[CheckMessage]]
 
 
 @register(Tags.security)
@@ -46,6 +46,6 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     return _found(hasty_deployment)
 
 
-def _found(*looks: Look) -> list[CheckMessage]:
+def _found(*looks: CheckFunction) -> list[CheckMessage]:
     """Nothing where a setting cannot be read: that is said already, and hides what follows from it."""
     return [] if unreadable() else [message for look in looks for message in look()]

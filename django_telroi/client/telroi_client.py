@@ -21,9 +21,9 @@ from django_telroi.client.json_fields import http_date
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
 from django_telroi.client.strict_json import JSON
-from django_telroi.client.transport import TelroiAdapter
+from django_telroi.client.transport import Transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
-from django_telroi.redaction import Quiet, QuietBytes
+from django_telroi.redaction import Secret, SecretBytes
 
 logger = logging.getLogger("django_telroi.client")
 
@@ -69,11 +69,11 @@ class TelroiClient:
         proxy_url: str | None = None,
     ) -> None:
         """Raises ValueError for a key that fits no header, for a URL that would show it, and for no time at all."""
-        api_key, proxy_url = Quiet(api_key), proxy_url and Quiet(proxy_url)
+        api_key, proxy_url = Secret(api_key), proxy_url and Secret(proxy_url)
         _refuse_unusable_key(api_key)
         _refuse_no_time(connect_timeout, read_timeout, total_timeout)
         origin, self._base_url = read_base_url(base_url)
-        self._adapter = TelroiAdapter(
+        self._adapter = Transport(
             origin,
             proxy=read_proxy_url(proxy_url, origin) if proxy_url else None,
             timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
@@ -81,7 +81,7 @@ class TelroiClient:
         self._api_key = api_key
         self._headers = CaseInsensitiveDict(
             {
-                "Authorization": Quiet(f"Bearer {api_key}"),
+                "Authorization": Secret(f"Bearer {api_key}"),
                 # Without it, every error is a 302 to a page for signing in.
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
@@ -224,11 +224,11 @@ def _refuse_no_time(*timeouts: float) -> None:
         raise ValueError("Timeouts are seconds, more than none and fewer than for ever.")
 
 
-def _quiet(text: str) -> Quiet:
+def _quiet(text: str) -> Secret:
     """Raises TypeError for what is no text: str(None) would be dialled, and billed."""
     if not isinstance(text, str):
         raise TypeError("A number and a code are text.")
-    return Quiet(text)
+    return Secret(text)
 
 
 def _given(**fields: JSON) -> dict[str, JSON]:
@@ -236,10 +236,10 @@ def _given(**fields: JSON) -> dict[str, JSON]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _encoded(body: object) -> QuietBytes:
-    return QuietBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())
+def _encoded(body: object) -> SecretBytes:
+    return SecretBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())
 
 
 def _texts_in(body: object) -> Sequence[str]:
     values = body.values() if isinstance(body, dict) else ()
-    return [Quiet(value) for value in values if isinstance(value, str)]
+    return [Secret(value) for value in values if isinstance(value, str)]

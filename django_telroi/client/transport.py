@@ -115,7 +115,7 @@ class Parked:
         return self.process == os.getpid() and monotonic() - self.since < LONGEST_IDLE and self.connection.is_quiet
 
 
-class TelroiAdapter(BaseAdapter):
+class Transport(BaseAdapter):
     """Sends to one origin, from any number of threads. Repeats nothing, follows nothing, decodes nothing."""
 
     def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts) -> None:

@@ -23,7 +23,7 @@ from django_telroi.client.json_fields import read_flag, read_moment, read_word
 from django_telroi.client.replies import USABLE_ID
 from django_telroi.client.strict_json import JSON, read_json
 from django_telroi.errors import SignatureRejected
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 
 SIGNATURE_HEADERS = ("telroi-signature", "x-telroi-signature")
 """What Telroi sends, and what its OpenAPI document says it sends."""
@@ -103,7 +103,7 @@ def read_event(body: bytes) -> WebhookEvent:
         name=_text(envelope.get("event"), EVENT_NAME) or "",
         created_at=read_moment(envelope.get("created_at")) or read_moment(envelope.get("firedAt")),
         id=_text(told.get("id"), USABLE_ID),
-        to=Quiet(to) if to else None,
+        to=Secret(to) if to else None,
         status=read_word(told.get("status")),
         verified=read_flag(told.get("verified")),
         reason=clean_message(told.get("reason"), [to] if to else []),

@@ -24,7 +24,7 @@ from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rates, read_rates
 from django_telroi.domain.states import Dispatch
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
@@ -44,7 +44,7 @@ class Timeouts:
 
 def api_key() -> str:
     """The key, or ``""``. The setting wins over the environment's ``TELROI_API_KEY``."""
-    return Quiet(values.text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
+    return Secret(values.text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
 
 
 def base_url() -> str:
@@ -247,7 +247,7 @@ def webhook_secrets() -> list[str]:
 
     An empty one is none. Anybody can sign with nothing, and it is what splitting an unset environment variable gives.
     """
-    return [Quiet(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
+    return [Secret(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
 def success_url() -> str | Promise | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django_telroi.domain.typed_text import clean_typed
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 
 _LONGEST_INPUT = 64
 _CODE = re.compile(r"[0-9]{4,10}")
@@ -24,9 +24,9 @@ def clean_code(text: str) -> str | None:
     return digits if _CODE.fullmatch(digits) else None
 
 
-def _without_marks(text: str) -> Quiet:
+def _without_marks(text: str) -> Secret:
     """Without spaces and dashes; empty where the text is too long to be looked at."""
-    return Quiet(clean_typed(text).replace(" ", "").replace("-", "")) if len(text) <= _LONGEST_INPUT else Quiet("")
+    return Secret(clean_typed(text).replace(" ", "").replace("-", "")) if len(text) <= _LONGEST_INPUT else Secret("")
 
 
 class LengthFit(StrEnum):

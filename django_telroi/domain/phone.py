@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 
 
 class LineType(StrEnum):
@@ -127,7 +127,7 @@ def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
     if kind not in _LINE_TYPES:
         raise InvalidNumber
     region = phonenumbers.region_code_for_number(parsed)
-    number = Quiet(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+    number = Secret(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
     if not _E164.fullmatch(number):  # no network has to carry it, and the column has no place for it
         raise InvalidNumber
     return Phone(number, "" if region in (None, "001") else region, _LINE_TYPES[kind])
@@ -147,7 +147,7 @@ def _spelling_in(text: str) -> str:
     """What was typed, as plain digits and their punctuation. Raises InvalidNumber where it is anything else."""
     if len(text) > _LONGEST_INPUT:
         raise InvalidNumber
-    spelling = Quiet(_TEL_SCHEME.sub("", clean_typed(text)))
+    spelling = Secret(_TEL_SCHEME.sub("", clean_typed(text)))
     if not _SPELLING.fullmatch(spelling):
         raise InvalidNumber
     return spelling
@@ -159,7 +159,7 @@ def written_e164(text: str) -> str | None:
     For numbers that have rows: what was valid once, or is only valid in another edition of the numbering plans.
     """
     try:
-        number = Quiet(re.sub("[ ()./-]", "", _spelling_in(text)))
+        number = Secret(re.sub("[ ()./-]", "", _spelling_in(text)))
     except InvalidNumber:
         return None
     return number if _E164.fullmatch(number) else None

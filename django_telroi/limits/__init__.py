@@ -19,7 +19,7 @@ from django_telroi.domain.codes import clean_code
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.limits.counting import admit, cache_digest, forget
 from django_telroi.models import VerificationAttempt
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckResult
 from django_telroi.services.calls.refusals import note_refusal
 from django_telroi.services.calls.request import CallRequest
@@ -27,7 +27,7 @@ from django_telroi.services.requester import Requester, requester_of
 from django_telroi.services.shared.transactions import write_alias
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @sensitive_variables()
 def start_verification(
     request: HttpRequest,
@@ -74,7 +74,7 @@ def call_again(
     return attempt
 
 
-@quiet_arguments("code")
+@redact_arguments("code")
 @sensitive_variables()
 def check_code(
     request: HttpRequest,

@@ -21,7 +21,7 @@ from django_ratelimit.core import get_usage
 from django_telroi import conf
 from django_telroi.domain.rates import MULTIPLIED, Rate
 from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 from django_telroi.services.requester import Requester
 
 logger = logging.getLogger("django_telroi")
@@ -30,7 +30,7 @@ COUNTING, ADMITTED = "counting", "admitted"
 SECONDS_TO_COUNT = 10
 SECONDS_OF_REPEATS = 600
 BETWEEN_LOOKS = 0.02
-MOST_MISSES = 3
+MOST_CACHE_MISSES = 3
 """How often a mark that cannot be made may not be there either, before the cache is not believed any more."""
 
 
@@ -183,7 +183,7 @@ def _count_once(counters: Sequence[Counter], *, once: str) -> None:
         if seen == ADMITTED:
             return
         misses += seen is None
-        if misses > MOST_MISSES:
+        if misses > MOST_CACHE_MISSES:
             raise NotCounted
         time.sleep(BETWEEN_LOOKS)
     try:
@@ -217,5 +217,5 @@ def _cache() -> BaseCache:
 
 @sensitive_variables()
 def cache_digest(*parts: object) -> str:
-    text = Quiet("\0".join(str(part) for part in parts))
+    text = Secret("\0".join(str(part) for part in parts))
     return salted_hmac("django_telroi.limits", text, algorithm="sha256").hexdigest()

@@ -16,7 +16,7 @@ from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models.database_clock import DbNow
 from django_telroi.models.exact import ExactCharField
 from django_telroi.models.phone_number import PhoneNumber
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 
 STATUS_NAMES = {
     Status.QUEUED: _("queued"),
@@ -146,7 +146,7 @@ class VerificationAttempt(models.Model):
     @property
     def number(self) -> str:
         """E.164. It is in the number's row: load attempts with ``select_related("phone")``, or this is a query."""
-        return Quiet(self.phone.number)
+        return Secret(self.phone.number)
 
     @property
     def masked_number(self) -> str:
@@ -174,7 +174,7 @@ class EventKind(models.TextChoices):
     NUMBER_BLOCKED = "number_blocked", _("number blocked")
     NUMBER_UNBLOCKED = "number_unblocked", _("number unblocked")
     HOLD_RELEASED = "hold_released", _("hold released")
-    WINDOW_FORGIVEN = "window_forgiven", _("calls forgiven")
+    LIMITS_RESET = "limits_reset", _("limits reset")
     NUMBER_REVEALED = "number_revealed", _("full number shown")
     NUMBER_MOVED = "number_moved", _("number moved to another account")
     NUMBER_ERASED = "number_erased", _("number erased")

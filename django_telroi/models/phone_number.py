@@ -61,7 +61,7 @@ class PhoneNumber(models.Model):
             ("view_full_number", "Can see a full phone number"),
             ("block_number", "Can block and unblock phone numbers"),
             ("release_number", "Can release a hold of Telroi's"),
-            ("forgive_number", "Can forgive a number the calls of its window"),
+            ("reset_limits", "Can reset the limits of a number"),
             ("move_number", "Can move a verified number to another account"),
             ("erase_number", "Can erase a phone number and all its rows"),
             ("view_overview", "Can see the overview of all calls"),

@@ -19,7 +19,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.views import APIView
 
 from django_telroi.errors import AttemptNotFound, Unavailable, UserNotFound
-from django_telroi.redaction import hush
+from django_telroi.redaction import as_secret
 from django_telroi.rest.charsets import refuse_other_charsets
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, UserGone, answer_problem
@@ -91,7 +91,7 @@ class PhoneEndpoint(APIView):
         """What the request says. Raises ValidationError."""
         self.asked_with = self.get_serializer(data=request.data)
         self.asked_with.is_valid(raise_exception=True)
-        return {name: hush(value) for name, value in self.asked_with.validated_data.items()}
+        return {name: as_secret(value) for name, value in self.asked_with.validated_data.items()}
 
     @property
     def user(self) -> AbstractBaseUser | None:

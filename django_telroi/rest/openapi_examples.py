@@ -13,7 +13,7 @@ from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneVerificationSerializer, VerifiedPhoneSerializer
 from django_telroi.rest.views import status_of
-from django_telroi.services import CheckOutcome, CheckResult, Standing
+from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
 
 NUMBER = "+2348031234567"
 NOW = datetime(2030, 5, 17, 9, 30, tzinfo=UTC)
@@ -56,8 +56,8 @@ def _attempt(status: Status) -> VerificationAttempt:
     )
 
 
-def _standing(status: Status) -> Standing:
-    return Standing(
+def _standing(status: Status) -> AttemptStatus:
+    return AttemptStatus(
         attempt=_attempt(status),
         now=NOW,
         call_again_in=58 if status in CHECKABLE else 0,

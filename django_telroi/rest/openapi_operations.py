@@ -13,8 +13,7 @@ from rest_framework.views import APIView
 
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.rest import openapi_examples as samples
-from django_telroi.rest import views
+from django_telroi.rest import openapi_examples, views
 from django_telroi.rest.openapi_responses import Problems, call_answers, check_answers, problem_answers, standing_answer
 from django_telroi.rest.problems import (
     BodyTooLarge,
@@ -103,18 +102,18 @@ def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
     return {method: describe() for method, describe in described.items()}
 
 
-def start() -> Operation:
+def start_operation() -> Operation:
     return Operation(
         "phone_start",
         "Have a number called",
         {**call_answers(), **problem_answers([*OF_A_START, *WITH_BODY, *OF_ANY_CALL])},
-        request=asking(PhoneStartSerializer, {"number": samples.NUMBER, "language": "en"}),
+        request=asking(PhoneStartSerializer, {"number": openapi_examples.NUMBER, "language": "en"}),
         parameters=(IDEMPOTENCY_KEY, RETRY_AFTER),
         links=GOING_ON,
     )
 
 
-def follow() -> Operation:
+def follow_operation() -> Operation:
     return Operation(
         "phone_follow",
         "How a verification stands",
@@ -124,7 +123,7 @@ def follow() -> Operation:
     )
 
 
-def check() -> Operation:
+def check_operation() -> Operation:
     missing = exceptions.ValidationError({"code": ["This field is required."]})
     return Operation(
         "phone_check",
@@ -140,7 +139,7 @@ def check() -> Operation:
     )
 
 
-def call_again() -> Operation:
+def call_again_operation() -> Operation:
     return Operation(
         "phone_call_again",
         "Have the same number called once more",
@@ -150,7 +149,7 @@ def call_again() -> Operation:
     )
 
 
-def cancel() -> Operation:
+def cancel_operation() -> Operation:
     return Operation(
         "phone_cancel",
         "Give a verification up",
@@ -160,8 +159,8 @@ def cancel() -> Operation:
     )
 
 
-def phones() -> Operation:
-    listed = [OpenApiExample("phone", samples.phone(), response_only=True)]
+def phones_operation() -> Operation:
+    listed = [OpenApiExample("phone", openapi_examples.phone(), response_only=True)]
     answer = OpenApiResponse(VerifiedPhoneSerializer(many=True), "The user's verified numbers, newest first.", listed)
     return Operation(
         "phone_numbers",
@@ -172,8 +171,8 @@ def phones() -> Operation:
     )
 
 
-def add_phone() -> Operation:
-    added = [OpenApiExample("phone", samples.phone(), response_only=True, status_codes=["201"])]
+def add_phone_operation() -> Operation:
+    added = [OpenApiExample("phone", openapi_examples.phone(), response_only=True, status_codes=["201"])]
     missing = exceptions.ValidationError({"proof": ["This field is required."]})
     refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
     return Operation(
@@ -183,19 +182,19 @@ def add_phone() -> Operation:
             201: OpenApiResponse(VerifiedPhoneSerializer, "The number is the user's.", added),
             **problem_answers([*refused, *WITH_BODY, *NOT_NOW]),
         },
-        request=asking(PhoneProofSerializer, {"proof": samples.PROOF}),
+        request=asking(PhoneProofSerializer, {"proof": openapi_examples.PROOF}),
         parameters=(RETRY_AFTER,),
         needs_user=True,
     )
 
 
 DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
-    views.StartView: {"POST": start},
-    views.VerificationView: {"GET": follow},
-    views.CheckView: {"POST": check},
-    views.CallAgainView: {"POST": call_again},
-    views.CancelView: {"POST": cancel},
-    views.PhonesView: {"GET": phones, "POST": add_phone},
+    views.StartView: {"POST": start_operation},
+    views.VerificationView: {"GET": follow_operation},
+    views.CheckView: {"POST": check_operation},
+    views.CallAgainView: {"POST": call_again_operation},
+    views.CancelView: {"POST": cancel_operation},
+    views.PhonesView: {"GET": phones_operation, "POST": add_phone_operation},
 }
 
 

@@ -13,8 +13,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicPr
 from rest_framework import exceptions
 
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.rest import openapi_examples as samples
-from django_telroi.rest import views
+from django_telroi.rest import openapi_examples, views
 from django_telroi.rest.problems import answer_problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneProblemSerializer, PhoneVerificationSerializer
 
@@ -40,7 +39,7 @@ def call_answers() -> dict[int, OpenApiResponse]:
 
 
 def standing_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
-    examples = _examples(samples.standings(statuses), code)
+    examples = _examples(openapi_examples.standings(statuses), code)
     return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
 
 
@@ -52,7 +51,7 @@ def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     problems = _bodies_of(also_problems)
     return {
         status: _one_of(either if status in problems else PhoneCheckSerializer, status, problems[status] | bodies)
-        for status, bodies in samples.checks().items()
+        for status, bodies in openapi_examples.checks().items()
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from rest_framework import serializers
 
 from django_telroi.domain.states import Status
-from django_telroi.services import CheckOutcome, CheckResult, Standing
-from django_telroi.services.sentences import result_sentence, standing_sentence
+from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
+from django_telroi.services.sentences import result_sentence, status_sentence
 
 
 class Text(serializers.CharField):
@@ -64,7 +64,7 @@ class PhoneProofSerializer(serializers.Serializer[Any]):
     purpose = Text(default="", help_text="The purpose of the verification that the proof comes from.")
 
 
-class PhoneVerificationSerializer(serializers.Serializer[Standing]):
+class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
     """One call to one number and what became of it."""
 
     id = serializers.UUIDField(source="attempt.uuid", help_text="Whoever knows it may follow and finish this.")
@@ -78,8 +78,8 @@ class PhoneVerificationSerializer(serializers.Serializer[Standing]):
     )
     detail = serializers.SerializerMethodField(help_text="What to tell the person.")
 
-    def get_detail(self, standing: Standing) -> str:
-        return standing_sentence(standing)
+    def get_detail(self, standing: AttemptStatus) -> str:
+        return status_sentence(standing)
 
 
 class PhoneCheckSerializer(serializers.Serializer[CheckResult]):

@@ -30,8 +30,8 @@ from django_telroi.rest.serializers import (
     PhoneVerificationSerializer,
     VerifiedPhoneSerializer,
 )
-from django_telroi.services import CheckOutcome, CheckResult, Standing
-from django_telroi.services.attempts.status import follow_without_database
+from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
+from django_telroi.services.attempts.status import status_without_database
 from django_telroi.services.shared.transactions import unavailable_without_database
 
 __all__ = [
@@ -81,7 +81,7 @@ class CallEndpoint(PhoneEndpoint):
         try:
             standing = services.follow(attempt.uuid, user=self.user)
         except Unavailable:
-            standing = follow_without_database(attempt)
+            standing = status_without_database(attempt)
         if standing.refusal:
             raise standing.refusal
         return verification(standing, status_code=STATUS_OF_A_START.get(standing.attempt.status, status.HTTP_200_OK))
@@ -183,7 +183,7 @@ class PhonesView(PhoneEndpoint):
         return Response(dict(VerifiedPhoneSerializer(phone).data), status=status.HTTP_201_CREATED)
 
 
-def verification(standing: Standing, *, status_code: int = status.HTTP_200_OK) -> Response:
+def verification(standing: AttemptStatus, *, status_code: int = status.HTTP_200_OK) -> Response:
     return Response(dict(PhoneVerificationSerializer(standing).data), status=status_code)
 
 

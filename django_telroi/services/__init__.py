@@ -14,7 +14,7 @@ from django_telroi.services.accounts.phones import (
     verified_phones,
 )
 from django_telroi.services.accounts.proofs import Proof, add_phone, read_proof, redeem_proof
-from django_telroi.services.attempts.status import Standing, cancel_verification, follow
+from django_telroi.services.attempts.status import AttemptStatus, cancel_verification, follow
 from django_telroi.services.attempts.typed_codes import CheckOutcome, CheckResult
 from django_telroi.services.calls.queue import place_call
 from django_telroi.services.calls.request import MayStart, StartFacts
@@ -26,8 +26,8 @@ from django_telroi.services.staff.staff_actions import (
     call_control,
     erase_number,
     export_number,
-    forgive_window,
     release_hold,
+    reset_limits,
     resume_calls,
     reveal_number,
     stop_calls,
@@ -37,6 +37,7 @@ from django_telroi.services.upkeep.purge import Purged, purge
 from django_telroi.services.upkeep.sweep import Swept, sweep
 
 __all__ = [
+    "AttemptStatus",
     "CheckOutcome",
     "CheckResult",
     "EventEffect",
@@ -44,7 +45,6 @@ __all__ = [
     "PhoneRecord",
     "Proof",
     "Purged",
-    "Standing",
     "StartFacts",
     "Swept",
     "add_phone",
@@ -57,7 +57,6 @@ __all__ = [
     "export_number",
     "follow",
     "forget_phone",
-    "forgive_window",
     "has_verified_phone",
     "move_number",
     "phone_record",
@@ -67,6 +66,7 @@ __all__ = [
     "record_event",
     "redeem_proof",
     "release_hold",
+    "reset_limits",
     "resume_calls",
     "reveal_number",
     "start_verification",

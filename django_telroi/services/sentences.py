@@ -34,7 +34,7 @@ from django_telroi.errors import (
     TooManyRequests,
     Unavailable,
 )
-from django_telroi.services.attempts.status import Standing
+from django_telroi.services.attempts.status import AttemptStatus
 from django_telroi.services.attempts.typed_codes import (
     CheckOutcome,
     CheckResult,
@@ -79,7 +79,7 @@ SENTENCES: dict[str, str | Promise] = {
 }
 """``unavailable`` is the code of a refused start and the outcome of a check; ``check_sentence`` tells them apart."""
 
-STANDINGS: dict[str, str | Promise] = {
+STATUS_SENTENCES: dict[str, str | Promise] = {
     Status.PLACED: gettext_lazy("Answer your phone and type the code you hear. It is read twice."),
     Status.UNKNOWN: gettext_lazy(
         "The line did not confirm the call. If your phone rings, type the code. If not, ask for another call."
@@ -170,7 +170,7 @@ def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
     }
 
 
-def standing_sentence(standing: Standing) -> str:
+def status_sentence(standing: AttemptStatus) -> str:
     """What there is to do for whoever follows the attempt."""
     attempt = standing.attempt
     if standing.refusal:
@@ -181,7 +181,7 @@ def standing_sentence(standing: Standing) -> str:
         return str(UNDECIDED)
     if was_uncheckable(attempt):
         return str(NO_CODE_CHECKED)
-    return str(STANDINGS.get(attempt.status) or SENTENCES[outcome_of(attempt)])
+    return str(STATUS_SENTENCES.get(attempt.status) or SENTENCES[outcome_of(attempt)])
 
 
 def wait_sentence(seconds: int) -> str:

@@ -59,7 +59,7 @@ def iso(seconds: float) -> str:
 
 
 @dataclass(frozen=True)
-class Policy:
+class OtpLimits:
     """The operator's figures, as measured; times in seconds, the price in minor units of the wallet."""
 
     cooldown: float = 60
@@ -83,7 +83,7 @@ class Workspace:
 
     name: str
     dials: bool
-    policy: Policy = field(default_factory=Policy)
+    policy: OtpLimits = field(default_factory=OtpLimits)
     wallet: int = 1_000_000
     is_suspended: bool = False
     lists: Mapping[str, list[Any]] = field(default_factory=dict)

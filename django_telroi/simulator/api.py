@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django_telroi.simulator.accounts import Accounts, Clock, iso
-from django_telroi.simulator.fault_rules import Conduct
+from django_telroi.simulator.fault_rules import Behavior
 from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.otp_requests import Order, read_body, read_guess, read_order
-from django_telroi.simulator.otp_store import Otp, Verdict, World
+from django_telroi.simulator.otp_requests import OtpRequest, read_body, read_check_request, read_otp_request
+from django_telroi.simulator.otp_store import Judgement, Otp, OtpStore
 from django_telroi.simulator.responses import (
     Answer,
     Refusal,
@@ -25,14 +25,14 @@ LISTS = ("numbers", "calls", "agents", "vans")
 SANDBOX_CODE = "000000"
 SANDBOX_SECONDS = 300
 
-Endpoint = Callable[[Request, Conduct], Answer]
+Endpoint = Callable[[Request, Behavior], Answer]
 
 
 class Api:
     """Telroi as its endpoints show it."""
 
-    def __init__(self, world: World, accounts: Accounts, clock: Clock) -> None:
-        self._world = world
+    def __init__(self, store: OtpStore, accounts: Accounts, clock: Clock) -> None:
+        self._store = store
         self._accounts = accounts
         self._clock = clock
         self._endpoints: Mapping[tuple[str, str], Endpoint] = {
@@ -46,7 +46,7 @@ class Api:
             **{("GET", path): self._publish for path in PUBLISHED},
         }
 
-    def answer(self, request: Request, conduct: Conduct) -> Answer:
+    def answer(self, request: Request, conduct: Behavior) -> Answer:
         """Carry the request out. Never raises."""
         try:
             return self._endpoint(request, conduct.quirks)(request, conduct)
@@ -59,13 +59,13 @@ class Api:
             found = self._knowledge
         return found or (_turn_away if quirks.login_redirects else self._correct)
 
-    def _correct(self, request: Request, conduct: Conduct) -> Answer:
+    def _correct(self, request: Request, conduct: Behavior) -> Answer:
         """What the documentation promises for a wrong path or method."""
         if any(route == request.route for _, route in self._endpoints):
             raise Refusal(405, "method_not_allowed", "Method not allowed")
         raise Refusal(404, "not_found", "Not found")
 
-    def _describe(self, request: Request, conduct: Conduct) -> Answer:
+    def _describe(self, request: Request, conduct: Behavior) -> Answer:
         return success(
             {
                 "name": "Telroi API",
@@ -76,59 +76,59 @@ class Api:
             }
         )
 
-    def _sign_in(self, request: Request, conduct: Conduct) -> Answer:
+    def _sign_in(self, request: Request, conduct: Behavior) -> Answer:
         return sign_in_page()
 
-    def _run_webhooks(self, request: Request, conduct: Conduct) -> Answer:
+    def _run_webhooks(self, request: Request, conduct: Behavior) -> Answer:
         """Telroi's own scheduler may; nobody else knows the secret."""
         raise Refusal(401, "", "bad cron secret", reason="bad cron secret")
 
-    def _list(self, request: Request, conduct: Conduct) -> Answer:
+    def _list(self, request: Request, conduct: Behavior) -> Answer:
         """Test and live keys of a workspace see the same."""
         name = request.route.rpartition("/")[2]
         key = self._accounts.admit(request.headers, scope=f"{name}:read")
         return success({"object": "list", "data": self._accounts.workspace(key.workspace).lists.get(name, [])})
 
-    def _knowledge(self, request: Request, conduct: Conduct) -> Answer:
+    def _knowledge(self, request: Request, conduct: Behavior) -> Answer:
         key = self._accounts.admit(request.headers, scope="agents:read")
         agent_id = request.route.split("/")[3]
         return success(knowledge_of(self._accounts.workspace(key.workspace), agent_id))
 
-    def _other(self, request: Request, conduct: Conduct) -> Answer:
+    def _other(self, request: Request, conduct: Behavior) -> Answer:
         route = ROUTES[request.route]
         key = self._accounts.admit(request.headers, scope=route.scope)
         return success(route.answer(read_body(request), is_test=key.is_test, now=self._clock.now()))
 
-    def _publish(self, request: Request, conduct: Conduct) -> Answer:
+    def _publish(self, request: Request, conduct: Behavior) -> Answer:
         return published(request.route)
 
-    def _send(self, request: Request, conduct: Conduct) -> Answer:
+    def _send(self, request: Request, conduct: Behavior) -> Answer:
         key = self._accounts.admit(request.headers, scope="otp:write")
-        order = read_order(request, conduct.quirks)
-        body = _simulated_otp(order) if key.is_test else _otp(self._world.send(key, order, conduct))
+        otp_request = read_otp_request(request, conduct.quirks)
+        body = _simulated_otp(otp_request) if key.is_test else _otp(self._store.send(key, otp_request, conduct))
         return success(body, status=200 if conduct.quirks.created_is_200 else 201)
 
-    def _verify(self, request: Request, conduct: Conduct) -> Answer:
+    def _verify(self, request: Request, conduct: Behavior) -> Answer:
         key = self._accounts.admit(request.headers, scope="otp:write")
-        guess = read_guess(request, conduct.quirks)
+        guess = read_check_request(request, conduct.quirks)
         if key.is_test:
             return success(_simulated_verification(guess.code))
-        return success(_verification(self._world.verify(key, guess, conduct)))
+        return success(_verification(self._store.verify(key, guess, conduct)))
 
 
-def _turn_away(request: Request, conduct: Conduct) -> Answer:
+def _turn_away(request: Request, conduct: Behavior) -> Answer:
     """Before any key is looked at."""
     return scanner_repelled() if request.looks_like_a_scanner else login_redirect()
 
 
-def _simulated_otp(order: Order) -> Mapping[str, Any]:
+def _simulated_otp(otp_request: OtpRequest) -> Mapping[str, Any]:
     """Nothing is stored and nobody is rung."""
     return {
         "object": "otp",
         "simulated": True,
         "livemode": False,
         "id": sandbox_id("otp", length=10),
-        "to": order.to,
+        "to": otp_request.to,
         "status": "delivered",
         "expires_in": SANDBOX_SECONDS,
         "sandbox_code": SANDBOX_CODE,
@@ -142,14 +142,14 @@ def _otp(otp: Otp) -> Mapping[str, Any]:
 
 def _simulated_verification(code: str) -> Mapping[str, Any]:
     """With a test key 000000 is right for any number, and every other code is wrong."""
-    verdict = Verdict("verified" if code == SANDBOX_CODE else "mismatch")
-    return {"object": "otp_verification", "simulated": True, "livemode": False, **_outcome(verdict)}
+    judgement = Judgement("verified" if code == SANDBOX_CODE else "mismatch")
+    return {"object": "otp_verification", "simulated": True, "livemode": False, **_outcome(judgement)}
 
 
-def _verification(verdict: Verdict) -> Mapping[str, Any]:
-    left = {} if verdict.tries_left is None else {"attempts_left": verdict.tries_left}
-    return {"object": "otp_verification", "livemode": True, **_outcome(verdict), **left}
+def _verification(judgement: Judgement) -> Mapping[str, Any]:
+    left = {} if judgement.tries_left is None else {"attempts_left": judgement.tries_left}
+    return {"object": "otp_verification", "livemode": True, **_outcome(judgement), **left}
 
 
-def _outcome(verdict: Verdict) -> Mapping[str, Any]:
-    return {"status": verdict.status, "verified": verdict.is_verified}
+def _outcome(judgement: Judgement) -> Mapping[str, Any]:
+    return {"status": judgement.status, "verified": judgement.is_verified}

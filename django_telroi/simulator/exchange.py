@@ -13,11 +13,11 @@ from pathlib import Path
 from django_telroi.simulator.accounts import Clock, as_datetime, iso
 from django_telroi.simulator.api import Api
 from django_telroi.simulator.delivery import as_it_is
-from django_telroi.simulator.fault_rules import Conduct, RuleBook
+from django_telroi.simulator.fault_rules import Behavior, FaultRules
 from django_telroi.simulator.http_request import Request
-from django_telroi.simulator.http_server import Line
+from django_telroi.simulator.http_server import Connection
 from django_telroi.simulator.otp_requests import text_field
-from django_telroi.simulator.otp_store import World
+from django_telroi.simulator.otp_store import OtpStore
 from django_telroi.simulator.responses import Answer, Outgoing, outgoing, refused, success
 
 
@@ -73,7 +73,7 @@ class Ledger:
             os.write(self._file, line.encode())
 
 
-class Gate:
+class FreezeGate:
     """Holds whoever waits at it until it is opened; it closes again at once."""
 
     def __init__(self) -> None:
@@ -92,9 +92,11 @@ class Gate:
 class Exchange:
     """What a connection does with each request."""
 
-    def __init__(self, api: Api, world: World, rules: RuleBook, ledger: Ledger, clock: Clock, gate: Gate) -> None:
+    def __init__(
+        self, api: Api, store: OtpStore, rules: FaultRules, ledger: Ledger, clock: Clock, gate: FreezeGate
+    ) -> None:
         self._api = api
-        self._world = world
+        self._store = store
         self._rules = rules
         self._ledger = ledger
         self._clock = clock
@@ -107,7 +109,7 @@ class Exchange:
         self._ledger.note(request.method, request.target, None)
         return True
 
-    def serve(self, request: Request, line: Line) -> bool:
+    def serve(self, request: Request, line: Connection) -> bool:
         """Answer it. Returns whether the connection lives on."""
         to = self._number_in(request)
         held_at = self._gate.event
@@ -125,9 +127,9 @@ class Exchange:
     def _number_in(self, request: Request) -> str | None:
         """A verify by id is about the number that was called."""
         otp_id = text_field(request, "id") or ""
-        return self._world.number_of(otp_id.lower()) or text_field(request, "to")
+        return self._store.number_of(otp_id.lower()) or text_field(request, "to")
 
-    def _answer(self, request: Request, conduct: Conduct) -> Answer:
+    def _answer(self, request: Request, conduct: Behavior) -> Answer:
         fault = conduct.fault
         if fault is None:
             return self._api.answer(request, conduct)
@@ -143,6 +145,6 @@ class Exchange:
             answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=request.method == "HEAD"
         )
 
-    def _deliver(self, line: Line, out: Outgoing, conduct: Conduct) -> bool:
+    def _deliver(self, line: Connection, out: Outgoing, conduct: Behavior) -> bool:
         deliver = conduct.fault.deliver if conduct.fault else None
         return (deliver or as_it_is)(line, out)

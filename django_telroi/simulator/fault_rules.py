@@ -112,7 +112,7 @@ E = TypeVar("E", Fault, Carrier, Latency, Race)
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """``to`` and ``on`` say for which requests, ``times`` for how many more of them; None stands for all."""
 
     effect: Effect
@@ -133,7 +133,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Conduct:
+class Behavior:
     fault: Fault | None = None
     carrier: Carrier = field(default_factory=Carrier)
     latency: Latency = field(default_factory=Latency)
@@ -141,10 +141,10 @@ class Conduct:
     quirks: Quirks = field(default_factory=Quirks)
 
 
-FAITHFUL = Conduct()
+FAITHFUL = Behavior()
 
 
-class RuleBook:
+class FaultRules:
     """The rules in force.
 
     Of several for the same thing those for a number of requests come first, in the order they were made; then the
@@ -153,9 +153,9 @@ class RuleBook:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
 
-    def add(self, rule: Rule) -> None:
+    def add(self, rule: FaultRule) -> None:
         with self._lock:
             self._rules.append(rule)
 
@@ -164,13 +164,13 @@ class RuleBook:
         with self._lock:
             self._rules = [rule for rule in self._rules if kinds and not isinstance(rule.effect, kinds)]
 
-    def conduct_for(self, operation: Operation, to: str | None) -> Conduct:
+    def conduct_for(self, operation: Operation, to: str | None) -> Behavior:
         """What holds for this request, which uses up one of a rule's ``times``."""
         if not self._rules:
             return FAITHFUL
         with self._lock:
             rules = [rule for rule in self._in_force(operation, to) if not _leaves_unread(rule)]
-            return Conduct(
+            return Behavior(
                 fault=_take(rules, Fault),
                 carrier=_take(rules, Carrier) or FAITHFUL.carrier,
                 latency=_take(rules, Latency) or FAITHFUL.latency,
@@ -186,17 +186,17 @@ class RuleBook:
             rules = [rule for rule in self._in_force(operation, None) if _leaves_unread(rule)]
             return _take(rules, Fault) is not None
 
-    def _in_force(self, operation: Operation, to: str | None) -> list[Rule]:
+    def _in_force(self, operation: Operation, to: str | None) -> list[FaultRule]:
         covering = [rule for rule in self._rules if rule.covers(operation, to)]
         lasting = [rule for rule in reversed(covering) if rule.times is None]
         return [rule for rule in covering if rule.times is not None] + lasting
 
 
-def _leaves_unread(rule: Rule) -> bool:
+def _leaves_unread(rule: FaultRule) -> bool:
     return isinstance(rule.effect, Fault) and rule.effect.leaves_unread
 
 
-def _take(rules: list[Rule], kind: type[E]) -> E | None:
+def _take(rules: list[FaultRule], kind: type[E]) -> E | None:
     for rule in rules:
         if isinstance(rule.effect, kind):
             rule.use()
@@ -204,7 +204,7 @@ def _take(rules: list[Rule], kind: type[E]) -> E | None:
     return None
 
 
-def _take_quirks(rules: list[Rule]) -> Quirks:
+def _take_quirks(rules: list[FaultRule]) -> Quirks:
     quirks = FAITHFUL.quirks
     for rule in rules:
         if isinstance(rule.effect, WithoutQuirk):

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from django_telroi.simulator.delivery import DELIVERIES, Delivery, as_it_is
-from django_telroi.simulator.http_server import Line
+from django_telroi.simulator.http_server import Connection
 from django_telroi.simulator.responses import (
     HTML,
     JSON,
@@ -170,7 +170,7 @@ class Fault:
         return replace(chosen, deliver=with_options(self.deliver or as_it_is, options))
 
 
-def begins_late(line: Line, released: threading.Event, *, seconds: float | None = 6) -> None:
+def begins_late(line: Connection, released: threading.Event, *, seconds: float | None = 6) -> None:
     """Carried out only after so many seconds, or once released; None waits for that alone. Then the right answer."""
     line.linger(seconds, until=released)
 

@@ -25,7 +25,7 @@ class BadRequest(Exception):
     """Not HTTP, or not all of it."""
 
 
-class Line:
+class Connection:
     """One connection, seen from the server. Used by one thread, but for ``hang_up`` and ``hang_up_if_idle``.
 
     ``is_idle`` says that nothing is asked of it.
@@ -180,7 +180,7 @@ HOST = "127.0.0.1"
 BACKLOG = 512
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-ServeOne = Callable[[bytes, Line], bool]
+ServeOne = Callable[[bytes, Connection], bool]
 
 
 class Server:
@@ -190,7 +190,7 @@ class Server:
         self._serve_one = serve_one
         self._stopping = stopping
         self._lock = threading.Lock()
-        self._lines: dict[Line, threading.Thread] = {}
+        self._lines: dict[Connection, threading.Thread] = {}
         self._acceptor: threading.Thread | None = None
         self._waking: socket.socket | None = None
         self._is_listening = False
@@ -252,20 +252,20 @@ class Server:
                 listener.shutdown(socket.SHUT_RDWR)
 
     def _take(self, sock: socket.socket) -> None:
-        line = Line(sock, self._stopping)
+        line = Connection(sock, self._stopping)
         thread = threading.Thread(target=self._converse, args=(line,), name="telroi-line", daemon=True)
         with self._lock:
             self._lines[line] = thread
         thread.start()
 
-    def _next_request(self, line: Line) -> bytes:
+    def _next_request(self, line: Connection) -> bytes:
         """Idle first, then the question whether to wait at all: so either this or ``stop_listening`` ends the line."""
         line.is_idle = True
         glimpse = line.wait_for_request(IDLE_SECONDS) if self._is_listening else b""
         line.is_idle = False
         return glimpse
 
-    def _converse(self, line: Line) -> None:
+    def _converse(self, line: Connection) -> None:
         try:
             while (glimpse := self._next_request(line)) and self._serve_one(glimpse, line):
                 pass

@@ -30,7 +30,7 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 @dataclass(frozen=True)
-class Order:
+class OtpRequest:
     """A send. ``code`` is one of the client's own, None where Telroi shall make it."""
 
     to: str
@@ -40,7 +40,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Guess:
+class CheckRequest:
     """A verify. With an ``id``, ``to`` is not looked at."""
 
     code: str
@@ -48,7 +48,7 @@ class Guess:
     to: str | None
 
 
-def read_order(request: Request, quirks: Quirks) -> Order:
+def read_otp_request(request: Request, quirks: Quirks) -> OtpRequest:
     fields = _fields(request)
     fits = (
         _is_number(fields.get("to"), quirks)
@@ -59,10 +59,10 @@ def read_order(request: Request, quirks: Quirks) -> Order:
     if not fits:
         raise _invalid("to (E.164 destination) is required", quirks)
     length = fields.get("code_length")
-    return Order(fields["to"], None if length is None else int(length), fields.get("language"), fields.get("code"))
+    return OtpRequest(fields["to"], None if length is None else int(length), fields.get("language"), fields.get("code"))
 
 
-def read_guess(request: Request, quirks: Quirks) -> Guess:
+def read_check_request(request: Request, quirks: Quirks) -> CheckRequest:
     fields = _fields(request)
     fits = (
         _is_code(fields.get("code"))
@@ -72,7 +72,7 @@ def read_guess(request: Request, quirks: Quirks) -> Guess:
     )
     if not fits:
         raise _invalid("code and one of id|to are required", quirks)
-    return Guess(fields["code"], fields["id"].lower() if "id" in fields else None, fields.get("to"))
+    return CheckRequest(fields["code"], fields["id"].lower() if "id" in fields else None, fields.get("to"))
 
 
 def text_field(request: Request, name: str) -> str | None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django_telroi.simulator.accounts import Accounts, Clock, Key, Policy, Workspace, as_datetime
-from django_telroi.simulator.fault_rules import Conduct, Race
+from django_telroi.simulator.accounts import Accounts, Clock, Key, OtpLimits, Workspace, as_datetime
+from django_telroi.simulator.fault_rules import Behavior, Race
 from django_telroi.simulator.http_request import Quirks
-from django_telroi.simulator.otp_requests import Guess, Order
+from django_telroi.simulator.otp_requests import CheckRequest, OtpRequest
 from django_telroi.simulator.responses import Refusal, crash
 
 
@@ -54,7 +54,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     status: str
     tries_left: int | None = None
 
@@ -63,28 +63,28 @@ class Verdict:
         return self.status == "verified"
 
 
-def judge(otp: Otp, code: str, *, now: float, max_tries: int) -> Verdict:
+def judge(otp: Otp, code: str, *, now: float, max_tries: int) -> Judgement:
     """Telroi's order: own code, already verified, expired, locked, compare."""
     if otp.is_own_code:
         message = "You supplied this code, so verifying it is yours to do. We delivered it and recorded the call."
         raise Refusal(422, "not_verifiable", message)
     if otp.is_verified:
-        return Verdict("already_verified")
+        return Judgement("already_verified")
     if otp.is_expired(now):
-        return Verdict("expired")
+        return Judgement("expired")
     if otp.tries >= max_tries:
-        return Verdict("locked")
+        return Judgement("locked")
     if otp.code == code:
-        return Verdict("verified")
+        return Judgement("verified")
     left = max_tries - otp.tries - 1
-    return Verdict("mismatch" if left else "locked", left)
+    return Judgement("mismatch" if left else "locked", left)
 
 
-def after(otp: Otp, verdict: Verdict) -> Otp:
+def after(otp: Otp, judgement: Judgement) -> Otp:
     """The OTP as the verdict leaves it."""
-    if verdict.is_verified:
+    if judgement.is_verified:
         return replace(otp, is_verified=True)
-    return otp if verdict.tries_left is None else replace(otp, tries=otp.tries + 1)
+    return otp if judgement.tries_left is None else replace(otp, tries=otp.tries + 1)
 
 
 HOUR = 3600
@@ -92,7 +92,7 @@ DAY = 24 * HOUR
 
 
 @dataclass(frozen=True)
-class Dictated:
+class NextOtp:
     """What a test wants the next OTP to be; None leaves it to chance."""
 
     to: str | None
@@ -100,7 +100,7 @@ class Dictated:
     id: str | None
 
 
-class World:
+class OtpStore:
     """OTPs and calls. ``pause`` sleeps, and ends early when the simulator stops; ``report`` queues a webhook."""
 
     def __init__(
@@ -122,7 +122,7 @@ class World:
             self._otps: dict[str, Otp] = {}
             self._ids: dict[tuple[str, str], list[str]] = {}
             self._calls: list[Call] = []
-            self._dictated: list[Dictated] = []
+            self._dictated: list[NextOtp] = []
 
     @property
     def otps(self) -> list[Otp]:
@@ -136,7 +136,7 @@ class World:
         with self._lock:
             return list(self._calls)
 
-    def dictate(self, dictated: Dictated) -> None:
+    def dictate(self, dictated: NextOtp) -> None:
         with self._lock:
             self._dictated.append(dictated)
 
@@ -144,22 +144,22 @@ class World:
         otp = self._otps.get(otp_id)
         return otp.to if otp else None
 
-    def send(self, key: Key, order: Order, conduct: Conduct) -> Otp:
+    def send(self, key: Key, otp_request: OtpRequest, conduct: Behavior) -> Otp:
         """Store an OTP and have it called. A call that fails raises Refusal and leaves its OTP behind."""
-        if "\0" in order.to:
+        if "\0" in otp_request.to:
             raise crash()
         workspace = self._accounts.workspace(key.workspace)
         with self._one_at_a_time(conduct.race):
-            self._refuse_what_is_limited(workspace, order.to, conduct.quirks)
+            self._refuse_what_is_limited(workspace, otp_request.to, conduct.quirks)
             self._pause(conduct.race.seconds)
-            otp = self._store(self._drawn(workspace, order))
+            otp = self._store(self._drawn(workspace, otp_request))
         if workspace.dials:
             self._dial(otp, conduct)
         told = {"id": otp.id, "to": otp.to, "status": "delivered", "client_supplied": otp.is_own_code}
         self._report("otp.completed", told)
         return otp
 
-    def verify(self, key: Key, guess: Guess, conduct: Conduct) -> Verdict:
+    def verify(self, key: Key, guess: CheckRequest, conduct: Behavior) -> Judgement:
         if guess.id is None and "\0" in (guess.to or ""):
             raise crash()
         tries = self._accounts.workspace(key.workspace).policy.tries
@@ -167,13 +167,13 @@ class World:
         with self._one_at_a_time(conduct.race):
             otp = self._meant(key.workspace, guess, conduct.quirks, max_tries=tries, now=now)
             if otp is None:
-                return Verdict("not_found")
-            verdict = judge(otp, guess.code, now=now, max_tries=tries)
+                return Judgement("not_found")
+            judgement = judge(otp, guess.code, now=now, max_tries=tries)
             self._pause(conduct.race.seconds)
-            self._store(after(otp, verdict))
-        if verdict.is_verified or verdict.tries_left is not None:
-            self._report("otp.verified", {"id": otp.id, "to": otp.to, "verified": verdict.is_verified})
-        return verdict
+            self._store(after(otp, judgement))
+        if judgement.is_verified or judgement.tries_left is not None:
+            self._report("otp.verified", {"id": otp.id, "to": otp.to, "verified": judgement.is_verified})
+        return judgement
 
     def _one_at_a_time(self, race: Race) -> AbstractContextManager[object]:
         """Reading and writing as one step, unless they shall race."""
@@ -195,30 +195,30 @@ class World:
             otps = [self._otps[otp_id] for otp_id in self._ids.get((workspace, to), [])]
         return [otp for otp in otps if not otp.has_failed][-most:]
 
-    def _drawn(self, workspace: Workspace, order: Order) -> Otp:
+    def _drawn(self, workspace: Workspace, otp_request: OtpRequest) -> Otp:
         """A new OTP: the code's length is capped at the operator's, silently."""
         policy = workspace.policy
-        length = min(order.code_length or policy.code_length, policy.code_length)
-        dictated = self._take_dictated(order.to)
+        length = min(otp_request.code_length or policy.code_length, policy.code_length)
+        dictated = self._take_dictated(otp_request.to)
         now = self._clock.now()
         return Otp(
             id=dictated.id or str(uuid.uuid4()),
             workspace=workspace.name,
-            to=order.to,
-            code=order.code or dictated.code or f"{secrets.randbelow(10**length):0{length}d}",
-            is_own_code=order.code is not None,
-            language=order.language,
+            to=otp_request.to,
+            code=otp_request.code or dictated.code or f"{secrets.randbelow(10**length):0{length}d}",
+            is_own_code=otp_request.code is not None,
+            language=otp_request.language,
             sent_at=now,
             expires_at=now + policy.code_ttl,
         )
 
-    def _take_dictated(self, to: str) -> Dictated:
+    def _take_dictated(self, to: str) -> NextOtp:
         with self._lock:
             for dictated in self._dictated:
                 if dictated.to in (None, to):
                     self._dictated.remove(dictated)
                     return dictated
-        return Dictated(to=to, code=None, id=None)
+        return NextOtp(to=to, code=None, id=None)
 
     def _store(self, otp: Otp) -> Otp:
         with self._lock:
@@ -227,7 +227,7 @@ class World:
             self._otps[otp.id] = otp
         return otp
 
-    def _dial(self, otp: Otp, conduct: Conduct) -> None:
+    def _dial(self, otp: Otp, conduct: Behavior) -> None:
         carrier = conduct.carrier
         if carrier.rings:
             self._ring(otp)
@@ -255,7 +255,7 @@ class World:
         with self._lock:
             self._calls.append(call)
 
-    def _meant(self, workspace: str, guess: Guess, quirks: Quirks, *, max_tries: int, now: float) -> Otp | None:
+    def _meant(self, workspace: str, guess: CheckRequest, quirks: Quirks, *, max_tries: int, now: float) -> Otp | None:
         """The id alone decides; by number it is the newest OTP, as a rule whatever its state."""
         with self._lock:
             if guess.id is not None:
@@ -268,7 +268,7 @@ class World:
         return None
 
 
-def _seconds_to_wait(policy: Policy, sent: Sequence[float], *, now: float, flat: bool) -> int | None:
+def _seconds_to_wait(policy: OtpLimits, sent: Sequence[float], *, now: float, flat: bool) -> int | None:
     """``sent`` is newest last. Cooldown first; hour and day are sliding, but by default say their whole length."""
     if sent and (left := sent[-1] + policy.cooldown - now) > 0:
         return math.ceil(left)

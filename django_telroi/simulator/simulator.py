@@ -16,7 +16,7 @@ from django_telroi.simulator.exchange import Exchange
 from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.http_server import HOST, Line, Server, first_line
+from django_telroi.simulator.http_server import HOST, Connection, Server, first_line
 from django_telroi.simulator.otp_store import Call
 from django_telroi.simulator.responses import outgoing
 from django_telroi.simulator.switches import PREFIX, Control, Switches
@@ -72,8 +72,8 @@ class Simulator(Switches):
         super().__init__(
             self._stopping.wait, api_key=api_key, test_key=test_key, webhook_secret=webhook_secret, ledger=ledger
         )
-        api = Api(self._world, self._accounts, self._clock)
-        self._exchange = Exchange(api, self._world, self._rules, self._ledger, self._clock, self._gate)
+        api = Api(self._store, self._accounts, self._clock)
+        self._exchange = Exchange(api, self._store, self._rules, self._ledger, self._clock, self._gate)
         self._control = Control(
             {
                 "": self._described,
@@ -129,7 +129,7 @@ class Simulator(Switches):
             self._listening_again.cancel()
             self._listening_again.join()
 
-    def _serve_one(self, glimpse: bytes, line: Line) -> bool:
+    def _serve_one(self, glimpse: bytes, line: Connection) -> bool:
         method, target = first_line(glimpse)
         if target.startswith(PREFIX):
             return self._serve_control(line)
@@ -138,7 +138,7 @@ class Simulator(Switches):
             return False
         return self._exchange.serve(line.read_request(), line)
 
-    def _serve_control(self, line: Line) -> bool:
+    def _serve_control(self, line: Connection) -> bool:
         request = line.read_request()
         answer = self._control.answer(request)
         out = outgoing(answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=False)

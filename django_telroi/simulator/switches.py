@@ -11,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from django_telroi.simulator.accounts import LIVE, SANDBOX, Accounts, Clock, Key
-from django_telroi.simulator.exchange import Gate, Ledger, SeenRequest
-from django_telroi.simulator.fault_rules import CARRIERS, Carrier, Latency, On, Race, Rule, RuleBook, WithoutQuirk
+from django_telroi.simulator.exchange import FreezeGate, Ledger, SeenRequest
+from django_telroi.simulator.fault_rules import (
+    CARRIERS,
+    Carrier,
+    FaultRule,
+    FaultRules,
+    Latency,
+    On,
+    Race,
+    WithoutQuirk,
+)
 from django_telroi.simulator.faults import FAULTS, Fault, with_options
 from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.otp_store import Call, Dictated, Otp, World
+from django_telroi.simulator.otp_store import Call, NextOtp, Otp, OtpStore
 from django_telroi.simulator.responses import JSON, Answer, compact
 from django_telroi.simulator.webhook_sender import EVENTS, PATIENCE, Webhook, Webhooks
 
@@ -91,21 +100,21 @@ class Switches:
         self._accounts = Accounts(self._clock)
         self.webhook_secret = webhook_secret or f"whsec_{secrets.token_hex(24)}"
         self._webhooks = Webhooks(self._clock, self.webhook_secret)
-        self._world = World(self._clock, self._accounts, pause, self._webhooks.queue)
-        self._rules = RuleBook()
+        self._store = OtpStore(self._clock, self._accounts, pause, self._webhooks.queue)
+        self._rules = FaultRules()
         self._ledger = Ledger(self._clock, ledger)
-        self._gate = Gate()
+        self._gate = FreezeGate()
         self._issue_keys()
 
     @property
     def calls(self) -> list[Call]:
         """Every phone that rang, newest last."""
-        return self._world.calls
+        return self._store.calls
 
     @property
     def otps(self) -> list[Otp]:
         """Every send that was stored, newest last, also those that rang nobody."""
-        return self._world.otps
+        return self._store.otps
 
     @property
     def requests(self) -> list[SeenRequest]:
@@ -156,16 +165,16 @@ class Switches:
 
     def latency(self, seconds: float, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
         """Answer so much later. What is asked for is done at once."""
-        self._rules.add(Rule(Latency(seconds), to, on, times))
+        self._rules.add(FaultRule(Latency(seconds), to, on, times))
 
     def race(self, seconds: float = 0.05, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
         """Let requests at once all pass, as Telroi does; without this they are judged one after another."""
-        self._rules.add(Rule(Race(seconds), to, on, times))
+        self._rules.add(FaultRule(Race(seconds), to, on, times))
 
     def without_quirk(self, quirk: str, to: str | None = None, *, on: On = "any", times: int | None = None) -> None:
         """Do as documented in this one point, a field of ``Quirks``."""
         name = _known(quirk, [each.name for each in fields(Quirks)])
-        self._rules.add(Rule(WithoutQuirk(name), to, on, times))
+        self._rules.add(FaultRule(WithoutQuirk(name), to, on, times))
 
     def faithful(self) -> None:
         """Forget every fault, carrier, latency, race and corrected quirk."""
@@ -181,7 +190,7 @@ class Switches:
 
     def next_otp(self, *, code: str | None = None, id: str | None = None, to: str | None = None) -> None:  # noqa: A002 - the wire's word
         """Dictate the code or the id of the next OTP that is stored."""
-        self._world.dictate(Dictated(to, code, id))
+        self._store.dictate(NextOtp(to, code, id))
 
     def set_policy(self, *, workspace: str = LIVE, **figures: float) -> None:
         """Change figures of ``Policy``."""
@@ -262,7 +271,7 @@ class Switches:
         self._webhooks.close()
         self._clock.reset()
         self._accounts.reset()
-        self._world.reset()
+        self._store.reset()
         self._ledger.clear()
         self._issue_keys()
 
@@ -272,13 +281,13 @@ class Switches:
         self.add_key(self.sandbox_key, workspace=SANDBOX)
 
 
-def _rule(name: str, to: str | None, on: On, times: int | None, options: Mapping[str, Any]) -> Rule:
+def _rule(name: str, to: str | None, on: On, times: int | None, options: Mapping[str, Any]) -> FaultRule:
     if name in CARRIERS:
-        return Rule(with_options(CARRIERS[name], options)(), to, "send", times)
+        return FaultRule(with_options(CARRIERS[name], options)(), to, "send", times)
     fault = FAULTS[_known(name, [*FAULTS, *CARRIERS])].tuned(**options)
     if fault.leaves_unread and to is not None:
         raise ValueError(f"{name} cannot know the number: nothing is read")
-    return Rule(fault, to, on, times)
+    return FaultRule(fault, to, on, times)
 
 
 def _known(name: str, names: Sequence[str] | Mapping[str, object]) -> str:

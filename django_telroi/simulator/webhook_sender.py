@@ -27,7 +27,7 @@ CONNECTIONS: Mapping[str, type[http.client.HTTPConnection]] = {
 
 
 @dataclass(frozen=True)
-class Parcel:
+class WebhookRequest:
     """``body`` is None after a redirect that turned the POST into a GET: the event is lost."""
 
     url: str
@@ -43,7 +43,7 @@ def webhook_url(url: str) -> str:
     return url
 
 
-def post(parcel: Parcel, *, patience: float) -> int | None:
+def post(parcel: WebhookRequest, *, patience: float) -> int | None:
     """The status in the end, None without an answer. Redirects are followed, 301 and 302 with a GET."""
     try:
         for _ in range(MOST_REDIRECTS + 1):
@@ -57,7 +57,7 @@ def post(parcel: Parcel, *, patience: float) -> int | None:
     return None
 
 
-def _ask(parcel: Parcel, patience: float) -> tuple[int, str | None]:
+def _ask(parcel: WebhookRequest, patience: float) -> tuple[int, str | None]:
     parts = urlsplit(webhook_url(parcel.url))
     connect = CONNECTIONS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -72,7 +72,7 @@ def _ask(parcel: Parcel, patience: float) -> tuple[int, str | None]:
         return answer.status, answer.getheader("location")
 
 
-def _headers(parcel: Parcel, host: str) -> Sequence[tuple[str, str]]:
+def _headers(parcel: WebhookRequest, host: str) -> Sequence[tuple[str, str]]:
     """In Telroi's order and letters."""
     kind = [] if parcel.body is None else [("Content-Type", "application/json")]
     signed = [] if parcel.signature is None else [("telroi-signature", parcel.signature)]
@@ -194,7 +194,9 @@ class Webhooks:
                     endpoint = self._endpoint
                 if endpoint is None or not endpoint.is_on:
                     return
-                status = post(Parcel(endpoint.url, webhook.body, self._signature(webhook)), patience=endpoint.patience)
+                status = post(
+                    WebhookRequest(endpoint.url, webhook.body, self._signature(webhook)), patience=endpoint.patience
+                )
                 self._note(webhook.number, status, is_repetition=copy > 0)
 
     def close(self) -> None:

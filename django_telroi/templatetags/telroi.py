@@ -22,14 +22,14 @@ from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.accounts.proofs import proof_for
 from django_telroi.services.sentences import duration
 from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
-from django_telroi.web import card_texts as words
+from django_telroi.web import card_texts
 from django_telroi.web.card_state import dropped_in_step, settle_older
-from django_telroi.web.cards import Heading, Place, card_at, current_address
+from django_telroi.web.cards import CardPlace, Heading, card_at, current_address
 from django_telroi.web.session import Notice, read_flow, take_notice
 
 register = template.Library()
 
-register.filter("telroi_clock", words.clock)
+register.filter("telroi_clock", card_texts.clock_text)
 register.filter("telroi_duration", duration)
 
 
@@ -49,7 +49,7 @@ def phone_verify(
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
     answer, attempt = _kept(request, purpose)
-    place = Place(
+    place = CardPlace(
         purpose=purpose,
         next=next,
         back=current_address(request),

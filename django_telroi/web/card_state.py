@@ -14,17 +14,17 @@ from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE, FINAL, Status
 from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import Standing, follow
-from django_telroi.services.accounts.ownership import Holding, holding_of
+from django_telroi.services import AttemptStatus, follow
+from django_telroi.services.accounts.ownership import Ownership, ownership_of
 from django_telroi.services.attempts.find import is_erased, never_rang
 from django_telroi.services.requester import user_name
 from django_telroi.services.sentences import sentence
 from django_telroi.services.shared.transactions import DATABASE_LOST
 from django_telroi.web.asked import lost_request
-from django_telroi.web.cards import Place
+from django_telroi.web.cards import CardPlace
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.posted_values import PostedValues, fill_form
-from django_telroi.web.session import Flow, Notice, keep_flow, notice_of, read_flow, take_notice
+from django_telroi.web.session import Flow, Notice, notice_of, read_flow, save_flow, take_notice
 from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, lost_step, number_step, refused_step, step_of
 
 AnyForm = TypeVar("AnyForm", bound=Form)
@@ -40,12 +40,12 @@ def seen_by(request: HttpRequest, purpose: str) -> Seen | None:
     standing = _followed(request, flow.shown)
     if standing is None:
         if flow.shown:
-            keep_flow(request, purpose, without_attempt(flow))
+            save_flow(request, purpose, without_attempt(flow))
         return None
     is_success = flow.is_proven and standing.attempt.status == Status.VERIFIED
-    holding = _holding(request, standing) if is_success else Holding.GONE
-    if is_success and holding == Holding.GONE:
-        keep_flow(request, purpose, Flow(notice=flow.notice))
+    holding = _holding(request, standing) if is_success else Ownership.GONE
+    if is_success and holding == Ownership.GONE:
+        save_flow(request, purpose, Flow(notice=flow.notice))
         return None
     return Seen(
         standing,
@@ -67,8 +67,8 @@ def without_attempt(flow: Flow) -> Flow:
     return Flow(next=flow.next, notice=Notice("number", AttemptNotFound.code) if is_told else flow.notice)
 
 
-def _holding(request: HttpRequest, standing: Standing) -> Holding:
-    return holding_of(standing.attempt, user=getattr(request, "user", None), now=standing.now)
+def _holding(request: HttpRequest, standing: AttemptStatus) -> Ownership:
+    return ownership_of(standing.attempt, user=getattr(request, "user", None), now=standing.now)
 
 
 def settle_older(request: HttpRequest, purpose: str) -> None:
@@ -84,16 +84,16 @@ def settle_older(request: HttpRequest, purpose: str) -> None:
     if older is None or older.attempt.status not in CHECKABLE:
         is_proven = flow.is_proven and older is not None and older.attempt.status == Status.VERIFIED
         attempt = flow.older if is_proven else flow.attempt
-        keep_flow(request, purpose, replace(flow, attempt=attempt, older=None, is_proven=is_proven))
+        save_flow(request, purpose, replace(flow, attempt=attempt, older=None, is_proven=is_proven))
     elif newer is None or never_rang(newer.attempt):
         refusal = newer.refusal if newer else None
         notice = notice_of(refusal or Unavailable(), about="call")
-        keep_flow(request, purpose, Flow(flow.older, flow.next, notice))
+        save_flow(request, purpose, Flow(flow.older, flow.next, notice))
     elif newer.attempt.status not in (Status.QUEUED, Status.DIALING):
-        keep_flow(request, purpose, replace(flow, older=None))
+        save_flow(request, purpose, replace(flow, older=None))
 
 
-def _followed(request: HttpRequest, attempt: UUID | None) -> Standing | None:
+def _followed(request: HttpRequest, attempt: UUID | None) -> AttemptStatus | None:
     if attempt is None:
         return None
     try:
@@ -103,7 +103,7 @@ def _followed(request: HttpRequest, attempt: UUID | None) -> Standing | None:
     return None if _is_forgotten(standing) else standing
 
 
-def dropped_in_step(request: HttpRequest, place: Place, notice: Notice | None) -> Step:
+def dropped_in_step(request: HttpRequest, place: CardPlace, notice: Notice | None) -> Step:
     """The next step of a card in somebody else's page, which must not fail with it."""
     try:
         seen = seen_by(request, place.purpose)
@@ -125,7 +125,7 @@ def first_step(
     form_class: type[PhoneForm],
     notice: Notice | None,
     *,
-    place: Place,
+    place: CardPlace,
     is_lost: bool = False,
 ) -> Step:
     """The question for a number. It says so if this browser asked for a call that its session does not know any more.
@@ -161,7 +161,7 @@ def focused(form: AnyForm) -> AnyForm:
     return form
 
 
-def _is_forgotten(standing: Standing) -> bool:
+def _is_forgotten(standing: AttemptStatus) -> bool:
     attempt = standing.attempt
     came_to_nothing = attempt.status in FINAL and attempt.status != Status.VERIFIED
     return came_to_nothing and attempt.expires_at + TOLD_FOR < standing.now

@@ -50,7 +50,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Place:
+class CardPlace:
     """Where a card stands and what it is for. ``back`` is the page that it was dropped into, ``""`` on our own.
 
     An address that is too long or leaves the site is passed over: without a ``back`` the card leads to our own pages.
@@ -72,7 +72,7 @@ class Place:
         return f"{self.card_id}-%s"
 
 
-def card_at(place: Place, request: HttpRequest, *, shown_attempt: UUID | None, asked_digits: int = 0) -> Card:
+def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | None, asked_digits: int = 0) -> Card:
     """A card whose forms carry an id that no other card's do. ``asked_digits`` is what its ``Step`` has."""
     back, next_ = (url if is_safe(url, request) else "" for url in (place.back, place.next))
     ticket = Ticket(

@@ -29,18 +29,18 @@ from django_telroi.services.calls.request import LONGEST_PURPOSE
 from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.sentences import NOT_NOW
 from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
-from django_telroi.web import card_texts as words
+from django_telroi.web import card_texts
 from django_telroi.web.card_problems import problem_step, purpose_problem, unavailable_step
-from django_telroi.web.cards import Place, card_at, goal_of, is_safe, page_url
+from django_telroi.web.cards import CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.posted_values import LONGEST_VALUE
 from django_telroi.web.session import (
     About,
     Flow,
     Notice,
-    keep_flow,
     let_later_save_fail,
     read_flow,
+    save_flow,
     save_if_possible,
     session_of,
 )
@@ -54,7 +54,7 @@ def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.htm
     A site's own ``telroi/base.html`` may greet the user, which asks the database too: then the sentence stands alone.
     """
     try:
-        card = card_at(Place(), request, shown_attempt=None)
+        card = card_at(CardPlace(), request, shown_attempt=None)
         context = {"request": request, "card": card, "step": unavailable_step()}
         return render(request, template_name, context, status=Unavailable.http_status)
     except DATABASE_LOST:
@@ -203,10 +203,10 @@ class PhonePage(View):
     def without_cookie(self) -> HttpResponse:
         """What a form gets that came without this site's cookie: why, and what was typed."""
         if IN_PLACE in self.request.headers:
-            return JsonResponse({"problem": words.no_cookie()}, status=403)
+            return JsonResponse({"problem": card_texts.no_cookie()}, status=403)
         number = self.request.POST.get("number", "")[:LONGEST_VALUE]
-        form = PhoneForm({"number": number} if number else None, auto_id=Place().auto_id)
-        place = Place(purpose=self.purpose if self.purpose in conf.purposes() else "")
+        form = PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id)
+        place = CardPlace(purpose=self.purpose if self.purpose in conf.purposes() else "")
         return self.show_at(place, no_cookie_step(form), attempt=None, status=403)
 
     @cached_property
@@ -246,7 +246,7 @@ class PhonePage(View):
         """Let the session have this flow. A card in another page takes the focus after each of its own answers."""
         if self.back and flow.notice is None:
             flow = replace(flow, notice=Notice("code" if flow.attempt else "number"))
-        keep_flow(self.request, self.purpose, flow)
+        save_flow(self.request, self.purpose, flow)
 
     def has_answer(self, about: About) -> bool:
         """Whether there is something to say about that question, or that call."""
@@ -255,10 +255,10 @@ class PhonePage(View):
 
     def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
         """The page with this card."""
-        place = Place(purpose=self.purpose, next=next_)
+        place = CardPlace(purpose=self.purpose, next=next_)
         return self.show_at(place, step, attempt=self.flow.shown, status=status)
 
-    def show_at(self, place: Place, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
+    def show_at(self, place: CardPlace, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
         card = card_at(place, self.request, shown_attempt=attempt, asked_digits=step.asked_digits)
         context = {"request": self.request, "card": card, "step": step}
         return render(self.request, self.template_name, context, status=status)

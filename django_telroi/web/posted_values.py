@@ -16,7 +16,7 @@ from django.utils.html import escape
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.domain.typed_text import without_invisible
-from django_telroi.redaction import Quiet
+from django_telroi.redaction import Secret
 from django_telroi.web.forms import PhoneField
 
 LONGEST_VALUE = 200
@@ -53,7 +53,9 @@ def read_posted(form: Form) -> PostedValues:
         shown = {key: _shown_again(widget, key, form, room=room // len(inputs)) for key, widget in inputs.items()}
         values |= {key: value for key, value in shown.items() if value is not None}
         if isinstance(each, PhoneField) and html_name in values:
-            values[html_name] = Quiet(without_invisible(str(values[html_name])))  # they cannot be seen to be typed over
+            values[html_name] = Secret(
+                without_invisible(str(values[html_name]))
+            )  # they cannot be seen to be typed over
         if None in shown.values():
             problems[name] = _sentences(form, name, secrets=[_raw(*each, form) for each in inputs.items()])
     return PostedValues(values, problems)
@@ -84,7 +86,7 @@ def _shown_again(widget: Widget, name: str, form: Form, *, room: int) -> Value |
         return ""
     if _is_secret(widget) or _length(typed) > min(room, LONGEST_VALUE) or not _renders(widget, name, form):
         return None
-    quiet: list[str] = [Quiet(each) for each in typed]
+    quiet: list[str] = [Secret(each) for each in typed]
     return quiet if _takes_several(widget) else quiet[0]
 
 

@@ -234,7 +234,7 @@ def is_known(request: HttpRequest, purpose: str) -> bool:
     return purpose in _flows(request) or proven_attempt(request, purpose) is not None
 
 
-def keep_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
+def save_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
     """Write the flow, if it is another than the session has."""
     if flow != read_flow(request, purpose):
         session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _kept(flow)}
@@ -269,7 +269,7 @@ def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
     """
     flow = read_flow(request, purpose)
     if not is_unseen(request):
-        keep_flow(request, purpose, replace(flow, notice=None))
+        save_flow(request, purpose, replace(flow, notice=None))
     return flow.notice
 
 

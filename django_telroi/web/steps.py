@@ -22,12 +22,12 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import VerificationAttempt
-from django_telroi.services import CheckOutcome, Standing
-from django_telroi.services.accounts.ownership import Holding
+from django_telroi.services import AttemptStatus, CheckOutcome
+from django_telroi.services.accounts.ownership import Ownership
 from django_telroi.services.attempts.typed_codes import is_undecided, was_uncheckable
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
-from django_telroi.services.sentences import length_sentence, sentence, standing_sentence
-from django_telroi.web import card_texts as words
+from django_telroi.services.sentences import length_sentence, sentence, status_sentence
+from django_telroi.web import card_texts
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.session import NEWER_CALL, SHORT_CODE, Notice
 
@@ -39,11 +39,11 @@ LIMITS = frozenset({HourlyLimitReached.code, DailyLimitReached.code, NumberHeld.
 WRONG_CODES = frozenset({CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE})
 
 
-STEP_BY_HOLDING = {
-    Holding.HELD: "done",
-    Holding.OFFERED: "offer",
-    Holding.TAKEN: "ended",
-    Holding.GONE: "ended",
+STEP_BY_OWNERSHIP = {
+    Ownership.HELD: "done",
+    Ownership.OFFERED: "offer",
+    Ownership.TAKEN: "ended",
+    Ownership.GONE: "ended",
 }
 
 CALLING_AGAIN = "calling-again"
@@ -59,9 +59,9 @@ class Seen:
     it is or may become, ``""`` where it becomes nobody's.
     """
 
-    standing: Standing
+    standing: AttemptStatus
     is_calling_again: bool = False
-    holding: Holding = Holding.GONE
+    holding: Ownership = Ownership.GONE
     account: str = ""
 
     @property
@@ -75,7 +75,7 @@ class Step:
 
     ``wait`` is the seconds until another call may be asked for, ``ends_in`` those until the card becomes another one by
     itself. ``again`` labels the button that asks for another call, ``""`` where there is none; ``other`` the one that
-    starts with a number, ``""`` for its usual words. ``developer_note`` is shown only while a test key is used.
+    starts with a number, ``""`` for its usual card_texts. ``developer_note`` is shown only while a test key is used.
     ``asked_digits``: the message asks whether a code of so many digits is complete. ``account`` is a sentence about the
     user's account.
     """
@@ -112,7 +112,7 @@ def is_open(seen: Seen) -> bool:
 
 def takes_code_again(seen: Seen) -> bool:
     """Whether the right code, typed again in this session, is a success in it: its answer may not have arrived."""
-    return bool(seen.attempt.code_digest) and seen.holding == Holding.GONE
+    return bool(seen.attempt.code_digest) and seen.holding == Ownership.GONE
 
 
 def step_name(seen: Seen) -> str:
@@ -121,7 +121,7 @@ def step_name(seen: Seen) -> str:
     if status in UNFINISHED:
         return "code" if status in CHECKABLE else "waiting"
     if status == Status.VERIFIED:
-        return "code" if takes_code_again(seen) else STEP_BY_HOLDING[seen.holding]
+        return "code" if takes_code_again(seen) else STEP_BY_OWNERSHIP[seen.holding]
     return "refused" if seen.standing.refusal else "ended"
 
 
@@ -138,7 +138,7 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
     return Step(
         name="number",
         title=_("Verify your phone"),
-        lead=words.number_lead(),
+        lead=card_texts.number_lead(),
         message=sentence(code) if code else "",
         is_bad=bool(code or form.errors),
         form=form,
@@ -147,12 +147,12 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
 
 def no_cookie_step(form: PhoneForm) -> Step:
     """Asks for the number again, because the form came without this site's cookie."""
-    return replace(number_step(form, None), message=words.no_cookie(), is_bad=True)
+    return replace(number_step(form, None), message=card_texts.no_cookie(), is_bad=True)
 
 
 def lost_step(form: PhoneForm, *, had_call: bool) -> Step:
     """Asks for a number, because this session knows nothing of the call, or the number, that was asked about."""
-    return replace(number_step(form, None), message=words.lost_call() if had_call else words.lost_number())
+    return replace(number_step(form, None), message=card_texts.lost_call() if had_call else card_texts.lost_number())
 
 
 def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
@@ -164,13 +164,15 @@ def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
         step = _code_step(standing, form, notice)
         return _beside_another_call(step) if seen.is_calling_again else step
     if name == "waiting":
-        return Step(name, title=_("Calling…"), lead=words.waiting_lead(number))
+        return Step(name, title=_("Calling…"), lead=card_texts.waiting_lead(number))
     if name == "done":
-        account = words.account_lead(seen.account) if seen.account else ""
-        return Step(name, title=_("Your number is verified"), lead=words.shown_number(number), account=account)
+        account = card_texts.account_lead(seen.account) if seen.account else ""
+        return Step(name, title=_("Your number is verified"), lead=card_texts.shown_number(number), account=account)
     if name == "offer":
-        account = words.offer_lead(seen.account)
-        return Step(name, title=_("Add this number to your account?"), lead=words.shown_number(number), account=account)
+        account = card_texts.offer_lead(seen.account)
+        return Step(
+            name, title=_("Add this number to your account?"), lead=card_texts.shown_number(number), account=account
+        )
     if standing.refusal:
         return _failed_step(standing, standing.refusal)
     return _ended_step(seen, notice)
@@ -178,7 +180,7 @@ def step_of(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
 
 def refused_step(code: str, *, wait: int) -> Step:
     """No call for now: why, and until when. ``wait`` is in seconds, 0 where waiting is not the point."""
-    message = words.refusal_text(code, wait=wait)
+    message = card_texts.refusal_text(code, wait=wait)
     return Step(name="refused", title=_refused_title(code), message=message, is_bad=True, wait=wait)
 
 
@@ -190,40 +192,40 @@ def _refused_title(code: str) -> str:
     return _("Enough calls for now") if code in LIMITS else _("We cannot call right now")
 
 
-def _failed_step(standing: Standing, refusal: VerificationRefused) -> Step:
+def _failed_step(standing: AttemptStatus, refusal: VerificationRefused) -> Step:
     wait = max(refusal.retry_after or 0, standing.call_again_in)
     again = "" if refusal.code in ABOUT_THE_NUMBER else _("Try again")
     return replace(refused_step(refusal.code, wait=wait), again=again)
 
 
-def _code_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+def _code_step(standing: AttemptStatus, form: CodeForm, notice: Notice | None) -> Step:
     attempt = standing.attempt
     is_doubtful = attempt.status == Status.UNKNOWN
     is_wrong = notice is not None and notice.code in WRONG_CODES
     _dress(form, tries_left=standing.tries_left, notice=notice)
-    lead = words.doubtful_lead if is_doubtful else words.code_lead
+    lead = card_texts.doubtful_lead if is_doubtful else card_texts.code_lead
     return Step(
         name="code",
         title=_("Your phone may ring") if is_doubtful else _("We are calling you"),
         lead=lead(attempt.masked_number),
-        message=_message_of(notice, standing) or (standing_sentence(standing) if is_doubtful else ""),
+        message=_message_of(notice, standing) or (status_sentence(standing) if is_doubtful else ""),
         is_bad=is_wrong,
         wait=standing.call_again_in,
         again=_("Call again"),
-        developer_note=words.test_key_note(attempt.livemode),
+        developer_note=card_texts.test_key_note(attempt.livemode),
         ends_in=max(1, round((attempt.expires_at - standing.now).total_seconds()) + 1),
         form=form,
         asked_digits=notice.digits if notice else 0,
     )
 
 
-def _code_again_step(standing: Standing, form: CodeForm, notice: Notice | None) -> Step:
+def _code_again_step(standing: AttemptStatus, form: CodeForm, notice: Notice | None) -> Step:
     """The right code was typed, and this session did not read so. No other call is needed."""
     ends_at = standing.attempt.due_at or standing.now
     return Step(
         name="code",
         title=_("Type the code again"),
-        lead=words.code_again(),
+        lead=card_texts.code_again(),
         message=_message_of(notice, standing),
         is_bad=notice is not None and notice.code in WRONG_CODES | {CheckOutcome.ALREADY_VERIFIED},
         ends_in=max(1, round((ends_at - standing.now).total_seconds()) + 1),
@@ -234,7 +236,7 @@ def _code_again_step(standing: Standing, form: CodeForm, notice: Notice | None) 
 
 def _beside_another_call(step: Step) -> Step:
     """The code of the last call still counts; when the next one is placed, the card becomes another one."""
-    message = step.message or words.calling_again()
+    message = step.message or card_texts.calling_again()
     return replace(step, state=CALLING_AGAIN, title=_("We are calling again"), message=message, wait=0, again="")
 
 
@@ -244,10 +246,10 @@ def _dress(form: CodeForm, *, tries_left: int, notice: Notice | None) -> None:
     if notice and notice.code in WRONG_CODES:
         field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": str(form.auto_id) % "note"}
     if not (notice and notice.code == CheckOutcome.WRONG_CODE):
-        field.help_text = words.tries_left(tries_left)
+        field.help_text = card_texts.tries_left(tries_left)
 
 
-def _message_of(notice: Notice | None, standing: Standing) -> str:
+def _message_of(notice: Notice | None, standing: AttemptStatus) -> str:
     if notice is None or not notice.code:
         return ""
     if notice.code == NEWER_CALL:
@@ -258,18 +260,18 @@ def _message_of(notice: Notice | None, standing: Standing) -> str:
         return length_sentence(LengthFit(notice.length_fit), asked=standing.attempt.code_length)
     if notice.about == "code":
         tries = standing.tries_left if notice.tries_left is None else min(notice.tries_left, standing.tries_left)
-        return words.outcome_text(CheckOutcome(notice.code), tries_left=tries)
-    return words.refusal_text(notice.code, wait=notice.wait)
+        return card_texts.outcome_text(CheckOutcome(notice.code), tries_left=tries)
+    return card_texts.refusal_text(notice.code, wait=notice.wait)
 
 
 def _ended_step(seen: Seen, notice: Notice | None) -> Step:
     standing, attempt = seen.standing, seen.attempt
-    if attempt.status == Status.VERIFIED and seen.holding == Holding.TAKEN:
+    if attempt.status == Status.VERIFIED and seen.holding == Ownership.TAKEN:
         step = Step("ended", _("This number is taken"), message=sentence(NumberTaken.code), is_bad=True)
-        lead, account = words.shown_number(attempt.masked_number), words.taken_lead(seen.account)
+        lead, account = card_texts.shown_number(attempt.masked_number), card_texts.taken_lead(seen.account)
         return replace(step, lead=lead, account=account, other=_("Use another number"))
     if attempt.status == Status.VERIFIED:
-        said = words.verified_elsewhere()
+        said = card_texts.verified_elsewhere()
         return Step(name="ended", title=_("Not verified here"), message=said, other=_("Start again"))
     was_refused = notice is not None and notice.about == "call"
     is_replaced = attempt.status == Status.SUPERSEDED
@@ -277,7 +279,7 @@ def _ended_step(seen: Seen, notice: Notice | None) -> Step:
     return Step(
         name="ended",
         title=_ended_title(attempt),
-        message=_message_of(notice, standing) if was_refused else standing_sentence(standing),
+        message=_message_of(notice, standing) if was_refused else status_sentence(standing),
         is_bad=was_refused or attempt.status == Status.LOCKED,
         wait=0 if is_replaced else standing.call_again_in,
         again=again,

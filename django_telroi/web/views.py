@@ -19,14 +19,14 @@ from django_telroi.domain.states import FINAL, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.accounts.ownership import Holding
+from django_telroi.services.accounts.ownership import Ownership
 from django_telroi.services.attempts.typed_codes import was_uncheckable
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.web.add_number import AddNumberView, give_number
 from django_telroi.web.asked import Asked, forget_asked, remember_asked
 from django_telroi.web.call_views import CallAgainView, ChangeNumberView, not_failed
 from django_telroi.web.card_state import first_step, focused, phone_form, seen_by, settle_older, without_attempt
-from django_telroi.web.cards import Place, page_url
+from django_telroi.web.cards import CardPlace, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.posted_values import read_posted
@@ -76,16 +76,16 @@ class StartView(PhonePage):
             return HttpResponseRedirect(page_url("code", self.purpose))
         answer = take_notice(request, self.purpose) if self.has_answer("number") else None
         # Who verified before they logged in. Of a user's own call the code page has said whose the number is.
-        if seen and seen.holding in (Holding.OFFERED, Holding.TAKEN) and not seen.attempt.had_user:
+        if seen and seen.holding in (Ownership.OFFERED, Ownership.TAKEN) and not seen.attempt.had_user:
             self.keep(replace(self.flow, next=self.ticket.next or self.flow.next))
             return self.show(step_of(seen, CodeForm(), None), next_=self.flow.next)
         goes_on = seen is None or seen.attempt.status != Status.VERIFIED
         next_ = self.ticket.next or (self.flow.next if goes_on else "")
         if seen:
-            form = focused(phone_form(self.form_class, answer, auto_id=Place().auto_id))
+            form = focused(phone_form(self.form_class, answer, auto_id=CardPlace().auto_id))
             return self.show(number_step(form, answer), next_=next_)
         is_lost = LOST in request.GET
-        step = first_step(request, self.form_class, answer, place=Place(self.purpose), is_lost=is_lost)
+        step = first_step(request, self.form_class, answer, place=CardPlace(self.purpose), is_lost=is_lost)
         return self.show(step, next_=next_)
 
     @sensitive_variables()
@@ -167,7 +167,7 @@ class CodeView(PhonePage):
         if step_name(seen) == "done":
             return HttpResponseRedirect(page_url("done", self.purpose))
         notice = take_notice(request, self.purpose)
-        form = focused(self.form_class(auto_id=Place().auto_id, code_length=seen.attempt.code_length))
+        form = focused(self.form_class(auto_id=CardPlace().auto_id, code_length=seen.attempt.code_length))
         return self.show(step_of(seen, form, notice), next_=self.flow.next)
 
     @sensitive_variables()

@@ -72,7 +72,7 @@ class TestReading:
             services.erase_number(NUMBER, actor="ben")
             return False
 
-        monkeypatch.setattr(attempts, "move", erased_first)
+        monkeypatch.setattr(attempts, "transition", erased_first)
 
         assert viewer.get(url(MODEL, "change", attempt.pk)).status_code == 302
 

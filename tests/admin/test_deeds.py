@@ -20,43 +20,43 @@ from tests.admin.numbers_seen import client_with, number
 pytestmark = pytest.mark.django_db
 
 REASON = "asked us to"
-DEEDS = {
+STAFF_ACTIONS = {
     "block": ("block_number", {}, "number_blocked"),
     "unblock": ("block_number", {"blocked": "x"}, "number_unblocked"),
     "release": ("release_number", {"held": True}, "hold_released"),
-    "forgive": ("forgive_number", {"minutes_ago": [5]}, "window_forgiven"),
+    "reset": ("reset_limits", {"minutes_ago": [5]}, "limits_reset"),
     "move": ("move_number", {"owner": "dora"}, "number_moved"),
     "erase": ("erase_number", {}, "number_erased"),
 }
 
 
-def deed_url(deed: str, phone: PhoneNumber) -> str:
-    return url("phonenumber", deed, phone.pk)
+def deed_url(staff_action: str, phone: PhoneNumber) -> str:
+    return url("phonenumber", staff_action, phone.pk)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-class TestADeed:
-    """Block, unblock, release, forgive, erase."""
+@pytest.mark.parametrize("staff_action", STAFF_ACTIONS)
+class TestAnAction:
+    """Block, unblock, release, reset, erase."""
 
-    def test_is_asked_first_and_a_look_does_nothing(self, deed: str) -> None:
-        permission, state, _ = DEEDS[deed]
+    def test_is_asked_first_and_a_look_does_nothing(self, staff_action: str) -> None:
+        permission, state, _ = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
         before = PhoneNumber.objects.values().get()
 
-        html = html_of(client_with("view_phonenumber", permission), deed_url(deed, phone))
+        html = html_of(client_with("view_phonenumber", permission), deed_url(staff_action, phone))
 
         assert "No, take me back" in html
         assert "8031230001" not in html
         assert PhoneNumber.objects.values().get() == before
         assert not AttemptEvent.objects.exists()
 
-    def test_is_done_by_post_and_written_into_both_logs(self, deed: str) -> None:
-        permission, state, kind = DEEDS[deed]
+    def test_is_done_by_post_and_written_into_both_logs(self, staff_action: str) -> None:
+        permission, state, kind = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
 
-        answer = client_with("view_phonenumber", permission).post(deed_url(deed, phone), {"reason": REASON})
+        answer = client_with("view_phonenumber", permission).post(deed_url(staff_action, phone), {"reason": REASON})
 
-        page = url("phonenumber", "changelist") if deed == "erase" else url("phonenumber", "change", phone.pk)
+        page = url("phonenumber", "changelist") if staff_action == "erase" else url("phonenumber", "change", phone.pk)
         assert (answer.status_code, answer.url) == (302, page)  # type: ignore[attr-defined]
         event = AttemptEvent.objects.get()
         assert (event.kind, event.actor) == (kind, "ada")
@@ -65,64 +65,70 @@ class TestADeed:
         assert "8031230001" not in log.change_message
 
     @pytest.mark.parametrize("method", ["get", "post"])
-    @pytest.mark.parametrize("held", ["view", "deed", "others"])
-    def test_is_refused_without_its_permission(self, deed: str, method: str, held: str) -> None:
+    @pytest.mark.parametrize("held", ["view", "staff_action", "others"])
+    def test_is_refused_without_its_permission(self, staff_action: str, method: str, held: str) -> None:
         """The right to look is no right to do; and nobody does what they may not look at."""
-        permission, state, _ = DEEDS[deed]
+        permission, state, _ = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
-        others = {other for other, _, _ in DEEDS.values()} - {permission}
-        permissions = {"view": ["view_phonenumber"], "deed": [permission], "others": ["view_phonenumber", *others]}
+        others = {other for other, _, _ in STAFF_ACTIONS.values()} - {permission}
+        permissions = {
+            "view": ["view_phonenumber"],
+            "staff_action": [permission],
+            "others": ["view_phonenumber", *others],
+        }
         client = client_with(*permissions[held])
 
-        answer = getattr(client, method)(deed_url(deed, phone), {"reason": REASON})
+        answer = getattr(client, method)(deed_url(staff_action, phone), {"reason": REASON})
 
         assert answer.status_code == 403
         assert not AttemptEvent.objects.exists()
 
-    def test_needs_the_token_of_the_form(self, deed: str, grace: User) -> None:
-        _, state, _ = DEEDS[deed]
+    def test_needs_the_token_of_the_form(self, staff_action: str, grace: User) -> None:
+        _, state, _ = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
         client = Client(enforce_csrf_checks=True)
         client.force_login(grace)
 
-        assert client.post(deed_url(deed, phone), {"reason": REASON}).status_code == 403
+        assert client.post(deed_url(staff_action, phone), {"reason": REASON}).status_code == 403
         assert not AttemptEvent.objects.exists()
 
-    def test_of_a_number_that_is_not_there_is_not_found(self, deed: str, staff: Client) -> None:
+    def test_of_a_number_that_is_not_there_is_not_found(self, staff_action: str, staff: Client) -> None:
         for nowhere in ("0", "99999999999999999999", "x", "1_2F"):
-            assert staff.post(f"/admin/django_telroi/phonenumber/{nowhere}/{deed}/").status_code == 404
+            assert staff.post(f"/admin/django_telroi/phonenumber/{nowhere}/{staff_action}/").status_code == 404
 
-    def test_goes_by_a_number_that_is_no_valid_one_any_more(self, deed: str, staff: Client) -> None:
-        _, state, kind = DEEDS[deed]
+    def test_goes_by_a_number_that_is_no_valid_one_any_more(self, staff_action: str, staff: Client) -> None:
+        _, state, kind = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
         PhoneNumber.objects.filter(pk=phone.pk).update(number="+2340000001")
         VerifiedPhone.objects.update(number="+2340000001")
 
-        staff.post(deed_url(deed, phone), {"reason": REASON})
+        staff.post(deed_url(staff_action, phone), {"reason": REASON})
 
         assert AttemptEvent.objects.get().kind == kind
 
-    def test_holds_under_a_transaction_of_the_project(self, deed: str, staff: Client, settings: object) -> None:
-        _, state, kind = DEEDS[deed]
+    def test_holds_under_a_transaction_of_the_project(self, staff_action: str, staff: Client, settings: object) -> None:
+        _, state, kind = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
         connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
         try:
-            assert staff.post(deed_url(deed, phone), {"reason": REASON}).status_code == 302
+            assert staff.post(deed_url(staff_action, phone), {"reason": REASON}).status_code == 302
         finally:
             connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
         assert AttemptEvent.objects.get().kind == kind
 
-    def test_that_others_outrun_says_so(self, deed: str, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        _, state, _ = DEEDS[deed]
+    def test_that_others_outrun_says_so(
+        self, staff_action: str, staff: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, state, _ = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
 
         def outrun(*_: object, **__: object) -> None:
             raise ChangedMeanwhile
 
-        for name in ("block_number", "unblock_number", "release_hold", "forgive_window", "move_number", "erase_number"):
+        for name in ("block_number", "unblock_number", "release_hold", "reset_limits", "move_number", "erase_number"):
             monkeypatch.setattr(services, name, outrun)
 
-        html = staff.post(deed_url(deed, phone), {"reason": REASON}, follow=True).content.decode()
+        html = staff.post(deed_url(staff_action, phone), {"reason": REASON}, follow=True).content.decode()
 
         assert "changed in the same moment. Nothing was done; try again." in html
         assert not LogEntry.objects.exists()
@@ -185,7 +191,7 @@ class TestAMove:
 
 
 class TestABlock:
-    """The one deed that asks why."""
+    """The one staff_action that asks why."""
 
     @pytest.mark.parametrize("reason", ["", "   ", "\u202e\u200b", "x" * 201])
     def test_without_a_reason_that_can_be_read_is_asked_again(self, staff: Client, reason: str) -> None:

@@ -122,8 +122,8 @@ def test_stays_on_the_site_that_is_looked_at(staff: Client) -> None:
         reverse("admin:django_telroi_phonenumber_change", args=[phone.pk], current_app="other"),
         reverse("admin:django_telroi_phonenumber_changelist", current_app="other"),
         *(
-            reverse(f"admin:django_telroi_phonenumber_{deed}", args=[phone.pk], current_app="other")
-            for deed in ("block", "forgive", "erase", "history")
+            reverse(f"admin:django_telroi_phonenumber_{staff_action}", args=[phone.pk], current_app="other")
+            for staff_action in ("block", "reset", "erase", "history")
         ),
         reverse("admin:django_telroi_resume_calls", current_app="other"),
     ]

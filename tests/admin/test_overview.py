@@ -26,7 +26,7 @@ from django_telroi.errors import VerificationRefused
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.services.shared.alerts import Alert
 from django_telroi.services.shared.site_control import PauseReason
-from django_telroi.services.statistics.figures import count_figures, right_now
+from django_telroi.services.statistics.figures import count_statistics, current_counts
 from django_telroi.services.statistics.periods import Period
 from tests.services.world import NUMBER
 
@@ -237,7 +237,7 @@ class TestWhatItSays:
 
         with pytest.MonkeyPatch.context() as patch:
             later = timezone.now() + timedelta(minutes=3)
-            patch.setattr(overview, "right_now", lambda: right_now(now=later))
+            patch.setattr(overview, "current_counts", lambda: current_counts(now=later))
             page = page_of(staff, "?period=30d")
 
         assert tiles(page)["Calls placed"] == "1"
@@ -249,8 +249,8 @@ class TestWhatItSays:
     def test_each_hour_apart_when_clocks_go_back(self) -> None:
         now = datetime(2026, 10, 25, 11, 23, tzinfo=UTC)
         with timezone.override("Europe/Berlin"):
-            counted = count_figures(Period.DAY, zone=timezone.get_current_timezone(), now=now)
-            hours = [words for words, *_ in Page(counted, right_now(now=now)).chart_rows()]
+            counted = count_statistics(Period.DAY, zone=timezone.get_current_timezone(), now=now)
+            hours = [words for words, *_ in Page(counted, current_counts(now=now)).chart_rows()]
 
         assert len(set(hours)) == len(hours) == 25
         assert {"Sun 02:00 CEST", "Sun 02:00 CET"} <= set(hours)

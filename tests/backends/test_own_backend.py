@@ -25,7 +25,7 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import AttemptEvent, VerificationAttempt
-from django_telroi.services.sentences import NO_CODE_CHECKED, result_sentence, standing_sentence
+from django_telroi.services.sentences import NO_CODE_CHECKED, result_sentence, status_sentence
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
 from tests.services.world import NUMBER, let_time_pass
@@ -177,7 +177,7 @@ class TestABackendThatNeedsAnId:
 
         assert (attempt.status, attempt.error_code, row().closed_at is None) == ("expired", "lost", False)
         assert (result.outcome, row().tries, carrier.asked) == ("expired", 0, [])
-        assert standing_sentence(services.follow(attempt.uuid)) == str(NO_CODE_CHECKED)
+        assert status_sentence(services.follow(attempt.uuid)) == str(NO_CODE_CHECKED)
         assert result_sentence(result) == str(NO_CODE_CHECKED)
 
     def test_counts_the_call_because_the_phone_may_ring(self, carrier: type[OwnBackend]) -> None:

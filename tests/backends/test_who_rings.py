@@ -23,7 +23,7 @@ from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 from django_telroi.management.doctor.findings import Finding
-from django_telroi.management.doctor.rows import look_at_rows
+from django_telroi.management.doctor.rows import examine_rows
 from django_telroi.management.doctor.telroi_api import look_at_backend
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt
 from django_telroi.services.shared.site_control import PauseReason, pause_calls
@@ -204,7 +204,7 @@ class TestTheDoctor:
         services.start_verification(NUMBER)
         VerificationAttempt.objects.update(error_code="no_reply")
 
-        cures = [finding.cure for finding in look_at_rows()]
+        cures = [finding.cure for finding in examine_rows()]
 
         assert "Look at the timeouts, and ask your provider." in cures
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from django_telroi import dispatch
-from django_telroi.dispatch import Handing, send
+from django_telroi.dispatch import Published, send
 
 pytestmark = [pytest.mark.services, pytest.mark.programs]
 
@@ -53,12 +53,12 @@ def test_a_full_redis_holds_nobody_up(
     full_redis: Path, celery_app: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It says no, and that is what ends the first request's wait. The others do not ask."""
-    monkeypatch.setattr(dispatch, "PATIENCE", HANGS)
-    monkeypatch.setattr(dispatch, "REST", HANGS)
+    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
+    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", HANGS)
     celery_app.conf.broker_url = f"redis+socket://{full_redis}"
 
     handings = [send(TASK, key) for key in range(5)]
 
-    assert handings == [Handing.LEFT] * 5
-    [refused] = [record.getMessage() for record in caplog.records if "not_handed_on" in record.getMessage()]
-    assert refused == "not_handed_on attempt=0 error=OperationalError"
+    assert handings == [Published.SKIPPED] * 5
+    [refused] = [record.getMessage() for record in caplog.records if "not_enqueued" in record.getMessage()]
+    assert refused == "not_enqueued attempt=0 error=OperationalError"

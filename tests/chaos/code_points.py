@@ -41,7 +41,7 @@ CODE_POINTS = {
     "before the success is written": CodePoint("django_telroi.services.codes.judge", "_write_verified"),
     "within the transaction": CodePoint("django_telroi.services.codes.judge", "move", is_after=True),
     "after the commit": CodePoint("django_telroi.services.codes.judge", "_write_verified", is_after=True),
-    "after the signal": CodePoint("django_telroi.services.codes.judge", "tell_verified", is_after=True),
+    "after the signal": CodePoint("django_telroi.services.codes.judge", "signal_verified", is_after=True),
     "before the session's new key": CodePoint(
         "django.contrib.sessions.backends.db:SessionStore", "create", faces=(PAGE,), is_anonymous=True
     ),

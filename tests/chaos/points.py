@@ -87,11 +87,11 @@ def place_points(executioner: Executioner) -> None:
 
         return claiming
 
-    queued.restamp = around_claim(queued.restamp, lambda attempt, *_, **__: attempt.number)  # type: ignore[attr-defined]
+    queued.claim_queued = around_claim(queued.claim_queued, lambda attempt, *_, **__: attempt.number)  # type: ignore[attr-defined]
     starting.claim_start = around_claim(  # type: ignore[attr-defined]
         starting.claim_start, lambda request, *_, **__: request.phone.number
     )
-    before(claims, "win_trial", lambda: executioner.reached(Point.WITHIN_CLAIM))
+    before(claims, "claim_key_probe", lambda: executioner.reached(Point.WITHIN_CLAIM))
     before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
     before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
     after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))

@@ -12,7 +12,7 @@ import pytest
 
 from django_telroi.client import OtpCall, TelroiClient
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
-from django_telroi.redaction import Quiet, QuietBytes
+from django_telroi.redaction import Secret, SecretBytes
 from tests.client.conftest import KEY
 from tests.client.wire import Server, answering, call_to, once, placing, reply
 
@@ -149,13 +149,13 @@ def test_a_value_survives_a_queue() -> None:
 
 
 def test_quiet_text_is_text_that_only_its_repr_hides() -> None:
-    assert (repr(Quiet("abc")), str(Quiet("abc")), Quiet("abc") == "abc", f"{Quiet('abc')}") == (
+    assert (repr(Secret("abc")), str(Secret("abc")), Secret("abc") == "abc", f"{Secret('abc')}") == (
         "'•••'",
         "abc",
         True,
         "abc",
     )
-    assert (repr(QuietBytes(b"abc")), bytes(QuietBytes(b"abc"))) == ("'•••'", b"abc")
+    assert (repr(SecretBytes(b"abc")), bytes(SecretBytes(b"abc"))) == ("'•••'", b"abc")
 
 
 class TestSettings:

@@ -15,7 +15,7 @@ HANGS = 120
 
 if __name__ == "__main__":
     settings.configure(TELROI={})
-    dispatch.PATIENCE = HANGS
+    dispatch.PUBLISH_TIMEOUT = HANGS
     dispatch.TRANSPORT_OPTIONS = {name: seconds and HANGS for name, seconds in dispatch.TRANSPORT_OPTIONS.items()}
     app = Celery("site", broker=f"redis://127.0.0.1:{sys.argv[1]}/0")
     print(send("task", 1).name, flush=True)  # noqa: T201

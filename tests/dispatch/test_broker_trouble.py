@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from django_telroi import conf, dispatch, services
-from django_telroi.dispatch import Courier, Handing, send
+from django_telroi.dispatch import Published, Publisher, send
 from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.dispatch.brokers import closed_port, redis
@@ -27,15 +27,15 @@ SOCKETS = 2
 """What Celery opens for one connection to Redis."""
 LONG = 120
 """Seconds after which a test hangs, however busy the machine is."""
-PATIENCE, TRANSPORT_OPTIONS = dispatch.PATIENCE, dispatch.TRANSPORT_OPTIONS
+PUBLISH_TIMEOUT, TRANSPORT_OPTIONS = dispatch.PUBLISH_TIMEOUT, dispatch.TRANSPORT_OPTIONS
 """What a site waits for."""
 
 
 @pytest.fixture(autouse=True)
 def _patient(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a test no figure of the machine's ends anything."""
-    monkeypatch.setattr(dispatch, "IDLE", LONG)
-    monkeypatch.setattr(dispatch, "REST", 10 * LONG)
+    monkeypatch.setattr(dispatch, "IDLE_SECONDS", LONG)
+    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 10 * LONG)
     monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", patient(TRANSPORT_OPTIONS))
 
 
@@ -65,7 +65,7 @@ def use(celery_app: Any) -> Iterator[Callable[[str], None]]:
         celery_app.conf.broker_url = url
 
     yield configure
-    dispatch.courier().close()
+    dispatch.publisher().close()
     wait_for_the_thread_to_end()
 
 
@@ -85,7 +85,7 @@ class TestTrouble:
     def _trouble(
         self, use: Callable[[str], None], scheme: str, trouble: str, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[None]:
-        monkeypatch.setattr(dispatch, "PATIENCE", PATIENCE)
+        monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", PUBLISH_TIMEOUT)
         monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", TRANSPORT_OPTIONS)
         with closed_port() as closed, redis(0.9, answers=2 if trouble == "slow" else 0) as broker:
             port = closed if trouble == "refused" else broker.port
@@ -96,11 +96,11 @@ class TestTrouble:
         first = send(TASK, 1)
         others = [send(TASK, key) for key in range(2, 50)]
 
-        assert first == Handing.LEFT
-        assert set(others) == {Handing.LEFT}
-        assert waits == [dispatch.PATIENCE] == [2.0]
+        assert first == Published.SKIPPED
+        assert set(others) == {Published.SKIPPED}
+        assert waits == [dispatch.PUBLISH_TIMEOUT] == [2.0]
         assert PASSWORD not in caplog.text
-        assert "not_handed_on attempt=1" in caplog.text
+        assert "not_enqueued attempt=1" in caplog.text
 
     @pytest.mark.django_db(transaction=True)
     def test_leaves_a_row_that_waits(self, settings: Any, waits: list[float | None]) -> None:
@@ -113,7 +113,7 @@ class TestTrouble:
             }
             attempt = services.start_verification("+2348031234567")
 
-            assert (attempt.status, waits) == ("queued", [dispatch.PATIENCE])
+            assert (attempt.status, waits) == ("queued", [dispatch.PUBLISH_TIMEOUT])
             services.place_call(attempt.pk)
             assert VerificationAttempt.objects.get().status == "placed"
 
@@ -121,22 +121,22 @@ class TestTrouble:
 def test_a_thread_that_begins_late_costs_no_second_request_its_patience(
     use: Callable[[str], None], waits: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, take_next = StandingClock(time.monotonic()), Courier._next
+    clock, take_next = StandingClock(time.monotonic()), Publisher._next
 
-    def take_late(courier: Courier) -> dispatch.Letter | None:
-        letter = take_next(courier)
+    def take_late(publisher: Publisher) -> dispatch.Message | None:
+        message = take_next(publisher)
         clock.now += 0.1
-        return letter
+        return message
 
     monkeypatch.setattr(dispatch, "time", clock)
-    monkeypatch.setattr(dispatch, "PATIENCE", 0.2)
-    monkeypatch.setattr(Courier, "_next", take_late)
+    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", 0.2)
+    monkeypatch.setattr(Publisher, "_next", take_late)
     with redis(answers=0) as broker:
         use(f"redis://127.0.0.1:{broker.port}/0")
         send(TASK, 1)
         clock.now += 0.15
 
-        assert (send(TASK, 2), waits) == (Handing.LEFT, [0.2])
+        assert (send(TASK, 2), waits) == (Published.SKIPPED, [0.2])
 
 
 class TestABrokerThatWorks:
@@ -148,30 +148,30 @@ class TestABrokerThatWorks:
 
             handings = [send(TASK, key) for key in range(20)]
 
-            assert (set(handings), broker.published, len(broker.clients)) == ({Handing.SENT}, 20, SOCKETS)
+            assert (set(handings), broker.published, len(broker.clients)) == ({Published.SENT}, 20, SOCKETS)
 
     def test_is_told_by_many_threads_at_once(self, use: Callable[[str], None]) -> None:
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
-            handings: list[Handing] = []
+            handings: list[Published] = []
             threads = [threading.Thread(target=lambda: handings.append(send(TASK, 1))) for _ in range(20)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(LONG)
 
-            assert (handings, broker.published) == ([Handing.SENT] * 20, 20)
+            assert (handings, broker.published) == ([Published.SENT] * 20, 20)
 
     def test_is_left_alone_when_there_is_nothing_to_say(
         self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(dispatch, "IDLE", 0.2)
+        monkeypatch.setattr(dispatch, "IDLE_SECONDS", 0.2)
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
             send(TASK, 1)
             wait_for_the_thread_to_end()
 
-            assert (send(TASK, 2), len(broker.clients)) == (Handing.SENT, 2 * SOCKETS)
+            assert (send(TASK, 2), len(broker.clients)) == (Published.SENT, 2 * SOCKETS)
 
     def test_that_dropped_the_connection_is_told_over_another(self, use: Callable[[str], None]) -> None:
         with redis() as broker:
@@ -179,13 +179,13 @@ class TestABrokerThatWorks:
             send(TASK, 1)
             broker.drop()
 
-            assert (send(TASK, 2), broker.published) == (Handing.SENT, 2)
+            assert (send(TASK, 2), broker.published) == (Published.SENT, 2)
 
     def test_is_found_where_the_first_of_several_refuses(self, use: Callable[[str], None]) -> None:
         with closed_port() as closed, redis() as broker:
             use(f"redis://127.0.0.1:{closed}/0;redis://127.0.0.1:{broker.port}/0")
 
-            assert (send(TASK, 1), broker.published) == (Handing.SENT, 1)
+            assert (send(TASK, 1), broker.published) == (Published.SENT, 1)
 
     def test_is_used_again_some_seconds_after_a_failure(
         self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
@@ -196,11 +196,11 @@ class TestABrokerThatWorks:
             use(f"redis://127.0.0.1:{closed}/0")
             send(TASK, 1)
             use(f"redis://127.0.0.1:{broker.port}/0")
-            clock.now += dispatch.REST - 1
+            clock.now += dispatch.PAUSE_SECONDS - 1
             resting = send(TASK, 2)
             clock.now += 1
 
-            assert (resting, send(TASK, 3), broker.published) == (Handing.LEFT, Handing.SENT, 1)
+            assert (resting, send(TASK, 3), broker.published) == (Published.SKIPPED, Published.SENT, 1)
 
 
 def test_a_thread_of_the_site_publishes_to_the_sites_broker_and_not_to_celerys_default(
@@ -208,12 +208,12 @@ def test_a_thread_of_the_site_publishes_to_the_sites_broker_and_not_to_celerys_d
 ) -> None:
     with redis() as broker:
         use(f"redis://127.0.0.1:{broker.port}/0")
-        handings: list[Handing] = []
+        handings: list[Published] = []
         thread = threading.Thread(target=lambda: handings.append(send(TASK, 1)))
         thread.start()
         thread.join(LONG)
 
-        assert (handings, broker.published) == ([Handing.SENT], 1)
+        assert (handings, broker.published) == ([Published.SENT], 1)
 
 
 def test_a_celery_that_is_set_up_wrong_stops_no_request(
@@ -221,16 +221,16 @@ def test_a_celery_that_is_set_up_wrong_stops_no_request(
 ) -> None:
     use(f"nosuch://somebody:{PASSWORD}@127.0.0.1//")
 
-    assert send(TASK, 1) == Handing.LEFT
+    assert send(TASK, 1) == Published.SKIPPED
     assert PASSWORD not in caplog.text
 
 
 def test_a_letter_shows_no_secret(celery_app: Any) -> None:
-    assert "celery" not in repr(dispatch.Letter(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
+    assert "celery" not in repr(dispatch.Message(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
 
 
 def test_a_courier_that_never_worked_closes_at_once() -> None:
-    Courier().close()
+    Publisher().close()
 
 
 @pytest.mark.programs
@@ -269,6 +269,6 @@ def test_a_module_that_is_missing_is_named_in_the_log(
     monkeypatch.setitem(sys.modules, "packaging.version", None)
     use(f"redis://somebody:{PASSWORD}@127.0.0.1:1//")
 
-    assert send(TASK, 1) == Handing.LEFT
-    assert "not_handed_on attempt=1 error=ModuleNotFoundError(packaging.version)" in caplog.text
+    assert send(TASK, 1) == Published.SKIPPED
+    assert "not_enqueued attempt=1 error=ModuleNotFoundError(packaging.version)" in caplog.text
     assert PASSWORD not in caplog.text

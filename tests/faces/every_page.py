@@ -102,8 +102,8 @@ def admin_pages() -> Pages:
         *(f"phonenumber/overview/?period={period}" for period in ("today", "7", "30")),
     ):
         yield from _page(staff, page)
-    for deed in ("block", "unblock", "release", "forgive", "erase"):
-        yield from _page(staff, f"phonenumber/{phone.pk}/{deed}/")
+    for staff_action in ("block", "unblock", "release", "reset", "erase"):
+        yield from _page(staff, f"phonenumber/{phone.pk}/{staff_action}/")
     yield from _page(staff, "phonenumber/", {"action": "block_selected", "_selected_action": [phone.pk]})
     yield from _page(staff, f"phonenumber/{phone.pk}/block/", {"reason": ""})
     yield from _page(staff, f"phonenumber/{phone.pk}/reveal/", {})

@@ -23,9 +23,9 @@ from django_telroi.management import doctor
 from django_telroi.management.doctor import rate_limits as requests
 from django_telroi.management.doctor import telroi_api as wire
 from django_telroi.management.doctor.findings import Finding, Level
-from django_telroi.management.doctor.rate_limits import look_at_cache
-from django_telroi.management.doctor.rows import look_at_rows
-from django_telroi.management.doctor.telroi_api import look_at_backend, look_at_telroi
+from django_telroi.management.doctor.rate_limits import examine_cache
+from django_telroi.management.doctor.rows import examine_rows
+from django_telroi.management.doctor.telroi_api import examine_telroi, look_at_backend
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -39,7 +39,7 @@ def told(found: Iterator[Finding]) -> list[tuple[str, str]]:
 
 class TestTelroi:
     def test_accepts_a_live_key_with_its_scope_and_is_asked_for_no_call(self, telroi: Simulator) -> None:
-        levels = [finding.level for finding in look_at_telroi()]
+        levels = [finding.level for finding in examine_telroi()]
 
         assert levels == [Level.GOOD] * 4
         assert [(seen.method, seen.path) for seen in telroi.requests] == [
@@ -51,12 +51,12 @@ class TestTelroi:
     def test_tells_a_test_key_from_a_live_one(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key)
 
-        assert ("note", "It is a test key: no phone rings, and 000000 verifies any number.") in told(look_at_telroi())
+        assert ("note", "It is a test key: no phone rings, and 000000 verifies any number.") in told(examine_telroi())
 
     def test_says_that_a_live_key_may_ring_nobody(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.sandbox_key)
 
-        says = [says for _, says in told(look_at_telroi())]
+        says = [says for _, says in told(examine_telroi())]
 
         assert any("live key" in line and "sandbox mode, which only Telroi's dashboard shows" in line for line in says)
 
@@ -64,41 +64,41 @@ class TestTelroi:
         telroi.add_key("tlr_live_otponly", scopes=["otp:write"])
         configure(API_KEY="tlr_live_otponly")
 
-        assert [level for level, _ in told(look_at_telroi())] == ["good"] * 4
+        assert [level for level, _ in told(examine_telroi())] == ["good"] * 4
 
     def test_misses_the_scope(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_reader", scopes=["numbers:read"])
         configure(API_KEY="tlr_live_reader")
 
-        assert ("bad", "The key lacks the scope otp:write.") in told(look_at_telroi())
+        assert ("bad", "The key lacks the scope otp:write.") in told(examine_telroi())
 
     def test_says_that_a_key_was_revoked_and_asks_nothing_more(self, telroi: Simulator) -> None:
         telroi.revoke_key(telroi.api_key)
 
-        assert told(look_at_telroi())[0] == ("bad", "Telroi does not know this key, or has revoked it.")
+        assert told(examine_telroi())[0] == ("bad", "Telroi does not know this key, or has revoked it.")
         assert len(telroi.requests) == 1
 
     def test_says_that_nobody_is_there(self, telroi: Simulator) -> None:
         with telroi.refusing():
-            assert told(look_at_telroi()) == [("bad", "Telroi cannot be reached: refused.")]
+            assert told(examine_telroi()) == [("bad", "Telroi cannot be reached: refused.")]
 
     def test_says_that_the_minute_is_used_up(self, telroi: Simulator) -> None:
         telroi.flood_key(telroi.api_key)
 
-        assert told(look_at_telroi())[0] == ("note", "This key has used up its requests of the minute.")
+        assert told(examine_telroi())[0] == ("note", "This key has used up its requests of the minute.")
 
     @pytest.mark.parametrize("fault", ["proxy_page", "server_error", "reset", "json_string"])
     def test_says_that_an_answer_was_none(self, telroi: Simulator, fault: str) -> None:
         telroi.fail_next(fault)
 
-        [finding, *_] = look_at_telroi()
+        [finding, *_] = examine_telroi()
 
         assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi gave no answer to use")
 
     def test_says_that_the_base_url_leads_to_no_route(self, telroi: Simulator, configure: Configure) -> None:
         configure(BASE_URL=f"{telroi.base_url}/v1")
 
-        [finding, *_] = look_at_telroi()
+        [finding, *_] = examine_telroi()
 
         assert (finding.level, finding.says) == (Level.BAD, "BASE_URL leads to no route of Telroi's API (status 302).")
         assert "without a path" in finding.cure
@@ -107,7 +107,7 @@ class TestTelroi:
         telroi.advance(-90)
         began = timezone.now()
 
-        *_, clock = look_at_telroi()
+        *_, clock = examine_telroi()
 
         took = (timezone.now() - began).total_seconds()
         assert clock.level == Level.NOTE
@@ -126,7 +126,7 @@ class TestTelroi:
         monkeypatch.setattr(wire, "datetime", SimpleNamespace(now=lambda zone: now[0]))
         monkeypatch.setattr(wire, "_scope", late)
 
-        *_, clock = look_at_telroi()
+        *_, clock = examine_telroi()
 
         assert abs(int(str(clock.figures["seconds_apart"]))) < 60
 
@@ -141,12 +141,12 @@ class TestTelroi:
         monkeypatch.delenv("TELROI_API_KEY", raising=False)
         configure(BACKEND=TELROI_BACKEND)
 
-        assert told(look_at_telroi()) == [("bad", "There is no API key.")]
+        assert told(examine_telroi()) == [("bad", "There is no API key.")]
 
 
 class TestTheCache:
     def test_is_exact_and_each_process_has_its_own(self, settings: Any) -> None:
-        assert told(look_at_cache()) == [
+        assert told(examine_cache()) == [
             ("good", 'The cache "default" counts exactly under load.'),
             (
                 "note",
@@ -158,7 +158,7 @@ class TestTheCache:
     def test_that_keeps_nothing_is_bad(self, settings: Any) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
-        [finding] = look_at_cache()
+        [finding] = examine_cache()
 
         assert (finding.level, "Redis" in finding.cure) == (Level.BAD, True)
 
@@ -170,14 +170,14 @@ class TestTheCache:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(requests, "SET_IN_A_PROCESS_OF_ITS_OWN", f"import sys; {script}.set(sys.argv[2], 1, 60)")
-            says = [finding.says for finding in look_at_cache()]
+            says = [finding.says for finding in examine_cache()]
 
         assert says[-1] == 'All processes share the cache "default".'
 
     def test_that_loses_counts_is_bad(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(requests, "_count", lambda alias, key: caches[alias].set(key, 1))
 
-        [exact, _] = look_at_cache()
+        [exact, _] = examine_cache()
 
         assert (exact.level, exact.figures) == (Level.BAD, {"exact": False})
 
@@ -185,23 +185,23 @@ class TestTheCache:
 @pytest.mark.django_db
 class TestTheRows:
     def test_are_in_order_on_a_new_site(self) -> None:
-        assert [finding.level for finding in look_at_rows()] == [Level.GOOD] * 4
+        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 4
 
     def test_miss_a_migration(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
 
-        assert told(look_at_rows()) == [("bad", "1 of our migrations is not applied.")]
+        assert told(examine_rows()) == [("bad", "1 of our migrations is not applied.")]
 
     def test_say_that_staff_stopped_all_calls(self) -> None:
         services.stop_calls(reason="an attack", actor="ada")
 
-        assert ("bad", "Staff stopped all calls.") in told(look_at_rows())
+        assert ("bad", "Staff stopped all calls.") in told(examine_rows())
 
     def test_say_how_many_calls_wait(self) -> None:
         attempt(status="queued", created_at=timezone.now() - timedelta(seconds=31), due_at=timezone.now())
         attempt(status="queued", due_at=timezone.now())
 
-        assert ("bad", "1 call has waited longer than 30 s to be placed.") in told(look_at_rows())
+        assert ("bad", "1 call has waited longer than 30 s to be placed.") in told(examine_rows())
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
     def test_say_how_many_outcomes_nobody_knew(self, unknown: int, level: Level) -> None:
@@ -209,17 +209,17 @@ class TestTheRows:
         for count in range(60):
             attempt(status="expired", dialed_at=now, error_code="no_reply" if count < unknown else "")
 
-        *_, finding = look_at_rows()
+        *_, finding = examine_rows()
 
         assert (finding.level, finding.figures) == (level, {"calls": 60, "unknown": unknown})
 
     def test_say_when_the_last_webhook_came(self, configure: Configure) -> None:
         configure(WEBHOOK_SECRETS=["whsec_Canary"])
-        assert ("note", "No webhook ever came.") in told(look_at_rows())
+        assert ("note", "No webhook ever came.") in told(examine_rows())
 
         AttemptEvent.objects.create(kind="webhook", at=timezone.now() - timedelta(seconds=150))
 
-        assert ("good", "The last webhook came 3 minutes ago.") in told(look_at_rows())
+        assert ("good", "The last webhook came 3 minutes ago.") in told(examine_rows())
 
 
 def attempt(**fields: Any) -> VerificationAttempt:
@@ -263,7 +263,7 @@ class TestTheCommand:
         def breaks() -> Iterator[Finding]:
             raise ConnectionError("redis://:Canary@cache.example")
 
-        monkeypatch.setitem(doctor.LOOKS, "cache", breaks)
+        monkeypatch.setitem(doctor.EXAMINATIONS, "cache", breaks)
         out = StringIO()
 
         with pytest.raises(CommandError):

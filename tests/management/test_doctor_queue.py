@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 
 from django_telroi.management.doctor import broker as queue
-from django_telroi.management.doctor.broker import look_at_queue
+from django_telroi.management.doctor.broker import examine_queue
 from tests.calling_site import Configure
 
 
@@ -24,7 +24,7 @@ def site(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> Celery:
 
 
 def told() -> list[tuple[str, str]]:
-    return [(str(finding.level), finding.says) for finding in look_at_queue()]
+    return [(str(finding.level), finding.says) for finding in examine_queue()]
 
 
 def test_a_site_that_calls_at_once_needs_none(configure: Configure) -> None:
@@ -69,7 +69,7 @@ def test_a_package_that_the_broker_needs_is_named(site: Celery, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, "kombu.transport.redis", raising=False)
     monkeypatch.setitem(sys.modules, "packaging.version", None)
 
-    [finding] = look_at_queue()
+    [finding] = examine_queue()
 
     assert (str(finding.level), finding.says) == (
         "bad",

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from django_telroi import dispatch
-from django_telroi.dispatch import Handing
+from django_telroi.dispatch import Published
 from django_telroi.services.upkeep import sweep as sweeping
 from tests.model.telroi import ModelBackend
 from tests.model.world import World
@@ -31,9 +31,9 @@ def world(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
     }
     world = World(hold_site_clock(monkeypatch, at=STARTS_AT), User.objects.create_user("ada"))
 
-    def publish(name: str, attempt_id: int) -> Handing:
+    def publish(name: str, attempt_id: int) -> Published:
         world.published.append(attempt_id)
-        return Handing.SENT
+        return Published.SENT
 
     monkeypatch.setattr(dispatch, "send", publish)
     monkeypatch.setattr(

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         "show what was typed in an error report",
         "django_telroi/redaction.py",
-        "return Quiet(text) if isinstance(text, str) else text",
+        "return Secret(text) if isinstance(text, str) else text",
         "return text",
         ("tests/secrets/test_error_reports.py",),
     ),
@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant(
         "show the key",
         "django_telroi/client/telroi_client.py",
-        '"Authorization": Quiet(f"Bearer {api_key}")',
+        '"Authorization": Secret(f"Bearer {api_key}")',
         '"Authorization": f"Bearer {api_key}"',
         ("tests/client/test_client_secrets.py::test_neither_do_values_clients_and_their_log_line",),
     ),
@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "drop the version from the claim's WHERE",
-        "django_telroi/services/calls/claim.py",
+        "django_telroi/services/shared/number_state.py",
         "filter(pk=phone.pk, version=phone.version)",
         "filter(pk=phone.pk)",
         (
@@ -252,7 +252,7 @@ MUTANTS = (
     ),
     Mutant(
         "let a claim leave the version as it was",
-        "django_telroi/services/calls/claim.py",
+        "django_telroi/services/shared/number_state.py",
         '        "version": phone.version + 1,\n',
         '        "version": phone.version,\n',
         (
@@ -387,15 +387,15 @@ MUTANTS = (
     Mutant(
         "call a call that may ring a failed one",
         "django_telroi/services/shared/call_outcome.py",
-        "return Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)",
-        "return Verdict(Status.FAILED, ErrorCode.UNREACHABLE, counts=False)",
+        "return CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)",
+        "return CallOutcome(Status.FAILED, ErrorCode.UNREACHABLE, counts=False)",
         ("tests/services/test_placing.py::test_each_answer_to_a_call_becomes_what_the_table_says",),
     ),
     Mutant(
         "let a failed carrier's call not count",
         "django_telroi/services/shared/call_outcome.py",
-        "return Verdict(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)",
-        "return Verdict(Status.FAILED, ErrorCode.CALL_FAILED, counts=False, detail=error.message)",
+        "return CallOutcome(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)",
+        "return CallOutcome(Status.FAILED, ErrorCode.CALL_FAILED, counts=False, detail=error.message)",
         ("tests/services/test_placing.py::test_each_answer_to_a_call_becomes_what_the_table_says",),
     ),
     Mutant(
@@ -508,7 +508,7 @@ MUTANTS = (
     Mutant(
         "deny a call that may ring because the database is gone by now",
         "django_telroi/rest/views.py",
-        "standing = follow_without_database(attempt)",
+        "standing = status_without_database(attempt)",
         "raise",
         ("tests/outages/test_any_statement.py::test_the_api_denies_no_call_that_may_ring",),
     ),
@@ -720,7 +720,7 @@ MUTANTS = (
     Mutant(
         "lose the right code of a check that died after its commit",
         "django_telroi/web/steps.py",
-        "return bool(seen.attempt.code_digest) and seen.holding == Holding.GONE",
+        "return bool(seen.attempt.code_digest) and seen.holding == Ownership.GONE",
         "return False",
         ("tests/web/test_web_lost_answers.py::TestOfACheckThatDiedAfterItsCommit",),
     ),
@@ -1279,7 +1279,7 @@ MUTANTS = (
     Mutant(
         "ring a call whose older code was right",
         "django_telroi/services/codes/judge.py",
-        "    if attempt.followed_by:\n        cancel_follower(attempt, now=now, using=using)\n",
+        "    if attempt.followed_by:\n        cancel_newer_call(attempt, now=now, using=using)\n",
         "",
         ("tests/services/test_calling_again.py",),
     ),
@@ -1429,7 +1429,7 @@ MUTANTS = (
     Mutant(
         "ring a queued call whose older code was right",
         "django_telroi/services/calls/queue.py",
-        "if attempt.status == Status.QUEUED and is_needless(attempt, using=using):\n",
+        "if attempt.status == Status.QUEUED and is_not_needed(attempt, using=using):\n",
         "if False:\n",
         ("tests/services/test_calling_again.py",),
     ),
@@ -1576,8 +1576,8 @@ MUTANTS = (
     Mutant(
         "tell nobody of a sign-up",
         "django_telroi/services/accounts/proofs.py",
-        "        if user_id is not None:\n            tell_verified(",
-        "        if False:\n            tell_verified(",
+        "        if user_id is not None:\n            signal_verified(",
+        "        if False:\n            signal_verified(",
         ("tests/services/test_accounts.py::TestTheSignalOfAVerification",),
     ),
     Mutant(
@@ -1639,22 +1639,22 @@ MUTANTS = (
     Mutant(
         "say that a number is verified that was taken away",
         "django_telroi/services/accounts/ownership.py",
-        "    if proof_of(attempt, now=now) is None:\n        return Holding.GONE\n",
-        "    if proof_of(attempt, now=now) is None:\n        return Holding.HELD\n",
+        "    if proof_of(attempt, now=now) is None:\n        return Ownership.GONE\n",
+        "    if proof_of(attempt, now=now) is None:\n        return Ownership.HELD\n",
         ("tests/web/test_whose_number.py::TestANumberThatIsTakenAway",),
     ),
     Mutant(
         "say that a number is verified whose proof is spent",
         "django_telroi/services/accounts/ownership.py",
-        "return Holding.HELD if still_counts else Holding.GONE",
-        "return Holding.HELD",
+        "return Ownership.HELD if still_counts else Ownership.GONE",
+        "return Ownership.HELD",
         ("tests/web/test_whose_number.py::TestANumberThatIsTakenAway",),
     ),
     Mutant(
         "offer a number that another account has",
         "django_telroi/services/accounts/ownership.py",
-        "return Holding.TAKEN if conf.one_account_per_number() and others.exists() else Holding.OFFERED",
-        "return Holding.OFFERED",
+        "return Ownership.TAKEN if conf.one_account_per_number() and others.exists() else Ownership.OFFERED",
+        "return Ownership.OFFERED",
         ("tests/web/test_whose_number.py::TestSomebodyWhoLogsInAfterwards",),
     ),
     Mutant(

@@ -115,10 +115,10 @@ def sends(path: str, **fields: str) -> Callable[[People], Reply]:
     return lambda people: people.person.post(path, fields)
 
 
-def staff(deed: str, **fields: str) -> Callable[[People], Reply]:
+def staff(staff_action: str, **fields: str) -> Callable[[People], Reply]:
     """What staff do, mostly to the program's number."""
     return lambda people: people.grace_s.post(
-        "/admin/django_telroi/phonenumber/" + deed.format(id=people.phone_id), fields
+        "/admin/django_telroi/phonenumber/" + staff_action.format(id=people.phone_id), fields
     )
 
 
@@ -166,8 +166,8 @@ PAGE_WRITERS: Mapping[str, Callable[[People], Reply]] = {
 }
 """What answers a person, with a redirect where all is well."""
 
-DEEDS: Mapping[str, Callable[[People], Reply]] = {
-    deed: staff(deed, reason="asked us to")
-    for deed in ("{id}/block/", "{id}/forgive/", "{id}/erase/", "{id}/reveal/", "stop-calls/")
+STAFF_ACTIONS: Mapping[str, Callable[[People], Reply]] = {
+    staff_action: staff(staff_action, reason="asked us to")
+    for staff_action in ("{id}/block/", "{id}/reset/", "{id}/erase/", "{id}/reveal/", "stop-calls/")
 }
 """What staff do."""

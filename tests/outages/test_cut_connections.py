@@ -17,8 +17,8 @@ from django_telroi.models import VerificationAttempt
 from tests.calling_site import Configure
 from tests.outages.people import (
     API,
-    DEEDS,
     READERS,
+    STAFF_ACTIONS,
     WRITERS,
     People,
     Reply,
@@ -210,7 +210,7 @@ def test_a_right_code_on_the_page_is_verified_at_once_or_when_it_is_typed_again(
         assert step_of(people.person.get("/phone/done/", follow=True)) == "done", broken.about
 
 
-OTHERS = {**READERS, "api: cancel": WRITERS["api: cancel"], "webhook": WRITERS["webhook"], **DEEDS}
+OTHERS = {**READERS, "api: cancel": WRITERS["api: cancel"], "webhook": WRITERS["webhook"], **STAFF_ACTIONS}
 
 
 @CUTS
@@ -220,7 +220,7 @@ def test_everything_else_is_answered_or_says_503(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, name: str
 ) -> None:
     def prepare() -> Ask:
-        if name in DEEDS or name == "api: cancel":
+        if name in STAFF_ACTIONS or name == "api: cancel":
             services.resume_calls(actor="grace")
             people.start()
         return lambda: OTHERS[name](people)

@@ -12,7 +12,7 @@ from django_telroi import services, tasks
 from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber
 from tests.outages.outage import unreachable
-from tests.outages.people import DEEDS, PAGE_WRITERS, READERS, WRITERS, People, Reply
+from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
 from tests.services.world import sends
 from tests.webhooks.telroi import event_of
 
@@ -50,7 +50,7 @@ def test_a_page_of_the_site_s_own_stays_up_with_a_card_in_it(people: People) -> 
     assert "We cannot call right now" in reply.content.decode()
 
 
-@pytest.mark.parametrize("act", DEEDS.values(), ids=DEEDS)
+@pytest.mark.parametrize("act", STAFF_ACTIONS.values(), ids=STAFF_ACTIONS)
 def test_staff_are_told_so(people: People, act: Callable[[People], Reply]) -> None:
     with unreachable():
         reply = act(people)
@@ -85,7 +85,7 @@ SERVICES: dict[str, Callable[[People], object]] = {
     "block": lambda people: services.block_number(people.number, reason="", actor="grace"),
     "unblock": lambda people: services.unblock_number(people.number, actor="grace"),
     "release": lambda people: services.release_hold(people.number, actor="grace"),
-    "forgive": lambda people: services.forgive_window(people.number, actor="grace"),
+    "reset": lambda people: services.reset_limits(people.number, actor="grace"),
     "erase": lambda people: services.erase_number(people.number, actor="grace"),
     "move": lambda people: services.move_number(people.number, user=people.ada, reason="", actor="grace"),
     "export": lambda people: services.export_number(people.number),

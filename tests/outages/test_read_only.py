@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django_telroi import services
 from django_telroi.errors import Unavailable
 from tests.outages.outage import read_only
-from tests.outages.people import DEEDS, PAGE_WRITERS, READERS, WRITERS, People, Reply
+from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
 from tests.outages.test_out_of_reach import NOT_NOW
 from tests.services.world import checks, sends
 from tests.webhooks.telroi import event_of
@@ -56,7 +56,7 @@ def test_a_page_of_the_site_s_own_stays_up(people: People) -> None:
     assert reply.status_code == 200
 
 
-@pytest.mark.parametrize("act", DEEDS.values(), ids=DEEDS)
+@pytest.mark.parametrize("act", STAFF_ACTIONS.values(), ids=STAFF_ACTIONS)
 def test_staff_are_told_so(people: People, act: Callable[[People], Reply]) -> None:
     with read_only():
         reply = act(people)

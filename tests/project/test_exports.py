@@ -27,9 +27,9 @@ PUBLIC = {
         CallAgainView CancelView CheckView PhoneEndpoint PhonesView StartView VerificationView
     """,
     "django_telroi.services": """
-        CheckOutcome CheckResult EventEffect MayStart PhoneRecord Proof Purged Standing StartFacts Swept add_phone
+        CheckOutcome CheckResult EventEffect MayStart PhoneRecord Proof Purged AttemptStatus StartFacts Swept add_phone
         block_number call_again call_control cancel_verification check_code erase_number export_number follow
-        forget_phone forgive_window has_verified_phone move_number phone_record place_call purge read_proof record_event
+        forget_phone reset_limits has_verified_phone move_number phone_record place_call purge read_proof record_event
         redeem_proof release_hold resume_calls reveal_number start_verification stop_calls sweep unblock_number
         verified_phones
     """,

@@ -34,7 +34,7 @@ def test_of_ten_sweepers_one_places_each_call(telroi: Telroi, repeat: int) -> No
     finishes = race([partial(sweep, now=due_at)] * SWEEPERS)
 
     assert errors(finishes) == []
-    assert sum(swept.handed_on for swept in values(finishes)) == CALLS
+    assert sum(swept.enqueued for swept in values(finishes)) == CALLS
     assert len(telroi.sends) == CALLS
     assert set(VerificationAttempt.objects.values_list("status", flat=True)) == {"placed"}
 

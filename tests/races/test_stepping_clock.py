@@ -14,7 +14,7 @@ from django_telroi import conf
 from django_telroi.errors import SiteLimitReached, VerificationRefused
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.calls.request import count_nothing
-from django_telroi.services.calls.start import Wish, _start
+from django_telroi.services.calls.start import StartRequest, _start
 from tests.races.racing import RACERS, Telroi, errors, race, values
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,9 @@ def lenient(telroi: Telroi) -> Telroi:
 
 def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
     """Ask for a call when the database's clock says so."""
-    wish = Wish(number=number, user=None, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None)
+    wish = StartRequest(
+        number=number, user=None, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None
+    )
     return _start(wish, count_nothing, using="default", now=now)
 
 

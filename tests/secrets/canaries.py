@@ -15,7 +15,7 @@ SPELLINGS = (
 
 
 COUNTED_BY_PYTHON = {"created", "msecs", "relativeCreated", "thread", "process"}
-"""Figures of a log record that nobody wrote, and that may hold six digits of a code by chance."""
+"""Statistics of a log record that nobody wrote, and that may hold six digits of a code by chance."""
 
 
 def all_of(record: LogRecord) -> str:

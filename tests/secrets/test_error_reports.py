@@ -56,7 +56,7 @@ ASK: dict[str, Callable[[Asked], object]] = {
     "block": lambda asked: services.block_number(NUMBER, reason="", actor="grace"),
     "unblock": lambda asked: services.unblock_number(NUMBER, actor="grace"),
     "release": lambda asked: services.release_hold(NUMBER, actor="grace"),
-    "forgive": lambda asked: services.forgive_window(NUMBER, actor="grace"),
+    "reset": lambda asked: services.reset_limits(NUMBER, actor="grace"),
     "erase": lambda asked: services.erase_number(NUMBER, actor="grace"),
     "export": lambda asked: services.export_number(NUMBER),
     "forget": lambda asked: services.forget_phone(asked.user, NUMBER),

@@ -41,7 +41,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "actor": (lambda: services.unblock_number(NUMBER, actor=None), "actor must be str, not NoneType"),
     "reason": (lambda: services.block_number(NUMBER, reason=None, actor="grace"), "reason must be str, not NoneType"),
     "released": (lambda: services.release_hold(7, actor="grace"), "release_hold(): number must be str, not int"),
-    "forgiven": (lambda: services.forgive_window(7, actor="grace"), "forgive_window(): number must be str, not int"),
+    "forgiven": (lambda: services.reset_limits(7, actor="grace"), "reset_limits(): number must be str, not int"),
     "erased": (lambda: services.erase_number(7, actor="grace"), "erase_number(): number must be str, not int"),
     "exported": (lambda: services.export_number(7), "export_number(): number must be str, not int"),
     "stopped": (lambda: services.stop_calls(reason=7, actor="grace"), "stop_calls(): reason must be str, not int"),

@@ -23,7 +23,7 @@ from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefus
 from django_telroi.models import PhoneNumber
 from django_telroi.services.calls import start as starting
 from django_telroi.services.shared import backend_calls as waiting
-from django_telroi.services.shared.number_state import Overtaken
+from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api
@@ -96,7 +96,7 @@ class Watched(LocMemCache):
 
 @pytest.mark.django_db(transaction=True)
 def test_no_cache_is_asked_while_a_row_is_locked(
-    telroi: Simulator, configure: Configure, settings: Any, handed_on: Any
+    telroi: Simulator, configure: Configure, settings: Any, enqueued: Any
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.Watched", "LOCATION": str(uuid4())}}
     configure(KEY_REQUESTS_PER_MINUTE=600)
@@ -120,7 +120,7 @@ def test_a_claim_that_is_lost_gives_its_place_in_the_budget_back(
     before = used_of_budget()
 
     def lost(*_: Any, **__: Any) -> None:
-        raise Overtaken
+        raise VersionConflict
 
     monkeypatch.setattr(starting, "claim_start", lost)
     for number in NUMBERS[:10]:

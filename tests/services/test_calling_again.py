@@ -120,7 +120,7 @@ class TestWhileTheNewCallWaits:
     """In a queue, or at Telroi's: the old code counts, and in the API the id decides."""
 
     @pytest.fixture(autouse=True)
-    def _queue(self, configure: Configure, handed_on: Any) -> None:
+    def _queue(self, configure: Configure, enqueued: Any) -> None:
         configure(DISPATCH="celery", COOLDOWN_SECONDS=0)
 
     def placed(self) -> VerificationAttempt:
@@ -335,7 +335,7 @@ def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
     """The process died between settling the second call and closing the first."""
     first = services.start_verification(NUMBER)
     with monkeypatch.context() as dying:
-        dying.setattr(placing, "close_followed", lambda *args, **options: None)
+        dying.setattr(placing, "close_older_calls", lambda *args, **options: None)
         second = services.call_again(first.uuid)
     monkeypatch.setattr(placing, "_ask", hold_the_line)
     with pytest.raises(KeyboardInterrupt):

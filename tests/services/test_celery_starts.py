@@ -53,52 +53,52 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 class TestAStart:
     """Commits the request, and hands its key on."""
 
-    def test_is_queued_and_handed_on_by_its_key_alone(self, telroi: Simulator, handed_on: HandedOn) -> None:
+    def test_is_queued_and_handed_on_by_its_key_alone(self, telroi: Simulator, enqueued: HandedOn) -> None:
         attempt = services.start_verification(NUMBER)
 
         assert (attempt.status, attempt.dispatch, attempt.dialed_at) == ("queued", "celery", None)
         assert attempt.due_at == attempt.created_at + 15 * SECOND
-        assert handed_on() == [(TASK, [attempt.pk])]
+        assert enqueued() == [(TASK, [attempt.pk])]
         assert telroi.requests == []
 
-    def test_goes_to_the_queue_that_the_site_names(self, configure: Configure, handed_on: HandedOn) -> None:
+    def test_goes_to_the_queue_that_the_site_names(self, configure: Configure, enqueued: HandedOn) -> None:
         configure(CELERY_QUEUE="telroi_d_calls")
 
         attempt = services.start_verification(NUMBER)
 
-        assert (handed_on(), handed_on("telroi_d_calls")) == ([], [(TASK, [attempt.pk])])
+        assert (enqueued(), enqueued("telroi_d_calls")) == ([], [(TASK, [attempt.pk])])
 
-    def test_goes_where_the_sites_own_routes_lead(self, celery_app: Any, handed_on: HandedOn) -> None:
+    def test_goes_where_the_sites_own_routes_lead(self, celery_app: Any, enqueued: HandedOn) -> None:
         celery_app.conf.task_routes = {"django_telroi.tasks.*": {"queue": "telroi_d_routed"}}
 
         attempt = services.start_verification(NUMBER)
 
-        assert handed_on("telroi_d_routed") == [(TASK, [attempt.pk])]
+        assert enqueued("telroi_d_routed") == [(TASK, [attempt.pk])]
 
-    def test_inside_a_callers_transaction_is_handed_on_after_the_commit(self, handed_on: HandedOn) -> None:
+    def test_inside_a_callers_transaction_is_handed_on_after_the_commit(self, enqueued: HandedOn) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
-        before = handed_on()
+        before = enqueued()
         commit()
 
-        assert (before, handed_on()) == ([], [(TASK, [attempt.pk])])
+        assert (before, enqueued()) == ([], [(TASK, [attempt.pk])])
 
-    def test_counts_from_its_request_on(self, handed_on: HandedOn) -> None:
+    def test_counts_from_its_request_on(self, enqueued: HandedOn) -> None:
         attempt = services.start_verification(NUMBER)
 
         with pytest.raises(CooldownActive):
             services.start_verification(NUMBER)
 
-        assert (moments(), len(handed_on())) == ((attempt.created_at,), 1)
+        assert (moments(), len(enqueued())) == ((attempt.created_at,), 1)
 
-    def test_that_is_repeated_is_handed_on_once(self, handed_on: HandedOn) -> None:
+    def test_that_is_repeated_is_handed_on_once(self, enqueued: HandedOn) -> None:
         first = services.start_verification(NUMBER)
 
         again = services.start_verification(NUMBER, attempt_uuid=first.uuid)
 
-        assert (again.pk, handed_on()) == (first.pk, [(TASK, [first.pk])])
+        assert (again.pk, enqueued()) == (first.pk, [(TASK, [first.pk])])
 
-    def test_again_replaces_a_call_that_still_waits(self, telroi: Simulator, handed_on: HandedOn) -> None:
+    def test_again_replaces_a_call_that_still_waits(self, telroi: Simulator, enqueued: HandedOn) -> None:
         old = services.start_verification(NUMBER)
         let_time_pass(61, telroi)
 
@@ -107,7 +107,7 @@ class TestAStart:
             services.place_call(attempt.pk)
 
         assert (row(old).status, row(new).status, sends(telroi)) == ("superseded", "placed", 1)
-        assert [arguments for _, arguments in handed_on()] == [[old.pk], [new.pk]]
+        assert [arguments for _, arguments in enqueued()] == [[old.pk], [new.pk]]
 
     def test_costs_three_statements(self) -> None:
         with statements() as seen:
@@ -115,12 +115,12 @@ class TestAStart:
 
         assert [sql.split()[0] for sql in seen] == ["SELECT", "INSERT", "INSERT"]
 
-    def test_of_a_backend_that_rings_nobody_acts_at_once(self, configure: Configure, handed_on: HandedOn) -> None:
+    def test_of_a_backend_that_rings_nobody_acts_at_once(self, configure: Configure, enqueued: HandedOn) -> None:
         configure(BACKEND="django_telroi.backends.locmem.LocmemBackend")
 
         attempt = services.start_verification(NUMBER)
 
-        assert (attempt.status, attempt.dispatch, handed_on()) == ("placed", "inline", [])
+        assert (attempt.status, attempt.dispatch, enqueued()) == ("placed", "inline", [])
 
     def test_does_not_use_up_the_trial_of_a_refused_key(self, telroi: Simulator) -> None:
         telroi.fail_next("unauthorized")
@@ -160,7 +160,7 @@ class TestAnEagerCelery:
 
         swept = services.sweep(now=attempt.due_at)
 
-        assert (swept.handed_on, row(attempt).status, sends(telroi)) == (1, "placed", 1)
+        assert (swept.enqueued, row(attempt).status, sends(telroi)) == (1, "placed", 1)
 
 
 class TestACallThatTelroiDidNotTake:
@@ -255,7 +255,7 @@ class TestANumberThatOthersKeepChanging:
 
     @pytest.fixture(autouse=True)
     def _overtaken(self, telroi: Simulator, waiting: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
-        read_number, in_time = moves.read_number, iter(range(moves.TIMES_OVERTAKEN))
+        read_number, in_time = moves.read_number, iter(range(moves.TIMES_TO_RETRY))
 
         def read_and_be_overtaken(phone_id: int, **options: Any) -> Any:
             phone = read_number(phone_id, **options)

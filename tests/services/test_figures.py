@@ -19,10 +19,10 @@ from django.utils import timezone
 from django_telroi import services
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
-from django_telroi.services.attempts.transitions import show_as_it_stands
+from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.statistics import figures as figures_module
-from django_telroi.services.statistics.figures import MOST_GROUPS, right_now, statistics_of
-from django_telroi.services.statistics.periods import Figures, Outcome, Period, cut, next_day, next_hour
+from django_telroi.services.statistics.figures import MOST_GROUPS, current_counts, statistics_of
+from django_telroi.services.statistics.periods import Outcome, Period, Statistics, cut, next_day, next_hour
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def history(seed: int, *, days: float, count: int = 150) -> list[VerificationAtt
 def outcome_by_hand(attempt: VerificationAttempt) -> Outcome:
     if attempt.livemode is False:
         return Outcome.TEST_KEY
-    shown = show_as_it_stands(attempt, now=NOW)
+    shown = apply_overdue_unsaved(attempt, now=NOW)
     if shown.status in (Status.VERIFIED, Status.FAILED):
         return Outcome(shown.status)
     if shown.status in (Status.QUEUED, Status.DIALING, Status.PLACED):
@@ -285,14 +285,14 @@ class TestFiguresAreKept:
 
         monkeypatch.setattr(figures_module.cache, "get", fail)
 
-        assert isinstance(statistics_of(Period.MONTH), Figures)
+        assert isinstance(statistics_of(Period.MONTH), Statistics)
 
     def test_and_nothing_else_is_taken_for_them(self) -> None:
         statistics_of(Period.MONTH)
         zone = timezone.get_current_timezone_name()
         cache.set(f"django_telroi:figures:{figures_module.SHAPE}:30d:{zone}", "of another release")
 
-        assert isinstance(statistics_of(Period.MONTH), Figures)
+        assert isinstance(statistics_of(Period.MONTH), Statistics)
 
 
 class TestRightNow:
@@ -304,16 +304,16 @@ class TestRightNow:
             PhoneNumber.objects.create(number=f"+23480312345{number:02}", last4="0", next_call_at=at, limited_by=rule)
         phone()
 
-        assert right_now(now=NOW).limited == {"cooldown": 2, "hourly_limit": 1}
+        assert current_counts(now=NOW).limited == {"cooldown": 2, "hourly_limit": 1}
 
     def test_counts_requests_that_still_wait_in_the_queue(self) -> None:
         for age in (10, 60, 500):
             row(NOW - timedelta(seconds=age), Status.QUEUED).save()
         row(NOW - timedelta(seconds=10), Status.DIALING).save()
 
-        assert right_now(now=NOW).waiting == 2
+        assert current_counts(now=NOW).waiting == 2
 
     def test_knows_that_all_calls_are_stopped(self) -> None:
         services.stop_calls(reason="an attack", actor="grace")
 
-        assert right_now().control.stopped_reason == "an attack"
+        assert current_counts().control.stopped_reason == "an attack"

@@ -260,10 +260,10 @@ class TestAWaitingCall:
         telroi.fail_next("no_id", times=2)
         older = queued()
         with transaction.atomic():
-            services.forgive_window(NUMBER, actor="grace")
+            services.reset_limits(NUMBER, actor="grace")
             younger = services.start_verification(NUMBER)
         services.place_call(younger.pk)
-        services.forgive_window(NUMBER, actor="grace")
+        services.reset_limits(NUMBER, actor="grace")
         services.place_call(older.pk)
         code = telroi.last_code_for(NUMBER)
 

@@ -13,7 +13,7 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.codes import judge as judging
-from django_telroi.services.sentences import result_sentence, standing_sentence
+from django_telroi.services.sentences import result_sentence, status_sentence
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
 
@@ -148,7 +148,7 @@ def test_a_call_whose_lost_codes_cannot_be_told_apart_says_so(
 
     assert [(result.outcome, result.attempt.status) for result in results] == [("closed", "locked")] * 3
     assert {result_sentence(result) for result in results} == {UNDECIDED}
-    assert standing_sentence(services.follow(attempt.uuid)) == UNDECIDED
+    assert status_sentence(services.follow(attempt.uuid)) == UNDECIDED
 
 
 def test_no_wrong_code_verifies_after_the_loss_of_the_right_one(

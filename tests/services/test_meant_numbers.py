@@ -32,7 +32,7 @@ TAKES: dict[str, Callable[[str], object]] = {
     "block": lambda number: services.block_number(number, reason="fraud", actor="ada"),
     "unblock": lambda number: services.unblock_number(number, actor="ada"),
     "release": lambda number: services.release_hold(number, actor="ada"),
-    "forgive": lambda number: services.forgive_window(number, actor="ada"),
+    "reset": lambda number: services.reset_limits(number, actor="ada"),
     "export": services.export_number,
     "erase": lambda number: services.erase_number(number, actor="ada"),
 }

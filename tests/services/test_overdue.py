@@ -10,7 +10,7 @@ import pytest
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts.find import settle_overdue
-from django_telroi.services.attempts.transitions import fails_with, show_as_it_stands, stands_at
+from django_telroi.services.attempts.transitions import apply_overdue_unsaved, has_error_at, has_status_at
 from django_telroi.services.shared.call_outcome import ErrorCode
 from tests.services.world import NUMBER
 
@@ -41,33 +41,37 @@ def rows(db: None) -> list[VerificationAttempt]:
 
 
 def test_a_list_says_of_each_row_what_the_row_says_of_itself(rows: list[VerificationAttempt]) -> None:
-    by_row = {row.pk: show_as_it_stands(row, now=NOW).status for row in rows}
+    by_row = {row.pk: apply_overdue_unsaved(row, now=NOW).status for row in rows}
 
     listed = {
-        pk: status for status in Status for pk in _keys(VerificationAttempt.objects.filter(stands_at(status, now=NOW)))
+        pk: status
+        for status in Status
+        for pk in _keys(VerificationAttempt.objects.filter(has_status_at(status, now=NOW)))
     }
 
     assert listed == by_row
 
 
 def test_no_row_is_listed_twice(rows: list[VerificationAttempt]) -> None:
-    listed = [pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(stands_at(status, now=NOW)))]
+    listed = [
+        pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(has_status_at(status, now=NOW)))
+    ]
 
     assert sorted(listed) == sorted(row.pk for row in rows)
 
 
 def test_a_list_knows_the_errors_that_nobody_wrote_down(rows: list[VerificationAttempt]) -> None:
-    by_row = {row.pk: show_as_it_stands(row, now=NOW).error_code for row in rows}
+    by_row = {row.pk: apply_overdue_unsaved(row, now=NOW).error_code for row in rows}
 
     listed = {
-        pk: code for code in ErrorCode for pk in _keys(VerificationAttempt.objects.filter(fails_with(code, now=NOW)))
+        pk: code for code in ErrorCode for pk in _keys(VerificationAttempt.objects.filter(has_error_at(code, now=NOW)))
     }
 
     assert listed == {pk: code for pk, code in by_row.items() if code}
 
 
 def test_settling_writes_what_was_shown_before(rows: list[VerificationAttempt]) -> None:
-    shown = [(show_as_it_stands(row, now=NOW).status, row.error_code) for row in rows]
+    shown = [(apply_overdue_unsaved(row, now=NOW).status, row.error_code) for row in rows]
 
     for row in VerificationAttempt.objects.all():
         settle_overdue(row, now=NOW, using="default")

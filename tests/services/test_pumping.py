@@ -14,12 +14,12 @@ from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, Verific
 from django_telroi.services import sweep
 from django_telroi.services.statistics import figures as pumping
 from django_telroi.services.statistics.figures import (
+    CurrentCounts,
     PumpedPrefix,
-    RightNow,
     alert_pumping,
-    count_figures,
+    count_statistics,
+    current_counts,
     pumped_prefixes,
-    right_now,
 )
 from django_telroi.services.statistics.periods import Period
 from tests.services.world import Heard, statements
@@ -110,12 +110,12 @@ def test_a_sweep_finds_it_and_the_overview_says_it(monkeypatch: pytest.MonkeyPat
 
     sweep()
     told = [event.detail for event in AttemptEvent.objects.all()]
-    said = RightNow(now=NOW, limited={}, waiting=0, control=CallControl(), pause=None, pumped=tuple(pumped()))
-    (line,) = Page(count_figures(Period.DAY, zone=UTC, now=NOW), said).pumped()
+    said = CurrentCounts(now=NOW, limited={}, waiting=0, control=CallControl(), pause=None, pumped=tuple(pumped()))
+    (line,) = Page(count_statistics(Period.DAY, zone=UTC, now=NOW), said).pumped()
 
     assert told == ["pumping"]
     assert line.startswith("Numbers that begin with +2348031: 31 calls in the last hour, 2 of them verified.")
-    assert right_now(now=NOW).pumped == (PumpedPrefix("2348031", 31, 2),)
+    assert current_counts(now=NOW).pumped == (PumpedPrefix("2348031", 31, 2),)
 
 
 def test_nothing_is_told_where_nothing_is_pumped(heard: Heard) -> None:

@@ -175,7 +175,7 @@ class TestAnErrorReport:
         "block": lambda attempt, code: services.block_number(NUMBER, reason="", actor="grace"),
         "unblock": lambda attempt, code: services.unblock_number(NUMBER, actor="grace"),
         "release": lambda attempt, code: services.release_hold(NUMBER, actor="grace"),
-        "forgive": lambda attempt, code: services.forgive_window(NUMBER, actor="grace"),
+        "reset": lambda attempt, code: services.reset_limits(NUMBER, actor="grace"),
         "erase": lambda attempt, code: services.erase_number(NUMBER, actor="grace"),
     }
 

@@ -234,7 +234,7 @@ class TestACodeThatWasSentInTime:
         now = timezone.now().isoformat()
         VerificationAttempt.objects.update(tries=1, asked=1, judging={"a digest": {"1": now}})
 
-        longest = (conf.lease() + waiting.LONGEST_WAIT).total_seconds()
+        longest = (conf.lease() + waiting.LONGEST_SLEEP).total_seconds()
         let_time_pass(longest - 5)
         services.sweep()
         while_it_may_come = row(attempt).status
@@ -401,7 +401,7 @@ class TestAnAttemptOfADeletedUser:
 
         assert (row(attempt).status, row(attempt).due_at) == ("canceled", None)
 
-    def test_is_not_rung_from_the_queue(self, telroi: Simulator, configure: Any, ada: User, handed_on: Any) -> None:
+    def test_is_not_rung_from_the_queue(self, telroi: Simulator, configure: Any, ada: User, enqueued: Any) -> None:
         configure(DISPATCH="celery")
         attempt = services.start_verification(NUMBER, user=ada)
         self.delete_by_sql(ada)

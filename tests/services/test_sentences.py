@@ -18,7 +18,7 @@ from django_telroi.services.sentences import (
     check_sentence,
     duration,
     sentence,
-    standing_sentence,
+    status_sentence,
     wait_sentence,
 )
 from tests.services.world import NUMBER
@@ -46,7 +46,7 @@ def test_every_standing_has_a_sentence(status: Status) -> None:
     attempt = services.start_verification(NUMBER)
     VerificationAttempt.objects.update(status=status)
 
-    assert standing_sentence(services.follow(attempt.uuid)).endswith(".")
+    assert status_sentence(services.follow(attempt.uuid)).endswith(".")
 
 
 def test_no_sentence_claims_that_a_call_was_answered_or_delivered() -> None:

@@ -99,17 +99,17 @@ class TestALimitedNumber:
         held_until = datetime.now(UTC) + timedelta(seconds=500)
         PhoneNumber.objects.update(held_until=held_until)
 
-        phone = services.forgive_window(NUMBER, actor="grace")
+        phone = services.reset_limits(NUMBER, actor="grace")
 
         assert (moments(), phone.limited_by, phone.next_call_at) == ((), "held", held_until)
-        assert told() == [("window_forgiven", "grace", "")]
+        assert told() == [("limits_reset", "grace", "")]
         with pytest.raises(NumberHeld):
             services.start_verification(NUMBER)
 
     def test_that_is_forgiven_may_be_rung_at_once(self) -> None:
         services.start_verification(NUMBER)
 
-        services.forgive_window(NUMBER, actor="grace")
+        services.reset_limits(NUMBER, actor="grace")
 
         assert services.start_verification(NUMBER).status == "placed"
 

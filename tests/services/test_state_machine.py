@@ -364,10 +364,10 @@ def test_whatever_happens_every_promise_holds(telroi: Simulator, ada: User) -> N
 
 @pytest.mark.django_db
 def test_every_promise_holds_with_workers_and_a_broker_that_keeps_none(
-    telroi: Simulator, configure: Configure, ada: User, handed_on: Any
+    telroi: Simulator, configure: Configure, ada: User, enqueued: Any
 ) -> None:
     configure(DISPATCH="celery")
-    bound = {"telroi": telroi, "users": (None, ada), "take_messages": staticmethod(handed_on)}
+    bound = {"telroi": telroi, "users": (None, ada), "take_messages": staticmethod(enqueued)}
     machine = type("BoundByWorkers", (VerificationsByWorkers,), bound)
 
     run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))

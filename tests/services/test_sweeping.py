@@ -136,7 +136,7 @@ class TestACallThatWaits:
 
         swept = sweep(now=attempt.due_at)
 
-        assert (swept, row(attempt).status, sends(telroi)) == (Swept(handed_on=1), "placed", 1)
+        assert (swept, row(attempt).status, sends(telroi)) == (Swept(enqueued=1), "placed", 1)
         assert heard.names == ["call_placed"]
 
     def test_is_not_placed_here_where_a_rollback_could_undo_its_claim(self, telroi: Simulator) -> None:
@@ -148,15 +148,15 @@ class TestACallThatWaits:
         assert (row(attempt).status, telroi.requests) == ("queued", [])
 
     def test_is_handed_to_a_worker_once_in_each_window(
-        self, telroi: Simulator, configure: Configure, celery_app: Any, handed_on: HandedOn
+        self, telroi: Simulator, configure: Configure, celery_app: Any, enqueued: HandedOn
     ) -> None:
         configure(DISPATCH="celery")
         attempt = services.start_verification(NUMBER)
-        handed_on()
+        enqueued()
 
-        counts = [sweep(now=attempt.created_at + seconds * SECOND).handed_on for seconds in (14, 15, 15, 29, 31, 120)]
+        counts = [sweep(now=attempt.created_at + seconds * SECOND).enqueued for seconds in (14, 15, 15, 29, 31, 120)]
 
-        assert (counts, [arguments for _, arguments in handed_on()]) == ([0, 1, 0, 0, 1, 0], [[attempt.pk]] * 2)
+        assert (counts, [arguments for _, arguments in enqueued()]) == ([0, 1, 0, 0, 1, 0], [[attempt.pk]] * 2)
         assert row(attempt).status == "expired"
 
     def test_is_handed_on_up_to_its_deadline_and_no_later(
@@ -170,7 +170,7 @@ class TestACallThatWaits:
         assert row(attempt).due_at == attempt.created_at + 120 * SECOND
 
     def test_stays_due_where_nothing_can_be_published(
-        self, telroi: Simulator, configure: Configure, celery_app: Any, handed_on: HandedOn
+        self, telroi: Simulator, configure: Configure, celery_app: Any, enqueued: HandedOn
     ) -> None:
         configure(DISPATCH="celery")
         celery_app.conf.broker_url = "redis://127.0.0.1:1/0"

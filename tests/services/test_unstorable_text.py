@@ -87,7 +87,7 @@ class TestServices:
         services.resume_calls(actor=text)
         services.unblock_number(NUMBER, actor=text)
         services.release_hold(NUMBER, actor=text)
-        services.forgive_window(NUMBER, actor=text)
+        services.reset_limits(NUMBER, actor=text)
         services.reveal_number(PhoneNumber.objects.get(), actor=text)
         services.move_number(NUMBER, user=None, reason="x", actor=text)
         services.erase_number(NUMBER, actor=text)

@@ -12,8 +12,8 @@ import pytest
 
 from django_telroi.simulator.accounts import LIVE, Accounts, Clock, Key
 from django_telroi.simulator.fault_rules import FAITHFUL
-from django_telroi.simulator.otp_requests import Order
-from django_telroi.simulator.otp_store import World
+from django_telroi.simulator.otp_requests import OtpRequest
+from django_telroi.simulator.otp_store import OtpStore
 from django_telroi.simulator.responses import Refusal
 
 NUMBER = "+2348031234567"
@@ -39,12 +39,12 @@ def test_by_default_one_of_ten_sends_at_once_passes(simulator, telroi) -> None:
 
 def test_by_default_deciding_and_storing_are_one_step_however_long_it_takes() -> None:
     accounts = Accounts(Clock())
-    world = World(Clock(), accounts, pause=lambda seconds: time.sleep(0.02))
+    world = OtpStore(Clock(), accounts, pause=lambda seconds: time.sleep(0.02))
     key = Key("tlr_live_any", LIVE, frozenset({"*"}))
 
     def send() -> str:
         try:
-            return world.send(key, Order(NUMBER, None, None, None), FAITHFUL).to
+            return world.send(key, OtpRequest(NUMBER, None, None, None), FAITHFUL).to
         except Refusal as refusal:
             return refusal.code
 

@@ -90,7 +90,7 @@ def test_an_idle_connection_is_closed(simulator, monkeypatch) -> None:
     requests = iter([LONG, 0.1])  # however late the first one comes
     next_request = server.Server._next_request
 
-    def idle(self: server.Server, line: wire.Line) -> bytes:
+    def idle(self: server.Server, line: wire.Connection) -> bytes:
         monkeypatch.setattr(server, "IDLE_SECONDS", next(requests))
         return next_request(self, line)
 
@@ -162,7 +162,7 @@ def test_whose_answer_was_read_has_no_connection_left_once_it_refuses(simulator,
     """However late the thread of the connection comes to wait for the next request."""
     next_request = server.Server._next_request
 
-    def late(self: server.Server, line: wire.Line) -> bytes:
+    def late(self: server.Server, line: wire.Connection) -> bytes:
         time.sleep(0.2)
         return next_request(self, line)
 

@@ -28,11 +28,11 @@ def test_a_call_has_time_limits_above_the_longest_conversation_whatever_the_site
     assert (stock, patient) == ((45, 60), (75, 90))
 
 
-def test_a_task_that_is_published_as_any_other_goes_to_the_queue_of_calls(celery_app: Any, handed_on: Any) -> None:
+def test_a_task_that_is_published_as_any_other_goes_to_the_queue_of_calls(celery_app: Any, enqueued: Any) -> None:
     with override_settings(TELROI={"CELERY_QUEUE": "calls"}):
         tasks.place_call.delay(1)
 
-    assert handed_on("calls") == [("django_telroi.tasks.place_call", [1])]
+    assert enqueued("calls") == [("django_telroi.tasks.place_call", [1])]
 
 
 @pytest.mark.django_db

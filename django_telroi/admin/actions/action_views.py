@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.admin.actions.number_actions import BLOCK, DEEDS, UNBLOCK, Answer, Deed, ReasonForm
+from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
 from django_telroi.admin.shared.lists import masked_mark, on_one_line
 from django_telroi.errors import ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
@@ -82,12 +82,12 @@ def actor_of(request: HttpRequest) -> str:
     return user_name(request.user) if request.user.is_authenticated else ""
 
 
-class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
+class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
     """Staff actions on a number's page, and on several numbers at once."""
 
     def get_urls(self) -> list[URLPattern]:
         views: dict[str, Callable[..., HttpResponse]] = {
-            deed.name: partial(self.deed_view, deed=deed) for deed in DEEDS
+            staff_action.name: partial(self.deed_view, staff_action=staff_action) for staff_action in STAFF_ACTIONS
         }
         views["reveal"] = self.reveal_view
         ours = [
@@ -105,40 +105,47 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def offered_deeds(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
         """What the user may do to this number now, as links to the questions."""
-        deeds = [deed for deed in DEEDS if deed.fits(phone) and request.user.has_perm(f"{APP}.{deed.permission}")]
-        return [{"deed": deed, "url": self.number_url(deed.name, phone)} for deed in deeds]
+        staff_actions = [
+            staff_action
+            for staff_action in STAFF_ACTIONS
+            if staff_action.fits(phone) and request.user.has_perm(f"{APP}.{staff_action.permission}")
+        ]
+        return [
+            {"staff_action": staff_action, "url": self.number_url(staff_action.name, phone)}
+            for staff_action in staff_actions
+        ]
 
     def reveal_url(self, request: HttpRequest, phone: PhoneNumber) -> str:
         """Where the button that shows the full number posts to; "" for who may not see it."""
         return self.number_url("reveal", phone) if request.user.has_perm(f"{APP}.view_full_number") else ""
 
-    def deed_view(self, request: HttpRequest, object_id: str, *, deed: Deed) -> HttpResponse:
+    def deed_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
         """Ask; and once the question was answered by POST, do it."""
         phone = self.number_or_404(request, object_id)
-        refuse_without(request, deed.permission)
-        if not deed.fits(phone):
-            messages.warning(request, str(deed.idle))
+        refuse_without(request, staff_action.permission)
+        if not staff_action.fits(phone):
+            messages.warning(request, str(staff_action.idle))
             return HttpResponseRedirect(self.number_url("change", phone))
-        form = reason_form(request, deed, [phone])
+        form = reason_form(request, staff_action, [phone])
         if request.method != "POST" or (form and not form.is_valid()):
-            return self.question(request, deed, [phone], form=form, original=phone)
-        if said := self.do(request, deed, phone, form.cleaned_data if form else {}):
+            return self.question(request, staff_action, [phone], form=form, original=phone)
+        if said := self.do(request, staff_action, phone, form.cleaned_data if form else {}):
             messages.success(request, said)
         return HttpResponseRedirect(
-            self.number_url("changelist") if deed.is_final else self.number_url("change", phone)
+            self.number_url("changelist") if staff_action.is_final else self.number_url("change", phone)
         )
 
-    def do(self, request: HttpRequest, deed: Deed, phone: PhoneNumber, answer: Answer) -> str:
+    def do(self, request: HttpRequest, staff_action: StaffAction, phone: PhoneNumber, answer: Answer) -> str:
         """Do it and log it, and return what to say; where it could not be done, say so and return "".
 
         The service writes the timeline.
         """
         try:
-            result = deed.act(phone, actor_of(request), answer)
+            result = staff_action.act(phone, actor_of(request), answer)
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
             return ""
-        said = str(deed.said(result, answer) if deed.said else deed.done)
+        said = str(staff_action.said(result, answer) if staff_action.said else staff_action.done)
         self.log_change(request, phone, " ".join(filter(None, (said, answer.get("reason")))))
         return said
 
@@ -173,46 +180,50 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_block_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{APP}.{BLOCK.permission}")
 
-    def do_to_selected(self, request: HttpRequest, deed: Deed, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
+    def do_to_selected(
+        self, request: HttpRequest, staff_action: StaffAction, phones: QuerySet[PhoneNumber]
+    ) -> HttpResponse | None:
         """Ask about all of them; once that was answered, do it to each that it fits."""
         rows = list(phones[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
             messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MOST_AT_ONCE})
             return None
-        fitting = [phone for phone in rows if deed.fits(phone)]
+        fitting = [phone for phone in rows if staff_action.fits(phone)]
         if not fitting:
-            messages.warning(request, str(deed.idle))
+            messages.warning(request, str(staff_action.idle))
             return None
         confirmed = "confirmed" in request.POST
-        form = reason_form(request, deed, fitting, is_answer=confirmed)
+        form = reason_form(request, staff_action, fitting, is_answer=confirmed)
         if not confirmed or (form and not form.is_valid()):
-            return self.question(request, deed, fitting, form=form)
+            return self.question(request, staff_action, fitting, form=form)
         answer = form.cleaned_data if form else {}
-        done = sum(bool(self.do(request, deed, phone, answer)) for phone in fitting)
+        done = sum(bool(self.do(request, staff_action, phone, answer)) for phone in fitting)
         if done:
             words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
-            messages.success(request, words % {"count": done, "done": deed.label})
+            messages.success(request, words % {"count": done, "done": staff_action.label})
         return None
 
     def question(
         self,
         request: HttpRequest,
-        deed: Deed,
+        staff_action: StaffAction,
         phones: Sequence[PhoneNumber],
         *,
         form: ReasonForm | None,
         original: PhoneNumber | None = None,
     ) -> HttpResponse:
-        several = ngettext("%(deed)s %(count)d number?", "%(deed)s %(count)d numbers?", len(phones))
+        several = ngettext("%(staff_action)s %(count)d number?", "%(staff_action)s %(count)d numbers?", len(phones))
         context = {
-            "title": deed.question if original else several % {"deed": deed.label, "count": len(phones)},
-            "deed": deed,
+            "title": staff_action.question
+            if original
+            else several % {"staff_action": staff_action.label, "count": len(phones)},
+            "staff_action": staff_action,
             "phones": phones,
             "masked": [masked_mark(phone.number) for phone in phones],
             "form": form,
             "original": original,
             "back": self.number_url("change", original) if original else self.number_url("changelist"),
-            "action": None if original else f"{deed.name}_selected",
+            "action": None if original else f"{staff_action.name}_selected",
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         return self.page(request, CONFIRM_PAGE, context)
@@ -239,13 +250,13 @@ class Deeds(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def reason_form(
-    request: HttpRequest, deed: Deed, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
+    request: HttpRequest, staff_action: StaffAction, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
 ) -> ReasonForm | None:
     """The form of an action that asks for a reason, with the answer if there is one."""
-    if deed.form is None:
+    if staff_action.form is None:
         return None
     answered = request.method == "POST" if is_answer is None else is_answer
-    return deed.form(request.POST if answered else None, numbers=[phone.number for phone in phones])
+    return staff_action.form(request.POST if answered else None, numbers=[phone.number for phone in phones])
 
 
 def failure_sentence(error: Exception, phone: PhoneNumber) -> str:

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from django_telroi import services
-from django_telroi.admin.actions.action_views import APP, Deeds, actor_of, refuse_without, staff_view
+from django_telroi.admin.actions.action_views import APP, StaffActionViews, actor_of, refuse_without, staff_view
 from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.shared.lists import Tool
 from django_telroi.errors import Unavailable
@@ -31,7 +31,7 @@ def read_control(request: HttpRequest) -> CallControl:
     return control
 
 
-class KillSwitch(Deeds):
+class KillSwitch(StaffActionViews):
     """Hung on the numbers' admin, so that every admin site has it that has numbers."""
 
     def get_urls(self) -> list[URLPattern]:

@@ -91,7 +91,7 @@ class MoveForm(ReasonForm):
 
 
 @dataclass(frozen=True)
-class Deed:
+class StaffAction:
     """One thing that staff do to a number.
 
     ``act`` takes the number's row, the name of who does it, and what ``form`` asked for. ``fits`` says whether there is
@@ -113,7 +113,7 @@ class Deed:
     is_final: bool = False
 
 
-BLOCK = Deed(
+BLOCK = StaffAction(
     name="block",
     permission="block_number",
     label=_("Block"),
@@ -125,7 +125,7 @@ BLOCK = Deed(
     fits=lambda phone: phone.blocked_at is None,
     form=ReasonForm,
 )
-UNBLOCK = Deed(
+UNBLOCK = StaffAction(
     name="unblock",
     permission="block_number",
     label=_("Unblock"),
@@ -136,7 +136,7 @@ UNBLOCK = Deed(
     act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
     fits=lambda phone: phone.blocked_at is not None,
 )
-RELEASE = Deed(
+RELEASE = StaffAction(
     name="release",
     permission="release_number",
     label=_("Release the hold"),
@@ -150,21 +150,21 @@ RELEASE = Deed(
     act=lambda phone, actor, answer: services.release_hold(phone.number, actor=actor),
     fits=lambda phone: phone.held_until is not None and phone.held_until > timezone.now(),
 )
-FORGIVE = Deed(
-    name="forgive",
-    permission="forgive_number",
-    label=_("Forgive the calls"),
-    question=_("Forgive this number its calls?"),
+RESET_LIMITS = StaffAction(
+    name="reset",
+    permission="reset_limits",
+    label=_("Reset the limits"),
+    question=_("Reset the limits of this number?"),
     consequence=_(
         "The calls of the last 24 hours do not count any more: the number can be called at once, and has all the calls "
         "of an hour and a day again."
     ),
-    done=_("The calls are forgiven."),
+    done=_("The limits are reset."),
     idle=_("No call of this number counts."),
-    act=lambda phone, actor, answer: services.forgive_window(phone.number, actor=actor),
+    act=lambda phone, actor, answer: services.reset_limits(phone.number, actor=actor),
     fits=lambda phone: used_in(phone.moments, now=timezone.now(), window=DAY) > 0,
 )
-ERASE = Deed(
+ERASE = StaffAction(
     name="erase",
     permission="erase_number",
     label=_("Erase"),
@@ -190,7 +190,7 @@ def _moved(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
     return _("The number belongs to no account any more.")
 
 
-MOVE = Deed(
+MOVE = StaffAction(
     name="move",
     permission="move_number",
     label=_("Move to another account"),
@@ -209,4 +209,4 @@ MOVE = Deed(
     said=_moved,
 )
 
-DEEDS = (BLOCK, UNBLOCK, RELEASE, FORGIVE, MOVE, ERASE)
+STAFF_ACTIONS = (BLOCK, UNBLOCK, RELEASE, RESET_LIMITS, MOVE, ERASE)

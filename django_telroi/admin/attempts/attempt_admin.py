@@ -53,7 +53,7 @@ from django_telroi.admin.shared.search import (
 )
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import settle_attempt
-from django_telroi.services.attempts.transitions import show_as_it_stands
+from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import masked_within, plain, user_name
 
 MOST_ROWS = 100_000
@@ -92,7 +92,7 @@ def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator
         if written == MOST_ROWS:
             yield (f"There are more than {MOST_ROWS} rows: choose a shorter time, and export again.",)
             return
-        yield _row(show_as_it_stands(take_number(attempt), now=now), zone)
+        yield _row(apply_overdue_unsaved(take_number(attempt), now=now), zone)
 
 
 def _newest_first(attempts: QuerySet[VerificationAttempt]) -> Iterator[VerificationAttempt]:
@@ -155,7 +155,7 @@ class AttemptChangeList(FixedOrderChangeList):
         super().get_results(request)
         now = timezone.now()
         for attempt in self.result_list:
-            show_as_it_stands(take_number(attempt), now=now)
+            apply_overdue_unsaved(take_number(attempt), now=now)
 
 
 class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):

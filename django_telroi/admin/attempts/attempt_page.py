@@ -34,7 +34,7 @@ MODES: dict[bool | None, str | Promise] = {True: gettext_lazy("live"), False: ge
 
 
 @dataclass(frozen=True)
-class Line:
+class TimelineLine:
     """An entry of the timeline as it is shown."""
 
     entry: Entry
@@ -55,7 +55,7 @@ class Story:
     error: str
     meaning: Meaning
     facts: list[tuple[str | Promise, str]]
-    lines: list[Line]
+    lines: list[TimelineLine]
 
 
 def story_of(attempt: VerificationAttempt, *, site: AdminSite, request: HttpRequest) -> Story:
@@ -124,9 +124,9 @@ def _id(text: str) -> SafeString | str:
     return format_html('<code class="telroi-id" dir="ltr">{}</code>', plain(text)) if text else ""
 
 
-def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> Line:
+def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> TimelineLine:
     other = entry.attempt_id
-    return Line(
+    return TimelineLine(
         entry=entry,
         time=_moment(entry.at),
         distance=distance(entry.after),

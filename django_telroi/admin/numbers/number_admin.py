@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django_telroi import conf
 from django_telroi.admin.actions.kill_switch import KillSwitch
 from django_telroi.admin.numbers.number_filters import BlockedFilter, StateFilter, VerifiedFilter
-from django_telroi.admin.numbers.number_status import NumberStanding, number_status_of, strip, strip_labels, strip_marks
+from django_telroi.admin.numbers.number_status import NumberStatus, number_status_of, strip, strip_labels, strip_marks
 from django_telroi.admin.overview.overview_pages import OverviewPages
 from django_telroi.admin.shared.chips import ago_mark, bar, moment_mark, moment_words, region_mark
 from django_telroi.admin.shared.filters import CalledRegionFilter
@@ -32,7 +32,7 @@ from django_telroi.admin.shared.marks import labelled, status_chip
 from django_telroi.admin.shared.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in, uuid_in
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.services.attempts.transitions import show_as_it_stands
+from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import plain, user_name
 
 MOST_ROWS = 50
@@ -86,7 +86,7 @@ def _attempts_url(phone: PhoneNumber, site: AdminSite) -> str:
 
 
 def _row(attempt: VerificationAttempt, site: AdminSite, *, now: datetime) -> AttemptRow:
-    show_as_it_stands(attempt, now=now)
+    apply_overdue_unsaved(attempt, now=now)
     return AttemptRow(
         attempt=attempt,
         url=_url(site, "verificationattempt_change", attempt.pk),
@@ -130,7 +130,7 @@ if TYPE_CHECKING:
     class ListedNumber(PhoneNumber):
         """A number as the list has it."""
 
-        standing: NumberStanding
+        standing: NumberStatus
         recorded_at: datetime | None
         right_code_at: datetime | None
         last_verified_at: datetime | None
@@ -182,7 +182,7 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
         facts = facts_of(phone, request=request, site=self.admin_site, now=timezone.now())
         context = {
             **facts,
-            "deeds": self.offered_deeds(request, phone),
+            "staff_actions": self.offered_deeds(request, phone),
             "reveal_url": self.reveal_url(request, phone),
             "history_url": self.number_url("history", phone),
             **(extra_context or {}),

@@ -32,7 +32,7 @@ TONES = {
 
 
 @dataclass(frozen=True)
-class NumberStanding:
+class NumberStatus:
     """``rule`` is what bars the number longest, ``free`` or ``blocked``; ``until`` is None for those two."""
 
     rule: str
@@ -71,13 +71,13 @@ class NumberStanding:
         }
 
 
-def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> NumberStanding:
+def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> NumberStatus:
     moments = phone.moments
     limit = limit_at(policy, moments, now=now, held_until=phone.held_until)
     rule, until = (limit.rule, limit.until) if limit else (FREE, None)
     if phone.blocked_at:
         rule, until = BLOCKED, None
-    return NumberStanding(
+    return NumberStatus(
         rule=rule,
         until=until,
         reason=phone.blocked_reason,

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_safe
 from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.admin.shared.export import csv_response
 from django_telroi.admin.shared.lists import OVERVIEW
-from django_telroi.services.statistics.figures import RightNow, right_now, statistics_of
-from django_telroi.services.statistics.periods import Figures, Group, Outcome, Period
+from django_telroi.services.statistics.figures import CurrentCounts, current_counts, statistics_of
+from django_telroi.services.statistics.periods import Group, Outcome, Period, Statistics
 
 HEAD = ("part", "name", "measure", "value")
 REST = "(all others)"
@@ -28,13 +28,13 @@ REST = "(all others)"
 Row = tuple[str, str, str, object]
 
 
-def csv_of(figures: Figures, standing: RightNow, *, request: HttpRequest) -> StreamingHttpResponse:
+def csv_of(figures: Statistics, standing: CurrentCounts, *, request: HttpRequest) -> StreamingHttpResponse:
     """A download named for the period and its end."""
     name = f"telroi-overview-{figures.period}-{figures.until:%Y%m%dT%H%M%SZ}.csv"
     return csv_response(name, HEAD, rows_of(figures, standing), request=request)
 
 
-def rows_of(figures: Figures, standing: RightNow) -> Iterator[Row]:
+def rows_of(figures: Statistics, standing: CurrentCounts) -> Iterator[Row]:
     """What the page shows, in the order it shows it; shares from 0 to 1, moments in ISO 8601."""
     yield "period", figures.period, "since", _moment(figures.since)
     yield "period", figures.period, "until", _moment(figures.until)
@@ -56,7 +56,7 @@ def rows_of(figures: Figures, standing: RightNow) -> Iterator[Row]:
         yield "alerts", alerted.kind, "times", alerted.times
 
 
-def _standing(standing: RightNow) -> Iterator[Row]:
+def _standing(standing: CurrentCounts) -> Iterator[Row]:
     for rule, count in standing.limited.items():
         yield "numbers limited now", rule, "numbers", count
     yield "waiting now", "", "requests", standing.waiting
@@ -104,7 +104,7 @@ class OverviewPages(admin.ModelAdmin):  # type: ignore[type-arg]
         if not request.user.has_perm("django_telroi.view_overview"):
             raise PermissionDenied
         period = _period_in(request)
-        page = Page(statistics_of(period), right_now())
+        page = Page(statistics_of(period), current_counts())
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("Overview"),
@@ -120,7 +120,7 @@ class OverviewPages(admin.ModelAdmin):  # type: ignore[type-arg]
     def overview_csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
         if not request.user.has_perms(["django_telroi.view_overview", "django_telroi.export_attempts"]):
             raise PermissionDenied
-        return csv_of(statistics_of(_period_in(request)), right_now(), request=request)
+        return csv_of(statistics_of(_period_in(request)), current_counts(), request=request)
 
     def _export_url(self, request: HttpRequest, period: Period) -> str:
         if not request.user.has_perm("django_telroi.export_attempts"):

@@ -20,8 +20,8 @@ from django_telroi.admin.shared.chips import ago_words, country_flag, moment_wor
 from django_telroi.backends import is_own_backend
 from django_telroi.models.phone_number import RULE_NAMES
 from django_telroi.services.shared.site_control import PauseReason
-from django_telroi.services.statistics.figures import RightNow
-from django_telroi.services.statistics.periods import Bar, Figures, Group, Outcome, Period
+from django_telroi.services.statistics.figures import CurrentCounts
+from django_telroi.services.statistics.periods import Bar, Group, Outcome, Period, Statistics
 
 OUTCOME_NAMES = {
     Outcome.VERIFIED: gettext_lazy("verified"),
@@ -97,7 +97,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """One line of a table by region or purpose."""
 
     name: str
@@ -112,7 +112,7 @@ class Line:
 class Page:
     """Everything that the template asks for; each is composed when it is asked."""
 
-    def __init__(self, figures: Figures, standing: RightNow) -> None:
+    def __init__(self, figures: Statistics, standing: CurrentCounts) -> None:
         self.figures, self.standing = figures, standing
 
     @cached_property
@@ -235,10 +235,10 @@ class Page:
     def outcome_names(self) -> list[str]:
         return [capfirst(str(OUTCOME_NAMES[outcome])) for outcome in self.outcomes]
 
-    def regions(self) -> list[Line]:
+    def regions(self) -> list[TableRow]:
         return [_line(group, unnamed=_("no region")) for group in self.figures.regions]
 
-    def purposes(self) -> list[Line]:
+    def purposes(self) -> list[TableRow]:
         return [_line(group, unnamed=_("no purpose"), flagged=False) for group in self.figures.purposes]
 
     def refusals(self) -> Iterator[tuple[str, str]]:
@@ -260,9 +260,9 @@ def _class_of(outcome: Outcome) -> str:
     return outcome.value.replace("_", "-")
 
 
-def _line(group: Group, *, unnamed: str, flagged: bool = True) -> Line:
+def _line(group: Group, *, unnamed: str, flagged: bool = True) -> TableRow:
     name = _("all others") if group.is_rest else group.name or unnamed
-    return Line(
+    return TableRow(
         name=name,
         mark=country_flag(group.name) if flagged else "",
         calls=figure(group.calls),

@@ -24,7 +24,7 @@ from django_telroi.admin.shared.chips import country_flag
 from django_telroi.admin.shared.meanings import ERROR_NAMES
 from django_telroi.domain.states import Status
 from django_telroi.models.attempt import STATUS_NAMES
-from django_telroi.services.attempts.transitions import fails_with, stands_at
+from django_telroi.services.attempts.transitions import has_error_at, has_status_at
 from django_telroi.services.requester import plain
 
 Choice = tuple[str, str]
@@ -106,7 +106,7 @@ class StatusFilter(ChoiceFilter):
     def matching(self, value: str) -> Q:
         """As a CASE for what is expired: of a plain OR, SQLite and MariaDB would sort all that expired in the ledger's
         life, while a walk from the newest soon has a page of them."""
-        stands = stands_at(Status(value), now=timezone.now())
+        stands = has_status_at(Status(value), now=timezone.now())
         if value != Status.EXPIRED:
             return stands
         return Q(Case(When(stands, then=Value(value=True)), default=Value(value=False), output_field=BooleanField()))
@@ -120,7 +120,7 @@ class ErrorFilter(ChoiceFilter):
         return [(str(code), str(name)) for code, name in ERROR_NAMES.items()]
 
     def matching(self, value: str) -> Q:
-        return fails_with(value, now=timezone.now())
+        return has_error_at(value, now=timezone.now())
 
 
 class PurposeFilter(ChoiceFilter):

@@ -14,14 +14,14 @@ from django_telroi.domain.states import CHECKABLE, UNFINISHED
 from django_telroi.errors import Unavailable, VerificationRefused
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import (
+    AttemptStatus,
     CheckOutcome,
-    Standing,
     cancel_verification,
     check_code,
     follow,
     start_verification,
 )
-from django_telroi.services.sentences import result_sentence, sentence, standing_sentence
+from django_telroi.services.sentences import result_sentence, sentence, status_sentence
 
 ON_ITS_WAY = UNFINISHED - CHECKABLE
 TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
@@ -53,7 +53,7 @@ class Command(PrintableCommand):
             cancel_verification(attempt_uuid)
         raise CommandError("Called off.") from None
 
-    def _wait_for_call(self, attempt_uuid: UUID) -> Standing:
+    def _wait_for_call(self, attempt_uuid: UUID) -> AttemptStatus:
         standing = follow(attempt_uuid)
         self.stdout.write(f"Calling {standing.attempt.masked_number} ...")
         while standing.attempt.status in ON_ITS_WAY:
@@ -61,14 +61,14 @@ class Command(PrintableCommand):
             standing = follow(attempt_uuid)
         if standing.attempt.status not in CHECKABLE:
             error = standing.attempt.error_code or standing.attempt.status
-            raise CommandError(f"{standing_sentence(standing)} ({error})")
-        self.stdout.write(standing_sentence(standing))
+            raise CommandError(f"{status_sentence(standing)} ({error})")
+        self.stdout.write(status_sentence(standing))
         if standing.attempt.livemode is False:
             self.stdout.write("This is a test key: no phone rings. Type 000000.")
         return standing
 
     @sensitive_variables()
-    def _take_codes(self, standing: Standing) -> None:
+    def _take_codes(self, standing: AttemptStatus) -> None:
         while True:
             result = check_code(standing.attempt.uuid, input("Code: "))
             words = result_sentence(result)

@@ -53,9 +53,7 @@ class Command(PrintableCommand):
             swept = services.sweep()
         except Unavailable:
             raise CommandError(DATABASE_GONE) from None
-        self.stdout.write(
-            f"{swept.handed_on} handed on, {swept.called_unknown} called unknown, {swept.expired} expired"
-        )
+        self.stdout.write(f"{swept.enqueued} handed on, {swept.called_unknown} called unknown, {swept.expired} expired")
 
 
 @contextmanager

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from django_telroi.management.doctor.broker import look_at_queue
+from django_telroi.management.doctor.broker import examine_queue
 from django_telroi.management.doctor.findings import Finding, bad
-from django_telroi.management.doctor.rate_limits import look_at_cache
-from django_telroi.management.doctor.rows import look_at_rows
-from django_telroi.management.doctor.setup import look_at_settings
+from django_telroi.management.doctor.rate_limits import examine_cache
+from django_telroi.management.doctor.rows import examine_rows
+from django_telroi.management.doctor.setup import examine_settings
 from django_telroi.management.doctor.telroi_api import look_at_backend
 from django_telroi.redaction import kind_of
 
-LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
-    "settings": look_at_settings,
+EXAMINATIONS: dict[str, Callable[[], Iterable[Finding]]] = {
+    "settings": examine_settings,
     "backend": look_at_backend,
-    "cache": look_at_cache,
-    "queue": look_at_queue,
-    "rows": look_at_rows,
+    "cache": examine_cache,
+    "queue": examine_queue,
+    "rows": examine_rows,
 }
 
 
 def examine() -> Iterator[Finding]:
     """Every look, each by itself: one that breaks is a finding too, and hides none of the others."""
-    for subject, look in LOOKS.items():
+    for subject, look in EXAMINATIONS.items():
         try:
             yield from look()
         except Exception as error:  # noqa: BLE001 - its text may hold a password of a URL, so only its kind is told

@@ -18,7 +18,7 @@ SECONDS_TO_ANSWER = 2.0
 MISSING_PACKAGE = 'Install the Python package of the broker. For Redis: python -m pip install "celery[redis]".'
 
 
-def look_at_queue() -> Iterator[Finding]:
+def examine_queue() -> Iterator[Finding]:
     """Connect, and ask every worker whether it knows our task."""
     if conf.dispatch() != Dispatch.CELERY:
         yield good(SUBJECT, "Each request places its own call: no broker is needed.", dispatch="inline")

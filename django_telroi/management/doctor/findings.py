@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-Figures: TypeAlias = Mapping[str, str | int | float | bool | None]
+Statistics: TypeAlias = Mapping[str, str | int | float | bool | None]
 
 
 class Level(StrEnum):
@@ -26,7 +26,7 @@ class Finding:
     level: Level
     says: str
     cure: str = ""
-    figures: Figures = field(default_factory=dict)
+    figures: Statistics = field(default_factory=dict)
 
 
 def good(subject: str, says: str, **figures: str | int | float | bool | None) -> Finding:

@@ -27,7 +27,7 @@ caches[sys.argv[1]].set(sys.argv[2], 1, 60)
 """
 
 
-def look_at_cache() -> Iterator[Finding]:
+def examine_cache() -> Iterator[Finding]:
     """Write, let others write too, and read."""
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
     key = f"telroi-doctor-{uuid4()}"

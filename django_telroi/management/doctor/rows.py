@@ -29,7 +29,7 @@ FEWEST_TO_JUDGE = 50
 NOBODY_KNEW = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
 
 
-def look_at_rows() -> Iterator[Finding]:
+def examine_rows() -> Iterator[Finding]:
     """What the tables say."""
     using = write_alias()
     if missing := _missing_migrations(using):

@@ -11,7 +11,7 @@ from django_telroi.management.doctor.findings import Finding, bad, good, note
 SUBJECT = "settings"
 
 
-def look_at_settings() -> Iterator[Finding]:
+def examine_settings() -> Iterator[Finding]:
     """Our own messages; what is silenced stays silent."""
     messages = [
         message

@@ -27,7 +27,7 @@ NO_SUCH_ROUTE = (302, 404, 405)
 def look_at_backend() -> Iterator[Finding]:
     """Whoever places the calls. Only Telroi is asked over the network: of other providers nothing is known."""
     if uses_telroi():
-        yield from look_at_telroi()
+        yield from examine_telroi()
         return
     path = conf.backend_path()
     try:
@@ -43,7 +43,7 @@ def look_at_backend() -> Iterator[Finding]:
         yield note(BACKEND, f"Calls go to {path}: no phone rings.", backend=path)
 
 
-def look_at_telroi() -> Iterator[Finding]:
+def examine_telroi() -> Iterator[Finding]:
     """Ask for a list, which costs nothing, and let an empty code be judged, which shows the scope and nothing else."""
     if not conf.api_key():
         yield bad(SUBJECT, "There is no API key.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.')

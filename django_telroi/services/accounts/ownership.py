@@ -17,8 +17,13 @@ from django_telroi import conf
 from django_telroi.domain.phone import Phone
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import quiet_arguments
-from django_telroi.services.accounts.phones import forget_record, record_verified_phone, tell_verified, verified_phones
+from django_telroi.redaction import redact_arguments
+from django_telroi.services.accounts.phones import (
+    forget_record,
+    record_verified_phone,
+    signal_verified,
+    verified_phones,
+)
 from django_telroi.services.accounts.proofs import proof_of
 from django_telroi.services.attempts.typed_codes import CheckOutcome, outcome_of
 from django_telroi.services.shared.arguments import known_number, owner_id, refuse_unstorable, storable, typed_arguments
@@ -27,7 +32,7 @@ from django_telroi.services.shared.transactions import repeat_on_lock_error, una
 from django_telroi.services.staff.staff_actions import LONGEST_ACTOR, LONGEST_REASON
 
 
-class Holding(StrEnum):
+class Ownership(StrEnum):
     """What a verified attempt means now to the person who typed its code."""
 
     HELD = "held"
@@ -41,23 +46,23 @@ class Holding(StrEnum):
 
 
 @unavailable_without_database()
-def holding_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None, now: datetime) -> Holding:
+def ownership_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None, now: datetime) -> Ownership:
     """To be asked of a verified attempt whose code this session has typed. Raises Unavailable."""
     user_id = owner_id(user)
     if user is None or user_id is None or not conf.writes_record(attempt.purpose):
         still_counts = attempt.user_id is not None or proof_of(attempt, now=now) is not None
-        return Holding.HELD if still_counts else Holding.GONE
+        return Ownership.HELD if still_counts else Ownership.GONE
     if attempt.purpose in set(verified_phones(user).filter(number=attempt.number).values_list("purpose", flat=True)):
-        return Holding.HELD
+        return Ownership.HELD
     if outcome_of(attempt) == CheckOutcome.NUMBER_TAKEN:
-        return Holding.TAKEN
+        return Ownership.TAKEN
     if proof_of(attempt, now=now) is None:
-        return Holding.GONE
+        return Ownership.GONE
     others = VerifiedPhone.objects.using(write_alias()).filter(number=attempt.number).exclude(user_id=user_id)
-    return Holding.TAKEN if conf.one_account_per_number() and others.exists() else Holding.OFFERED
+    return Ownership.TAKEN if conf.one_account_per_number() and others.exists() else Ownership.OFFERED
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -119,7 +124,7 @@ def _give(
     for attempt in newest.values():
         if attempt.verified_at is not None and conf.writes_record(attempt.purpose):
             record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
-            tell_verified(attempt, user_id=user_id, user=user, using=using)
+            signal_verified(attempt, user_id=user_id, user=user, using=using)
     forget_record(user)
 
 

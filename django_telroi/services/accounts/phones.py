@@ -18,12 +18,12 @@ from django_telroi import conf, signals
 from django_telroi.domain.states import Status
 from django_telroi.errors import UserNotFound
 from django_telroi.models import DbNow, PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.shared.arguments import is_storable, owner_id, spelled_number, typed_arguments
 from django_telroi.services.shared.transactions import after_commit, unavailable_without_database, write_alias
 
 
-def tell_verified(
+def signal_verified(
     attempt: VerificationAttempt, *, user_id: Any, using: str, user: AbstractBaseUser | None = None
 ) -> None:
     """Send ``phone_verified`` once it is certain that the user with this key verified the number; None for nobody.
@@ -139,7 +139,7 @@ def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
         return rows.none()
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @unavailable_without_database()
 def forget_phone(user: AbstractBaseUser, number: str) -> int:

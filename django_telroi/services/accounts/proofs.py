@@ -22,12 +22,12 @@ from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, ProofRejected, UserNotFound
 from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import (
     forget_record,
     is_taken,
     record_verified_phone,
-    tell_verified,
+    signal_verified,
     verified_phones,
 )
 from django_telroi.services.attempts.find import find_attempt
@@ -94,7 +94,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
     return proof_of(attempt, now=now)
 
 
-@quiet_arguments("token")
+@redact_arguments("token")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -107,7 +107,7 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     return _proven(token, purpose=purpose, now=now).number
 
 
-@quiet_arguments("token")
+@redact_arguments("token")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -127,7 +127,7 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
     return attempt.number
 
 
-@quiet_arguments("token")
+@redact_arguments("token")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -184,7 +184,7 @@ def _spend(attempt: VerificationAttempt, user: AbstractBaseUser | None, *, at: d
             forget_record(user)
         attempt.proof_spent_at = at
         if user_id is not None:
-            tell_verified(attempt, user_id=user_id, user=user, using=using)
+            signal_verified(attempt, user_id=user_id, user=user, using=using)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django_telroi.domain.states import CHECKABLE, FINAL, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
-from django_telroi.services.attempts.transitions import move_and_give_back, overdue_move, transition
+from django_telroi.services.attempts.transitions import overdue_transition, transition, transition_uncounted
 from django_telroi.services.attempts.typed_codes import is_judgement_out
 from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
 from django_telroi.services.shared.arguments import is_gone, owner_id
@@ -38,7 +38,7 @@ def may_have_rung(attempt: VerificationAttempt) -> bool:
     return attempt.dialed_at is not None and attempt.status not in (Status.DIALING, Status.FAILED)
 
 
-def close_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
+def close_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Once the newer call may ring: close the older ones, or the newer one where an older code was right meanwhile."""
     if not newer.is_again or not may_have_rung(newer):
         return
@@ -50,12 +50,12 @@ def close_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> 
         transition(newer, _closed(Status.CANCELED, now=now), from_=UNFINISHED, using=using)
 
 
-def settle_followed(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+def settle_by_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Close an open attempt of which a newer call has rung, whoever should have done it before."""
     if attempt.followed_by is None or attempt.status not in UNFINISHED:
         return
     for newer in _newer_calls(attempt, using=using):
-        if fields := overdue_move(newer, now=now):
+        if fields := overdue_transition(newer, now=now):
             newer.status = str(fields["status"])  # a lease that is over: the phone may ring, whoever writes it down
         if may_have_rung(newer):
             if not transition(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
@@ -68,24 +68,24 @@ def is_followed_by(older: VerificationAttempt, newer: VerificationAttempt, *, us
     return any(each.pk == newer.pk for each in _newer_calls(older, using=using))
 
 
-def is_needless(attempt: VerificationAttempt, *, using: str) -> bool:
+def is_not_needed(attempt: VerificationAttempt, *, using: str) -> bool:
     """Whether the code of an older call of the same flow was right: this one is not to be placed any more."""
     return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()
 
 
-def cancel_needless(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+def cancel_unneeded(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Cancel a call that waits in the queue; it does not count."""
-    move_and_give_back(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
+    transition_uncounted(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
 
 
-def cancel_follower(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+def cancel_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """The code of this call was right: the newer call is not placed, if it still waits."""
     for newer in _newer_calls(attempt, using=using):
         if newer.status == Status.QUEUED:
-            cancel_needless(newer, now=now, using=using)
+            cancel_unneeded(newer, now=now, using=using)
 
 
-def cancel_followed(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
+def cancel_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
     """The person gave the newer call up, and with it what was still open of the same flow."""
     if newer.is_again:
         older = _followed_by(newer, using=using).filter(status__in=UNFINISHED)
@@ -151,7 +151,7 @@ def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, usi
         if attempt.user_id not in (None, user_id) or _is_too_old(attempt, now=now):
             raise AttemptNotFound
         settle_overdue(attempt, now=now, using=using)
-        settle_followed(attempt, now=now, using=using)
+        settle_by_newer_call(attempt, now=now, using=using)
         close_uncheckable(attempt, now=now, using=using)
 
 
@@ -170,7 +170,7 @@ def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> 
     canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
     spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
     if attempt.status == Status.QUEUED:
-        move_and_give_back(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
+        transition_uncounted(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
     elif attempt.status in UNFINISHED:
         transition(attempt, canceled, from_=UNFINISHED, using=using)
     elif attempt.status == Status.VERIFIED and attempt.proof_spent_at is None:
@@ -198,7 +198,7 @@ def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -
 
     A code that was sent in time is judged to its end: while an answer may come, the attempt does not expire.
     """
-    while fields := overdue_move(attempt, now=now):
+    while fields := overdue_transition(attempt, now=now):
         if attempt.status in CHECKABLE and is_judgement_out(attempt, now=now, using=using):
             return
         if not _settle(attempt, fields, now=now, using=using):
@@ -213,7 +213,7 @@ def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
         now = now or attempt.read_at
         with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
             settle_overdue(attempt, now=now, using=using)
-            settle_followed(attempt, now=now, using=using)
+            settle_by_newer_call(attempt, now=now, using=using)
             if is_orphan(attempt):
                 close_orphan(attempt, now=now, using=using)
 
@@ -222,11 +222,11 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     """Nobody is rung late: a call that waited past its deadline is not placed any more, and does not count."""
     status = Status(attempt.status)
     if status == Status.QUEUED:
-        return move_and_give_back(attempt, fields, from_=(status,), now=now, using=using)
+        return transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
     is_moved = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
     if is_moved and status == Status.DIALING:
         take_hint(attempt, now=now, using=using)
-        close_followed(attempt, now=now, using=using)
+        close_older_calls(attempt, now=now, using=using)
     return is_moved
 
 

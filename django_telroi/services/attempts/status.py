@@ -16,8 +16,8 @@ from django_telroi.domain.policy import limit_at, seconds_to_wait
 from django_telroi.domain.states import UNFINISHED, Status
 from django_telroi.errors import Misconfigured, NotCallable, NumberHeld, Unavailable, VerificationRefused
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services.attempts.find import cancel_followed, find_attempt, not_found_if_erased
-from django_telroi.services.attempts.transitions import move_and_give_back, transition
+from django_telroi.services.attempts.find import cancel_older_calls, find_attempt, not_found_if_erased
+from django_telroi.services.attempts.transitions import transition, transition_uncounted
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.call_outcome import NOT_PLACED_FOR_NOW, RETRY_AFTER, ErrorCode
 from django_telroi.services.shared.site_control import pause_for
@@ -33,7 +33,7 @@ REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
 
 
 @dataclass(frozen=True)
-class Standing:
+class AttemptStatus:
     """An attempt as it stands at ``now``.
 
     ``call_again_in``: seconds until another call to this number may be asked for, 0 for now. ``refusal``: what a failed
@@ -49,7 +49,9 @@ class Standing:
 
 @typed_arguments
 @sensitive_variables()
-def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None) -> Standing:
+def follow(
+    attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None
+) -> AttemptStatus:
     """How the attempt stands. What is overdue is settled first.
 
     Raises AttemptNotFound, for another user's attempt too, and Unavailable where the database cannot say.
@@ -61,7 +63,7 @@ def follow(attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, no
     return _standing(attempt, now=now, wait=wait)
 
 
-def follow_without_database(attempt: VerificationAttempt) -> Standing:
+def status_without_database(attempt: VerificationAttempt) -> AttemptStatus:
     """How the attempt stood when a service returned it, to answer a start after which the database is gone.
 
     By this machine's clock. The wait is the one that this call alone causes.
@@ -72,8 +74,8 @@ def follow_without_database(attempt: VerificationAttempt) -> Standing:
     return _standing(attempt, now=now, wait=wait)
 
 
-def _standing(attempt: VerificationAttempt, *, now: datetime, wait: int) -> Standing:
-    return Standing(
+def _standing(attempt: VerificationAttempt, *, now: datetime, wait: int) -> AttemptStatus:
+    return AttemptStatus(
         attempt=attempt,
         now=now,
         call_again_in=wait,
@@ -100,8 +102,8 @@ def cancel_verification(
 
 def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
-    cancel_followed(attempt, now=now, using=using)
-    waiting = attempt.status == Status.QUEUED and move_and_give_back(
+    cancel_older_calls(attempt, now=now, using=using)
+    waiting = attempt.status == Status.QUEUED and transition_uncounted(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
     )
     if not waiting and not transition(attempt, canceled, from_=UNFINISHED - {Status.QUEUED}, using=using):

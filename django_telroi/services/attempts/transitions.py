@@ -16,11 +16,11 @@ from django_telroi.domain.policy import Hold, hold_after, with_call, without_cal
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import Overtaken, read_number, write_moments
+from django_telroi.services.shared.number_state import VersionConflict, read_number, write_moments
 from django_telroi.services.shared.site_control import return_to_site
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
 
-TIMES_OVERTAKEN = 3
+TIMES_TO_RETRY = 3
 """So often for nothing, and the number's row is locked before it is read."""
 
 
@@ -41,7 +41,7 @@ def transition(
     return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
 
 
-def move_and_give_back(
+def transition_uncounted(
     attempt: VerificationAttempt,
     fields: Mapping[str, object],
     *,
@@ -70,8 +70,8 @@ def move_and_give_back(
         counts_from=counts_from,
         using=using,
     )
-    for _ in range(TIMES_OVERTAKEN):
-        with suppress(Overtaken):
+    for _ in range(TIMES_TO_RETRY):
+        with suppress(VersionConflict):
             return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
     behind_lock = partial(_write_behind_lock, attempt, write, using=using)
     return _follow(attempt, fields, moved=repeat_on_lock_error(behind_lock, using=using))
@@ -104,7 +104,7 @@ def _write_both(
     counts_from: datetime | None,
     using: str,
 ) -> bool:
-    """Raises Overtaken."""
+    """Raises VersionConflict."""
     phone = read_number(attempt.phone_id, using=using)
     if phone is None:
         return _write(attempt, fields, from_=from_, using=using)
@@ -157,7 +157,7 @@ def deadline_of(attempt: VerificationAttempt) -> datetime:
     return attempt.created_at + conf.queue_deadline()
 
 
-def overdue_move(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object] | None:
+def overdue_transition(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object] | None:
     """The next move that is overdue, as the fields it writes; None where the row is right as it stands."""
     if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
         return {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
@@ -172,16 +172,16 @@ def overdue_move(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str,
     return None
 
 
-def show_as_it_stands(attempt: VerificationAttempt, *, now: datetime) -> VerificationAttempt:
+def apply_overdue_unsaved(attempt: VerificationAttempt, *, now: datetime) -> VerificationAttempt:
     """Let the object say what the row has become, and write nothing. When it ended is the moment that was due."""
-    while fields := overdue_move(attempt, now=now):
+    while fields := overdue_transition(attempt, now=now):
         ended_at = deadline_of(attempt) if attempt.status == Status.QUEUED else attempt.expires_at
         for name, value in fields.items():
             setattr(attempt, name, ended_at if name == "closed_at" else value)
     return attempt
 
 
-def stands_at(status: Status, *, now: datetime) -> Q:
+def has_status_at(status: Status, *, now: datetime) -> Q:
     """The rows that stand at ``status`` by ``now``, those included that nobody has written down as such."""
     matches = Q(status=status) & ~_is_overdue(status, now) if status in _OVERDUE_FROM else Q(status=status)
     for before in _OVERDUE_FROM:
@@ -189,7 +189,7 @@ def stands_at(status: Status, *, now: datetime) -> Q:
     return matches
 
 
-def fails_with(error_code: str, *, now: datetime) -> Q:
+def has_error_at(error_code: str, *, now: datetime) -> Q:
     """The rows with this error by ``now``, those included that nobody has written down as such."""
     unwritten = {ErrorCode.DEADLINE: Status.QUEUED, ErrorCode.LEASE_ENDED: Status.DIALING}
     before = unwritten.get(error_code)  # type: ignore[call-overload]

@@ -23,20 +23,20 @@ from django_telroi.domain.states import UNFINISHED, Dispatch, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
-from django_telroi.services.shared.number_state import Overtaken, State, write_moments
+from django_telroi.services.shared.number_state import State, VersionConflict, write_moments
 from django_telroi.services.shared.site_control import (
     count_for_the_day,
-    needs_trial,
+    needs_key_probe,
     prepare_count,
     refuse_full_day,
     return_to_site,
-    take_trial,
+    take_key_probe,
 )
 from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
 
 logger = logging.getLogger("django_telroi")
 
-LOOK_AGAIN = timedelta(seconds=15)
+RECHECK_AFTER = timedelta(seconds=15)
 
 
 class VerifiedMeanwhile(Exception):
@@ -52,7 +52,7 @@ def claim_start(
 ) -> None:
     """Count the call and save its attempt, or neither.
 
-    No cache is asked here: one that does not answer would hold the number's row for seconds. Raises Overtaken,
+    No cache is asked here: one that does not answer would hold the number's row for seconds. Raises VersionConflict,
     AlreadyStarted, VerifiedMeanwhile and SiteLimitReached, and CommitInDoubt where the connection broke at the commit.
     """
     before = state.phone.moments if state.phone else ()
@@ -67,7 +67,7 @@ def claim_start(
             return_to_site(old.counted_at, using=using)
         count_for_the_day(state, using=using)
         if attempt.status == Status.DIALING:
-            win_trial(state, key_digest=key_digest, using=using)
+            claim_key_probe(state, key_digest=key_digest, using=using)
         if old:
             _mark_followed(old, attempt.uuid, now=state.now, using=using)
         try:
@@ -126,23 +126,23 @@ def new_attempt(request: CallRequest, *, status: Status, dispatch: Dispatch, now
         created_at=now,
         dialed_at=now if dialing else None,
         expires_at=now + conf.code_ttl(),
-        due_at=lease_end(now) if dialing else look_again_at(now),
+        due_at=lease_end(now) if dialing else recheck_at(now),
         requester_ip=request.requester_ip,
     )
 
 
-def restamp(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
+def claim_queued(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
     """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
 
-    Raises Overtaken.
+    Raises VersionConflict.
     """
     phone = state.phone
     if phone is None:
-        raise Overtaken
+        raise VersionConflict
     moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
     with transaction.atomic(using=using):
         attempt.phone = write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
-        win_trial(state, key_digest=key_digest, using=using)
+        claim_key_probe(state, key_digest=key_digest, using=using)
         _move_to_dialing(attempt, now=state.now, using=using)
 
 
@@ -151,15 +151,17 @@ def lease_end(now: datetime) -> datetime:
     return now + conf.lease()
 
 
-def look_again_at(now: datetime) -> datetime:
+def recheck_at(now: datetime) -> datetime:
     """When a call that was handed on and still waits is to be handed on again."""
-    return now + LOOK_AGAIN
+    return now + RECHECK_AFTER
 
 
-def win_trial(state: State, *, key_digest: str, using: str) -> None:
-    """Where a refused key is due for a trial, be the one who makes it. Raises Overtaken."""
-    if needs_trial(state.control, key_digest=key_digest) and not take_trial(state.control, now=state.now, using=using):
-        raise Overtaken
+def claim_key_probe(state: State, *, key_digest: str, using: str) -> None:
+    """Where a refused key is due for a trial, be the one who makes it. Raises VersionConflict."""
+    if needs_key_probe(state.control, key_digest=key_digest) and not take_key_probe(
+        state.control, now=state.now, using=using
+    ):
+        raise VersionConflict
 
 
 def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> PhoneNumber:
@@ -180,7 +182,7 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
     try:
         row.save(using=using, force_insert=True)
     except IntegrityError:
-        raise Overtaken from None
+        raise VersionConflict from None
     return row
 
 
@@ -217,6 +219,6 @@ def _move_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str)
         "due_at": lease_end(now),
     }
     if not moved.update(**fields):
-        raise Overtaken
+        raise VersionConflict
     for name, value in fields.items():
         setattr(attempt, name, value)

@@ -17,27 +17,27 @@ from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiError, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.services.attempts.find import close_followed, not_found_if_erased
-from django_telroi.services.attempts.transitions import deadline_of, move_and_give_back, send_after_commit, transition
+from django_telroi.services.attempts.find import close_older_calls, not_found_if_erased
+from django_telroi.services.attempts.transitions import deadline_of, send_after_commit, transition, transition_uncounted
 from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
 from django_telroi.services.shared.backend_calls import request_call
 from django_telroi.services.shared.call_outcome import (
     NOT_PLACED_FOR_NOW,
     RETRY_AFTER,
+    CallOutcome,
     ErrorCode,
-    Verdict,
-    act_on_key,
-    proves_key,
-    verdict_on,
+    outcome_of_call,
+    pause_and_alert,
+    shows_valid_key,
 )
 from django_telroi.services.shared.number_state import State
-from django_telroi.services.shared.site_control import lift_pause, needs_trial, repeat_trial
+from django_telroi.services.shared.site_control import lift_pause, needs_key_probe, repeat_key_probe
 from django_telroi.services.shared.transactions import DATABASE_LOST, lone_statement, repeat_on_lost_connection
 
 logger = logging.getLogger("django_telroi")
 
 DIALING = (Status.DIALING,)
-NOBODY_KNOWS = Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
+NO_USABLE_REPLY = CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
 def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using: str) -> None:
@@ -50,20 +50,20 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
         call = _ask(backend, attempt)
     except ApiError as refused:
         error = refused
-        settle = partial(_settle_refused, attempt, verdict_on(refused), key_digest=backend.key_digest)
+        settle = partial(_settle_refused, attempt, outcome_of_call(refused), key_digest=backend.key_digest)
     else:
         settle = partial(_settle_placed, attempt, call)
 
     def write() -> None:
-        is_trial = needs_trial(state.control, key_digest=backend.key_digest)
-        if is_trial and proves_key(error):
+        is_probe = needs_key_probe(state.control, key_digest=backend.key_digest)
+        if is_probe and shows_valid_key(error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
         settle(now=state.now_by(), using=using)
         take_hint(attempt, now=state.now_by(), using=using)
         close_uncheckable(attempt, now=state.now_by(), using=using)
-        close_followed(attempt, now=state.now_by(), using=using)
-        if is_trial:
-            repeat_trial(tried_at=state.now, key_digest=backend.key_digest, using=using)
+        close_older_calls(attempt, now=state.now_by(), using=using)
+        if is_probe:
+            repeat_key_probe(tried_at=state.now, key_digest=backend.key_digest, using=using)
 
     try:
         repeat_on_lost_connection(write, using=using)
@@ -96,7 +96,7 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
             moved = _move_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
-        _settle_refused(attempt, NOBODY_KNOWS, now=now, key_digest="", using=using)
+        _settle_refused(attempt, NO_USABLE_REPLY, now=now, key_digest="", using=using)
         return
     if not moved:
         if not _complete_reported(attempt, call, expires_at=expires_at, using=using):
@@ -124,47 +124,47 @@ def _complete_reported(attempt: VerificationAttempt, call: OtpCall, *, expires_a
 
 
 def _settle_refused(
-    attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, key_digest: str, using: str
+    attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, key_digest: str, using: str
 ) -> None:
     """The call failed, or nobody knows; or it was not placed for now, and a worker has time."""
-    act_on_key(verdict, key_digest=key_digest, now=now, using=using)
-    if attempt.dispatch == Dispatch.CELERY and verdict.error_code in NOT_PLACED_FOR_NOW:
-        _put_back(attempt, verdict, now=now, using=using)
+    pause_and_alert(outcome, key_digest=key_digest, now=now, using=using)
+    if attempt.dispatch == Dispatch.CELERY and outcome.error_code in NOT_PLACED_FOR_NOW:
+        _put_back(attempt, outcome, now=now, using=using)
         return
-    if not _move_by(verdict, attempt, now=now, using=using):
+    if not _move_by(outcome, attempt, now=now, using=using):
         _note_late_reply(attempt, "", using=using)
         return
-    logger.warning("call_%s attempt=%s error=%s", verdict.status, attempt.pk, verdict.error_code)
-    if verdict.status == Status.FAILED:
+    logger.warning("call_%s attempt=%s error=%s", outcome.status, attempt.pk, outcome.error_code)
+    if outcome.status == Status.FAILED:
         send_after_commit(signals.call_failed, attempt, using=using)
 
 
-def _put_back(attempt: VerificationAttempt, verdict: Verdict, *, now: datetime, using: str) -> None:
+def _put_back(attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, using: str) -> None:
     """Let the call wait in the queue again, and count from when it was asked for: nothing was placed."""
-    due_at = min(now + timedelta(seconds=verdict.pause_seconds or RETRY_AFTER), deadline_of(attempt))
+    due_at = min(now + timedelta(seconds=outcome.pause_seconds or RETRY_AFTER), deadline_of(attempt))
     queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
-    if not move_and_give_back(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
+    if not transition_uncounted(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
         attempt.dialed_at = None  # the moment of its request counts again, and whoever gave it up takes that back too
-        _move_by(verdict, attempt, now=now, using=using)
+        _move_by(outcome, attempt, now=now, using=using)
         _note_late_reply(attempt, "", using=using)
         return
-    logger.warning("call_put_back attempt=%s error=%s", attempt.pk, verdict.error_code)
+    logger.warning("call_put_back attempt=%s error=%s", attempt.pk, outcome.error_code)
 
 
-def _move_by(verdict: Verdict, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
-    detail = verdict.detail[:200]
+def _move_by(outcome: CallOutcome, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
+    detail = outcome.detail[:200]
     fields: dict[str, object] = {
-        "status": verdict.status,
-        "error_code": verdict.error_code,
+        "status": outcome.status,
+        "error_code": outcome.error_code,
         "error_detail": detail,
         "due_at": attempt.expires_at,
     }
-    if verdict.status == Status.FAILED:
+    if outcome.status == Status.FAILED:
         fields |= {"due_at": None, "closed_at": now}
-    if verdict.counts:
+    if outcome.counts:
         return _move_counted(attempt, fields, now=now, using=using)
-    return move_and_give_back(
-        attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=verdict.hold, hold_reason=detail
+    return transition_uncounted(
+        attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=outcome.hold, hold_reason=detail
     )
 
 
@@ -173,7 +173,7 @@ def _move_counted(attempt: VerificationAttempt, fields: Mapping[str, object], *,
     moment = counts_from(attempt.counted_at, now)
     if moment == attempt.counted_at:
         return transition(attempt, fields, from_=DIALING, using=using)
-    return move_and_give_back(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
+    return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
 
 
 def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:

@@ -16,20 +16,20 @@ from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import (
-    cancel_needless,
+    cancel_unneeded,
     close_orphan,
-    is_needless,
+    is_not_needed,
     is_orphan,
     not_found_if_erased,
     settle_overdue,
 )
-from django_telroi.services.attempts.transitions import deadline_of, move_and_give_back, send_after_commit, transition
-from django_telroi.services.calls.claim import LOOK_AGAIN, admitted_call, restamp
+from django_telroi.services.attempts.transitions import deadline_of, send_after_commit, transition, transition_uncounted
+from django_telroi.services.calls.claim import RECHECK_AFTER, admitted_call, claim_queued
 from django_telroi.services.calls.place import dial
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import Overtaken, State, read_attempt
+from django_telroi.services.shared.number_state import State, VersionConflict, read_attempt
 from django_telroi.services.shared.site_control import PauseReason, pause_for
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
@@ -42,7 +42,7 @@ logger = logging.getLogger("django_telroi")
 
 QUEUED = (Status.QUEUED,)
 TASK = "django_telroi.tasks.place_call"
-TIMES_OVERTAKEN = 3
+TIMES_TO_RETRY = 3
 
 
 class NotYet(Exception):
@@ -54,7 +54,7 @@ class NotYet(Exception):
         self.is_for_all = is_for_all
 
 
-def hand_on(attempt_id: int) -> dispatch.Handing:
+def enqueue(attempt_id: int) -> dispatch.Published:
     """Have a queued call placed by whoever places the calls of this site: a worker, or this process now.
 
     Of what is lost on the way to a worker the row knows: ``sweep`` hands it on again.
@@ -62,7 +62,7 @@ def hand_on(attempt_id: int) -> dispatch.Handing:
     if conf.dispatch() == Dispatch.CELERY and _rings():
         return dispatch.send(TASK, attempt_id)
     place_call(attempt_id)
-    return dispatch.Handing.DONE
+    return dispatch.Published.DONE
 
 
 def _rings() -> bool:
@@ -83,14 +83,14 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     rollback could undo the claim, and Unavailable where the database fails before it; nothing else.
     """
     using = write_alias()
-    for _ in range(TIMES_OVERTAKEN):
-        with suppress(Overtaken):  # the number's state has changed, or somebody else has placed this very call
+    for _ in range(TIMES_TO_RETRY):
+        with suppress(VersionConflict):  # the number's state has changed, or somebody else has placed this very call
             _place(attempt_id, now=now, using=using)
             return
 
 
 def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
-    """Raises Overtaken, and has done nothing then."""
+    """Raises VersionConflict, and has done nothing then."""
     wait = SlotWait(is_request=False)
     while True:
         attempt, state = read_attempt(attempt_id, using=using, now=now and now + wait.slept)
@@ -107,7 +107,7 @@ def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
 
 
 def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> None:
-    """Raises NotYet; Overtaken."""
+    """Raises NotYet; VersionConflict."""
     try:
         backend = get_backend()
     except Misconfigured:
@@ -118,14 +118,14 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
     if is_orphan(attempt):
         close_orphan(attempt, now=state.now, using=using)
         return
-    if attempt.status == Status.QUEUED and is_needless(attempt, using=using):
-        cancel_needless(attempt, now=state.now, using=using)
+    if attempt.status == Status.QUEUED and is_not_needed(attempt, using=using):
+        cancel_unneeded(attempt, now=state.now, using=using)
     if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
         dial(attempt, backend, state, using=using)
 
 
 def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
-    """Win the claim. Raises NotYet; Overtaken."""
+    """Win the claim. Raises NotYet; VersionConflict."""
     if state.phone is None or state.phone.blocked_at:
         _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
         return False
@@ -135,10 +135,10 @@ def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, u
         raise NotYet(limit.until)
     try:
         with admitted_call(backend):
-            claim = partial(restamp, attempt, state, key_digest=backend.key_digest, using=using)
+            claim = partial(claim_queued, attempt, state, key_digest=backend.key_digest, using=using)
             repeat_on_lock_error(claim, using=using)
     except ApiRefused as refused:
-        wait = LOOK_AGAIN if refused.retry_after is None else timedelta(seconds=refused.retry_after)
+        wait = RECHECK_AFTER if refused.retry_after is None else timedelta(seconds=refused.retry_after)
         raise NotYet(state.now + wait, is_for_all=True) from None
     return True
 
@@ -146,14 +146,16 @@ def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, u
 def _wait_for_all(state: State, *, key_digest: str) -> None:
     """Raise NotYet where all calls wait; not for long, where staff or another key may end it at any time."""
     if state.control.stopped_at:
-        raise NotYet(state.now + LOOK_AGAIN)
+        raise NotYet(state.now + RECHECK_AFTER)
     if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
         is_refused = pause.reason == PauseReason.MISCONFIGURED
-        raise NotYet(min(pause.until, state.now + LOOK_AGAIN) if is_refused else pause.until, is_for_all=not is_refused)
+        raise NotYet(
+            min(pause.until, state.now + RECHECK_AFTER) if is_refused else pause.until, is_for_all=not is_refused
+        )
 
 
 def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:
     failed = {"status": Status.FAILED, "error_code": error_code, "closed_at": now, "due_at": None}
-    if move_and_give_back(attempt, failed, from_=QUEUED, now=now, using=using):
+    if transition_uncounted(attempt, failed, from_=QUEUED, now=now, using=using):
         logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
         send_after_commit(signals.call_failed, attempt, using=using)

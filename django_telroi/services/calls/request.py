@@ -111,7 +111,7 @@ LONGEST_PURPOSE = 64
 
 
 @dataclass(frozen=True)
-class Wish:
+class StartRequest:
     """What somebody asked for, as they said it."""
 
     number: str = field(repr=False)
@@ -124,21 +124,21 @@ class Wish:
     supersedes: VerificationAttempt | None = None
 
 
-def request_of(wish: Wish, phone: Phone) -> CallRequest:
+def request_of(asked_for: StartRequest, phone: Phone) -> CallRequest:
     """The wish with all that can be checked without a row. Raises InvalidPurpose."""
-    if len(wish.purpose) > LONGEST_PURPOSE or not wish.purpose.isprintable():
+    if len(asked_for.purpose) > LONGEST_PURPOSE or not asked_for.purpose.isprintable():
         raise InvalidPurpose
     with unavailable_without_database():
-        if not is_storable(wish.purpose, using=write_alias()):
+        if not is_storable(asked_for.purpose, using=write_alias()):
             raise InvalidPurpose
     return CallRequest(
         phone=phone,
-        user_id=wish.user_id,
-        purpose=wish.purpose,
-        language=_language(wish.language),
-        requester_ip=_address(wish.requester_ip),
-        attempt_uuid=wish.attempt_uuid,
-        supersedes=wish.supersedes,
+        user_id=asked_for.user_id,
+        purpose=asked_for.purpose,
+        language=_language(asked_for.language),
+        requester_ip=_address(asked_for.requester_ip),
+        attempt_uuid=asked_for.attempt_uuid,
+        supersedes=asked_for.supersedes,
     )
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
-from django_telroi.dispatch import Handing
+from django_telroi.dispatch import Published
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import (
@@ -25,7 +25,7 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import VerificationAttempt
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.attempts.find import another_call_id, find_attempt, never_rang, settle_for
 from django_telroi.services.calls.claim import (
     AlreadyStarted,
@@ -36,13 +36,13 @@ from django_telroi.services.calls.claim import (
     new_attempt,
 )
 from django_telroi.services.calls.place import dial
-from django_telroi.services.calls.queue import hand_on
+from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.calls.refusals import note_refusal, refusal_of_slower_request, refuse_by_state
 from django_telroi.services.calls.request import (
     Admit,
     CallRequest,
     StartFacts,
-    Wish,
+    StartRequest,
     ask_site,
     count_nothing,
     has_veto,
@@ -50,8 +50,8 @@ from django_telroi.services.calls.request import (
 )
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
-from django_telroi.services.shared.call_outcome import alert_to, verdict_on
-from django_telroi.services.shared.number_state import Overtaken, State, read_state
+from django_telroi.services.shared.call_outcome import outcome_of_call, raise_alert_of
+from django_telroi.services.shared.number_state import State, VersionConflict, read_state
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     CommitInDoubt,
@@ -65,7 +65,7 @@ from django_telroi.services.shared.transactions import (
 """Counts a request, or refuses it by raising a VerificationRefused. A repeat is answered before it is counted."""
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 def start_verification(
@@ -89,7 +89,7 @@ def start_verification(
     attempt comes back ``queued``, and the call goes out after the commit. With ``DISPATCH`` "celery" it always comes
     back ``queued``, and a worker calls.
     """
-    wish = Wish(
+    asked_for = StartRequest(
         number=number,
         user=user,
         user_id=owner_id(user),
@@ -98,7 +98,7 @@ def start_verification(
         requester_ip=requester_ip,
         attempt_uuid=attempt_uuid,
     )
-    return _start(wish, admit, using=write_alias(), now=None)
+    return _start(asked_for, admit, using=write_alias(), now=None)
 
 
 @typed_arguments
@@ -122,7 +122,7 @@ def call_again(
         old, _ = find_attempt(attempt_uuid, user=user, using=using, now=now)
     if old.status == Status.VERIFIED:
         return old
-    wish = Wish(
+    asked_for = StartRequest(
         number=old.number,
         user=user,
         user_id=old.user_id,
@@ -132,18 +132,18 @@ def call_again(
         attempt_uuid=old.followed_by or another_call_id(old.uuid),
         supersedes=old,
     )
-    return _start(wish, admit, using=using, now=now)
+    return _start(asked_for, admit, using=using, now=now)
 
 
-def _start(wish: Wish, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
+def _start(asked_for: StartRequest, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
     phone = request = None
     try:
-        phone = parse_phone(wish.number, default_region=conf.default_region())
+        phone = parse_phone(asked_for.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
-        request = request_of(wish, phone)
+        request = request_of(asked_for, phone)
         backend = get_backend()
         refuse_manual_transactions(using)
-        return _answer_or_call(request, wish, backend, admit, using=using, now=now)
+        return _answer_or_call(request, asked_for, backend, admit, using=using, now=now)
     except VerificationRefused as refusal:
         if request and (started := _started_meanwhile(request, using=using, now=now)):
             return started
@@ -152,7 +152,7 @@ def _start(wish: Wish, admit: Admit, *, using: str, now: datetime | None) -> Ver
 
 
 def _answer_or_call(
-    request: CallRequest, wish: Wish, backend: Backend, admit: Admit, *, using: str, now: datetime | None
+    request: CallRequest, asked_for: StartRequest, backend: Backend, admit: Admit, *, using: str, now: datetime | None
 ) -> VerificationAttempt:
     """Answer a repeat from its row; count everything else, and place the call.
 
@@ -169,7 +169,7 @@ def _answer_or_call(
         raise AttemptNotFound
     state = state if now else state.moved_on()
     if has_veto():
-        _refuse_vetoed(request, wish, state, backend)
+        _refuse_vetoed(request, asked_for, state, backend)
         with unavailable_without_database():
             state = read_state(request.phone.number, using=using, now=now)
     try:
@@ -181,7 +181,7 @@ def _answer_or_call(
         raise (UserNotFound if is_gone(request.user_id, using=using) else AttemptNotFound) from None
     except VerifiedMeanwhile:
         with unavailable_without_database():
-            return find_attempt(request.supersedes.uuid, user=wish.user, using=using, now=now)[0]  # type: ignore[union-attr]
+            return find_attempt(request.supersedes.uuid, user=asked_for.user, using=using, now=now)[0]  # type: ignore[union-attr]
 
 
 def _read_for(request: CallRequest, *, using: str, now: datetime | None) -> tuple[CallRequest, State]:
@@ -220,7 +220,7 @@ def _started_meanwhile(request: CallRequest, *, using: str, now: datetime | None
         return None
 
 
-def _refuse_vetoed(request: CallRequest, wish: Wish, state: State, backend: Backend) -> None:
+def _refuse_vetoed(request: CallRequest, asked_for: StartRequest, state: State, backend: Backend) -> None:
     """Ask the site, but only about a call that nothing else stands against.
 
     The site's answer may take long: the state is read again after it.
@@ -232,7 +232,7 @@ def _refuse_vetoed(request: CallRequest, wish: Wish, state: State, backend: Back
             number=request.phone.number,
             region=request.phone.region,
             line_type=request.phone.line_type,
-            user=wish.user if request.user_id is not None else None,
+            user=asked_for.user if request.user_id is not None else None,
             purpose=request.purpose,
             language=request.language,
             requester_ip=request.requester_ip,
@@ -251,9 +251,9 @@ def _claim_and_call(
     with unavailable_without_database():
         attempt, state = _claim_in_time(request, state, backend, status=status, dispatch=dispatch, using=using, now=now)
     if is_callers:
-        transaction.on_commit(partial(hand_on, attempt.pk), using=using, robust=True)
+        transaction.on_commit(partial(enqueue, attempt.pk), using=using, robust=True)
     elif status == Status.QUEUED:
-        if hand_on(attempt.pk) == Handing.DONE:
+        if enqueue(attempt.pk) == Published.DONE:
             with suppress(*DATABASE_LOST):  # the call may ring, whether or not the row can be read again
                 attempt.refresh_from_db(using=using)
     else:
@@ -289,7 +289,7 @@ def _claim_in_time(
                 raise
         except ApiRefused as refused:
             if not wait.sleep(refused.retry_after):
-                alert_to(verdict_on(refused), now=state.now, using=using)
+                raise_alert_of(outcome_of_call(refused), now=state.now, using=using)
                 raise Unavailable(refused.retry_after) from None
         state = read_state(request.phone.number, using=using, now=now and now + wait.slept)
 
@@ -298,7 +298,7 @@ def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, 
     claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
-    except Overtaken:
+    except VersionConflict:
         raise refusal_of_slower_request(request, key_digest=key_digest, using=using) from None
     except CommitInDoubt:
         if not is_claimed(attempt, using=using):

@@ -17,11 +17,11 @@ from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
-from django_telroi.services.attempts.find import close_followed, settle_overdue
+from django_telroi.services.attempts.find import close_older_calls, settle_overdue
 from django_telroi.services.attempts.transitions import send_after_commit, transition
 from django_telroi.services.attempts.unknown_calls import COMPLETED, SETTLING, SIGNALS, fields_of_report
 from django_telroi.services.shared.arguments import typed_arguments
-from django_telroi.services.shared.number_state import Overtaken
+from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 
 logger = logging.getLogger("django_telroi")
@@ -160,7 +160,7 @@ def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[E
             return (
                 _settle(event, attempt, now=moment, using=using) if attempt else _keep(event, now=moment, using=using)
             )
-        except (IntegrityError, Overtaken, VerificationAttempt.DoesNotExist):
+        except (IntegrityError, VersionConflict, VerificationAttempt.DoesNotExist):
             # Mostly the same body at the same time, which the digest tells in the next round.
             if not times_left:
                 raise
@@ -201,32 +201,32 @@ def _settle(
         return EventEffect.NOTED, attempt
     status = Status(attempt.status)
     send_after_commit(SIGNALS[status], attempt, using=using)
-    close_followed(attempt, now=now, using=using)
+    close_older_calls(attempt, now=now, using=using)
     return EventEffect(status), attempt
 
 
 def _keep_hint(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """The event beside a call that is being placed. Raises Overtaken where the row is not any more what it was.
+    """The event beside a call that is being placed. Raises VersionConflict where the row is not any more what it was.
 
     The UPDATE changes nothing and locks the row, so that whoever makes it ``unknown`` sees the hint afterwards.
     """
     with transaction.atomic(using=using):
         if not transition(attempt, {"status": Status.DIALING}, from_=(Status.DIALING,), using=using, telroi_id=None):
-            raise Overtaken
+            raise VersionConflict
         _note(event, attempt, words=event.reason, now=now, using=using, call_id=event.id)
 
 
 def _write(
     event: WebhookEvent, attempt: VerificationAttempt, moved: Mapping[str, object], *, now: datetime, using: str
 ) -> bool:
-    """The move and the event, or neither. Raises Overtaken where the row is not any more what it was.
+    """The move and the event, or neither. Raises VersionConflict where the row is not any more what it was.
 
     The row is locked first, for the event's key to it would lock it too, and two of those wait for each other.
     """
     before = " ".join(filter(None, (attempt.status, attempt.error_code)))
     with transaction.atomic(using=using):
         if moved and not transition(attempt, moved, from_=SETTLEABLE, using=using, telroi_id=attempt.telroi_id):
-            raise Overtaken
+            raise VersionConflict
         words = f"was {before}" if moved and event.name == COMPLETED else _words(event)
         _note(event, attempt, words=words, now=now, using=using)
     return bool(moved)

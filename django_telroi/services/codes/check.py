@@ -17,7 +17,7 @@ from django_telroi.domain.codes import WRONG_LENGTHS, LengthFit, clean_code, jud
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import VerificationAttempt
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import forget_record
 from django_telroi.services.accounts.proofs import proof_of
 from django_telroi.services.attempts.find import (
@@ -66,7 +66,7 @@ def count_no_check() -> None:
     """For callers without a requester: the attempt's own tries are all there is."""
 
 
-@quiet_arguments("code")
+@redact_arguments("code")
 @typed_arguments
 @sensitive_variables()
 def check_code(

@@ -13,8 +13,8 @@ from django.db.models.functions import Coalesce
 from django_telroi import conf, signals
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.services.accounts.phones import is_taken, record_verified_phone, tell_verified
-from django_telroi.services.attempts.find import cancel_follower
+from django_telroi.services.accounts.phones import is_taken, record_verified_phone, signal_verified
+from django_telroi.services.attempts.find import cancel_newer_call
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME, send_after_commit, transition
 from django_telroi.services.attempts.typed_codes import (
     CheckOutcome,
@@ -27,7 +27,7 @@ from django_telroi.services.attempts.typed_codes import (
 )
 from django_telroi.services.codes.telroi_answer import AnswerKind, TelroiAnswer
 from django_telroi.services.shared.alerts import Alert, raise_alert
-from django_telroi.services.shared.call_outcome import ErrorCode, act_on_key
+from django_telroi.services.shared.call_outcome import ErrorCode, pause_and_alert
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 
 logger = logging.getLogger("django_telroi")
@@ -53,7 +53,7 @@ def settle(typed: TypedCode, answer: TelroiAnswer, *, key_digest: str, now: date
             return _close(typed.attempt, status, now=now, using=using, error_code=error_code)
     _settle_unjudged(typed, answer.word, now=now, using=using)
     if answer.refusal:
-        act_on_key(answer.refusal, key_digest=key_digest, now=now, using=using)
+        pause_and_alert(answer.refusal, key_digest=key_digest, now=now, using=using)
     return CheckOutcome.UNAVAILABLE
 
 
@@ -126,9 +126,9 @@ def _verify(typed: TypedCode, *, now: datetime, using: str) -> CheckOutcome:
     outcome = outcome_of(attempt)
     logger.info("phone_%s attempt=%s", outcome, attempt.pk)
     if outcome == CheckOutcome.VERIFIED:
-        tell_verified(attempt, user_id=attempt.user_id, using=using)
+        signal_verified(attempt, user_id=attempt.user_id, using=using)
     if attempt.followed_by:
-        cancel_follower(attempt, now=now, using=using)
+        cancel_newer_call(attempt, now=now, using=using)
     return outcome
 
 

@@ -16,7 +16,7 @@ from django_telroi.client.clean_text import clean_error_code
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.shared.backend_calls import request_check, take_check_slot, wait_for_slot
-from django_telroi.services.shared.call_outcome import Verdict, is_service_unavailable, verdict_on
+from django_telroi.services.shared.call_outcome import CallOutcome, is_service_unavailable, outcome_of_call
 
 logger = logging.getLogger("django_telroi")
 
@@ -60,7 +60,7 @@ class TelroiAnswer:
 
     word: AnswerKind
     tries_left: int | None = None
-    refusal: Verdict | None = None
+    refusal: CallOutcome | None = None
 
 
 @sensitive_variables()
@@ -105,5 +105,5 @@ def _answer_to_refusal(error: ApiRefused) -> TelroiAnswer:
         # 422 is a code that Telroi did not make; 400 and 404 are ids that it does not take or does not know.
         return TelroiAnswer(AnswerKind.LOST)
     if is_service_unavailable(error) or error.status in (302, 401, 403, 405, 429):
-        return TelroiAnswer(AnswerKind.NOT_ASKED, refusal=verdict_on(error))
+        return TelroiAnswer(AnswerKind.NOT_ASKED, refusal=outcome_of_call(error))
     return TelroiAnswer(AnswerKind.IN_DOUBT)

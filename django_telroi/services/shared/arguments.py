@@ -20,7 +20,7 @@ from django_telroi import conf
 from django_telroi.domain.phone import LineType, Phone, parse_phone, written_e164
 from django_telroi.errors import InvalidNumber, UnstorableText, UserNotFound
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def typed_arguments(function: Callable[P, T]) -> Callable[P, T]:
     """Raise TypeError for an argument that is not of the type in the signature; its value is not shown.
 
     To stand above ``sensitive_variables``, which hides the frame directly below its own, and below
-    ``quiet_arguments``. A user is whatever has ``is_authenticated``: tokens bring users that are no rows.
+    ``redact_arguments``. A user is whatever has ``is_authenticated``: tokens bring users that are no rows.
     """
     parameters = list(signature(function).parameters.values())
     by_name = {parameter.name: parameter for parameter in parameters}
@@ -139,7 +139,7 @@ def _keeps_four_bytes(using: str) -> bool:
     return not narrow
 
 
-@quiet_arguments("text")
+@redact_arguments("text")
 @sensitive_variables()
 def spelled_number(text: str) -> str | None:
     """The E.164 spelling of what was typed; None where it spells no number.
@@ -153,7 +153,7 @@ def spelled_number(text: str) -> str | None:
         return written_e164(text)
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @sensitive_variables()
 def known_number(number: str, *, using: str) -> Phone:
     """The number that is meant: E.164, or any spelling of it. Raises InvalidNumber.

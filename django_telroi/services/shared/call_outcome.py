@@ -41,7 +41,7 @@ NOT_PLACED_FOR_NOW = frozenset({ErrorCode.UNREACHABLE, ErrorCode.UNAVAILABLE})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CallOutcome:
     """What becomes of the attempt, and what follows from it.
 
     ``counts``: the call uses up the number's limits. ``hold`` and ``pause_seconds``: how long this number, or every
@@ -58,13 +58,13 @@ class Verdict:
     alert: Alert | None = None
 
 
-def verdict_on(error: ApiError) -> Verdict:
+def outcome_of_call(error: ApiError) -> CallOutcome:
     """Read the error of a call. Only what certainly did not ring is ``failed``."""
     if isinstance(error, ApiUnreachable):
-        return Verdict(Status.FAILED, ErrorCode.UNREACHABLE, counts=False)
+        return CallOutcome(Status.FAILED, ErrorCode.UNREACHABLE, counts=False)
     if isinstance(error, ApiRefused):
-        return _verdict_on_refusal(error)
-    return Verdict(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
+        return _outcome_of_refusal(error)
+    return CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
 def is_service_unavailable(error: ApiRefused) -> bool:
@@ -77,21 +77,21 @@ def is_out_of_funds(error: ApiRefused) -> bool:
     return error.status == 502 and "insufficient_funds" in (error.code, error.message.strip())
 
 
-def act_on_key(verdict: Verdict, *, key_digest: str, now: datetime, using: str) -> None:
+def pause_and_alert(outcome: CallOutcome, *, key_digest: str, now: datetime, using: str) -> None:
     """Hold back all calls with this key, and tell the site's people, where the verdict asks for it."""
-    if verdict.pause:
-        until = now + timedelta(seconds=verdict.pause_seconds)
-        pause_calls(verdict.pause, until=until, key_digest=key_digest, using=using)
-    alert_to(verdict, now=now, using=using)
+    if outcome.pause:
+        until = now + timedelta(seconds=outcome.pause_seconds)
+        pause_calls(outcome.pause, until=until, key_digest=key_digest, using=using)
+    raise_alert_of(outcome, now=now, using=using)
 
 
-def alert_to(verdict: Verdict, *, now: datetime, using: str) -> None:
+def raise_alert_of(outcome: CallOutcome, *, now: datetime, using: str) -> None:
     """Tell the site's people, where the verdict asks for it."""
-    if verdict.alert:
-        raise_alert(verdict.alert, now=now, using=using)
+    if outcome.alert:
+        raise_alert(outcome.alert, now=now, using=using)
 
 
-def proves_key(error: ApiError | None) -> bool:
+def shows_valid_key(error: ApiError | None) -> bool:
     """Whether Telroi's answer to a call says that it took the key; None is an accepted call.
 
     It looks at the key first, at its limits next and then at what was asked for. A 5xx may come from before all that.
@@ -101,7 +101,7 @@ def proves_key(error: ApiError | None) -> bool:
     return isinstance(error, ApiRefused) and (error.status in (400, 422, 429) or is_out_of_funds(error))
 
 
-def _verdict_on_refusal(error: ApiRefused) -> Verdict:
+def _outcome_of_refusal(error: ApiRefused) -> CallOutcome:
     if error.status in (400, 422):
         return _failed(error, ErrorCode.INVALID)
     if error.status in (401, 403):
@@ -115,11 +115,11 @@ def _verdict_on_refusal(error: ApiRefused) -> Verdict:
         return _failed(error, ErrorCode.INSUFFICIENT_FUNDS, alert=Alert.INSUFFICIENT_FUNDS)
     if error.status >= 500 or error.status == 408:
         # Telroi gives up on its carrier after 15 to 20 s while the phone may ring, and counts the call.
-        return Verdict(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)
+        return CallOutcome(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)
     return _misconfigured(error)
 
 
-def _rate_limited(error: ApiRefused) -> Verdict:
+def _rate_limited(error: ApiRefused) -> CallOutcome:
     wait = error.retry_after or DEFAULT_WAIT
     if error.scope == "number":
         return _failed(error, ErrorCode.RATE_LIMITED, hold=wait)
@@ -128,7 +128,7 @@ def _rate_limited(error: ApiRefused) -> Verdict:
     )
 
 
-def _misconfigured(error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0) -> Verdict:
+def _misconfigured(error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0) -> CallOutcome:
     """A bad key, a missing scope, or (302 to ``/login``, 404, 405) a path or method that Telroi does not have."""
     return _failed(error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED)
 
@@ -141,8 +141,8 @@ def _failed(
     pause: PauseReason | None = None,
     pause_seconds: int = 0,
     alert: Alert | None = None,
-) -> Verdict:
-    return Verdict(
+) -> CallOutcome:
+    return CallOutcome(
         Status.FAILED,
         error_code,
         counts=False,

@@ -50,6 +50,11 @@ def later(now: datetime, *, since: float) -> datetime:
     return now + timedelta(seconds=time.monotonic() - since)
 
 
+def database_now(using: str) -> datetime:
+    """The database's clock: the one that every process and host of a site shares."""
+    return read_state("", using=using).now
+
+
 def read_state(number: str, *, using: str, now: datetime | None = None, attempt_uuid: UUID | None = None) -> State:
     """Read the state of ``number`` (E.164), and the attempt that has ``attempt_uuid``, whatever its number.
 
@@ -142,7 +147,7 @@ def _instance(model: type[M], values: Sequence[object], *, using: str) -> M | No
     return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)
 
 
-class Overtaken(Exception):
+class VersionConflict(Exception):
     """Somebody else changed the number's row first."""
 
 
@@ -156,7 +161,9 @@ def write_moments(
     held_at: datetime | None = None,
     held_reason: str | None = None,
 ) -> PhoneNumber:
-    """Write a number's new state from the version that was read, and return the row as it is then. Raises Overtaken.
+    """Write a number's new state from the version that was read, and return the row as it is then.
+
+    Raises VersionConflict.
 
     ``held_at`` and ``held_reason`` belong to a new hold; None keeps those of the row.
     """
@@ -174,7 +181,7 @@ def write_moments(
         "version": phone.version + 1,
     }
     if not PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version).update(**fields):
-        raise Overtaken
+        raise VersionConflict
     for name, value in fields.items():
         setattr(row, name, value)
     return row

@@ -39,7 +39,7 @@ def pause_for(control: CallControl, *, key_digest: str, now: datetime) -> Pause 
     return Pause(PauseReason(control.paused_reason), control.paused_until)
 
 
-def needs_trial(control: CallControl, *, key_digest: str) -> bool:
+def needs_key_probe(control: CallControl, *, key_digest: str) -> bool:
     """Whether a pause for a refused key has run out and nobody has tried the key again yet."""
     return (
         control.paused_until is not None
@@ -48,7 +48,7 @@ def needs_trial(control: CallControl, *, key_digest: str) -> bool:
     )
 
 
-def take_trial(control: CallControl, *, now: datetime, using: str) -> bool:
+def take_key_probe(control: CallControl, *, now: datetime, using: str) -> bool:
     """Win the one call that may try a refused key again; for everybody else the pause begins anew."""
     taken = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until=control.paused_until)
     return bool(taken.update(paused_until=now + MISCONFIGURED_PAUSE))
@@ -64,15 +64,15 @@ def pause_calls(reason: PauseReason, *, until: datetime, key_digest: str, using:
 
 def lift_pause(*, tried_at: datetime, key_digest: str, using: str) -> None:
     """The key works again: end the pause that began with the trial, and no other that began since."""
-    _begun_with_trial(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
+    _begun_with_probe(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
 
 
-def repeat_trial(*, tried_at: datetime, key_digest: str, using: str) -> None:
+def repeat_key_probe(*, tried_at: datetime, key_digest: str, using: str) -> None:
     """Where the trial told nothing about the key, neither good nor bad, the next call may be one as well."""
-    _begun_with_trial(tried_at, key_digest, using).update(paused_until=tried_at)
+    _begun_with_probe(tried_at, key_digest, using).update(paused_until=tried_at)
 
 
-def _begun_with_trial(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
+def _begun_with_probe(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
     return CallControl.objects.using(using).filter(
         pk=CallControl.ONLY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
     )

@@ -194,7 +194,7 @@ def drop_if_broken(connection: BaseDatabaseWrapper) -> None:
 def unavailable_without_database() -> Iterator[None]:
     """Turn a database that cannot be asked or written to into Unavailable: what cannot be counted is not called.
 
-    It decorates as well, below ``quiet_arguments``, so that no frame of it holds a number or a code in the clear.
+    It decorates as well, below ``redact_arguments``, so that no frame of it holds a number or a code in the clear.
     """
     try:
         yield

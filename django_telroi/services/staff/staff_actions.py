@@ -23,9 +23,9 @@ from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import DAY, current_limit, used_in
 from django_telroi.errors import ChangedMeanwhile
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import quiet_arguments
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.shared.arguments import known_number, refuse_unstorable, storable, typed_arguments
-from django_telroi.services.shared.number_state import Overtaken, State, read_state
+from django_telroi.services.shared.number_state import State, VersionConflict, database_now, read_state
 from django_telroi.services.shared.site_control import control_row
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 
@@ -36,7 +36,7 @@ LONGEST_REASON = 200
 Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -58,7 +58,7 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
     return _change(number, block, kind=EventKind.NUMBER_BLOCKED, actor=actor, detail=reason, now=now)
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -71,7 +71,7 @@ def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> P
     return _change(number, unblock, kind=EventKind.NUMBER_UNBLOCKED, actor=actor, now=now)
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -84,20 +84,20 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
     return _change(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
-def forgive_window(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
+def reset_limits(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Let the calls of the last day not count any more. A hold of Telroi's stays."""
 
-    def forgive(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+    def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         return {"calls": [], **_standing((), held_until=phone.held_until)}
 
-    return _change(number, forgive, kind=EventKind.WINDOW_FORGIVEN, actor=actor, now=now)
+    return _change(number, reset, kind=EventKind.LIMITS_RESET, actor=actor, now=now)
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
@@ -113,7 +113,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
         state = read_state(phone.number, using=using, now=now)
         try:
             return repeat_on_lock_error(partial(_erase, phone, state, actor=actor, using=using), using=using)
-        except (Overtaken, IntegrityError):  # a call was claimed, or an event written, while this was at it
+        except (VersionConflict, IntegrityError):  # a call was claimed, or an event written, while this was at it
             continue
     raise ChangedMeanwhile
 
@@ -123,7 +123,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
 def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None) -> str:
     """The full number, once it is noted who saw it."""
     using = write_alias()
-    now = now or read_state("", using=using).now
+    now = now or database_now(using)
     _note(EventKind.NUMBER_REVEALED, actor=actor, at=now, using=using, phone=phone)
     return phone.number
 
@@ -137,7 +137,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
     """
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
-    now = now or read_state("", using=using).now
+    now = now or database_now(using)
     row = control_row(using)
     with transaction.atomic(using=using):
         name = storable(actor, using=using)[:LONGEST_ACTOR]
@@ -150,7 +150,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
 def resume_calls(*, actor: str, now: datetime | None = None) -> None:
     """Place calls again."""
     using = write_alias()
-    now = now or read_state("", using=using).now
+    now = now or database_now(using)
     row = control_row(using)
     with transaction.atomic(using=using):
         row.update(stopped_at=None, stopped_by="", stopped_reason="")
@@ -174,7 +174,7 @@ def _change(
         write = partial(_write, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
         try:
             return repeat_on_lock_error(write, using=using)
-        except Overtaken:
+        except VersionConflict:
             continue
     raise ChangedMeanwhile
 
@@ -186,7 +186,7 @@ def _write(
         row = state.phone or _new_row(phone, using=using)
         fields = {**change(row, state.now), "version": row.version + 1}
         if not PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version).update(**fields):
-            raise Overtaken
+            raise VersionConflict
         _note(kind, actor=actor, detail=detail, at=state.now, using=using, phone=row)
     for name, value in fields.items():
         setattr(row, name, value)
@@ -201,7 +201,7 @@ def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
         if row:
             unchanged = PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version)
             if not unchanged.update(held_reason="", version=row.version + 1):
-                raise Overtaken
+                raise VersionConflict
         VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
         erased = _erase_attempts(row, using=using) if row else 0
         if row:
@@ -251,7 +251,7 @@ INNER = frozenset(
 """What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
 
 
-@quiet_arguments("number")
+@redact_arguments("number")
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()

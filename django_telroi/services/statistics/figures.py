@@ -29,17 +29,17 @@ from django_telroi.models import (
     VerificationAttempt,
 )
 from django_telroi.services.shared.alerts import Alert, raise_alert
-from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.number_state import database_now, read_state
 from django_telroi.services.shared.site_control import Pause, pause_for
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.statistics.periods import (
     AlertCount,
     Bar,
-    Figures,
     Group,
     Outcome,
     Period,
     RefusalCount,
+    Statistics,
     bucket_of,
     cut,
     summed,
@@ -56,35 +56,35 @@ SHAPE = 2
 """Part of the cache's key: raise it when the classes of ``period`` change, so that nobody reads another's shape."""
 
 
-def statistics_of(period: Period, *, now: datetime | None = None) -> Figures:
+def statistics_of(period: Period, *, now: datetime | None = None) -> Statistics:
     """The figures of ``period``, by the current time zone. More than a day is kept for five minutes in the default
     cache; ``until`` tells how old it is. A given ``now`` is always counted."""
     zone = timezone.get_current_timezone()
     if period is Period.DAY or now:
-        return count_figures(period, zone=zone, now=now)
+        return count_statistics(period, zone=zone, now=now)
     key = f"django_telroi:figures:{SHAPE}:{period}:{timezone.get_current_timezone_name()}"
     try:
         kept = cache.get(key)
-        if not isinstance(kept, Figures):
-            kept = count_figures(period, zone=zone)
+        if not isinstance(kept, Statistics):
+            kept = count_statistics(period, zone=zone)
             cache.set(key, kept, KEPT_SECONDS)
     except Error:
         raise
     except Exception as error:  # noqa: BLE001 - each cache raises errors of its own, and staff look when things are down
         logger.warning("figures_not_kept error=%s", type(error).__name__)
-        kept = count_figures(period, zone=zone)
+        kept = count_statistics(period, zone=zone)
     return kept
 
 
-def count_figures(period: Period, *, zone: tzinfo, now: datetime | None = None) -> Figures:
+def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = None) -> Statistics:
     """Count them, whatever is kept."""
     using = write_alias()
-    until = now or read_state("", using=using).now
+    until = now or database_now(using)
     since = until - period.length
     starts = cut(since, until, next_edge=period.next_edge, zone=zone)
     attempts = VerificationAttempt.objects.using(using).filter(created_at__gte=since, created_at__lte=until)
     bars, regions = _bars_and_regions(attempts, starts, now=until)
-    return Figures(
+    return Statistics(
         period=period,
         since=since,
         until=until,
@@ -178,7 +178,7 @@ def _median_seconds(attempts: QuerySet[VerificationAttempt]) -> float | None:
 
 
 @dataclass(frozen=True)
-class RightNow:
+class CurrentCounts:
     """``limited`` counts the numbers that may not be called at ``now``, by the rule that says so; ``waiting`` the
     requests in the queue, ``pumped`` names the prefixes that the alert ``pumping`` is about."""
 
@@ -190,7 +190,7 @@ class RightNow:
     pumped: tuple[PumpedPrefix, ...] = ()
 
 
-def right_now(*, now: datetime | None = None) -> RightNow:
+def current_counts(*, now: datetime | None = None) -> CurrentCounts:
     """Read afresh each time: four small searches by index."""
     using = write_alias()
     state = read_state("", using=using, now=now)
@@ -198,7 +198,7 @@ def right_now(*, now: datetime | None = None) -> RightNow:
     queued = VerificationAttempt.objects.using(using).filter(
         status=Status.QUEUED, created_at__gt=state.now - conf.queue_deadline()
     )
-    return RightNow(
+    return CurrentCounts(
         now=state.now,
         limited=dict(numbers.order_by().values_list("limited_by").annotate(Count("pk"))),
         waiting=queued.count(),
@@ -253,7 +253,7 @@ def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedP
 def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
     """Raise the alert ``pumping`` where there is any, at most once an hour; the log names the prefixes."""
     pumped = pumped_prefixes(now=now, using=using)
-    if pumped and raise_alert(Alert.PUMPING, now=now or read_state("", using=using).now, using=using):
+    if pumped and raise_alert(Alert.PUMPING, now=now or database_now(using), using=using):
         for each in pumped:
             logger.error("pumping prefix=%s calls=%s verified=%s", each.prefix, each.calls, each.verified)
     return pumped

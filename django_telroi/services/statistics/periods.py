@@ -138,7 +138,7 @@ class AlertCount(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Figures:
+class Statistics:
     """A period that ended at ``until``, when it was counted."""
 
     period: Period

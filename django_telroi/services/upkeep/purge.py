@@ -19,7 +19,7 @@ from django_telroi import conf
 from django_telroi.domain.policy import DAY
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 from django_telroi.services.shared.arguments import typed_arguments
-from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
     repeat_on_lock_error,
@@ -92,7 +92,7 @@ def purge(
     """
     using = write_alias()
     refuse_callers_transaction(using)
-    now = now or read_state("", using=using).now
+    now = now or database_now(using)
     retention = conf.retention()
     purging = Purging(
         now=now,

@@ -15,16 +15,16 @@ from django.db import OperationalError
 from django.db.models import F, Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.dispatch import Handing
+from django_telroi.dispatch import Published
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
-from django_telroi.services.attempts.find import close_followed, close_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts.find import close_older_calls, close_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.attempts.transitions import deadline_of, transition
 from django_telroi.services.attempts.typed_codes import is_judgement_out
 from django_telroi.services.attempts.unknown_calls import take_hint
-from django_telroi.services.calls.claim import look_again_at
-from django_telroi.services.calls.queue import hand_on
+from django_telroi.services.calls.claim import recheck_at
+from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.call_outcome import ErrorCode
@@ -50,7 +50,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Swept:
     """How many calls one sweep handed on, called ``unknown``, and let expire."""
 
-    handed_on: int = 0
+    enqueued: int = 0
     called_unknown: int = 0
     expired: int = 0
 
@@ -86,9 +86,9 @@ def sweep(*, now: datetime | None = None) -> Swept:
         waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
         _forget_right_codes(batch, using=using)
         expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
-    handed_on = _hand_on(waiting, using=using)
+    enqueued = _enqueue(waiting, using=using)
     alert_pumping(now=now, using=using)
-    return Swept(handed_on=handed_on, called_unknown=called_unknown, expired=expired)
+    return Swept(enqueued=enqueued, called_unknown=called_unknown, expired=expired)
 
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
@@ -120,7 +120,7 @@ def _follow_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime,
     for attempt in rows.filter(status=Status.UNKNOWN):
         with _skipping_locks():
             take_hint(attempt, now=now, using=using)
-            close_followed(attempt, now=now, using=using)
+            close_older_calls(attempt, now=now, using=using)
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
@@ -165,18 +165,18 @@ def _expire_queued(late: Sequence[VerificationAttempt], *, now: datetime, using:
     return sum(attempt.status == Status.EXPIRED for attempt in late)
 
 
-def _hand_on(waiting: Sequence[Waiting], *, using: str) -> int:
+def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
     """Hand on again what waits; how many. Whoever moves ``due_at`` does it, and all others leave it alone."""
-    handed_on = 0
+    enqueued = 0
     for attempt, read_at, since in waiting:
-        again = {"due_at": min(look_again_at(later(read_at, since=since)), deadline_of(attempt))}
+        again = {"due_at": min(recheck_at(later(read_at, since=since)), deadline_of(attempt))}
         with _skipping_locks():
             if not transition(attempt, again, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):
                 continue
-            if hand_on(attempt.pk) == Handing.LEFT:
+            if enqueue(attempt.pk) == Published.SKIPPED:
                 break  # nothing can be published just now: the others stay due for the next sweep
-            handed_on += 1
-    return handed_on
+            enqueued += 1
+    return enqueued
 
 
 def _unless_locked(update: Callable[[], int], *, using: str) -> int:
