@@ -26,7 +26,6 @@ from django_telroi.errors import (
 )
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 from django_telroi.services import Purged
-from django_telroi.services.upkeep import purge as deleting
 from django_telroi.services.upkeep import purge as purging
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, row_counts, wrong
@@ -35,6 +34,7 @@ pytestmark = pytest.mark.django_db
 
 HOUR = 3600
 DAY = 24 * HOUR
+delete_for_real = purging.delete_rows
 
 
 def verified(number: str, user: User | None = None) -> VerificationAttempt:
@@ -290,7 +290,7 @@ class TestBatches:
         def delete_rows(rows: Any) -> int:
             if rows.model is PhoneNumber and (error := next(refused, None)):
                 raise error
-            return deleting.delete_rows(rows)
+            return delete_for_real(rows)
 
         monkeypatch.setattr(purging, "delete_rows", delete_rows)
 
@@ -327,7 +327,7 @@ class TestANumberThatIsRungWhileItIsPurged:
 
         def delete_rows(rows: Any) -> int:
             services.start_verification(NUMBER)
-            return deleting.delete_rows(rows)
+            return delete_for_real(rows)
 
         monkeypatch.setattr(purging, "delete_rows", delete_rows)
 
@@ -340,13 +340,13 @@ class TestModelsOfTheSite:
     """May point at ours, and Django does with them what they say."""
 
     def test_are_seen(self) -> None:
-        assert not deleting.is_pointed_at_by_others(VerificationAttempt)
-        assert deleting.is_pointed_at_by_others(User)
+        assert not purging.is_pointed_at_by_others(VerificationAttempt)
+        assert purging.is_pointed_at_by_others(User)
 
     def test_are_respected(self, ada: User) -> None:
         verified(NUMBER, ada)
 
-        assert deleting.delete_rows(User.objects.all()) == 1
+        assert purging.delete_rows(User.objects.all()) == 1
         assert (VerifiedPhone.objects.count(), VerificationAttempt.objects.get().user) == (0, None)
 
 
