@@ -285,7 +285,7 @@ class TestANumberThatOthersKeepChanging:
 
 def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = services.start_verification(NUMBER)
-    read_attempt, read = services.queued.read_attempt, []
+    read_attempt, read = services.calls.queue.read_attempt, []
 
     def read_and_be_overtaken(*args: Any, **options: Any) -> Any:
         attempt_and_state = read_attempt(*args, **options)
@@ -296,7 +296,7 @@ def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, mon
         read.append(attempt_and_state)
         return attempt_and_state
 
-    monkeypatch.setattr(services.queued, "read_attempt", read_and_be_overtaken)
+    monkeypatch.setattr(services.calls.queue, "read_attempt", read_and_be_overtaken)
 
     services.place_call(attempt.pk)
 
