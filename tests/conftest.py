@@ -52,7 +52,7 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def site_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The clock of the site and of its database. It stands, at noon, until the test moves it."""
-    from tests.standing_clock import hold_site_clock
+    from tests.manual_clocks import hold_site_clock
 
     return hold_site_clock(monkeypatch, at=datetime(2026, 5, 4, 12, tzinfo=UTC))
 

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from tests.admin.looking import url
-from tests.admin.numbers_seen import client_with, number
+from tests.admin.admin_pages import url
+from tests.admin.sample_numbers import client_with, number
 
 pytestmark = pytest.mark.django_db
 

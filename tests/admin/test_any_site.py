@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.requester import user_name
-from tests.admin.looking import html_of, url
+from tests.admin.admin_pages import html_of, url
 from tests.admin.test_attempts_list import make
 from tests.admin.test_roles import VIEWS, own_permissions
 from tests.project.test_howto import names_of
@@ -22,7 +22,7 @@ from tests.services.world import NUMBER
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.urls("tests.admin.office")
+@pytest.mark.urls("tests.admin.own_admin_site")
 class TestASiteOfItsOwn:
     """No link leads to an admin that is not there."""
 

@@ -17,7 +17,7 @@ from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts import find as attempts
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.simulator import Simulator
-from tests.admin.looking import html_of, shows_a_whole_number, url
+from tests.admin.admin_pages import html_of, shows_a_whole_number, url
 from tests.services.world import NUMBER, let_time_pass, wrong
 
 pytestmark = pytest.mark.django_db

@@ -24,7 +24,7 @@ from django_telroi.admin.attempts import attempt_admin as attempts_csv
 from django_telroi.admin.shared.export import cell
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
-from tests.admin.looking import shows_a_whole_number, url
+from tests.admin.admin_pages import shows_a_whole_number, url
 from tests.admin.test_attempts_list import make
 from tests.services.world import NUMBER
 

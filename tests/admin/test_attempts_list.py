@@ -16,7 +16,7 @@ from django_telroi.admin.shared import lists as paging
 from django_telroi.admin.shared.marks import TONES, span
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from tests.admin.looking import html_of, shows_a_whole_number, url
+from tests.admin.admin_pages import html_of, shows_a_whole_number, url
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER
 

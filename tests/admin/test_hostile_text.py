@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_telroi.models import AttemptEvent, VerificationAttempt, VerifiedPhone
-from tests.admin.looking import html_of, url
+from tests.admin.admin_pages import html_of, url
 from tests.admin.test_attempts_csv import export
 from tests.admin.test_attempts_list import make
 from tests.services.world import NUMBER

@@ -14,8 +14,8 @@ from django.urls import path, reverse
 from django_telroi import services
 from django_telroi.admin import PhoneNumberAdmin
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from tests.admin.looking import html_of, url
-from tests.admin.numbers_seen import client_with, every_state, number
+from tests.admin.admin_pages import html_of, url
+from tests.admin.sample_numbers import client_with, every_state, number
 from tests.services.world import statements
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,8 @@ from django.utils import timezone, translation
 from django_telroi import services
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.testing import last_code_for
-from tests.admin.looking import html_of, url
-from tests.admin.numbers_seen import client_with, every_state, number
+from tests.admin.admin_pages import html_of, url
+from tests.admin.sample_numbers import client_with, every_state, number
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, statements
 

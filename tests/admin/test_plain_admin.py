@@ -10,7 +10,7 @@ from django_telroi import services
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.simulator import Simulator
-from tests.admin.looking import html_of, shows_a_whole_number, url
+from tests.admin.admin_pages import html_of, shows_a_whole_number, url
 from tests.services.world import OTHER_NUMBER, let_time_pass
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, reverse
 
 from django_telroi import services
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
-from tests.admin.looking import shows_a_whole_number, url
+from tests.admin.admin_pages import shows_a_whole_number, url
 from tests.services.world import NUMBER
 
 pytestmark = pytest.mark.django_db

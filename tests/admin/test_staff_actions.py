@@ -14,8 +14,8 @@ from django_telroi import services
 from django_telroi.backends.locmem import outbox
 from django_telroi.errors import ChangedMeanwhile
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
-from tests.admin.looking import html_of, url
-from tests.admin.numbers_seen import client_with, number
+from tests.admin.admin_pages import html_of, url
+from tests.admin.sample_numbers import client_with, number
 
 pytestmark = pytest.mark.django_db
 

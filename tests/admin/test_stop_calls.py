@@ -11,8 +11,8 @@ from django_telroi import services
 from django_telroi.admin.overview.overview_pages import OVERVIEW
 from django_telroi.errors import CallsStopped
 from django_telroi.models import AttemptEvent, VerificationAttempt
-from tests.admin.looking import html_of, url
-from tests.admin.numbers_seen import client_with
+from tests.admin.admin_pages import html_of, url
+from tests.admin.sample_numbers import client_with
 
 pytestmark = pytest.mark.django_db
 

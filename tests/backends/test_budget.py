@@ -15,8 +15,8 @@ from django_telroi.backends.budget import SLACK, share_of, take_for_call, take_f
 from django_telroi.errors import ApiRefused
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import StandingClock, hold_clock
 from tests.services.world import NUMBER
-from tests.standing_clock import StandingClock, hold_clock
 
 KEY = "a digest of a key"
 START = 1_900_000_000.25

@@ -19,7 +19,7 @@ def main(database: str, telroi: str, number: str, attempt: str) -> None:
     from django.db import transaction
 
     from django_telroi.services import start_verification
-    from tests.crash.standing import POINT, Point, say_so, stand_still_at
+    from tests.crash.kill_points import POINT, Point, say_so, stand_still_at
 
     start = partial(start_verification, number, attempt_uuid=UUID(attempt))
     stand_still_at(Point.BEFORE_THE_CLAIM)

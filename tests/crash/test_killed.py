@@ -21,7 +21,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services import CheckOutcome, call_again, check_code, follow, place_call, start_verification
 from django_telroi.simulator import Simulator
-from tests.crash.standing import POINT, Point
+from tests.crash.kill_points import POINT, Point
 
 pytestmark = [pytest.mark.programs, pytest.mark.django_db(transaction=True)]
 
@@ -50,7 +50,7 @@ class Caller:
     """A process that asks for the call ``attempt`` and comes to stand at ``point``."""
 
     def __init__(self, attempt: UUID, point: Point) -> None:
-        chosen = {**conf.chosen(), "BACKEND": "tests.crash.standing.StandingBackend"}
+        chosen = {**conf.chosen(), "BACKEND": "tests.crash.kill_points.StandingBackend"}
         arguments = [str(connection.settings_dict["NAME"]), json.dumps(chosen), NUMBER, str(attempt)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.caller", *arguments],

@@ -18,7 +18,7 @@ from django_telroi.dispatch import Published, Publisher, send
 from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.dispatch.brokers import closed_port, redis
-from tests.standing_clock import StandingClock
+from tests.manual_clocks import StandingClock
 
 TASK = "django_telroi.tasks.place_call"
 PASSWORD = "canary-of-the-broker"

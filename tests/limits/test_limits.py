@@ -16,8 +16,8 @@ from django_telroi.services import start_verification
 from django_telroi.testing import last_code_for, outbox
 from tests.limits.conftest import Clock, Configure
 from tests.limits.faces import FACES, Api, Page
+from tests.manual_clocks import hold_site_clock
 from tests.services.world import wrong
-from tests.standing_clock import hold_site_clock
 from tests.web.visitor import Visitor
 
 pytestmark = pytest.mark.django_db

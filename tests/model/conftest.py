@@ -13,9 +13,9 @@ from django.db import connection
 from django_telroi import dispatch
 from django_telroi.dispatch import Published
 from django_telroi.services.upkeep import sweep as sweeping
+from tests.manual_clocks import hold_site_clock
 from tests.model.telroi import ModelBackend
 from tests.model.world import World
-from tests.standing_clock import hold_site_clock
 
 STARTS_AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

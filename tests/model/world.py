@@ -23,11 +23,11 @@ from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome
+from tests.manual_clocks import SiteClock
 from tests.model import rows
 from tests.model.ledger import NUMBERS, Frame, Ledger, Step
 from tests.model.telroi import KILLED_AFTER, LOSES, LOST, MAY_RING, Exchange, Killed
 from tests.model.trouble import Watch, secrets_in, stopped
-from tests.standing_clock import SiteClock
 
 PROOF_LASTS = timedelta(minutes=10)
 CLAIMS = frozenset({"start", "again", "place"})

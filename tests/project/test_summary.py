@@ -10,8 +10,8 @@ import pytest
 
 SUMMARY = Path(__file__).parent.parent / "summary.py"
 REPORT = """<testsuites><testsuite time="{time}">{cases}</testsuite></testsuites>"""
-GOOD = '<testcase classname="tests.services.test_starting" name="test_a"/>'
-BAD = '<testcase classname="tests.services.test_starting.TestTheCeiling" name="test_b[x]"><failure/></testcase>'
+GOOD = '<testcase classname="tests.services.test_start" name="test_a"/>'
+BAD = '<testcase classname="tests.services.test_start.TestTheCeiling" name="test_b[x]"><failure/></testcase>'
 
 
 def summary(status: int, report: Path) -> tuple[int, str]:
@@ -40,7 +40,7 @@ def test_names_the_tests_that_failed_as_pytest_takes_them(tmp_path: Path) -> Non
 
     assert status == 1
     assert "1 of 2 tests failed" in said
-    assert "tests/services/test_starting.py::TestTheCeiling::test_b[x]" in said
+    assert "tests/services/test_start.py::TestTheCeiling::test_b[x]" in said
 
 
 @pytest.mark.parametrize("content", [None, "", REPORT.format(time=0, cases="")])

@@ -14,8 +14,8 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import CooldownActive, SiteLimitReached
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services import call_again, start_verification
+from tests.manual_clocks import SiteClock
 from tests.races.racing import RACERS, Telroi, errors, race, values
-from tests.standing_clock import SiteClock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure, configure, simulator, telroi
+from tests.manual_clocks import take_a_tick
 from tests.services.world import Heard
-from tests.standing_clock import take_a_tick
 
 __all__ = ["configure", "simulator", "telroi"]
 

@@ -17,9 +17,9 @@ from django_telroi.errors import CooldownActive
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts import transitions as moves
 from django_telroi.simulator import Simulator
+from tests.manual_clocks import TICK
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, commit, let_time_pass, moments, sends, statements
-from tests.standing_clock import TICK
 
 pytestmark = pytest.mark.django_db
 

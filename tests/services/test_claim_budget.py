@@ -27,8 +27,8 @@ from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api
+from tests.manual_clocks import StandingClock, hold_clock
 from tests.services.world import sends
-from tests.standing_clock import StandingClock, hold_clock
 
 pytestmark = pytest.mark.django_db
 

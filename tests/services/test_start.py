@@ -30,6 +30,7 @@ from django_telroi.errors import (
 from django_telroi.models import CallControl, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import SiteClock
 from tests.services.world import (
     NUMBER,
     OTHER_NUMBER,
@@ -41,7 +42,6 @@ from tests.services.world import (
     sends,
     statements,
 )
-from tests.standing_clock import SiteClock
 
 pytestmark = pytest.mark.django_db
 

@@ -19,8 +19,8 @@ from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.shared import backend_calls as waiting
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import TICK, StandingClock, hold_clock
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends
-from tests.standing_clock import TICK, StandingClock, hold_clock
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts.transitions import transition_uncounted
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import SiteClock
 from tests.services.world import NUMBER, OTHER_NUMBER, commit, moments, sends
-from tests.standing_clock import SiteClock
 
 pytestmark = pytest.mark.django_db
 
