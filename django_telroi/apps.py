@@ -1,4 +1,4 @@
-"""The app: what Django is told of us."""
+"""The configuration of the Django app."""
 
 from __future__ import annotations
 

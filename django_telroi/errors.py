@@ -1,13 +1,13 @@
-"""What can go wrong.
+"""The exceptions of django-telroi.
 
 ::
 
     TelroiError
-    ├── ApiError                    talking to Telroi
-    │   ├── ApiUnreachable          nothing was sent: nobody was rung
-    │   ├── ApiOutcomeUnknown       it may have happened: a timeout, a cut or unreadable reply
-    │   └── ApiRefused              Telroi said no, and could be read
-    ├── VerificationRefused         no call will be placed; one subclass a code
+    ├── ApiError                    a request to Telroi gave no result
+    │   ├── ApiUnreachable          nothing was sent, so no phone rang
+    │   ├── ApiOutcomeUnknown       a time-out, a cut or unreadable response: it may have happened
+    │   └── ApiRefused              Telroi answered with an error
+    ├── VerificationRefused         no call is placed; one subclass for each code
     │   ├── InvalidNumber           invalid_number
     │   ├── NotCallable             not_callable
     │   ├── RegionNotAllowed        region_not_allowed
@@ -21,17 +21,17 @@
     │   ├── CallsStopped            calls_stopped
     │   ├── Misconfigured           misconfigured
     │   └── Unavailable             unavailable
-    ├── AttemptNotFound             no such attempt, or somebody else's
-    ├── UserNotFound                the user has no row: deleted, and a token or a request outlived it
-    ├── InsideTransaction           the caller's transaction could undo what must stay
-    ├── UnstorableText              a text with characters that the database does not keep
-    ├── ChangedMeanwhile            others changed the number faster than staff did
-    ├── SignatureRejected           a webhook that Telroi did not sign
-    └── ProofRejected               a proof that proves nothing here
-        └── NumberTaken             it proves a number that belongs to another account
+    ├── AttemptNotFound             the attempt does not exist, or belongs to another user
+    ├── UserNotFound                the user has no row: it was deleted, but its token or request was still in use
+    ├── InsideTransaction           the caller's transaction could undo what must not be undone
+    ├── UnstorableText              a text with characters that the database cannot store
+    ├── ChangedMeanwhile            the number's row changed during every retry of a staff action
+    ├── SignatureRejected           a webhook without a valid signature of Telroi
+    └── ProofRejected               a proof that is not valid here
+        └── NumberTaken             a valid proof of a number that belongs to another account
 
-Codes and figures only: the sentences a person reads are in ``services.sentences``. Every error's arguments are its
-whole state, so that it survives pickling, and none of them is a secret.
+Errors contain codes and numbers. The sentences for the person on the phone are in ``services.sentences``. The arguments
+of an error are its whole state, so it survives pickling. None of them is a secret.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ RateScope = Literal["number", "key"]
 
 
 class TelroiError(Exception):
-    """The root of the tree.
-
-    ``str()`` says in English what happened, for logs and developers: ``words``, where an error brings no others.
-    """
+    """The base class of all errors. ``str()`` is in English, for logs and developers; ``words`` is its default."""
 
     words: ClassVar[str] = "django-telroi could not do this."
 
@@ -54,28 +51,28 @@ class TelroiError(Exception):
 
 
 class ApiError(TelroiError):
-    """Talking to Telroi did not end in a value."""
+    """A request to Telroi gave no result."""
 
-    words = "Telroi gave no answer that can be used."
+    words = "Telroi gave no usable answer."
 
 
 class ApiUnreachable(ApiError):
-    """Nothing was sent, for certain: refused, no such name, connect timeout, failed TLS handshake."""
+    """Certainly nothing was sent: connection refused, unknown host, connect time-out, failed TLS handshake."""
 
     words = "Telroi could not be reached, and nothing was sent."
 
 
 class ApiOutcomeUnknown(ApiError):
-    """The request may have been carried out: a timeout, a cut reply, an unreadable 2xx, most 3xx."""
+    """The request may have been carried out: a time-out, a cut response, an unreadable 2xx, most 3xx."""
 
-    words = "It is not known whether Telroi did what was asked."
+    words = "It is not known whether Telroi carried out the request."
 
 
 class ApiRefused(ApiError):
-    """Telroi answered 4xx or 5xx, or with the 302 to ``/login`` that a wrong path or method gets.
+    """Telroi answered 4xx or 5xx, or with the 302 to ``/login`` that it sends for a wrong path or method.
 
-    ``code`` is Telroi's, or ``""`` where the answer names none; ``message`` is meant for staff, never for the person on
-    the phone; ``retry_after`` is in seconds; ``scope`` says whether a 429 is about the number or about the key.
+    ``code`` is Telroi's, or ``""``. ``message`` is for staff, not for the person on the phone. ``retry_after`` is in
+    seconds, or None. ``scope`` says whether a 429 is about the number or about the key.
     """
 
     def __init__(
@@ -102,13 +99,13 @@ class ApiRefused(ApiError):
 
 
 class VerificationRefused(TelroiError):
-    """No call will be placed for this request.
+    """The request is rejected and no call is placed.
 
-    ``code`` is stable and public; ``retry_after`` is in seconds, or None where waiting does not help; ``http_status``
-    is what a web face answers.
+    ``code`` is stable and public. ``retry_after`` is in seconds, or None if waiting does not help. ``http_status`` is
+    the status that the pages and the API answer with.
     """
 
-    words = "This request was refused."
+    words = "This request was rejected."
     code: ClassVar[str]
     http_status: ClassVar[int]
 
@@ -122,7 +119,7 @@ class VerificationRefused(TelroiError):
 
 
 class InvalidNumber(VerificationRefused):
-    """Not a phone number."""
+    """The text is not a phone number."""
 
     code = "invalid_number"
     words = "This is not a phone number."
@@ -130,15 +127,15 @@ class InvalidNumber(VerificationRefused):
 
 
 class NotCallable(VerificationRefused):
-    """A number that is never rung: premium, satellite or blocked. A stranger learns no more."""
+    """The number is never called: premium rate, satellite or blocked. The requester does not learn which of them."""
 
     code = "not_callable"
-    words = "This number is not called: it is blocked, or of a kind that is never called."
+    words = "This number is never called: it is blocked, or its type of line is not called."
     http_status = 400
 
 
 class RegionNotAllowed(VerificationRefused):
-    """A number of a region that this site does not ring."""
+    """The site does not call numbers of this region."""
 
     code = "region_not_allowed"
     words = "This site does not call numbers of this region."
@@ -146,7 +143,7 @@ class RegionNotAllowed(VerificationRefused):
 
 
 class InvalidPurpose(VerificationRefused):
-    """A purpose that this site does not know."""
+    """The purpose is not one of the site's purposes."""
 
     code = "invalid_purpose"
     words = 'The purpose is not in TELROI["PURPOSES"].'
@@ -154,31 +151,31 @@ class InvalidPurpose(VerificationRefused):
 
 
 class CooldownActive(VerificationRefused):
-    """This number was rung too recently."""
+    """The last call to this number was too recent."""
 
     code = "cooldown"
-    words = "This number was called too recently."
+    words = "The last call to this number was too recent."
     http_status = 429
 
 
 class HourlyLimitReached(VerificationRefused):
-    """This number had all the calls of its hour."""
+    """This number has had the maximum number of calls in an hour."""
 
     code = "hourly_limit"
-    words = "This number had all the calls of an hour."
+    words = "This number has had the maximum number of calls in an hour."
     http_status = 429
 
 
 class DailyLimitReached(VerificationRefused):
-    """This number had all the calls of its day."""
+    """This number has had the maximum number of calls in a day."""
 
     code = "daily_limit"
-    words = "This number had all the calls of a day."
+    words = "This number has had the maximum number of calls in a day."
     http_status = 429
 
 
 class NumberHeld(VerificationRefused):
-    """Telroi asked us to leave this number alone for a while."""
+    """Telroi asked for a pause in calls to this number."""
 
     code = "held"
     words = "Telroi asked for a pause in calls to this number."
@@ -186,18 +183,18 @@ class NumberHeld(VerificationRefused):
 
 
 class TooManyRequests(VerificationRefused):
-    """This requester, not this number, asked too often."""
+    """The requester, not the number, reached a rate limit."""
 
     code = "too_many_requests"
-    words = "This requester asked too often."
+    words = "This requester reached a rate limit."
     http_status = 429
 
 
 class SiteLimitReached(VerificationRefused):
-    """The site had all the calls of its day."""
+    """The site has placed its maximum number of calls of the day."""
 
     code = "site_limit"
-    words = "The site had all the calls of a day."
+    words = "The site has placed its maximum number of calls of the day."
     http_status = 503
 
 
@@ -210,7 +207,7 @@ class CallsStopped(VerificationRefused):
 
 
 class Misconfigured(VerificationRefused):
-    """The site's own set-up, or its key, does not allow calls."""
+    """The site's settings or its API key do not allow calls."""
 
     code = "misconfigured"
     words = "The site's settings or its API key do not allow calls."
@@ -218,7 +215,7 @@ class Misconfigured(VerificationRefused):
 
 
 class Unavailable(VerificationRefused):
-    """No call can be placed just now."""
+    """No call can be placed at this moment."""
 
     code = "unavailable"
     words = "No call can be placed at this moment."
@@ -226,40 +223,38 @@ class Unavailable(VerificationRefused):
 
 
 class AttemptNotFound(TelroiError):
-    """No such attempt, or it belongs to somebody else: the two are not told apart."""
+    """The attempt does not exist, or belongs to another user. The error does not say which."""
 
-    words = "There is no such attempt, or it belongs to somebody else."
+    words = "The attempt does not exist, or belongs to another user."
     code: ClassVar[str] = "not_found"
 
 
 class UserNotFound(TelroiError):
-    """The user that was named has no row: it was deleted, and a token or a request outlived it.
+    """The user has no row: it was deleted, but its token or request was still in use.
 
-    A site that authenticates without the database, as with stateless tokens, meets it. Nothing was counted or called.
+    This happens with authentication that does not read the database, such as stateless tokens. Nothing was counted.
     """
 
 
 class InsideTransaction(TelroiError):
-    """The caller's transaction could undo what must stay.
+    """The caller's transaction could undo what must not be undone.
 
-    A call cannot be unplaced and a guess cannot be unjudged. Decorate the view with
-    ``@transaction.non_atomic_requests``, or leave the ``atomic`` block before asking.
+    A placed call and a judged code cannot be undone, but a rollback would delete their record. ``words`` has the mend.
     """
 
     words = (
-        "A rollback here could undo a call that was placed or a guess that was judged. "
+        "A rollback here could undo the record of a placed call or of a judged code. "
         "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
     )
 
 
 class UnstorableText(TelroiError):
-    """A text with characters that the site's database does not keep. Nothing was done.
+    """``argument`` has characters that the site's database cannot store. Nothing was done.
 
-    Half a surrogate pair and NUL are kept by none, emoji not by a MariaDB or MySQL table in ``utf8mb3``. ``argument``
-    names the argument.
+    No database stores half a surrogate pair or NUL. A MariaDB or MySQL table in ``utf8mb3`` does not store emoji.
     """
 
-    words = "The database does not keep all characters of this text."
+    words = "The database cannot store all characters of this text."
 
     def __init__(self, argument: str = "text") -> None:
         super().__init__(argument)
@@ -270,15 +265,15 @@ class UnstorableText(TelroiError):
 
 
 class ChangedMeanwhile(TelroiError):
-    """Others changed the number's row as often as this change was tried. Nothing was done; try again."""
+    """The number's row changed during every retry of this staff action. Nothing was done; try again."""
 
-    words = "The number changed in the same moment. Nothing was done; try again."
+    words = "The number changed at the same moment. Nothing was done; try again."
 
 
 class SignatureRejected(TelroiError):
-    """A webhook that Telroi did not sign.
+    """The webhook has no valid signature of Telroi.
 
-    ``reason`` is for the log, never for whoever sent it: ``unsigned``, ``wrong_signature`` or ``no_secret``.
+    ``reason`` is for the log, never for the sender: ``unsigned``, ``wrong_signature`` or ``no_secret``.
     """
 
     def __init__(self, reason: str = "wrong_signature") -> None:
@@ -290,7 +285,7 @@ class SignatureRejected(TelroiError):
 
 
 class ProofRejected(TelroiError):
-    """A proof that is forged, expired, spent, or of another purpose."""
+    """The proof is forged, expired, spent, or of another purpose."""
 
     words = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"
@@ -298,7 +293,7 @@ class ProofRejected(TelroiError):
 
 
 class NumberTaken(ProofRejected):
-    """A good proof of a number that belongs to another account, on a site that allows one. It stays unspent."""
+    """The proof is valid, but its number belongs to another account, and the site allows one. It stays unspent."""
 
     words = "The number belongs to another account."
     code = "number_taken"

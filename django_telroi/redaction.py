@@ -1,6 +1,6 @@
-"""Secrets that a traceback with local variables, a debugger or a log of reprs does not show.
+"""Text and bytes whose repr is masked, so that tracebacks with local variables, debuggers and logs do not show them.
 
-They are what they hold in every other respect, so that whoever needs the text has it.
+In every other respect they equal the text or bytes that they hold.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Secret(str):
 
 
 def kind_of(error: BaseException) -> str:
-    """The class of an error, and the name of a module that is missing: ``ModuleNotFoundError(redis)``.
+    """Return the class of an error, and the name of a missing module: ``ModuleNotFoundError(redis)``.
 
-    Never the text of the error, which may contain the password of a broker's URL, or a number.
+    The text of the error is left out. It may contain a number, or the password of a broker's URL.
     """
     kind, module = type(error).__name__, getattr(error, "name", None)
     is_module = isinstance(error, ImportError) and isinstance(module, str)
@@ -36,7 +36,7 @@ def kind_of(error: BaseException) -> str:
 
 
 def as_secret(text: T) -> T | Secret:
-    """Text, quiet from here on; anything else as it is, for whoever judges it."""
+    """Return text as a Secret. Return any other value unchanged; the called function validates it."""
     return Secret(text) if isinstance(text, str) else text
 
 
@@ -50,10 +50,10 @@ class SecretBytes(bytes):
 
 
 def redact_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Make these arguments quiet before the function sees them.
+    """Convert the named text arguments to Secret before the function is called.
 
-    To be the outermost decorator: an error reporter shows the frames of those below it with all they were given, and
-    most reporters do not know Django's ``sensitive_variables``.
+    It must be the outermost decorator: an error reporter shows the frames of inner decorators with all their arguments,
+    and most reporters ignore Django's ``sensitive_variables``.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:

@@ -1,10 +1,10 @@
-"""What the site may listen to. Each is sent after the commit of what it tells; a receiver's error stays its own.
+"""The signals of django-telroi. Each is sent after the commit. An error in a receiver changes nothing else.
 
 ``call_placed``, ``call_failed``, ``code_rejected``: ``attempt``.
-``phone_verified``: ``attempt``, and ``user``, or None while the number is nobody's. Sent when the right code comes, and
-again with the user when a proof of it is redeemed for one, or staff move the number to one.
+``phone_verified``: ``attempt``, and ``user`` (None if the number has no user yet). Sent when the right code comes. Sent
+again with the user when a proof of the attempt is redeemed for a user, or when staff move the number to a user.
 ``verification_refused``: ``code``, ``retry_after`` (seconds or None), ``number`` (masked).
-``alert``: ``kind``, at most once an hour each.
+``alert``: ``kind``. Each kind is sent at most once an hour.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""What a terminal or a log file can show of a text, whatever its encoding."""
+"""Text in the encoding of a terminal or log file."""
 
 from __future__ import annotations
 
 REPLACEMENTS = str.maketrans(
     {"•": "*", "–": "-", "—": "-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'", "→": "->", "·": "-"}
 )
-"""What we write beside ASCII, in ASCII: a masked number stays readable."""
+"""ASCII replacements for the other characters that we write, so that a masked number stays readable."""
 
 
 def printable(text: str, encoding: str | None) -> str:
-    """The text for a stream of this encoding; None, as a ``StringIO`` has it, takes everything.
+    """Return the text for a stream with this encoding. None (the encoding of a ``StringIO``) accepts all characters.
 
-    A text that does not fit is written with the replacements above, and with ``?`` for any other character. An encoding
-    that Python does not know is taken for ASCII.
+    If the encoding cannot write the text, the replacements above are applied, and every other such character becomes
+    ``?``. An encoding that Python does not know is treated as ASCII.
     """
     if encoding is None:
         return text

@@ -1,1 +1,1 @@
-"""What is true about phones, codes, limits and statuses: no Django, no network, no clock."""
+"""Rules about phone numbers, codes, limits and statuses, without Django, network or clock."""

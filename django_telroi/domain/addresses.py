@@ -1,4 +1,4 @@
-"""Whose request it is, by its address: what a proxy says is believed only where the site counts on one."""
+"""The IP address of a requester. ``X-Forwarded-For`` is read only if the site trusts a number of proxies."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 Address = IPv4Address | IPv6Address
 
 _CUSTOMER_BITS = 64
-"""What one IPv6 customer has at the least: within it addresses cost nothing."""
+"""Prefix length of the smallest IPv6 network that a customer gets. The customer can use any address in it for free."""
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
-"""How a translator (NAT64, RFC 6052) writes an IPv4 address: all of them are in one /96."""
+"""The prefix of IPv4 addresses that NAT64 translated to IPv6 (RFC 6052). All of them are in this one /96."""
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
@@ -19,11 +19,12 @@ _LONGEST = 100
 
 
 def client_address(remote_addr: str, forwarded_for: str, *, proxies: int) -> Address | None:
-    """The address of whoever asks; None for one that cannot be told.
+    """Return the address of the client, or None if it is missing or malformed.
 
-    ``proxies`` of our own stand in front, and each appends to ``X-Forwarded-For`` whom it was asked by: the client is
-    the entry that many places from the right, whatever stands further left. With fewer entries than that, the request
-    came around them.
+    ``remote_addr`` is the peer of the connection. ``forwarded_for`` is the header ``X-Forwarded-For``, or ``""``.
+    ``proxies`` is the number of trusted reverse proxies. Each of them appends the address of its own client to the
+    header, so the client is entry number ``proxies`` from the right. Entries further left may be forged. A header with
+    fewer entries means that the request did not pass all proxies, so the address is None.
     """
     if not proxies:
         return read_address(remote_addr)
@@ -32,7 +33,7 @@ def client_address(remote_addr: str, forwarded_for: str, *, proxies: int) -> Add
 
 
 def read_address(text: str) -> Address | None:
-    """The address, without port, brackets and zone; an IPv4 address in IPv6 clothes is an IPv4 address."""
+    """Return the address without port, brackets and zone, or None. An IPv4-mapped IPv6 address becomes IPv4."""
     text = text.strip()[:_LONGEST]
     if found := _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text):
         text = found[1]
@@ -44,9 +45,9 @@ def read_address(text: str) -> Address | None:
 
 
 def network_of(address: Address, *, bits: int = _CUSTOMER_BITS) -> str | None:
-    """What counts as one requester: an IPv4 address, or an IPv6 network with a prefix of so many bits.
+    """Return the network that counts as one requester: an IPv4 address, or the IPv6 network with ``bits`` prefix bits.
 
-    None where a wider network is asked for and the requester is an IPv4 address: its neighbours are other customers.
+    Returns None for an IPv4 address if ``bits`` is not 64, because its neighbours are other customers.
     """
     inside = _ipv4_inside(address)
     if inside is not None:
@@ -55,11 +56,11 @@ def network_of(address: Address, *, bits: int = _CUSTOMER_BITS) -> str | None:
 
 
 def _ipv4_inside(address: Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for; None for any other.
+    """Return the IPv4 address of the client inside an IPv6 address, or None if there is none.
 
-    6to4 (RFC 3056) gives each IPv4 address 65,536 networks of 64 bits, so all of them are one requester. NAT64 and
+    6to4 (RFC 3056) gives each IPv4 address 65,536 networks of 64 bits, so all of them count as one requester. NAT64 and
     Teredo (RFC 4380) do the opposite: all their clients, or all clients of one Teredo server, share the same 64 bits.
-    A Teredo address contains the client's IPv4 address. The answers of this site go there, so it cannot be made up.
+    A Teredo address contains the client's IPv4 address. Responses go to that address, so it cannot be forged.
     """
     if isinstance(address, IPv4Address):
         return address

@@ -1,4 +1,4 @@
-"""What a person types as the code they heard."""
+"""Validation of the code that a person typed."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ _TOO_FEW_DIGITS, _TOO_MANY_DIGITS = re.compile(r"[0-9]{1,3}"), re.compile(r"[0-9
 
 
 def clean_code(text: str) -> str | None:
-    """The digits alone, or None where this cannot be a code.
+    """Return the digits of the code, or None if the text is not a code of 4 to 10 digits.
 
-    Digits of any one script are taken (``clean_typed``); spaces and dashes are how people group them. All else is
-    refused here, before it costs one of the few tries: Telroi counts a stray letter as a wrong code.
+    Digits of any one script, spaces and dashes are accepted (``clean_typed``). Other text is rejected here, because
+    Telroi counts a code with a letter as a wrong code, and the attempt would lose a try.
     """
     digits = _without_marks(text)
     return digits if _CODE.fullmatch(digits) else None
 
 
 def _without_marks(text: str) -> Secret:
-    """Without spaces and dashes; empty where the text is too long to be looked at."""
+    """Return the text without spaces and dashes, or an empty text if the input is longer than 64 characters."""
     return Secret(clean_typed(text).replace(" ", "").replace("-", "")) if len(text) <= _LONGEST_INPUT else Secret("")
 
 
 class LengthFit(StrEnum):
-    """Whether a code can be the one that was read out, as far as its length tells."""
+    """Whether the length of a code fits the code that was read out."""
 
     FITS = "fits"
     TOO_LONG = "too_long"
     TOO_SHORT = "too_short"
     PERHAPS_TOO_SHORT = "perhaps_too_short"
-    """Fewer digits than expected, and the provider may have read out fewer."""
+    """Fewer digits than expected, but the provider may have read out fewer."""
 
 
 WRONG_LENGTHS = frozenset({LengthFit.TOO_LONG, LengthFit.TOO_SHORT})
-"""A code of such a length is wrong for certain."""
+"""A code of such a length is certainly wrong."""
 
 
 def misfit_of(text: str) -> LengthFit | None:
-    """``TOO_SHORT`` or ``TOO_LONG`` for digits that are too few or too many for any code; None for everything else.
+    """Return ``TOO_SHORT`` or ``TOO_LONG`` if the text has too few or too many digits for any code, else None.
 
-    For text that ``clean_code`` refused: a person who typed only digits must not be told to type only digits.
+    It is used for text that ``clean_code`` rejected. A person who typed only digits must not be told to type only
+    digits.
     """
     digits = _without_marks(text)
     if _TOO_FEW_DIGITS.fullmatch(digits):
@@ -56,10 +57,10 @@ def misfit_of(text: str) -> LengthFit | None:
 
 @dataclass(frozen=True)
 class CodeLength:
-    """What is known of the length of a code that was asked for.
+    """The length of a code that was requested, in digits.
 
-    ``longest``: the digits that were asked for; a provider reads out no more. ``expected``: the digits that it is
-    expected to read out, never more than ``longest``. ``is_certain``: whether it reads out exactly as many as that.
+    ``longest``: the requested length. A provider reads out no more digits. ``expected``: the length that the provider
+    is expected to read out, at most ``longest``. ``is_certain``: the provider reads out exactly ``expected`` digits.
     """
 
     longest: int
@@ -68,9 +69,9 @@ class CodeLength:
 
 
 def judge_length(digits: str, length: CodeLength) -> LengthFit:
-    """Compare the length of a cleaned code with what is known of the one that was read out.
+    """Compare the length of a cleaned code with the length of the code that was read out.
 
-    ``TOO_LONG`` and ``TOO_SHORT`` are certain: such a code is wrong whoever is asked, so it needs no try.
+    ``TOO_LONG`` and ``TOO_SHORT`` are certain: the code is wrong, so it is rejected without using a try.
     """
     if len(digits) > (length.expected if length.is_certain else length.longest):
         return LengthFit.TOO_LONG

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 
 LONGEST_TAG = 35
-"""Characters. RFC 5646, section 4.4.1, calls this enough for any tag without extensions."""
+"""Characters. RFC 5646, section 4.4.1: enough for any tag without extensions."""
 
 _TAG = re.compile(r"[A-Za-z0-9]{2,8}(-[A-Za-z0-9]{1,8})*|x(-[A-Za-z0-9]{1,8})+")
 
 
 def language_tag(text: str) -> str | None:
-    """The tag with the case that RFC 5646, section 2.1.1, recommends: ``en-US``, ``zh-Hans``. None if it is no tag.
+    """Return the tag in the case of RFC 5646, section 2.1.1, such as ``en-US`` or ``zh-Hans``. None if it is no tag.
 
-    Django writes ``en-us`` and ``zh-hans``. Tags compare without case, but a provider may look one up to the letter.
-    Whether the language exists is not asked.
+    Django writes ``en-us`` and ``zh-hans``. Tags are case-insensitive, but a provider may compare them exactly. The
+    function does not check that the language exists.
     """
     if len(text) > LONGEST_TAG or not _TAG.fullmatch(text):
         return None
@@ -27,7 +27,7 @@ def language_tag(text: str) -> str | None:
 
 
 def _cased(subtag: str) -> str:
-    """A region has two letters and is upper case; a script has four and one capital."""
+    """Return a region (two letters) in upper case, a script (four letters) with one capital, the rest unchanged."""
     if not subtag.isalpha():
         return subtag
     return {2: subtag.upper(), 4: subtag.title()}.get(len(subtag), subtag)

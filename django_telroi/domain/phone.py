@@ -1,4 +1,4 @@
-"""From what a person types to the one canonical number, and whether it is ever rung."""
+"""Phone numbers: parsing to E.164, the rules which numbers may be called, and masking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django_telroi.redaction import Secret
 
 
 class LineType(StrEnum):
-    """What kind of line a number belongs to, as far as its digits tell."""
+    """The type of line of a number, as far as its digits show."""
 
     MOBILE = "mobile"
     FIXED_LINE = "fixed_line"
@@ -35,12 +35,12 @@ class LineType(StrEnum):
 CALLABLE_LINE_TYPES = frozenset(
     {LineType.MOBILE, LineType.FIXED_LINE, LineType.EITHER, LineType.VOIP, LineType.PERSONAL}
 )
-"""What is rung where the site does not say otherwise."""
+"""The line types that are called by default."""
 
 _NEVER_CALLABLE_LINE_TYPES = frozenset({LineType.PREMIUM, LineType.SHARED_COST})
 
-# Satellites, networks of no country and worldwide services (ITU-T E.164.1): some cost tens of dollars a minute, and the
-# library calls +870 an ordinary mobile. Country codes are prefix-free, so none of these begins another number.
+# Satellite networks, networks without a country and worldwide services (ITU-T E.164.1). Some cost tens of dollars a
+# minute, and the library classifies +870 as mobile. Country codes are prefix-free: no other number begins with these.
 _NEVER_CALLABLE_PREFIXES = ("+870", "+878", "+881", "+882", "+883", "+888", "+979", "+808", "+800")
 
 _LINE_TYPES = {
@@ -58,14 +58,12 @@ _LINE_TYPES = {
 }
 
 _LONGEST_INPUT = 64
-# Stricter than the library, which also reads letters as a vanity number, an extension, the parameters of a tel: URI and
-# digits of mixed scripts. A whole match of these few characters leaves it only plain spellings to understand.
+# Stricter than the library, which also accepts letters (vanity numbers), extensions, parameters of a tel: URI and
+# digits of mixed scripts. With this full match, only plain spellings reach the library.
 _SPELLING = re.compile(r"[ (]*\+?[0-9 ()./-]+")
-_TEL_SCHEME = re.compile(
-    "^ *tel: *", re.IGNORECASE | re.ASCII
-)  # RFC 3966; what follows has no parameters, or is refused
+_TEL_SCHEME = re.compile("^ *tel: *", re.IGNORECASE | re.ASCII)  # RFC 3966; a number with parameters is rejected
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
-_ABROAD = re.compile(r"^[ (]*00")  # how most of the world dials +; no country code begins with 0
+_ABROAD = re.compile(r"^[ (]*00")  # most countries dial 00 for +; no country code begins with 0
 _HIDDEN_DIGITS = 3
 _SHOWN_DIGITS = 4
 
@@ -89,10 +87,10 @@ class Phone:
 
 @dataclass(frozen=True)
 class CallingRules:
-    """Which numbers the site rings. ``allowed_regions`` None means all that are not blocked.
+    """Which numbers the site calls. ``allowed_regions=None`` allows all regions that are not blocked.
 
-    Regions may come in any case, prefixes with or without ``+`` and spaces. An empty prefix is left out: read from an
-    empty environment variable, it would silently bar every number.
+    Regions may be in any case. Prefixes may have ``+`` and spaces. Empty prefixes are ignored: an empty environment
+    variable gives one, and it would block every number.
     """
 
     allowed_regions: frozenset[str] | None = None
@@ -113,22 +111,22 @@ def _upper(regions: frozenset[str]) -> frozenset[str]:
 
 
 def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
-    """The number that is meant, however it is spelled; ``default_region`` is for numbers typed without ``+``.
+    """Parse the text and return the number.
 
-    Invisible characters, spaces, dashes, full-width signs, the digits of any one script and a leading ``tel:`` are
-    understood (``clean_typed``). Without a default region a leading ``00`` is a ``+``; with one it is whatever that
-    region dials to go abroad.
+    ``default_region`` (ISO 3166) is for numbers typed without ``+``. The text may contain invisible characters, spaces,
+    dashes, full-width signs, the digits of any one script and a leading ``tel:`` (``clean_typed``). Without a default
+    region, a leading ``00`` means ``+``. With one, the international prefix of that region means ``+``.
 
-    Raises InvalidNumber for all that is no valid number of some country or network: unassigned ranges, emergency and
-    other short numbers, and what is longer than the 15 digits of E.164, as some German numbers are.
+    Raises InvalidNumber if the text is not a valid number of a country or network. Unassigned ranges, emergency and
+    other short numbers are invalid. So are numbers longer than the 15 digits of E.164, such as some German numbers.
     """
     parsed = _parsed(text, default_region)
-    kind = phonenumbers.number_type(parsed)  # known exactly if the number is valid: one look-up answers both
+    kind = phonenumbers.number_type(parsed)  # only valid numbers have a type, so this look-up also validates
     if kind not in _LINE_TYPES:
         raise InvalidNumber
     region = phonenumbers.region_code_for_number(parsed)
     number = Secret(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
-    if not _E164.fullmatch(number):  # no network has to carry it, and the column has no place for it
+    if not _E164.fullmatch(number):  # networks need not route longer numbers, and the column does not fit them
         raise InvalidNumber
     return Phone(number, "" if region in (None, "001") else region, _LINE_TYPES[kind])
 
@@ -144,7 +142,7 @@ def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:
 
 
 def _spelling_in(text: str) -> str:
-    """What was typed, as plain digits and their punctuation. Raises InvalidNumber where it is anything else."""
+    """Return the text as plain digits and punctuation. Raises InvalidNumber if it contains anything else."""
     if len(text) > _LONGEST_INPUT:
         raise InvalidNumber
     spelling = Secret(_TEL_SCHEME.sub("", clean_typed(text)))
@@ -154,9 +152,9 @@ def _spelling_in(text: str) -> str:
 
 
 def written_e164(text: str) -> str | None:
-    """The number that a text spells in E.164, valid or not; None for any other text.
+    """Return the number that the text spells in E.164, valid or not. None if the text is no E.164 number.
 
-    For numbers that have rows: what was valid once, or is only valid in another edition of the numbering plans.
+    It finds rows of numbers that were valid once, or are valid only in another edition of the numbering plans.
     """
     try:
         number = Secret(re.sub("[ ()./-]", "", _spelling_in(text)))
@@ -166,9 +164,9 @@ def written_e164(text: str) -> str | None:
 
 
 def refuse_uncallable(phone: Phone, rules: CallingRules) -> None:
-    """Raise NotCallable or RegionNotAllowed where this number is not rung.
+    """Raise NotCallable or RegionNotAllowed if the number is not called.
 
-    What is never callable comes first and no setting opens it.
+    Numbers that are never callable come first. No setting allows them.
     """
     if phone.number.startswith(_NEVER_CALLABLE_PREFIXES) or phone.line_type in _NEVER_CALLABLE_LINE_TYPES:
         raise NotCallable
@@ -181,17 +179,17 @@ def refuse_uncallable(phone: Phone, rules: CallingRules) -> None:
 
 
 def mask(number: str) -> str:
-    """A number as it may be shown: ``+234 803 ••• 4567``. Takes any text and never raises.
+    """Return the number with most digits masked: ``+234 803 ••• 4567``. Accepts any text and never raises.
 
-    Country code, first group and up to four last digits stay; at least three digits do not, so of a short number less
-    stays. Of what is no E.164 number only last digits are left.
+    The country code, the first group and up to four last digits stay visible. At least three digits are masked, so a
+    short number shows less. A text that is no E.164 number shows only its last digits.
     """
     shown, groups = _groups(number)
     return " ".join((*shown, *_hidden(groups)))
 
 
 def _groups(number: str) -> tuple[list[str], list[str]]:
-    """The groups to show as they are, and those to mask."""
+    """Return the groups to show, and the groups to mask."""
     country_code, *groups = _spelled(number)
     if len("".join(groups)) <= _HIDDEN_DIGITS:
         digits = re.sub("[^0-9]", "", number[-_LONGEST_INPUT:])[-_HIDDEN_DIGITS - _SHOWN_DIGITS :]
@@ -201,7 +199,7 @@ def _groups(number: str) -> tuple[list[str], list[str]]:
 
 
 def _spelled(number: str) -> list[str]:
-    """Country code and groups of digits as the number's own country writes them; ``[""]`` for what is no number."""
+    """Return the country code and the groups of digits in the format of the country. ``[""]`` if it is no number."""
     try:
         parsed = phonenumbers.parse(number if _E164.fullmatch(number) else "")
     except phonenumbers.NumberParseException:
@@ -218,7 +216,7 @@ def _hidden(groups: list[str]) -> list[str]:
 
 
 def _tail_length(groups: list[str]) -> int:
-    """How many last digits stay: whole groups where the last one fits, else as many as may be shown."""
+    """Return how many last digits stay visible: whole groups if the last group fits, else as many as allowed."""
     most = max(0, min(_SHOWN_DIGITS, len("".join(groups)) - _HIDDEN_DIGITS))
     ends = accumulate(len(group) for group in reversed(groups))
     return max((end for end in ends if end <= most), default=most)

@@ -1,8 +1,8 @@
-"""How often one number may be rung: arithmetic over the moments of its calls.
+"""The limits of one number, computed from the moments of its calls.
 
-``calls`` are always the moments that count, newest first; every moment is aware, and what comes out is in UTC (clock
-time in a zone with summer time would gain or lose an hour twice a year). Windows slide and are half-open: with a cap of
-five an hour, a call may start exactly one hour after the fifth newest.
+``calls`` are the moments of the calls that count, newest first. All moments are aware. Results are in UTC, because
+local time gains or loses an hour when daylight saving time starts or ends. Windows slide and are half-open: with a
+limit of five calls an hour, a call may start exactly one hour after the fifth newest call.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 SLOW_ANSWER = timedelta(seconds=1)
-"""Telroi counts from its own row. After an answer as quick as this, the row is as old as our claim, to the second."""
+"""Telroi counts from its own row. If the answer came within this time, the row is at most this much younger than our
+claim."""
 
 FLAT_WAITS = (HOUR, DAY)
-"""What Telroi says when its hour or its day is full, although a slot may be free a second later."""
+"""The waits that Telroi sends when its hour or its day is full, even if a slot is free a second later."""
 SHORTEST_FLAT_HOLD = timedelta(minutes=1)
 SPARE = timedelta(seconds=5)
-"""Added to our own estimate of Telroi's next slot, because the two ledgers are some seconds apart."""
+"""Added to our estimate of Telroi's next free slot, because the two counts differ by some seconds."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The site's limits for one number: a pause between two calls, and caps for any hour and any day."""
+    """The site's limits for one number: a cooldown between two calls, and maximum calls in any hour and any day."""
 
     cooldown: timedelta
     per_hour: int
@@ -40,7 +41,7 @@ class Policy:
 
 
 class Rule(StrEnum):
-    """Why a number must wait, mildest first; the value is the code of the refusal."""
+    """Why a number must wait, mildest first. The value is the code of the refusal."""
 
     COOLDOWN = "cooldown"
     HELD = "held"
@@ -53,24 +54,24 @@ _SEVERITY = {rule: rank for rank, rule in enumerate(Rule)}
 
 @dataclass(frozen=True)
 class Limit:
-    """A call may start at ``until``, not before."""
+    """A call may start at ``until`` or later."""
 
     rule: Rule
     until: datetime
 
 
 def current_limit(policy: Policy, calls: Sequence[datetime], *, held_until: datetime | None) -> Limit | None:
-    """The rule that bars the number longest; None means that nothing ever barred it.
+    """Return the limit that lasts longest, or None if no limit ever applied.
 
-    ``until`` may lie in the past: there is no now in it, so it can be stored and searched for. Of two rules that end
-    together the more severe is named.
+    ``until`` may be in the past. The result does not depend on the current time, so it can be stored and searched. If
+    two limits end together, the more severe one is returned.
     """
     limits = _limits(policy, calls, held_until)
     return max(limits, key=lambda limit: (limit.until, _SEVERITY[limit.rule]), default=None)
 
 
 def limit_at(policy: Policy, calls: Sequence[datetime], *, now: datetime, held_until: datetime | None) -> Limit | None:
-    """The limit that bars a call at ``now``; None means that the number may be rung."""
+    """Return the limit that applies at ``now``, or None if the number may be called."""
     limit = current_limit(policy, calls, held_until=held_until)
     return limit if limit and limit.until > now else None
 
@@ -79,8 +80,8 @@ def _limits(policy: Policy, calls: Sequence[datetime], held_until: datetime | No
     if held_until:
         yield Limit(Rule.HELD, _utc(held_until))
     if calls:
-        # Even with a cooldown of nothing: no call starts before the newest one did. That is what keeps the caps when
-        # a clock steps back, for calls forgotten as a day old would be young again.
+        # Also with a cooldown of 0: no call starts before the newest one. Otherwise a clock that steps back would break
+        # the limits, because calls dropped as a day old would be recent again.
         yield Limit(Rule.COOLDOWN, _utc(calls[0]) + policy.cooldown)
     if len(calls) >= policy.per_hour:
         yield Limit(Rule.HOURLY_LIMIT, _utc(calls[policy.per_hour - 1]) + HOUR)
@@ -90,20 +91,20 @@ def _limits(policy: Policy, calls: Sequence[datetime], held_until: datetime | No
 
 @dataclass(frozen=True)
 class Hold:
-    """Telroi refused a call to the number at ``since``; the next one may start at ``until``."""
+    """Telroi refused a call to the number at ``since``. The next call may start at ``until``."""
 
     since: datetime
     until: datetime
 
 
 def hold_after(policy: Policy, calls: Sequence[datetime], *, now: datetime, wait: timedelta, last: Hold | None) -> Hold:
-    """The hold that follows when Telroi refuses a call at ``now`` and asks for ``wait``.
+    """Return the hold after Telroi refused a call at ``now`` and asked for ``wait``.
 
-    ``calls`` are without the refused one; ``last`` is the number's previous hold, which may be over.
+    ``calls`` do not include the refused call. ``last`` is the number's previous hold, which may be over.
 
-    A wait of exactly an hour or a day is the length of Telroi's window and not the time until a slot is free. It is
-    believed until ``calls`` leave room for a call and ``SPARE`` more, at least for a minute. While Telroi repeats it,
-    the hold doubles, up to ``wait``: another system may use the same key, and then ``calls`` are not all there is.
+    A wait of exactly an hour or a day is the length of Telroi's window, not the time until a slot is free. Such a hold
+    ends when ``calls`` leave room for a call, plus ``SPARE``, but lasts at least a minute. If Telroi repeats the wait,
+    the hold doubles, up to ``wait``: another system may use the same key, and then ``calls`` are incomplete.
     """
     if wait not in FLAT_WAITS:
         return Hold(now, now + wait)
@@ -115,34 +116,37 @@ def hold_after(policy: Policy, calls: Sequence[datetime], *, now: datetime, wait
 
 
 def _is_repeated(last: Hold, calls: Sequence[datetime], *, now: datetime, wait: timedelta) -> bool:
-    """Not after a call that Telroi accepted, and not where the last hold has been over for the whole ``wait``."""
+    """False after a call that Telroi accepted, or if the last hold ended at least ``wait`` ago."""
     has_rung_since = bool(calls) and _utc(calls[0]) > _utc(last.since)
     return last.since <= now < last.until + wait and not has_rung_since
 
 
 def longest_wait(policy: Policy, rule: Rule) -> int | None:
-    """Whole seconds that the rule can ask for at the most; None for a hold, which is as long as Telroi says."""
+    """Return the longest wait of this rule in whole seconds. None for a hold, because Telroi decides its length."""
     windows = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
     return max(1, -(-windows[rule] // _SECOND)) if rule in windows else None
 
 
 def seconds_to_wait(until: datetime, now: datetime) -> int:
-    """Whole seconds, rounded up so that who waits them is not sent away again; at least 1."""
+    """Return the whole seconds from ``now`` to ``until``, rounded up, at least 1.
+
+    Rounded down, a person who waited that long would be rejected again.
+    """
     return max(1, -((_utc(now) - _utc(until)) // _SECOND))
 
 
 def with_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
-    """The moments once a call at ``moment`` counts too.
+    """Return the moments including a call at ``moment``.
 
-    What is a day old counts no more and is dropped. By age only, never by number: the moments must still be there when
-    a cap is raised.
+    Moments a day old or older are dropped. They are dropped by age and not by number, because all of them are needed if
+    a limit is raised.
     """
     oldest = _utc(moment) - DAY
     return tuple(sorted((_utc(call) for call in (moment, *calls) if _utc(call) > oldest), reverse=True))
 
 
 def without_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
-    """The moments once the call at ``moment`` turned out not to count; only one of two equal ones goes."""
+    """Return the moments without the call at ``moment``, which does not count. Of two equal moments, one stays."""
     kept = [_utc(call) for call in calls]
     if _utc(moment) in kept:
         kept.remove(_utc(moment))
@@ -150,22 +154,21 @@ def without_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime,
 
 
 def counts_from(asked_at: datetime, answered_at: datetime) -> datetime:
-    """The moment from which a call counts: its claim, or the answer if that took more than a second.
+    """Return the moment from which a call counts: its claim, or the answer if that took more than a second.
 
-    What delays an answer may delay Telroi's own row as well, and its window ends with that row. Our window must not end
-    earlier.
+    A delay may also delay Telroi's own row, and Telroi's window starts at that row. Our window must not end earlier.
     """
     return answered_at if answered_at - asked_at > SLOW_ANSWER else asked_at
 
 
 def with_call_moved(calls: Sequence[datetime], moment: datetime, *, to: datetime) -> tuple[datetime, ...]:
-    """The moments once the call at ``moment`` counts from ``to``. A call that counts no more is not added again."""
+    """Return the moments with the call at ``moment`` moved to ``to``. A call that no longer counts is not added."""
     others = without_call(calls, moment)
     return others if len(others) == len(calls) else with_call(others, to)
 
 
 def used_in(calls: Sequence[datetime], *, now: datetime, window: timedelta) -> int:
-    """How many calls count in the ``window`` that ends at ``now``."""
+    """Return how many calls count in the ``window`` that ends at ``now``."""
     return sum(_utc(call) > _utc(now) - window for call in calls)
 
 

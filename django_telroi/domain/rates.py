@@ -1,4 +1,4 @@
-"""How often one requester may ask: rates as django-ratelimit writes them."""
+"""Rate limits of one requester, in the notation of django-ratelimit."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any
 _RATE = re.compile(r"([0-9]{1,6})/([0-9]{0,4})([smhd])")
 _MULTIPLE = re.compile(r"([1-9][0-9]{0,2})x")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST = 30 * 86400  # memcached reads a longer time as a moment in 1970
+_LONGEST = 30 * 86400  # memcached reads a longer time-out as a Unix time in 1970
 
 MULTIPLIED, OF = ("ipv6_56", "ipv6_48"), "ip"
-"""Whose rate may be a multiple of the address's, such as ``"4x"``, so that a site that sets the one sets all."""
+"""The rates in ``MULTIPLIED`` may be a multiple of the rate of ``OF``, such as ``"4x"``. A site that sets that rate
+sets all of them."""
 
 Rates = Mapping[str, Mapping[str, "Rate | None"]]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """``requests`` in any ``seconds``; 0 of them is none at all."""
+    """At most ``requests`` in any ``seconds``. 0 allows none."""
 
     requests: int
     seconds: int
 
 
 def parse_rate(text: object) -> Rate | None:
-    """``"20/h"``, ``"3/10m"``; None is no limit.
+    """Parse a rate such as ``"20/h"`` or ``"3/10m"``. None means no limit.
 
-    Stricter than the library, which reads ``"20/hour"`` and ``"20"`` as well, the latter a second. Raises ValueError.
+    Stricter than the library, which also accepts ``"20/hour"`` and reads ``"20"`` as 20 per second. Raises ValueError.
     """
     if text is None:
         return None
@@ -44,9 +45,9 @@ def parse_rate(text: object) -> Rate | None:
 
 
 def read_rates(chosen: object, defaults: Mapping[str, Mapping[str, Any]]) -> Rates:
-    """The site's rates over the defaults, entry by entry. None in the place of a dict switches all of it off.
+    """Merge the site's rates with the defaults, entry by entry. None instead of a dict switches off all its rates.
 
-    Raises ValueError, which names the entry and never shows its value.
+    Raises ValueError. Its text names the entry and does not contain the value.
     """
     scopes = _entries(chosen, defaults, path="")
     return {scope: _read_scope(scopes.get(scope, {}), defaults[scope], scope) for scope in defaults}

@@ -1,4 +1,4 @@
-"""The life of an attempt: its statuses, and which may follow which."""
+"""The statuses of an attempt, and the transitions between them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """Where one request for one call stands."""
+    """The status of one requested call."""
 
     QUEUED = "queued"
     DIALING = "dialing"
     PLACED = "placed"
-    """Telroi accepted the call. Not that anybody answered or heard it."""
+    """Telroi accepted the call. This does not mean that a person answered or heard it."""
     UNKNOWN = "unknown"
-    """Nobody can say whether the phone rings; a code that verifies settles it."""
+    """The outcome of the call is unknown. The phone may ring. A code that verifies settles it."""
     VERIFIED = "verified"
     LOCKED = "locked"
     FAILED = "failed"
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 class Dispatch(StrEnum):
-    """Who places the call: the request itself (a new attempt is ``dialing``) or a worker (it is ``queued``)."""
+    """Who places the call: the web request (a new attempt is ``dialing``) or a worker (it is ``queued``)."""
 
     INLINE = "inline"
     CELERY = "celery"
@@ -34,26 +34,26 @@ class Dispatch(StrEnum):
 _WITHDRAWN = {Status.CANCELED, Status.SUPERSEDED}
 _JUDGED = {Status.VERIFIED, Status.LOCKED, Status.EXPIRED}
 
-# dialing → queued is a worker's alone, and only when nothing was placed; unknown → placed and unknown → failed are a
-# webhook's alone. A table of pairs cannot say so: whoever makes these moves must.
-_OPEN_MOVES = {
+# Three transitions have one cause only, which this table cannot express. The caller must ensure it.
+# dialing → queued: a worker that certainly placed no call. unknown → placed and unknown → failed: a webhook.
+_OPEN_TRANSITIONS = {
     Status.QUEUED: {Status.DIALING, Status.FAILED, Status.EXPIRED} | _WITHDRAWN,
     Status.DIALING: {Status.PLACED, Status.FAILED, Status.UNKNOWN, Status.QUEUED} | _WITHDRAWN,
     Status.UNKNOWN: {Status.PLACED, Status.FAILED} | _JUDGED | _WITHDRAWN,
     Status.PLACED: _JUDGED | _WITHDRAWN,
 }
 
-MOVES: Mapping[Status, frozenset[Status]] = MappingProxyType(
-    {status: frozenset(_OPEN_MOVES.get(status, ())) for status in Status}
+TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    {status: frozenset(_OPEN_TRANSITIONS.get(status, ())) for status in Status}
 )
-"""Every status, and what it may become."""
+"""Each status, with the statuses that may follow it."""
 
-FINAL = frozenset(status for status in Status if not MOVES[status])
+FINAL = frozenset(status for status in Status if not TRANSITIONS[status])
 UNFINISHED = frozenset(Status) - FINAL
 CHECKABLE = frozenset({Status.PLACED, Status.UNKNOWN})
-"""A code may be judged."""
+"""The statuses in which a code can be judged."""
 
 
-def may_move(old: Status, new: Status) -> bool:
-    """Whether ``old`` may become ``new``; staying as it is is no move."""
-    return new in MOVES[old]
+def may_become(old: Status, new: Status) -> bool:
+    """Return whether ``new`` may follow ``old``. A status does not follow itself."""
+    return new in TRANSITIONS[old]

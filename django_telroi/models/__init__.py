@@ -1,4 +1,4 @@
-"""The rows: what is remembered of numbers, calls and answers. Only ``services`` writes them."""
+"""The tables: numbers, attempts, events, call control. Only ``services`` writes them."""
 
 from __future__ import annotations
 

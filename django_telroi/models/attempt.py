@@ -1,4 +1,4 @@
-"""One request for one call, its life, and what happened on the way."""
+"""The table of attempts, and the table of events."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ DISPATCH_NAMES = {Dispatch.INLINE: _("at once"), Dispatch.CELERY: _("by a worker
 
 
 class VerificationAttempt(models.Model):
-    """One request for one call.
+    """One requested call.
 
-    ``due_at`` is when the row must be looked at next: queued, when to enqueue it again; dialing, the end of the lease;
-    placed and unknown, ``expires_at``; verified, the end of the ten minutes in which the right code counts again; NULL
-    once nothing is due. ``placed_at`` means that Telroi accepted the call, not that it was answered.
+    ``due_at`` is when the row must be processed next. ``queued``: when the call is enqueued again. ``dialing``: the end
+    of the lease. ``placed`` and ``unknown``: ``expires_at``. ``verified``: the end of the ten minutes in which the
+    right code is accepted again. NULL: nothing is due. ``placed_at`` means that Telroi accepted the call, not that a
+    person answered it.
 
-    ``had_user`` stays true when the user is deleted, also by SQL that sends no signal: such an attempt belongs to
-    nobody else. ``is_again`` marks a call that was requested by "call again"; ``followed_by`` is the uuid of the newer
+    ``had_user`` stays true when the user is deleted, also by SQL that sends no signal. Such an attempt belongs to no
+    other user. ``is_again`` marks a call that was requested by "call again". ``followed_by`` is the uuid of the newer
     call that was requested while this one was open.
 
-    ``code_length`` is how many digits this call is asked to read out: ``CODE_LENGTH`` when the call was requested.
+    ``code_length`` is the number of digits that this call is asked to read out: ``CODE_LENGTH`` at the request.
 
     No code is stored. ``judging`` maps the keyed digest of each code whose judgement may not be written yet to the
-    tries that it used, and each try to the moment of its newest request; ``asked`` counts the requests to Telroi, and a
-    try is named after the request that began it. ``code_digest`` is the keyed digest of the code that was judged right.
+    tries that it used, and each try to the moment of its newest request to Telroi. ``asked`` counts the requests to
+    Telroi. The id of a try is the number of its first request. ``code_digest`` is the keyed digest of the right code.
     """
 
     uuid = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
@@ -56,7 +57,7 @@ class VerificationAttempt(models.Model):
         PhoneNumber,
         on_delete=models.PROTECT,
         related_name="attempts",
-        db_index=False,  # the index below begins with it
+        db_index=False,  # the index on (phone, -created_at) also serves look-ups by phone
         verbose_name=_("number"),
     )
     last4 = models.CharField(_("last digits"), max_length=4)
@@ -76,7 +77,7 @@ class VerificationAttempt(models.Model):
     dispatch = models.CharField(
         _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
     )
-    telroi_id = ExactCharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # unique, or none
+    telroi_id = ExactCharField(_("Telroi's id"), max_length=200, null=True, blank=True)  # unique if not NULL
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     code_length = models.PositiveSmallIntegerField(default=6, editable=False)
@@ -104,7 +105,7 @@ class VerificationAttempt(models.Model):
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
         permissions = [("export_attempts", "Can export verification attempts")]
-        # Each filter of the list has the index that gives its rows newest first, so that a page is read and no more.
+        # Each filter of the list has an index in the order newest first, so the database reads one page of rows only.
         indexes = [
             models.Index(fields=["phone", "-created_at"], name="telroi_attempt_of_number"),
             models.Index(fields=["created_at"], name="telroi_attempt_by_moment"),
@@ -115,7 +116,7 @@ class VerificationAttempt(models.Model):
             models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
         ]
         constraints = [
-            # Not ``unique=True``, which on PostgreSQL makes a second index, for LIKE, that every call would pay for.
+            # Not ``unique=True``: on PostgreSQL it adds a second index, for LIKE, that every call would have to update.
             models.UniqueConstraint(fields=["telroi_id"], name="telroi_attempt_telroi_id_once"),
             models.CheckConstraint(
                 condition=models.Q(status__in=[status.value for status in Status]), name="telroi_attempt_status_known"
@@ -126,10 +127,11 @@ class VerificationAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        """The masked number and the primary key.
+        """Return the masked number and the primary key.
 
-        Not the public id: without a user it is all that it takes to type a code, and this stands in reports. Reports
-        are also written where no query can run, so a number that is not loaded is not read: its last digit stands in.
+        Not the public id: error reports contain this text, and the id of an attempt without a user suffices to type a
+        code. Reports are also written when no query can run, so a number that is not loaded is not read. The last
+        digits then replace it.
         """
         is_loaded = VerificationAttempt.phone.is_cached(self)
         return f"{self.masked_number if is_loaded else mask(self.last4)} · {self.pk}"
@@ -137,7 +139,7 @@ class VerificationAttempt(models.Model):
     def refresh_from_db(
         self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any | None = None
     ) -> None:
-        """Like Django's. A refresh of the whole row also reads its number's row, in the same SELECT."""
+        """Refresh like Django. A refresh of the whole row also reads the row of its number, in the same SELECT."""
         if fields is None and from_queryset is None and not self.get_deferred_fields():
             rows = VerificationAttempt._base_manager.db_manager(using, hints={"instance": self})
             from_queryset = rows.select_related("phone")
@@ -145,17 +147,17 @@ class VerificationAttempt(models.Model):
 
     @property
     def number(self) -> str:
-        """E.164. It is in the number's row: load attempts with ``select_related("phone")``, or this is a query."""
+        """The number in E.164, from the number's row. A query, unless loaded with ``select_related("phone")``."""
         return Secret(self.phone.number)
 
     @property
     def masked_number(self) -> str:
-        """The number as it may be shown. A query if the number's row is not loaded, like ``number``."""
+        """The masked number. A query if the number's row is not loaded, like ``number``."""
         return mask(self.phone.number)
 
     @property
     def counted_at(self) -> datetime:
-        """The moment that this attempt has in its number's ``calls``."""
+        """The moment of this attempt in its number's ``calls``."""
         return self.dialed_at or self.created_at
 
     @property
@@ -164,7 +166,7 @@ class VerificationAttempt(models.Model):
 
 
 class EventKind(models.TextChoices):
-    """What an attempt's own columns cannot tell."""
+    """The kinds of events, which the columns of an attempt do not show."""
 
     CODE_REJECTED = "code_rejected", _("wrong code")
     CODE_UNJUDGED = "code_unjudged", _("code not judged")
@@ -183,7 +185,7 @@ class EventKind(models.TextChoices):
 
 
 class AttemptEvent(models.Model):
-    """Append-only. It belongs to an attempt, or to a number, or to neither; ``digest`` makes a thing happen once."""
+    """An append-only event of an attempt, of a number, or of neither. The unique ``digest`` prevents duplicates."""
 
     attempt = models.ForeignKey(
         VerificationAttempt,
@@ -202,9 +204,9 @@ class AttemptEvent(models.Model):
     detail = models.CharField(_("detail"), max_length=200, blank=True)
     digest = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
     call_id = ExactCharField(max_length=200, null=True, editable=False)
-    """Of a webhook that came while the attempt was dialing: the call that it is about, perhaps another system's."""
+    """For a webhook that came while the attempt was dialing: the call of the webhook, perhaps of another system."""
     try_id = models.PositiveSmallIntegerField(null=True, editable=False)
-    """Of a judgement: which try it is about, as in ``VerificationAttempt.judging``."""
+    """For a judgement: the try that it is about, as in ``VerificationAttempt.judging``."""
 
     class Meta:
         verbose_name = _("event")

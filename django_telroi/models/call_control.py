@@ -1,4 +1,4 @@
-"""What holds for the whole site: stopped, paused, the day's count; and what was refused."""
+"""The table with the state of the whole site (stopped, paused, calls of the day), and the table of refusal counts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from django_telroi.models.exact import ExactCharField
 
 
 class CallControl(models.Model):
-    """One row, made when it is first needed; no row means nothing is stopped, paused or counted.
+    """The single row with the state of the site. Until it is created, nothing is stopped, paused or counted.
 
-    A pause belongs to the key that caused it (``paused_key``, a keyed digest): another key is not paused, also if the
-    digests of a backend of the site's own differ in the case of a letter only.
+    A pause belongs to the key that caused it (``paused_key``, a keyed digest). Another key is not paused, even if a
+    custom backend has digests that differ in case only.
     """
 
     ONLY = 1
@@ -36,7 +36,7 @@ class CallControl(models.Model):
 
 
 class RefusalTally(models.Model):
-    """How many starts were refused in an hour, by code and region."""
+    """The number of starts that were refused in an hour, by code and region."""
 
     hour = models.DateTimeField(_("hour"))
     code = models.CharField(_("code"), max_length=32)

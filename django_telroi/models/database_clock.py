@@ -1,4 +1,4 @@
-"""The database's clock, the one clock that every process of a site shares."""
+"""The clock of the database, which all processes of a site share."""
 
 from __future__ import annotations
 

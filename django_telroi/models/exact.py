@@ -1,4 +1,4 @@
-"""Text that every database compares as Python does: to the letter."""
+"""A text field that every database compares exactly, as Python does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 class ExactCharField(models.CharField):  # type: ignore[type-arg] # it cannot be subscripted at run time
     """A ``CharField`` in which ``payout``, ``Payout``, ``payöut`` and ``payout `` are four values.
 
-    The default collations of MariaDB and MySQL take them for one, and the collation of a column decides on every
-    comparison and on every unique index. PostgreSQL and SQLite compare to the letter by themselves. A collation's name
-    is good for one kind of server only, so it is no ``db_collation``, which migrations would carry to every database.
+    The default collations of MariaDB and MySQL treat them as equal. A column's collation applies to every comparison
+    and to every unique index. PostgreSQL and SQLite compare exactly by default. The name of a collation is valid for
+    one kind of server only, so ``db_collation`` is not used: migrations would apply it to every database.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
@@ -24,5 +24,5 @@ class ExactCharField(models.CharField):  # type: ignore[type-arg] # it cannot be
 
 
 def exact_collation(*, is_mariadb: bool) -> str:
-    """By code points, and without ignoring spaces at the end, as ``utf8mb4_bin`` does."""
+    """Return a collation that compares code points and does not ignore trailing spaces, unlike ``utf8mb4_bin``."""
     return "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"

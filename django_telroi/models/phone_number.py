@@ -1,4 +1,4 @@
-"""A number with the state of its limits, and the fact that somebody answered it."""
+"""The table of numbers with the state of their limits, and the table of verified phones."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ RULE_NAMES = {
 
 
 class PhoneNumber(models.Model):
-    """One row a number. The state of its limits lives here and not in a count over history.
+    """One row for each number, with the state of its limits. Limits are not counted from the history of attempts.
 
-    ``calls`` are the moments that count, newest first, as ISO 8601 in UTC. Decisions are computed from ``calls``, hold
-    and block; ``next_call_at`` and ``limited_by`` are what came out, kept for lists.
+    ``calls`` are the moments of the calls that count, newest first, as ISO 8601 in UTC. Decisions are computed from
+    ``calls``, the hold and the block. ``next_call_at`` and ``limited_by`` are the stored result, for lists.
     """
 
     number = models.CharField(_("number"), max_length=16, unique=True)
@@ -50,7 +50,7 @@ class PhoneNumber(models.Model):
     class Meta:
         verbose_name = _("phone number")
         verbose_name_plural = _("phone numbers")
-        # ``db_index=True`` on text makes two on PostgreSQL, one of them for LIKE; every call pays for each.
+        # Not ``db_index=True``: on PostgreSQL it adds a second index on text, for LIKE, that every call would update.
         indexes = [
             models.Index(fields=["last4"], name="telroi_number_by_last4"),
             models.Index(fields=["last_call_at"], name="telroi_number_by_last_call"),
@@ -81,7 +81,7 @@ class PhoneNumber(models.Model):
 
 
 class VerifiedPhone(models.Model):
-    """A user answered this number, for this purpose. The one record that gates ask."""
+    """A user verified this number for this purpose. ``has_verified_phone`` and the gates read this table."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="verified_phones", verbose_name=_("user")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from django_telroi.domain.states import FINAL, MOVES, UNFINISHED, Status
+from django_telroi.domain.states import FINAL, TRANSITIONS, UNFINISHED, Status
 
 PICTURE = Path(__file__).parents[2] / "docs" / "_static" / "states.svg"
 WIDTH, HEIGHT, LINE = 760, 430, 20
@@ -40,34 +40,34 @@ FINAL_BOXES = {
 }
 
 
-def drawing(moves: Mapping[Status, frozenset[Status]] = MOVES) -> str:
+def drawing(transitions: Mapping[Status, frozenset[Status]] = TRANSITIONS) -> str:
     """The drawing as SVG. Raises KeyError if final states that share a box are reached from different states."""
     boxes = {(status,): box for status, box in OPEN_BOXES.items()}
-    groups = {group: FINAL_BOXES[group] for group in sorted(_groups_of(moves), key=sorted)}
+    groups = {group: FINAL_BOXES[group] for group in sorted(_groups_of(transitions), key=sorted)}
     boxes |= {tuple(sorted(group)): box for group, box in groups.items()}
-    parts = [*_arrows(moves, groups), *(part for names, box in boxes.items() for part in _box(names, box))]
+    parts = [*_arrows(transitions, groups), *(part for names, box in boxes.items() for part in _box(names, box))]
     frame = '<rect class="frame" x="{}" y="{}" width="{}" height="{}" rx="8"/>'.format(*FRAME)
     return "\n".join([_HEAD, frame, *parts, "</svg>", ""])
 
 
-def _groups_of(moves: Mapping[Status, frozenset[Status]]) -> Iterator[frozenset[Status]]:
-    for sources in {_sources(status, moves) for status in sorted(FINAL)}:
-        yield frozenset(status for status in FINAL if _sources(status, moves) == sources)
+def _groups_of(transitions: Mapping[Status, frozenset[Status]]) -> Iterator[frozenset[Status]]:
+    for sources in {_sources(status, transitions) for status in sorted(FINAL)}:
+        yield frozenset(status for status in FINAL if _sources(status, transitions) == sources)
 
 
-def _sources(status: Status, moves: Mapping[Status, frozenset[Status]]) -> frozenset[Status]:
-    return frozenset(source for source in moves if status in moves[source])
+def _sources(status: Status, transitions: Mapping[Status, frozenset[Status]]) -> frozenset[Status]:
+    return frozenset(source for source in transitions if status in transitions[source])
 
 
-def _arrows(moves: Mapping[Status, frozenset[Status]], groups: Mapping[frozenset[Status], Box]) -> list[str]:
+def _arrows(transitions: Mapping[Status, frozenset[Status]], groups: Mapping[frozenset[Status], Box]) -> list[str]:
     arrows = []
     for source, start in OPEN_BOXES.items():
-        for target in sorted(moves[source] & UNFINISHED):
+        for target in sorted(transitions[source] & UNFINISHED):
             # An arrow and the one back are drawn side by side.
-            shift = (-7 if source < target else 7) if source in moves[target] else 0
+            shift = (-7 if source < target else 7) if source in transitions[target] else 0
             arrows.append(_arrow(start, OPEN_BOXES[target], shift))
     for group, end in groups.items():
-        sources = _sources(min(group), moves)
+        sources = _sources(min(group), transitions)
         if sources == UNFINISHED:
             right = FRAME[0] + FRAME[2]
             arrows.append(_line(right, end.y, end.x - end.half_width, end.y))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from django_telroi.domain.states import FINAL, MOVES, Status
+from django_telroi.domain.states import FINAL, TRANSITIONS, Status
 from tests.project.draw_states import PICTURE, drawing
 
 PAGE = Path(__file__).parents[2] / "docs" / "how.rst"
@@ -22,7 +22,7 @@ def test_the_drawing_names_every_status() -> None:
 
 
 def test_the_drawing_has_an_arrow_less_for_a_transition_less() -> None:
-    fewer = {**MOVES, Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED}}
+    fewer = {**TRANSITIONS, Status.UNKNOWN: TRANSITIONS[Status.UNKNOWN] - {Status.PLACED}}
 
     assert drawing(fewer).count("marker-end") == drawing().count("marker-end") - 1
 
@@ -33,5 +33,5 @@ def test_the_table_lists_every_status_with_its_transitions() -> None:
 
     listed = {name: frozenset(re.findall(r"``(\w+)``", following)) for name, following in ROW.findall(table)}
 
-    assert listed == {str(status): frozenset(map(str, following)) for status, following in MOVES.items()}
+    assert listed == {str(status): frozenset(map(str, following)) for status, following in TRANSITIONS.items()}
     assert {name for name, following in listed.items() if not following} == {str(status) for status in FINAL}

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from django_telroi import services, tasks
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
-from django_telroi.domain.states import CHECKABLE, FINAL, MOVES, Status
+from django_telroi.domain.states import CHECKABLE, FINAL, TRANSITIONS, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.shared import backend_calls as waiting
@@ -44,7 +44,7 @@ WHICH = st.integers(0, 3)
 WAITS = (1, 20, 61, 125, 301, 3601, 86401)
 
 # The moves that only a webhook may make are nobody's here.
-OURS = {**MOVES, Status.UNKNOWN: MOVES[Status.UNKNOWN] - {Status.PLACED, Status.FAILED}}
+OURS = {**TRANSITIONS, Status.UNKNOWN: TRANSITIONS[Status.UNKNOWN] - {Status.PLACED, Status.FAILED}}
 # And without a queue nothing goes back to it.
 OURS_WITHOUT_QUEUE = {**OURS, Status.DIALING: OURS[Status.DIALING] - {Status.QUEUED}}
 

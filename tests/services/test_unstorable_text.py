@@ -75,7 +75,7 @@ class TestServices:
             assert AttemptEvent.objects.get().detail.endswith(text)
             return
         with pytest.raises(
-            UnstorableText, match="reason: The database does not keep all characters of this text"
+            UnstorableText, match="reason: The database cannot store all characters of this text"
         ) as caught:
             explain()
         assert (caught.value.argument, row_counts()) == ("reason", before)
