@@ -1,7 +1,8 @@
-"""System checks: a set-up that is wrong is said before it hurts. None of them asks the database.
+"""System checks of the settings and the project. They use neither the database nor the network.
 
-An id is never used again for something else. E: nothing good can come of it. W: look, and change it or silence it.
-What needs the network, the cache or the rows is asked by ``manage.py telroi_doctor``.
+A message states the fact, its hint the solution. ``telroi.E…`` is an error. ``telroi.W…`` is a warning, which a site
+may silence. An id is never reused for another problem, because a silenced id would hide it. ``manage.py telroi_doctor``
+tests what needs the network, the cache or the database.
 """
 
 from __future__ import annotations
@@ -12,40 +13,43 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, register
 
-from django_telroi.checks.backend import unusable_backend
-from django_telroi.checks.calls import unsafe_calls
-from django_telroi.checks.deployment import hasty_deployment
-from django_telroi.checks.key import unfit_key
-from django_telroi.checks.project import missing_parts
-from django_telroi.checks.queueing import unfit_queue
-from django_telroi.checks.readable import unknown_keys, unreadable
-from django_telroi.checks.region_names import unknown_regions
+from django_telroi.checks.backend import check_backend
+from django_telroi.checks.calls import check_calls
+from django_telroi.checks.deployment import check_production_settings
+from django_telroi.checks.key import check_key
+from django_telroi.checks.project import check_included_urls
+from django_telroi.checks.queueing import check_queue
+from django_telroi.checks.readable import check_types, check_unknown_keys
+from django_telroi.checks.region_names import check_regions
 
 CheckFunction = Callable[[], Iterable[CheckMessage]]
 
 
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Read every setting once, and say what is dangerous about it."""
+    """Return a message for each setting that is misspelt, invalid or dangerous."""
     return [
-        *unreadable(),
-        *unknown_keys(),
-        *_found(unfit_key, unusable_backend, unsafe_calls, unknown_regions, unfit_queue),
+        *check_types(),
+        *check_unknown_keys(),
+        *_messages(check_key, check_backend, check_calls, check_regions, check_queue),
     ]
 
 
 @register(Tags.urls)
 def check_project(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Whether the rest of the project has what our pages and webhooks need."""
-    return _found(missing_parts)
+    """Return a message for each part of the project that the included URLs need and do not find."""
+    return _messages(check_included_urls)
 
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """What is fine on a developer's machine and is not in front of the world."""
-    return _found(hasty_deployment)
+    """Return warnings about settings that suit development but not production (``check --deploy``)."""
+    return _messages(check_production_settings)
 
 
-def _found(*looks: CheckFunction) -> list[CheckMessage]:
-    """Nothing where a setting cannot be read: that is said already, and hides what follows from it."""
-    return [] if unreadable() else [message for look in looks for message in look()]
+def _messages(*functions: CheckFunction) -> list[CheckMessage]:
+    """Return the messages of ``functions``, or none if a setting is invalid.
+
+    An invalid setting raises ``ImproperlyConfigured`` in these functions. ``check_types`` reports it already.
+    """
+    return [] if check_types() else [message for function in functions for message in function()]

@@ -1,4 +1,4 @@
-"""A backend that the site wrote: whether it can be used. Nothing is sent."""
+"""Checks of the class that ``BACKEND`` names: its methods and its constructor. They send no request."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CALLS: Mapping[str, tuple[tuple[object, ...], Mapping[str, object]]] = {
     "spoken_length": ((6,), {}),
     "provider_url": ((), {}),
 }
-"""How each method is called: positional arguments, keyword arguments."""
+"""The arguments that each method is called with: positional, keyword."""
 
 CALLED_ON_THE_CLASS = frozenset({"spoken_length", "provider_url"})
 
 
-def unusable_backend() -> Iterator[CheckMessage]:
-    """What is wrong with the methods and the constructor of the backend that ``BACKEND`` names."""
+def check_backend() -> Iterator[CheckMessage]:
+    """Yield an error for each method that is missing or has other parameters, then check the constructor."""
     kind = chosen_class()
     if not issubclass(kind, Backend):
-        return  # telroi.E009
+        return  # check_calls reports it as telroi.E009
     if missing := sorted(getattr(kind, "__abstractmethods__", ())):
         yield Error(
-            f"{conf.backend_path()} has no method {' and '.join(missing)}, so no call can be placed.",
-            hint="Define the method as in docs/howto/backends.rst.",
+            f"{conf.backend_path()} does not define {' and '.join(missing)}, so no call can be placed.",
+            hint="Define the method as in the documentation of backends.",
             id="telroi.E016",
         )
         return
@@ -51,7 +51,7 @@ def unusable_backend() -> Iterator[CheckMessage]:
 
 
 def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str, object]) -> bool:
-    """True if the method can be called so, or has no signature that Python can read."""
+    """Return True if the method accepts these arguments, or if Python cannot read its signature."""
     takes_self = name not in CALLED_ON_THE_CLASS and not isinstance(
         inspect.getattr_static(kind, name), classmethod | staticmethod
     )
@@ -72,13 +72,13 @@ def _parameters(name: str) -> str:
 
 
 def _constructor(kind: type) -> Iterator[CheckMessage]:
-    """An instance is created as for each request; a constructor must not send anything."""
+    """Create an instance, as each request does. The documentation forbids a constructor to send requests."""
     try:
         kind()
     except Misconfigured:
         yield checks.Warning(
-            f"{conf.backend_path()} raised Misconfigured: its settings are incomplete, so no call can be placed.",
-            hint="Set what its constructor reads.",
+            f"The constructor of {conf.backend_path()} raised Misconfigured, so no call can be placed.",
+            hint="Complete the settings that it reads.",
             id="telroi.W019",
         )
     except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything

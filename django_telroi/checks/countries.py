@@ -1,7 +1,8 @@
-"""The countries by name and three-letter code, for a settings entry that means one and is no region code.
+"""Names and three-letter codes of all regions, to suggest a region for a setting such as ``"Nigeria"`` or ``"NGA"``.
 
-ISO 3166-1, with Ascension Island, Tristan da Cunha and Kosovo, which have numbers of their own: all regions that
-libphonenumber knows. Its own names are in a package that takes seconds to import, and its smaller edition lacks them.
+The table has the countries of ISO 3166-1, and Ascension Island, Tristan da Cunha and Kosovo: all regions that
+libphonenumber supports. ``phonenumbers`` has such names too, but its geocoder takes seconds to import, and
+``phonenumberslite`` lacks it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ OTHER_CODES = {
     "ZH": "CN",
     "HI": "IN",
 }
-"""Codes that people write for a region: the UK's own, and those of languages that are no region's."""
+"""Common wrong codes: ``UK`` for ``GB``, and language codes that are not regions."""
 
 _OTHER_NAMES = {
     "america": "US",
@@ -88,7 +89,7 @@ _OTHER_NAMES = {
 
 
 def words_of(name: str) -> str:
-    """A name in lower case, without punctuation and abbreviations, to be compared."""
+    """Normalize a name for comparison: lower case, no punctuation, "saint" for "st"."""
     words = re.sub("[^a-z ]", "", name.lower().replace("&", " and ").replace("-", " ")).split()
     return " ".join("saint" if word == "st" else word for word in words)
 

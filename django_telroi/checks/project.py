@@ -1,4 +1,4 @@
-"""What the rest of the project must have."""
+"""Checks of the URLconf and of what the included URLs need: sessions, Django REST framework, webhook secrets."""
 
 from __future__ import annotations
 
@@ -20,48 +20,50 @@ from django_telroi.backends import is_own_backend
 PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
 
 
-def missing_parts() -> Iterator[CheckMessage]:
-    """Addresses that are not there, and what lacks something behind those that are."""
+def check_included_urls() -> Iterator[CheckMessage]:
+    """Yield a message if no URL of ours is included, or if an included URL lacks something."""
     if getattr(settings, "ROOT_URLCONF", None) is None:
         return
     if not (_is_included(PAGE) or _is_included(API)):
         yield checks.Warning(
-            "Neither the page nor the API has an address.",
-            hint='Add path("phone/", include("django_telroi.urls")) to your URLconf. '
-            "Silence this if you call django_telroi.services from your own views only.",
+            "The URLconf includes neither the pages nor the API.",
+            hint='Include django_telroi.urls in your URLconf: path("phone/", include("django_telroi.urls")). '
+            "Silence this if your own views call django_telroi.services.",
             id="telroi.W007",
         )
-    yield from _behind_the_page()
-    yield from _behind_the_api()
+    yield from _check_pages()
+    yield from _check_api()
     if _is_included(WEBHOOK) and not conf.webhook_secrets() and not is_own_backend():
         yield checks.Warning(
-            "The webhook has an address and no secret: every event is refused, and soon none will come.",
-            hint='Set TELROI["WEBHOOK_SECRETS"] to the secret that Telroi\'s dashboard shows.',
+            "The webhook URL is included but WEBHOOK_SECRETS is empty, so every webhook is rejected. "
+            "After 20 failures Telroi disables it.",
+            hint='Set TELROI["WEBHOOK_SECRETS"] to a list with the secret from Telroi\'s dashboard.',
             id="telroi.W008",
         )
 
 
-def _behind_the_page() -> Iterator[CheckMessage]:
+def _check_pages() -> Iterator[CheckMessage]:
     if _is_included(PAGE) and not _has_sessions():
         yield Error(
-            "The page keeps a person's verification in the session, and there are no sessions.",
+            "django_telroi.urls is included, but SessionMiddleware is not in MIDDLEWARE. "
+            "The pages keep the verification in the session.",
             hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
             id="telroi.E010",
         )
-    if not _leads_somewhere(conf.success_url()):
+    if not _is_resolvable(conf.success_url()):
         yield Error(
-            'TELROI["SUCCESS_URL"] is no path and no URL, and your URLconf has no pattern of that name.',
-            hint='Set it to a path such as "/account/", or to the name of a pattern that takes no arguments.',
+            'TELROI["SUCCESS_URL"] is not a path, a URL or the name of a URL pattern without arguments.',
+            hint='Set it to a path such as "/account/", or to the name of a URL pattern without arguments.',
             id="telroi.E013",
         )
 
 
-def _behind_the_api() -> Iterator[CheckMessage]:
+def _check_api() -> Iterator[CheckMessage]:
     if _is_included(API) and not apps.is_installed("rest_framework"):
         yield checks.Warning(
-            '"rest_framework" is not in INSTALLED_APPS, and the API is in your URLconf.',
-            hint='Add "rest_framework" to INSTALLED_APPS. Without it, a browser that opens the API gets an error 500. '
-            "Silence this if your API renders JSON only.",
+            'The API is included, but "rest_framework" is not in INSTALLED_APPS. '
+            "A browser that opens the API gets an error 500.",
+            hint='Add "rest_framework" to INSTALLED_APPS. Silence this if your API renders JSON only.',
             id="telroi.W018",
         )
 
@@ -74,8 +76,8 @@ def _is_included(name: str) -> bool:
     return True
 
 
-def _leads_somewhere(success_url: Any) -> bool:
-    """Whether the redirect after a verification finds an address."""
+def _is_resolvable(success_url: Any) -> bool:
+    """Return True if the redirect after a verification can be resolved."""
     try:
         resolve_url(success_url or "/")
     except NoReverseMatch:

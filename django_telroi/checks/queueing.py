@@ -1,4 +1,4 @@
-"""Celery, where calls go through it."""
+"""Checks of Celery, for sites with ``DISPATCH = "celery"``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django_telroi import conf
 from django_telroi.dispatch import broker_url, site_app
 from django_telroi.domain.states import Dispatch
 
-# Redis and SQS deliver again what nobody has acknowledged for so long; Celery's own figure.
+# Seconds. Redis and SQS redeliver a message that is not acknowledged in this time. This is Celery's default.
 VISIBILITY_TIMEOUT = 3600
-FORGETFUL_TRANSPORTS = ("redis", "rediss", "sentinel", "sqs")
+REDELIVERING_TRANSPORTS = ("redis", "rediss", "sentinel", "sqs")
 
 
-def unfit_queue() -> Iterator[CheckMessage]:
-    """What would leave calls waiting, or have one message delivered while its call is being placed."""
+def check_queue() -> Iterator[CheckMessage]:
+    """Yield a message if Celery has no broker, or if the broker may redeliver a task that is still running."""
     if conf.dispatch() != Dispatch.CELERY:
         return
     app = site_app()
@@ -28,24 +28,28 @@ def unfit_queue() -> Iterator[CheckMessage]:
     url = broker_url(app)
     if not url:
         yield Error(
-            'TELROI["DISPATCH"] is "celery", and Celery has no broker.',
-            hint="Set CELERY_BROKER_URL, create a Celery app that reads Django's settings, and import it in your "
-            "project's __init__.py.",
+            'TELROI["DISPATCH"] is "celery", but Celery has no broker.',
+            hint="Create a Celery app that reads Django's settings, import it in your project's __init__.py, and set "
+            "CELERY_BROKER_URL.",
             id="telroi.E012",
         )
     elif _visibility_timeout(settings, url) <= _longest_task():
         yield checks.Warning(
-            f"The broker delivers a message again before its call can have ended ({_longest_task():.0f} s).",
-            hint="Raise visibility_timeout in Celery's broker_transport_options; 3600 is its default.",
+            "The broker may redeliver a task whose call is still in progress. The call is not placed twice, but a "
+            "worker does useless work.",
+            hint="Set visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS above the longest task, which takes "
+            f"{_longest_task():.0f} s. Celery's default is {VISIBILITY_TIMEOUT}.",
             id="telroi.W014",
         )
 
 
 def _visibility_timeout(settings: Any, url: str) -> float:
-    if url.partition(":")[0] not in FORGETFUL_TRANSPORTS:
+    """Return the seconds after which the broker redelivers a message; infinity if it never does."""
+    if url.partition(":")[0] not in REDELIVERING_TRANSPORTS:
         return float("inf")
     return float(settings.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT))
 
 
 def _longest_task() -> float:
+    """Return the seconds that a task may take: the lease of a call, and a margin for the database and the start."""
     return conf.lease().total_seconds() + 15

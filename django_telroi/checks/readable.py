@@ -1,4 +1,4 @@
-"""Whether the dict ``TELROI`` can be read at all."""
+"""Checks of the dict ``settings.TELROI``: its type, its keys and the type of each value."""
 
 from __future__ import annotations
 
@@ -44,25 +44,31 @@ READERS: tuple[Callable[[], object], ...] = (
 )
 
 
-def unreadable() -> list[CheckMessage]:
-    """What no reader understands; its value is not shown, for it may be a secret."""
+def check_types() -> list[CheckMessage]:
+    """Return an error for each setting that ``conf`` rejects. The message omits the value, which may be a secret."""
     if not isinstance(getattr(settings, "TELROI", {}), dict):
-        return [Error("settings.TELROI must be a dict.", hint='For example TELROI = {"API_KEY": …}.', id="telroi.E001")]
-    return list(_misread())
+        return [
+            Error("settings.TELROI is not a dict.", hint='Set it to a dict: TELROI = {"API_KEY": …}.', id="telroi.E001")
+        ]
+    return list(_type_errors())
 
 
-def unknown_keys() -> Iterator[CheckMessage]:
-    """Keys that nobody reads, most likely misspelt."""
+def check_unknown_keys() -> Iterator[CheckMessage]:
+    """Yield a warning for each key that is not a setting. Most are misspelt."""
     site = getattr(settings, "TELROI", {})
     for key in site.keys() - conf.DEFAULTS.keys() if isinstance(site, dict) else ():
         near = get_close_matches(str(key).upper(), conf.DEFAULTS, n=1)
-        hint = f'Did you mean "{near[0]}"?' if near else "The settings page of the docs lists every key."
+        hint = f'Did you mean "{near[0]}"?' if near else "The settings page of the documentation lists every setting."
         yield checks.Warning(f'TELROI["{key}"] is not a setting.', hint=hint, id="telroi.W001")
 
 
-def _misread() -> Iterator[CheckMessage]:
+def _type_errors() -> Iterator[CheckMessage]:
     for read in READERS:
         try:
             read()
         except ImproperlyConfigured as error:
-            yield Error(str(error), hint="The settings page of the docs says what each key takes.", id="telroi.E002")
+            yield Error(
+                str(error),
+                hint="The settings page of the documentation lists the type of each setting.",
+                id="telroi.E002",
+            )

@@ -1,4 +1,4 @@
-"""Regions and prefixes that no phone number has: a block that is misspelt would ring."""
+"""Checks of regions and prefixes. A misspelt region or prefix would block nothing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from django_telroi.checks.countries import OTHER_CODES, REGION_BY_NAME, REGION_B
 from django_telroi.conf import values
 from django_telroi.domain.typed_text import clean_typed
 
-# Country codes behind which numbers may begin with 0 although 0 is the trunk prefix: Bulgaria, Indonesia, India, Japan,
+# Country codes after which a number may begin with 0 although 0 is the trunk prefix: Bulgaria, Indonesia, India, Japan,
 # South Korea, Rwanda, Thailand, Uruguay. Most of these numbers are toll-free.
 ZERO_BEGINS_NUMBERS = frozenset({"359", "62", "91", "81", "82", "250", "66", "598"})
 LONGEST_SHOWN = 40
 LONGEST_PREFIX = 15
-"""Digits of E.164."""
+"""Digits, the maximum of E.164."""
 
 
-def unknown_regions() -> Iterator[CheckMessage]:
-    """Entries of the settings about regions and prefixes that fit no number."""
+def check_regions() -> Iterator[CheckMessage]:
+    """Yield an error for each entry that is not a region, and for each prefix that no number begins with."""
     for key, texts in _chosen_regions():
         for text in texts:
             if not _is_region(text):
@@ -35,7 +35,7 @@ def unknown_regions() -> Iterator[CheckMessage]:
     for prefix in values.texts("BLOCKED_PREFIXES"):
         if prefix.strip() and not _can_match(prefix):
             yield Error(
-                f'TELROI["BLOCKED_PREFIXES"] has "{prefix[:LONGEST_SHOWN]}", and no phone number begins like that.',
+                f'TELROI["BLOCKED_PREFIXES"] has "{prefix[:LONGEST_SHOWN]}", but no phone number begins with it.',
                 hint=_prefix_hint(prefix),
                 id="telroi.E015",
             )
@@ -44,7 +44,7 @@ def unknown_regions() -> Iterator[CheckMessage]:
 def _chosen_regions() -> Iterator[tuple[str, list[str]]]:
     yield "DEFAULT_REGION", [conf.default_region() or ""] if conf.default_region() else []
     yield "ALLOWED_REGIONS", [] if values.read("ALLOWED_REGIONS") is None else values.texts("ALLOWED_REGIONS")
-    # An empty entry blocks no number. It is what splitting an unset environment variable gives.
+    # Splitting an unset environment variable gives one empty entry. It blocks no number, so it is allowed.
     yield "BLOCKED_REGIONS", [text for text in values.texts("BLOCKED_REGIONS") if text.strip()]
 
 
@@ -54,23 +54,23 @@ def _is_region(text: str) -> bool:
 
 def _region_hint(text: str) -> str:
     if not text.strip():
-        return "Remove the empty entry: with it alone, no number is called. None allows all regions."
+        return "Remove the empty entry. None allows all regions, an empty list allows none."
     entries = re.split("[,;: ]+", text.strip())
     if len(entries) > 1 and all(map(_is_region, entries)):
-        return "Make each region an entry of its own: " + ", ".join(f'"{entry.upper()}"' for entry in entries) + "."
+        return "Write each region as a separate entry: " + ", ".join(f'"{entry.upper()}"' for entry in entries) + "."
     if meant := suggested_region(text):
         return f'Did you mean "{meant}"?'
     return 'Use the two letters of ISO 3166-1, such as "NG", "US" or "GB".'
 
 
 def suggested_region(text: str) -> str | None:
-    """The region that a text most likely means: a code of another kind, a calling code, a locale or a name."""
+    """Return the region that ``text`` most likely means, or None. It may be another code, a locale or a name."""
     code = re.sub(r"[.\s]", "", text).upper()
     if _is_region(code):
         return code
     if meant := OTHER_CODES.get(code) or REGION_BY_THREE_LETTERS.get(code) or _of_calling_code(code):
         return meant
-    # "en-GB" is a locale and "GB-ENG" a subdivision: the last part that is a region counts.
+    # "en-GB" is a locale and "GB-ENG" a subdivision. The last part that is a region is used.
     parts = [part for part in re.split("[-_]", code) if part in phonenumbers.SUPPORTED_REGIONS]
     if parts and len(code) > 2:
         return parts[-1]
@@ -85,7 +85,7 @@ def _of_calling_code(text: str) -> str | None:
 
 
 def _can_match(prefix: str) -> bool:
-    """Whether some number in E.164 may begin like that, as far as country code, trunk prefix and length tell."""
+    """Return True if a number in E.164 may begin with ``prefix``, judging by country code, trunk prefix and length."""
     plain = clean_typed(prefix)
     digits = re.sub("[^0-9]", "", plain)
     if not re.fullmatch(r"\+?[0-9 ()./-]+", plain) or not digits or len(digits) > LONGEST_PREFIX:
@@ -97,7 +97,7 @@ def _can_match(prefix: str) -> bool:
 
 
 def _country_code_of(digits: str) -> str | None:
-    """Country codes are prefix-free: digits begin with one at the most."""
+    """Return the country code that ``digits`` begin with, or None. No country code is the beginning of another one."""
     codes = (digits[:length] for length in (1, 2, 3) if length <= len(digits))
     return next(
         (code for code in codes if int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and code[0] != "0"), None
@@ -105,9 +105,10 @@ def _country_code_of(digits: str) -> str | None:
 
 
 def _trunk_prefix(country_code: str) -> str | None:
-    """What is dialled before a number at home and begins no number after its country code; None where there is none.
+    """Return the trunk prefix that can never follow ``country_code`` in a number, or None.
 
-    0 is one in most countries, and 1 in North America. Russia's 8 also begins numbers.
+    It is dialled before a national number only: 0 in most countries, 1 in North America. Russia's trunk prefix 8 also
+    begins numbers, so it is not returned.
     """
     if country_code in ZERO_BEGINS_NUMBERS:
         return None

@@ -1,6 +1,7 @@
-"""What the site chose: the dict ``settings.TELROI``, read at each access so that ``override_settings`` works.
+"""The settings in the dict ``settings.TELROI``.
 
-Every key is optional. ``DEFAULTS`` is the whole list, and each key has a function here that says what it comes to.
+Every key is optional. ``DEFAULTS`` lists all keys. Each key has a function here that returns its value or default and
+raises ``ImproperlyConfigured`` if the value is invalid. Settings are read at each call, so ``override_settings`` works.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ NO_SETTING = object()
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds a conversation with Telroi may take: to connect, for each read, and in all."""
+    """The limits of one request to Telroi, in seconds: to connect, for each read, and in total."""
 
     connect: float
     read: float
@@ -43,11 +44,12 @@ class Timeouts:
 
 
 def api_key() -> str:
-    """The key, or ``""``. The setting wins over the environment's ``TELROI_API_KEY``."""
+    """Return the API key, or ``""``. The setting takes precedence over the environment variable ``TELROI_API_KEY``."""
     return Secret(values.text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
 
 
 def base_url() -> str:
+    """Return the URL of Telroi, or ``""`` if it is None."""
     url = values.text("BASE_URL") or ""
     try:
         urlsplit(url)
@@ -57,25 +59,30 @@ def base_url() -> str:
 
 
 def proxy_url() -> str | None:
+    """Return the URL of the forward proxy for requests to Telroi, or None."""
     return values.text("PROXY_URL")
 
 
 def is_test_run() -> bool:
-    """Whether Django's test environment is set up, which is when its mail goes to an outbox."""
+    """Return True in Django's test environment. It is detected by ``mail.outbox``, which exists only there."""
     return hasattr(mail, "outbox")
 
 
 def is_settings_file() -> bool:
-    """Whether ``TELROI`` is the dict of the project's settings module: no test has replaced it.
+    """Return True if ``TELROI`` is the dict of the project's settings module, so no test has replaced it.
 
-    False also where settings come from ``settings.configure()``.
+    Returns False if settings come from ``settings.configure()``.
     """
     module = sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, ""))
     return module is not None and getattr(settings, "TELROI", None) is getattr(module, "TELROI", NO_SETTING)
 
 
 def backend_path() -> str:
-    """The dotted path of the backend: no suite rings anybody, and a new project needs no key to try the page."""
+    """Return the dotted path of the backend.
+
+    The default depends on the environment: a test suite must place no calls, and a new project can try the pages
+    without a key.
+    """
     if path := values.text("BACKEND"):
         return path
     if is_test_run():
@@ -84,11 +91,15 @@ def backend_path() -> str:
 
 
 def allow_test_key() -> bool:
-    """With a test key the code 000000 verifies any number, so it is for development: the default is ``DEBUG``."""
+    """Return True if test keys are accepted. The default is ``DEBUG``.
+
+    With a test key the code 000000 verifies any number, so test keys are for development only.
+    """
     return bool(settings.DEBUG) if values.read("ALLOW_TEST_KEY") is None else values.flag("ALLOW_TEST_KEY")
 
 
 def timeouts() -> Timeouts:
+    """Return the timeouts of a request to Telroi, in seconds."""
     return Timeouts(
         connect=values.number("CONNECT_TIMEOUT_SECONDS"),
         read=values.number("READ_TIMEOUT_SECONDS"),
@@ -97,17 +108,17 @@ def timeouts() -> Timeouts:
 
 
 def key_requests_per_minute() -> int:
-    """Calls and checks together that one key may send; fewer than two cannot be spread over a minute."""
+    """Return the limit of requests with one key, calls and checks together: 2 or more, to spread over a minute."""
     return values.whole("KEY_REQUESTS_PER_MINUTE", least=2)
 
 
 def lease() -> timedelta:
-    """How long a call may be in the placing before it counts as lost: longer than any conversation with Telroi."""
+    """Return the time after which a ``dialing`` attempt is recorded as unknown. It exceeds every request to Telroi."""
     return timedelta(seconds=timeouts().total + 15)
 
 
 def dispatch() -> Dispatch:
-    """Who places the calls: the request itself, or a worker of the site's Celery."""
+    """Return which process places calls: the web request, or a Celery worker."""
     try:
         return Dispatch(values.text("DISPATCH") or "")
     except ValueError:
@@ -115,17 +126,17 @@ def dispatch() -> Dispatch:
 
 
 def celery_queue() -> str | None:
-    """The queue that calls are handed to; None is the one that the site's Celery chooses."""
+    """Return the Celery queue for calls, or None for the site's default queue."""
     return values.text("CELERY_QUEUE") or None
 
 
 def queue_deadline() -> timedelta:
-    """How long a call may wait to be placed. Nobody is rung later than that."""
+    """Return how long a call may wait in the queue. After that it expires and is not placed."""
     return timedelta(seconds=values.number("QUEUE_DEADLINE_SECONDS"))
 
 
 def policy() -> Policy:
-    """How often one number may be rung."""
+    """Return the limits of calls to one number."""
     return Policy(
         cooldown=timedelta(seconds=values.number("COOLDOWN_SECONDS", least=0)),
         per_hour=values.whole("CALLS_PER_HOUR"),
@@ -134,12 +145,12 @@ def policy() -> Policy:
 
 
 def calls_per_day_total() -> int | None:
-    """Calls the whole site may place in one UTC day; None means no ceiling, 0 means none at all."""
+    """Return the limit of calls of the whole site in a UTC day. None is no limit, and 0 allows no calls."""
     return None if values.read("CALLS_PER_DAY_TOTAL") is None else values.whole("CALLS_PER_DAY_TOTAL", least=0)
 
 
 def rates() -> Rates:
-    """How often one address and one user may start and check, by scope and by who is counted; None is no limit."""
+    """Return the rate limits of a visitor (IP address) and a user, by scope and requester. None is no limit."""
     try:
         return read_rates(values.read("RATES"), RATES)
     except ValueError as error:
@@ -147,17 +158,17 @@ def rates() -> Rates:
 
 
 def trusted_proxies() -> int | None:
-    """How many proxies of our own stand in front; None means that nobody has said so yet."""
+    """Return the number of reverse proxies in front of Django, or None if it is not set."""
     return None if values.read("TRUSTED_PROXIES") is None else values.whole("TRUSTED_PROXIES", least=0)
 
 
 def may_start_path() -> str | None:
-    """The dotted path of the site's own veto."""
+    """Return the dotted path of the site's function that may reject a start, or None."""
     return values.text("MAY_START")
 
 
 def code_length() -> int:
-    """Digits, 4 to 10."""
+    """Return the number of digits in a code, 4 to 10."""
     length = values.whole("CODE_LENGTH", least=4)
     if length > 10:
         raise values.wrong("CODE_LENGTH", "a whole number from 4 to 10")
@@ -165,15 +176,17 @@ def code_length() -> int:
 
 
 def code_tries() -> int:
+    """Return the number of codes that may be tried for one call."""
     return values.whole("CODE_TRIES")
 
 
 def code_ttl() -> timedelta:
+    """Return how long a code is valid."""
     return timedelta(seconds=values.number("CODE_TTL_SECONDS"))
 
 
 def language() -> str | None:
-    """The prompt's language as a BCP 47 tag; None means whatever language is active."""
+    """Return the language of the spoken prompt as a BCP 47 tag. None selects the active language."""
     text = values.text("LANGUAGE")
     if not text:
         return None
@@ -184,12 +197,12 @@ def language() -> str | None:
 
 
 def default_region() -> str | None:
-    """The region of a number typed without ``+``; None means that every number needs its country code."""
+    """Return the region of numbers that are typed without ``+``. With None every number needs its country code."""
     return values.text("DEFAULT_REGION")
 
 
 def calling_rules() -> CallingRules:
-    """Which numbers this site rings."""
+    """Return the rules for numbers that may be called: regions, prefixes and line types."""
     allowed = values.read("ALLOWED_REGIONS")
     return CallingRules(
         allowed_regions=None if allowed is None else frozenset(values.texts("ALLOWED_REGIONS")),
@@ -200,12 +213,12 @@ def calling_rules() -> CallingRules:
 
 
 def purposes() -> list[str]:
-    """The labels that a page or a REST client may ask for."""
+    """Return the purposes that a page or a REST client may request."""
     return values.texts("PURPOSES")
 
 
 def anonymous_purposes() -> list[str] | None:
-    """Under ``LoginRequiredMiddleware``: the purposes whose pages need no login; None means that all of them do."""
+    """Return the purposes whose pages need no login under ``LoginRequiredMiddleware``. With None all pages need it."""
     if values.read("ANONYMOUS_PURPOSES") is None:
         return None
     anonymous = values.texts("ANONYMOUS_PURPOSES")
@@ -215,7 +228,7 @@ def anonymous_purposes() -> list[str] | None:
 
 
 def purposes_without_record() -> list[str]:
-    """The purposes, such as a login, whose verifications never write a ``VerifiedPhone``."""
+    """Return the purposes, such as a login, whose verifications do not write a ``VerifiedPhone``."""
     without = values.texts("PURPOSES_WITHOUT_RECORD")
     if set(without) - set(purposes()):
         raise values.wrong("PURPOSES_WITHOUT_RECORD", 'a list of purposes that TELROI["PURPOSES"] names too')
@@ -223,17 +236,20 @@ def purposes_without_record() -> list[str]:
 
 
 def writes_record(purpose: str) -> bool:
-    """Whether verifying a number for ``purpose`` makes it the user's."""
+    """Return True if a verification for ``purpose`` writes a ``VerifiedPhone`` for the user."""
     return purpose not in purposes_without_record()
 
 
 def one_account_per_number() -> bool:
-    """Whether a number that is in the record of one account is refused where another account's would be written."""
+    """Return True if a number that is verified for one account must be rejected for another account."""
     return values.flag("ONE_ACCOUNT_PER_NUMBER")
 
 
 def retention() -> timedelta | None:
-    """How long attempts and events are kept; None means for ever. Never less than the day that limits look back on."""
+    """Return how long attempts and events are kept, or None to keep them forever.
+
+    It is at least one day, because the limits count the calls of the last day.
+    """
     if values.read("RETENTION_DAYS") is None:
         return None
     days = values.whole("RETENTION_DAYS")
@@ -243,17 +259,18 @@ def retention() -> timedelta | None:
 
 
 def webhook_secrets() -> list[str]:
-    """What Telroi may sign its webhooks with: several while one takes over from another.
+    """Return the secrets that a webhook may be signed with. Several are valid during a rotation.
 
-    An empty one is none. Anybody can sign with nothing, and it is what splitting an unset environment variable gives.
+    Empty entries are removed. Splitting an unset environment variable gives one, and an empty secret would accept
+    forged webhooks.
     """
     return [Secret(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
 def success_url() -> str | Promise | None:
-    """A path, a URL or the name of a URL pattern, for ``django.shortcuts.resolve_url``.
+    """Return a path, a URL or the name of a URL pattern, for ``django.shortcuts.resolve_url``; or None.
 
-    What ``reverse_lazy`` made is returned as it is: the URLconf may not be loaded yet.
+    The result of ``reverse_lazy`` is returned unevaluated, because the URLconf may not be loaded yet.
     """
     value = values.read("SUCCESS_URL")
     return value if isinstance(value, Promise) else values.text("SUCCESS_URL")

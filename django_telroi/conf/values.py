@@ -1,4 +1,7 @@
-"""Reading single values out of the dict ``settings.TELROI``, each of a kind."""
+"""The defaults, and functions that read one value of ``settings.TELROI`` and check its type.
+
+Each reader raises ``ImproperlyConfigured`` for a wrong type. The message omits the value, which may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -54,14 +57,14 @@ DEFAULTS: Mapping[str, object] = {
 }
 
 MOST_SECONDS = 10**9
-"""Some thirty years, in which no clock runs over."""
+"""About 30 years. Larger values would overflow dates."""
 
 MOST_DAYS = 36_500
-"""A century."""
+"""About 100 years. Larger values would overflow dates."""
 
 
 def chosen() -> Mapping[str, Any]:
-    """The site's dict as it stands, unknown keys and all."""
+    """Return ``settings.TELROI`` unchanged, without the defaults and with unknown keys."""
     site = getattr(settings, "TELROI", {})
     if not isinstance(site, Mapping):
         raise ImproperlyConfigured("settings.TELROI must be a dict.")
@@ -69,15 +72,17 @@ def chosen() -> Mapping[str, Any]:
 
 
 def read(key: str) -> Any:
+    """Return the value of ``key`` or its default, of any type."""
     return chosen().get(key, DEFAULTS[key])
 
 
 def wrong(key: str, wanted: str) -> ImproperlyConfigured:
-    """The value itself is not shown: it may be a secret."""
+    """Return the exception for a value that is not ``wanted``."""
     return ImproperlyConfigured(f'TELROI["{key}"] must be {wanted}.')
 
 
 def text(key: str) -> str | None:
+    """Return a string or None."""
     value = read(key)
     if value is not None and not isinstance(value, str):
         raise wrong(key, "a string")
@@ -85,6 +90,7 @@ def text(key: str) -> str | None:
 
 
 def flag(key: str) -> bool:
+    """Return True or False."""
     value = read(key)
     if not isinstance(value, bool):
         raise wrong(key, "True or False")
@@ -92,6 +98,7 @@ def flag(key: str) -> bool:
 
 
 def texts(key: str) -> list[str]:
+    """Return a list of strings, made of any iterable except a string."""
     value = read(key)
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise wrong(key, "a list of strings")
@@ -102,6 +109,7 @@ def texts(key: str) -> list[str]:
 
 
 def number(key: str, *, least: float = 0.001) -> float:
+    """Return a number of seconds from ``least`` to ``MOST_SECONDS``."""
     value = read(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MOST_SECONDS:
         raise wrong(key, "a number of seconds" + (" above 0" if least else ", 0 or more"))
@@ -109,6 +117,7 @@ def number(key: str, *, least: float = 0.001) -> float:
 
 
 def whole(key: str, *, least: int = 1) -> int:
+    """Return an integer that is at least ``least``."""
     value = read(key)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise wrong(key, f"a whole number, {least} or more")

@@ -90,7 +90,7 @@ def found(settings: Any, backend: type) -> list[CheckMessage]:
 @pytest.mark.parametrize(
     ("backend", "message", "says"),
     [
-        (WithoutCheck, "telroi.E016", "has no method check_code"),
+        (WithoutCheck, "telroi.E016", "does not define check_code"),
         (WithoutLanguage, "telroi.E017", "place_call of"),
         (WantsTheNumberFirst, "telroi.E017", "check_code of"),
         (LengthOfAnInstance, "telroi.E017", "spoken_length of"),

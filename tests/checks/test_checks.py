@@ -17,7 +17,7 @@ from django.urls import include, path, reverse_lazy
 
 from django_telroi import checks
 from django_telroi.checks import queueing as queue
-from django_telroi.checks.deployment import hasty_deployment
+from django_telroi.checks.deployment import check_production_settings
 from django_telroi.conf import CONSOLE_BACKEND
 
 LIVE = "tlr_live_Canary0Key0Canary0Key0Canary"
@@ -320,7 +320,7 @@ def test_a_site_that_counts_nobody_is_named(settings: Any) -> None:
     settings.TELROI, settings.RATELIMIT_ENABLE = SAFE, False
     settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
 
-    assert ids(list(hasty_deployment())) == ["telroi.W015"]
+    assert ids(list(check_production_settings())) == ["telroi.W015"]
 
 
 def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
@@ -328,7 +328,7 @@ def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
     local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     settings.CACHES = {"default": local, "counting": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
 
-    assert list(hasty_deployment()) == []
+    assert list(check_production_settings()) == []
 
 
 def test_the_docs_name_every_message_and_no_other() -> None:

@@ -14,13 +14,13 @@ from django.core.checks import ERROR, CheckMessage
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from django_telroi.checks.countries import REGION_BY_NAME, REGION_BY_THREE_LETTERS
-from django_telroi.checks.region_names import ZERO_BEGINS_NUMBERS, suggested_region, unknown_regions
+from django_telroi.checks.region_names import ZERO_BEGINS_NUMBERS, check_regions, suggested_region
 from django_telroi.domain.phone import CallingRules
 
 
 def found(settings: Any, **chosen: object) -> list[CheckMessage]:
     settings.TELROI = chosen
-    return list(unknown_regions())
+    return list(check_regions())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_each_setting_of_regions_is_looked_at(settings: Any, key: str) -> None:
 def test_an_entry_that_holds_several_regions_is_taken_apart(settings: Any) -> None:
     [message] = found(settings, ALLOWED_REGIONS=["NG,gh"])
 
-    assert message.hint == 'Make each region an entry of its own: "NG", "GH".'
+    assert message.hint == 'Write each region as a separate entry: "NG", "GH".'
 
 
 def test_an_allowed_region_that_is_empty_calls_nobody_and_is_told(settings: Any) -> None:

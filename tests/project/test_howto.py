@@ -202,11 +202,11 @@ def test_the_celery_page_makes_a_site_whose_web_process_knows_its_broker(tmp_pat
                 file.write(re.sub("^   ", "", match["body"], flags=re.MULTILINE))
     look = (
         "import example, django; django.setup()\n"
-        "from django_telroi.checks.queueing import unfit_queue\n"
+        "from django_telroi.checks.queueing import check_queue\n"
         "from django_telroi.dispatch import broker_url, site_app\n"
         "app = site_app()\n"
         "app.loader.import_default_modules()\n"
-        "print(list(unfit_queue()), app.main, broker_url(app), 'django_telroi.tasks.place_call' in app.tasks)\n"
+        "print(list(check_queue()), app.main, broker_url(app), 'django_telroi.tasks.place_call' in app.tasks)\n"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "example.settings"}
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
