@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_ratelimit import core
 
 from django_telroi.models import DbNow
-from django_telroi.services.shared import number_state as state
+from django_telroi.services.shared import number_state
 
 
 class StandingClock:
@@ -77,9 +77,9 @@ def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = No
     for vendor in clock.LITERALS:
         monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
     # The moment now is in the SELECT: one is composed for each.
-    compose = state._question.__wrapped__
+    compose = number_state._question.__wrapped__
     question = lru_cache(lambda now, *args, **options: compose(*args, **options))
-    monkeypatch.setattr(state, "_question", lambda *args, **options: question(clock.now, *args, **options))
+    monkeypatch.setattr(number_state, "_question", lambda *args, **options: question(clock.now, *args, **options))
     monkeypatch.setattr(timezone, "now", lambda: clock.now)
     _replace_later(monkeypatch, lambda now, *, since: clock.now)
     return clock
@@ -94,7 +94,7 @@ def take_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _replace_later(monkeypatch: pytest.MonkeyPatch, later: Callable[..., datetime]) -> None:
-    real = state.later
+    real = number_state.later
     for name, module in list(sys.modules.items()):
         if name.startswith("django_telroi.services.") and getattr(module, "later", None) is real:
             monkeypatch.setattr(module, "later", later)

@@ -14,7 +14,7 @@ from django_telroi import services
 from django_telroi.admin.shared.meanings import ERRORS, MEANINGS
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
-from django_telroi.services.attempts import find as attempts
+from django_telroi.services.attempts import find
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.admin_pages import html_of, shows_a_whole_number, url
@@ -72,7 +72,7 @@ class TestReading:
             services.erase_number(NUMBER, actor="ben")
             return False
 
-        monkeypatch.setattr(attempts, "transition", erased_first)
+        monkeypatch.setattr(find, "transition", erased_first)
 
         assert viewer.get(url(MODEL, "change", attempt.pk)).status_code == 302
 

@@ -20,7 +20,7 @@ from django.test import AsyncRequestFactory, Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_telroi.admin.attempts import attempt_admin as attempts_csv
+from django_telroi.admin.attempts import attempt_admin
 from django_telroi.admin.shared.export import cell
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
@@ -101,7 +101,7 @@ class TestAnExport:
             )
             for _ in range(50)
         )
-        monkeypatch.setattr(attempts_csv, "CHUNK", 7)
+        monkeypatch.setattr(attempt_admin, "CHUNK", 7)
 
         with CaptureQueriesContext(connection) as asked:
             ids = [int(line["id"]) for line in export(staff)]
@@ -111,7 +111,7 @@ class TestAnExport:
         assert sum("LIMIT 7" in query["sql"] for query in asked) == 8
 
     def test_says_so_where_it_ends_early(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(attempts_csv, "MOST_ROWS", 2)
+        monkeypatch.setattr(attempt_admin, "MOST_ROWS", 2)
         for _ in range(3):
             make()
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_telroi.admin.shared import lists as paging
+from django_telroi.admin.shared import lists
 from django_telroi.admin.shared.marks import TONES, span
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
@@ -146,7 +146,7 @@ class TestAPage:
             VerificationAttempt(phone=first.phone, status="verified", max_tries=3, expires_at=first.expires_at)
             for _ in range(249)
         )
-        monkeypatch.setattr(paging, "FARTHEST_ROW", 200)
+        monkeypatch.setattr(lists, "FARTHEST_ROW", 200)
 
         pages = [found(staff, p=str(page)) for page in (1, 2)]
         beyond = [staff.get(url(LIST, "changelist"), {"p": page}) for page in ("3", "0", "-1", "99999999999")]

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_telroi import services
-from django_telroi.admin.overview import overview_pages as overview
+from django_telroi.admin.overview import overview_pages
 from django_telroi.admin.overview.overview_parts import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES, Page
 from django_telroi.admin.shared import lists
 from django_telroi.errors import VerificationRefused
@@ -237,7 +237,7 @@ class TestWhatItSays:
 
         with pytest.MonkeyPatch.context() as patch:
             later = timezone.now() + timedelta(minutes=3)
-            patch.setattr(overview, "current_counts", lambda: current_counts(now=later))
+            patch.setattr(overview_pages, "current_counts", lambda: current_counts(now=later))
             page = page_of(staff, "?period=30d")
 
         assert tiles(page)["Calls placed"] == "1"

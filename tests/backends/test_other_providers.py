@@ -28,7 +28,7 @@ from django_telroi.management.doctor.telroi_api import look_at_backend
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt
 from django_telroi.services.shared.site_control import PauseReason, pause_calls
 from django_telroi.simulator import Simulator
-from django_telroi.web.card_texts import test_key_note as note_of
+from django_telroi.web import card_texts
 from tests.calling_site import Configure
 from tests.services.world import NUMBER
 
@@ -226,7 +226,7 @@ def test_the_page_tells_a_developer_of_000000_only_where_that_is_true(
 ) -> None:
     configure(BACKEND=f"{HERE}.{backend}", ALLOW_TEST_KEY=True)
 
-    assert ("000000" in note_of(False)) is is_told
+    assert ("000000" in card_texts.test_key_note(False)) is is_told
 
 
 @pytest.mark.django_db

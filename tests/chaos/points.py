@@ -73,25 +73,23 @@ class Executioner:
 def place_points(executioner: Executioner) -> None:
     """Put every point but the last around the code; that one depends on who runs it."""
     from django_telroi.backends.telroi import TelroiBackend
-    from django_telroi.services.calls import claim as claims
-    from django_telroi.services.calls import queue as queued
-    from django_telroi.services.calls import start as starting
+    from django_telroi.services.calls import claim, queue, start
 
-    def around_claim(claim: Callable[..., None], number_in: Callable[..., str]) -> Callable[..., None]:
-        @wraps(claim)
+    def around_claim(original: Callable[..., None], number_in: Callable[..., str]) -> Callable[..., None]:
+        @wraps(original)
         def claiming(*args: Any, **kwargs: Any) -> None:
             executioner.take_up(number_in(*args, **kwargs))
             executioner.reached(Point.BEFORE_CLAIM)
-            claim(*args, **kwargs)
+            original(*args, **kwargs)
             executioner.reached(Point.AFTER_CLAIM)
 
         return claiming
 
-    queued.claim_queued = around_claim(queued.claim_queued, lambda attempt, *_, **__: attempt.number)  # type: ignore[attr-defined]
-    starting.claim_start = around_claim(  # type: ignore[attr-defined]
-        starting.claim_start, lambda request, *_, **__: request.phone.number
+    queue.claim_queued = around_claim(queue.claim_queued, lambda attempt, *_, **__: attempt.number)  # type: ignore[attr-defined]
+    start.claim_start = around_claim(  # type: ignore[attr-defined]
+        start.claim_start, lambda request, *_, **__: request.phone.number
     )
-    before(claims, "claim_key_probe", lambda: executioner.reached(Point.WITHIN_CLAIM))
+    before(claim, "claim_key_probe", lambda: executioner.reached(Point.WITHIN_CLAIM))
     before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
     before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
     after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))

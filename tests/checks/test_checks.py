@@ -16,7 +16,7 @@ from django.test import override_settings
 from django.urls import include, path, reverse_lazy
 
 from django_telroi import checks
-from django_telroi.checks import queueing as queue
+from django_telroi.checks import queueing
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.conf import CONSOLE_BACKEND
 
@@ -276,7 +276,7 @@ def test_a_queue_that_cannot_deliver_or_delivers_too_soon_is_named(
     settings: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], found: list[str]
 ) -> None:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
-    monkeypatch.setattr(queue, "site_app", lambda: celery_app(**options))
+    monkeypatch.setattr(queueing, "site_app", lambda: celery_app(**options))
     settings.TELROI = {"API_KEY": LIVE, "DISPATCH": "celery"}
     assert ids(ours()) == found
 

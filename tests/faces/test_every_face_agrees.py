@@ -18,7 +18,7 @@ import django_telroi
 from django_telroi import errors, limits, services
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import VerificationRefused
-from django_telroi.services import sentences as sentences_of_all
+from django_telroi.services import sentences
 from django_telroi.services.sentences import sentence
 from django_telroi.simulator import Simulator
 from django_telroi.testing import running_simulator
@@ -201,10 +201,10 @@ def test_every_face_says_the_same_of_every_refusal(
     prepare: Callable[[Site], None], refusal: type[VerificationRefused], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = timezone.now()  # for every sentence the same: another minute is another time of day
-    standing = SimpleNamespace(
+    timezone_at_moment = SimpleNamespace(
         **vars(timezone) | {"now": lambda: moment, "localdate": lambda: timezone.localdate(moment)},
     )
-    monkeypatch.setattr(sentences_of_all, "timezone", standing)
+    monkeypatch.setattr(sentences, "timezone", timezone_at_moment)
     prepare(site)
 
     before = by_the_service(site)
@@ -213,9 +213,9 @@ def test_every_face_says_the_same_of_every_refusal(
 
     assert type(before) is type(after) is refusal
     waits = waits_between(after, before)
-    sentences = [sentence(refusal.code, retry_after=wait) for wait in waits]
+    texts = [sentence(refusal.code, retry_after=wait) for wait in waits]
     for name, answer in said.items():
-        assert any(each in answer.text for each in sentences), (name, answer.text, sentences)
+        assert any(each in answer.text for each in texts), (name, answer.text, texts)
         assert answer.code in (None, refusal.code), name
         assert answer.code is None or answer.wait in waits, name
 

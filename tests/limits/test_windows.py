@@ -22,9 +22,9 @@ from django_telroi import limits
 from django_telroi.domain.policy import HOUR
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts import find as attempts
-from django_telroi.services.calls import start as starting
-from django_telroi.services.shared import number_state as states
+from django_telroi.services.attempts import find
+from django_telroi.services.calls import start
+from django_telroi.services.shared import number_state
 from django_telroi.testing import outbox
 from tests.limits.conftest import Configure
 from tests.services.world import wrong
@@ -47,7 +47,7 @@ class Seen:
 
 def most_in(moments: Sequence[float], seconds: float) -> int:
     """The most that any half-open window of so many seconds holds."""
-    return max((bisect_left(moments, start + seconds) - n for n, start in enumerate(moments)), default=0)
+    return max((bisect_left(moments, begin + seconds) - n for n, begin in enumerate(moments)), default=0)
 
 
 def moment_of_the_day(chance: random.Random) -> float:
@@ -68,7 +68,7 @@ def live_a_day(requests: int, *, people: Sequence[User | None], seed: int) -> Se
     def now() -> datetime:
         return datetime.fromtimestamp(clock[0], UTC)
 
-    read_state, find_attempt = states.read_state, attempts.find_attempt
+    read_state, find_attempt = number_state.read_state, find.find_attempt
 
     def state_now(number: str, **options: Any) -> Any:
         return read_state(number, **{**options, "now": now()})
@@ -78,8 +78,8 @@ def live_a_day(requests: int, *, people: Sequence[User | None], seed: int) -> Se
 
     with (
         patch.object(time, "time", lambda: clock[0]),
-        patch.object(starting, "read_state", state_now),
-        patch.object(starting, "find_attempt", find_now),
+        patch.object(start, "read_state", state_now),
+        patch.object(start, "find_attempt", find_now),
         patch("django_telroi.services.codes.check.find_attempt", find_now),
     ):
         for moment in moments:

@@ -20,8 +20,7 @@ from django_telroi import services
 from django_telroi.client import TelroiClient
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.management import doctor
-from django_telroi.management.doctor import rate_limits as requests
-from django_telroi.management.doctor import telroi_api as wire
+from django_telroi.management.doctor import rate_limits, telroi_api
 from django_telroi.management.doctor.findings import Finding, Level
 from django_telroi.management.doctor.rate_limits import examine_cache
 from django_telroi.management.doctor.rows import examine_rows
@@ -116,15 +115,15 @@ class TestTelroi:
     def test_takes_no_slow_answer_for_a_clock_that_is_wrong(
         self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        now, look_at_scope = [timezone.now()], wire._scope
+        now, look_at_scope = [timezone.now()], telroi_api._scope
         telroi.freeze()
 
         def late(client: TelroiClient) -> Finding:
             now[0] += timedelta(minutes=1)
             return look_at_scope(client)
 
-        monkeypatch.setattr(wire, "datetime", SimpleNamespace(now=lambda zone: now[0]))
-        monkeypatch.setattr(wire, "_scope", late)
+        monkeypatch.setattr(telroi_api, "datetime", SimpleNamespace(now=lambda zone: now[0]))
+        monkeypatch.setattr(telroi_api, "_scope", late)
 
         *_, clock = examine_telroi()
 
@@ -169,13 +168,13 @@ class TestTheCache:
         script = f"from django.core.cache.backends.filebased import FileBasedCache as C; C({str(tmp_path)!r}, {{}})"
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(requests, "SET_IN_A_PROCESS_OF_ITS_OWN", f"import sys; {script}.set(sys.argv[2], 1, 60)")
+            patch.setattr(rate_limits, "SET_IN_A_PROCESS_OF_ITS_OWN", f"import sys; {script}.set(sys.argv[2], 1, 60)")
             says = [finding.says for finding in examine_cache()]
 
         assert says[-1] == 'All processes share the cache "default".'
 
     def test_that_loses_counts_is_bad(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(requests, "_count", lambda alias, key: caches[alias].set(key, 1))
+        monkeypatch.setattr(rate_limits, "_count", lambda alias, key: caches[alias].set(key, 1))
 
         [exact, _] = examine_cache()
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 
-from django_telroi.management.doctor import broker as queue
+from django_telroi.management.doctor import broker
 from django_telroi.management.doctor.broker import examine_queue
 from tests.calling_site import Configure
 
@@ -17,8 +17,8 @@ from tests.calling_site import Configure
 def site(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> Celery:
     """A site whose broker is in memory, and its own Celery."""
     app = Celery("a site", broker="memory://telroi-doctor", set_as_current=False, fixups=[])
-    monkeypatch.setattr(queue, "site_app", lambda: app)
-    monkeypatch.setattr(queue, "SECONDS_TO_ANSWER", 1.0)
+    monkeypatch.setattr(broker, "site_app", lambda: app)
+    monkeypatch.setattr(broker, "SECONDS_TO_ANSWER", 1.0)
     configure(DISPATCH="celery")
     return app
 
@@ -48,7 +48,7 @@ def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Ce
 
 def test_without_a_celery_app_no_broker_is_asked(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     default = Celery("default", set_as_current=False, fixups=[])
-    monkeypatch.setattr(queue, "site_app", lambda: default)
+    monkeypatch.setattr(broker, "site_app", lambda: default)
     monkeypatch.setattr(default, "connection_for_write", pytest.fail)
     configure(DISPATCH="celery")
 

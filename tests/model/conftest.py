@@ -12,7 +12,7 @@ from django.db import connection
 
 from django_telroi import dispatch
 from django_telroi.dispatch import Published
-from django_telroi.services.upkeep import sweep as sweeping
+from django_telroi.services.upkeep import sweep
 from tests.manual_clocks import hold_site_clock
 from tests.model.telroi import ModelBackend
 from tests.model.world import World
@@ -36,9 +36,7 @@ def world(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
         return Published.SENT
 
     monkeypatch.setattr(dispatch, "send", publish)
-    monkeypatch.setattr(
-        sweeping, "alert_pumping", lambda **options: ()
-    )  # it reads an hour, and writes an alert at most
+    monkeypatch.setattr(sweep, "alert_pumping", lambda **options: ())  # it reads an hour, and writes an alert at most
     monkeypatch.setattr(ModelBackend, "world", world, raising=False)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous = OFF")

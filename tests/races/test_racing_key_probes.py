@@ -17,8 +17,7 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import Misconfigured, Unavailable
 from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services import place_call, start_verification
-from django_telroi.services.calls import queue as queued
-from django_telroi.services.calls import start as starting
+from django_telroi.services.calls import queue, start
 from django_telroi.services.shared.site_control import PauseReason
 from tests.races.racing import AT_MOST_SECONDS, Telroi, errors, race, values
 
@@ -55,7 +54,7 @@ def reading_together(read: Callable[..., Any], racers: int) -> Callable[..., Any
 
 
 def test_one_of_twelve_starts_tries_a_refused_key_again(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "read_state", reading_together(starting.read_state, len(NUMBERS)))
+    monkeypatch.setattr(start, "read_state", reading_together(start.read_state, len(NUMBERS)))
     telroi.throw("fail_always", fault="unauthorized")
 
     finishes = race([partial(start_verification, number) for number in NUMBERS])
@@ -73,7 +72,7 @@ def test_one_of_twelve_workers_tries_a_refused_key_again(telroi: Telroi, monkeyp
         transaction.get_connection().run_on_commit.clear()
     CallControl.objects.update(paused_key=get_backend().key_digest)
     VerificationAttempt.objects.update(dispatch="celery")
-    monkeypatch.setattr(queued, "read_attempt", reading_together(queued.read_attempt, len(waiting)))
+    monkeypatch.setattr(queue, "read_attempt", reading_together(queue.read_attempt, len(waiting)))
     telroi.throw("fail_always", fault="unauthorized")
 
     finishes = race([partial(place_call, attempt_id) for attempt_id in waiting])
@@ -86,7 +85,7 @@ def test_one_of_twelve_workers_tries_a_refused_key_again(telroi: Telroi, monkeyp
 
 def test_a_key_that_works_again_is_tried_and_then_used_by_all(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(starting, "read_state", reading_together(starting.read_state, len(NUMBERS)))
+        patched.setattr(start, "read_state", reading_together(start.read_state, len(NUMBERS)))
         finishes = race([partial(start_verification, number) for number in NUMBERS])
     placed = {attempt.number for attempt in values(finishes)}
 

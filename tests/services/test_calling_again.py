@@ -14,7 +14,7 @@ from django_telroi.client import OtpCheck
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import StartFacts
-from django_telroi.services.calls import place as placing
+from django_telroi.services.calls import place
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
@@ -335,9 +335,9 @@ def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
     """The process died between settling the second call and closing the first."""
     first = services.start_verification(NUMBER)
     with monkeypatch.context() as dying:
-        dying.setattr(placing, "close_older_calls", lambda *args, **options: None)
+        dying.setattr(place, "close_older_calls", lambda *args, **options: None)
         second = services.call_again(first.uuid)
-    monkeypatch.setattr(placing, "_ask", hold_the_line)
+    monkeypatch.setattr(place, "_ask", hold_the_line)
     with pytest.raises(KeyboardInterrupt):
         services.call_again(second.uuid)
 
@@ -351,10 +351,10 @@ def test_the_code_of_a_call_that_nobody_settled_is_right_although_the_older_one_
 ) -> None:
     """The process died while Telroi rang the phone, and the lease is over."""
     first = services.start_verification(NUMBER)
-    place = TelroiBackend.place_call
+    place_call = TelroiBackend.place_call
 
     def place_and_die(backend: TelroiBackend, to: str, **options: Any) -> None:
-        place(backend, to, **options)
+        place_call(backend, to, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(TelroiBackend, "place_call", place_and_die)

@@ -15,7 +15,7 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import CooldownActive
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.attempts import transitions as moves
+from django_telroi.services.attempts import transitions
 from django_telroi.simulator import Simulator
 from tests.manual_clocks import TICK
 from tests.services.conftest import Configure
@@ -255,7 +255,7 @@ class TestANumberThatOthersKeepChanging:
 
     @pytest.fixture(autouse=True)
     def _overtaken(self, telroi: Simulator, waiting: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
-        read_number, in_time = moves.read_number, iter(range(moves.TIMES_TO_RETRY))
+        read_number, in_time = transitions.read_number, iter(range(transitions.TIMES_TO_RETRY))
 
         def read_and_be_overtaken(phone_id: int, **options: Any) -> Any:
             phone = read_number(phone_id, **options)
@@ -263,7 +263,7 @@ class TestANumberThatOthersKeepChanging:
                 PhoneNumber.objects.filter(pk=phone_id).update(version=F("version") + 1)
             return phone
 
-        monkeypatch.setattr(moves, "read_number", read_and_be_overtaken)
+        monkeypatch.setattr(transitions, "read_number", read_and_be_overtaken)
         telroi.fail_next("key_limited", wait=20)
         self.began = waiting.created_at + 2 * SECOND
         services.place_call(waiting.pk, now=self.began)

@@ -21,8 +21,8 @@ from django_telroi.backends import get_backend
 from django_telroi.backends.budget import share_of
 from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
 from django_telroi.models import PhoneNumber
-from django_telroi.services.calls import start as starting
-from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.calls import start
+from django_telroi.services.shared import backend_calls
 from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -38,7 +38,7 @@ NUMBERS = [f"+234803{n:07d}" for n in range(1, 62)]
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
     """The budget's windows stand still: what a test takes is all in one of them, however slow the machine is."""
-    yield hold_clock(monkeypatch, waiting, at=time.time())
+    yield hold_clock(monkeypatch, backend_calls, at=time.time())
     caches["default"].clear()
 
 
@@ -122,7 +122,7 @@ def test_a_claim_that_is_lost_gives_its_place_in_the_budget_back(
     def lost(*_: Any, **__: Any) -> None:
         raise VersionConflict
 
-    monkeypatch.setattr(starting, "claim_start", lost)
+    monkeypatch.setattr(start, "claim_start", lost)
     for number in NUMBERS[:10]:
         with pytest.raises(VerificationRefused):
             services.start_verification(number)
@@ -137,10 +137,10 @@ def test_at_most_two_requests_of_a_process_sleep_for_the_budget(monkeypatch: pyt
         asleep.release()
         assert woken.wait(30)
 
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=sleep))
 
     def wait() -> None:
-        if not waiting.SlotWait(is_request=True).sleep(3):
+        if not backend_calls.SlotWait(is_request=True).sleep(3):
             refused.append(True)
 
     sleepers = [threading.Thread(target=wait) for _ in range(2)]
@@ -159,11 +159,11 @@ def test_at_most_two_requests_of_a_process_sleep_for_the_budget(monkeypatch: pyt
 
 
 def test_a_worker_may_sleep_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda seconds: None))
-    monkeypatch.setattr(waiting, "_places", threading.BoundedSemaphore(1))
-    waiting._places.acquire()
+    monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(backend_calls, "_places", threading.BoundedSemaphore(1))
+    backend_calls._places.acquire()
 
-    slept = [waiting.SlotWait(is_request=is_request).sleep(3) for is_request in (True, False)]
+    slept = [backend_calls.SlotWait(is_request=is_request).sleep(3) for is_request in (True, False)]
 
     assert slept == [False, True]
 
@@ -172,8 +172,8 @@ def test_whoever_may_not_sleep_is_told_the_wait(
     telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(KEY_REQUESTS_PER_MINUTE=600)
-    monkeypatch.setattr(waiting, "_places", threading.BoundedSemaphore(1))
-    waiting._places.acquire()
+    monkeypatch.setattr(backend_calls, "_places", threading.BoundedSemaphore(1))
+    backend_calls._places.acquire()
 
     with pytest.raises(Unavailable) as refused:  # noqa: PT012 - whichever start is the first over the budget
         for number in NUMBERS[:40]:

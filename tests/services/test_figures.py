@@ -20,7 +20,7 @@ from django_telroi import services
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
-from django_telroi.services.statistics import figures as figures_module
+from django_telroi.services.statistics import figures
 from django_telroi.services.statistics.figures import MOST_GROUPS, current_counts, statistics_of
 from django_telroi.services.statistics.periods import Outcome, Period, Statistics, cut, next_day, next_hour
 
@@ -178,7 +178,7 @@ class TestFiguresAgreeWithACountByHand:
 
 class TestTheMedianIsOfTheNewest:
     def test_and_of_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(figures_module, "NEWEST", 3)
+        monkeypatch.setattr(figures, "NEWEST", 3)
         for minutes, seconds in ((9, 80), (8, 80), (3, 10), (2, 20), (1, 30)):
             at = NOW - timedelta(minutes=minutes)
             row(at, verified_at=at + timedelta(seconds=seconds)).save()
@@ -283,14 +283,14 @@ class TestFiguresAreKept:
         def fail(*_: object) -> None:
             raise ConnectionError("no cache")
 
-        monkeypatch.setattr(figures_module.cache, "get", fail)
+        monkeypatch.setattr(figures.cache, "get", fail)
 
         assert isinstance(statistics_of(Period.MONTH), Statistics)
 
     def test_and_nothing_else_is_taken_for_them(self) -> None:
         statistics_of(Period.MONTH)
         zone = timezone.get_current_timezone_name()
-        cache.set(f"django_telroi:figures:{figures_module.SHAPE}:30d:{zone}", "of another release")
+        cache.set(f"django_telroi:figures:{figures.SHAPE}:30d:{zone}", "of another release")
 
         assert isinstance(statistics_of(Period.MONTH), Statistics)
 

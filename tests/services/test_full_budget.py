@@ -16,7 +16,7 @@ from django_telroi.backends import get_backend
 from django_telroi.domain.states import Dispatch
 from django_telroi.errors import Misconfigured, Unavailable
 from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.shared import backend_calls
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.manual_clocks import TICK, StandingClock, hold_clock
@@ -29,7 +29,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
-    yield hold_clock(monkeypatch, waiting, at=time.time())
+    yield hold_clock(monkeypatch, backend_calls, at=time.time())
     caches["default"].clear()
 
 

@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.codes import judge as judging
+from django_telroi.services.codes import judge
 from django_telroi.services.sentences import result_sentence, status_sentence
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
@@ -106,7 +106,7 @@ def test_a_database_that_is_gone_when_the_answer_comes_loses_nothing(
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as outage:
-        outage.setattr(judging, "_write_verified", gone)
+        outage.setattr(judge, "_write_verified", gone)
         assert outcome(attempt, code) == "unavailable"
 
     assert outcome(attempt, code) == "verified"

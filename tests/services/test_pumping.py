@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, Value
 from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services import sweep
-from django_telroi.services.statistics import figures as pumping
+from django_telroi.services.statistics import figures
 from django_telroi.services.statistics.figures import (
     CurrentCounts,
     PumpedPrefix,
@@ -106,7 +106,7 @@ def test_it_is_told_once_an_hour_and_the_log_names_the_prefix(heard: Heard, capl
 
 def test_a_sweep_finds_it_and_the_overview_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     calls("2348031", 31, verified=2)
-    monkeypatch.setattr(pumping, "DbNow", lambda: Value(NOW, output_field=DateTimeField()))
+    monkeypatch.setattr(figures, "DbNow", lambda: Value(NOW, output_field=DateTimeField()))
 
     sweep()
     told = [event.detail for event in AttemptEvent.objects.all()]

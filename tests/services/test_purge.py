@@ -26,7 +26,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 from django_telroi.services import Purged
-from django_telroi.services.upkeep import purge as purging
+from django_telroi.services.upkeep import purge
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, row_counts, wrong
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 HOUR = 3600
 DAY = 24 * HOUR
-delete_for_real = purging.delete_rows
+delete_for_real = purge.delete_rows
 
 
 def verified(number: str, user: User | None = None) -> VerificationAttempt:
@@ -292,7 +292,7 @@ class TestBatches:
                 raise error
             return delete_for_real(rows)
 
-        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+        monkeypatch.setattr(purge, "delete_rows", delete_rows)
 
         assert services.purge().numbers == 10
 
@@ -300,7 +300,7 @@ class TestBatches:
         def delete_rows(rows: Any) -> int:
             raise IntegrityError("still referenced")
 
-        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+        monkeypatch.setattr(purge, "delete_rows", delete_rows)
 
         with pytest.raises(IntegrityError):
             services.purge()
@@ -329,7 +329,7 @@ class TestANumberThatIsRungWhileItIsPurged:
             services.start_verification(NUMBER)
             return delete_for_real(rows)
 
-        monkeypatch.setattr(purging, "delete_rows", delete_rows)
+        monkeypatch.setattr(purge, "delete_rows", delete_rows)
 
         assert services.purge() == Purged()
         with pytest.raises(CooldownActive):
@@ -340,13 +340,13 @@ class TestModelsOfTheSite:
     """May point at ours, and Django does with them what they say."""
 
     def test_are_seen(self) -> None:
-        assert not purging.is_pointed_at_by_others(VerificationAttempt)
-        assert purging.is_pointed_at_by_others(User)
+        assert not purge.is_pointed_at_by_others(VerificationAttempt)
+        assert purge.is_pointed_at_by_others(User)
 
     def test_are_respected(self, ada: User) -> None:
         verified(NUMBER, ada)
 
-        assert purging.delete_rows(User.objects.all()) == 1
+        assert purge.delete_rows(User.objects.all()) == 1
         assert (VerifiedPhone.objects.count(), VerificationAttempt.objects.get().user) == (0, None)
 
 

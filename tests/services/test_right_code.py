@@ -22,8 +22,8 @@ from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.accounts import proofs
-from django_telroi.services.codes import judge as judging
-from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.codes import judge
+from django_telroi.services.shared import backend_calls
 from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
@@ -116,15 +116,15 @@ class TestAnotherCodeAfterTheRightOne:
         self, attempt: VerificationAttempt, code: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         services.check_code(attempt.uuid, code)
-        compare = judging.matches
+        compare = judge.matches
 
         def while_others_use_the_tries(*compared: Any) -> bool:
-            monkeypatch.setattr(judging, "matches", compare)
+            monkeypatch.setattr(judge, "matches", compare)
             for by in (1, 2):
                 services.check_code(attempt.uuid, wrong(code, by=by))
             return compare(*compared)
 
-        monkeypatch.setattr(judging, "matches", while_others_use_the_tries)
+        monkeypatch.setattr(judge, "matches", while_others_use_the_tries)
 
         assert services.check_code(attempt.uuid, code).outcome == "already_verified"
 
@@ -234,7 +234,7 @@ class TestACodeThatWasSentInTime:
         now = timezone.now().isoformat()
         VerificationAttempt.objects.update(tries=1, asked=1, judging={"a digest": {"1": now}})
 
-        longest = (conf.lease() + waiting.LONGEST_SLEEP).total_seconds()
+        longest = (conf.lease() + backend_calls.LONGEST_SLEEP).total_seconds()
         let_time_pass(longest - 5)
         services.sweep()
         while_it_may_come = row(attempt).status

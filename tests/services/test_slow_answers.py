@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.client import OtpCall, TelroiClient
 from django_telroi.errors import NumberHeld
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.shared import number_state as state
+from django_telroi.services.shared import number_state
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, let_time_pass, moments, statements
@@ -43,8 +43,8 @@ def quick_answers() -> None:
 @pytest.fixture
 def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], VerificationAttempt]:
     """Starts a call for which Telroi's own row begins six seconds after the request came, without waiting for it."""
-    clock = Stretched(state.time.monotonic)
-    monkeypatch.setattr(state, "time", clock)
+    clock = Stretched(number_state.time.monotonic)
+    monkeypatch.setattr(number_state, "time", clock)
     place_otp = TelroiClient.place_otp
 
     def start(fault: str = "", meanwhile: Callable[[OtpCall], object] = lambda call: None) -> VerificationAttempt:

@@ -17,8 +17,8 @@ from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.client import OtpCall
 from django_telroi.errors import AttemptNotFound, CallsStopped, CooldownActive, InvalidNumber, NotCallable, NumberHeld
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.calls import start as starting
-from django_telroi.services.staff import staff_actions as staff
+from django_telroi.services.calls import start
+from django_telroi.services.staff import staff_actions
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import (
@@ -198,7 +198,7 @@ class TestANumberThatIsErasedInTheMiddle:
         configure(COOLDOWN_SECONDS=0)
         services.start_verification(NUMBER)
         let_time_pass(86401)
-        once_read(staff, lambda: services.start_verification(NUMBER), monkeypatch)
+        once_read(staff_actions, lambda: services.start_verification(NUMBER), monkeypatch)
 
         services.erase_number(NUMBER, actor="grace")
 
@@ -209,7 +209,7 @@ class TestANumberThatIsErasedInTheMiddle:
         services.start_verification(NUMBER)
         PhoneNumber.objects.update(held_reason="Retry after 500s.")
         let_time_pass(61)
-        once_read(starting, lambda: services.erase_number(NUMBER, actor="grace"), monkeypatch)
+        once_read(start, lambda: services.erase_number(NUMBER, actor="grace"), monkeypatch)
 
         with suppress(CooldownActive):
             services.start_verification(NUMBER)

@@ -24,7 +24,7 @@ from django_telroi.client import OtpCall
 from django_telroi.domain.states import CHECKABLE, FINAL, TRANSITIONS, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
-from django_telroi.services.shared import backend_calls as waiting
+from django_telroi.services.shared import backend_calls
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.simulator import Simulator
 from django_telroi.simulator.otp_store import Otp
@@ -351,7 +351,7 @@ def young(moments: Sequence[datetime], now: datetime) -> list[datetime]:
 
 @pytest.fixture(autouse=True)
 def _nobody_waits_in_place(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=lambda seconds: None))
     configure(BACKEND=f"{__name__}.CrashingBackend")
 
 

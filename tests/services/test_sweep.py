@@ -12,8 +12,8 @@ from django.db import OperationalError, connection, transaction
 from django_telroi import services
 from django_telroi.errors import InsideTransaction
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
-from django_telroi.services import Swept, sweep
-from django_telroi.services.upkeep import sweep as sweeping
+from django_telroi.services import Swept
+from django_telroi.services.upkeep import sweep
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import (
@@ -66,7 +66,7 @@ class TestWhatIsDue:
     def test_a_placed_call_whose_code_is_over_expires(self) -> None:
         attempt = services.start_verification(NUMBER)
 
-        swept = sweep(now=attempt.expires_at)
+        swept = services.sweep(now=attempt.expires_at)
 
         after = row(attempt)
         assert (swept, after.status, after.due_at) == (Swept(expired=1), "expired", None)
@@ -78,7 +78,7 @@ class TestWhatIsDue:
             attempt = services.start_verification(NUMBER)
         dialing = row(attempt)
 
-        swept = sweep(now=dialing.due_at)
+        swept = services.sweep(now=dialing.due_at)
 
         after = row(attempt)
         assert (swept, after.status, after.error_code) == (Swept(called_unknown=1), "unknown", "lease_ended")
@@ -87,7 +87,7 @@ class TestWhatIsDue:
     def test_a_call_that_waited_past_its_deadline_expires_and_does_not_count(self, telroi: Simulator) -> None:
         attempt = left_behind()
 
-        swept = sweep(now=attempt.created_at + 120 * SECOND)
+        swept = services.sweep(now=attempt.created_at + 120 * SECOND)
 
         after = row(attempt)
         assert (swept, after.status, after.error_code) == (Swept(expired=1), "expired", "deadline")
@@ -96,7 +96,7 @@ class TestWhatIsDue:
     def test_what_is_not_due_is_left_alone(self) -> None:
         placed, waiting = services.start_verification(NUMBER), left_behind(OTHER_NUMBER)
 
-        swept = sweep(now=waiting.due_at - SECOND)
+        swept = services.sweep(now=waiting.due_at - SECOND)
 
         assert (swept, row(placed).status, row(waiting).status) == (Swept(), "placed", "queued")
 
@@ -108,7 +108,7 @@ class TestWhatIsDue:
         later = {"status": status, "due_at": attempt.expires_at}
 
         with before_the_first("UPDATE", lambda: VerificationAttempt.objects.update(**later)):
-            swept = sweep()
+            swept = services.sweep()
 
         assert (swept, row(attempt).status) == (Swept(), status)
 
@@ -117,7 +117,7 @@ class TestWhatIsDue:
         verified = {"status": "verified", "due_at": None}
 
         with before_the_first("UPDATE", lambda: VerificationAttempt.objects.update(**verified)):
-            swept = sweep(now=attempt.expires_at)
+            swept = services.sweep(now=attempt.expires_at)
 
         assert (swept, row(attempt).status) == (Swept(), "verified")
 
@@ -125,7 +125,7 @@ class TestWhatIsDue:
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(expires_at=attempt.created_at, due_at=attempt.created_at)
 
-        assert (sweep(), row(attempt).status) == (Swept(expired=1), "expired")
+        assert (services.sweep(), row(attempt).status) == (Swept(expired=1), "expired")
 
 
 class TestACallThatWaits:
@@ -134,7 +134,7 @@ class TestACallThatWaits:
     def test_is_placed_here_on_a_site_without_workers(self, telroi: Simulator, heard: Heard) -> None:
         attempt = left_behind()
 
-        swept = sweep(now=attempt.due_at)
+        swept = services.sweep(now=attempt.due_at)
 
         assert (swept, row(attempt).status, sends(telroi)) == (Swept(enqueued=1), "placed", 1)
         assert heard.names == ["call_placed"]
@@ -143,7 +143,7 @@ class TestACallThatWaits:
         attempt = left_behind()
 
         with transaction.atomic(), pytest.raises(InsideTransaction):
-            sweep(now=attempt.due_at)
+            services.sweep(now=attempt.due_at)
 
         assert (row(attempt).status, telroi.requests) == ("queued", [])
 
@@ -154,7 +154,9 @@ class TestACallThatWaits:
         attempt = services.start_verification(NUMBER)
         enqueued()
 
-        counts = [sweep(now=attempt.created_at + seconds * SECOND).enqueued for seconds in (14, 15, 15, 29, 31, 120)]
+        counts = [
+            services.sweep(now=attempt.created_at + seconds * SECOND).enqueued for seconds in (14, 15, 15, 29, 31, 120)
+        ]
 
         assert (counts, [arguments for _, arguments in enqueued()]) == ([0, 1, 0, 0, 1, 0], [[attempt.pk]] * 2)
         assert row(attempt).status == "expired"
@@ -165,7 +167,7 @@ class TestACallThatWaits:
         configure(DISPATCH="celery")
         attempt = services.start_verification(NUMBER)
 
-        sweep(now=attempt.created_at + 119 * SECOND)
+        services.sweep(now=attempt.created_at + 119 * SECOND)
 
         assert row(attempt).due_at == attempt.created_at + 120 * SECOND
 
@@ -176,7 +178,7 @@ class TestACallThatWaits:
         celery_app.conf.broker_url = "redis://127.0.0.1:1/0"
         first, second = (services.start_verification(number) for number in (NUMBER, OTHER_NUMBER))
 
-        swept = sweep(now=second.due_at)
+        swept = services.sweep(now=second.due_at)
 
         assert (swept, row(second).due_at) == (Swept(), second.due_at)
         assert {row(first).status, row(second).status} == {"queued"}
@@ -194,7 +196,7 @@ class TestALongWait:
         attempt = services.start_verification(NUMBER)
 
         for _ in range(2):
-            sweep(now=attempt.created_at + seconds * SECOND)
+            services.sweep(now=attempt.created_at + seconds * SECOND)
 
         assert [told["kind"] for name, told in heard.told if name == "alert"] == alerts
         assert [event.detail for event in AttemptEvent.objects.all()] == alerts
@@ -206,7 +208,7 @@ class TestManyRows:
 
     @pytest.fixture(autouse=True)
     def _nothing_besides(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sweeping, "alert_pumping", lambda **_: ())
+        monkeypatch.setattr(sweep, "alert_pumping", lambda **_: ())
 
     @pytest.fixture
     def attempt(self) -> VerificationAttempt:
@@ -214,7 +216,7 @@ class TestManyRows:
 
     def cost(self, now: datetime) -> int:
         with statements() as seen:
-            sweep(now=now)
+            services.sweep(now=now)
         return len(seen)
 
     def test_nothing_due_costs_two_statements(self, attempt: VerificationAttempt) -> None:
@@ -225,11 +227,11 @@ class TestManyRows:
     def test_rows_are_settled_a_batch_at_a_time(
         self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sweeping, "BATCH", 10)
+        monkeypatch.setattr(sweep, "BATCH", 10)
         rows_like(attempt, 34, due_at=attempt.expires_at)
 
         with statements() as seen:
-            swept = sweep(now=attempt.expires_at)
+            swept = services.sweep(now=attempt.expires_at)
 
         assert (swept.expired, len(seen)) == (35, 2 * 4 + 2)
         assert not VerificationAttempt.objects.exclude(status="expired").exists()
@@ -237,10 +239,10 @@ class TestManyRows:
     def test_a_row_that_cannot_be_settled_does_not_hold_up_the_others(
         self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sweeping, "BATCH", 2)
+        monkeypatch.setattr(sweep, "BATCH", 2)
         rows_like(attempt, 5, due_at=attempt.created_at, expires_at=attempt.expires_at + 999 * SECOND)
 
-        assert sweep(now=attempt.expires_at) == Swept(expired=1)
+        assert services.sweep(now=attempt.expires_at) == Swept(expired=1)
 
     def test_what_is_locked_is_left_for_the_next_sweep(
         self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
@@ -248,17 +250,17 @@ class TestManyRows:
         def lock(*_: object, **__: object) -> None:
             raise OperationalError("database is locked")
 
-        monkeypatch.setattr(sweeping, "settle_overdue", lock)
+        monkeypatch.setattr(sweep, "settle_overdue", lock)
         waiting = left_behind(OTHER_NUMBER)
 
-        swept = sweep(now=attempt.expires_at)
+        swept = services.sweep(now=attempt.expires_at)
 
         assert (swept, row(attempt).status, row(waiting).status) == (Swept(expired=1), "expired", "queued")
 
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan of a small table says nothing elsewhere")
     def test_what_is_due_is_found_by_its_index(self, attempt: VerificationAttempt) -> None:
         with statements() as seen:
-            sweep(now=attempt.created_at)
+            services.sweep(now=attempt.created_at)
 
         assert len(seen) == 2
         for statement in seen:
@@ -271,13 +273,13 @@ class TestManyRows:
 
 def test_a_number_that_is_erased_meanwhile_is_no_trouble(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = left_behind()
-    settle = sweeping.settle_overdue
+    settle = sweep.settle_overdue
 
     def erase_and_settle(*args: Any, **options: Any) -> None:
         VerificationAttempt.objects.all().delete()
         PhoneNumber.objects.all().delete()
         settle(*args, **options)
 
-    monkeypatch.setattr(sweeping, "settle_overdue", erase_and_settle)
+    monkeypatch.setattr(sweep, "settle_overdue", erase_and_settle)
 
-    assert sweep(now=attempt.created_at + 120 * SECOND) == Swept()
+    assert services.sweep(now=attempt.created_at + 120 * SECOND) == Swept()

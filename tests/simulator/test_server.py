@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_telroi.simulator import Simulator
-from django_telroi.simulator import http_server as server
-from django_telroi.simulator import http_server as wire
+from django_telroi.simulator import Simulator, http_server
 
 NUMBER = "+2348031234567"
 BODY = b'{"to":"+2348031234567"}'
@@ -88,13 +86,13 @@ def test_a_connection_ends_if_the_client_wants_it_to(line, headers, version) -> 
 
 def test_an_idle_connection_is_closed(simulator, monkeypatch) -> None:
     requests = iter([LONG, 0.1])  # however late the first one comes
-    next_request = server.Server._next_request
+    next_request = http_server.Server._next_request
 
-    def idle(self: server.Server, line: wire.Connection) -> bytes:
-        monkeypatch.setattr(server, "IDLE_SECONDS", next(requests))
+    def idle(self: http_server.Server, line: http_server.Connection) -> bytes:
+        monkeypatch.setattr(http_server, "IDLE_SECONDS", next(requests))
         return next_request(self, line)
 
-    monkeypatch.setattr(server.Server, "_next_request", idle)
+    monkeypatch.setattr(http_server.Server, "_next_request", idle)
     with closing(Socket(simulator)) as line:
         line.post_sized()
         line.answer()
@@ -123,7 +121,7 @@ def test_a_client_that_asks_before_sending_a_body_is_told_to_go_on(line) -> None
     "nonsense",
     [
         b"hello\r\n\r\n",
-        b"x" * (wire.HEADERS_AT_MOST + 1),
+        b"x" * (http_server.HEADERS_AT_MOST + 1),
         b"POST /v1/otp HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST /v1/otp HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
@@ -145,7 +143,7 @@ def test_a_client_that_leaves_midway_disturbs_nobody(simulator, telroi) -> None:
 
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["just answered", "waiting for a while"])
 def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, telroi, line, pause, monkeypatch) -> None:
-    monkeypatch.setattr(server, "IDLE_SECONDS", FOR_EVER)
+    monkeypatch.setattr(http_server, "IDLE_SECONDS", FOR_EVER)
     line.post_sized()
     line.answer()
     time.sleep(pause)
@@ -160,13 +158,13 @@ def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, tel
 
 def test_whose_answer_was_read_has_no_connection_left_once_it_refuses(simulator, monkeypatch) -> None:
     """However late the thread of the connection comes to wait for the next request."""
-    next_request = server.Server._next_request
+    next_request = http_server.Server._next_request
 
-    def late(self: server.Server, line: wire.Connection) -> bytes:
+    def late(self: http_server.Server, line: http_server.Connection) -> bytes:
         time.sleep(0.2)
         return next_request(self, line)
 
-    monkeypatch.setattr(server.Server, "_next_request", late)
+    monkeypatch.setattr(http_server.Server, "_next_request", late)
     with closing(Socket(simulator)) as client:
         client.post_sized()
         client.answer()
