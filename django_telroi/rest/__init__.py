@@ -1,4 +1,4 @@
-"""The API: it translates between JSON and the services, and decides nothing.
+"""The REST API: translates between JSON and the services. The rules are in the services.
 
-Needs ``rest_framework`` in ``INSTALLED_APPS`` only for its browsable pages.
+``rest_framework`` must be in ``INSTALLED_APPS`` only for its browsable pages.
 """

@@ -1,4 +1,4 @@
-"""Which charset a body may be in: UTF-8, and no other."""
+"""The charset of a request body. Only UTF-8 is accepted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ UTF_8_ONLY = gettext_lazy("Send this request in UTF-8.")
 def refuse_other_charsets(request: Request) -> None:
     """Raise UnsupportedMediaType, or ParseError for a form, if ``Content-Type`` names a charset that is not UTF-8.
 
-    It must be called before anything reads the body or the query. Python takes many names for a charset that are none:
-    with ``charset=bz2``, DRF 3.16 inflates 300 bytes of JSON to hundreds of megabytes. Others raise errors that DRF
-    does not expect. Django itself answers 400 to a form that is not in UTF-8.
+    Call it before anything reads the body or the query. Python accepts codec names that are not charsets: with
+    ``charset=bz2``, DRF 3.16 decompresses 300 bytes of JSON to hundreds of megabytes. Other names raise errors that
+    DRF does not expect. ParseError gives status 400, which Django itself returns for a form that is not in UTF-8.
     """
     charset = request.content_params.get("charset") if request.content_params else None
     if charset is None or charset.strip().lower() in UTF_8:

@@ -1,4 +1,4 @@
-"""What all endpoints share: how they are guarded, what they take, and whom they answer."""
+"""The base class of all endpoints: guards, validation of the body, the user, and the error handler."""
 
 from __future__ import annotations
 
@@ -27,29 +27,31 @@ from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
 
 LONGEST_BODY = 64 * 1024
-"""Bytes. Nothing that is asked here is longer than a few lines."""
+"""Bytes. The longest valid body has a few lines."""
 
 ProblemHandler = Callable[[Exception, dict[str, Any]], Response | None]
 
 
 class PhoneEndpoint(APIView):
-    """An endpoint of a verification. Who may ask, how they show who they are and how often is the project's to say."""
+    """Base class of the endpoints. The project's DRF settings decide on authentication, permissions and throttling."""
 
     parser_classes = (JSONParser, FormParser, MultiPartParser)
     serializer_class: type[BaseSerializer[Any]] = Serializer
-    """What is asked for; the browsable form is made from it."""
+    """Validates the body. The browsable form is made from it."""
     versioning_class = None
-    asked_with: BaseSerializer[Any] | None = None
+    body_serializer: BaseSerializer[Any] | None = None
+    """The serializer of this request's body. None until the body is read."""
     unavailable: type[NotNow] | None = NotNow
+    """The error that replaces ``Unavailable``. None keeps ``Unavailable``, whose text is about placing a call."""
     _ignore_model_permissions = True
-    """DRF's word for a view without a queryset: a project's default may be ``DjangoModelPermissions``."""
+    """DRF's flag for a view without a queryset. Without it a default of ``DjangoModelPermissions`` raises an error."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # type: ignore[override]
-        """Guards belong to the view as it is served: no subclass can lose them by overriding a method.
+        """Return the view with its guards. They are added here, so a subclass cannot lose them by overriding a method.
 
-        No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
-        a guess that was judged.
+        ``ATOMIC_REQUESTS`` is off for the view on every database: a rollback must not undo a call that was placed or a
+        code that was checked.
         """
         view = never_cache(hide_what_was_posted(super().as_view(**initkwargs)))
         for alias in connections:
@@ -66,9 +68,11 @@ class PhoneEndpoint(APIView):
         return answer_problem
 
     def handle_exception(self, exc: Exception) -> Response:
-        """A database that fails while the user is looked up, say, is answered like one that fails in a service.
+        """Return the response for ``exc``.
 
-        The words for a call that cannot be placed fit no other endpoint.
+        A database that fails outside a service, for example while the user is read, gives the same response as one
+        that fails inside a service. The text of ``Unavailable`` is about placing a call, so the endpoints that place
+        no call replace it with ``unavailable``.
         """
         if isinstance(exc, DATABASE_LOST):
             note_lost_database(exc)
@@ -77,7 +81,7 @@ class PhoneEndpoint(APIView):
             exc = UserGone()
         if not isinstance(exc, Unavailable):
             return super().handle_exception(exc)
-        # Not the browsable page: it looks up the user and their permissions once more.
+        # JSON instead of the browsable page, because that page reads the user and their permissions again.
         self.request.accepted_renderer = JSONRenderer()
         self.request.accepted_media_type = JSONRenderer.media_type
         return super().handle_exception(self.unavailable() if self.unavailable else exc)
@@ -87,20 +91,21 @@ class PhoneEndpoint(APIView):
         return self.serializer_class(*args, **options)
 
     @sensitive_variables()
-    def asked(self, request: Request) -> dict[str, Any]:
-        """What the request says. Raises ValidationError."""
-        self.asked_with = self.get_serializer(data=request.data)
-        self.asked_with.is_valid(raise_exception=True)
-        return {name: as_secret(value) for name, value in self.asked_with.validated_data.items()}
+    def validated_body(self, request: Request) -> dict[str, Any]:
+        """Return the validated fields of the body. Every text is a ``Secret``. Raises ValidationError."""
+        self.body_serializer = self.get_serializer(data=request.data)
+        self.body_serializer.is_valid(raise_exception=True)
+        return {name: as_secret(value) for name, value in self.body_serializer.validated_data.items()}
 
     @property
     def user(self) -> AbstractBaseUser | None:
-        user: Any = self.request.user  # None where the project's UNAUTHENTICATED_USER is
+        """The user who is logged in, or None."""
+        user: Any = self.request.user  # None if the project sets UNAUTHENTICATED_USER to None
         return user if user is not None and user.is_authenticated else None
 
     @property
     def attempt_uuid(self) -> UUID:
-        """The id in the address. Raises AttemptNotFound for what cannot be one."""
+        """The id in the URL. Raises AttemptNotFound if it is not a UUID."""
         uuid = read_uuid(self.kwargs["uuid"])
         if uuid is None:
             raise AttemptNotFound

@@ -1,4 +1,4 @@
-"""The field of a site's own serializer that takes a proof, as for a sign-up."""
+"""A serializer field that accepts a proof, for example in a site's sign-up serializer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ProofField"]
 
 @dataclass(frozen=True)
 class SerializedProof(Proof):
-    """A proof whose rejection is an error of the request: 400, and the site's transaction rolls back."""
+    """A proof whose ``redeem`` raises ValidationError if it is rejected: status 400, and the transaction rolls back."""
 
     field_name: str = ""
 
@@ -34,10 +34,14 @@ class SerializedProof(Proof):
 
 
 class ProofField(serializers.CharField):
-    """Takes the ``proof`` of a right code. The value is a ``services.Proof``: it was read, and nothing is spent.
+    """Accepts the ``proof`` that a right code gave. Validation reads the proof and does not redeem it.
 
-    Call its ``redeem(user=...)`` where the serializer saves, inside the transaction that saves the rest. ``number`` is
-    what was proven, for a serializer that wants to look at it first.
+    The value is a ``services.Proof``. Call its ``redeem(user=...)`` where the serializer saves, inside the transaction
+    that saves the other data. Its ``number`` is the verified number, in case the serializer must look at it first.
+    ``redeem`` raises ValidationError if the proof was used or has expired, and NotNow (503) if the database fails.
+
+    ``purpose`` is the purpose of the verification, one of ``PURPOSES`` or ``""``. The other options are those of
+    ``CharField``.
     """
 
     def __init__(self, *, purpose: str = "", **options: Any) -> None:

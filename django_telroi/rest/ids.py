@@ -1,4 +1,4 @@
-"""The ids that a client sends: of a verification in the address, and of a request in its header."""
+"""The ids that a client sends: a verification's id in the URL, and a request's ``Idempotency-Key`` header."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ CANONICAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECA
 
 
 def read_uuid(text: str) -> UUID | None:
-    """None for anything but the usual spelling: ``UUID()`` takes braces, URNs and foreign digits as well."""
+    """Return the UUID, or None if ``text`` is not in canonical form.
+
+    ``UUID()`` alone would also accept braces, URNs and non-ASCII digits.
+    """
     return UUID(text) if CANONICAL.fullmatch(text) else None
 
 
 def idempotency_key(request: Request) -> UUID | None:
-    """The header ``Idempotency-Key``, or None where there is none. Raises InvalidIdempotencyKey.
+    """Return the header ``Idempotency-Key``, or None if it is missing. Raises InvalidIdempotencyKey.
 
-    It may stand in double quotes, as the IETF's draft has it. The key becomes the verification's id, which must be
-    unguessable: the nil UUID, what an uninitialised variable holds, is refused.
+    Double quotes around it are allowed, as in the IETF's draft. The key becomes the verification's id, which must be
+    unguessable. So the nil UUID, the value of an uninitialised variable, is rejected.
     """
     text = request.headers.get("Idempotency-Key")
     if text is None:

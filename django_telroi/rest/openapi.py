@@ -1,7 +1,7 @@
-"""The schema of drf-spectacular, for sites that have it (the extra ``openapi``).
+"""The OpenAPI schema of the endpoints, for sites that use drf-spectacular (the extra ``openapi``).
 
-Imported only where ``drf_spectacular`` is an installed app. A subclass of an endpoint is described like the endpoint;
-``@extend_schema`` on its methods still wins.
+It is imported only if ``drf_spectacular`` is an installed app. A subclass of an endpoint gets the endpoint's
+description. ``@extend_schema`` on its methods takes precedence.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from django_telroi import conf
 from django_telroi.rest.openapi_operations import Operation, operations_of
 
 TAG = "phone"
-IN_THE_ANSWER = "$response.body#/id"
-IN_THE_ADDRESS = "$request.path.uuid"
+ID_IN_RESPONSE = "$response.body#/id"
+ID_IN_URL = "$request.path.uuid"
 
 
 class DescribedEndpoint(OpenApiViewExtension):  # type: ignore[no-untyped-call]
-    """Gives the generator a view that says what ours answers."""
+    """Replaces an endpoint by a view whose schema class is ``OperationSchema``."""
 
     target_class = "django_telroi.rest.endpoint.PhoneEndpoint"
     match_subclasses = True
@@ -37,34 +37,35 @@ class DescribedEndpoint(OpenApiViewExtension):  # type: ignore[no-untyped-call]
 
 
 class DescribedText(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Says of a string what is passed on to the services, and what is not."""
+    """Adds format, pattern and length to a text field. The serializer has no validators, so the library finds none."""
 
     target_class = "django_telroi.rest.serializers.Text"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
         mapped: Any = auto_schema
         text: dict[str, Any] = mapped._map_serializer_field(self.target, direction, bypass_extensions=True)
-        return text | what_it_may_be(self.target.field_name)
+        return text | text_constraints(self.target.field_name)
 
 
-def what_it_may_be(field_name: str) -> dict[str, Any]:
+def text_constraints(field_name: str) -> dict[str, Any]:
+    """Return the JSON Schema keywords for this text field, or an empty dict."""
     match field_name:
         case "number":
             return {"format": "phone", "pattern": r"^[ (]*\+?[0-9 ()./-]+$", "maxLength": 64}
         case "code":
             return {"pattern": r"^[ -]*([0-9][ -]*){4,10}$", "maxLength": 64}
         case "purpose":
-            # Not an enum of its own: the library would make a component of it, and has none for a blank one alone.
+            # Inside ``allOf``: the library turns a direct enum into a component, and fails if "" is the only value.
             return {"allOf": [{"enum": conf.purposes()}]}
     return {}
 
 
 class OperationSchema:
-    """What is mixed into the project's schema class."""
+    """A mix-in for the project's schema class. It describes each method from its ``Operation``."""
 
     operations: Mapping[str, Operation]
     method: str
-    """The one that the library is describing."""
+    """The HTTP method that the library describes at the moment."""
 
     @property
     def described(self) -> Operation:
@@ -89,12 +90,12 @@ class OperationSchema:
         return dict(sorted(self.described.answers.items()))
 
     def get_auth(self) -> list[dict[str, Any]]:
-        """An empty requirement says that nobody need log in."""
+        """Return the security requirements. The empty one makes login optional: remove it if a login is required."""
         auth: list[dict[str, Any]] = super().get_auth()  # type: ignore[misc]
         return [each for each in auth if each or not self.described.needs_user]
 
     def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:
-        """The library has no word for links."""
+        """Return the operation with its links, which the library does not support."""
         operation: dict[str, Any] | None = super().get_operation(*args, **options)  # type: ignore[misc]
         for status, answer in (operation or {}).get("responses", {}).items():
             if status.startswith("2") and self.described.links:
@@ -102,7 +103,7 @@ class OperationSchema:
         return operation
 
     def _links(self) -> dict[str, Any]:
-        uuid = IN_THE_ANSWER if self.described.answers_with_id else IN_THE_ADDRESS
+        uuid = ID_IN_RESPONSE if self.described.answers_with_id else ID_IN_URL
         return {
             name: {"operationId": name, "parameters": {"uuid": uuid}, "description": text}
             for name, text in self.described.links.items()

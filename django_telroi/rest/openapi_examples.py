@@ -1,4 +1,4 @@
-"""Answers as they look, for the schema: made up, and rendered by the serializers that render the real ones."""
+"""Example responses for the schema. The serializers of the real responses render them from made-up data."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ NOW = datetime(2030, 5, 17, 9, 30, tzinfo=UTC)
 PROOF = "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10:cf0Vb9nM0vB1H3iG5xQ2yT8w"
 
 Bodies = dict[int, dict[str, Any]]
-"""By status and name."""
+"""Bodies by HTTP status and name of the example."""
 
 
-def standings(statuses: Iterable[Status]) -> dict[str, Any]:
-    """By the name of each status, in the order of a life."""
+def verifications(statuses: Iterable[Status]) -> dict[str, Any]:
+    """Return the body of a verification in each of ``statuses``, by status, in the order of ``Status``."""
     return {
-        str(status): dict(PhoneVerificationSerializer(_standing(status)).data)
+        str(status): dict(PhoneVerificationSerializer(_attempt_status(status)).data)
         for status in Status
         if status in statuses
     }
 
 
 def checks() -> Bodies:
+    """Return the body of a check for every outcome."""
     bodies: Bodies = defaultdict(dict)
     for outcome in CheckOutcome:
         for was_judged in (True, False):
@@ -56,7 +57,7 @@ def _attempt(status: Status) -> VerificationAttempt:
     )
 
 
-def _standing(status: Status) -> AttemptStatus:
+def _attempt_status(status: Status) -> AttemptStatus:
     return AttemptStatus(
         attempt=_attempt(status),
         now=NOW,

@@ -1,4 +1,4 @@
-"""What the schema says of each endpoint: its statuses, codes, examples and where to go from there."""
+"""The description of each endpoint in the OpenAPI schema: statuses, codes, examples and links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from rest_framework.views import APIView
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
-from django_telroi.rest.openapi_responses import Problems, call_answers, check_answers, problem_answers, standing_answer
+from django_telroi.rest.openapi_responses import (
+    Problems,
+    call_answers,
+    check_answers,
+    problem_answers,
+    verification_answer,
+)
 from django_telroi.rest.problems import (
     BodyTooLarge,
     CodeNotChecked,
@@ -30,11 +36,11 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 
-WITH_BODY: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
-NO_SUCH: Problems = (errors.AttemptNotFound(),)
-NOT_NOW: Problems = (NotNow(),)
-OF_A_CHECK: Problems = (errors.TooManyRequests(600), CodeNotChecked())
-OF_ANY_CALL: Problems = (
+BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
+NOT_FOUND: Problems = (errors.AttemptNotFound(),)
+DATABASE_DOWN: Problems = (NotNow(),)
+CHECK_PROBLEMS: Problems = (errors.TooManyRequests(600), CodeNotChecked())
+CALL_PROBLEMS: Problems = (
     errors.NotCallable(),
     errors.RegionNotAllowed(),
     errors.CooldownActive(42),
@@ -47,7 +53,7 @@ OF_ANY_CALL: Problems = (
     errors.Misconfigured(),
     errors.Unavailable(),
 )
-OF_A_START: Problems = (
+START_PROBLEMS: Problems = (
     errors.InvalidNumber(),
     errors.InvalidPurpose(),
     exceptions.ValidationError({"number": ["This field is required."]}),
@@ -56,32 +62,39 @@ OF_A_START: Problems = (
     UserGone(),
 )
 
-UUID_IN_PATH = OpenApiParameter("uuid", OpenApiTypes.UUID, OpenApiParameter.PATH, description="A verification's `id`.")
+UUID_IN_PATH = OpenApiParameter(
+    "uuid", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The `id` of a verification."
+)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.UUID,
     OpenApiParameter.HEADER,
-    description="A new random UUID for every call that is wanted. A request that is repeated with it rings nobody "
-    "again, and is answered with the verification that the first one made. It becomes the verification's `id`.",
+    description="A random UUID, new for each call that you want. It becomes the `id` of the verification. "
+    "If you send the request again with the same key, no second call is placed, and the response is the verification "
+    "of the first request.",
 )
 RETRY_AFTER = OpenApiParameter(
     "Retry-After",
     OpenApiTypes.INT,
     OpenApiParameter.HEADER,
-    description="Seconds, the same as `retry_after`. It is missing where that is null.",
+    description="Seconds, the same value as `retry_after`. The header is missing if `retry_after` is null.",
     response=[429, 503],
 )
-GOING_ON: Mapping[str, str] = {
-    "phone_follow": "How it stands now.",
-    "phone_check": "The code that was read out.",
-    "phone_call_again": "Once `call_again_in` is 0.",
-    "phone_cancel": "To give it up.",
+LINKS: Mapping[str, str] = {
+    "phone_follow": "Get the current status.",
+    "phone_check": "Check the code that the person typed.",
+    "phone_call_again": "Request another call, when `call_again_in` is 0.",
+    "phone_cancel": "Cancel the verification.",
 }
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint, in the schema's terms. ``links`` lead on from its 2xx."""
+    """One method of one endpoint, in the schema's terms.
+
+    ``links`` are the operations that can follow a 2xx response: id and description. ``answers_with_id`` says whether
+    the response contains the id of the verification. Without it a link takes the id from the URL.
+    """
 
     operation_id: str
     summary: str
@@ -94,9 +107,9 @@ class Operation:
 
 
 def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
-    """What there is to say of the endpoint, or of the one that it is a subclass of, by method.
+    """Return the operations of a view by HTTP method, with texts in the active language.
 
-    In the active language.
+    A subclass of an endpoint gets the operations of the endpoint.
     """
     described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
     return {method: describe() for method, describe in described.items()}
@@ -105,21 +118,21 @@ def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
 def start_operation() -> Operation:
     return Operation(
         "phone_start",
-        "Have a number called",
-        {**call_answers(), **problem_answers([*OF_A_START, *WITH_BODY, *OF_ANY_CALL])},
-        request=asking(PhoneStartSerializer, {"number": openapi_examples.NUMBER, "language": "en"}),
+        "Start a verification: call a number and read out a code",
+        {**call_answers(), **problem_answers([*START_PROBLEMS, *BODY_PROBLEMS, *CALL_PROBLEMS])},
+        request=body_with_example(PhoneStartSerializer, {"number": openapi_examples.NUMBER, "language": "en"}),
         parameters=(IDEMPOTENCY_KEY, RETRY_AFTER),
-        links=GOING_ON,
+        links=LINKS,
     )
 
 
 def follow_operation() -> Operation:
     return Operation(
         "phone_follow",
-        "How a verification stands",
-        {**standing_answer(200, "As it stands.", Status), **problem_answers([*NO_SUCH, *NOT_NOW])},
+        "Get the status of a verification",
+        {**verification_answer(200, "The current status.", Status), **problem_answers([*NOT_FOUND, *DATABASE_DOWN])},
         parameters=(UUID_IN_PATH, RETRY_AFTER),
-        links={name: text for name, text in GOING_ON.items() if name != "phone_follow"},
+        links={name: text for name, text in LINKS.items() if name != "phone_follow"},
     )
 
 
@@ -127,14 +140,14 @@ def check_operation() -> Operation:
     missing = exceptions.ValidationError({"code": ["This field is required."]})
     return Operation(
         "phone_check",
-        "Judge the code that was typed",
+        "Check the code that the person typed",
         {
-            **problem_answers([*NO_SUCH, *OF_A_CHECK, missing, *WITH_BODY]),
-            **check_answers(also_problems=[CodeNotChecked(), missing, *WITH_BODY]),
+            **problem_answers([*NOT_FOUND, *CHECK_PROBLEMS, missing, *BODY_PROBLEMS]),
+            **check_answers(also_problems=[CodeNotChecked(), missing, *BODY_PROBLEMS]),
         },
-        request=asking(PhoneCodeSerializer, {"code": "493 027"}),
+        request=body_with_example(PhoneCodeSerializer, {"code": "493 027"}),
         parameters=(UUID_IN_PATH, RETRY_AFTER),
-        links={"phone_follow": GOING_ON["phone_follow"]},
+        links={"phone_follow": LINKS["phone_follow"]},
         answers_with_id=False,
     )
 
@@ -142,20 +155,23 @@ def check_operation() -> Operation:
 def call_again_operation() -> Operation:
     return Operation(
         "phone_call_again",
-        "Have the same number called once more",
-        {**call_answers(), **problem_answers([*NO_SUCH, *OF_ANY_CALL])},
+        "Call the same number again",
+        {**call_answers(), **problem_answers([*NOT_FOUND, *CALL_PROBLEMS])},
         parameters=(UUID_IN_PATH, RETRY_AFTER),
-        links=GOING_ON,
+        links=LINKS,
     )
 
 
 def cancel_operation() -> Operation:
     return Operation(
         "phone_cancel",
-        "Give a verification up",
-        {**standing_answer(200, "It is over.", FINAL), **problem_answers([*NO_SUCH, *NOT_NOW])},
+        "Cancel a verification",
+        {
+            **verification_answer(200, "The verification is over.", FINAL),
+            **problem_answers([*NOT_FOUND, *DATABASE_DOWN]),
+        },
         parameters=(UUID_IN_PATH, RETRY_AFTER),
-        links={"phone_follow": GOING_ON["phone_follow"]},
+        links={"phone_follow": LINKS["phone_follow"]},
     )
 
 
@@ -164,8 +180,8 @@ def phones_operation() -> Operation:
     answer = OpenApiResponse(VerifiedPhoneSerializer(many=True), "The user's verified numbers, newest first.", listed)
     return Operation(
         "phone_numbers",
-        "The user's verified numbers",
-        {200: answer, **problem_answers(NOT_NOW)},
+        "List the user's verified numbers",
+        {200: answer, **problem_answers(DATABASE_DOWN)},
         parameters=(RETRY_AFTER,),
         needs_user=True,
     )
@@ -177,12 +193,12 @@ def add_phone_operation() -> Operation:
     refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
     return Operation(
         "phone_add",
-        "Add the number that a proof proves",
+        "Add the number of a proof to the user's account",
         {
-            201: OpenApiResponse(VerifiedPhoneSerializer, "The number is the user's.", added),
-            **problem_answers([*refused, *WITH_BODY, *NOT_NOW]),
+            201: OpenApiResponse(VerifiedPhoneSerializer, "The number belongs to the user.", added),
+            **problem_answers([*refused, *BODY_PROBLEMS, *DATABASE_DOWN]),
         },
-        request=asking(PhoneProofSerializer, {"proof": openapi_examples.PROOF}),
+        request=body_with_example(PhoneProofSerializer, {"proof": openapi_examples.PROOF}),
         parameters=(RETRY_AFTER,),
         needs_user=True,
     )
@@ -198,5 +214,6 @@ DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
 }
 
 
-def asking(serializer: type[Any], value: Mapping[str, Any]) -> OpenApiRequest:
+def body_with_example(serializer: type[Any], value: Mapping[str, Any]) -> OpenApiRequest:
+    """Return the request body of a serializer, with ``value`` as its example."""
     return OpenApiRequest(serializer, examples=[OpenApiExample("request", value, request_only=True)])

@@ -1,6 +1,6 @@
-"""An endpoint's answers as the schema has them, by status.
+"""The responses of an endpoint in the OpenAPI schema, by HTTP status.
 
-Every example is made by what makes the answers, so that none can differ from them.
+The code of the real responses renders every example, so the examples cannot differ from the responses.
 """
 
 from __future__ import annotations
@@ -26,25 +26,30 @@ ANYWHERE: Problems = (
     exceptions.NotAcceptable(),
     exceptions.Throttled(wait=30),
 )
-ON_ITS_WAY = "The call is on its way, or nobody knows whether the phone rings. Follow it; a code counts in either case."
+ON_ITS_WAY = (
+    "The call is in progress, or it is unknown whether the phone rings. Poll the status. A code can be checked as soon "
+    "as the status is `placed` or `unknown`."
+)
 
 
 def call_answers() -> dict[int, OpenApiResponse]:
+    """Return the 2xx responses of an endpoint that places a call."""
     under_way = [status for status in Status if views.STATUS_OF_A_START.get(status) == 202]
     return {
-        **standing_answer(200, "A repeat: the verification is over.", FINAL - {Status.FAILED}),
-        **standing_answer(201, "The call was placed.", [Status.PLACED]),
-        **standing_answer(202, ON_ITS_WAY, under_way),
+        **verification_answer(200, "A retry of a request whose verification is over.", FINAL - {Status.FAILED}),
+        **verification_answer(201, "The call was placed.", [Status.PLACED]),
+        **verification_answer(202, ON_ITS_WAY, under_way),
     }
 
 
-def standing_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
-    examples = _examples(openapi_examples.standings(statuses), code)
+def verification_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
+    """Return the response with HTTP status ``code`` whose body is a verification in one of ``statuses``."""
+    examples = _examples(openapi_examples.verifications(statuses), code)
     return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
 
 
 def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
-    """A check's own body, and where the same status can be a problem's as well, either."""
+    """Return the responses of a check. A status that is also in ``also_problems`` can have either body."""
     either = PolymorphicProxySerializer(
         "PhoneCheckOrProblem", [PhoneCheckSerializer, PhoneProblemSerializer], resource_type_field_name=None
     )
@@ -56,6 +61,7 @@ def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
 
 
 def problem_answers(problems: Problems) -> dict[int, OpenApiResponse]:
+    """Return the responses for ``problems``, and for the problems that every endpoint can have."""
     return {
         status: _one_of(PhoneProblemSerializer, status, bodies)
         for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE]).items())
@@ -63,7 +69,7 @@ def problem_answers(problems: Problems) -> dict[int, OpenApiResponse]:
 
 
 def _bodies_of(problems: Iterable[Exception]) -> dict[int, dict[str, Any]]:
-    """By status and code, what our own handler answers."""
+    """Return the bodies of our exception handler, by HTTP status and code."""
     bodies: dict[int, dict[str, Any]] = defaultdict(dict)
     for exc in problems:
         answer = answer_problem(exc, {"view": None})

@@ -1,7 +1,7 @@
-"""Only with a verified phone, and a default for sites where people without an account verify one.
+"""Permissions: one for users with a verified phone, and a project-wide default that leaves the endpoints open.
 
 A project may name these in ``DEFAULT_PERMISSION_CLASSES``. ``rest_framework.views`` imports that list while it is being
-imported itself, so this module imports no views before it is asked.
+imported itself, so this module imports views only inside its methods.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ __all__ = ["IsAuthenticatedOrVerifying", "IsPhoneVerified"]
 
 
 class IsAuthenticatedOrVerifying(IsAuthenticated):
-    """``IsAuthenticated`` for all views but the endpoints of a verification, which are open to everyone.
+    """``IsAuthenticated`` for all views except the endpoints of a verification, which need no login.
 
-    The list of a user's numbers asks for a login all the same.
+    Use it as a default on sites where people verify a phone before they have an account. The list of a user's numbers
+    still requires a login.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -36,18 +37,20 @@ class IsAuthenticatedOrVerifying(IsAuthenticated):
 
 
 class IsPhoneVerified(BasePermission):
-    """Lets users pass who verified a phone, for ``purpose`` (None means any) and within ``max_age`` (None means ever).
+    """Allows users who verified a phone.
 
-    ``max_age`` is a timedelta or in seconds.
+    ``purpose``: the phone must be verified for this purpose. None means any.
+    ``max_age``: the verification must not be older, as a timedelta or in seconds. None means no limit.
 
-    Somebody who is not logged in is asked to; a user without such a phone gets 403, and the body says
-    ``phone_not_verified``. Where the database cannot say, the answer is 503 with the code ``unavailable``.
+    A person who is not logged in gets the status that DRF uses for that, 401 or 403. A user without such a phone gets
+    403 with the code ``phone_not_verified``. If the database does not answer, the status is 503 with the code
+    ``unavailable``.
     """
 
     purpose: ClassVar[str | None] = None
     max_age: ClassVar[timedelta | float | None] = None
     code = "phone_not_verified"
-    # A dict, because DRF's own handler would leave the code out of the body.
+    # A dict, because DRF's own handler leaves the code of a plain text out of the body.
     message: ClassVar[dict[str, Any]] = {
         "code": code,
         "detail": gettext_lazy("Verify your phone first."),
@@ -55,11 +58,11 @@ class IsPhoneVerified(BasePermission):
 
     @classmethod
     def for_(cls, *, purpose: str | None = None, max_age: timedelta | float | None = None) -> type[IsPhoneVerified]:
-        """The same permission with demands of its own, to stand in a view's ``permission_classes``."""
+        """Return a subclass with these values, for a view's ``permission_classes``."""
         return type(cls.__name__, (cls,), {"purpose": purpose, "max_age": max_age})
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        user: Any = request.user  # None where the project's UNAUTHENTICATED_USER is
+        user: Any = request.user  # None if the project sets UNAUTHENTICATED_USER to None
         if user is None or not user.is_authenticated:
             return False
         age = timedelta(seconds=self.max_age) if isinstance(self.max_age, int | float) else self.max_age

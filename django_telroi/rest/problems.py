@@ -1,7 +1,7 @@
-"""One body for whatever ends a request early, DRF's own exceptions included.
+"""The one body of all error responses, including those of DRF's own exceptions.
 
-``{"code", "detail", "retry_after"}``: a stable word, a sentence for the person, and whole seconds or null; where fields
-are missing or of the wrong kind, ``errors`` beside them.
+``{"code", "detail", "retry_after"}``: a stable code, a sentence for the person, and whole seconds or null. If fields
+are missing or have the wrong type, ``errors`` is added.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class InvalidIdempotencyKey(exceptions.APIException):
 
 
 class IdempotencyKeyUsed(exceptions.APIException):
-    """It is the id of something else: another number's, another user's."""
+    """The key is the id of a verification of another number or another user."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "idempotency_key_used"
@@ -42,14 +42,14 @@ class BodyTooLarge(exceptions.APIException):
 
 
 class UserGone(exceptions.AuthenticationFailed):
-    """The user of the token was deleted. The code is the one that simplejwt gives where it looks the user up itself."""
+    """The user of the token was deleted. simplejwt uses the same code if it reads the user itself."""
 
     default_code = "user_not_found"
     default_detail = gettext_lazy("This account does not exist any more. Log in again.")
 
 
 class NotNow(exceptions.APIException):
-    """The database is gone, say: nobody can tell how anything stands."""
+    """The state cannot be read, for example because the database does not answer."""
 
     status_code = Unavailable.http_status
     default_code = Unavailable.code
@@ -61,16 +61,17 @@ class CodeNotChecked(NotNow):
 
 
 def answer_problem(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """The handler of our endpoints, whatever the project's own one says. None leaves the error to Django.
+    """Return the response for an exception, or None for one that Django must handle.
 
-    DRF's handler rolls a transaction of ATOMIC_REQUESTS back. Ours need not, for no endpoint of ours runs in one.
+    It is the exception handler of our endpoints, in place of the project's own. Unlike DRF's handler it rolls no
+    transaction back, because our endpoints do not run in a transaction of ``ATOMIC_REQUESTS``.
     """
     if isinstance(exc, VerificationRefused):
         body = problem(exc.code, sentence(exc.code, retry_after=exc.retry_after), retry_after=exc.retry_after)
         return _response(exc.http_status, body, context)
     if isinstance(exc, ProofRejected):
         return _response(exc.http_status, problem(exc.code, sentence(exc.code)), context)
-    known = _known(exc)
+    known = _as_api_exception(exc)
     if known is None:
         return None
     response = _response(known.status_code, _body_of(known), context)
@@ -80,12 +81,13 @@ def answer_problem(exc: Exception, context: Mapping[str, Any]) -> Response | Non
 
 
 def problem(code: str, detail: str, *, retry_after: int | None = None, errors: object = None) -> dict[str, Any]:
+    """Return the body of an error response. ``retry_after`` is in seconds."""
     body: dict[str, Any] = {"code": code, "detail": detail, "retry_after": retry_after}
     return body if errors is None else body | {"errors": errors}
 
 
-def _known(exc: Exception) -> exceptions.APIException | None:
-    """What went wrong in DRF's terms, if it was the request's fault."""
+def _as_api_exception(exc: Exception) -> exceptions.APIException | None:
+    """Return the DRF exception for ``exc``, or None if the request did not cause it."""
     match exc:
         case exceptions.APIException():
             return exc
@@ -96,11 +98,11 @@ def _known(exc: Exception) -> exceptions.APIException | None:
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case SuspiciousOperation() | RecursionError():
-            # More fields than Django takes, or JSON nested deeper than Python reads.
+            # More fields than Django accepts, or JSON nested deeper than Python can read.
             return exceptions.ParseError()
         case LookupError() if type(exc) is LookupError:
-            # Only codecs raise the bare class: a part of a multipart body names a charset that does not exist, which
-            # Django 5.2.0 passes on.
+            # Only codecs raise exactly this class: a part of a multipart body names a charset that does not exist.
+            # Django 5.2.0 does not catch it.
             return exceptions.ParseError()
     return None
 
@@ -110,14 +112,14 @@ def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
     if isinstance(exc, exceptions.ValidationError):
         return problem("invalid", _("Something in this request is missing or not of the right kind."), errors=detail)
     if isinstance(detail, dict):
-        # How some permissions and authentications bring a code of their own.
+        # Some permission and authentication classes pass their own code this way.
         return problem(str(detail.get("code", exc.default_code)), str(detail.get("detail", exc.default_detail)))
     return problem(str(exc.get_codes()), str(detail), retry_after=getattr(exc, "wait", None))
 
 
 def _response(status_code: int, body: dict[str, Any], context: Mapping[str, Any]) -> Response:
-    """A serializer goes with the body, so that the browsable form shows what was typed and what is wrong with it."""
-    serializer = getattr(context["view"], "asked_with", None)
+    """The response carries the serializer, so that the browsable form shows what was typed and its errors."""
+    serializer = getattr(context["view"], "body_serializer", None)
     response = Response(ReturnDict(body, serializer=serializer) if serializer else body, status=status_code)
     if body["retry_after"] is not None:
         response["Retry-After"] = str(body["retry_after"])

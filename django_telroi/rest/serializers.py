@@ -1,4 +1,4 @@
-"""What is asked and what is answered."""
+"""The serializers of request bodies and response bodies. Their texts are in the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django_telroi.services.sentences import result_sentence, status_sentence
 
 
 class Text(serializers.CharField):
-    """A string as it was sent. What is wrong with it is for the services to say, in the same words on every face.
+    """A string, passed on unchanged. The services validate it, so that pages and API give the same messages.
 
-    A number in JSON is no string: a code would lose its leading zeros.
+    A JSON number is rejected, because a code would lose its leading zeros.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -32,67 +32,72 @@ class Text(serializers.CharField):
 
 
 class SecondsField(serializers.DateTimeField):
-    """A moment to the second, so that its length says nothing."""
+    """A date and time in whole seconds. With microseconds its length would vary."""
 
     def to_representation(self, value: datetime) -> Any:
         return super().to_representation(value.replace(microsecond=0))
 
 
 class PhoneStartSerializer(serializers.Serializer[Any]):
-    """A number to be called."""
+    """The number to call."""
 
-    number = Text(help_text="As a person types it; with + and the country code it is understood everywhere.")
-    purpose = Text(default="", help_text="What the phone is verified for, one of the site's PURPOSES.")
+    number = Text(
+        help_text="The number as a person types it. Without + and the country code, the site's DEFAULT_REGION applies."
+    )
+    purpose = Text(default="", help_text="The purpose of the verification, one of the site's PURPOSES.")
     language = Text(
-        required=False, allow_null=True, help_text="The language that is spoken, as a BCP 47 tag such as en or pt-BR."
+        required=False, allow_null=True, help_text="The language of the call, as a BCP 47 tag such as en or pt-BR."
     )
 
 
 class PhoneCodeSerializer(serializers.Serializer[Any]):
-    """The code that was read out. Spaces, dashes and invisible characters in it do not matter."""
+    """The code that the call read out."""
 
     code = Text(
         style={"autocomplete": "off"},
-        help_text="The digits, of any one script; spaces, dashes and invisible characters are passed over.",
+        help_text="The digits, in any one script. Spaces, dashes and invisible characters are ignored.",
     )
 
 
 class PhoneProofSerializer(serializers.Serializer[Any]):
-    """A proof whose number is to be added to the caller's account."""
+    """A proof. Its number is added to the account of the user."""
 
-    proof = Text(help_text="What a check answered, within 10 minutes.")
-    purpose = Text(default="", help_text="The purpose of the verification that the proof comes from.")
+    proof = Text(help_text="The `proof` in the response of a check. It is valid for 10 minutes.")
+    purpose = Text(default="", help_text="The purpose of the verification that gave the proof.")
 
 
 class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
-    """One call to one number and what became of it."""
+    """A verification: one call to one number, and its status."""
 
-    id = serializers.UUIDField(source="attempt.uuid", help_text="Whoever knows it may follow and finish this.")
+    id = serializers.UUIDField(
+        source="attempt.uuid",
+        help_text="Keep it secret. If the verification has no user, the id alone allows to read, check and cancel it.",
+    )
     status = serializers.ChoiceField(choices=[str(each) for each in Status], source="attempt.status")
-    number = serializers.CharField(source="attempt.masked_number", help_text="Masked.")
+    number = serializers.CharField(source="attempt.masked_number", help_text="The number, masked.")
     purpose = serializers.CharField(source="attempt.purpose")
     tries_left = serializers.IntegerField(min_value=0)
-    expires_at = SecondsField(source="attempt.expires_at", help_text="Until when the code may be typed.")
+    expires_at = SecondsField(source="attempt.expires_at", help_text="The code can be typed until then.")
     call_again_in = serializers.IntegerField(
-        min_value=0, help_text="Seconds until another call may be asked for; 0 is now."
+        min_value=0, help_text="Seconds until another call may be requested; 0 means now."
     )
-    detail = serializers.SerializerMethodField(help_text="What to tell the person.")
+    detail = serializers.SerializerMethodField(help_text="A sentence for the person.")
 
-    def get_detail(self, standing: AttemptStatus) -> str:
-        return status_sentence(standing)
+    def get_detail(self, status: AttemptStatus) -> str:
+        return status_sentence(status)
 
 
 class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
-    """What came of a code."""
+    """The result of checking a code."""
 
     verified = serializers.SerializerMethodField()
     outcome = serializers.ChoiceField(choices=[str(each) for each in CheckOutcome])
     tries_left = serializers.IntegerField(min_value=0)
     proof = serializers.CharField(
         allow_null=True,
-        help_text="Set if the verification was started without a user: good once, for 10 minutes.",
+        help_text="Set if the verification was started without a user. It can be redeemed once, for 10 minutes.",
     )
-    detail = serializers.SerializerMethodField(help_text="What to tell the person.")
+    detail = serializers.SerializerMethodField(help_text="A sentence for the person.")
 
     def get_verified(self, result: CheckResult) -> bool:
         return result.outcome == CheckOutcome.VERIFIED
@@ -102,25 +107,27 @@ class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
 
 
 class VerifiedPhoneSerializer(serializers.Serializer[Any]):
-    """A number that the user answered."""
+    """A number that the user verified."""
 
-    number = serializers.CharField(help_text="E.164.")
+    number = serializers.CharField(help_text="The full number in E.164 format.")
     purpose = serializers.CharField()
     verified_at = SecondsField()
 
 
 class PhoneProblemSerializer(serializers.Serializer[Any]):
-    """Why there is no answer.
+    """An error.
 
-    A method that an address does not take is answered in the same shape, with 405 and `method_not_allowed`. The site's
-    own authentication and permissions may bring further codes.
+    A method that a URL does not support has the same body, with status 405 and the code `method_not_allowed`. The
+    site's own authentication and permissions may add further codes.
     """
 
-    code = serializers.CharField(help_text="A stable word.")
-    detail = serializers.CharField(help_text="What to tell the person, in the request's language.")
+    code = serializers.CharField(help_text="A stable code. Your program can depend on it.")
+    detail = serializers.CharField(help_text="A sentence for the person, in the language of the request.")
     retry_after = serializers.IntegerField(
-        allow_null=True, min_value=1, help_text="Seconds until it makes sense to ask again; null where it never will."
+        allow_null=True,
+        min_value=1,
+        help_text="Seconds until the request can be sent again; null if waiting does not help or the time is unknown.",
     )
     errors = serializers.DictField(  # type: ignore[assignment]
-        required=False, help_text="With `invalid`: what is wrong, by field."
+        required=False, help_text="The errors of each field. Only with the code `invalid`."
     )

@@ -1,4 +1,4 @@
-"""``path("api/phone/", include("django_telroi.rest.urls"))``."""
+"""The URLs of the API. Include them: ``path("api/phone/", include("django_telroi.rest.urls"))``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django_telroi.rest import views
 
 app_name = "telroi-rest"
 
-# Not <uuid:uuid>: an id that is no UUID is answered like one that nobody has, in JSON.
+# Not <uuid:uuid>: with <str:uuid> an id that is not a UUID gets the same 404 in JSON as an unknown id.
 urlpatterns = [
     path("verifications/", views.StartView.as_view(), name="verifications"),
     path("verifications/<str:uuid>/", views.VerificationView.as_view(), name="verification"),

@@ -1,6 +1,6 @@
-"""The endpoints. One service each; a refusal is raised, and ``problems`` has the body for it.
+"""The endpoints. Each calls one service. A refusal is raised, and ``problems`` makes the response.
 
-They are meant to be subclassed. Where you put yours into a URLconf of your own, keep the name ``uuid`` in the address.
+You can subclass them. If your URLconf includes your own views, keep the argument name ``uuid`` in the URLs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ STATUS_OF_A_START: Mapping[str, int] = {
     Status.DIALING: status.HTTP_202_ACCEPTED,
     Status.UNKNOWN: status.HTTP_202_ACCEPTED,
 }
-"""Any other is 200: a repeat, of a start whose verification is over."""
+"""Every other status is 200: the request is a retry, and its verification is over."""
 
 STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
     CheckOutcome.VERIFIED: status.HTTP_200_OK,
@@ -69,45 +69,46 @@ STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
 
 
 class CallEndpoint(PhoneEndpoint):
-    """An endpoint that has a number called."""
+    """Base class of the endpoints that place a call."""
 
     unavailable = None
 
     def answer(self, attempt: VerificationAttempt) -> Response:
-        """What became of the call. Raises the refusal that a failed one amounts to.
+        """Return the status of the call. Raises the refusal of a call that failed.
 
-        A call that may ring is never denied because the database is gone by now.
+        If the database stops answering now, the response is made from ``attempt`` alone: the call may ring, so an
+        error would be wrong.
         """
         try:
-            standing = services.follow(attempt.uuid, user=self.user)
+            current = services.follow(attempt.uuid, user=self.user)
         except Unavailable:
-            standing = status_without_database(attempt)
-        if standing.refusal:
-            raise standing.refusal
-        return verification(standing, status_code=STATUS_OF_A_START.get(standing.attempt.status, status.HTTP_200_OK))
+            current = status_without_database(attempt)
+        if current.refusal:
+            raise current.refusal
+        return verification(current, status_code=STATUS_OF_A_START.get(current.attempt.status, status.HTTP_200_OK))
 
 
 class StartView(CallEndpoint):
-    """Has a number called and a code read out.
+    """Calls a number and reads out a code.
 
-    Send the header `Idempotency-Key` with a new UUID, and repeating the request rings nobody twice.
+    Send the header `Idempotency-Key` with a new UUID. You can then send the request again, and only one call is placed.
     """
 
     serializer_class = PhoneStartSerializer
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        asked = self.asked(request)
+        body = self.validated_body(request)
         key = idempotency_key(request)
-        if asked["purpose"] not in conf.purposes():
+        if body["purpose"] not in conf.purposes():
             raise InvalidPurpose
         try:
             attempt = limits.start_verification(
                 request._request,
-                asked["number"],
+                body["number"],
                 user=self.user,
-                purpose=asked["purpose"],
-                language=asked.get("language"),
+                purpose=body["purpose"],
+                language=body.get("language"),
                 attempt_uuid=key,
             )
         except AttemptNotFound:
@@ -116,16 +117,16 @@ class StartView(CallEndpoint):
 
 
 class VerificationView(PhoneEndpoint):
-    """How a verification stands."""
+    """Returns the status of a verification."""
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return verification(services.follow(self.attempt_uuid, user=self.user))
 
 
 class CheckView(PhoneEndpoint):
-    """Judges the code that was typed.
+    """Checks the code that the person typed.
 
-    A wrong code is an answer, not an error: look at `outcome`.
+    A wrong code is not an error: the status is 200. Read `verified` or `outcome`.
     """
 
     serializer_class = PhoneCodeSerializer
@@ -133,16 +134,16 @@ class CheckView(PhoneEndpoint):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        code = self.asked(request)["code"]
+        code = self.validated_body(request)["code"]
         result = limits.check_code(request._request, self.attempt_uuid, code, user=self.user)
         return Response(dict(PhoneCheckSerializer(result).data), status=status_of(result))
 
 
 class CallAgainView(CallEndpoint):
-    """Has the same number called once more, as a new verification.
+    """Calls the same number again. The response is a new verification with a new `id`.
 
-    The old one takes codes until the new call is placed, or may ring; then it is `superseded`. If the new call is
-    refused, the old code still counts, and asking again starts the next call.
+    The old verification accepts its code until the new call is placed or may ring. Then its status is `superseded`. If
+    the new call is refused, the old code is still valid, and you can send this request again.
     """
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -150,7 +151,7 @@ class CallAgainView(CallEndpoint):
 
 
 class CancelView(PhoneEndpoint):
-    """Gives a verification up. One that is over stays as it is."""
+    """Cancels a verification. A verification that is over does not change."""
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         attempt = services.cancel_verification(self.attempt_uuid, user=self.user)
@@ -158,9 +159,9 @@ class CancelView(PhoneEndpoint):
 
 
 class PhonesView(PhoneEndpoint):
-    """The user's verified numbers, newest first.
+    """Lists the user's verified numbers, newest first.
 
-    A proof that is posted adds the number that it proves.
+    POST a proof to add its number.
     """
 
     serializer_class = PhoneProofSerializer
@@ -175,20 +176,25 @@ class PhonesView(PhoneEndpoint):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        asked = self.asked(request)
+        body = self.validated_body(request)
         if self.user is None:
             raise NotAuthenticated
         with unavailable_without_database():
-            phone = services.add_phone(asked["proof"], purpose=asked["purpose"], user=self.user)
+            phone = services.add_phone(body["proof"], purpose=body["purpose"], user=self.user)
         return Response(dict(VerifiedPhoneSerializer(phone).data), status=status.HTTP_201_CREATED)
 
 
-def verification(standing: AttemptStatus, *, status_code: int = status.HTTP_200_OK) -> Response:
-    return Response(dict(PhoneVerificationSerializer(standing).data), status=status_code)
+def verification(current: AttemptStatus, *, status_code: int = status.HTTP_200_OK) -> Response:
+    """Return the response for a verification."""
+    return Response(dict(PhoneVerificationSerializer(current).data), status=status_code)
 
 
 def status_of(result: CheckResult) -> int:
-    """The guess that locks was judged, which is an answer; one for an attempt that was locked before was not."""
+    """Return the HTTP status for the result of a check.
+
+    The wrong code that locks an attempt was checked, so the status is 200. A code for an attempt that was locked
+    before was not checked, so the status is 409.
+    """
     if result.outcome == CheckOutcome.LOCKED and result.was_judged:
         return status.HTTP_200_OK
     return STATUS_OF_AN_OUTCOME[result.outcome]

@@ -508,7 +508,7 @@ MUTANTS = (
     Mutant(
         "deny a call that may ring because the database is gone by now",
         "django_telroi/rest/views.py",
-        "standing = status_without_database(attempt)",
+        "current = status_without_database(attempt)",
         "raise",
         ("tests/outages/test_any_statement.py::test_the_api_denies_no_call_that_may_ring",),
     ),
