@@ -1,1 +1,1 @@
-"""Where Telroi reports what became of its calls. The one address that needs neither a session nor a CSRF token."""
+"""The webhook: Telroi reports the results of calls here. It is the only URL without a session and a CSRF token."""

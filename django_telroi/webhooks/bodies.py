@@ -1,4 +1,4 @@
-"""The raw bytes of a request, and not too many of them."""
+"""Reading the raw body of a request, up to a maximum length."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import BinaryIO
 from django.http import HttpRequest
 
 LONGEST_BODY = 64 * 1024
-"""Bytes. An event of Telroi's has a few hundred."""
+"""Bytes. An event from Telroi has a few hundred."""
 
 
 class BodyTooLong(Exception):
-    """More than Telroi ever sends."""
+    """The body is longer than ``LONGEST_BODY``. Telroi sends no such body."""
 
 
 def raw_body(request: HttpRequest) -> bytes:
-    """The body as it came. Raises BodyTooLong after one byte too many, whatever its length was said to be.
+    """Return the body, unchanged.
 
-    And UnreadablePostError where the sender leaves in the middle.
+    Raises BodyTooLong if the body, or its ``Content-Length``, exceeds ``LONGEST_BODY``. A wrong ``Content-Length`` does
+    not help a sender, because the bytes are counted too. Raises UnreadablePostError if the sender disconnects before
+    the end.
     """
     if _announced_length(request) > LONGEST_BODY:
         raise BodyTooLong
@@ -37,7 +39,11 @@ def _announced_length(request: HttpRequest) -> int:
 
 
 def _chunked_body(request: HttpRequest) -> BinaryIO | None:
-    """What a proxy sent on without a length. Django sees nothing of it; a server that ends it says so."""
+    """Return the stream of a chunked request, or None for any other request.
+
+    Django treats a request without a length as empty. A WSGI server that ends such a stream sets
+    ``wsgi.input_terminated``. Without that flag, reading could wait forever.
+    """
     if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
         return None
     return request.META.get("wsgi.input")

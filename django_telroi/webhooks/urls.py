@@ -1,6 +1,7 @@
-"""``path("telroi/", include("django_telroi.webhooks.urls"))``: the address to give to Telroi is ``…/telroi/webhook``.
+"""The URL of the webhook. Include it: ``path("telroi/", include("django_telroi.webhooks.urls"))``.
 
-With a slash behind it too. A redirect to the right spelling would lose every event: Telroi follows it with a GET.
+Then set ``…/telroi/webhook`` in Telroi's dashboard. A trailing slash is accepted too: a redirect to the URL without it
+would lose every event, because Telroi follows it with a GET.
 """
 
 from __future__ import annotations

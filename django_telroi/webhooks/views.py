@@ -1,4 +1,4 @@
-"""The one endpoint. It checks, writes down and answers; nothing waits for anything else."""
+"""The webhook endpoint. It checks the signature, records the event and responds, with no other work in the request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("django_telroi")
 
 
 class RejectedWebhook(Exception):
-    """Nobody is told why, but the log."""
+    """A webhook that is rejected. ``reason`` goes to the log only; the response has ``status`` and no body."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(status, reason)
@@ -35,54 +35,57 @@ class RejectedWebhook(Exception):
 @require_POST
 @sensitive_variables()
 def receive_webhook(request: HttpRequest) -> HttpResponse:
-    """Whatever Telroi signed is answered with 200, for twenty failures in a row switch its endpoint off.
+    """Return 200 for every event with a valid signature, and a 4xx or 503 for all other requests.
 
-    But for an event that cannot be written down, because the database does not answer or turned read-only. With a 2xx
-    it would be lost for good; with a 503 Telroi brings it again, three times in 85 minutes, and a short outage costs
+    Also an event that we cannot use gets 200, because Telroi disables an endpoint after 20 failures in a row.
+
+    The only exception is an event that cannot be recorded, because the database does not answer or is read-only. After
+    a 2xx it would be lost. After a 503 Telroi sends it three more times within 85 minutes, so a short outage loses
     nothing.
     """
     try:
-        event = _authentic(request)
-    except RejectedWebhook as refused:
-        logger.warning("webhook_refused status=%s reason=%s", refused.status, refused.reason)
-        return _nothing_but(refused.status)
+        event = _verified_event(request)
+    except RejectedWebhook as rejected:
+        logger.warning("webhook_refused status=%s reason=%s", rejected.status, rejected.reason)
+        return _empty_response(rejected.status)
     try:
         record_event(event)
     except Unavailable:
         logger.error("webhook_not_recorded event=%s", event.name or "unreadable")
-        return _nothing_but(503)
-    return _nothing_but(200)
+        return _empty_response(503)
+    return _empty_response(200)
 
 
 for _alias in connections:
-    # A caller's transaction would keep locks longer than needed, and no lock error could be repeated in it.
+    # A transaction around the whole request would hold locks for longer, and would prevent a retry after a lock error.
     receive_webhook = transaction.non_atomic_requests(using=_alias)(receive_webhook)
 
 
 @sensitive_variables()
-def _authentic(request: HttpRequest) -> WebhookEvent:
-    """The event, if Telroi signed it. Raises Refused. What is cheap to refuse is refused before anything is read."""
+def _verified_event(request: HttpRequest) -> WebhookEvent:
+    """Return the event of a request that Telroi signed. Raises RejectedWebhook.
+
+    The cheap checks come first, so that a request without a signature is rejected before its body is read.
+    """
     try:
         secrets = conf.webhook_secrets()
     except ImproperlyConfigured:
         secrets = []
     if not secrets:
         raise RejectedWebhook(
-            503, 'no_secret hint="set TELROI[WEBHOOK_SECRETS] to the secret that the dashboard showed"'
+            503, 'no_secret hint="Set TELROI[WEBHOOK_SECRETS] to the secret that the dashboard shows."'
         )
     signatures = signatures_in(request.headers)
     if not signatures:
         raise RejectedWebhook(
-            401, 'unsigned hint="Telroi signs; without a signature this was somebody else, or its secret was lost"'
+            401, 'unsigned hint="The request is not from Telroi, or Telroi lost its secret: make a new one there."'
         )
     body = _body_of(request)
     try:
         check_signature(body, signatures, secrets)
     except SignatureRejected as error:
-        what = (
-            f'bytes={len(body)} secrets={len(secrets)} hint="is the secret in WEBHOOK_SECRETS that of this endpoint?"'
-        )
-        raise RejectedWebhook(401, f"{error.reason} {what}") from None
+        details = f'bytes={len(body)} secrets={len(secrets)} hint="Put the secret of this endpoint in WEBHOOK_SECRETS."'
+        raise RejectedWebhook(401, f"{error.reason} {details}") from None
     return read_event(body)
 
 
@@ -95,5 +98,5 @@ def _body_of(request: HttpRequest) -> bytes:
         raise RejectedWebhook(400, "cut_off") from None
 
 
-def _nothing_but(status: int) -> HttpResponse:
+def _empty_response(status: int) -> HttpResponse:
     return HttpResponse(status=status, content_type="text/plain")
