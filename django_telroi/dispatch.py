@@ -1,10 +1,10 @@
-"""Published a call to the site's Celery: a hint to hurry, and no more. What is lost here, the sweep hands on again.
+"""Publishes a call to the site's Celery. A message is only a hint: if it is lost, the sweep enqueues the call again.
 
-No request hangs on a broker. A message is published over a connection of our own, with short timeouts and nothing
-repeated, in one daemon thread of the process. Whoever asked waits ``PATIENCE`` seconds at most, and not at all while
-the thread is stuck or a publication has just failed.
+A broker that does not answer must not block a web request. So one daemon thread of the process publishes all messages,
+over its own connection, with short timeouts and without retries. A request waits for the thread for at most
+``PUBLISH_TIMEOUT`` seconds. It does not wait at all if the thread is stuck or if publishing has just failed.
 
-Celery is imported when it is first needed: a site that places its calls at once never loads it.
+Celery is imported when it is first needed: a site that places its calls in the web request never loads it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ from django_telroi import conf
 from django_telroi.redaction import kind_of
 
 PUBLISH_TIMEOUT = 2.0
-"""Seconds that a request waits for its message to be published; with all the rest it must be answered within 3."""
+"""Seconds that a request waits until its message is published. The whole request must end within 3 seconds."""
 PAUSE_SECONDS = 10.0
-"""Seconds after a failure in which nothing is published."""
+"""Seconds after a failure during which nothing is published."""
 IDLE_SECONDS = 5.0
-"""Seconds after which a thread without work closes its connection and ends; no heartbeat, no half-dead connection."""
+"""Seconds without work after which the thread closes its connection and ends.
+
+So the connection needs no heartbeat, and the next message does not meet a connection that the broker closed.
+"""
 
 TRANSPORT_OPTIONS = {
-    # Redis: without these, a broker that accepts and stays mute holds a publisher for ever.
+    # Redis: without these, a broker that accepts a connection and never answers blocks the thread forever.
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
     "retry_on_timeout": False,
@@ -46,7 +49,11 @@ logger = logging.getLogger("django_telroi")
 
 
 class Published(Enum):
-    """What came of it. ``SENT`` is no evidence of anything; ``DONE`` is an eager Celery's: the task has run here."""
+    """The result of publishing a message.
+
+    ``DONE``: Celery is in eager mode, so the task has run in this process. ``SENT``: the broker took the message, which
+    may still be lost. ``SKIPPED``: it was not published.
+    """
 
     DONE = auto()
     SENT = auto()
@@ -54,13 +61,14 @@ class Published(Enum):
 
 
 def send(name: str, attempt_id: int) -> Published:
-    """Have the task ``name`` run with this one argument, by whichever worker takes it. Raises nothing."""
+    """Enqueue the task ``name`` with ``attempt_id`` as its argument. Waits up to ``PUBLISH_TIMEOUT``. Never raises."""
     try:
         app = site_app()
         if app.conf.task_always_eager:
-            _run_here(app, name, attempt_id)
+            import_module(name.rpartition(".")[0])  # a process that publishes by name has not loaded the task
+            app.signature(name, args=(attempt_id,)).apply_async()
             return Published.DONE
-    except Exception as error:  # noqa: BLE001 - the site's Celery may be set up in any wrong way; the row waits
+    except Exception as error:  # noqa: BLE001 - a wrong Celery setup raises anything; the attempt stays queued
         logger.error("not_enqueued attempt=%s error=%s", attempt_id, kind_of(error))
         return Published.SKIPPED
     message = Message(app=app, name=name, attempt_id=attempt_id, queue=conf.celery_queue())
@@ -68,36 +76,31 @@ def send(name: str, attempt_id: int) -> Published:
 
 
 def site_app() -> Any:
-    """The site's Celery app; of several, the one that the site called ``set_default()`` on.
+    """Return the site's Celery app. If there are several, return the one with ``set_default()``.
 
-    Celery's "current app" is the site's own only in the thread that made it: in every other one it is an empty default
-    with a broker on this machine. Of several it is the one that was made last.
+    Celery's "current app" is not enough. It is the site's app only in the thread that created the app. In every other
+    thread it is an empty default app with a broker on this machine. If there are several apps, it is the newest one.
     """
     from celery import _state
 
     app = _state.default_app
-    if app is not None and app.set_as_current:  # Celery's own empty one is not
+    if app is not None and app.set_as_current:  # False for Celery's own empty app
         return app
     app = _state.get_current_app()
     if app.set_as_current:
         return app
-    made = [other for other in list(_state._get_active_apps()) if other.set_as_current]
-    return made[0] if len(made) == 1 else app
+    site_apps = [other for other in list(_state._get_active_apps()) if other.set_as_current]
+    return site_apps[0] if len(site_apps) == 1 else app
 
 
 def broker_url(app: Any) -> str:
-    """Where the app publishes; ``""`` if nobody set it, as for Celery's own default app."""
+    """Return the URL of the broker that the app publishes to, or ``""`` if it is not set, as in the default app."""
     return str(app.conf.broker_write_url or app.conf.broker_url or "")
-
-
-def _run_here(app: Any, name: str, attempt_id: int) -> None:
-    import_module(name.rpartition(".")[0])  # whoever publishes by name has not loaded the task
-    app.signature(name, args=(attempt_id,)).apply_async()
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message to be published, and whether it was."""
+    """A message to publish. ``published`` gets the result; ``since`` is when it was made, by the monotonic clock."""
 
     app: Any = field(repr=False)
     name: str
@@ -108,14 +111,17 @@ class Message:
 
 
 class BrokerConnection:
-    """A connection to the broker that belongs to one thread."""
+    """A connection to the broker. Only one thread may use it."""
 
     def __init__(self) -> None:
         self._app: Any = None
         self._connection: Any = None
 
     def publish(self, message: Message) -> None:
-        """Publish, and where an open connection is found dead, once more over a new one. Raises what transports do."""
+        """Publish the message. If an open connection turns out to be dead, open a new one and try once more.
+
+        Raises the errors of the broker's transport.
+        """
         if self._connection is not None and self._app is message.app:
             try:
                 return self._publish(message)
@@ -131,17 +137,17 @@ class BrokerConnection:
             return
         try:
             connection.release()
-        except Exception as error:  # noqa: BLE001 - it is given up, whatever it says
+        except Exception as error:  # noqa: BLE001 - the connection is dropped, so its error does not matter
             logger.info("broker_connection_not_closed error=%s", type(error).__name__)
 
     def _open(self, app: Any) -> None:
         connection = app.connection_for_write(connect_timeout=1, heartbeat=0, transport_options=TRANSPORT_OPTIONS)
-        # Each broker that the site names gets one try.
-        others = max(0, len(connection.alt) - 1)
-        connection.transport_options["max_retries"] = others
+        # One try for each broker URL of the site.
+        other_urls = max(0, len(connection.alt) - 1)
+        connection.transport_options["max_retries"] = other_urls
         self._app, self._connection = app, connection
-        connection.ensure_connection(max_retries=others)
-        # RabbitMQ that is full hears nothing, not even a goodbye, and its client would wait for an answer without end.
+        connection.ensure_connection(max_retries=other_urls)
+        # A RabbitMQ without free memory or disk stops reading. Closing a connection to it would wait forever.
         if socket := getattr(connection.connection, "sock", None):
             socket.settimeout(1)
 
@@ -158,17 +164,17 @@ class BrokerConnection:
 
 
 class Publisher:
-    """The one thread of this process that talks to the broker. It begins with the first letter and ends when idle."""
+    """The thread of this process that publishes messages. It starts with the first message and ends when idle."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._busy_since: float | None = None  # when the request began to wait whose letter is being published
+        self._busy_since: float | None = None  # ``since`` of the message that is being published
         self._paused_until = 0.0
 
     def publish(self, message: Message) -> bool:
-        """Have the letter published; False if that was skipped, failed, or takes too long to wait for."""
+        """Publish the message and return True. Return False if it is skipped, fails or exceeds ``PUBLISH_TIMEOUT``."""
         with self._lock:
             if self.is_paused or self.is_stuck:
                 return False
@@ -179,12 +185,12 @@ class Publisher:
         try:
             return message.published.result(PUBLISH_TIMEOUT)
         except (TimeoutError, CancelledError):
-            message.published.cancel()  # if it has not begun, nobody needs it any more
+            message.published.cancel()  # if the thread has not started on it, it is not needed any more
             logger.warning("not_enqueued attempt=%s error=broker_too_slow", message.attempt_id)
             return False
 
     def close(self) -> None:
-        """Let the thread close its connection and end, for a second at most."""
+        """Tell the thread to close its connection and end. Wait for it for at most 1 second."""
         with self._lock:
             thread = self._thread
             self._messages.put(None)
@@ -193,28 +199,32 @@ class Publisher:
 
     @property
     def is_paused(self) -> bool:
-        """Whether a failure is so recent that nothing is published."""
+        """Whether publishing failed within the last ``PAUSE_SECONDS``. Nothing is published then."""
         return time.monotonic() < self._paused_until
 
     @property
     def is_stuck(self) -> bool:
-        """Whether one letter has taken longer than anybody waits for it."""
+        """Whether the current message has taken longer than ``PUBLISH_TIMEOUT``."""
         since = self._busy_since
         return since is not None and time.monotonic() - since > PUBLISH_TIMEOUT
 
     def _work(self) -> None:
-        link = BrokerConnection()
+        connection = BrokerConnection()
         try:
             while message := self._next():
                 self._busy_since = message.since
                 if message.published.set_running_or_notify_cancel():
-                    message.published.set_result(self._publish(message, link))
+                    message.published.set_result(self._publish(message, connection))
                 self._busy_since = None
         finally:
-            link.close()
+            connection.close()
 
     def _next(self) -> Message | None:
-        """The next letter; None once there is none, and the thread is then no longer this publisher's."""
+        """Return the next message. Return None if there is none; the thread must then end.
+
+        The queue is read again under the lock before ``_thread`` is cleared, so that no message is left in it without a
+        thread.
+        """
         try:
             message = self._messages.get(timeout=IDLE_SECONDS)
         except queue.Empty:
@@ -228,16 +238,16 @@ class Publisher:
             self._thread = None
             return None
 
-    def _publish(self, message: Message, link: BrokerConnection) -> bool:
+    def _publish(self, message: Message, connection: BrokerConnection) -> bool:
         if self.is_paused:
             return False
         try:
-            link.publish(message)
+            connection.publish(message)
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            # Neither the message nor the arguments of the error: they may name the broker with its password.
+            # Not the text of the error: it may contain the broker's URL with its password.
             logger.warning("not_enqueued attempt=%s error=%s", message.attempt_id, kind_of(error))
-            link.close()
+            connection.close()
             return False
         return True
 
@@ -246,7 +256,10 @@ _publishers: dict[int, Publisher] = {}
 
 
 def publisher() -> Publisher:
-    """This process's own: a forked one has no such thread, and must not touch a connection that its parent uses."""
+    """Return the publisher of this process.
+
+    A forked process needs its own: it does not have its parent's thread, and must not use its parent's connection.
+    """
     process = os.getpid()
     return _publishers.get(process) or _publishers.setdefault(process, Publisher())
 

@@ -1,8 +1,8 @@
-"""What workers of the site's Celery do. A task carries an attempt's id and nothing else; the row decides.
+"""The Celery tasks. A task has one argument, the attempt's id. The attempt's row decides whether a call is placed.
 
-``acks_late``: a message whose worker dies is not gone before its call is placed. It may come twice, which the claim
-makes harmless; where it does not come, the sweep hands the call on again. So Celery need not repeat anything, and a
-database that fails is one line in the log: what is due stays due.
+``acks_late``: if a worker dies, the broker delivers its message again. A message may also arrive twice. That is
+harmless, because only one worker can claim the attempt. If a message is lost, the sweep enqueues the call again. So
+Celery needs no retries. If the database fails, the service logs one line and the work stays due.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from django_telroi.errors import Unavailable
 
 
 class PlacingTask(Task):
-    """Its limits follow the site's timeouts as they stand when it runs. They end a call that hangs where none should.
+    """A task with time limits that follow the site's timeouts. The settings are read when the task runs.
 
-    Above any conversation with Telroi, as the lease is: a call that is cut off half-way is nobody's but its phone's.
+    The limits end a task that hangs where it should not. They are longer than any request to Telroi, like the lease: a
+    request that is cut off leaves a call that may ring and whose outcome is unknown.
     """
 
     abstract = True
 
     @property
     def soft_time_limit(self) -> float:
-        """At the end of the lease nobody waits for this call any more: it is written down as unknown."""
+        """Seconds until the lease ends. From then on the attempt is recorded as unknown, so the task has no use."""
         return conf.lease().total_seconds()
 
     @property
     def time_limit(self) -> float:
+        """Seconds until the worker kills the task."""
         return self.soft_time_limit + 15
 
     @property
@@ -39,7 +41,7 @@ class PlacingTask(Task):
 
 @shared_task(name="django_telroi.tasks.place_call", base=PlacingTask, acks_late=True, ignore_result=True, max_retries=0)
 def place_call(attempt_id: int) -> None:
-    """Place the call of a queued attempt, if nobody has yet."""
+    """Place the call of a queued attempt, unless another worker has claimed it. ``attempt_id`` is its primary key."""
     with suppress(Unavailable):
         services.place_call(attempt_id)
 
@@ -53,13 +55,16 @@ def place_call(attempt_id: int) -> None:
     time_limit=330,
 )
 def sweep() -> None:
-    """Look after what is due. For beat, every ten seconds."""
+    """Write the transitions that are due and enqueue lost calls again. Run it every 10 seconds with Celery beat."""
     with suppress(Unavailable):
         services.sweep()
 
 
 @shared_task(name="django_telroi.tasks.purge", acks_late=True, ignore_result=True, max_retries=0)
 def purge() -> None:
-    """Delete what is too old to be kept. For beat, once a day; one that was killed is gone on with by the next."""
+    """Delete the rows that are past their retention time. Run it once a day with Celery beat.
+
+    If a run is killed, the next run continues.
+    """
     with suppress(Unavailable):
         services.purge()

@@ -1,4 +1,4 @@
-"""The pages' addresses: ``path("phone/", include("django_telroi.urls"))``."""
+"""The URLs of the pages. Include them: ``path("phone/", include("django_telroi.urls"))``."""
 
 from __future__ import annotations
 
