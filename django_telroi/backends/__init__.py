@@ -26,18 +26,18 @@ __all__ = [
 ]
 
 LONGEST_DIGEST = 64
-"""Characters: the column that remembers which key was refused."""
+"""Characters. The database column that stores the digest of a refused key has this length."""
 
 logger = logging.getLogger("django_telroi")
 
 
 def get_backend() -> Backend:
-    """The backend that the site chose. Raises Misconfigured, and logs why.
+    """Return a new instance of the site's backend. Raises Misconfigured and logs the reason if that fails.
 
-    In a test run, LocmemBackend replaces a backend of the settings file that would ring phones, and
-    ImproperlyConfigured is raised for one that a test chose. The message is for the developer.
+    In a test run, LocmemBackend replaces a backend of the settings file that would call phones. If a test itself set
+    such a backend, ImproperlyConfigured is raised, with a message for the developer.
     """
-    factory = _chosen()
+    factory = _load_configured()
     if factory is None:
         raise _misconfigured("backend_not_importable")
     _refuse_in_test_run(factory)
@@ -45,7 +45,7 @@ def get_backend() -> Backend:
         backend: object = factory()
         has_digest = _is_digest(getattr(backend, "key_digest", None))
     except Misconfigured:
-        if not uses_telroi():  # Telroi's own backend has logged a closer reason
+        if not uses_telroi():  # TelroiBackend has already logged a more exact reason
             logger.error("misconfigured reason=backend_settings")
         raise
     except Exception as error:
@@ -60,11 +60,11 @@ def get_backend() -> Backend:
 
 
 def spoken_length(asked: int) -> CodeLength:
-    """What is known of the length of a code of which ``asked`` digits were asked for.
+    """Return what the backend says about the length of a code for which ``asked`` digits are requested.
 
-    It makes no backend, so it needs no key.
+    It creates no instance, so it needs no key. If the backend's own answer is invalid, return that of ``Backend``.
     """
-    factory = _chosen()
+    factory = _load_configured()
     if isinstance(factory, type) and issubclass(factory, Backend):
         try:
             length = factory.spoken_length(asked)
@@ -76,35 +76,38 @@ def spoken_length(asked: int) -> CodeLength:
 
 
 def uses_telroi() -> bool:
-    """Whether Telroi places the calls: through our backend, or through a subclass of it that the site wrote."""
+    """Whether Telroi places the calls, through ``TelroiBackend`` or a subclass of it."""
     from django_telroi.backends.telroi import TelroiBackend
 
     return issubclass(chosen_class(), TelroiBackend)
 
 
 def is_own_backend() -> bool:
-    """Whether the site wrote the backend, for another provider: Telroi's key and limits are not used then."""
+    """Whether the site wrote the backend, for another provider. Then Telroi's key and limits are not used."""
     chosen = chosen_class()
     return issubclass(chosen, Backend) and not chosen.__module__.startswith(f"{__name__}.") and not uses_telroi()
 
 
 def judges_by_number() -> bool:
-    """Whether the backend can check a code for a call whose id is unknown. It makes no backend."""
+    """Whether the backend can check a code for a call whose id is unknown. It creates no instance."""
     return bool(getattr(chosen_class(), "judges_by_number", True))
 
 
 def chosen_class() -> type:
-    """The class that the site chose; ``object`` if the path leads to no class."""
-    chosen = _chosen()
+    """Return the class of the site's backend, or ``object`` if ``BACKEND`` is not the path of a class."""
+    chosen = _load_configured()
     return chosen if isinstance(chosen, type) else object
 
 
-def _chosen() -> Any:
-    """What ``BACKEND`` leads to, None if it cannot be imported. In a test run the settings file rings no phones."""
-    found = _imported(conf.backend_path())
-    if conf.is_settings_file() and would_ring_from_test_run(found):
-        return _imported(conf.LOCMEM_BACKEND)
-    return found
+def _load_configured() -> Any:
+    """Return the object at the path ``BACKEND``, or None if it cannot be imported.
+
+    In a test run, return LocmemBackend instead if the settings file names a backend that would call phones.
+    """
+    configured = _import_or_none(conf.backend_path())
+    if conf.is_settings_file() and would_ring_from_test_run(configured):
+        return _import_or_none(conf.LOCMEM_BACKEND)
+    return configured
 
 
 def _refuse_in_test_run(backend: object) -> None:
@@ -112,16 +115,16 @@ def _refuse_in_test_run(backend: object) -> None:
         raise ImproperlyConfigured(REFUSED)
 
 
-def _imported(path: str) -> Any:
-    """What the path leads to; None if that cannot be imported, whatever its module raises."""
+def _import_or_none(path: str) -> Any:
+    """Return the object at the dotted path, or None if it cannot be imported."""
     try:
         return import_string(path)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - a module of the site may raise anything
         return None
 
 
 def _is_digest(digest: object) -> bool:
-    """Whether every database keeps it: MariaDB may be set up for characters of at most three bytes."""
+    """Whether every database can store it. MariaDB may be configured for characters of at most three bytes."""
     if not isinstance(digest, str) or len(digest) > LONGEST_DIGEST:
         return False
     return digest.isprintable() and max(digest, default="") <= "\uffff"

@@ -1,4 +1,7 @@
-"""The contract of a backend. ``docs/howto/backends.rst`` writes a whole one; ``django_telroi.testing`` tests one."""
+"""The contract of a backend.
+
+``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend.
+"""
 
 from __future__ import annotations
 
@@ -10,96 +13,97 @@ from django_telroi.domain.codes import CodeLength
 
 
 class Backend(ABC):
-    """One way of ringing a number with a code, and of judging the code that comes back.
+    """Places calls that read out a code, and checks the codes that people type.
 
-    **Making one.** It is made without arguments, once or more for each request, so the constructor must be cheap: read
-    settings, send nothing. It raises Misconfigured if it cannot work as the site is set up; any other exception counts
-    as the same, and is logged by its type.
+    **Constructor.** It is called without arguments, once or more for each request, so it must be cheap: it reads
+    settings and sends nothing. It raises Misconfigured if the site's settings do not allow it to work. Any other
+    exception has the same effect and is logged by its type.
 
-    **Raising.** ``place_call`` and ``check_code`` raise one of three errors of ``django_telroi.errors``, and what is
-    raised decides what the person pays for:
+    **Errors.** ``place_call`` and ``check_code`` raise one of three errors of ``django_telroi.errors``. The error
+    decides whether the call or the try counts for the person:
 
-    * ApiUnreachable: nothing was sent, for certain. A call is tried once more at once, and no try is used.
-    * ApiRefused: the provider answered no. Its ``status`` is an HTTP status, and is read as Telroi's would be: 400 and
-      422 say that the request is wrong, 404 that there is no such call, 401 and 403 that the key is, 429 that there
-      were too many requests, 503 with the code ``service_unavailable`` that nothing was looked at.
-    * ApiOutcomeUnknown: everything else. The phone may ring; the code may have been judged.
+    * ApiUnreachable: certainly nothing was sent. A call is sent once more at once. No try is used.
+    * ApiRefused: the provider refused the request. ``status`` is an HTTP status with the same meaning as in Telroi's
+      API. 400 and 422: the request is invalid. 404: the call does not exist. 401 and 403: the key is invalid. 429: too
+      many requests. 503 with the code ``service_unavailable``: the request was not processed.
+    * ApiOutcomeUnknown: everything else. The phone may ring; the code may have been checked.
 
-    Any other exception, and a reply that is none, counts as ApiOutcomeUnknown and is logged as ``backend_failed``.
-    An exception that tells nothing of whether the request was sent must never become ApiUnreachable.
+    Any other exception counts as ApiOutcomeUnknown, and so does a reply of a wrong type. Both are logged as
+    ``backend_failed``. Never raise ApiUnreachable for an error that does not show whether the request was sent.
 
-    **Never repeating.** A method sends its request at most once. It ends within ``TOTAL_TIMEOUT_SECONDS``: 15 seconds
-    later the attempt counts as lost.
+    **No retries.** A method sends its request at most once. It must end within ``TOTAL_TIMEOUT_SECONDS``. 15 seconds
+    later the attempt is recorded as unknown.
 
-    **Transactions.** No method is called while the caller's transaction is open, and none may leave one open.
+    **Transactions.** No method is called while a transaction of the caller is open. A method must not leave one open.
 
-    ``rings``: calls leave this machine and cost money, so they may be handed to a worker (``DISPATCH``). False keeps
-    them in the process that was asked. ``key_digest``: names the key in use without telling it, 64 printable characters
-    at most, and ``""`` where there is none; a pause that one key caused does not hold for another.
+    ``rings``: whether calls leave this machine and cost money. Such calls can go to a worker (``DISPATCH``). If it is
+    False, the process that got the request places the call. ``key_digest``: identifies the key in use without revealing
+    it, at most 64 printable characters, or ``""`` if there is no key. If the provider refuses or limits a key, only
+    calls with the same digest wait.
     """
 
     rings: ClassVar[bool] = True
     judges_by_number: ClassVar[bool] = True
-    """False if ``check_code`` needs an id. A call whose id is unknown then ends as ``expired``: no code can be checked
-    for it, so ``check_code`` is never asked with ``call_id=None``."""
+    """False if ``check_code`` needs an id. Then it is never called with ``call_id=None``. No code can be checked for a
+    call whose id is unknown, so such a call ends as ``expired``."""
     key_digest: str = ""
 
     @classmethod
     def provider_url(cls) -> str:
-        """The URL that requests are sent to. It is read in test runs only.
+        """Return the URL that requests are sent to. It is used in test runs only.
 
-        A test run refuses a backend that ``rings``, unless the host of this URL is 127.0.0.1, ::1 or localhost: then a
-        test double answers. ``""`` is refused too.
+        A test run rejects a backend that ``rings``, unless the host of this URL is 127.0.0.1, ::1 or localhost, where
+        a test double answers. ``""`` is rejected too.
         """
         return ""
 
     @classmethod
     def spoken_length(cls, asked: int) -> CodeLength:
-        """How many digits a call reads out that was asked for ``asked`` of them, as far as this backend knows.
+        """Return how many digits a call reads out if ``asked`` digits are requested, as far as this backend knows.
 
-        A code with other digits than that may be refused without asking ``check_code``.
+        A code of another length may be rejected without a call of ``check_code``.
         """
         return CodeLength(longest=asked, expected=asked, is_certain=False)
 
     def judges_by_id(self, call_id: str) -> bool:
-        """Whether ``check_code`` can be asked about a call by this id. Where not, it is asked by number.
+        """Whether ``check_code`` accepts this id. If not, it is called with ``call_id=None`` and the number.
 
-        ``call_id`` is an id that was written down for a call, perhaps by another backend that the site used before.
+        ``call_id`` is the stored id of a call. Another backend that the site used before may have placed that call.
         """
         return True
 
-    def admit_call(self) -> None:  # noqa: B027 - most backends have nothing to bound
-        """Take the slot of the next ``place_call`` in the backend's own budget, if it has one.
+    def admit_call(self) -> None:  # noqa: B027 - most backends have no budget
+        """Take a slot in the backend's own budget for the next ``place_call``, if it has a budget.
 
-        It is called before the call is claimed, outside a transaction. Raises ApiRefused if there is no slot now.
+        It is called before the call is claimed, outside a transaction. Raises ApiRefused if no slot is free.
         """
 
     def return_call(self) -> None:  # noqa: B027
-        """Give back a slot that ``admit_call`` took: the claim was lost, so the call will not be placed."""
+        """Give back the slot that ``admit_call`` took. Another process claimed the call, so it will not be placed."""
 
     def admit_check(self) -> None:  # noqa: B027
-        """Take the slot of the next ``check_code``. Raises ApiRefused."""
+        """Take a slot for the next ``check_code``. Raises ApiRefused if no slot is free."""
 
     @abstractmethod
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
-        """Ring ``to`` (E.164) once and read out a code.
+        """Call ``to`` (E.164) once and read out a code.
 
-        ``code_length``: digits of the code, 4 to 10; a provider that reads out fewer says so in ``spoken_length``.
-        ``language``: a BCP 47 tag, or None for the provider's own choice; one that it does not speak is no error.
-        ``code``: 4 to 10 ASCII digits to read out instead of a code of the provider's. The reply's ``verification`` is
+        ``code_length``: digits of the code, 4 to 10. If the provider reads out fewer, ``spoken_length`` returns that.
+        ``language``: a BCP 47 tag, or None for the provider's default. A language that it does not support is no error.
+        ``code``: 4 to 10 ASCII digits to read out instead of a code of the provider. The reply's ``verification`` is
         then ``"client"``. A provider that cannot do this raises ``ApiRefused(422)``.
 
-        Returns the call. Its ``id`` is 1 to 200 printable characters and different for every call: any text will do,
-        and comes back as ``call_id``. Without a usable id the call counts as unknown.
+        Returns the call. Its ``id`` is any text of 1 to 200 printable characters, different for every call. It is
+        passed to ``check_code`` as ``call_id``. Without a valid id the call counts as unknown.
         """
 
     @abstractmethod
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
-        """Judge ``code`` (4 to 10 ASCII digits) for the call ``call_id``, whose number is ``to``.
+        """Check ``code`` (4 to 10 ASCII digits) for the call ``call_id``, whose number is ``to``.
 
-        ``call_id`` is None where no id is known (the answer to ``place_call`` was lost) or ``judges_by_id`` said no:
-        the code is then judged for the newest call to ``to``. A backend that cannot do this sets ``judges_by_number``
-        to False and never gets None.
+        ``call_id`` is None if the id is unknown, because the answer to ``place_call`` was lost, or if ``judges_by_id``
+        returned False. Then check the code for the newest call to ``to``. A backend that cannot do this sets
+        ``judges_by_number`` to False and never gets None.
 
-        Another instance, in another process, may have placed the call.
+        Another instance, in another process, may have placed the call. Returns the provider's answer.
         """

@@ -1,7 +1,8 @@
-"""The requests that Telroi allows a key in a minute, shared fairly by every process that uses it.
+"""The budget of an API key: the requests that Telroi allows in a minute, counted for all processes in the cache.
 
-Telroi's minute begins when it likes, so what is counted here are short windows, small enough that as many of them as
-can touch one minute hold no more than the minute allows. At 600 a minute that is 27 in 3 s: 540 a minute in all.
+The start of Telroi's minute is unknown. So requests are counted in short fixed windows. The limit of a window is so
+small that all windows that can overlap one minute together stay within the limit of the minute. For 600 a minute that
+is 27 in 3 s, so 540 a minute.
 """
 
 from __future__ import annotations
@@ -18,74 +19,81 @@ from django_telroi.errors import ApiRefused
 
 MINUTE = 60
 SLACK = 3
-"""Seconds by which two requests may come closer to each other on their way from here to Telroi's counter."""
+"""Seconds. The time between two requests may shrink by this much on the way to Telroi's counter."""
 
 OVER_BUDGET = "rate_limited"
-"""The code with which Telroi's own limit would refuse."""
+"""The error code of Telroi's own rate limit."""
 
 logger = logging.getLogger("django_telroi")
 
 
 @dataclass(frozen=True)
 class Share:
-    """What may be sent in each window of so many seconds; a tenth of it is kept for checks."""
+    """The ``requests`` that may be sent in each window of ``seconds``. A tenth of them is reserved for checks."""
 
     seconds: int
     requests: int
 
     @property
     def for_all(self) -> int:
-        """What calls may use as well as checks."""
+        """Requests for calls and checks."""
         return max(1, self.requests - -(-self.requests // 10))
 
     @property
     def for_checks(self) -> int:
+        """Requests for checks only."""
         return self.requests - self.for_all
 
     @property
-    def a_minute(self) -> float:
+    def per_minute(self) -> float:
+        """Requests per minute, on average."""
         return self.requests * MINUTE / self.seconds
 
 
 @lru_cache
 def share_of(requests_per_minute: int) -> Share:
-    """The windows that waste least of the minute; of equal ones the longest, for it takes the largest burst.
+    """Return the window that allows the most requests a minute. Of equal ones, return the longest: it allows a burst.
 
-    A window for one request only, which could keep nothing for checks, is the last resort.
+    A window of one request comes last, because it can reserve nothing for checks.
     """
     shares = [
         Share(seconds, requests_per_minute // _windows_in_a_minute(seconds)) for seconds in range(1, MINUTE + SLACK + 1)
     ]
-    return max(shares, key=lambda share: (min(share.requests, 2), share.a_minute, share.seconds))
+    return max(shares, key=lambda share: (min(share.requests, 2), share.per_minute, share.seconds))
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One request that was counted, by the key of its count in the cache; a window that is over takes none back."""
+    """One counted request."""
 
     cache_key: str
+    """The cache key of the window's counter. After the window it is gone, and giving the slot back has no effect."""
 
 
 def take_for_call(key_digest: str, *, requests_per_minute: int) -> Slot | None:
-    """Count one call; the place that it got, None where nothing is counted. Raises ApiRefused as Telroi would."""
+    """Count one call and return its slot. Return None if it cannot be given back.
+
+    Raises ApiRefused: 429 with the seconds to wait if the budget is used up, 503 if the cache fails.
+    """
     share = share_of(requests_per_minute)
     return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
 
 
-def give_back(place: Slot | None) -> None:
-    """Count one request less, in the window that it was counted in. A cache that fails keeps the count."""
-    if place is None:
+def give_back(slot: Slot | None) -> None:
+    """Subtract the request from the window that counted it. If the cache fails, the request stays counted."""
+    if slot is None:
         return
     try:
-        caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")].decr(place.cache_key)
-    except Exception as error:  # noqa: BLE001 - a cache raises whatever its client library does
+        caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")].decr(slot.cache_key)
+    except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
         logger.info("budget_not_returned error=%s", type(error).__name__)
 
 
 def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
-    """Count one check. Raises as ``take_for_call``.
+    """Count one check. Raises the same errors as ``take_for_call``.
 
-    What is kept for checks has a count of its own, which no call that is refused uses up.
+    The requests reserved for checks have their own counter. With one common counter, rejected calls would use them up,
+    because django-ratelimit counts rejected requests too.
     """
     share = share_of(requests_per_minute)
     try:
@@ -97,7 +105,7 @@ def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
 
 
 def _windows_in_a_minute(seconds: int) -> int:
-    """How many windows can be touched by what reaches Telroi within one minute."""
+    """Return how many windows can overlap the requests that reach Telroi within one minute."""
     return -(-(MINUTE + SLACK) // seconds) + 1
 
 
@@ -107,21 +115,21 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
         usage = get_usage(
             None, group=group, key=lambda group, request: key_digest, rate=(most, seconds), increment=True
         )
-    except Exception as error:  # noqa: BLE001 - a cache raises whatever its client library does
-        raise _uncounted(type(error).__name__) from None
+    except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
+        raise _budget_unavailable(type(error).__name__) from None
     if usage is None:  # RATELIMIT_ENABLE is off
         return None
-    if not usage["limit"]:  # how django-ratelimit says that the cache failed
-        raise _uncounted("no_answer")
+    if not usage["limit"]:  # django-ratelimit reports a cache failure this way
+        raise _budget_unavailable("no_answer")
     if usage["should_limit"]:
-        # Its windows end with the second that they are named after.
+        # + 1, because a window of django-ratelimit includes the second at its end.
         raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
-    if _get_window(key_digest, seconds) != window:  # it ended while this was counted: which one counted, is not told
+    if _get_window(key_digest, seconds) != window:  # a new window began: it is unknown which one counted the request
         return None
     return Slot(_make_cache_key(group, window, (most, seconds), key_digest, ALL))
 
 
-def _uncounted(error: str) -> ApiRefused:
-    """What cannot be counted is not sent."""
+def _budget_unavailable(error: str) -> ApiRefused:
+    """Log the error and return the refusal. A request that cannot be counted is not sent."""
     logger.error("budget_unavailable error=%s", error)
     return ApiRefused(503, "service_unavailable", "The key's budget cannot be counted.")

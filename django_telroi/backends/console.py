@@ -1,4 +1,4 @@
-"""Prints the call instead of placing it, for development without a key."""
+"""The console backend: prints the code instead of placing a call, for development without a key."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _CALL_ID = re.compile(r"[0-9a-f-]{36}-(?P<length>[0-9]{1,2})")
 class ConsoleBackend(Backend):
     """Writes the code to standard output.
 
-    It remembers nothing: the code follows from the call's id and the site's secret, so that a worker may place the call
-    and a web process judge the code.
+    It stores nothing. The code is computed from the call's id and ``SECRET_KEY``, so a worker can place the call and a
+    web process can check the code.
     """
 
     rings: ClassVar[bool] = False
@@ -45,13 +45,13 @@ class ConsoleBackend(Backend):
 
 
 def _code_of(call_id: str) -> str:
-    """The code of a call; ``""`` for the id of any other backend.
+    """Return the code of a call, or ``""`` for an id of another backend.
 
-    The id ends with the length of its code, because ``CODE_LENGTH`` may change while the call is open.
+    The id ends with the length of its code, because ``CODE_LENGTH`` may change before the code is checked.
     """
-    ours = _CALL_ID.fullmatch(call_id)
-    if ours is None:
+    found = _CALL_ID.fullmatch(call_id)
+    if found is None:
         return ""
-    length = int(ours["length"])
+    length = int(found["length"])
     digest = salted_hmac("django_telroi.console", call_id, algorithm="sha256").digest()
     return f"{int.from_bytes(digest, 'big') % 10**length:0{length}d}"

@@ -1,4 +1,4 @@
-"""What the log says of a backend that raised an exception outside of its contract."""
+"""Logs a backend that raised an exception outside its contract."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ logger = logging.getLogger("django_telroi")
 
 
 def log_failure(error: Exception, *, attempt: object = "-") -> None:
-    """Log the type of ``error`` and the line that raised it. Its message may repeat the code or the number.
+    """Log the type of ``error`` and the line that raised it. Its text is not logged: it may contain the code or number.
 
-    ``attempt`` is the primary key of the attempt, or ``-`` where there is none yet.
+    ``attempt`` is the primary key of the attempt, or ``-`` if there is none yet.
     """
     logger.error("backend_failed attempt=%s error=%s at=%s", attempt, type(error).__name__, _place_of(error))
 
 
 def _place_of(error: Exception) -> str:
-    """The innermost frame as ``module:line``. A call with wrong arguments fails in the frame of the caller."""
+    """Return the innermost frame as ``module:line``, or ``-``.
+
+    A call with wrong arguments fails in the caller's frame, so the module may be one of ours.
+    """
     frames = list(walk_tb(error.__traceback__))
     if not frames:
         return "-"

@@ -1,4 +1,4 @@
-"""Keeps calls in memory, for tests."""
+"""The in-memory backend: stores calls in a list, for tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_telroi.domain.codes import CodeLength
 
 @dataclass(frozen=True)
 class LocmemCall:
-    """A call that was not placed."""
+    """A call that was stored instead of placed."""
 
     to: str = field(repr=False)
     code: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Telroi over HTTP. The one place that knows the key."""
+"""The backend for Telroi's API. It reads the API key from the settings and gives it to the client."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
 TEST_KEY_PREFIX = "tlr_test_"
-# Telroi reads out no more digits than the operator of the workspace allows, six unless that was changed. Its reply does
-# not say how many these are.
+# Telroi reads out at most as many digits as the operator of the workspace allows: 6, unless that was changed. Its reply
+# does not contain the number of digits.
 OPERATORS_CODE_LENGTH = 6
 
 logger = logging.getLogger("django_telroi")
@@ -29,7 +29,7 @@ logger = logging.getLogger("django_telroi")
 class TelroiBackend(Backend):
     """Places real calls that cost money, within the budget of the key.
 
-    A place that was taken in the budget is good for one request; one that comes without takes its own.
+    A slot of the budget is valid for one request. A request without a slot takes one itself.
     """
 
     rings: ClassVar[bool] = True
@@ -38,7 +38,7 @@ class TelroiBackend(Backend):
         if would_ring_from_test_run(self):
             raise ImproperlyConfigured(REFUSED)
         key = conf.api_key()
-        if reason := _reason_against(key):
+        if reason := _problem_with(key):
             logger.error("misconfigured reason=%s", reason)
             raise Misconfigured
         timeouts = conf.timeouts()
@@ -51,7 +51,7 @@ class TelroiBackend(Backend):
             raise Misconfigured from None
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
         self._call_is_admitted = self._check_is_admitted = False
-        self._place: Slot | None = None
+        self._slot: Slot | None = None
 
     @classmethod
     def provider_url(cls) -> str:
@@ -62,7 +62,7 @@ class TelroiBackend(Backend):
         return CodeLength(longest=asked, expected=min(asked, OPERATORS_CODE_LENGTH), is_certain=False)
 
     def judges_by_id(self, call_id: str) -> bool:
-        """Telroi takes no id back that is not a UUID: a call of a test key (``otp_test_…``) is judged by its number."""
+        """False for an id that is not a UUID: Telroi does not accept the ids of a test key (``otp_test_…``)."""
         try:
             return str(UUID(call_id)) == call_id.lower()
         except ValueError:
@@ -70,13 +70,13 @@ class TelroiBackend(Backend):
 
     def admit_call(self) -> None:
         if not self._call_is_admitted:
-            self._place = take_for_call(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
+            self._slot = take_for_call(self.key_digest, requests_per_minute=conf.key_requests_per_minute())
             self._call_is_admitted = True
 
     def return_call(self) -> None:
         if self._call_is_admitted:
             self._call_is_admitted = False
-            give_back(self._place)
+            give_back(self._slot)
 
     def admit_check(self) -> None:
         if not self._check_is_admitted:
@@ -100,7 +100,7 @@ class TelroiBackend(Backend):
 def _client(
     key: str, base_url: str, connect_timeout: float, read_timeout: float, total_timeout: float, proxy_url: str | None
 ) -> TelroiClient:
-    """One client a configuration, so that connections are used again."""
+    """Return the one client of this configuration, so that its connections are reused."""
     return TelroiClient(
         key,
         base_url=base_url,
@@ -111,7 +111,8 @@ def _client(
     )
 
 
-def _reason_against(key: str) -> str:
+def _problem_with(key: str) -> str:
+    """Return the reason, for the log, why the key cannot be used, or ``""``."""
     if not key:
         return "no_key"
     if key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key():

@@ -1,6 +1,6 @@
-"""No test run rings a phone, whatever the settings are.
+"""Test runs never call a phone, with any settings.
 
-Like Django's mail: a test suite needs no change to be safe. A test that wants its own backend gives it a provider on
+A site's test suite needs no change to be safe, as with Django's mail. A test of a real backend starts a provider on
 this machine.
 """
 
@@ -24,7 +24,7 @@ REFUSED = (
 def would_ring_from_test_run(backend: object) -> bool:
     """Whether this is a test run and ``backend`` (a class or an instance) may send requests to another machine.
 
-    False for what is no backend: it is refused elsewhere.
+    Returns False for an object that is not a backend. Other code rejects it.
     """
     if not conf.is_test_run():
         return False
@@ -33,7 +33,7 @@ def would_ring_from_test_run(backend: object) -> bool:
 
 
 def _is_on_this_machine(kind: type[Backend]) -> bool:
-    """False if the backend does not say so, or fails to say where it sends its requests."""
+    """Whether ``provider_url`` has a host on this machine. False if it raises an exception."""
     try:
         return urlsplit(kind.provider_url()).hostname in LOOPBACK_HOSTS
     except Exception:  # noqa: BLE001 - a site's own backend may raise anything
