@@ -1,6 +1,6 @@
-"""What happens: the one way to start, place, check and follow a verification, callable from anywhere.
+"""The services: start, place, check and follow a verification.
 
-Services are the only writers of the rows. No HTTP happens inside a database transaction.
+Only services write rows. No service sends an HTTP request inside a database transaction.
 """
 
 from __future__ import annotations

@@ -457,8 +457,8 @@ MUTANTS = (
     Mutant(
         "believe any time to live",
         "django_telroi/services/calls/place.py",
-        "return theirs if theirs and now < theirs < ours else ours",
-        "return theirs or ours",
+        "if call.expires_at and now < call.expires_at < expires_at:",
+        "if call.expires_at:",
         ("tests/services/test_place.py::test_telrois_expiry_is_believed_only_if_it_is_earlier_and_still_ahead",),
     ),
     Mutant(
@@ -657,8 +657,8 @@ MUTANTS = (
     Mutant(
         "let a delivery move what is over",
         "django_telroi/services/calls/webhook_events.py",
-        "    if attempt.status in SETTLEABLE:\n        moved =",
-        "    if True:\n        moved =",
+        "    if attempt.status in SETTLEABLE:\n        changes =",
+        "    if True:\n        changes =",
         ("tests/services/test_webhook_events.py",),
     ),
     Mutant(
@@ -1230,8 +1230,8 @@ MUTANTS = (
     Mutant(
         "take a used id for another purpose",
         "django_telroi/services/calls/start.py",
-        "(attempt.phone_id, attempt.user_id, attempt.purpose) != asked",
-        "(attempt.phone_id, attempt.user_id) != asked[:2]",
+        "(attempt.phone_id, attempt.user_id, attempt.purpose) == asked",
+        "(attempt.phone_id, attempt.user_id) == asked[:2]",
         ("tests/services/test_right_code.py",),
     ),
     Mutant(
@@ -1386,8 +1386,8 @@ MUTANTS = (
     Mutant(
         "place a call that rings nobody inside a caller's transaction",
         "django_telroi/services/calls/start.py",
-        "    is_callers = is_in_callers_transaction(using)\n",
-        "    is_callers = backend.rings and is_in_callers_transaction(using)\n",
+        "    is_in_transaction = is_in_callers_transaction(using)\n",
+        "    is_in_transaction = backend.rings and is_in_callers_transaction(using)\n",
         ("tests/services/test_transactions.py::TestOnEveryBackend",),
     ),
     Mutant(
@@ -1401,7 +1401,7 @@ MUTANTS = (
     Mutant(
         "hand a call that rings nobody to a worker",
         "django_telroi/services/calls/queue.py",
-        "    if conf.dispatch() == Dispatch.CELERY and _rings():\n",
+        "    if conf.dispatch() == Dispatch.CELERY and _may_use_worker():\n",
         "    if conf.dispatch() == Dispatch.CELERY:\n",
         ("tests/services/test_transactions.py::test_what_rings_nobody_is_placed_by_the_process_that_commits",),
     ),
@@ -1436,7 +1436,7 @@ MUTANTS = (
     Mutant(
         "ring although the old code was right meanwhile",
         "django_telroi/services/calls/claim.py",
-        "    if not marked:\n        raise VerifiedMeanwhile\n",
+        "    if not updated:\n        raise VerifiedMeanwhile\n",
         "",
         ("tests/services/test_calling_again.py",),
     ),

@@ -34,10 +34,10 @@ def lenient(telroi: Telroi) -> Telroi:
 
 def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
     """Ask for a call when the database's clock says so."""
-    wish = StartRequest(
+    start_request = StartRequest(
         number=number, user=None, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None
     )
-    return _start(wish, count_nothing, using="default", now=now)
+    return _start(start_request, count_nothing, using="default", now=now)
 
 
 def refusal_at(now: datetime, number: str = NUMBER) -> VerificationRefused | None:

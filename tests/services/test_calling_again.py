@@ -337,7 +337,7 @@ def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
     with monkeypatch.context() as dying:
         dying.setattr(place, "close_older_calls", lambda *args, **options: None)
         second = services.call_again(first.uuid)
-    monkeypatch.setattr(place, "_ask", hold_the_line)
+    monkeypatch.setattr(place, "_request_with_retry", hold_the_line)
     with pytest.raises(KeyboardInterrupt):
         services.call_again(second.uuid)
 

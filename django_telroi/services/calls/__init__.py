@@ -1,1 +1,1 @@
-"""Placing a call: what was asked for, the guards, the claim, the queue, the call, and its webhook."""
+"""Calls: the request, the checks before a call, the claim, the queue, the call to Telroi, and its webhook."""

@@ -1,7 +1,8 @@
-"""Claiming a call: the one place where a number's state says "may be rung" and is changed in the same breath.
+"""Claiming a call: count it and change the state of its number, before the call is placed.
 
-A claim is a conditional UPDATE of the number's row, from the version that was read. Of any number of racers one changes
-a row, and whoever changes none was not first. Rows are locked in the order number, control, attempt.
+A claim is a conditional UPDATE of the number's row, with the version that was read. If several processes claim at the
+same time, one of them changes the row. The others change no row and get VersionConflict. Rows are locked in the order
+number, control, attempt.
 """
 
 from __future__ import annotations
@@ -40,20 +41,22 @@ RECHECK_AFTER = timedelta(seconds=15)
 
 
 class VerifiedMeanwhile(Exception):
-    """The call that was to be replaced is verified."""
+    """The attempt that this call would replace was verified in the meantime."""
 
 
 class AlreadyStarted(Exception):
-    """The public id that was asked for is taken."""
+    """Another attempt already has the requested public id."""
 
 
 def claim_start(
     request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str
 ) -> None:
-    """Count the call and save its attempt, or neither.
+    """Count the call and save its attempt in one transaction.
 
-    No cache is asked here: one that does not answer would hold the number's row for seconds. Raises VersionConflict,
-    AlreadyStarted, VerifiedMeanwhile and SiteLimitReached, and CommitInDoubt where the connection broke at the commit.
+    The transaction uses no cache, because a cache that does not answer would keep the number's row locked for seconds.
+
+    Raises VersionConflict, AlreadyStarted, VerifiedMeanwhile or SiteLimitReached, and then nothing was written. Raises
+    CommitInDoubt if the connection broke at the commit.
     """
     before = state.phone.moments if state.phone else ()
     old = request.supersedes
@@ -69,7 +72,7 @@ def claim_start(
         if attempt.status == Status.DIALING:
             claim_key_probe(state, key_digest=key_digest, using=using)
         if old:
-            _mark_followed(old, attempt.uuid, now=state.now, using=using)
+            _link_older_attempts(old, attempt.uuid, now=state.now, using=using)
         try:
             attempt.save(using=using, force_insert=True)
         except IntegrityError:
@@ -79,10 +82,11 @@ def claim_start(
 
 
 def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether the claim was committed, although the connection broke before the database said so.
+    """Return whether the claim was committed, after CommitInDoubt.
 
-    Where the database does not say it now either, a call that is to be placed here is not placed. One that waits in the
-    queue is, if it was committed: it must not be denied.
+    If the database cannot be reached now either, return True for a queued attempt only. A queued attempt that was
+    committed will be called, so the caller must not report a failure. A call that this process would place is not
+    placed, so the caller can report that.
     """
     renew_connection(using, before=connections[using].connection)
     logger.warning("claim_in_doubt attempt=%s", attempt.pk)
@@ -94,10 +98,10 @@ def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
 
 @contextmanager
 def admitted_call(backend: Backend) -> Iterator[None]:
-    """Take the backend's place for one call around its claim, and give it back if the claim is lost.
+    """Take a slot of the key's budget for one call, and return it if the claim fails.
 
-    The budget is in a cache, so it is asked before the transaction and never while a row is locked. Raises ApiRefused
-    where there is no place now.
+    The budget is in a cache. The slot is taken before the transaction, so no row stays locked while the cache answers.
+    Raises ApiRefused if there is no slot now.
     """
     take_call_slot(backend)
     try:
@@ -108,7 +112,10 @@ def admitted_call(backend: Backend) -> Iterator[None]:
 
 
 def new_attempt(request: CallRequest, *, status: Status, dispatch: Dispatch, now: datetime) -> VerificationAttempt:
-    """The row of a call that is claimed at ``now``; an inline start is born dialing."""
+    """Return the unsaved attempt of a call that is claimed at ``now``.
+
+    ``status`` is ``dialing`` if this process places the call, ``queued`` otherwise.
+    """
     dialing = status == Status.DIALING
     return VerificationAttempt(
         uuid=request.attempt_uuid or uuid4(),
@@ -132,9 +139,9 @@ def new_attempt(request: CallRequest, *, status: Status, dispatch: Dispatch, now
 
 
 def claim_queued(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
-    """Turn a queued attempt into a dialing one whose moment is now: it rings now, not when it was asked for.
+    """Change a queued attempt to ``dialing``, and count its call from now instead of from its request.
 
-    Raises VersionConflict.
+    Raises VersionConflict if the number, the attempt or the key's pause changed since ``state`` was read.
     """
     phone = state.phone
     if phone is None:
@@ -143,21 +150,24 @@ def claim_queued(attempt: VerificationAttempt, state: State, *, key_digest: str,
     with transaction.atomic(using=using):
         attempt.phone = write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
         claim_key_probe(state, key_digest=key_digest, using=using)
-        _move_to_dialing(attempt, now=state.now, using=using)
+        _transition_to_dialing(attempt, now=state.now, using=using)
 
 
 def lease_end(now: datetime) -> datetime:
-    """When a call that is being placed must have come to something: the total timeout and 15 s."""
+    """Return when the lease of a call ends that is claimed at ``now``: after the total timeout plus 15 s."""
     return now + conf.lease()
 
 
 def recheck_at(now: datetime) -> datetime:
-    """When a call that was handed on and still waits is to be handed on again."""
+    """Return when a call that is enqueued at ``now``, and is still queued then, is enqueued again."""
     return now + RECHECK_AFTER
 
 
 def claim_key_probe(state: State, *, key_digest: str, using: str) -> None:
-    """Where a refused key is due for a trial, be the one who makes it. Raises VersionConflict."""
+    """Claim the single probe call with a rejected key, if the key needs one.
+
+    Raises VersionConflict if another process claimed the probe.
+    """
     if needs_key_probe(state.control, key_digest=key_digest) and not take_key_probe(
         state.control, now=state.now, using=using
     ):
@@ -186,39 +196,41 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
     return row
 
 
-def _mark_followed(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
-    """Within the claim of the newer call: leave open what rang or may ring, and supersede what waits in a queue.
+def _link_older_attempts(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
+    """Link the old attempt to the newer one, inside the claim of the newer call.
 
-    Calls before ``old`` wait for the newer call only if ``old`` certainly does not ring. Otherwise they stay linked to
-    ``old``, because they are over once that one rings.
+    A queued attempt becomes ``superseded``. An attempt whose call rang or may ring stays open, and only gets the link.
 
-    Raises VerifiedMeanwhile where the old call's code was right since it was read: no call is needed any more.
+    Attempts before ``old`` are linked to the newer call only if ``old`` certainly did not ring. Otherwise they stay
+    linked to ``old``, because they are closed as soon as its call is known to ring.
+
+    Raises VerifiedMeanwhile if the old attempt was verified since it was read. No call is needed then.
     """
-    waits = Q(pk=old.pk) & ~Q(status=Status.VERIFIED)
+    linked = Q(pk=old.pk) & ~Q(status=Status.VERIFIED)
     if old.dialed_at is None or old.status == Status.FAILED:
-        waits |= Q(followed_by=old.uuid, status__in=UNFINISHED)
+        linked |= Q(followed_by=old.uuid, status__in=UNFINISHED)
     is_queued = Q(status=Status.QUEUED)
-    older = VerificationAttempt.objects.using(using).filter(waits, phone_id=old.phone_id)
-    # ``status`` comes last: MariaDB assigns from left to right, and the others depend on the old one.
-    marked = older.update(
+    older = VerificationAttempt.objects.using(using).filter(linked, phone_id=old.phone_id)
+    # ``status`` comes last: MariaDB assigns from left to right, and the other columns depend on the old status.
+    updated = older.update(
         followed_by=newer,
         closed_at=Case(When(is_queued, then=Value(now)), default=F("closed_at")),
         due_at=Case(When(is_queued, then=Value(None)), default=F("due_at")),
         status=Case(When(is_queued, then=Value(str(Status.SUPERSEDED))), default=F("status")),
     )
-    if not marked:
+    if not updated:
         raise VerifiedMeanwhile
 
 
-def _move_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    moved = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.QUEUED)
+def _transition_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    queued = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.QUEUED)
     fields = {
         "status": Status.DIALING,
         "dialed_at": now,
         "expires_at": now + conf.code_ttl(),
         "due_at": lease_end(now),
     }
-    if not moved.update(**fields):
+    if not queued.update(**fields):
         raise VersionConflict
     for name, value in fields.items():
         setattr(attempt, name, value)

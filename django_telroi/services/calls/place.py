@@ -1,4 +1,4 @@
-"""From a claimed call to what became of it: ask once, then settle."""
+"""Placing a claimed call: send the request to Telroi, then write the outcome."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ NO_USABLE_REPLY = CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
 def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using: str) -> None:
-    """Place the call that ``attempt`` has claimed, and settle the row. Raises nothing of the wire's.
+    """Place the call of a claimed attempt, and write the outcome to its row.
 
-    ``state`` is the one that the claim was made from.
+    ``state`` is the state that the claim was made from. Errors of the backend and a lost database are not raised: the
+    row and the log report them.
     """
     error: ApiError | None = None
     try:
-        call = _ask(backend, attempt)
+        call = _request_with_retry(backend, attempt)
     except ApiError as refused:
         error = refused
         settle = partial(_settle_refused, attempt, outcome_of_call(refused), key_digest=backend.key_digest)
@@ -68,12 +69,12 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
     try:
         repeat_on_lost_connection(write, using=using)
     except DATABASE_LOST as lost:
-        # The row stays dialing, and says unknown when its lease ends: the phone may ring all the same.
+        # The row stays ``dialing`` and becomes ``unknown`` when its lease ends, because the phone may ring.
         logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(lost).__name__)
 
 
-def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
-    """Ask for the call. What certainly was not sent is sent once more; nothing else ever is."""
+def _request_with_retry(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
+    """Request the call. Retry once if the request certainly was not sent. Any other retry could ring twice."""
     try:
         return request_call(backend, attempt)
     except ApiUnreachable:
@@ -81,8 +82,11 @@ def _ask(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
 
 
 def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime, using: str) -> None:
-    """Telroi accepted the call. An id that another attempt has is no usable id."""
-    expires_at = _earlier(call.expires_at, attempt.expires_at, now=now)
+    """Write that Telroi accepted the call. If another attempt has the id already, the outcome is ``unknown``."""
+    # Telroi's expiry counts only if it is in the future and earlier than ours.
+    expires_at = attempt.expires_at
+    if call.expires_at and now < call.expires_at < expires_at:
+        expires_at = call.expires_at
     fields = {
         "status": Status.PLACED,
         "placed_at": now,
@@ -93,46 +97,47 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
     }
     try:
         with lone_statement(using):
-            moved = _move_counted(attempt, fields, now=now, using=using)
+            is_changed = _transition_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
         _settle_refused(attempt, NO_USABLE_REPLY, now=now, key_digest="", using=using)
         return
-    if not moved:
-        if not _complete_reported(attempt, call, expires_at=expires_at, using=using):
-            _note_late_reply(attempt, call.id, using=using)
+    if not is_changed:
+        if not _complete_placed_row(attempt, call, expires_at=expires_at, using=using):
+            _record_late_reply(attempt, call.id, using=using)
         return
     logger.info("call_placed attempt=%s", attempt.pk)
     send_after_commit(signals.call_placed, attempt, using=using)
 
 
-def _complete_reported(attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, using: str) -> bool:
-    """Telroi's webhook was faster than its answer and has moved the row: add what only the answer tells.
+def _complete_placed_row(attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, using: str) -> bool:
+    """Add the fields of Telroi's answer to a row that a webhook has already made ``placed``.
 
-    The answer is surely about this call, and its id holds even where the webhook brought another one.
+    Returns False if the row is not ``placed``, or if another attempt has the id. The answer belongs to this call for
+    certain, so its id replaces the id of the webhook.
     """
-    reported = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.PLACED)
+    placed = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.PLACED)
     fields = {"telroi_id": call.id, "livemode": call.livemode, "expires_at": expires_at, "due_at": expires_at}
     try:
         with lone_statement(using):
-            is_reported = bool(reported.update(**fields))
+            is_completed = bool(placed.update(**fields))
     except IntegrityError:
         return False
-    if is_reported:
+    if is_completed:
         attempt.refresh_from_db(using=using)
-    return is_reported
+    return is_completed
 
 
 def _settle_refused(
     attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, key_digest: str, using: str
 ) -> None:
-    """The call failed, or nobody knows; or it was not placed for now, and a worker has time."""
+    """Write that the call failed or that its outcome is unknown, or put it back into the queue for a retry."""
     pause_and_alert(outcome, key_digest=key_digest, now=now, using=using)
     if attempt.dispatch == Dispatch.CELERY and outcome.error_code in NOT_PLACED_FOR_NOW:
         _put_back(attempt, outcome, now=now, using=using)
         return
-    if not _move_by(outcome, attempt, now=now, using=using):
-        _note_late_reply(attempt, "", using=using)
+    if not _apply_outcome(outcome, attempt, now=now, using=using):
+        _record_late_reply(attempt, "", using=using)
         return
     logger.warning("call_%s attempt=%s error=%s", outcome.status, attempt.pk, outcome.error_code)
     if outcome.status == Status.FAILED:
@@ -140,18 +145,20 @@ def _settle_refused(
 
 
 def _put_back(attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, using: str) -> None:
-    """Let the call wait in the queue again, and count from when it was asked for: nothing was placed."""
+    """Change the attempt back to ``queued``, counted from its request again, because no call was placed."""
     due_at = min(now + timedelta(seconds=outcome.pause_seconds or RETRY_AFTER), deadline_of(attempt))
     queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
     if not transition_uncounted(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
-        attempt.dialed_at = None  # the moment of its request counts again, and whoever gave it up takes that back too
-        _move_by(outcome, attempt, now=now, using=using)
-        _note_late_reply(attempt, "", using=using)
+        # Another process has changed the attempt meanwhile. Its call counts from its request now, so ``dialed_at`` must
+        # be empty for the next transition to take back the right moment.
+        attempt.dialed_at = None
+        _apply_outcome(outcome, attempt, now=now, using=using)
+        _record_late_reply(attempt, "", using=using)
         return
     logger.warning("call_put_back attempt=%s error=%s", attempt.pk, outcome.error_code)
 
 
-def _move_by(outcome: CallOutcome, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
+def _apply_outcome(outcome: CallOutcome, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
     detail = outcome.detail[:200]
     fields: dict[str, object] = {
         "status": outcome.status,
@@ -162,42 +169,39 @@ def _move_by(outcome: CallOutcome, attempt: VerificationAttempt, *, now: datetim
     if outcome.status == Status.FAILED:
         fields |= {"due_at": None, "closed_at": now}
     if outcome.counts:
-        return _move_counted(attempt, fields, now=now, using=using)
+        return _transition_counted(attempt, fields, now=now, using=using)
     return transition_uncounted(
         attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=outcome.hold, hold_reason=detail
     )
 
 
-def _move_counted(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
-    """Move an attempt whose call counts: after a slow answer from ``now``, else from its claim, as the row says."""
+def _transition_counted(
+    attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str
+) -> bool:
+    """Change an attempt whose call counts: from ``now`` after a slow answer, otherwise from its claim."""
     moment = counts_from(attempt.counted_at, now)
     if moment == attempt.counted_at:
         return transition(attempt, fields, from_=DIALING, using=using)
     return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
 
 
-def _note_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
-    """An answer to a row that has moved on: kept for staff, and it moves nothing.
+def _record_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+    """Record an answer that came after another process had changed the row. The status stays as it is.
 
-    A row whose lease ended takes the id as well, for then the code can still be judged by it.
+    An ``unknown`` row also gets the id of the call, because its code can then be judged by that id.
     """
     with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
         if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
-            _keep_late_reply(attempt, call_id, using=using)
+            _write_late_reply(attempt, call_id, using=using)
 
 
-def _keep_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+def _write_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
     AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=call_id)
     if call_id:
-        waiting = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
+        unknown = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
         try:
             with lone_statement(using):
-                waiting.update(telroi_id=call_id)
+                unknown.update(telroi_id=call_id)
         except IntegrityError:
             logger.error("telroi_id_taken attempt=%s", attempt.pk)
     attempt.refresh_from_db(using=using)
-
-
-def _earlier(theirs: datetime | None, ours: datetime, *, now: datetime) -> datetime:
-    """Telroi's word is believed only if it is earlier and still ahead."""
-    return theirs if theirs and now < theirs < ours else ours

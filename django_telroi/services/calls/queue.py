@@ -1,4 +1,4 @@
-"""Placing a call that waited: for its caller's commit, or for a worker."""
+"""Queued calls: enqueue them for a worker, and place them."""
 
 from __future__ import annotations
 
@@ -46,27 +46,30 @@ TIMES_TO_RETRY = 3
 
 
 class NotYet(Exception):
-    """This call must wait until then; ``is_for_all``: because of the key, not of its number."""
+    """The call must not be placed before ``until``.
 
-    def __init__(self, until: datetime, *, is_for_all: bool = False) -> None:
+    ``is_for_key``: every call with this API key waits, not only calls to this number.
+    """
+
+    def __init__(self, until: datetime, *, is_for_key: bool = False) -> None:
         super().__init__(until)
         self.until = until
-        self.is_for_all = is_for_all
+        self.is_for_key = is_for_key
 
 
 def enqueue(attempt_id: int) -> dispatch.Published:
-    """Have a queued call placed by whoever places the calls of this site: a worker, or this process now.
+    """Publish a queued attempt for a worker, or place its call now if this site has no workers.
 
-    Of what is lost on the way to a worker the row knows: ``sweep`` hands it on again.
+    ``attempt_id`` is the primary key. A message may be lost: ``sweep`` enqueues an attempt again that stays queued.
     """
-    if conf.dispatch() == Dispatch.CELERY and _rings():
+    if conf.dispatch() == Dispatch.CELERY and _may_use_worker():
         return dispatch.send(TASK, attempt_id)
     place_call(attempt_id)
     return dispatch.Published.DONE
 
 
-def _rings() -> bool:
-    """Whether a worker may place the calls. What a backend prints or keeps in memory must stay in this process."""
+def _may_use_worker() -> bool:
+    """Return False for a backend that prints its codes or keeps them in memory: its calls stay in this process."""
     try:
         return get_backend().rings
     except Misconfigured:
@@ -77,20 +80,23 @@ def _rings() -> bool:
 @sensitive_variables()
 @unavailable_without_database()
 def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
-    """Place the call of a queued attempt, once, whoever else tries the same; ``attempt_id`` is its primary key.
+    """Place the call of a queued attempt. Several processes may do this at once: the call is placed once.
 
-    A call that may not be placed yet stays queued and is looked at again when it may. Raises InsideTransaction where a
-    rollback could undo the claim, and Unavailable where the database fails before it; nothing else.
+    ``attempt_id`` is the primary key. ``now`` replaces the database's clock. An attempt that is not queued any more is
+    left as it is. A call that must wait stays queued, and is due again when the wait is over.
+
+    Raises InsideTransaction if a rollback could undo the claim, and Unavailable if the database fails before the claim.
+    Raises nothing else.
     """
     using = write_alias()
     for _ in range(TIMES_TO_RETRY):
-        with suppress(VersionConflict):  # the number's state has changed, or somebody else has placed this very call
+        with suppress(VersionConflict):  # the number's state changed, or another process has placed this call
             _place(attempt_id, now=now, using=using)
             return
 
 
 def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
-    """Raises VersionConflict, and has done nothing then."""
+    """Place the call if it is still queued. Raises VersionConflict, and then nothing was done."""
     wait = SlotWait(is_request=False)
     while True:
         attempt, state = read_attempt(attempt_id, using=using, now=now and now + wait.slept)
@@ -101,13 +107,13 @@ def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
                 _dial_if_due(attempt, state, using=using)
             return
         except NotYet as not_yet:
-            if not (not_yet.is_for_all and wait.sleep(seconds_to_wait(not_yet.until, state.now))):
+            if not (not_yet.is_for_key and wait.sleep(seconds_to_wait(not_yet.until, state.now))):
                 transition(attempt, {"due_at": min(not_yet.until, deadline_of(attempt))}, from_=QUEUED, using=using)
                 return
 
 
 def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> None:
-    """Raises NotYet; VersionConflict."""
+    """Place the call if it is still needed and allowed. Raises NotYet or VersionConflict."""
     try:
         backend = get_backend()
     except Misconfigured:
@@ -120,16 +126,16 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
         return
     if attempt.status == Status.QUEUED and is_not_needed(attempt, using=using):
         cancel_unneeded(attempt, now=state.now, using=using)
-    if attempt.status == Status.QUEUED and _may_dial(attempt, state, backend, using=using):
+    if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, using=using):
         dial(attempt, backend, state, using=using)
 
 
-def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
-    """Win the claim. Raises NotYet; VersionConflict."""
+def _claim_if_allowed(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
+    """Claim the call. Returns False if the number is blocked or erased. Raises NotYet or VersionConflict."""
     if state.phone is None or state.phone.blocked_at:
         _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
         return False
-    _wait_for_all(state, key_digest=backend.key_digest)
+    _raise_if_paused(state, key_digest=backend.key_digest)
     others = without_call(state.phone.moments, attempt.counted_at)
     if limit := limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until):
         raise NotYet(limit.until)
@@ -139,18 +145,23 @@ def _may_dial(attempt: VerificationAttempt, state: State, backend: Backend, *, u
             repeat_on_lock_error(claim, using=using)
     except ApiRefused as refused:
         wait = RECHECK_AFTER if refused.retry_after is None else timedelta(seconds=refused.retry_after)
-        raise NotYet(state.now + wait, is_for_all=True) from None
+        raise NotYet(state.now + wait, is_for_key=True) from None
     return True
 
 
-def _wait_for_all(state: State, *, key_digest: str) -> None:
-    """Raise NotYet where all calls wait; not for long, where staff or another key may end it at any time."""
+def _raise_if_paused(state: State, *, key_digest: str) -> None:
+    """Raise NotYet if calls are stopped or paused.
+
+    Staff may resume stopped calls at any time, and a new key may end a pause for a rejected key. So these waits are at
+    most ``RECHECK_AFTER``.
+    """
     if state.control.stopped_at:
         raise NotYet(state.now + RECHECK_AFTER)
     if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
-        is_refused = pause.reason == PauseReason.MISCONFIGURED
+        is_key_refused = pause.reason == PauseReason.MISCONFIGURED
         raise NotYet(
-            min(pause.until, state.now + RECHECK_AFTER) if is_refused else pause.until, is_for_all=not is_refused
+            min(pause.until, state.now + RECHECK_AFTER) if is_key_refused else pause.until,
+            is_for_key=not is_key_refused,
         )
 
 

@@ -1,4 +1,4 @@
-"""Saying no: from a state to the refusal it amounts to, and the traces that a refusal leaves."""
+"""Rejected starts: which refusal a number's state leads to, and how a refusal is recorded."""
 
 from __future__ import annotations
 
@@ -22,22 +22,16 @@ from django_telroi.errors import (
     VerificationRefused,
 )
 from django_telroi.models import RefusalTally
-from django_telroi.services.calls.request import (
-    VETOED,
-    CallRequest,
-    Vetoed,
-)
+from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
 from django_telroi.services.shared.number_state import State, read_state
 from django_telroi.services.shared.site_control import PauseReason, pause_for
-from django_telroi.services.shared.transactions import (
-    lone_statement,
-)
+from django_telroi.services.shared.transactions import lone_statement
 
 logger = logging.getLogger("django_telroi")
 
 
 def refusal_of_slower_request(request: CallRequest, *, key_digest: str, using: str) -> VerificationRefused:
-    """Another request claimed this number first: look again, and refuse by what is there now."""
+    """Return the refusal for a request that lost the claim of its number, from the state that is there now."""
     state = read_state(request.phone.number, using=using)
     try:
         refuse_by_state(state, policy=conf.policy(), key_digest=key_digest)
@@ -47,7 +41,7 @@ def refusal_of_slower_request(request: CallRequest, *, key_digest: str, using: s
 
 
 SAME_MOMENT = 5
-"""Seconds, by which racers on a loaded server may read their clocks apart."""
+"""Seconds. Requests of the same moment may read the clock this far apart on a loaded server."""
 
 REFUSAL_BY_RULE: dict[Rule, type[VerificationRefused]] = {
     Rule.COOLDOWN: CooldownActive,
@@ -58,9 +52,9 @@ REFUSAL_BY_RULE: dict[Rule, type[VerificationRefused]] = {
 
 
 def refuse_by_state(state: State, *, policy: Policy, key_digest: str) -> None:
-    """Raise the refusal that this state asks for, if any.
+    """Raise the VerificationRefused that applies to this state, if any.
 
-    Blocked comes first, so that a blocked number answers like one that is never callable, whatever else holds.
+    The block is checked first. So the answer for a blocked number is always the one for a number that is never called.
     """
     if state.phone and state.phone.blocked_at:
         raise NotCallable
@@ -74,24 +68,25 @@ def refuse_by_state(state: State, *, policy: Policy, key_digest: str) -> None:
 
 
 def limit_of(state: State, *, policy: Policy) -> Limit | None:
-    """What bars the number now."""
+    """Return the limit that applies to the number now, or None."""
     if state.phone is None:
         return None
     return limit_at(policy, state.phone.moments, now=state.now, held_until=state.phone.held_until)
 
 
 def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> VerificationRefused:
-    """The true wait, which may be longer than its rule where a clock was set back.
+    """Return the refusal for ``limit``, with the seconds that remain.
 
-    By a second or two it is so without that: the call in the way may have begun a moment after ``now`` was read.
+    If a clock was set back, the wait may be longer than the rule allows, and the refusal reports the real wait. An
+    excess of at most ``SAME_MOMENT`` is cut off: the limiting call was claimed just after ``now`` was read.
     """
     wait, longest = seconds_to_wait(limit.until, now), longest_wait(policy, limit.rule)
-    is_of_one_moment = longest is not None and longest < wait <= longest + SAME_MOMENT
-    return REFUSAL_BY_RULE[limit.rule](longest if is_of_one_moment else wait)
+    is_same_moment = longest is not None and longest < wait <= longest + SAME_MOMENT
+    return REFUSAL_BY_RULE[limit.rule](longest if is_same_moment else wait)
 
 
 def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:
-    """Log, tally and signal one refused start. ``phone`` is None where the input was no number at all."""
+    """Log, count and signal one refused start. ``phone`` is None if the input is not a phone number."""
     region, masked = (phone.region, phone.masked) if phone else ("", "")
     logger.info("refused code=%s region=%s retry_after=%s", refusal.code, region, refusal.retry_after)
     try:
@@ -104,9 +99,9 @@ def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: st
 
 
 def _tally(code: str, region: str, *, using: str) -> None:
-    """Count one refusal: one statement, and right under any number of racers.
+    """Add one to the count of this refusal, in one statement, so concurrent requests lose no count.
 
-    Written in SQL because ``bulk_create`` can replace a count that is there, and not add to it.
+    The statement is SQL because ``bulk_create`` can replace an existing count but cannot add to it.
     """
     connection = connections[using]
     quote = connection.ops.quote_name

@@ -1,4 +1,4 @@
-"""What a caller asks for, and the site's own veto on it."""
+"""The request for a call, and the site's ``MAY_START`` hook, which can veto it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,25 @@ from django.utils.translation import get_language
 from django_telroi import conf
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import LineType, Phone
-from django_telroi.errors import (
-    InvalidPurpose,
-    Misconfigured,
-    NotCallable,
-    Unavailable,
-    VerificationRefused,
-)
+from django_telroi.errors import InvalidPurpose, Misconfigured, NotCallable, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.shared.arguments import is_storable
-from django_telroi.services.shared.transactions import (
-    unavailable_without_database,
-    write_alias,
-)
+from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 
 logger = logging.getLogger("django_telroi")
 
 VETOED = "vetoed"
-"""How the tally of refusals calls it; the person is told what a blocked number is told."""
+"""The code of a veto in the statistics of refusals. The person gets the same answer as for a blocked number."""
 
 LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
 class StartFacts:
-    """A call that would be placed now. ``number`` is E.164, ``user`` None for nobody who is logged in.
+    """The call that ``MAY_START`` decides about.
 
-    ``requester_ip`` is None where a service was called without one; ``is_again`` says that another call went before it
-    in the same flow.
+    ``number`` is in E.164 form. ``user`` is None if the visitor is not logged in. ``requester_ip`` is None if the
+    service was called without one. ``is_again`` is True if the same flow already had a call.
     """
 
     number: str = field(repr=False)
@@ -57,13 +48,16 @@ class StartFacts:
 
 
 class MayStart(Protocol):
-    """What ``MAY_START`` names: True or None lets the call be placed; a text is the reason why not, for staff."""
+    """The type of the function in ``MAY_START``.
+
+    It returns True or None to allow the call. It returns False, or the reason as a text for the log, to reject it.
+    """
 
     def __call__(self, facts: StartFacts, /) -> str | bool | None: ...
 
 
 class Vetoed(Exception):
-    """The site said no."""
+    """``MAY_START`` rejected the call. This is the ``__cause__`` of the NotCallable that is raised."""
 
 
 def has_veto() -> bool:
@@ -71,16 +65,18 @@ def has_veto() -> bool:
 
 
 def ask_site(facts: StartFacts) -> None:
-    """Raise NotCallable where the site says no. Where it cannot be asked, nobody is called.
+    """Call ``MAY_START``.
 
-    A refusal that the site raises itself goes out as it is, with its own code and wait.
+    Raises NotCallable if it rejects the call, Unavailable if it fails, and Misconfigured if it cannot be imported or
+    returns another type: without its answer no call is placed. A VerificationRefused that it raises is passed on
+    unchanged, with its code and wait.
     """
-    may_start = _imported()
+    may_start = _load_may_start()
     try:
         reason: object = may_start(facts)
     except VerificationRefused:
         raise
-    except Exception as error:  # noqa: BLE001 - it is the site's own code, and may fail as it likes
+    except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         logger.error("veto_failed error=%s", type(error).__name__)
         raise Unavailable from None
     if reason is None or reason is True:
@@ -90,11 +86,12 @@ def ask_site(facts: StartFacts) -> None:
     if not isinstance(reason, str):
         logger.error("veto_failed error=%s", f"returned {type(reason).__name__}")
         raise Misconfigured
-    logger.warning("vetoed region=%s reason=%s", facts.region, _one_line(reason))
+    one_line = "".join(each if each.isprintable() else " " for each in reason[:LONGEST_REASON])
+    logger.warning("vetoed region=%s reason=%s", facts.region, one_line)
     raise NotCallable from Vetoed()
 
 
-def _imported() -> MayStart:
+def _load_may_start() -> MayStart:
     try:
         may_start: MayStart = import_string(conf.may_start_path() or "")
     except ImportError as error:
@@ -103,16 +100,12 @@ def _imported() -> MayStart:
     return may_start
 
 
-def _one_line(reason: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in reason[:LONGEST_REASON])
-
-
 LONGEST_PURPOSE = 64
 
 
 @dataclass(frozen=True)
 class StartRequest:
-    """What somebody asked for, as they said it."""
+    """The arguments of a service that starts a call, not validated yet."""
 
     number: str = field(repr=False)
     user: AbstractBaseUser | None
@@ -124,32 +117,38 @@ class StartRequest:
     supersedes: VerificationAttempt | None = None
 
 
-def request_of(asked_for: StartRequest, phone: Phone) -> CallRequest:
-    """The wish with all that can be checked without a row. Raises InvalidPurpose."""
-    if len(asked_for.purpose) > LONGEST_PURPOSE or not asked_for.purpose.isprintable():
+def request_of(raw: StartRequest, phone: Phone) -> CallRequest:
+    """Return the validated request, as far as it can be validated without a row. Raises InvalidPurpose."""
+    if len(raw.purpose) > LONGEST_PURPOSE or not raw.purpose.isprintable():
         raise InvalidPurpose
     with unavailable_without_database():
-        if not is_storable(asked_for.purpose, using=write_alias()):
+        if not is_storable(raw.purpose, using=write_alias()):
             raise InvalidPurpose
     return CallRequest(
         phone=phone,
-        user_id=asked_for.user_id,
-        purpose=asked_for.purpose,
-        language=_language(asked_for.language),
-        requester_ip=_address(asked_for.requester_ip),
-        attempt_uuid=asked_for.attempt_uuid,
-        supersedes=asked_for.supersedes,
+        user_id=raw.user_id,
+        purpose=raw.purpose,
+        language=_language_tag(raw.language),
+        requester_ip=_storable_ip(raw.requester_ip),
+        attempt_uuid=raw.attempt_uuid,
+        supersedes=raw.supersedes,
     )
 
 
-def _language(language: str | None) -> str:
-    """The tag that was asked for, or the site's, or the active one; what is no tag at all is passed over."""
+def _language_tag(language: str | None) -> str:
+    """Return the BCP 47 tag of the requested language, else of ``LANGUAGE``, else of the active language.
+
+    If that is not a valid tag, return ``LANGUAGE``, or ``""``, and then no language is sent to Telroi.
+    """
     tag = language_tag(language or conf.language() or get_language() or "")
     return tag or conf.language() or ""
 
 
-def _address(text: str | None) -> str | None:
-    """An address that every database can store, or None; a socket file has no address, an IPv6 zone is ours alone."""
+def _storable_ip(text: str | None) -> str | None:
+    """Return the IP address without its IPv6 zone. Return None for any other text, as from a Unix socket.
+
+    A zone has a meaning on this host only, and not every database stores it.
+    """
     try:
         return str(ip_address((text or "").partition("%")[0]))
     except ValueError:
@@ -158,7 +157,7 @@ def _address(text: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class CallRequest:
-    """What somebody asked for: a call to this phone, for them, for this purpose."""
+    """The validated request for a call to ``phone``, for this user and purpose."""
 
     phone: Phone
     user_id: Any
@@ -170,7 +169,8 @@ class CallRequest:
 
 
 Admit = Callable[[CallRequest], None]
+"""Counts a request, or rejects it by raising a VerificationRefused. It is not called for a repeated request."""
 
 
 def count_nothing(request: CallRequest) -> None:
-    """For callers without a requester: the number's own limits are all there is."""
+    """Admit every request. For callers without a requester: only the number's own limits apply."""

@@ -1,4 +1,4 @@
-"""Starting a verification: guards, the claim, the call."""
+"""Starting a verification: validate the request, claim the call, place or enqueue it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,7 @@ from django_telroi.backends import Backend, get_backend
 from django_telroi.dispatch import Published
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
 from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import (
-    ApiRefused,
-    AttemptNotFound,
-    Unavailable,
-    UserNotFound,
-    VerificationRefused,
-)
+from django_telroi.errors import ApiRefused, AttemptNotFound, Unavailable, UserNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.attempts.find import another_call_id, find_attempt, never_rang, settle_for
@@ -62,8 +56,6 @@ from django_telroi.services.shared.transactions import (
     write_alias,
 )
 
-"""Counts a request, or refuses it by raising a VerificationRefused. A repeat is answered before it is counted."""
-
 
 @redact_arguments("number")
 @typed_arguments
@@ -78,18 +70,20 @@ def start_verification(
     attempt_uuid: UUID | None = None,
     admit: Admit = count_nothing,
 ) -> VerificationAttempt:
-    """Have ``number`` rung and a code read out; returns the attempt, whatever became of the call.
+    """Call ``number`` and have a code read out. Returns the attempt, also if the call failed or its outcome is unknown.
 
-    ``number`` is as a person types it, ``language`` a BCP 47 tag. ``attempt_uuid`` makes a repeat harmless: an id that
-    already has an attempt for this number, user and purpose returns that attempt. ``admit`` is called once for a
-    request that is no repeat, before anything is spent.
+    ``number``: as a person types it. ``user``: owns the attempt, None for a visitor without a login. ``purpose``: your
+    label, at most 64 characters. ``language``: BCP 47 tag, None for the active language. ``requester_ip``: stored for
+    staff. ``attempt_uuid``: makes retries safe. If an attempt of the same number, user and purpose has this id, that
+    attempt is returned and no call is placed. ``admit``: called once before anything is counted, not for a retry.
 
-    Raises a VerificationRefused before a row exists; AttemptNotFound if ``attempt_uuid`` is the id of something else;
-    UserNotFound if ``user`` was deleted; InsideTransaction with autocommit switched off. In a caller's transaction the
-    attempt comes back ``queued``, and the call goes out after the commit. With ``DISPATCH`` "celery" it always comes
-    back ``queued``, and a worker calls.
+    The attempt is ``queued`` in a transaction of the caller, and then the call is placed after the commit. It is also
+    ``queued`` with ``DISPATCH = "celery"``, and then a worker places the call.
+
+    Raises a VerificationRefused if no call may be placed now; no attempt exists then. Raises AttemptNotFound if
+    ``attempt_uuid`` is taken, UserNotFound if ``user`` was deleted, and InsideTransaction if autocommit is off.
     """
-    asked_for = StartRequest(
+    raw = StartRequest(
         number=number,
         user=user,
         user_id=owner_id(user),
@@ -98,7 +92,7 @@ def start_verification(
         requester_ip=requester_ip,
         attempt_uuid=attempt_uuid,
     )
-    return _start(asked_for, admit, using=write_alias(), now=None)
+    return _start(raw, admit, using=write_alias(), now=None)
 
 
 @typed_arguments
@@ -111,10 +105,11 @@ def call_again(
     now: datetime | None = None,
     admit: Admit = count_nothing,
 ) -> VerificationAttempt:
-    """Another call in the same flow, as a new attempt. The old one takes codes until the new call rings or may ring.
+    """Place another call in the same flow, and return its new attempt. Raises like ``start_verification``.
 
-    A repeat is harmless here too, for the new id follows from the old one. After a call that certainly did not ring,
-    the same request starts the next one. A verified attempt is returned as it is. Raises like ``start_verification``.
+    The old attempt accepts codes until the new call rings or may ring. A verified attempt is returned unchanged.
+    Retries are safe: the new id is derived from ``attempt_uuid``. After a call that certainly did not ring, the same
+    request starts the next call. ``now`` replaces the database's clock.
     """
     using = write_alias()
     refuse_manual_transactions(using)
@@ -122,7 +117,7 @@ def call_again(
         old, _ = find_attempt(attempt_uuid, user=user, using=using, now=now)
     if old.status == Status.VERIFIED:
         return old
-    asked_for = StartRequest(
+    raw = StartRequest(
         number=old.number,
         user=user,
         user_id=old.user_id,
@@ -132,62 +127,62 @@ def call_again(
         attempt_uuid=old.followed_by or another_call_id(old.uuid),
         supersedes=old,
     )
-    return _start(asked_for, admit, using=using, now=now)
+    return _start(raw, admit, using=using, now=now)
 
 
-def _start(asked_for: StartRequest, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
+def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
     phone = request = None
     try:
-        phone = parse_phone(asked_for.number, default_region=conf.default_region())
+        phone = parse_phone(raw.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
-        request = request_of(asked_for, phone)
+        request = request_of(raw, phone)
         backend = get_backend()
         refuse_manual_transactions(using)
-        return _answer_or_call(request, asked_for, backend, admit, using=using, now=now)
+        return _return_repeat_or_call(request, raw, backend, admit, using=using, now=now)
     except VerificationRefused as refusal:
-        if request and (started := _started_meanwhile(request, using=using, now=now)):
+        if request and (started := _find_concurrent_repeat(request, using=using, now=now)):
             return started
         note_refusal(refusal, phone, using=using)
         raise
 
 
-def _answer_or_call(
-    request: CallRequest, asked_for: StartRequest, backend: Backend, admit: Admit, *, using: str, now: datetime | None
+def _return_repeat_or_call(
+    request: CallRequest, raw: StartRequest, backend: Backend, admit: Admit, *, using: str, now: datetime | None
 ) -> VerificationAttempt:
-    """Answer a repeat from its row; count everything else, and place the call.
+    """Return the attempt of a repeated request. Count any other request, and place its call.
 
-    The repeat is looked for first, in the SELECT that reads the number's state: it must not use up the veto's time or
-    the key's budget. An id that belongs to something else waives nothing: it is counted, and then refused.
+    The SELECT that reads the number's state also finds the repeat, before ``MAY_START`` and the key's budget are used.
+    A request with the id of another attempt is counted before it is rejected, so it cannot bypass the rate limit.
     """
     with unavailable_without_database():
-        request, state = _read_for(request, using=using, now=now)
-        repeat = _repeat_of(request, state, using=using)
-    if repeat:
-        return repeat
+        request, state = _read_request_state(request, using=using, now=now)
+        if repeat := _find_repeat(request, state, using=using):
+            return repeat
     admit(request)
     if state.attempt:
         raise AttemptNotFound
     state = state if now else state.moved_on()
     if has_veto():
-        _refuse_vetoed(request, asked_for, state, backend)
+        _raise_if_vetoed(request, raw, state, backend)
         with unavailable_without_database():
             state = read_state(request.phone.number, using=using, now=now)
     try:
         return _claim_and_call(request, state, backend, using=using, now=now)
     except AlreadyStarted:
-        if started := _started_meanwhile(request, using=using, now=now):
+        if started := _find_concurrent_repeat(request, using=using, now=now):
             return started
-        # MariaDB and MySQL refuse the row of a deleted user at once, and not at the commit.
+        # MariaDB and MySQL reject the row of a deleted user in the INSERT, not at the commit.
         raise (UserNotFound if is_gone(request.user_id, using=using) else AttemptNotFound) from None
     except VerifiedMeanwhile:
         with unavailable_without_database():
-            return find_attempt(request.supersedes.uuid, user=asked_for.user, using=using, now=now)[0]  # type: ignore[union-attr]
+            return find_attempt(request.supersedes.uuid, user=raw.user, using=using, now=now)[0]  # type: ignore[union-attr]
 
 
-def _read_for(request: CallRequest, *, using: str, now: datetime | None) -> tuple[CallRequest, State]:
-    """The state that decides, with the attempt that the request's id has already.
+def _read_request_state(request: CallRequest, *, using: str, now: datetime | None) -> tuple[CallRequest, State]:
+    """Read the number's state and the attempt that has the request's id. Returns the request with its final id.
 
-    The id of another call follows from the one before it. Where that call certainly did not ring, it is the next id.
+    The id of another call is derived from the previous attempt. If that id has a call that certainly did not ring, the
+    next id is derived from it.
     """
     while True:
         state = read_state(request.phone.number, using=using, now=now, attempt_uuid=request.attempt_uuid)
@@ -196,43 +191,35 @@ def _read_for(request: CallRequest, *, using: str, now: datetime | None) -> tupl
         request = replace(request, attempt_uuid=another_call_id(state.attempt.uuid))
 
 
-def _repeat_of(request: CallRequest, state: State, *, using: str) -> VerificationAttempt | None:
-    """The attempt that this very request has made before, with what is overdue settled; None if there is none."""
+def _find_repeat(request: CallRequest, state: State, *, using: str) -> VerificationAttempt | None:
+    """Return the attempt that the same request made before, or None. An overdue status is updated first."""
     attempt = state.attempt
     asked = (state.phone and state.phone.pk, request.user_id, request.purpose)
-    if attempt is None or (attempt.phone_id, attempt.user_id, attempt.purpose) != asked:
-        return None
-    try:
-        settle_for(attempt, user_id=request.user_id, now=state.now, using=using)
-    except AttemptNotFound:
-        return None
-    return attempt
+    if attempt and (attempt.phone_id, attempt.user_id, attempt.purpose) == asked:
+        with suppress(AttemptNotFound):
+            settle_for(attempt, user_id=request.user_id, now=state.now, using=using)
+            return attempt
+    return None
 
 
-def _started_meanwhile(request: CallRequest, *, using: str, now: datetime | None) -> VerificationAttempt | None:
-    """What the first half of a double click has started while the second one was refused."""
-    if request.attempt_uuid is None:
-        return None
-    try:
-        request, state = _read_for(request, using=using, now=now)
-        return _repeat_of(request, state, using=using)
-    except DATABASE_LOST:
-        return None
+def _find_concurrent_repeat(request: CallRequest, *, using: str, now: datetime | None) -> VerificationAttempt | None:
+    """Return the attempt of the first click of a double click, after the second click was rejected. None otherwise."""
+    with suppress(*DATABASE_LOST):
+        if request.attempt_uuid:
+            return _find_repeat(*_read_request_state(request, using=using, now=now), using=using)
+    return None
 
 
-def _refuse_vetoed(request: CallRequest, asked_for: StartRequest, state: State, backend: Backend) -> None:
-    """Ask the site, but only about a call that nothing else stands against.
-
-    The site's answer may take long: the state is read again after it.
-    """
-    with suppress(Unavailable):  # a pause, which the claim may wait for
+def _raise_if_vetoed(request: CallRequest, raw: StartRequest, state: State, backend: Backend) -> None:
+    """Call ``MAY_START`` unless a limit rejects the call. It may be slow, so read the state again afterwards."""
+    with suppress(Unavailable):  # a pause may end while the claim waits
         refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
     ask_site(
         StartFacts(
             number=request.phone.number,
             region=request.phone.region,
             line_type=request.phone.line_type,
-            user=asked_for.user if request.user_id is not None else None,
+            user=raw.user if request.user_id is not None else None,
             purpose=request.purpose,
             language=request.language,
             requester_ip=request.requester_ip,
@@ -244,24 +231,26 @@ def _refuse_vetoed(request: CallRequest, asked_for: StartRequest, state: State, 
 def _claim_and_call(
     request: CallRequest, state: State, backend: Backend, *, using: str, now: datetime | None
 ) -> VerificationAttempt:
-    """Place the call at once, or enqueue it: for a worker, or for the commit of a transaction that is not ours."""
+    """Claim the call. Then place it, or enqueue it for a worker or for the commit of the caller's transaction."""
     dispatch = conf.dispatch() if backend.rings else Dispatch.INLINE
-    is_callers = is_in_callers_transaction(using)
-    status = Status.QUEUED if is_callers or dispatch == Dispatch.CELERY else Status.DIALING
+    is_in_transaction = is_in_callers_transaction(using)
+    status = Status.QUEUED if is_in_transaction or dispatch == Dispatch.CELERY else Status.DIALING
     with unavailable_without_database():
-        attempt, state = _claim_in_time(request, state, backend, status=status, dispatch=dispatch, using=using, now=now)
-    if is_callers:
+        attempt, state = _wait_and_claim(
+            request, state, backend, status=status, dispatch=dispatch, using=using, now=now
+        )
+    if is_in_transaction:
         transaction.on_commit(partial(enqueue, attempt.pk), using=using, robust=True)
     elif status == Status.QUEUED:
         if enqueue(attempt.pk) == Published.DONE:
-            with suppress(*DATABASE_LOST):  # the call may ring, whether or not the row can be read again
+            with suppress(*DATABASE_LOST):  # return the attempt even if it cannot be read again: its phone may ring
                 attempt.refresh_from_db(using=using)
     else:
         dial(attempt, backend, state, using=using)
     return attempt
 
 
-def _claim_in_time(
+def _wait_and_claim(
     request: CallRequest,
     state: State,
     backend: Backend,
@@ -271,9 +260,10 @@ def _claim_in_time(
     using: str,
     now: datetime | None,
 ) -> tuple[VerificationAttempt, State]:
-    """Claim the call as soon as there is room for it, if that is soon; the state is read again after each sleep.
+    """Claim the call, and return the attempt and the state of the claim.
 
-    A call that a worker will place waits for nothing here.
+    Sleep while the key's budget has no slot or calls are paused, then read the state again. Raises Unavailable if that
+    takes too long. A call that a worker will place does not wait here.
     """
     wait = SlotWait(is_request=True)
     is_dialing = status == Status.DIALING

@@ -1,4 +1,4 @@
-"""Webhook events: finding the attempt of an event, recording it once, and settling a call whose answer was lost."""
+"""Webhook events: find the attempt of an event, record the event once, and settle a call whose answer was lost."""
 
 from __future__ import annotations
 
@@ -27,44 +27,48 @@ from django_telroi.services.shared.transactions import repeat_on_lock_error, una
 logger = logging.getLogger("django_telroi")
 
 SETTLEABLE = frozenset({Status.DIALING, Status.UNKNOWN})
-"""Nobody knows yet, or any more, what became of the call."""
+"""The outcome of the call is not known yet, or was lost."""
 
 CLOCKS_DIFFER_BY = timedelta(seconds=30)
-"""Between Telroi's clock and the database's, in either direction."""
-NO_CLOCK_IS_SO_FAR_AHEAD = timedelta(days=1)
+"""Allowed difference between Telroi's clock and the database's, in either direction."""
+
+FURTHEST_CLOCK = timedelta(days=1)
+"""An event from further in the future is matched by its id only."""
 
 TELROI_PLACES_WITHIN = timedelta(seconds=20)
 """Telroi gives up on its carrier 15 to 20 s after a request arrived."""
 
 
 def attempt_of(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
-    """The attempt with the event's id; or the one whose answer was lost, if it can be only that one.
+    """Return the attempt with the event's id, else the only attempt without an id that the event can be about.
 
-    ``now`` is the database's.
+    Returns None if there is no such attempt, or more than one. ``now`` is the time of the database.
     """
-    return _with_its_id(event, using=using) or _without_an_id(event, now=now, using=using)
+    return _attempt_by_id(event, using=using) or _attempt_without_id(event, now=now, using=using)
 
 
-def _with_its_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
+def _attempt_by_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
     if event.id is None:
         return None
     return _attempts(using).filter(telroi_id=event.id).first()
 
 
 def _attempts(using: str) -> QuerySet[VerificationAttempt]:
-    """With their numbers, for whoever settles them."""
+    """Return all attempts, with the rows of their numbers, which a transition needs."""
     return VerificationAttempt.objects.using(using).select_related("phone")
 
 
-def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
-    """Of two that it could be it is neither: a wrong id would have the code judged for another call.
+def _attempt_without_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
+    """Return the only attempt of the event's number whose answer was lost and whose call can have this event.
 
-    A call whose code the caller chose is another system's: this site lets Telroi choose.
+    Returns None if two attempts match, because with a wrong id a code would be judged for another call. Also returns
+    None for a call with ``client_supplied``: the call is from another system, because this site lets Telroi choose
+    the code.
     """
     at = event.created_at
     if event.client_supplied:
         return None
-    if event.id is None or event.to is None or at is None or at > now + NO_CLOCK_IS_SO_FAR_AHEAD:
+    if event.id is None or event.to is None or at is None or at > now + FURTHEST_CLOCK:
         return None
     longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
     called = (
@@ -73,7 +77,7 @@ def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> Verific
             phone__number=event.to,
             telroi_id=None,
             dialed_at__lte=at + CLOCKS_DIFFER_BY,
-            created_at__gt=at - longest - conf.queue_deadline(),  # where the index begins to read
+            created_at__gt=at - longest - conf.queue_deadline(),  # limits the range of the index scan
         )
         .exclude(status__in=(Status.FAILED, Status.QUEUED))
     )
@@ -86,55 +90,59 @@ def _without_an_id(event: WebhookEvent, *, now: datetime, using: str) -> Verific
 
 
 def _may_be_placing(attempt: VerificationAttempt, at: datetime) -> bool:
-    """Whether Telroi can have placed this call at the moment ``at`` of its own clock.
+    """Return whether Telroi can have placed this call at the time ``at`` of its own clock.
 
-    An attempt that is over counts too, and one whose codes live shorter than this: its event may come a day late, when
-    another call to the number is open.
+    This includes attempts that are closed or whose code has expired. Their events may come a day late, while another
+    call to the number is open.
     """
     claimed = attempt.dialed_at
     return claimed is not None and at <= claimed + _longest_placing() + CLOCKS_DIFFER_BY
 
 
 def _longest_placing() -> timedelta:
-    """From a call's claim to the moment of its event: sent in the last second, placed in the last second."""
+    """Return the longest time from a claim to the call: the request takes our total timeout, then Telroi its own."""
     return timedelta(seconds=conf.timeouts().total) + TELROI_PLACES_WITHIN
 
 
 TOO_OLD = timedelta(hours=24)
-"""Telroi gives up after 85 minutes; what is much older was kept by somebody and sent again."""
+"""Telroi stops its retries after 85 minutes. A much older event is a replay."""
 
 TIMES_TO_MATCH = 3
-"""An attempt may get its id, or be erased, between the look at it and the writing."""
+"""Between the SELECT and the write, another process may give the attempt its id or erase it."""
 
 VERIFIED = "otp.verified"
 
 
 class EventEffect(StrEnum):
-    """What became of an event."""
+    """What an event changed."""
 
     PLACED = "placed"
-    """It told that a call went out whose answer was lost."""
+    """A call whose answer was lost is now ``placed``."""
     FAILED = "failed"
-    """It told that such a call did not."""
+    """A call whose answer was lost is now ``failed``."""
     NOTED = "noted"
-    """It stands on the attempt's timeline, and changed nothing."""
+    """Recorded on the attempt's timeline. The status did not change."""
     UNMATCHED = "unmatched"
-    """It is about no attempt of this site, or could be about several."""
+    """No attempt matches, or more than one."""
     REPEATED = "repeated"
-    """It came before."""
+    """The same event was recorded before."""
     TOO_OLD = "too_old"
+    """Older than 24 hours, so it was not recorded."""
 
 
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
 def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
-    """Write down what Telroi reports, once, and let it settle a call that is ``unknown``.
+    """Record a webhook event once, and let it settle an attempt that is ``unknown``.
 
-    Beside one that is ``dialing`` it is kept, and settles the call if its own answer is lost. It moves nothing else,
-    and **verifies nobody**: ``otp.verified`` comes for wrong codes too. ``event`` must have been authenticated. Order
-    does not matter, and neither does how often it comes. ``now`` replaces the database's clock. Raises Unavailable
-    where it cannot be written down.
+    ``event``: its signature must have been verified. ``now`` replaces the database's clock.
+
+    For an attempt that is ``dialing``, the event is kept. It settles the attempt later if Telroi's answer is lost. An
+    event changes nothing else, and it **never verifies a number**: Telroi sends ``otp.verified`` for wrong codes too.
+    Events may come in any order and more than once.
+
+    Returns an EventEffect. Raises Unavailable if the event cannot be written.
     """
     effect, attempt = _record(event, now=now, using=write_alias())
     logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
@@ -142,13 +150,13 @@ def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEf
 
 
 def last_event_at() -> datetime | None:
-    """When the last webhook came that was written down; None if none ever did."""
+    """Return when the latest recorded webhook came, None if there is none."""
     events = AttemptEvent.objects.using(write_alias()).filter(kind=EventKind.WEBHOOK)
     return events.order_by("-at").values_list("at", flat=True).first()
 
 
 def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
-    for times_left in reversed(range(TIMES_TO_MATCH)):
+    for retries_left in reversed(range(TIMES_TO_MATCH)):
         moment, came_before = _clock_and_digest(event, using=using)
         moment = now or moment
         if event.created_at and event.created_at < moment - TOO_OLD:
@@ -158,45 +166,49 @@ def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[E
         attempt = attempt_of(event, now=moment, using=using)
         try:
             return (
-                _settle(event, attempt, now=moment, using=using) if attempt else _keep(event, now=moment, using=using)
+                _record_matched(event, attempt, now=moment, using=using)
+                if attempt
+                else _record_unmatched(event, now=moment, using=using)
             )
         except (IntegrityError, VersionConflict, VerificationAttempt.DoesNotExist):
-            # Mostly the same body at the same time, which the digest tells in the next round.
-            if not times_left:
+            # Usually the same event was recorded at the same moment. The next round finds its digest.
+            if not retries_left:
                 raise
     return EventEffect.REPEATED, None
 
 
 def _clock_and_digest(event: WebhookEvent, *, using: str) -> tuple[datetime, bool]:
-    """The database's now, and whether the event came before, in one statement.
+    """Return the time of the database, and whether the event was recorded before, in one statement.
 
-    A host's own clock may be wrong: then one process would settle what another passes over as too old.
+    Host clocks may differ. With them, one process could settle by an event that another process skips as too old.
     """
-    same = AttemptEvent.objects.using(using).filter(digest=event.digest)
-    # Of no row the maximum is NULL, and the clock is read all the same.
-    read = same.aggregate(now=Coalesce(Max(DbNow()), DbNow()), times=Count("pk"))
-    return read["now"], bool(read["times"])
+    duplicates = AttemptEvent.objects.using(using).filter(digest=event.digest)
+    # ``Max`` of no rows is NULL. ``Coalesce`` returns the time in that case too.
+    row = duplicates.aggregate(now=Coalesce(Max(DbNow()), DbNow()), times=Count("pk"))
+    return row["now"], bool(row["times"])
 
 
-def _keep(event: WebhookEvent, *, now: datetime, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
-    """It belongs to no attempt. Its id is kept so that staff can ask Telroi; its number is nobody's business."""
-    write = partial(_note, event, None, words=event.id or "", now=now, using=using)
+def _record_unmatched(
+    event: WebhookEvent, *, now: datetime, using: str
+) -> tuple[EventEffect, VerificationAttempt | None]:
+    """Record an event without an attempt. Its id lets staff ask Telroi. Its number is not stored, as it is not ours."""
+    write = partial(_create_event, event, None, detail=event.id or "", now=now, using=using)
     repeat_on_lock_error(write, using=using)
     return EventEffect.UNMATCHED, None
 
 
-def _settle(
+def _record_matched(
     event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str
 ) -> tuple[EventEffect, VerificationAttempt | None]:
     if attempt.status in SETTLEABLE:
         settle_overdue(attempt, now=now, using=using)
     if attempt.status == Status.DIALING and attempt.telroi_id is None and event.name in SETTLING:
-        repeat_on_lock_error(partial(_keep_hint, event, attempt, now=now, using=using), using=using)
+        repeat_on_lock_error(partial(_record_hint, event, attempt, now=now, using=using), using=using)
         return EventEffect.NOTED, attempt
-    moved: Mapping[str, object] = {}
+    changes: Mapping[str, object] = {}
     if attempt.status in SETTLEABLE:
-        moved = fields_of_report(event.name, event.id, event.reason, attempt, now=now)
-    write = partial(_write, event, attempt, moved, now=now, using=using)
+        changes = fields_of_report(event.name, event.id, event.reason, attempt, now=now)
+    write = partial(_write_event, event, attempt, changes, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
     status = Status(attempt.status)
@@ -205,38 +217,39 @@ def _settle(
     return EventEffect(status), attempt
 
 
-def _keep_hint(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """The event beside a call that is being placed. Raises VersionConflict where the row is not any more what it was.
+def _record_hint(event: WebhookEvent, attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Record the event of an attempt that is ``dialing``. Raises VersionConflict if the row has changed.
 
-    The UPDATE changes nothing and locks the row, so that whoever makes it ``unknown`` sees the hint afterwards.
+    The UPDATE changes no value but locks the row. A process that makes the row ``unknown`` later sees the event.
     """
     with transaction.atomic(using=using):
         if not transition(attempt, {"status": Status.DIALING}, from_=(Status.DIALING,), using=using, telroi_id=None):
             raise VersionConflict
-        _note(event, attempt, words=event.reason, now=now, using=using, call_id=event.id)
+        _create_event(event, attempt, detail=event.reason, now=now, using=using, call_id=event.id)
 
 
-def _write(
-    event: WebhookEvent, attempt: VerificationAttempt, moved: Mapping[str, object], *, now: datetime, using: str
+def _write_event(
+    event: WebhookEvent, attempt: VerificationAttempt, changes: Mapping[str, object], *, now: datetime, using: str
 ) -> bool:
-    """The move and the event, or neither. Raises VersionConflict where the row is not any more what it was.
+    """Write the transition and the event in one transaction. Raises VersionConflict if the row has changed.
 
-    The row is locked first, for the event's key to it would lock it too, and two of those wait for each other.
+    The UPDATE comes first and locks the row. If the INSERT came first, its foreign key would take a shared lock on the
+    row, and two processes with shared locks would wait for each other's UPDATE: a deadlock.
     """
     before = " ".join(filter(None, (attempt.status, attempt.error_code)))
     with transaction.atomic(using=using):
-        if moved and not transition(attempt, moved, from_=SETTLEABLE, using=using, telroi_id=attempt.telroi_id):
+        if changes and not transition(attempt, changes, from_=SETTLEABLE, using=using, telroi_id=attempt.telroi_id):
             raise VersionConflict
-        words = f"was {before}" if moved and event.name == COMPLETED else _words(event)
-        _note(event, attempt, words=words, now=now, using=using)
-    return bool(moved)
+        detail = f"was {before}" if changes and event.name == COMPLETED else _detail_of(event)
+        _create_event(event, attempt, detail=detail, now=now, using=using)
+    return bool(changes)
 
 
-def _note(
+def _create_event(
     event: WebhookEvent,
     attempt: VerificationAttempt | None,
     *,
-    words: str,
+    detail: str,
     now: datetime,
     using: str,
     call_id: str | None = None,
@@ -244,14 +257,14 @@ def _note(
     AttemptEvent.objects.using(using).create(
         attempt_id=None if attempt is None else attempt.pk,
         kind=EventKind.WEBHOOK,
-        detail=": ".join(filter(None, (event.name or "unreadable", words)))[:200],
+        detail=": ".join(filter(None, (event.name or "unreadable", detail)))[:200],
         digest=event.digest,
         at=now,
         call_id=call_id,
     )
 
 
-def _words(event: WebhookEvent) -> str:
+def _detail_of(event: WebhookEvent) -> str:
     if event.name == VERIFIED and event.verified is not None:
         return "right code" if event.verified else "wrong code"
     return event.reason
