@@ -1,4 +1,4 @@
-# Each command makes what it needs. Another Python: make test PYTHON=python3.12
+# Each target installs what it needs. To use another Python: make test PYTHON=python3.12
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,24 +7,24 @@ TOX := $(VENV)/bin/tox run -q
 .PHONY: help test lint services chaos programs long browser docs fuzz mutants bench bench-queue bench-admin bench-purge bench-sweep demo clean
 
 help:
-	@echo "make demo      a site to click through: no key, no phone"
-	@echo "make test      the suite on SQLite (4 to 15 minutes)"
-	@echo "make lint      style, types, import contracts, missing migrations"
-	@echo "make services  the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
-	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their addresses)"
-	@echo "make chaos     a thousand processes killed in the middle of a call, and a thousand in the middle of a check"
-	@echo "make programs  what starts programs of its own: demos, crashes, servers"
-	@echo "make long      100,000 starts and checks, 10,000 webhooks, and every order of steps in a small model"
-	@echo "make browser   the journey in a real Chromium (TELROI_CHROMIUM: its path)"
-	@echo "make docs      docs/_build/html"
-	@echo "make fuzz      5,000 requests that nobody would send, to the demo's API"
-	@echo "make mutants   each guard broken by hand, and a test that fails for it"
-	@echo "make bench     what a verification costs"
-	@echo "make bench-queue  how many calls a worker places, and how much of the key's budget can be used"
-	@echo "make bench-admin  what the admin costs at a million attempts"
-	@echo "make bench-purge  a purge of a million attempts, killed half-way"
-	@echo "make bench-sweep  a sweep at a million attempts"
-	@echo "make clean     forget all of that"
+	@echo "make demo      run the demo site; it needs no key and no phone"
+	@echo "make test      run the suite on SQLite (4 to 15 minutes)"
+	@echo "make lint      check style, types, import contracts and migrations"
+	@echo "make services  run the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
+	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their URLs)"
+	@echo "make chaos     kill 1,000 processes during a call and 1,000 during a check"
+	@echo "make programs  run the tests that start other processes: demos, crashes, servers"
+	@echo "make long      run the tests with large numbers: 100,000 starts and checks, 10,000 webhooks, a full model search"
+	@echo "make browser   test the pages in a real Chromium (TELROI_CHROMIUM: its path)"
+	@echo "make docs      build docs/_build/html"
+	@echo "make fuzz      send 5,000 generated requests to the demo's API"
+	@echo "make mutants   remove each guard in turn and check that a test fails"
+	@echo "make bench     measure a verification"
+	@echo "make bench-queue  measure how many calls a worker places, and how much of the key's budget it can use"
+	@echo "make bench-admin  measure the admin with a million attempts"
+	@echo "make bench-purge  measure a purge of a million attempts that is killed half-way"
+	@echo "make bench-sweep  measure a sweep with a million attempts"
+	@echo "make clean     delete everything that these commands made"
 
 test: $(VENV)/.tox
 	@echo "Running the test suite on SQLite. It takes 4 to 15 minutes, and 1 to 3 more the first time."
@@ -91,6 +91,6 @@ $(VENV)/.tox: $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
-	@echo "Installing django-telroi and what it stands on into $(VENV) ..."
+	@echo "Installing django-telroi and its dependencies into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@

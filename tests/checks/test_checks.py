@@ -332,8 +332,8 @@ def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
 
 
 def test_the_docs_name_every_message_and_no_other() -> None:
-    rooms = Path(checks.__file__).parent.glob("*.py")
-    given = set(re.findall(r"telroi\.[EW]\d{3}", " ".join(room.read_text() for room in rooms)))
+    modules = Path(checks.__file__).parent.glob("*.py")
+    given = set(re.findall(r"telroi\.[EW]\d{3}", " ".join(module.read_text() for module in modules)))
     documented = set(
         re.findall(r"``(telroi\.[EW]\d{3})``", (Path(__file__).parents[2] / "docs" / "checks.rst").read_text())
     )
