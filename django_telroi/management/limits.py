@@ -1,4 +1,4 @@
-"""The limits in force, and where each comes from."""
+"""The limits that ``telroi_limits`` prints: all settings, and the state of one number."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from django_telroi.services.shared.transactions import unavailable_without_datab
 NO_LIMIT = "no limit"
 
 LIMITS: Sequence[tuple[str, str, str]] = (
-    ("COOLDOWN_SECONDS", NO_LIMIT, "seconds from one call of a number to the next"),
-    ("CALLS_PER_HOUR", NO_LIMIT, "calls of a number in any hour"),
-    ("CALLS_PER_DAY", NO_LIMIT, "calls of a number in any day"),
-    ("CALLS_PER_DAY_TOTAL", NO_LIMIT, "calls of the whole site in a day of UTC"),
-    ("CODE_TRIES", NO_LIMIT, "codes judged for one call"),
-    ("CODE_TTL_SECONDS", NO_LIMIT, "seconds that a code is good for"),
+    ("COOLDOWN_SECONDS", NO_LIMIT, "seconds between two calls to a number"),
+    ("CALLS_PER_HOUR", NO_LIMIT, "calls to a number in any hour"),
+    ("CALLS_PER_DAY", NO_LIMIT, "calls to a number in any day"),
+    ("CALLS_PER_DAY_TOTAL", NO_LIMIT, "calls of the whole site in a UTC day"),
+    ("CODE_TRIES", NO_LIMIT, "codes that may be tried for one call"),
+    ("CODE_TTL_SECONDS", NO_LIMIT, "seconds that a code is valid"),
     ("RATES", NO_LIMIT, "requests of one requester"),
-    ("TRUSTED_PROXIES", "undecided", "proxies in front of the site"),
+    ("TRUSTED_PROXIES", "not set", "reverse proxies in front of Django"),
     ("KEY_REQUESTS_PER_MINUTE", NO_LIMIT, "requests with the API key in any minute"),
     ("QUEUE_DEADLINE_SECONDS", NO_LIMIT, "seconds that a call may wait for a worker"),
-    ("ALLOWED_REGIONS", "all", "countries that are called"),
-    ("BLOCKED_REGIONS", "none", "countries that are not called"),
-    ("BLOCKED_PREFIXES", "none", "beginnings of numbers that are not called"),
-    ("ALLOWED_LINE_TYPES", "all", "kinds of lines that are called"),
+    ("ALLOWED_REGIONS", "all", "regions that are called"),
+    ("BLOCKED_REGIONS", "none", "regions that are not called"),
+    ("BLOCKED_PREFIXES", "none", "prefixes that are not called"),
+    ("ALLOWED_LINE_TYPES", "all", "line types that are called"),
 )
-"""Each setting, what it means when it is None, and what it counts."""
-OF_TELROIS_KEY = "KEY_REQUESTS_PER_MINUTE"
+"""For each setting: its name, the meaning of None, and what it limits."""
+TELROI_KEY_LIMIT = "KEY_REQUESTS_PER_MINUTE"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One limit: its key, its value in words, where that comes from, and what it counts."""
+class LimitSetting:
+    """One limit: the name of the setting, its value as text, ``settings`` or ``default``, and what it limits."""
 
     key: str
     value: str
@@ -47,28 +47,28 @@ class Chosen:
     counts: str
 
 
-def limits_in_force() -> Iterator[Chosen]:
-    """In the order that they are asked in."""
+def limits_in_force() -> Iterator[LimitSetting]:
+    """Yield the limits in the order in which a start applies them."""
     site = conf.chosen()
     for key, nothing, counts in LIMITS:
-        if key == OF_TELROIS_KEY and is_own_backend():
+        if key == TELROI_KEY_LIMIT and is_own_backend():
             continue
         source = "settings" if key in site else "default"
         if key == "RATES":
             yield from _rates(source, counts)
         else:
-            yield Chosen(key, _in_words(site.get(key, conf.DEFAULTS[key]), nothing), source, counts)
+            yield LimitSetting(key, _as_text(site.get(key, conf.DEFAULTS[key]), nothing), source, counts)
 
 
-def _rates(source: str, counts: str) -> Iterator[Chosen]:
-    """What the site chose over the defaults, entry by entry."""
+def _rates(source: str, counts: str) -> Iterator[LimitSetting]:
+    """Yield one limit for each entry of ``RATES``, merged with the defaults."""
     for scope, rates in conf.rates().items():
         for who, rate in rates.items():
             value = f"{rate.requests} in {rate.seconds} s" if rate else NO_LIMIT
-            yield Chosen(f"RATES {scope} {who}", value, source, counts)
+            yield LimitSetting(f"RATES {scope} {who}", value, source, counts)
 
 
-def _in_words(value: object, nothing: str) -> str:
+def _as_text(value: object, nothing: str) -> str:
     if value is None:
         return nothing
     if isinstance(value, Iterable) and not isinstance(value, str):
@@ -77,13 +77,13 @@ def _in_words(value: object, nothing: str) -> str:
 
 
 def limits_of(number: str) -> Iterator[tuple[str, str]]:
-    """How one number stands now: what, and in words. Raises InvalidNumber and Unavailable."""
+    """Yield the state of one number as pairs of a label and a text. Raises InvalidNumber and Unavailable."""
     with unavailable_without_database():
         phone = known_number(number, using=write_alias())
     yield "number", phone.masked
     yield "country", phone.region or "none"
     yield "line", str(phone.line_type)
-    yield "called", _callable(phone)
+    yield "can be called", _callable(phone)
     with unavailable_without_database():
         state = read_state(phone.number, using=write_alias())
     moments, policy = (state.phone.moments if state.phone else ()), conf.policy()

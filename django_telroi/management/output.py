@@ -1,4 +1,4 @@
-"""The base of our commands: their output arrives on terminals that are not UTF-8."""
+"""The base class of our commands. Their output also works on terminals without UTF-8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_telroi.terminal import printable
 
 
 class PrintableStream:
-    """Another stream, to which only text is written that its encoding has."""
+    """A wrapper that replaces characters which the encoding of the wrapped stream does not have."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -24,14 +24,14 @@ class PrintableStream:
 
 
 class PrintableCommand(BaseCommand):
-    """A command whose ``stdout`` and ``stderr`` replace what they cannot write, where Django's raise an error."""
+    """A command whose output replaces characters that cannot be encoded. Django's would raise UnicodeEncodeError."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
         super().__init__(_printable(stdout or sys.stdout), _printable(stderr or sys.stderr), **options)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        given = {name: _printable(options[name]) for name in ("stdout", "stderr") if options.get(name)}
-        return super().execute(*args, **options | given)
+        wrapped = {name: _printable(options[name]) for name in ("stdout", "stderr") if options.get(name)}
+        return super().execute(*args, **options | wrapped)
 
 
 def _printable(stream: TextIO) -> TextIO:

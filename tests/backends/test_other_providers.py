@@ -24,7 +24,7 @@ from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 from django_telroi.management.doctor.findings import Finding
 from django_telroi.management.doctor.rows import examine_rows
-from django_telroi.management.doctor.telroi_api import look_at_backend
+from django_telroi.management.doctor.telroi_api import examine_backend
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt
 from django_telroi.services.shared.site_control import PauseReason, pause_calls
 from django_telroi.simulator import Simulator
@@ -157,27 +157,27 @@ class TestTheDoctor:
     def test_says_who_rings(self, configure: Configure) -> None:
         configure(BACKEND=f"{HERE}.Ringwell")
 
-        says = f"Calls go out through {HERE}.Ringwell, which can be made. It was not asked for a call."
-        assert said_by(look_at_backend()) == [("backend", "good", says)]
+        says = f"{HERE}.Ringwell places the calls, and it can be created. No call was placed."
+        assert said_by(examine_backend()) == [("backend", "good", says)]
 
     def test_says_that_nobody_rings(self, configure: Configure) -> None:
         configure(BACKEND=f"{HERE}.Silent")
 
-        assert said_by(look_at_backend()) == [("backend", "note", f"Calls go to {HERE}.Silent: no phone rings.")]
+        assert said_by(examine_backend()) == [("backend", "note", f"{HERE}.Silent places no calls: no phone rings.")]
 
     @pytest.mark.parametrize("backend", ["Unfinished", "Crashing", "NotThere"])
     def test_says_that_the_backend_cannot_be_made(self, configure: Configure, backend: str) -> None:
         configure(BACKEND=f"{HERE}.{backend}")
 
-        [finding] = look_at_backend()
+        [finding] = examine_backend()
 
-        assert (finding.level, finding.says) == ("bad", f"{HERE}.{backend} cannot be made, so nobody is called.")
+        assert (finding.level, finding.says) == ("bad", f"{HERE}.{backend} cannot be created, so no calls are placed.")
         assert "CARRIER_TOKEN" not in words_of(finding)
 
     def test_asks_telroi_behind_a_subclass_of_its_backend(self, telroi: Simulator, configure: Configure) -> None:
         configure(BACKEND=f"{HERE}.LoggedTelroi")
 
-        levels = [str(finding.level) for finding in look_at_backend()]
+        levels = [str(finding.level) for finding in examine_backend()]
 
         assert levels == ["good"] * 4
 
@@ -206,7 +206,7 @@ class TestTheDoctor:
 
         cures = [finding.cure for finding in examine_rows()]
 
-        assert "Look at the timeouts, and ask your provider." in cures
+        assert "Check the timeouts, and ask your provider." in cures
 
 
 @pytest.mark.django_db

@@ -24,7 +24,7 @@ from django_telroi.management.doctor import rate_limits, telroi_api
 from django_telroi.management.doctor.findings import Finding, Level
 from django_telroi.management.doctor.rate_limits import examine_cache
 from django_telroi.management.doctor.rows import examine_rows
-from django_telroi.management.doctor.telroi_api import examine_telroi, look_at_backend
+from django_telroi.management.doctor.telroi_api import examine_backend, examine_telroi
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -50,7 +50,9 @@ class TestTelroi:
     def test_tells_a_test_key_from_a_live_one(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key)
 
-        assert ("note", "It is a test key: no phone rings, and 000000 verifies any number.") in told(examine_telroi())
+        assert ("note", "The key is a test key: no phone rings, and the code 000000 verifies any number.") in told(
+            examine_telroi()
+        )
 
     def test_says_that_a_live_key_may_ring_nobody(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.sandbox_key)
@@ -74,7 +76,7 @@ class TestTelroi:
     def test_says_that_a_key_was_revoked_and_asks_nothing_more(self, telroi: Simulator) -> None:
         telroi.revoke_key(telroi.api_key)
 
-        assert told(examine_telroi())[0] == ("bad", "Telroi does not know this key, or has revoked it.")
+        assert told(examine_telroi())[0] == ("bad", "The key is unknown to Telroi or revoked.")
         assert len(telroi.requests) == 1
 
     def test_says_that_nobody_is_there(self, telroi: Simulator) -> None:
@@ -84,7 +86,7 @@ class TestTelroi:
     def test_says_that_the_minute_is_used_up(self, telroi: Simulator) -> None:
         telroi.flood_key(telroi.api_key)
 
-        assert told(examine_telroi())[0] == ("note", "This key has used up its requests of the minute.")
+        assert told(examine_telroi())[0] == ("note", "The key has reached its limit of requests per minute.")
 
     @pytest.mark.parametrize("fault", ["proxy_page", "server_error", "reset", "json_string"])
     def test_says_that_an_answer_was_none(self, telroi: Simulator, fault: str) -> None:
@@ -92,14 +94,14 @@ class TestTelroi:
 
         [finding, *_] = examine_telroi()
 
-        assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi gave no answer to use")
+        assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi sent an unexpected response")
 
     def test_says_that_the_base_url_leads_to_no_route(self, telroi: Simulator, configure: Configure) -> None:
         configure(BASE_URL=f"{telroi.base_url}/v1")
 
         [finding, *_] = examine_telroi()
 
-        assert (finding.level, finding.says) == (Level.BAD, "BASE_URL leads to no route of Telroi's API (status 302).")
+        assert (finding.level, finding.says) == (Level.BAD, "BASE_URL is not the URL of Telroi's API (status 302).")
         assert "without a path" in finding.cure
 
     def test_says_how_far_the_clocks_are_apart(self, telroi: Simulator) -> None:
@@ -132,24 +134,24 @@ class TestTelroi:
     def test_says_where_calls_go_that_ring_nobody(self, configure: Configure) -> None:
         configure(BACKEND="django_telroi.backends.console.ConsoleBackend")
 
-        assert told(look_at_backend()) == [
-            ("note", "Calls go to django_telroi.backends.console.ConsoleBackend: no phone rings.")
+        assert told(examine_backend()) == [
+            ("note", "django_telroi.backends.console.ConsoleBackend places no calls: no phone rings.")
         ]
 
     def test_misses_the_key(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("TELROI_API_KEY", raising=False)
         configure(BACKEND=TELROI_BACKEND)
 
-        assert told(examine_telroi()) == [("bad", "There is no API key.")]
+        assert told(examine_telroi()) == [("bad", "The API key is not set.")]
 
 
 class TestTheCache:
     def test_is_exact_and_each_process_has_its_own(self, settings: Any) -> None:
         assert told(examine_cache()) == [
-            ("good", 'The cache "default" counts exactly under load.'),
+            ("good", 'The cache "default" counts concurrent requests exactly.'),
             (
                 "note",
-                'Each process has a cache "default" of its own: with several, a requester gets the limit from each.',
+                'Each process has its own cache "default". With several processes a requester can exceed the limits.',
             ),
         ]
         assert not [key for key in caches["default"]._cache if "telroi-doctor" in key]
@@ -168,7 +170,7 @@ class TestTheCache:
         script = f"from django.core.cache.backends.filebased import FileBasedCache as C; C({str(tmp_path)!r}, {{}})"
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rate_limits, "SET_IN_A_PROCESS_OF_ITS_OWN", f"import sys; {script}.set(sys.argv[2], 1, 60)")
+            patch.setattr(rate_limits, "SET_IN_ANOTHER_PROCESS", f"import sys; {script}.set(sys.argv[2], 1, 60)")
             says = [finding.says for finding in examine_cache()]
 
         assert says[-1] == 'All processes share the cache "default".'
@@ -189,7 +191,7 @@ class TestTheRows:
     def test_miss_a_migration(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
 
-        assert told(examine_rows()) == [("bad", "1 of our migrations is not applied.")]
+        assert told(examine_rows()) == [("bad", "1 migration of this app must be applied.")]
 
     def test_say_that_staff_stopped_all_calls(self) -> None:
         services.stop_calls(reason="an attack", actor="ada")
@@ -200,7 +202,7 @@ class TestTheRows:
         attempt(status="queued", created_at=timezone.now() - timedelta(seconds=31), due_at=timezone.now())
         attempt(status="queued", due_at=timezone.now())
 
-        assert ("bad", "1 call has waited longer than 30 s to be placed.") in told(examine_rows())
+        assert ("bad", "1 call has waited in the queue for more than 30 s.") in told(examine_rows())
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
     def test_say_how_many_outcomes_nobody_knew(self, unknown: int, level: Level) -> None:
@@ -214,11 +216,11 @@ class TestTheRows:
 
     def test_say_when_the_last_webhook_came(self, configure: Configure) -> None:
         configure(WEBHOOK_SECRETS=["whsec_Canary"])
-        assert ("note", "No webhook ever came.") in told(examine_rows())
+        assert ("note", "No webhook has arrived yet.") in told(examine_rows())
 
         AttemptEvent.objects.create(kind="webhook", at=timezone.now() - timedelta(seconds=150))
 
-        assert ("good", "The last webhook came 3 minutes ago.") in told(examine_rows())
+        assert ("good", "The last webhook arrived 3 minutes ago.") in told(examine_rows())
 
 
 def attempt(**fields: Any) -> VerificationAttempt:
@@ -237,8 +239,8 @@ class TestTheCommand:
             call_command("telroi_doctor", stdout=out, no_color=True)
 
         assert failure.value.returncode == 1
-        assert "bad   telroi    Telroi does not know this key, or has revoked it.\n" in out.getvalue()
-        assert "                Make a new one in the dashboard.\n" in out.getvalue()
+        assert "bad   telroi    The key is unknown to Telroi or revoked.\n" in out.getvalue()
+        assert "                Create a new key in Telroi's dashboard.\n" in out.getvalue()
 
     def test_speaks_to_machines(self, telroi: Simulator) -> None:
         out = StringIO()
@@ -268,8 +270,8 @@ class TestTheCommand:
         with pytest.raises(CommandError):
             call_command("telroi_doctor", stdout=out, no_color=True)
 
-        assert "bad   cache     This could not be looked at: ConnectionError.\n" in out.getvalue()
-        assert "Every migration of ours is applied." in out.getvalue()
+        assert "bad   cache     The examination failed: ConnectionError.\n" in out.getvalue()
+        assert "All migrations of this app are applied." in out.getvalue()
         assert "Canary" not in out.getvalue()
 
     def test_tells_what_the_system_checks_say(self, configure: Configure) -> None:

@@ -28,13 +28,13 @@ def told() -> list[tuple[str, str]]:
 
 
 def test_a_site_that_calls_at_once_needs_none(configure: Configure) -> None:
-    assert told() == [("good", "Each request places its own call: no broker is needed.")]
+    assert told() == [("good", 'DISPATCH is "inline": web requests place the calls, and no broker is needed.')]
 
 
 def test_an_eager_celery_is_told(site: Celery) -> None:
     site.conf.task_always_eager = True
 
-    assert told() == [("note", "Celery is eager: tasks run where they are sent, and no worker takes any.")]
+    assert told() == [("note", "task_always_eager is on: tasks run in the web request, and no worker is needed.")]
 
 
 def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Celery) -> None:
@@ -73,7 +73,7 @@ def test_a_package_that_the_broker_needs_is_named(site: Celery, monkeypatch: pyt
 
     assert (str(finding.level), finding.says) == (
         "bad",
-        "The broker cannot be used: ModuleNotFoundError(packaging.version).",
+        "The broker's Python package cannot be imported: ModuleNotFoundError(packaging.version).",
     )
     assert 'pip install "celery[redis]"' in finding.cure
 
@@ -91,10 +91,10 @@ def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
 def test_a_worker_that_places_calls_is_found(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(site, monkeypatch, "mails.send", "django_telroi.tasks.place_call [rate_limit=10/m]")
 
-    assert told()[1] == ("good", "1 worker answers and places calls.")
+    assert told()[1] == ("good", "1 worker answers and can place calls.")
 
 
 def test_a_worker_that_does_not_know_our_task_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(site, monkeypatch, "mails.send")
 
-    assert told()[1] == ("bad", "1 worker answers, and does not know django_telroi.tasks.place_call.")
+    assert told()[1] == ("bad", "1 worker answers, but django_telroi.tasks.place_call is not registered in it.")

@@ -69,7 +69,7 @@ def test_the_last_wrong_code_ends_it(telroi: Simulator, types: Types) -> None:
 def test_leaving_the_prompt_calls_it_off(telroi: Simulator, types: Types, end: BaseException) -> None:
     types(end)
 
-    with pytest.raises(CommandError, match=r"^Called off\.$"):
+    with pytest.raises(CommandError, match=r"^Canceled\.$"):
         call()
 
     assert VerificationAttempt.objects.get().status == "canceled"

@@ -35,7 +35,7 @@ def test_each_limit_is_named_with_its_value_and_source(configure: Configure) -> 
     assert lines["ALLOWED_REGIONS"] == ["NG, GH", "settings"]
     assert lines["CALLS_PER_DAY_TOTAL"] == ["no limit", "default"]
     assert lines["RATES start ip"] == ["20 in 3600 s", "default"]
-    assert lines["TRUSTED_PROXIES"] == ["undecided", "default"]
+    assert lines["TRUSTED_PROXIES"] == ["not set", "default"]
 
 
 def test_every_limit_is_a_setting() -> None:
@@ -47,7 +47,7 @@ def test_a_number_that_was_called_must_wait(configure: Configure) -> None:
 
     lines = dict(line for line in told(NUMBER) if len(line) == 2)
 
-    assert (lines["number"], lines["called"]) == ("+234 803 ••• 4567", "yes")
+    assert (lines["number"], lines["can be called"]) == ("+234 803 ••• 4567", "yes")
     assert (lines["calls in the last hour"], lines["limited by"]) == ("1 of 5", "cooldown")
     assert lines["next call"].startswith("in ")
 
@@ -64,7 +64,7 @@ def test_a_blocked_number_says_why(configure: Configure) -> None:
 def test_a_number_that_nobody_calls_says_why(configure: Configure) -> None:
     lines = dict(line for line in told("+44 909 879 0000") if len(line) == 2)
 
-    assert (lines["called"], lines["next call"]) == ("no (not_callable)", "now")
+    assert (lines["can be called"], lines["next call"]) == ("no (not_callable)", "now")
 
 
 def test_what_is_no_number_is_refused() -> None:
@@ -78,4 +78,4 @@ def test_a_number_that_is_valid_no_more_is_told_by_its_row(spelling: str) -> Non
 
     lines = dict(line[:2] for line in told(spelling) if len(line) == 2)
 
-    assert (lines["blocked"], lines["called"]) == ("fraud", "no (not_callable)")
+    assert (lines["blocked"], lines["can be called"]) == ("fraud", "no (not_callable)")

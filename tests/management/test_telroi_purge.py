@@ -63,7 +63,7 @@ def test_it_says_that_a_site_keeps_all(settings: Any) -> None:
 
     said, _ = run()
 
-    assert said.endswith("0 numbers. RETENTION_DAYS is None, so attempts and events stay.\n")
+    assert said.endswith("0 numbers. RETENTION_DAYS is None, so attempts and events are kept.\n")
 
 
 def test_a_bar_is_drawn_where_somebody_looks_on() -> None:
@@ -87,7 +87,7 @@ def test_it_ends_at_once_and_with_a_code_where_it_is_interrupted(monkeypatch: py
         run(stderr=stderr)
 
     assert ended.value.code == 130
-    assert stderr.getvalue().startswith("Stopped. Deleted 3 attempts")
+    assert stderr.getvalue().startswith("Interrupted. Deleted 3 attempts")
 
 
 def test_a_database_that_is_gone_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_a_database_that_is_gone_is_an_error_of_one_line(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(services, "purge", purge)
 
-    with pytest.raises(CommandError, match=r"^The database does not answer, or takes no changes\. "):
+    with pytest.raises(CommandError, match=r"^The database does not answer, or it rejects writes\. "):
         run()
 
 

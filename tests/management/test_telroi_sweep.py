@@ -33,8 +33,8 @@ def swept() -> str:
 def test_one_pass_says_in_one_line_what_it_did() -> None:
     expired_call()
 
-    assert swept() == "0 handed on, 0 called unknown, 1 expired\n"
-    assert swept() == "0 handed on, 0 called unknown, 0 expired\n"
+    assert swept() == "0 enqueued, 0 recorded as unknown, 1 expired\n"
+    assert swept() == "0 enqueued, 0 recorded as unknown, 0 expired\n"
 
 
 def test_a_database_that_is_away_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,12 +46,12 @@ def test_a_database_that_is_away_is_told_without_a_traceback(monkeypatch: pytest
     with pytest.raises(CommandError) as told:
         swept()
 
-    assert str(told.value) == "The database cannot be asked, or takes no changes. The log tells which."
+    assert str(told.value) == "The database does not answer, or it rejects writes. The log has the cause."
 
 
 @pytest.mark.parametrize("pause", ["0", "-1", "often", "nan"])
 def test_a_pause_must_be_one(pause: str) -> None:
-    with pytest.raises(CommandError, match=r"--loop: .* is no number of seconds above 0"):
+    with pytest.raises(CommandError, match=r"--loop: .* is not a number of seconds above 0"):
         call_command("telroi_sweep", f"--loop={pause}")
 
 
@@ -74,5 +74,5 @@ def test_a_loop_survives_an_error_and_ends_when_it_is_stopped(monkeypatch: pytes
     call_command("telroi_sweep", "--loop=0.01", stdout=told, stderr=wrong)
 
     assert (len(passes), told.getvalue().count("1 expired")) == (3, 2)
-    assert "The database cannot be asked" in wrong.getvalue()
+    assert "The database does not answer" in wrong.getvalue()
     assert {ending: signal.getsignal(ending) for ending in before} == before

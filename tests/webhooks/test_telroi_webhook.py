@@ -29,7 +29,7 @@ def tried(url: str, *options: str) -> str:
 def test_a_sample_arrives_and_is_about_nobodys_call(live_site: str, sample: str, path: str) -> None:
     said = tried(live_site + path, "--sample", sample)
 
-    assert said == "200: it arrived, was authentic, and is written down."
+    assert said == "200: the webhook arrived, its signature is valid, and it was recorded."
     event = AttemptEvent.objects.get(kind=EventKind.WEBHOOK)
     assert (event.attempt, event.phone) == (None, None)
     assert event.detail.startswith(sample)
@@ -37,20 +37,20 @@ def test_a_sample_arrives_and_is_about_nobodys_call(live_site: str, sample: str,
 
 @pytest.mark.django_db(transaction=True)
 def test_it_says_what_stands_in_the_way(live_site: str, site: Any) -> None:
-    assert tried(live_site + "/telroi/wrong").startswith("error 404: nothing is there")
-    assert tried(live_site + "/phone/").startswith("error 403: something in front")
+    assert tried(live_site + "/telroi/wrong").startswith("error 404: the URL was not found")
+    assert tried(live_site + "/phone/").startswith("error 403: the request was rejected in front")
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (answer(401), "error 401: the site has another secret"),
-        (answer(503), "error 503: the site knows no secret yet"),
-        (answer(500), "error 500: not what the endpoint answers"),
+        (answer(401), "error 401: the signature is invalid"),
+        (answer(503), "error 503: the site has no secret"),
+        (answer(500), "error 500: an unexpected status"),
         (answer(301, "/ok/"), "error 301: a redirect to '/ok/'. Telroi would follow it with a GET and lose the event."),
-        (answer(304), "error 304: not what"),
-        (b"nonsense\r\n\r\n", "error nobody listens there, or the connection broke off."),
-        (answer(204), "204: it arrived"),
+        (answer(304), "error 304: an unexpected status"),
+        (b"nonsense\r\n\r\n", "error the connection was refused or closed early."),
+        (answer(204), "204: the webhook arrived"),
     ],
 )
 def test_every_answer_is_explained(given: bytes, said: str) -> None:
@@ -67,9 +67,9 @@ def test_without_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_telroi.client.sample_webhooks.PATIENCE_SECONDS", 0.2)
     with receiving() as receiver:
         receiver.answers = [None]
-        assert tried(receiver.url) == "error nothing was answered within 8 seconds, which is as long as Telroi waits."
-    assert tried(receiver.url).startswith("error nobody listens there")
-    assert tried("ftp://127.0.0.1/").startswith("error this is no address")
+        assert tried(receiver.url) == "error no response within 8 seconds. Telroi waits no longer either."
+    assert tried(receiver.url).startswith("error the connection was refused")
+    assert tried("ftp://127.0.0.1/").startswith("error the URL is invalid")
     assert tried(f"https://127.0.0.1:{receiver.port}/").startswith("error ")
 
 

@@ -1,4 +1,4 @@
-"""``manage.py telroi_call NUMBER``: the whole way once, from a terminal."""
+"""``manage.py telroi_call NUMBER``: one complete verification, from a terminal."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from django_telroi.services import (
 )
 from django_telroi.services.sentences import result_sentence, sentence, status_sentence
 
-ON_ITS_WAY = UNFINISHED - CHECKABLE
+PENDING = UNFINISHED - CHECKABLE
 TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
 
 
 class Command(PrintableCommand):
-    help = "Place a call, as a person would get it, and take the code at the prompt. It rings, and it is billed."
+    help = "Place a call and check the code that you type. With a live key the phone rings, and the call is billed."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("number", help="as a person types it; DEFAULT_REGION counts")
-        parser.add_argument("--language", help="of the spoken prompt, a BCP 47 tag")
+        parser.add_argument("number", help="the number; without +, DEFAULT_REGION applies")
+        parser.add_argument("--language", help="language of the spoken prompt, a BCP 47 tag")
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,36 +41,37 @@ class Command(PrintableCommand):
         except VerificationRefused as refusal:
             raise CommandError(f"{sentence(refusal.code, retry_after=refusal.retry_after)} ({refusal.code})") from None
         try:
-            standing = self._wait_for_call(attempt.uuid)
-            self._take_codes(standing)
+            self._take_codes(self._wait_for_call(attempt.uuid))
         except (EOFError, KeyboardInterrupt):
-            self._call_off(attempt.uuid)
+            self._cancel(attempt.uuid)
         except Unavailable:
-            raise CommandError("The database does not answer. The phone may ring all the same.") from None
+            raise CommandError("The database does not answer. The phone may still ring.") from None
 
-    def _call_off(self, attempt_uuid: UUID) -> NoReturn:
-        with suppress(Unavailable):  # it ends by itself when its code expires
+    def _cancel(self, attempt_uuid: UUID) -> NoReturn:
+        with suppress(Unavailable):  # the attempt expires with its code anyway
             cancel_verification(attempt_uuid)
-        raise CommandError("Called off.") from None
+        raise CommandError("Canceled.") from None
 
     def _wait_for_call(self, attempt_uuid: UUID) -> AttemptStatus:
-        standing = follow(attempt_uuid)
-        self.stdout.write(f"Calling {standing.attempt.masked_number} ...")
-        while standing.attempt.status in ON_ITS_WAY:
+        """Poll once a second until codes can be typed. Raises CommandError if the attempt ends before."""
+        status = follow(attempt_uuid)
+        self.stdout.write(f"Calling {status.attempt.masked_number} ...")
+        while status.attempt.status in PENDING:
             time.sleep(1)
-            standing = follow(attempt_uuid)
-        if standing.attempt.status not in CHECKABLE:
-            error = standing.attempt.error_code or standing.attempt.status
-            raise CommandError(f"{status_sentence(standing)} ({error})")
-        self.stdout.write(status_sentence(standing))
-        if standing.attempt.livemode is False:
+            status = follow(attempt_uuid)
+        if status.attempt.status not in CHECKABLE:
+            error = status.attempt.error_code or status.attempt.status
+            raise CommandError(f"{status_sentence(status)} ({error})")
+        self.stdout.write(status_sentence(status))
+        if status.attempt.livemode is False:
             self.stdout.write("This is a test key: no phone rings. Type 000000.")
-        return standing
+        return status
 
     @sensitive_variables()
-    def _take_codes(self, standing: AttemptStatus) -> None:
+    def _take_codes(self, status: AttemptStatus) -> None:
+        """Ask for codes until one is right. Raises CommandError if no more code can be tried."""
         while True:
-            result = check_code(standing.attempt.uuid, input("Code: "))
+            result = check_code(status.attempt.uuid, input("Code: "))
             words = result_sentence(result)
             if result.outcome == CheckOutcome.VERIFIED:
                 self.stdout.write(self.style.SUCCESS(words))

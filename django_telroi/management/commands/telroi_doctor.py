@@ -1,4 +1,4 @@
-"""``manage.py telroi_doctor``: is this site able to call?"""
+"""``manage.py telroi_doctor``: test whether this site can place calls."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from django_telroi.management.output import PrintableCommand
 
 class Command(PrintableCommand):
     help = (
-        "Look at all that the system checks cannot see: Telroi and the key, clock, cache, broker and rows. "
-        "Rings nobody and prints no secret. Exit code 1 if something is bad."
+        "Test what the system checks cannot test: Telroi and the key, the clock, the cache, the broker and the rows. "
+        "Places no call and prints no secret. The exit code is 1 if a finding is bad."
     )
-    requires_system_checks: list[str] = []  # what is wrong with the settings is a finding like any other
+    requires_system_checks: list[str] = []  # their messages are findings too, and must not stop the command
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for machines: one object, with every figure")
+        parser.add_argument("--json", action="store_true", help="print one JSON object with all figures")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = list(examine())
-        wrong = [finding for finding in found if finding.level == Level.BAD]
+        findings = list(examine())
+        bad = [finding for finding in findings if finding.level == Level.BAD]
         if options["json"]:
-            self.stdout.write(json.dumps({"ok": not wrong, "findings": [asdict(each) for each in found]}, indent=2))
+            self.stdout.write(json.dumps({"ok": not bad, "findings": [asdict(each) for each in findings]}, indent=2))
         else:
-            self._tell(found)
-        if wrong:
-            raise CommandError(f"{len(wrong)} of {len(found)} findings are bad.", returncode=1)
+            self._print(findings)
+        if bad:
+            raise CommandError(f"{len(bad)} of {len(findings)} findings are bad.", returncode=1)
 
-    def _tell(self, found: Sequence[Finding]) -> None:
-        paint = {Level.GOOD: self.style.SUCCESS, Level.NOTE: self.style.WARNING, Level.BAD: self.style.ERROR}
-        for finding in found:
-            self.stdout.write(f"{paint[finding.level](f'{finding.level:<4}')}  {finding.subject:<8}  {finding.says}")
+    def _print(self, findings: Sequence[Finding]) -> None:
+        styles = {Level.GOOD: self.style.SUCCESS, Level.NOTE: self.style.WARNING, Level.BAD: self.style.ERROR}
+        for finding in findings:
+            self.stdout.write(f"{styles[finding.level](f'{finding.level:<4}')}  {finding.subject:<8}  {finding.says}")
             if finding.cure:
                 self.stdout.write(f"{'':<16}{finding.cure}")

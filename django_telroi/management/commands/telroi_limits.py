@@ -1,4 +1,4 @@
-"""``manage.py telroi_limits [NUMBER]``: what is allowed here, and how one number stands."""
+"""``manage.py telroi_limits [NUMBER]``: print the limits, and the state of one number."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from django_telroi.management.output import PrintableCommand
 
 
 class Command(PrintableCommand):
-    help = "Print the limits in force and where each comes from; with a number, how that number stands."
+    help = "Print every limit and its source. With a number, also print the state of the number."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("number", nargs="?", help="as a person types it; DEFAULT_REGION counts")
+        parser.add_argument("number", nargs="?", help="the number; without +, DEFAULT_REGION applies")
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,9 +27,9 @@ class Command(PrintableCommand):
             try:
                 self._table(limits_of(options["number"]))
             except InvalidNumber:
-                raise CommandError("This is not a phone number. Give its country code.") from None
+                raise CommandError("This is not a phone number. Type it with + and the country code.") from None
             except Unavailable:
-                raise CommandError("The database does not answer, so nothing is known about the number.") from None
+                raise CommandError("The database does not answer, so the state of the number is unknown.") from None
 
     def _table(self, rows: Iterable[tuple[str, ...]]) -> None:
         rows = list(rows)

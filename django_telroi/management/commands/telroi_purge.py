@@ -1,4 +1,4 @@
-"""``manage.py telroi_purge``: delete what is too old to be kept."""
+"""``manage.py telroi_purge``: delete attempts, events and numbers that are older than ``RETENTION_DAYS``."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import Purged
 
-STOPPED_BY_HAND = 130
+EXIT_INTERRUPTED = 130
 WIDEST_BAR = 40
 
 
 class Command(PrintableCommand):
     help = (
-        "Delete attempts and events older than RETENTION_DAYS, and numbers that nothing needs any more. Run it once a "
-        "day; one that was stopped is gone on with by the next."
+        "Delete attempts and events older than RETENTION_DAYS, and numbers that are no longer needed. Run it once a "
+        "day. If it is interrupted, the next run continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="count what would be deleted, and delete nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count the rows that would be deleted, and delete nothing"
+        )
 
     def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
-        self.gone = Purged()
+        self.deleted = Purged()
         try:
             purged = services.purge(dry_run=dry_run, progress=None if dry_run else self._progress(verbosity))
         except KeyboardInterrupt:
             self._end_bar()
-            self.stderr.write(f"Stopped. Deleted {_told(self.gone)}; the next purge goes on from here.")
-            sys.exit(STOPPED_BY_HAND)
+            self.stderr.write(f"Interrupted. Deleted {_counts(self.deleted)}. The next run continues.")
+            sys.exit(EXIT_INTERRUPTED)
         except Unavailable:
             self._end_bar()
-            raise CommandError("The database does not answer, or takes no changes. The log tells which.") from None
+            raise CommandError("The database does not answer, or it rejects writes. The log has the cause.") from None
         self._end_bar()
         if verbosity:
-            self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {_told(purged)}.{_why_not_more()}")
+            self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {_counts(purged)}.{_why_not_more()}")
 
     def _progress(self, verbosity: int) -> Callable[[Purged], None]:
-        """Draws a bar where somebody looks on; elsewhere it only remembers."""
+        """Return the callback for the purge. It draws a bar on a terminal, and always keeps the counts for a Ctrl-C."""
         self.bar_width = min(WIDEST_BAR, shutil.get_terminal_size().columns - 30) if self.stderr.isatty() else 0
         self.expected = services.purge(dry_run=True).total if verbosity and self.bar_width > 0 else 0
 
-        def remember(gone: Purged) -> None:
-            self.gone = gone
+        def remember(deleted: Purged) -> None:
+            self.deleted = deleted
             if self.expected:
-                self._draw(gone.total)
+                self._draw(deleted.total)
 
         return remember
 
@@ -61,11 +63,11 @@ class Command(PrintableCommand):
         self.stderr.flush()
 
     def _end_bar(self) -> None:
-        if self.gone.total and self.expected:
+        if self.deleted.total and self.expected:
             self.stderr.write("")
 
 
-def _told(purged: Purged) -> str:
+def _counts(purged: Purged) -> str:
     return (
         f"{purged.attempts:,} attempts, {purged.events:,} events, "
         f"{purged.refusals:,} refusals and {purged.numbers:,} numbers"
@@ -73,4 +75,4 @@ def _told(purged: Purged) -> str:
 
 
 def _why_not_more() -> str:
-    return "" if conf.retention() else " RETENTION_DAYS is None, so attempts and events stay."
+    return "" if conf.retention() else " RETENTION_DAYS is None, so attempts and events are kept."

@@ -1,4 +1,4 @@
-"""``manage.py telroi_simulator``: a Telroi to try on, in a process of its own."""
+"""``manage.py telroi_simulator``: run the simulator of Telroi as a separate process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_telroi.simulator import command
 
 
 class Command(PrintableCommand):
-    help = "Run a simulated Telroi on loopback: real HTTP, no key, no phone. Prints its address and its keys."
+    help = "Run a simulator of Telroi on a loopback address: real HTTP, no phones. Prints its URL and its keys."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py telroi_sweep``: what beat does with Celery, for cron or as a program of its own."""
+"""``manage.py telroi_sweep``: the sweep of overdue attempts, for cron or as a service, instead of Celery beat."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from django_telroi.conf.values import MOST_SECONDS
 from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
 
-DATABASE_GONE = "The database cannot be asked, or takes no changes. The log tells which."
+DATABASE_FAILED = "The database does not answer, or it rejects writes. The log has the cause."
 
 
 class Command(PrintableCommand):
-    help = "Hand on calls that wait, end what nobody vouches for and expire what is over. Many may run at once."
+    help = (
+        "Enqueue waiting calls again, record calls of lost processes as unknown, and expire overdue attempts. "
+        "Several sweeps may run at once."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--loop",
             type=_seconds,
             metavar="SECONDS",
-            help="Sweep again after each such pause, until stopped.",
+            help="sweep again after this pause, until SIGINT or SIGTERM",
         )
 
     def handle(self, *args: Any, loop: float | None, **options: Any) -> None:
         if loop is None:
             self._sweep()
             return
-        with _told_to_stop() as stopped:
+        with _stop_signals() as stopped:
             while not stopped.is_set():
-                self._sweep_as_well_as_possible()
+                self._sweep_or_print_error()
                 stopped.wait(loop)
 
-    def _sweep_as_well_as_possible(self) -> None:
-        """A database that is away for a moment does not end the loop."""
+    def _sweep_or_print_error(self) -> None:
+        """Sweep once. A database error is printed and does not end the loop, because it may be temporary."""
         try:
             self._sweep()
         except CommandError as error:
@@ -52,19 +55,21 @@ class Command(PrintableCommand):
         try:
             swept = services.sweep()
         except Unavailable:
-            raise CommandError(DATABASE_GONE) from None
-        self.stdout.write(f"{swept.enqueued} handed on, {swept.called_unknown} called unknown, {swept.expired} expired")
+            raise CommandError(DATABASE_FAILED) from None
+        self.stdout.write(
+            f"{swept.enqueued} enqueued, {swept.called_unknown} recorded as unknown, {swept.expired} expired"
+        )
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Set when somebody wants the program to end: the pass that has begun is finished."""
+def _stop_signals() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, so that a sweep in progress finishes first."""
     stopped = threading.Event()
-    endings = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(ending, lambda *_: stopped.set()) for ending in endings]
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stopped.set()) for number in signals]
     yield stopped
-    for ending, handler in zip(endings, before, strict=True):
-        signal.signal(ending, handler)
+    for number, handler in zip(signals, before, strict=True):
+        signal.signal(number, handler)
 
 
 def _seconds(text: str) -> float:
@@ -73,5 +78,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds <= MOST_SECONDS:
-        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0.")
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0.")
     return seconds

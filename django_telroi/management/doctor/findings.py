@@ -1,4 +1,4 @@
-"""What was found."""
+"""The findings of ``telroi_doctor``, one for each line of its output."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-Statistics: TypeAlias = Mapping[str, str | int | float | bool | None]
+FindingFigures: TypeAlias = Mapping[str, str | int | float | bool | None]
 
 
 class Level(StrEnum):
-    """How it stands. Only what is bad fails the command."""
+    """The severity of a finding. Only ``BAD`` makes the command exit with 1."""
 
     GOOD = "good"
     NOTE = "note"
@@ -20,13 +20,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; ``figures`` is the same for machines."""
+    """One line of the report: ``says`` is the fact, ``cure`` the solution, ``figures`` the values for ``--json``."""
 
     subject: str
     level: Level
     says: str
     cure: str = ""
-    figures: Statistics = field(default_factory=dict)
+    figures: FindingFigures = field(default_factory=dict)
 
 
 def good(subject: str, says: str, **figures: str | int | float | bool | None) -> Finding:

@@ -1,4 +1,4 @@
-"""The cache that requests are counted in: reached, shared by all processes, and exact."""
+"""The examination of the cache that counts requests: it must store values, be exact and be shared."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from django_telroi.management.doctor.findings import Finding, bad, good, note
 SUBJECT = "cache"
 SECONDS = 60
 THREADS, ROUNDS = 8, 25
-CURE = "Use Redis or Memcached, and name it in RATELIMIT_USE_CACHE if it is not the default cache."
-SET_IN_A_PROCESS_OF_ITS_OWN = """
+CURE = "Use Redis or Memcached. Set RATELIMIT_USE_CACHE to its alias if it is not the default cache."
+SET_IN_ANOTHER_PROCESS = """
 import os, sys, django
 django.setup()
 from django.core.cache import caches
@@ -28,18 +28,18 @@ caches[sys.argv[1]].set(sys.argv[2], 1, 60)
 
 
 def examine_cache() -> Iterator[Finding]:
-    """Write, let others write too, and read."""
+    """Write a key of our own, count it in threads, set another one in a second process, and delete both."""
     alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
     key = f"telroi-doctor-{uuid4()}"
-    if not _keeps(caches[alias], key):
-        yield bad(SUBJECT, f'The cache "{alias}" does not keep what it is given: every request is refused.', CURE)
+    if not _stores_values(caches[alias], key):
+        yield bad(SUBJECT, f'The cache "{alias}" does not store values, so every request is rejected.', CURE)
         return
     yield _exact(alias, key)
     yield _shared(alias, key)
     caches[alias].delete_many([key, key + "-shared"])
 
 
-def _keeps(cache: BaseCache, key: str) -> bool:
+def _stores_values(cache: BaseCache, key: str) -> bool:
     cache.set(key, 0, SECONDS)
     return bool(cache.get(key) == 0)
 
@@ -49,8 +49,10 @@ def _exact(alias: str, key: str) -> Finding:
         list(pool.map(lambda _: _count(alias, key), range(THREADS)))
     counted = caches[alias].get(key)
     if counted == THREADS * ROUNDS:
-        return good(SUBJECT, f'The cache "{alias}" counts exactly under load.', exact=True)
-    says = f'The cache "{alias}" counted {counted} of {THREADS * ROUNDS} requests at once: limits can be outrun.'
+        return good(SUBJECT, f'The cache "{alias}" counts concurrent requests exactly.', exact=True)
+    says = (
+        f'The cache "{alias}" counted {counted} of {THREADS * ROUNDS} concurrent requests, so limits can be exceeded.'
+    )
     return bad(SUBJECT, says, CURE, exact=False)
 
 
@@ -59,22 +61,22 @@ def _count(alias: str, key: str) -> None:
         for _ in range(ROUNDS):
             caches[alias].incr(key)
     finally:
-        connections.close_all()  # a cache in the database opened one for this thread
+        connections.close_all()  # DatabaseCache opened a connection for this thread
 
 
 def _shared(alias: str, key: str) -> Finding:
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
-        return note(SUBJECT, "Whether processes share the cache cannot be seen: there is no settings module to start.")
-    done = subprocess.run(  # the site's own Python and settings, and a key that we made
-        [sys.executable, "-c", SET_IN_A_PROCESS_OF_ITS_OWN, alias, key + "-shared"],
+        return note(SUBJECT, "It is unknown whether processes share the cache: DJANGO_SETTINGS_MODULE is not set.")
+    done = subprocess.run(  # no foreign input: the site's own Python and settings, and a key created above
+        [sys.executable, "-c", SET_IN_ANOTHER_PROCESS, alias, key + "-shared"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         timeout=SECONDS,
         check=False,
     )
     if done.returncode:
-        return note(SUBJECT, "Whether processes share the cache cannot be seen: a second one did not start.")
+        return note(SUBJECT, "It is unknown whether processes share the cache: a second process did not start.")
     if caches[alias].get(key + "-shared") == 1:
         return good(SUBJECT, f'All processes share the cache "{alias}".', shared=True)
-    says = f'Each process has a cache "{alias}" of its own: with several, a requester gets the limit from each.'
+    says = f'Each process has its own cache "{alias}". With several processes a requester can exceed the limits.'
     return note(SUBJECT, says, CURE, shared=False)

@@ -1,4 +1,4 @@
-"""The database: its tables, and what waits in them."""
+"""The examination of the database: migrations, stopped calls, waiting calls, unknown outcomes and webhooks."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from django_telroi.services.shared.transactions import write_alias
 
 SUBJECT = "rows"
 PERIOD = timedelta(hours=24)
-WAITS_LONG = timedelta(seconds=30)
-# Of a hundred calls one ends unknown on a bad day; more is a carrier, a timeout or a network that needs somebody.
+LONG_WAIT = timedelta(seconds=30)
+# The normal share is below 1 %. A share above 2 % points to a problem of the carrier, a timeout or the network.
 MOST_UNKNOWN = 0.02
 FEWEST_TO_JUDGE = 50
-NOBODY_KNEW = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
+UNKNOWN_OUTCOMES = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
 
 
 def examine_rows() -> Iterator[Finding]:
-    """What the tables say."""
+    """Yield the findings about the rows. Without its migrations, only the missing migrations are reported."""
     using = write_alias()
     if missing := _missing_migrations(using):
         yield bad(
             SUBJECT,
-            f"{missing} of our migrations {'is' if missing == 1 else 'are'} not applied.",
+            f"{missing} {'migration' if missing == 1 else 'migrations'} of this app must be applied.",
             "Run manage.py migrate.",
             missing=missing,
         )
         return
-    yield good(SUBJECT, "Every migration of ours is applied.", missing=0)
+    yield good(SUBJECT, "All migrations of this app are applied.", missing=0)
     state = read_state("", using=using)
     yield _switch(state.control, now=state.now)
     yield _waiting(now=state.now, using=using)
@@ -57,29 +57,29 @@ def _missing_migrations(using: str) -> int:
 
 def _switch(control: CallControl, *, now: datetime) -> Finding:
     if control.stopped_at:
-        return bad(SUBJECT, "Staff stopped all calls.", "Resume them in the admin.", stopped=True)
+        return bad(SUBJECT, "Staff stopped all calls.", "Resume calls in the admin.", stopped=True)
     if control.paused_until and control.paused_until > now:
         seconds = round((control.paused_until - now).total_seconds())
-        return note(SUBJECT, f"Calls pause for {seconds} s: {control.paused_reason}.", paused=control.paused_reason)
+        return note(SUBJECT, f"All calls wait for {seconds} s: {control.paused_reason}.", paused=control.paused_reason)
     return good(SUBJECT, "Calls are neither stopped nor paused.", stopped=False, paused=None)
 
 
 def _waiting(*, now: datetime, using: str) -> Finding:
     queued = VerificationAttempt.objects.using(using).filter(status=Status.QUEUED, due_at__isnull=False)
-    waiting = queued.filter(created_at__lt=now - WAITS_LONG).count()
+    waiting = queued.filter(created_at__lt=now - LONG_WAIT).count()
     if waiting:
         calls = "1 call has" if waiting == 1 else f"{waiting} calls have"
-        says = f"{calls} waited longer than {WAITS_LONG.seconds} s to be placed."
-        return bad(SUBJECT, says, "Look at the broker, the workers and the sweep.", waiting=waiting)
-    return good(SUBJECT, "No call waits.", waiting=0)
+        says = f"{calls} waited in the queue for more than {LONG_WAIT.seconds} s."
+        return bad(SUBJECT, says, "Check the broker, the workers and the sweep.", waiting=waiting)
+    return good(SUBJECT, f"No call has waited in the queue for more than {LONG_WAIT.seconds} s.", waiting=0)
 
 
 def _unknown(*, now: datetime, using: str) -> Finding:
     placed = VerificationAttempt.objects.using(using).filter(created_at__gt=now - PERIOD, dialed_at__isnull=False)
-    counted = placed.aggregate(calls=Count("pk"), unknown=Count("pk", filter=Q(error_code__in=NOBODY_KNEW)))
+    counted = placed.aggregate(calls=Count("pk"), unknown=Count("pk", filter=Q(error_code__in=UNKNOWN_OUTCOMES)))
     calls, unknown = counted["calls"], counted["unknown"]
-    cure = f"Look at the timeouts, and ask {'your provider' if is_own_backend() else 'Telroi'}."
-    says = f"Of {calls} {'call' if calls == 1 else 'calls'} in 24 hours, {unknown} had an outcome that nobody knew."
+    cure = f"Check the timeouts, and ask {'your provider' if is_own_backend() else 'Telroi'}."
+    says = f"Of {calls} {'call' if calls == 1 else 'calls'} in 24 hours, {unknown} had an unknown outcome."
     if calls >= FEWEST_TO_JUDGE and unknown > MOST_UNKNOWN * calls:
         return note(SUBJECT, says, cure, calls=calls, unknown=unknown)
     return good(SUBJECT, says, calls=calls, unknown=unknown)
@@ -88,6 +88,11 @@ def _unknown(*, now: datetime, using: str) -> Finding:
 def _webhooks(*, now: datetime) -> Finding:
     last = last_event_at()
     if last is None:
-        return note(SUBJECT, "No webhook ever came.", "Send one: manage.py telroi_webhook --help.", seconds_ago=None)
+        return note(
+            SUBJECT,
+            "No webhook has arrived yet.",
+            "Send a sample: see manage.py telroi_webhook --help.",
+            seconds_ago=None,
+        )
     seconds = round((now - last).total_seconds())
-    return good(SUBJECT, f"The last webhook came {duration(max(1, seconds))} ago.", seconds_ago=seconds)
+    return good(SUBJECT, f"The last webhook arrived {duration(max(1, seconds))} ago.", seconds_ago=seconds)

@@ -1,4 +1,4 @@
-"""The settings, as the system checks see them, those for a deployment too."""
+"""The examination of the settings: all system checks of this app, those for production included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUBJECT = "settings"
 
 
 def examine_settings() -> Iterator[Finding]:
-    """Our own messages; what is silenced stays silent."""
+    """Yield a finding for each message of this app's system checks that the site has not silenced."""
     messages = [
         message
         for message in run_checks(include_deployment_checks=True)
@@ -22,4 +22,4 @@ def examine_settings() -> Iterator[Finding]:
         found = bad if message.level >= ERROR else note
         yield found(SUBJECT, message.msg, f"{message.hint} ({message.id})", id=message.id)
     if not messages:
-        yield good(SUBJECT, "The system checks find nothing.")
+        yield good(SUBJECT, "The system checks report no problems.")

@@ -1,4 +1,4 @@
-"""Telroi: reached, and the key accepted. Or the site's own backend: made. Nobody is rung."""
+"""The examination of the backend: Telroi's API and the key, or the constructor of another backend."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from django_telroi.management.doctor.findings import Finding, bad, good, note
 SUBJECT = "telroi"
 BACKEND = "backend"
 TEST_KEY_PREFIX = "tlr_test_"
-# Codes live for minutes and waits are counted in seconds; an answer's Date is exact to a second.
+# Codes are valid for minutes, so some seconds do no harm. The header Date has a resolution of one second.
 FARTHEST_CLOCK_SECONDS = 5
 LIVE_KEY = (
-    "It is a live key: phones ring, and calls are billed. "
-    "Not if the workspace is in sandbox mode, which only Telroi's dashboard shows."
+    "The key is a live key: phones ring, and calls are billed. "
+    "The exception is a workspace in sandbox mode, which only Telroi's dashboard shows."
 )
 NO_SUCH_ROUTE = (302, 404, 405)
+SCOPE_UNKNOWN = "It is unknown whether the key has the scope otp:write"
 
 
-def look_at_backend() -> Iterator[Finding]:
-    """Whoever places the calls. Only Telroi is asked over the network: of other providers nothing is known."""
+def examine_backend() -> Iterator[Finding]:
+    """Yield the findings about the backend. Only Telroi's API is requested, because the others are not known here."""
     if uses_telroi():
         yield from examine_telroi()
         return
@@ -33,20 +34,22 @@ def look_at_backend() -> Iterator[Finding]:
     try:
         rings = get_backend().rings
     except Misconfigured:
-        cure = "Its constructor raises, or the path leads to no backend; the log says which."
-        yield bad(BACKEND, f"{path} cannot be made, so nobody is called.", cure, backend=path)
+        cure = "The path is wrong, or the constructor raises an exception. The log has the error."
+        yield bad(BACKEND, f"{path} cannot be created, so no calls are placed.", cure, backend=path)
         return
     if rings:
-        says = f"Calls go out through {path}, which can be made. It was not asked for a call."
+        says = f"{path} places the calls, and it can be created. No call was placed."
         yield good(BACKEND, says, backend=path)
     else:
-        yield note(BACKEND, f"Calls go to {path}: no phone rings.", backend=path)
+        yield note(BACKEND, f"{path} places no calls: no phone rings.", backend=path)
 
 
 def examine_telroi() -> Iterator[Finding]:
-    """Ask for a list, which costs nothing, and let an empty code be judged, which shows the scope and nothing else."""
+    """Request a list and check an empty code. Neither is billed, and the second one shows the scope of the key."""
     if not conf.api_key():
-        yield bad(SUBJECT, "There is no API key.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.')
+        yield bad(
+            SUBJECT, "The API key is not set.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.'
+        )
         return
     timeouts = conf.timeouts()
     with TelroiClient(
@@ -68,52 +71,58 @@ def examine_telroi() -> Iterator[Finding]:
 
 
 def _is_accepted(probe: Probe) -> bool:
-    """A key that may not read the list is a key all the same."""
+    """Return True if Telroi knows the key. A 403 means that the key is valid but may not read the list."""
     return probe.error is None or (isinstance(probe.error, ApiRefused) and probe.error.status == 403)
 
 
 def _key(probe: Probe) -> Finding:
     milliseconds = round(probe.seconds * 1000)
     if _is_accepted(probe):
-        return good(SUBJECT, f"Telroi accepts the key, and answers in {milliseconds} ms.", milliseconds=milliseconds)
+        return good(SUBJECT, f"Telroi accepts the key and answers in {milliseconds} ms.", milliseconds=milliseconds)
     if isinstance(probe.error, ApiUnreachable):
-        return bad(
-            SUBJECT, f"Telroi cannot be reached: {probe.error}.", "Look at BASE_URL, PROXY_URL and the firewall."
-        )
+        return bad(SUBJECT, f"Telroi cannot be reached: {probe.error}.", "Check BASE_URL, PROXY_URL and the firewall.")
     if isinstance(probe.error, ApiRefused) and probe.error.status == 401:
-        return bad(SUBJECT, "Telroi does not know this key, or has revoked it.", "Make a new one in the dashboard.")
+        return bad(SUBJECT, "The key is unknown to Telroi or revoked.", "Create a new key in Telroi's dashboard.")
     if isinstance(probe.error, ApiRefused) and probe.error.status == 429:
-        return note(SUBJECT, "This key has used up its requests of the minute.", "Try again in a minute.")
+        return note(SUBJECT, "The key has reached its limit of requests per minute.", "Try again in a minute.")
     if isinstance(probe.error, ApiRefused) and probe.error.status in NO_SUCH_ROUTE:
-        says = f"BASE_URL leads to no route of Telroi's API (status {probe.error.status})."
+        says = f"BASE_URL is not the URL of Telroi's API (status {probe.error.status})."
         return bad(SUBJECT, says, "Remove BASE_URL, or set it to https://app.telroi.ai, without a path.")
-    return bad(SUBJECT, f"Telroi gave no answer to use: {probe.error}.", "Try again; look at BASE_URL if it stays so.")
+    return bad(
+        SUBJECT, f"Telroi sent an unexpected response: {probe.error}.", "Try again. If it persists, check BASE_URL."
+    )
 
 
 def _mode() -> Finding:
     if conf.api_key().startswith(TEST_KEY_PREFIX):
-        return note(SUBJECT, "It is a test key: no phone rings, and 000000 verifies any number.", live=False)
+        return note(
+            SUBJECT, "The key is a test key: no phone rings, and the code 000000 verifies any number.", live=False
+        )
     return good(SUBJECT, LIVE_KEY, live=True)
 
 
 def _scope(client: TelroiClient) -> Finding:
-    """The scope is asked before the body: a body without a code is refused for itself only where the scope is there."""
+    """Send a check without a code. Telroi checks the scope first, so 400 or 422 means that the key has the scope."""
     try:
         client.request("POST", "/v1/otp/verify", {})
     except ApiRefused as refusal:
         if refusal.status == 403:
-            return bad(SUBJECT, "The key lacks the scope otp:write.", "Add it in the dashboard, or make another key.")
+            return bad(
+                SUBJECT,
+                "The key lacks the scope otp:write.",
+                "Add the scope in Telroi's dashboard, or create another key.",
+            )
         if refusal.status in (400, 422):
             return good(SUBJECT, "The key has the scope otp:write.", scope="otp:write")
-        return note(SUBJECT, f"Whether the key may place calls is not clear: {refusal}.")
+        return note(SUBJECT, f"{SCOPE_UNKNOWN}: {refusal}.")
     except ApiError as error:
-        return note(SUBJECT, f"Whether the key may place calls is not clear: {error}.")
-    return note(SUBJECT, "Whether the key may place calls is not clear.")
+        return note(SUBJECT, f"{SCOPE_UNKNOWN}: {error}.")
+    return note(SUBJECT, f"{SCOPE_UNKNOWN}.")
 
 
 def _clock(probe: Probe, server_time: datetime, *, answered_at: datetime) -> Finding:
     distance = round((answered_at - server_time).total_seconds() - probe.seconds / 2)
-    says = f"This machine's clock and Telroi's are {abs(distance)} s apart."
+    says = f"The clocks of this machine and of Telroi differ by {abs(distance)} s."
     if abs(distance) > FARTHEST_CLOCK_SECONDS:
-        return note(SUBJECT, says, "Let this machine set its clock (NTP).", seconds_apart=distance)
+        return note(SUBJECT, says, "Synchronize this machine's clock (NTP).", seconds_apart=distance)
     return good(SUBJECT, says, seconds_apart=distance)
