@@ -161,7 +161,7 @@ def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[i
     using = write_alias()
     rows = VerificationAttempt.objects.using(using).exclude(code_digest="").filter(status=Status.VERIFIED)
     # Equal to a subquery, because an UPDATE with a join or with IN reads the whole table on MariaDB.
-    phone_id = Subquery(PhoneNumber.objects.using(using).filter(number=number).values("pk"))
+    phone_id = Subquery(PhoneNumber.objects.using(using).filter(number=number).values("pk")[:1])
     theirs = rows.filter(phone_id=phone_id).filter(Q(user_id=user.pk) | Q(pk__in=of))
     theirs.update(code_digest="", due_at=None)
 
