@@ -239,7 +239,7 @@ class UserNotFound(TelroiError):
 class InsideTransaction(TelroiError):
     """The caller's transaction could undo what must not be undone.
 
-    A placed call and a judged code cannot be undone, but a rollback would delete their record. ``words`` has the mend.
+    A rollback would delete the record of a placed call or a judged code. Use ``@transaction.non_atomic_requests``.
     """
 
     words = (

@@ -1,4 +1,4 @@
-"""Who sends a request: their address, their name, and what of it an error report may show."""
+"""The sender of a request: IP address, user, and what error reports may show of them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from django_telroi.services.shared.transactions import write_alias
 logger = logging.getLogger("django_telroi")
 
 FORWARDING_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
-"""What shows that a proxy may stand in front. Only the first is ever read, and only with ``TRUSTED_PROXIES``."""
+"""The headers that show a reverse proxy. Only the first is read, and only with ``TRUSTED_PROXIES``."""
 
 NETWORK_BITS = {"ip": 64, "ipv6_56": 56, "ipv6_48": 48}
-"""The names of ``RATES`` that count by network. An IPv4 address has only the first."""
+"""The keys of ``RATES`` that count by network, with the prefix length in bits. IPv4 addresses use only the first."""
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks: ``address`` is None where it cannot be told, ``user_id`` where nobody is logged in."""
+    """The sender of a request. ``address`` is None if it is unknown, ``user_id`` is None without a logged-in user."""
 
     address: Address | None
     user_id: Any
@@ -45,9 +45,10 @@ class Requester:
         return None if self.address is None else str(self.address)
 
     def name(self, who: str) -> str | None:
-        """What is counted by: a network for the names of ``NETWORK_BITS``, an account for ``user``, or None.
+        """Return the name that is counted for ``who``: a network for the keys of ``NETWORK_BITS``, the id for ``user``.
 
-        Raises Unavailable for an address that cannot be told: nobody shares a count with everybody like it.
+        Returns None if this rate does not apply. Raises Unavailable if the address is unknown. Otherwise all requesters
+        with an unknown address would share one rate limit.
         """
         if who == "user":
             return None if self.user_id is None else str(self.user_id)
@@ -58,7 +59,7 @@ class Requester:
 
 
 def requester_of(request: HttpRequest, user: AbstractBaseUser | None) -> Requester:
-    """Who sent the request. While nobody has said how many proxies there are, what they say is not believed."""
+    """Return the requester. If ``TRUSTED_PROXIES`` is not set, headers of proxies are ignored and raise an alert."""
     proxies = conf.trusted_proxies()
     if proxies is None and any(header in request.META for header in FORWARDING_HEADERS):
         raise_alert(Alert.PROXIES_UNDECIDED, now=datetime.now(UTC), using=write_alias())
@@ -68,29 +69,30 @@ def requester_of(request: HttpRequest, user: AbstractBaseUser | None) -> Request
 
 
 JOINERS = "\u200c\u200d"
-"""Signs of no width that Persian, Hindi and emoji are spelled with."""
+"""Zero-width characters that the spelling of Persian and Hindi and some emoji need."""
 
 LONGEST_NAME = 80
 FEWEST_DIGITS = 7
-"""Of a number that is worth hiding."""
+"""A number with fewer digits is not masked in a user name."""
 
 _NUMBER = re.compile(r"\+[0-9](?:[ ().-]{0,2}[0-9]){6,}")
 
 
 def plain(text: object) -> str:
-    """One line without control characters, and without signs that turn the direction of what follows."""
-    signs = ("" if _is_invisible(sign) else sign for sign in re.sub(r"\s", " ", str(text)))
-    return "".join(signs).strip()
+    """Return the text on one line, without control characters and without characters that change text direction."""
+    characters = ("" if _is_invisible(character) else character for character in re.sub(r"\s", " ", str(text)))
+    return "".join(characters).strip()
 
 
-def _is_invisible(sign: str) -> bool:
-    return unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and sign not in JOINERS
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character not in JOINERS
 
 
 def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
-    """How a user is called, whatever model the site has; a name that is a phone number is masked.
+    """Return the name of a user of any user model, at most 80 characters. Phone numbers in it are masked.
 
-    ``number`` is one to look for in any spelling: some sites call a user by the very number.
+    ``number`` (E.164) is also masked in any other spelling, because some sites use the phone number as user name.
+    Returns ``""`` for None.
     """
     if user is None:
         return ""
@@ -103,7 +105,7 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
 
 
 def masked_within(text: str) -> str:
-    """The text with every phone number in it masked."""
+    """Return the text with every phone number in it masked."""
     return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), text)
 
 
@@ -111,9 +113,10 @@ View = Callable[..., HttpResponseBase]
 
 
 def hide_what_was_posted(view: View) -> View:
-    """Keep what was posted out of error reports, and out of the page that ``DEBUG`` shows instead of one as well.
+    """Decorate a view so that error reports and the ``DEBUG`` page do not show what was posted.
 
-    Django hides nothing on that page. Otherwise the site's own filter does what it always does.
+    Django hides nothing on the ``DEBUG`` page, so the filter is made always active. In all else it is the site's own
+    filter.
     """
 
     @wraps(view)

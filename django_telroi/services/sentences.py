@@ -1,6 +1,7 @@
-"""The one table from a code to the sentence a person reads: what happened, what to do, until when.
+"""The sentence for each code: what happened, what to do, until when.
 
-Every face says the same. The words never say that a call was answered or heard, for nobody here can know.
+The pages, the API and the drop-in use the same sentences. They never say that a call was answered or heard, because the
+site cannot know it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ SENTENCES: dict[str, str | Promise] = {
         "This call was already verified with another code. Start again to verify the number here."
     ),
 }
-"""``unavailable`` is the code of a refused start and the outcome of a check; ``check_sentence`` tells them apart."""
+"""``unavailable`` is the code of a refused start and the outcome of a check. ``check_sentence`` handles the second."""
 
 STATUS_SENTENCES: dict[str, str | Promise] = {
     Status.PLACED: gettext_lazy("Answer your phone and type the code you hear. It is read twice."),
@@ -87,7 +88,7 @@ STATUS_SENTENCES: dict[str, str | Promise] = {
     Status.CANCELED: gettext_lazy("This call was called off. Ask for another call when you are ready."),
     Status.SUPERSEDED: gettext_lazy("Another call to this number was asked for. Go on with that one."),
 }
-"""Where an attempt stands, as far as no refusal and no outcome of a code says the same."""
+"""The sentences of statuses that no refusal and no outcome of a code describes."""
 
 DIGITS = {
     4: pgettext_lazy("digits of a code", "four"),
@@ -103,8 +104,8 @@ NEWER_CALL = gettext_lazy(
     "Your code was not checked, because this page showed an older call. "
     "If it is the code of the newer call, type it again."
 )
-"""Of a code that was typed into a page about an older call, or a call to another number. The form below it is about
-the newer call."""
+"""For a code that was typed into a page about an older call, or about a call to another number. The form below it is
+about the newer call."""
 
 UNDECIDED = gettext_lazy("We could not find out whether a code was right. Ask for another call.")
 TOO_SHORT = gettext_lazy("This code is too short. Type all the digits that you hear.")
@@ -118,7 +119,7 @@ MINUTE, HOUR = 60, 3600
 
 
 def sentence(code: str, *, retry_after: int | None = None) -> str:
-    """What a refused start says. ``retry_after`` is in seconds."""
+    """Return the sentence of a refused start. ``retry_after`` is in seconds."""
     parts = [str(SENTENCES[code])]
     if retry_after is not None and code == TooManyRequests.code:
         parts.append(go_on_sentence(retry_after))
@@ -130,7 +131,7 @@ def sentence(code: str, *, retry_after: int | None = None) -> str:
 
 
 def result_sentence(result: CheckResult) -> str:
-    """What a code came to says."""
+    """Return the sentence of a checked code."""
     if result.length_fit is not None:
         return length_sentence(result.length_fit, asked=result.attempt.code_length)
     if result.outcome == CheckOutcome.CLOSED and is_undecided(result.attempt):
@@ -141,7 +142,7 @@ def result_sentence(result: CheckResult) -> str:
 
 
 def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
-    """What an outcome says, as far as the length of the code does not matter."""
+    """Return the sentence of an outcome. It does not consider the length of the code."""
     if outcome == CheckOutcome.UNAVAILABLE:
         return str(CODE_NOT_CHECKED)
     if outcome == CheckOutcome.WRONG_CODE and tries_left:
@@ -151,9 +152,9 @@ def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
 
 
 def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
-    """What the length of a code says.
+    """Return the sentence about the length of a code.
 
-    ``asked``: the attempt's ``code_length``. ``digits``: how many were typed, where fewer may have been read out.
+    ``asked``: the attempt's ``code_length``. ``digits``: how many were typed, needed for ``PERHAPS_TOO_SHORT``.
     """
     length = spoken_length(asked)
     if fit == LengthFit.PERHAPS_TOO_SHORT:
@@ -170,11 +171,11 @@ def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
     }
 
 
-def status_sentence(standing: AttemptStatus) -> str:
-    """What there is to do for whoever follows the attempt."""
-    attempt = standing.attempt
-    if standing.refusal:
-        return sentence(standing.refusal.code, retry_after=standing.refusal.retry_after)
+def status_sentence(status: AttemptStatus) -> str:
+    """Return what the person can do now."""
+    attempt = status.attempt
+    if status.refusal:
+        return sentence(status.refusal.code, retry_after=status.refusal.retry_after)
     if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
         return str(NOT_IN_TIME)
     if is_undecided(attempt):
@@ -185,9 +186,9 @@ def status_sentence(standing: AttemptStatus) -> str:
 
 
 def wait_sentence(seconds: int) -> str:
-    """When to ask for another call: the time of day in the active time zone, and how far away that is.
+    """Return when another call can be requested: the time of day in the active time zone, and how long that takes.
 
-    The site's own zone is named, because the person may be in another one. See ``time_of_day``.
+    The site's own time zone is named, because the person may be in another one. See ``time_of_day``.
     """
     if seconds < MINUTE:
         return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
@@ -197,7 +198,7 @@ def wait_sentence(seconds: int) -> str:
 
 
 def go_on_sentence(seconds: int) -> str:
-    """The same for whoever may have wanted a call, or to type a code."""
+    """Return when to go on. It fits a person who wanted a call and a person who wanted to type a code."""
     if seconds < MINUTE:
         return _("You can go on in %(wait)s.") % _words_of(seconds)
     if _is_tomorrow(seconds):
@@ -210,15 +211,15 @@ def _words_of(seconds: int) -> dict[str, str]:
 
 
 def time_of_day(moment: datetime) -> str:
-    """``2:05 p.m. UTC``; without the zone where the site activated another one than ``TIME_ZONE`` for this request.
+    """Return a time such as ``2:05 p.m. UTC``. The zone is left out if the active time zone is not ``TIME_ZONE``.
 
-    That other zone is the person's: it is what ``timezone.activate`` is for.
+    A site that calls ``timezone.activate`` uses the person's own time zone, so the zone needs no name.
     """
     shown = date_format(moment, "TIME_FORMAT")
     if timezone.get_current_timezone_name() != timezone.get_default_timezone_name():
         return shown
     zone = f"{moment:%Z}"
-    # Zones without an abbreviation are called by their distance, such as +03.
+    # A zone without an abbreviation is named by its offset, such as +03.
     return f"{shown} {zone if zone[:1].isalpha() else f'UTC{zone}'}"
 
 
@@ -231,7 +232,7 @@ def _moment_in(seconds: int) -> datetime:
 
 
 def duration(seconds: int) -> str:
-    """A wait in its largest unit, rounded up: nobody is sent back too early."""
+    """Return a wait in its largest unit, rounded up, so that the person does not come back too early."""
     if seconds < MINUTE:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
     if seconds < HOUR:

@@ -321,7 +321,7 @@ class TestReveal:
         def fail(*_: object, **__: object) -> None:
             raise DatabaseError
 
-        monkeypatch.setattr("django_telroi.services.staff.staff_actions._note", fail)
+        monkeypatch.setattr("django_telroi.services.staff.staff_actions._write_event", fail)
 
         with pytest.raises(DatabaseError):
             staff.post(deed_url("reveal", phone))

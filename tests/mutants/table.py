@@ -269,8 +269,8 @@ MUTANTS = (
     Mutant(
         "skip the reserve",
         "django_telroi/services/attempts/typed_codes.py",
-        '    fields["tries"] = attempt.tries + 1\n    return _update(',
-        "    return _update(",
+        '    fields["tries"] = attempt.tries + 1\n',
+        "",
         ("tests/services/test_check.py::test_each_answer_to_a_right_code_becomes_what_the_table_says",),
     ),
     Mutant(
@@ -1058,8 +1058,8 @@ MUTANTS = (
     Mutant(
         "settle a call by reports of two",
         "django_telroi/services/attempts/unknown_calls.py",
-        "if len({call_id for call_id, _ in told}) != 1:",
-        "if not told:",
+        "if len({call_id for call_id, _ in reports}) != 1:",
+        "if not reports:",
         ("tests/services/test_other_systems.py",),
     ),
     Mutant(
@@ -1251,7 +1251,7 @@ MUTANTS = (
     Mutant(
         "write the digest of a code after it was judged",
         "django_telroi/services/attempts/typed_codes.py",
-        '    fields: dict[str, object] = {"asked": attempt.asked + 1, "judging": _written(judging)}\n',
+        '    fields: dict[str, object] = {"asked": attempt.asked + 1, "judging": _as_json(judging)}\n',
         '    fields: dict[str, object] = {"asked": attempt.asked + 1}\n',
         ("tests/services/test_lost_answers.py",),
     ),

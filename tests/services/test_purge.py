@@ -340,8 +340,8 @@ class TestModelsOfTheSite:
     """May point at ours, and Django does with them what they say."""
 
     def test_are_seen(self) -> None:
-        assert not purge.is_pointed_at_by_others(VerificationAttempt)
-        assert purge.is_pointed_at_by_others(User)
+        assert not purge.is_referenced_by_other_apps(VerificationAttempt)
+        assert purge.is_referenced_by_other_apps(User)
 
     def test_are_respected(self, ada: User) -> None:
         verified(NUMBER, ada)

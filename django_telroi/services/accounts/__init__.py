@@ -1,1 +1,1 @@
-"""Accounts and proofs: whose number it is, and how a person without an account shows it."""
+"""Verified numbers of users, and proofs for people without an account."""

@@ -1,4 +1,4 @@
-"""Which account owns a verified number now, and moving a number to another account."""
+"""Ownership of a verified number, and the staff action that moves a number to another account."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from django_telroi.services.staff.staff_actions import LONGEST_ACTOR, LONGEST_RE
 
 
 class Ownership(StrEnum):
-    """What a verified attempt means now to the person who typed its code."""
+    """Who owns the number of a verified attempt now."""
 
     HELD = "held"
-    """The number is in the user's record. Without a user, or without records: the verification still counts."""
+    """The number is in the user's record. Without a user, or without records, the verification still counts."""
     OFFERED = "offered"
-    """It was verified before this user logged in, and its proof is good: it can be added to their account."""
+    """It was verified before this user logged in, and its proof is valid. The user can add it to their account."""
     TAKEN = "taken"
-    """The same, or the user's own verification, and the number is in the record of another account."""
+    """The number is in the record of another account. It was verified by this user, or before this user logged in."""
     GONE = "gone"
-    """It was taken away, or its proof is spent or too old."""
+    """The number was moved away, or its proof is spent or expired."""
 
 
 @unavailable_without_database()
 def ownership_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None, now: datetime) -> Ownership:
-    """To be asked of a verified attempt whose code this session has typed. Raises Unavailable."""
+    """Return who owns the number. This session must have typed the right code of ``attempt``. Raises Unavailable."""
     user_id = owner_id(user)
     if user is None or user_id is None or not conf.writes_record(attempt.purpose):
         still_counts = attempt.user_id is not None or proof_of(attempt, now=now) is not None
@@ -67,12 +67,13 @@ def ownership_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None,
 @sensitive_variables()
 @unavailable_without_database()
 def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
-    """Take a number from every account but the user's, and give it to the user if they have answered it since.
+    """Remove a number from all other accounts. Give it to ``user`` if they have verified it since.
 
-    They have answered it if their right code was refused as ``number_taken``, after every other account's newest
-    verification. Otherwise they can verify it from now on. With None the number is only taken away.
+    They have verified it if their right code was refused as ``number_taken``, after the newest verification of all
+    other accounts. Otherwise they can verify it from now on. With ``user=None`` the number is only removed.
 
-    Returns the user's records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
+    ``number`` is E.164 or any other spelling. ``actor`` and ``reason`` are shown in the event. Returns the user's
+    records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
     """
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
@@ -86,41 +87,41 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
     user_id = owner_id(user)
     records = VerifiedPhone.objects.using(using).filter(number=phone.number)
     with transaction.atomic(using=using):
-        # The first statement locks the number's row, as every verification of it does before it asks whose it is. A
-        # SELECT before it would show MariaDB's transaction the records as they were before the lock.
+        # The first statement locks the number's row, as every verification does before it reads the records. After an
+        # earlier SELECT, MariaDB's transaction would read the records as they were before the lock.
         PhoneNumber.objects.using(using).filter(number=phone.number).update(version=F("version") + 1)
         row, _ = PhoneNumber.objects.using(using).get_or_create(
             number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
         )
-        # A locking read, as in ``is_taken``: another one could be older than the lock.
+        # A locking read, as in ``is_taken``: another read could return data from before the lock.
         others = records.exclude(user_id=user_id) if user_id is not None else records
         old = list(others.select_for_update())
-        _take_away(old, row=row, using=using)
+        _remove_from_accounts(old, row=row, using=using)
         if user_id is not None and old:
-            _give(row, user_id, user, after=[record.verified_at for record in old], using=using)
-        _note(row, old, user_id, reason=reason, actor=actor, using=using)
+            _write_records(row, user_id, user, after=[record.verified_at for record in old], using=using)
+        _write_event(row, old, user_id, reason=reason, actor=actor, using=using)
         return list(records.filter(user_id=user_id)) if user_id is not None else []
 
 
-def _take_away(old: Sequence[VerifiedPhone], *, row: PhoneNumber, using: str) -> None:
-    """Their right codes count no more either, although their ten minutes may not be over."""
+def _remove_from_accounts(old: Sequence[VerifiedPhone], *, row: PhoneNumber, using: str) -> None:
+    """Delete the records. Their right codes are not accepted again, even if their ten minutes are not over."""
     theirs = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
     attempts = VerificationAttempt.objects.using(using).filter(theirs, phone=row, status=Status.VERIFIED)
     attempts.exclude(code_digest="").update(code_digest="", due_at=None)
     VerifiedPhone.objects.using(using).filter(pk__in=[record.pk for record in old]).delete()
 
 
-def _give(
+def _write_records(
     row: PhoneNumber, user_id: Any, user: AbstractBaseUser | None, *, after: Sequence[datetime], using: str
 ) -> None:
-    """One record a purpose, by the newest right code that was refused because the number was taken."""
-    answered = row.attempts.using(using).filter(
+    """Write one record for each purpose, from the newest right code that was refused because the number was taken."""
+    verified = row.attempts.using(using).filter(
         user_id=user_id,
         status=Status.VERIFIED,
         error_code=ErrorCode.NUMBER_TAKEN,
         verified_at__gt=max(after),
     )
-    newest = {attempt.purpose: attempt for attempt in answered.order_by("verified_at", "pk")}
+    newest = {attempt.purpose: attempt for attempt in verified.order_by("verified_at", "pk")}
     for attempt in newest.values():
         if attempt.verified_at is not None and conf.writes_record(attempt.purpose):
             record_verified_phone(attempt, user_id, verified_at=attempt.verified_at, using=using)
@@ -128,8 +129,10 @@ def _give(
     forget_record(user)
 
 
-def _note(row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str) -> None:
-    """The accounts stand in it by their keys: a name may be a phone number, or be changed."""
+def _write_event(
+    row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str
+) -> None:
+    """The event contains the primary keys of the accounts: a user name may be a phone number, or may change."""
     before = ", ".join(sorted({str(record.user_id) for record in old})) or "nobody"
     after = "nobody" if user_id is None else user_id
     AttemptEvent.objects.using(using).create(

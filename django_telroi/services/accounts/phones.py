@@ -1,4 +1,4 @@
-"""Telling the site whose number was verified: one payload, whichever way the number came to its user."""
+"""The verified phones of a user: reading, writing and removing them, and the signal ``phone_verified``."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from django_telroi.services.shared.transactions import after_commit, unavailable
 def signal_verified(
     attempt: VerificationAttempt, *, user_id: Any, using: str, user: AbstractBaseUser | None = None
 ) -> None:
-    """Send ``phone_verified`` once it is certain that the user with this key verified the number; None for nobody.
+    """Send ``phone_verified`` once it is certain that the user with this key verified the number. None: no user yet.
 
-    ``user`` is the caller's object. If it is no instance of the site's model, such as that of a stateless token, the
-    row is read instead.
+    ``user`` is the caller's object. If it is not an instance of the site's user model, such as the user of a stateless
+    token, the row is read and sent instead.
     """
-    after_commit(partial(_tell, attempt, user_id, user), using=using)
+    after_commit(partial(_send_verified, attempt, user_id, user), using=using)
 
 
-def _tell(attempt: VerificationAttempt, user_id: Any, user: AbstractBaseUser | None) -> None:
+def _send_verified(attempt: VerificationAttempt, user_id: Any, user: AbstractBaseUser | None) -> None:
     if not signals.phone_verified.has_listeners(VerificationAttempt):
-        return  # without the query
+        return  # saves the query for the user
     model = get_user_model()
     if user_id is None:
         user = None
@@ -51,9 +51,9 @@ MEMORY = "_telroi_phone_record"
 @typed_arguments
 @unavailable_without_database()
 def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
-    """Whether the user answered a number, for ``purpose`` (None means any), within ``max_age`` (None means ever).
+    """Return whether the user verified a number for ``purpose`` (None: any) within ``max_age`` (None: ever).
 
-    Raises Unavailable where the database cannot say.
+    Raises Unavailable if the database fails.
     """
     rows = verified_phones(user)
     if purpose is not None:
@@ -67,13 +67,13 @@ def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, ma
 
 @dataclass(frozen=True)
 class PhoneRecord:
-    """When a user last answered a number, by purpose: all that gates can ask, from one query."""
+    """When a user last verified a number, by purpose. One query reads all that gates need."""
 
     read_at: datetime | None
     newest: Mapping[str, datetime]
 
     def has_phone(self, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
-        """The same question as ``has_verified_phone``."""
+        """Return the same as ``has_verified_phone``."""
         moments = [moment for each, moment in self.newest.items() if purpose in (None, each)]
         if max_age is None or self.read_at is None:
             return bool(moments)
@@ -83,7 +83,7 @@ class PhoneRecord:
 @typed_arguments
 @unavailable_without_database()
 def phone_record(user: AbstractBaseUser) -> PhoneRecord:
-    """What there is to know of the user's phones, for a caller that asks more than once. Raises Unavailable."""
+    """Read the user's PhoneRecord, for a caller that needs it more than once. Raises Unavailable."""
     newest: dict[str, datetime] = {}
     read_at = None
     for purpose, verified_at, now in verified_phones(user).values_list("purpose", "verified_at", DbNow()):
@@ -93,7 +93,7 @@ def phone_record(user: AbstractBaseUser) -> PhoneRecord:
 
 
 class RecordMemory:
-    """What is known of a user's phones, kept on the user's object; a pickled user forgets it."""
+    """A PhoneRecord that is stored on the user object. It is not pickled with the user."""
 
     def __init__(self, record: PhoneRecord | None = None, *, request: object | None = None) -> None:
         self.record = record
@@ -103,14 +103,14 @@ class RecordMemory:
         return type(self), ()
 
     def serves(self, request: object | None) -> bool:
-        """Whether it is fresh enough: a request that says who it is believes only what it learned itself."""
+        """Return whether the record may be used for ``request``: it was read in it, or ``request`` is None."""
         return request is None or (self.request is not None and self.request() is request)
 
 
 def known_phone_record(user: AbstractBaseUser, *, request: object | None = None) -> PhoneRecord:
-    """``phone_record``, asked once a request, however many gates, permissions and templates want to know.
+    """Return ``phone_record``, read once per request for all gates, permissions and templates. Raises Unavailable.
 
-    Without ``request`` what this object of the user knows already is good enough.
+    Without ``request``, the record that is stored on this user object is returned, from whichever request it is.
     """
     memory: RecordMemory | None = getattr(user, MEMORY, None)
     if memory and memory.record and memory.serves(request):
@@ -121,16 +121,16 @@ def known_phone_record(user: AbstractBaseUser, *, request: object | None = None)
 
 
 def forget_record(user: AbstractBaseUser | None) -> None:
-    """To be called when the user's phones change: what this object knows of them is old."""
+    """Remove the stored record from this user object. It must be called when the user's phones change."""
     if getattr(user, MEMORY, None) is not None:
         setattr(user, MEMORY, None)
 
 
 @typed_arguments
 def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
-    """The user's verified numbers, newest first; none for an anonymous user.
+    """Return a queryset of the user's verified numbers, newest first. It is empty for an anonymous user.
 
-    A queryset: what the database raises where it is read is the caller's to handle.
+    Evaluating the queryset may raise database errors, which the caller must handle.
     """
     rows = VerifiedPhone.objects.using(write_alias()).order_by("-verified_at", "-pk")
     try:
@@ -143,9 +143,9 @@ def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
 @typed_arguments
 @unavailable_without_database()
 def forget_phone(user: AbstractBaseUser, number: str) -> int:
-    """Take a number from the user, for every purpose. Returns how many verifications were forgotten.
+    """Remove a number from the user, for every purpose. Returns how many verifications were removed.
 
-    ``number`` is E.164 or any spelling of it. One that is no number is nobody's, so it returns 0. Raises Unavailable.
+    ``number`` is E.164 or any other spelling. Returns 0 if it is not a number. Raises Unavailable.
     """
     forget_record(user)
     spelled = spelled_number(number)
@@ -157,21 +157,21 @@ def forget_phone(user: AbstractBaseUser, number: str) -> int:
 
 
 def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[int]) -> None:
-    """Give no success to a code again whose verification is forgotten, although its ten minutes are not over."""
+    """Clear the digests of right codes, so that they give no success again although their ten minutes are not over."""
     using = write_alias()
     rows = VerificationAttempt.objects.using(using).exclude(code_digest="").filter(status=Status.VERIFIED)
-    # Equal to a subquery, because an UPDATE with a join or with IN reads the whole table on MariaDB.
+    # Compared with a subquery by =, because an UPDATE with a join or with IN reads the whole table on MariaDB.
     phone_id = Subquery(PhoneNumber.objects.using(using).filter(number=number).values("pk")[:1])
     theirs = rows.filter(phone_id=phone_id).filter(Q(user_id=user.pk) | Q(pk__in=of))
     theirs.update(code_digest="", due_at=None)
 
 
 def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:
-    """Write the one record that gates ask, or renew it.
+    """Insert or renew the record that gates read.
 
-    A record that is newer already stays: a proof may be redeemed up to ten minutes after its verification, and the user
-    may have verified the number again meanwhile. Written in SQL because ``bulk_create`` can only replace what is there,
-    without a condition, and reading first would let two renewals overtake each other.
+    A newer record is not changed: a proof may be redeemed up to ten minutes after its verification, and the user may
+    have verified the number again meanwhile. It is written in SQL, because ``bulk_create`` can only replace rows
+    without a condition. With a read first, an older renewal could replace a newer one.
     """
     connection = connections[using]
     quote = connection.ops.quote_name
@@ -181,7 +181,7 @@ def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verifie
     user, number, purpose, moment, source = columns = [quote(field.column) for field in fields]
     table = quote(VerifiedPhone._meta.db_table)
     if connection.vendor == "mysql":
-        # The columns are set from left to right. ``verified_at`` comes last, because its old value decides on both.
+        # The columns are set from left to right. ``verified_at`` is last, because both conditions use its old value.
         renewal = (
             f"ON DUPLICATE KEY UPDATE {source} = IF({moment} < %s, %s, {source}),"
             f" {moment} = IF({moment} < %s, %s, {moment})"
@@ -200,12 +200,12 @@ def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verifie
 
 
 def is_taken(number: str, *, user_id: Any, using: str) -> bool:
-    """Whether another account has this number, on a site that allows one account a number.
+    """Return whether another account has this number. Always False if the site allows several accounts for a number.
 
-    To be asked first in the transaction that writes: the number's row is changed, so that two accounts that verify it
-    at once ask one after the other. The question locks what it finds, because a locking read sees what was committed by
-    now: at REPEATABLE READ, MariaDB and MySQL answer any other read as of the transaction's first one, which in a
-    caller's transaction may be long ago.
+    Call it first in the transaction that writes. It updates the number's row, so two accounts that verify the number at
+    the same moment run one after the other. It uses a locking read, because that sees all rows committed by now. At
+    REPEATABLE READ, MariaDB and MySQL answer any other read from the snapshot of the transaction's first read, which
+    may be old in a caller's transaction.
     """
     if not conf.one_account_per_number():
         return False

@@ -1,7 +1,7 @@
-"""A proof: for people without an account, this site's own word that they answered a number just now.
+"""Proofs: signed tokens by which people without an account show that they verified a number a short time ago.
 
-The token is the attempt's public id, signed. All else is in the row, so that a proof can be spent once, and the number
-stands in no form, URL or log.
+The token is the signed public id of the attempt. All else is in the row, so a proof can be spent only once, and no
+form, URL or log contains the number.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ LONGEST_TOKEN = 200
 
 
 class RejectedInForm(ProofRejected, ValidationError, BadRequest):  # type: ignore[misc]  # the two codes agree
-    """How every ProofRejected is raised here: a form shows it as an error, with the sentence and the code.
+    """The form of ProofRejected that is raised here. A form shows it as an error with its sentence and code.
 
-    Where a view lets it through, Django answers 400 and not 500.
+    If a view does not catch it, Django answers 400 instead of 500.
     """
 
     def __init__(self) -> None:
@@ -67,14 +67,14 @@ class TakenInForm(NumberTaken, RejectedInForm):  # type: ignore[misc]
 
 
 def proof_of(attempt: VerificationAttempt, *, now: datetime) -> str | None:
-    """The token of a verified attempt without a user, while it is good for something."""
+    """Return the token of a verified attempt without a user. None if its proof is spent or expired."""
     if attempt.proof_spent_at is not None or not _gives_proof(attempt, now=now):
         return None
     return signing.Signer(salt=SALT).sign(str(attempt.uuid))
 
 
 def _gives_proof(attempt: VerificationAttempt, *, now: datetime) -> bool:
-    """Whether the attempt is one whose proof is good now, if it is unspent."""
+    """Return whether the proof of this attempt is valid now, if it is unspent."""
     if attempt.status != Status.VERIFIED or attempt.had_user or attempt.user_id is not None:
         return False
     if attempt.livemode is False and not conf.allow_test_key():
@@ -83,9 +83,9 @@ def _gives_proof(attempt: VerificationAttempt, *, now: datetime) -> bool:
 
 
 def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
-    """The proof that an attempt gives right now.
+    """Return the proof of an attempt, or None if it has none now or the database fails.
 
-    Only for the session that typed the right code: the id alone does not show that.
+    Give it only to the session that typed the right code. The id of the attempt alone is not enough.
     """
     try:
         attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
@@ -99,10 +99,11 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
 @sensitive_variables()
 @unavailable_without_database()
 def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
-    """The number (E.164) that ``token`` proves for ``purpose``; it stays unspent.
+    """Return the number (E.164) that ``token`` proves for ``purpose``. The proof stays unspent.
 
-    A proof is good for 10 minutes after the verification. Raises ProofRejected, without a reason: whoever made one up
-    should not learn what was wrong with it.
+    A proof is valid for 10 minutes after the verification. ``now`` replaces the database's clock, for tests. Raises
+    ProofRejected without a reason, because a forger should not learn what was wrong. Raises Unavailable if the database
+    fails.
     """
     return _proven(token, purpose=purpose, now=now).number
 
@@ -112,13 +113,14 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
 @sensitive_variables()
 @unavailable_without_database()
 def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = None, now: datetime | None = None) -> str:
-    """Spend the proof, once and for all, and return its number (E.164); with ``user`` write their ``VerifiedPhone``.
+    """Spend the proof and return its number (E.164). With ``user``, write their ``VerifiedPhone``.
 
-    A purpose in ``PURPOSES_WITHOUT_RECORD`` leaves no record. With ``user`` the signal ``phone_verified`` is sent.
+    A purpose in ``PURPOSES_WITHOUT_RECORD`` writes no record. With ``user``, the signal ``phone_verified`` is sent.
 
-    Call it inside the transaction that saves what the proof is for: a sign-up that rolls back leaves it unspent. Raises
-    ProofRejected, and NumberTaken where the site allows one account a number and another has this one: then the proof
-    stays unspent. Both are ValidationErrors for a form.
+    Call it inside the transaction that saves what the proof is for. If a sign-up rolls back, the proof stays unspent.
+    Raises ProofRejected if the proof is not valid or was spent. Raises NumberTaken if another account has the number
+    and the site allows one account for a number; the proof then stays unspent. Both are ValidationErrors for a form.
+    Raises Unavailable if the database fails.
     """
     using = write_alias()
     attempt = _proven(token, purpose=purpose, now=now)
@@ -132,12 +134,12 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
 @sensitive_variables()
 @unavailable_without_database()
 def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPhone:
-    """Spend the proof for a user who has an account already, and return their record of its number.
+    """Spend the proof for a user who already has an account. Returns their record of its number.
 
-    A repeat for the same user returns the same record for as long as the proof is good, because the answer to the first
-    request may have been lost. Not once the number was forgotten or moved to another account.
+    A retry by the same user returns the same record while the proof would be valid, because the first response may have
+    been lost. It fails if the number was removed or moved to another account meanwhile.
 
-    Raises InvalidPurpose for one that the site does not have or that never writes a record; otherwise like
+    Raises InvalidPurpose if the site does not have the purpose, or the purpose writes no record. All else is as in
     ``redeem_proof``.
     """
     if purpose not in conf.purposes() or not conf.writes_record(purpose):
@@ -149,14 +151,14 @@ def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPh
     except NumberTaken:
         raise
     except ProofRejected:
-        added = _added_before(token, user, purpose=purpose, using=using)
-        if added is None:
+        earlier = _added_before(token, user, purpose=purpose, using=using)
+        if earlier is None:
             raise
-        return added
+        return earlier
 
 
 def _added_before(token: str, user: AbstractBaseUser, *, purpose: str, using: str) -> VerifiedPhone | None:
-    """The record of ``user`` that this proof wrote, while the proof would be good if it were unspent."""
+    """Return the record of ``user`` that this proof wrote. None if the proof is expired or wrote no such record."""
     attempt = _attempt_behind(token, purpose=purpose, using=using)
     now = attempt.read_at  # type: ignore[attr-defined]
     if attempt.proof_spent_at is None or not _gives_proof(attempt, now=now):
@@ -189,7 +191,7 @@ def _spend(attempt: VerificationAttempt, user: AbstractBaseUser | None, *, at: d
 
 @dataclass(frozen=True)
 class Proof:
-    """A proof that was read and found good, for whoever saves what it is for: a form's or a serializer's value."""
+    """A valid proof that was read but not spent: the value of a form field or a serializer field."""
 
     token: str = field(repr=False)
     purpose: str
@@ -197,16 +199,16 @@ class Proof:
 
     @classmethod
     def read(cls, token: str, *, purpose: str) -> Self:
-        """Raises ProofRejected. Nothing is spent."""
+        """Read the proof without spending it. Raises ProofRejected and Unavailable."""
         return cls(token, purpose, read_proof(token, purpose=purpose))
 
     def redeem(self, *, user: AbstractBaseUser | None = None) -> str:
-        """Spend it; see ``redeem_proof``. Raises ProofRejected where it was spent since it was read."""
+        """Spend the proof; see ``redeem_proof``. Raises ProofRejected if it was spent since it was read."""
         return redeem_proof(self.token, purpose=self.purpose, user=user)
 
 
 def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAttempt:
-    """The attempt behind a token that is good right now."""
+    """Return the attempt of a token that is valid now. Raises ProofRejected."""
     attempt = _attempt_behind(token, purpose=purpose, using=write_alias())
     if proof_of(attempt, now=now or attempt.read_at) is None:  # type: ignore[attr-defined]
         raise RejectedInForm
@@ -214,14 +216,14 @@ def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAt
 
 
 def _attempt_behind(token: str, *, purpose: str, using: str) -> VerificationAttempt:
-    """The attempt whose proof has this token, whether or not it is good for anything, with the database's ``read_at``.
+    """Return the attempt of this token, valid or not, with the database's time as ``read_at``.
 
-    Raises ProofRejected.
+    Raises ProofRejected if the signature is wrong or no attempt matches.
     """
     try:
         uuid = signing.Signer(salt=SALT).unsign(token[:LONGEST_TOKEN])
     except (signing.BadSignature, UnicodeEncodeError):
-        # JSON may bring half a surrogate pair, which nothing can be the signature of.
+        # JSON may contain half a surrogate pair, which cannot be encoded.
         raise RejectedInForm from None
     if not is_storable(purpose, using=using):
         raise ProofRejected

@@ -1,1 +1,1 @@
-"""An attempt's life: finding it, its transitions, the codes that were typed for it, and its status for faces."""
+"""Attempts: look-up, transitions, typed codes, and the status that the pages, the API and the admin show."""

@@ -1,4 +1,4 @@
-"""Finding an attempt for a user, with everything settled that is overdue: its own time, and newer calls of its flow."""
+"""Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from django_telroi.services.shared.transactions import write_alias
 
 
 def another_call_id(attempt_uuid: UUID) -> UUID:
-    """The id of the call that follows this one, however often it is asked for."""
+    """Return the id of the next call of the flow. An attempt always gives the same id, so retries are detected."""
     return uuid5(attempt_uuid, "call again")
 
 
 def never_rang(attempt: VerificationAttempt) -> bool:
-    """Whether the call is over and certainly did not ring: another one may follow as if it had never been."""
+    """Return whether the call is over and certainly did not ring. Another call may then follow as if it were first."""
     return attempt.status in FINAL and (attempt.status == Status.FAILED or attempt.dialed_at is None)
 
 
 def may_have_rung(attempt: VerificationAttempt) -> bool:
-    """Whether the phone rings, rang, or may have: from then on only this call takes codes."""
+    """Return whether the phone rings, rang, or may have rung. From then on, only this call of the flow takes codes."""
     return attempt.dialed_at is not None and attempt.status not in (Status.DIALING, Status.FAILED)
 
 
 def close_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Once the newer call may ring: close the older ones, or the newer one where an older code was right meanwhile."""
+    """Close the older calls of the flow once the newer one may ring, or the newer one if an older code was right."""
     if not newer.is_again or not may_have_rung(newer):
         return
     older = _followed_by(newer, using=using)
@@ -51,12 +51,12 @@ def close_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) 
 
 
 def settle_by_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Close an open attempt of which a newer call has rung, whoever should have done it before."""
+    """Close an open attempt if a newer call of the flow has rung. Another process may have failed to do this."""
     if attempt.followed_by is None or attempt.status not in UNFINISHED:
         return
     for newer in _newer_calls(attempt, using=using):
         if fields := overdue_transition(newer, now=now):
-            newer.status = str(fields["status"])  # a lease that is over: the phone may ring, whoever writes it down
+            newer.status = str(fields["status"])  # its lease is over, so the phone may ring; the row is not written
         if may_have_rung(newer):
             if not transition(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
                 attempt.refresh_from_db(using=using)
@@ -64,36 +64,36 @@ def settle_by_newer_call(attempt: VerificationAttempt, *, now: datetime, using: 
 
 
 def is_followed_by(older: VerificationAttempt, newer: VerificationAttempt, *, using: str) -> bool:
-    """Whether ``newer`` is one of the calls of the same flow after ``older``."""
+    """Return whether ``newer`` comes after ``older`` in the same flow."""
     return any(each.pk == newer.pk for each in _newer_calls(older, using=using))
 
 
 def is_not_needed(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether the code of an older call of the same flow was right: this one is not to be placed any more."""
+    """Return whether the code of an older call of the flow was right, so that this call must not be placed."""
     return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()
 
 
 def cancel_unneeded(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Cancel a call that waits in the queue; it does not count."""
+    """Cancel a queued call. It does not count for the limits."""
     transition_uncounted(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
 
 
 def cancel_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """The code of this call was right: the newer call is not placed, if it still waits."""
+    """Cancel the newer calls of the flow that are queued, because the code of this call was right."""
     for newer in _newer_calls(attempt, using=using):
         if newer.status == Status.QUEUED:
             cancel_unneeded(newer, now=now, using=using)
 
 
 def cancel_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """The person gave the newer call up, and with it what was still open of the same flow."""
+    """Cancel the open older calls of the flow, because the person canceled the newer call."""
     if newer.is_again:
         older = _followed_by(newer, using=using).filter(status__in=UNFINISHED)
         older.update(**_closed(Status.CANCELED, now=now))
 
 
 def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[VerificationAttempt]:
-    """The calls of the same flow after this one, in their order. One SELECT each, and only as far as they are read."""
+    """Yield the later calls of the flow, oldest first. Each is one SELECT, made when the call is read."""
     uuid = attempt.followed_by
     while uuid is not None:
         newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
@@ -108,12 +108,12 @@ def _closed(status: Status, *, now: datetime) -> dict[str, object]:
 
 
 def _followed_by(newer: VerificationAttempt, *, using: str) -> QuerySet[VerificationAttempt]:
-    """By the number first, which has the index."""
+    """Return the calls before ``newer``. The filter starts with the number, because that column has the index."""
     return VerificationAttempt.objects.using(using).filter(phone_id=newer.phone_id, followed_by=newer.uuid)
 
 
 ID_LIFETIME = timedelta(hours=1)
-"""How long after ``expires_at`` the id of an attempt without a user is good for anything."""
+"""How long after ``expires_at`` the id of an attempt without a user is accepted."""
 
 
 def find_attempt(
@@ -124,10 +124,10 @@ def find_attempt(
     now: datetime | None = None,
     **annotations: Any,
 ) -> tuple[VerificationAttempt, datetime]:
-    """The attempt and the database's now, in one SELECT; what is overdue is settled first.
+    """Return the attempt with its number's row, and the current time of the database, from one SELECT.
 
-    The number's row comes along. ``annotations`` are added to the SELECT. Raises AttemptNotFound if there is no such
-    attempt for this user.
+    Overdue transitions are made first. ``annotations`` are added to the SELECT. Raises AttemptNotFound if the attempt
+    does not exist for this user.
     """
     rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid))
     attempt = rows.annotate(read_at=DbNow(), **annotations).select_related("phone").first()
@@ -139,10 +139,11 @@ def find_attempt(
 
 
 def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, using: str) -> None:
-    """Settle what is overdue of a row that this user may see. Raises AttemptNotFound if they may not.
+    """Make the overdue transitions of a row that this user may see. Raises AttemptNotFound if they may not see it.
 
-    A user's attempt answers to its user, and to nobody once the user is deleted. An attempt without a user answers to
-    whoever has its id, until an hour after its code has expired: an id out of an old log must not ring its owner.
+    Only its user can see an attempt of a user, and no user can if that user was deleted. Any requester with the id can
+    see an attempt without a user, until an hour after its code expired. Otherwise an id from an old log could be used
+    to call the number again.
     """
     with not_found_if_erased(attempt, using=using):
         if is_orphan(attempt):
@@ -156,17 +157,17 @@ def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, usi
 
 
 def is_erased(attempt_uuid: UUID) -> bool:
-    """Whether no row has this id: staff erased its number, or a purge deleted it."""
+    """Return whether no row has this id: staff erased its number, or a purge deleted it."""
     return not VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid).exists()
 
 
 def is_orphan(attempt: VerificationAttempt) -> bool:
-    """Whether its user was deleted. The column says so, because SQL that deletes a user sends no signal."""
+    """Return whether its user was deleted. ``had_user`` shows this also after SQL that sends no signal."""
     return attempt.had_user and attempt.user_id is None
 
 
 def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Close what a deleted user left open, and spend its proof. A call that waits in the queue is not placed."""
+    """Cancel what a deleted user left open, and spend the proof. A queued call is not placed."""
     canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
     spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
     if attempt.status == Status.QUEUED:
@@ -183,7 +184,7 @@ def _is_too_old(attempt: VerificationAttempt, *, now: datetime) -> bool:
 
 @contextmanager
 def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator[None]:
-    """Turn the errors of a row that is gone into AttemptNotFound: its number was erased, or its user deleted."""
+    """Turn the errors of a deleted row into AttemptNotFound. Its number was erased, or its user was deleted."""
     try:
         yield
     except (VerificationAttempt.DoesNotExist, IntegrityError):
@@ -194,9 +195,9 @@ def not_found_if_erased(attempt: VerificationAttempt, *, using: str) -> Iterator
 
 
 def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Make of the row what its time has made of it. Sweeping does the same with the same UPDATEs.
+    """Make all overdue transitions of the attempt. The sweep makes the same ones with the same UPDATEs.
 
-    A code that was sent in time is judged to its end: while an answer may come, the attempt does not expire.
+    While the judgement of a code that was sent in time may still come, the attempt does not expire.
     """
     while fields := overdue_transition(attempt, now=now):
         if attempt.status in CHECKABLE and is_judgement_out(attempt, now=now, using=using):
@@ -206,7 +207,7 @@ def settle_overdue(attempt: VerificationAttempt, *, now: datetime, using: str) -
 
 
 def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
-    """Settle what is overdue of the attempt with this primary key, whoever's it is: for staff, before they read it."""
+    """Make the overdue transitions of the attempt with this primary key, of any user. Staff read it afterwards."""
     using = write_alias()
     attempt = VerificationAttempt.objects.using(using).filter(pk=attempt_id).annotate(read_at=DbNow()).first()
     if attempt is not None:
@@ -219,21 +220,21 @@ def settle_attempt(attempt_id: int, *, now: datetime | None = None) -> None:
 
 
 def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: datetime, using: str) -> bool:
-    """Nobody is rung late: a call that waited past its deadline is not placed any more, and does not count."""
+    """Make one overdue transition. A queued call past its deadline is not placed any more, and does not count."""
     status = Status(attempt.status)
     if status == Status.QUEUED:
         return transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
-    is_moved = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
-    if is_moved and status == Status.DIALING:
+    is_written = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
+    if is_written and status == Status.DIALING:
         take_hint(attempt, now=now, using=using)
         close_older_calls(attempt, now=now, using=using)
-    return is_moved
+    return is_written
 
 
 def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
-    """The statuses of newer calls to the number: without an id, Telroi judges a code by the newest call alone.
+    """Return the statuses of newer calls to the number. Without an id, Telroi judges a code by the newest call only.
 
-    A call that failed at the carrier counts, because Telroi stored that too; one that is dialing may not be stored yet.
+    A call that failed at the carrier is included, because Telroi stored it. A dialing call may not be stored yet.
     """
     newer = VerificationAttempt.objects.using(using).filter(phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at)
     stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
@@ -241,9 +242,9 @@ def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
 
 
 def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Whether another flow's call to the number takes codes, and Telroi certainly stored it.
+    """Return whether a call of another flow to the number takes codes and was certainly stored by Telroi.
 
-    Older calls of the same flow are over, even where nobody has closed them yet.
+    Older calls of the same flow are ignored: they are over, even if their rows are still open.
     """
     others = VerificationAttempt.objects.using(using).filter(
         phone_id=attempt.phone_id, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()

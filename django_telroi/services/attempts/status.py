@@ -1,4 +1,4 @@
-"""How an attempt stands, for whoever shows it; and giving it up."""
+"""The status of an attempt for display, and its cancellation."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
     ErrorCode.RATE_LIMITED: NumberHeld,
     ErrorCode.MISCONFIGURED: Misconfigured,
 }
-"""What a failed attempt amounts to; every other failure is Unavailable."""
+"""The refusal of a failed attempt, by its error code. For all other codes it is Unavailable."""
 
 
 @dataclass(frozen=True)
 class AttemptStatus:
-    """An attempt as it stands at ``now``.
+    """The status of an attempt at ``now``.
 
-    ``call_again_in``: seconds until another call to this number may be asked for, 0 for now. ``refusal``: what a failed
-    attempt amounts to, None for any other.
+    ``call_again_in``: seconds until another call to this number may be requested, 0 for now. ``tries_left``: how many
+    codes the call still takes, 0 once it is over. ``refusal``: why a failed attempt failed, None for all others.
     """
 
     attempt: VerificationAttempt
@@ -52,29 +52,30 @@ class AttemptStatus:
 def follow(
     attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None
 ) -> AttemptStatus:
-    """How the attempt stands. What is overdue is settled first.
+    """Return the status of the attempt. Overdue transitions are made first.
 
-    Raises AttemptNotFound, for another user's attempt too, and Unavailable where the database cannot say.
+    ``user`` is the logged-in user, or None. ``now`` replaces the database's clock, for tests. Raises AttemptNotFound,
+    also for an attempt of another user, and Unavailable if the database fails.
     """
     using = write_alias()
     with unavailable_without_database():
         attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
         wait = _seconds_to_next_call(attempt, now=now, using=using)
-    return _standing(attempt, now=now, wait=wait)
+    return _attempt_status(attempt, now=now, wait=wait)
 
 
 def status_without_database(attempt: VerificationAttempt) -> AttemptStatus:
-    """How the attempt stood when a service returned it, to answer a start after which the database is gone.
+    """Return the status of an attempt as a service returned it, to answer a start if the database fails afterwards.
 
-    By this machine's clock. The wait is the one that this call alone causes.
+    It uses this machine's clock. The wait is the one that this call alone causes.
     """
     now = timezone.now()
     limit = limit_at(conf.policy(), [attempt.counted_at], now=now, held_until=None)
     wait = seconds_to_wait(limit.until, now) if limit else 0
-    return _standing(attempt, now=now, wait=wait)
+    return _attempt_status(attempt, now=now, wait=wait)
 
 
-def _standing(attempt: VerificationAttempt, *, now: datetime, wait: int) -> AttemptStatus:
+def _attempt_status(attempt: VerificationAttempt, *, now: datetime, wait: int) -> AttemptStatus:
     return AttemptStatus(
         attempt=attempt,
         now=now,
@@ -89,9 +90,11 @@ def _standing(attempt: VerificationAttempt, *, now: datetime, wait: int) -> Atte
 def cancel_verification(
     attempt_uuid: UUID | str, *, user: AbstractBaseUser | None = None, now: datetime | None = None
 ) -> VerificationAttempt:
-    """Give the attempt up; one that is over stays as it is. A call that still waits is not placed and does not count.
+    """Cancel the attempt and return it. An attempt that is over does not change.
 
-    Raises AttemptNotFound, for another user's attempt too, and Unavailable where the database is gone.
+    A queued call is not placed and does not count. ``user`` is the logged-in user, or None. ``now`` replaces the
+    database's clock, for tests. Raises AttemptNotFound, also for an attempt of another user, and Unavailable if the
+    database fails.
     """
     using = write_alias()
     with unavailable_without_database():
@@ -112,7 +115,7 @@ def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
 
 
 def _seconds_to_next_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> int:
-    """Until neither the number's own limits nor a pause of all calls stand in the way."""
+    """Return the seconds until neither the limits of the number nor a pause of all calls prevent a call. 0 for now."""
     phone = attempt.phone
     limit = limit_at(conf.policy(), phone.moments, now=now, held_until=phone.held_until)
     ends = [moment for moment in (limit and limit.until, _end_of_pause(now=now, using=using)) if moment]

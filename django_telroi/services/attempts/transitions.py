@@ -1,4 +1,4 @@
-"""The transitions of an attempt: conditional UPDATEs between states, and the ones that are due by time."""
+"""The transitions of an attempt: conditional UPDATEs of its status, and the transitions that are due by time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django_telroi.services.shared.site_control import return_to_site
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
 
 TIMES_TO_RETRY = 3
-"""So often for nothing, and the number's row is locked before it is read."""
+"""After this many version conflicts, the number's row is locked before it is read."""
 
 
 def transition(
@@ -32,13 +32,13 @@ def transition(
     using: str,
     **only_if: object,
 ) -> bool:
-    """Write ``fields`` if the row is still in one of the states ``from_``; the object follows the row.
+    """Write ``fields`` if the status of the row is still in ``from_``. The object gets the same values.
 
-    ``only_if`` are further look-ups that the row must meet. False means that somebody else moved it. Raises
-    IntegrityError if Telroi's id belongs to another attempt.
+    ``only_if`` are additional look-ups that the row must match. Returns False if another process changed the row first.
+    Raises IntegrityError if Telroi's id belongs to another attempt.
     """
     write = partial(_write, attempt, fields, from_=from_, using=using, **only_if)
-    return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
+    return _copy_to_object(attempt, fields, is_written=repeat_on_lock_error(write, using=using))
 
 
 def transition_uncounted(
@@ -52,16 +52,16 @@ def transition_uncounted(
     hold_reason: str = "",
     counts_from: datetime | None = None,
 ) -> bool:
-    """Move an attempt whose call does not count, and take its moment out of the number's state with it.
+    """Change the status of an attempt whose call does not count, and remove its moment from its number's calls.
 
-    ``counts_from`` is the moment that counts instead: of a call that goes back to waiting, or whose answer was slow.
+    ``counts_from`` replaces the moment: for a call that goes back to the queue, or whose answer was slow.
+    ``hold_seconds`` and ``hold_reason`` are Telroi's wait and reason if it refused the number.
 
-    A moment that another process removed, or replaced when the call was placed after all, is not given back again. The
-    number's row is written even if the attempt was moved by someone else. ``hold_seconds`` is the wait in Telroi's
-    refusal of the number.
+    A moment that another process removed or replaced meanwhile is not removed again. The number's row is written even
+    if another process changed the attempt first. Returns False in that case.
     """
     write = partial(
-        _write_both,
+        _write_attempt_and_number,
         attempt,
         fields,
         from_=from_,
@@ -72,13 +72,13 @@ def transition_uncounted(
     )
     for _ in range(TIMES_TO_RETRY):
         with suppress(VersionConflict):
-            return _follow(attempt, fields, moved=repeat_on_lock_error(write, using=using))
-    behind_lock = partial(_write_behind_lock, attempt, write, using=using)
-    return _follow(attempt, fields, moved=repeat_on_lock_error(behind_lock, using=using))
+            return _copy_to_object(attempt, fields, is_written=repeat_on_lock_error(write, using=using))
+    locked_write = partial(_write_with_lock, attempt, write, using=using)
+    return _copy_to_object(attempt, fields, is_written=repeat_on_lock_error(locked_write, using=using))
 
 
 def send_after_commit(signal: Signal, attempt: VerificationAttempt, *, using: str) -> None:
-    """Tell the site's receivers of ``attempt`` once what it tells of is certain, or as certain as can be known."""
+    """Send ``signal`` with ``attempt`` after the commit, or after a commit whose outcome is unknown."""
     after_commit(partial(signal.send_robust, sender=VerificationAttempt, attempt=attempt), using=using)
 
 
@@ -94,7 +94,7 @@ def _write(
     return bool(rows.update(**fields))
 
 
-def _write_both(
+def _write_attempt_and_number(
     attempt: VerificationAttempt,
     fields: Mapping[str, object],
     *,
@@ -104,7 +104,7 @@ def _write_both(
     counts_from: datetime | None,
     using: str,
 ) -> bool:
-    """Raises VersionConflict."""
+    """Write both rows in one transaction. Returns whether the attempt changed. Raises VersionConflict."""
     phone = read_number(attempt.phone_id, using=using)
     if phone is None:
         return _write(attempt, fields, from_=from_, using=using)
@@ -113,15 +113,15 @@ def _write_both(
     if counted and counts_from:
         moments = with_call(moments, counts_from)
     wait, reason = hold
-    held = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
+    new_hold = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
     with transaction.atomic(using=using):
         attempt.phone = write_moments(
             phone,
             moments,
             last_call_at=phone.last_call_at,
-            held_at=held.since if held else None,
-            held_until=held.until if held else phone.held_until,
-            held_reason=reason if held else None,
+            held_at=new_hold.since if new_hold else None,
+            held_until=new_hold.until if new_hold else phone.held_until,
+            held_reason=reason if new_hold else None,
             using=using,
         )
         if counted and not counts_from:
@@ -134,31 +134,31 @@ def _hold_of(phone: PhoneNumber, moments: Sequence[datetime], *, wait: timedelta
     return hold_after(conf.policy(), moments, now=now, wait=wait, last=last)
 
 
-def _write_behind_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
-    """Whoever has changed a row and not committed yet cannot be overtaken."""
+def _write_with_lock(attempt: VerificationAttempt, write: Callable[[], bool], *, using: str) -> bool:
+    """Lock the number's row before ``write`` reads it. Then no other process can change its version."""
     with transaction.atomic(using=using):
         PhoneNumber.objects.using(using).filter(pk=attempt.phone_id).update(version=F("version") + 1)
         return write()
 
 
-def _follow(attempt: VerificationAttempt, fields: Mapping[str, object], *, moved: bool) -> bool:
-    if moved:
+def _copy_to_object(attempt: VerificationAttempt, fields: Mapping[str, object], *, is_written: bool) -> bool:
+    if is_written:
         for name, value in fields.items():
             setattr(attempt, name, value)
-    return moved
+    return is_written
 
 
 RIGHT_CODE_LIFETIME = timedelta(minutes=10)
-"""How long after a verification its code and its proof are good for something."""
+"""How long after a verification its code is accepted again and its proof is valid."""
 
 
 def deadline_of(attempt: VerificationAttempt) -> datetime:
-    """Until when a queued call may be placed, whenever it was to be looked at next."""
+    """Return until when a queued call may be placed, independent of ``due_at``."""
     return attempt.created_at + conf.queue_deadline()
 
 
 def overdue_transition(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object] | None:
-    """The next move that is overdue, as the fields it writes; None where the row is right as it stands."""
+    """Return the fields of the next overdue transition. None if the row is up to date."""
     if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
         return {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
     if attempt.due_at is None or attempt.due_at > now:
@@ -173,7 +173,7 @@ def overdue_transition(attempt: VerificationAttempt, *, now: datetime) -> Mappin
 
 
 def apply_overdue_unsaved(attempt: VerificationAttempt, *, now: datetime) -> VerificationAttempt:
-    """Let the object say what the row has become, and write nothing. When it ended is the moment that was due."""
+    """Apply the overdue transitions to the object without writing the row. ``closed_at`` is when they were due."""
     while fields := overdue_transition(attempt, now=now):
         ended_at = deadline_of(attempt) if attempt.status == Status.QUEUED else attempt.expires_at
         for name, value in fields.items():
@@ -182,7 +182,7 @@ def apply_overdue_unsaved(attempt: VerificationAttempt, *, now: datetime) -> Ver
 
 
 def has_status_at(status: Status, *, now: datetime) -> Q:
-    """The rows that stand at ``status`` by ``now``, those included that nobody has written down as such."""
+    """Return a filter for rows with this status at ``now``, including overdue rows that are not written yet."""
     matches = Q(status=status) & ~_is_overdue(status, now) if status in _OVERDUE_FROM else Q(status=status)
     for before in _OVERDUE_FROM:
         matches |= _became(status, before, now)
@@ -190,7 +190,7 @@ def has_status_at(status: Status, *, now: datetime) -> Q:
 
 
 def has_error_at(error_code: str, *, now: datetime) -> Q:
-    """The rows with this error by ``now``, those included that nobody has written down as such."""
+    """Return a filter for rows with this error at ``now``, including overdue rows that are not written yet."""
     unwritten = {ErrorCode.DEADLINE: Status.QUEUED, ErrorCode.LEASE_ENDED: Status.DIALING}
     before = unwritten.get(error_code)  # type: ignore[call-overload]
     matches = Q(error_code=error_code)
@@ -208,7 +208,7 @@ def _is_overdue(status: Status, now: datetime) -> Q:
 
 
 def _became(status: Status, before: Status, now: datetime) -> Q:
-    """The rows in the state ``before`` that have become ``status``: at most two moves are overdue at once."""
+    """Return a filter for ``before`` rows that have become ``status``. At most two transitions are overdue at once."""
     overdue = Q(status=before) & _is_overdue(before, now)
     if before == Status.DIALING:
         is_over = Q(expires_at__lte=now)

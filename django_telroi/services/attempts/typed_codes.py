@@ -1,8 +1,8 @@
-"""A code that a person typed, as its attempt remembers it: by keyed digest, from before it is judged.
+"""The codes that were typed for an attempt, stored as keyed digests before they are judged.
 
-The digest is written in the UPDATE that reserves the try, so a lost answer (a killed worker, a cut connection) leaves a
-trace: the same code, typed again, uses the try that it has, and Telroi's ``already_verified`` can be its answer. An
-attempt keeps the digests only while a judgement may be missing; wrong codes leave with the next reservation.
+The UPDATE that reserves the try also writes the digest, so a lost answer (a killed worker, a cut connection) leaves a
+record. If the same code is typed again, it uses the same try, and Telroi's ``already_verified`` can be its answer. An
+attempt keeps digests only while a judgement may be missing. The next reservation removes the digests of wrong codes.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 
 REPEAT_AFTER = timedelta(seconds=5)
-"""The same code may be sent to Telroi again after so long, although no answer was written.
+"""After this time the same code may be sent to Telroi again although no answer was written.
 
-Shorter, and the second half of a double click would be a request more; longer, and a person whose last try was lost
-waits for nothing.
+If it were shorter, the second half of a double click would send another request. If it were longer, a person whose last
+answer was lost would wait for no reason.
 """
 
 JUDGEMENTS = (EventKind.CODE_REJECTED, EventKind.CODE_UNJUDGED)
@@ -40,9 +40,9 @@ Tries = dict[int, datetime]
 
 @dataclass(frozen=True)
 class TypedCode:
-    """One code that has a try of one attempt.
+    """A code with a reserved try.
 
-    ``try_id`` names the try. ``is_repeat``: the code had this try before, and the answer was lost.
+    ``try_id`` is the id of the try. ``is_repeat``: the code had this try before, and the answer was lost.
     """
 
     attempt: VerificationAttempt
@@ -52,27 +52,27 @@ class TypedCode:
 
 
 def digest_of(attempt: VerificationAttempt, digits: str, *, secret: str | bytes | None = None) -> str:
-    """The keyed digest of a code of this attempt, under ``SECRET_KEY`` or another secret."""
+    """Return the keyed digest of a code of this attempt. ``secret`` defaults to ``SECRET_KEY``."""
     return salted_hmac("django_telroi.code", f"{attempt.uuid} {digits}", secret=secret, algorithm="sha256").hexdigest()
 
 
 def matches(attempt: VerificationAttempt, digits: str, digest: str) -> bool:
-    """Whether ``digest`` is that of the code, under ``SECRET_KEY`` or one of ``SECRET_KEY_FALLBACKS``."""
+    """Return whether ``digest`` is that of the code under ``SECRET_KEY`` or one of ``SECRET_KEY_FALLBACKS``."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     found = [constant_time_compare(digest_of(attempt, digits, secret=secret), digest) for secret in secrets]
     return any(found)
 
 
 def newest_rejected_try() -> Subquery:
-    """For the SELECT that reads an attempt: the newest of its tries that was judged wrong."""
+    """Return a subquery for the SELECT of an attempt: the id of its newest try that was judged wrong."""
     rejected = AttemptEvent.objects.filter(attempt=OuterRef("pk"), kind=EventKind.CODE_REJECTED)
     return Subquery(rejected.values("attempt").annotate(newest=Max("try_id")).values("newest"))
 
 
 def reserve_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> TypedCode | None:
-    """Take a try for the code before it is judged; None where there is none, and the object then follows the row.
+    """Reserve a try for the code before it is judged. Returns None if none is left. The object is then up to date.
 
-    One conditional UPDATE from the number of requests that was read: each try is given once.
+    It is one conditional UPDATE on the number of requests that was read, so each try is given once.
     """
     while attempt.status in CHECKABLE and now < attempt.expires_at:
         digest = _known_digest(attempt, digits)
@@ -87,24 +87,25 @@ def reserve_try(attempt: VerificationAttempt, digits: str, *, now: datetime, usi
 
 
 def codes_in_doubt(attempt: VerificationAttempt, *, using: str) -> dict[str, Tries]:
-    """The codes of this row that may be right although nothing says so. To be asked of a fresh row."""
+    """Return the codes that may be right although no judgement is written. The row must have just been read."""
     kinds = _kinds_by_try(attempt, using=using)
-    return _without(_read(attempt), {try_id for try_id, kind in kinds.items() if EventKind.CODE_REJECTED in kind})
+    rejected = {try_id for try_id, kind in kinds.items() if EventKind.CODE_REJECTED in kind}
+    return _without_tries(_read_judging(attempt), rejected)
 
 
 def is_judgement_out(attempt: VerificationAttempt, *, now: datetime, using: str, but: int | None = None) -> bool:
-    """Whether the answer to one of the tries, ``but`` apart, may still come.
+    """Return whether the judgement of a try may still come. The try ``but`` is ignored.
 
-    No exchange with Telroi lasts longer than a lease and the wait for the key's budget before it.
+    A request to Telroi takes at most a lease, after at most ``LONGEST_SLEEP`` of waiting for the key's rate limit.
     """
-    since = {try_id: at for tries in _read(attempt).values() for try_id, at in tries.items() if try_id != but}
+    since = {try_id: at for tries in _read_judging(attempt).values() for try_id, at in tries.items() if try_id != but}
     oldest = now - conf.lease() - LONGEST_SLEEP
     recent = {try_id for try_id, at in since.items() if at > oldest}
     return bool(recent) and bool(recent - _kinds_by_try(attempt, using=using).keys())
 
 
 def give_try_back(typed: TypedCode, *, using: str) -> None:
-    """The code was certainly not judged. A try whose answer was lost before stays used."""
+    """Give back the try of a code that was certainly not judged. A repeated try stays used: an answer was lost."""
     if typed.is_repeat:
         return
     attempt = typed.attempt
@@ -112,23 +113,23 @@ def give_try_back(typed: TypedCode, *, using: str) -> None:
         fields: dict[str, object] = {
             "tries": attempt.tries - 1,
             "asked": attempt.asked + 1,
-            "judging": _written(_without(_read(attempt), {typed.try_id})),
+            "judging": _as_json(_without_tries(_read_judging(attempt), {typed.try_id})),
         }
-        if _update(attempt, fields, using=using):
+        if _update_if_unchanged(attempt, fields, using=using):
             return
         attempt.refresh_from_db(using=using)
-        if not any(typed.try_id in tries for tries in _read(attempt).values()):
-            return  # given back already, before the connection to the database broke
+        if not any(typed.try_id in tries for tries in _read_judging(attempt).values()):
+            return  # it was given back already, before the connection to the database broke
 
 
 def _known_digest(attempt: VerificationAttempt, digits: str) -> str:
-    """The digest as the row has it, which may be under an older secret."""
+    """Return the digest in the row, which may use an older secret, or else a new one."""
     known = [digest for digest in attempt.judging if matches(attempt, digits, digest)]
     return known[0] if known else digest_of(attempt, digits)
 
 
 def _try_to_repeat(attempt: VerificationAttempt, digest: str, *, now: datetime, using: str) -> int | None:
-    """The try that this code has already, where its answer was lost; None where it needs a new one."""
+    """Return the id of the try that this code has if its answer was lost. None if the code needs a new try."""
     if digest not in attempt.judging:
         return None
     kinds = _kinds_by_try(attempt, using=using)
@@ -140,17 +141,20 @@ def _try_to_repeat(attempt: VerificationAttempt, digest: str, *, now: datetime, 
 
 def _reserve(typed: TypedCode, *, now: datetime, using: str) -> bool:
     attempt = typed.attempt
-    judging = _without(_read(attempt), {getattr(attempt, "newest_rejected", None)})
+    judging = _without_tries(_read_judging(attempt), {getattr(attempt, "newest_rejected", None)})
     judging[typed.digest] = judging.get(typed.digest, {}) | {typed.try_id: now}
-    fields: dict[str, object] = {"asked": attempt.asked + 1, "judging": _written(judging)}
+    fields: dict[str, object] = {"asked": attempt.asked + 1, "judging": _as_json(judging)}
     if typed.is_repeat:
-        return _update(attempt, fields, using=using, expires_at__gt=now)
+        return _update_if_unchanged(attempt, fields, using=using, expires_at__gt=now)
     fields["tries"] = attempt.tries + 1
-    return _update(attempt, fields, using=using, expires_at__gt=now, tries=attempt.tries, max_tries__gt=F("tries"))
+    unused = {"tries": attempt.tries, "max_tries__gt": F("tries")}
+    return _update_if_unchanged(attempt, fields, using=using, expires_at__gt=now, **unused)
 
 
-def _update(attempt: VerificationAttempt, fields: dict[str, object], *, using: str, **only_if: object) -> bool:
-    """Write ``fields`` if no other request came to the row meanwhile; the object follows the row."""
+def _update_if_unchanged(
+    attempt: VerificationAttempt, fields: dict[str, object], *, using: str, **only_if: object
+) -> bool:
+    """Write ``fields`` if no other request changed the row meanwhile. The object gets the same values."""
     rows = VerificationAttempt.objects.using(using).filter(
         pk=attempt.pk, status__in=CHECKABLE, asked=attempt.asked, **only_if
     )
@@ -162,7 +166,7 @@ def _update(attempt: VerificationAttempt, fields: dict[str, object], *, using: s
 
 
 def _kinds_by_try(attempt: VerificationAttempt, *, using: str) -> dict[int, set[str]]:
-    """What is written of each try: that it was wrong, or that its answer was lost."""
+    """Return what is written for each try: that the code was wrong, or that the answer was lost."""
     judgements = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, kind__in=JUDGEMENTS)
     kinds: dict[int, set[str]] = {}
     for try_id, kind in judgements.values_list("try_id", "kind"):
@@ -170,18 +174,18 @@ def _kinds_by_try(attempt: VerificationAttempt, *, using: str) -> dict[int, set[
     return kinds
 
 
-def _read(attempt: VerificationAttempt) -> dict[str, Tries]:
+def _read_judging(attempt: VerificationAttempt) -> dict[str, Tries]:
     return {
         digest: {int(try_id): datetime.fromisoformat(at) for try_id, at in tries.items()}
         for digest, tries in attempt.judging.items()
     }
 
 
-def _written(judging: Mapping[str, Tries]) -> dict[str, dict[str, str]]:
+def _as_json(judging: Mapping[str, Tries]) -> dict[str, dict[str, str]]:
     return {digest: {str(try_id): at.isoformat() for try_id, at in tries.items()} for digest, tries in judging.items()}
 
 
-def _without(judging: Mapping[str, Tries], rejected: Collection[int | None]) -> dict[str, Tries]:
+def _without_tries(judging: Mapping[str, Tries], rejected: Collection[int | None]) -> dict[str, Tries]:
     left = {
         digest: {try_id: at for try_id, at in tries.items() if try_id not in rejected}
         for digest, tries in judging.items()
@@ -190,29 +194,29 @@ def _without(judging: Mapping[str, Tries], rejected: Collection[int | None]) -> 
 
 
 class CheckOutcome(StrEnum):
-    """What came of a code. What a person may do wrong is an outcome, never an exception."""
+    """The outcome of a typed code. Mistakes of the person are outcomes, never exceptions."""
 
     VERIFIED = "verified"
     WRONG_CODE = "wrong_code"
     LOCKED = "locked"
-    """Too many wrong codes: have another call."""
+    """Too many wrong codes: the person needs another call."""
     EXPIRED = "expired"
     CLOSED = "closed"
-    """This attempt takes no code any more: it failed, was canceled, was replaced by a newer call, or is undecided."""
+    """The attempt takes no codes any more: it failed, was canceled, was replaced by a newer call, or is undecided."""
     UNAVAILABLE = "unavailable"
-    """The code could not be judged: try the same again."""
+    """The code could not be judged: the person can send the same code again."""
     INVALID_CODE = "invalid_code"
-    """Not a code; it cost no try."""
+    """Not a code. It used no try."""
     NOT_READY = "not_ready"
     """The call is not placed yet."""
     IN_PROGRESS = "in_progress"
-    """The tries are used up, and a judgement is still out."""
+    """All tries are used, and a judgement is still pending."""
     ANSWER_LOST = "answer_lost"
-    """The answer to an earlier code of this call was lost: that code may be right, this one is not judged or wrong."""
+    """The answer to an earlier code was lost, so that code may be right. This code was wrong, or was not judged."""
     ALREADY_VERIFIED = "already_verified"
-    """Another code was right before. This one gives nothing: no success, no proof."""
+    """Another code was right before. This code gives no success and no proof."""
     NUMBER_TAKEN = "number_taken"
-    """The code was right, and the number belongs to another account of a site that allows one."""
+    """The code was right, but the number belongs to another account, and the site allows one."""
 
 
 @dataclass(frozen=True)
@@ -224,10 +228,9 @@ class CheckResult:
 
     ``length_fit``: set if the outcome is ``invalid_code`` because the code has too many or too few digits.
 
-    ``was_judged``: True if this very request had the code judged. False if nothing was asked: the input is no code, the
-    attempt was over before, or it was verified before and the code was compared with the one that was right. So
-    ``locked`` with ``was_judged`` is the wrong code that locked the attempt, and ``verified`` without it is the same
-    right code sent again.
+    ``was_judged``: True if this request had the code judged. False if it did not: the input is no code, the attempt was
+    over before, or it was verified before and the code was compared with the right one. So ``locked`` with
+    ``was_judged`` is the wrong code that locked the attempt. ``verified`` without it is the right code sent again.
     """
 
     outcome: CheckOutcome
@@ -253,23 +256,23 @@ OUTCOME_BY_STATUS = {
 
 
 def is_undecided(attempt: VerificationAttempt) -> bool:
-    """Whether the attempt was closed because a code was right, and it is not known which one.
+    """Return whether the attempt was closed because a code was right and it is unknown which one.
 
-    Telroi says that a code was right before, and the answers to two different codes were lost. Or none was lost, and
-    somebody else had the right code checked.
+    Telroi says that a code was right before. Either the answers to two different codes were lost, or none was lost and
+    another person had the right code checked.
     """
     return attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST
 
 
 def was_uncheckable(attempt: VerificationAttempt) -> bool:
-    """Whether no code of this call could be checked: its id is unknown and the backend needs one."""
+    """Return whether no code of this call could be checked, because its id is unknown and the backend needs one."""
     return attempt.status == Status.EXPIRED and attempt.error_code == ErrorCode.LOST and not attempt.telroi_id
 
 
 def outcome_of(attempt: VerificationAttempt) -> CheckOutcome:
-    """What a code comes to that is not judged any more, by the status of its attempt.
+    """Return the outcome of a code that is not judged any more, by the status of its attempt.
 
-    For a verified attempt it is the outcome of the code that was right; other codes are ``already_verified``.
+    For a verified attempt it is the outcome of the right code. For other codes it is ``already_verified``.
     """
     if is_undecided(attempt):
         return CheckOutcome.CLOSED

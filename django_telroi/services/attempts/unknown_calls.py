@@ -1,8 +1,9 @@
-"""What settles a call whose own answer was lost: a webhook that came while it was placed, or the backend's limits.
+"""Settlement of calls whose own answer was lost, by a webhook that came while dialing, or by the backend's limits.
 
-A webhook names no site. Another system with the same key may have called the same number at the same moment, and an
-event about its call must not decide about ours: with that id the right code would be a wrong one. So it is kept as a
-hint. If our call's own answer arrives, that answer decides. If it is lost, the hint settles the call.
+A webhook does not name a site. Another system with the same key may have called the same number at the same moment.
+With the id of that call, our right code would be judged wrong, so its webhook must not decide about our call. The
+webhook is stored as a hint. If the answer to our own call arrives, that answer decides. If it is lost, the hint settles
+the call.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from django_telroi.services.shared.transactions import lone_statement
 
 
 def close_uncheckable(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """End an ``unknown`` call without an id as ``expired``, if the backend needs the id. The object follows the row.
+    """Expire an ``unknown`` call without an id if the backend needs the id to judge codes. The object is updated too.
 
-    The phone may ring, so the call counts. Its code would never be right, so nobody is told to type it.
+    The phone may ring, so the call counts. Its code could never be accepted, so the person is not asked to type it.
     """
     if attempt.status == Status.UNKNOWN and not attempt.telroi_id and not judges_by_number():
         close_as_lost(attempt, now=now, using=using, telroi_id=None)
 
 
 def close_as_lost(attempt: VerificationAttempt, *, now: datetime, using: str, **only_if: object) -> None:
+    """Expire the attempt with the error ``lost``, if the row matches ``only_if``. The object is updated too."""
     closed = {"status": Status.EXPIRED, "error_code": ErrorCode.LOST, "closed_at": now, "due_at": None, "judging": {}}
     if not transition(attempt, closed, from_=CHECKABLE, using=using, **only_if):
         attempt.refresh_from_db(using=using)
@@ -39,7 +41,7 @@ def close_as_lost(attempt: VerificationAttempt, *, now: datetime, using: str, **
 COMPLETED, FAILED = "otp.completed", "otp.failed"
 
 SETTLING = frozenset({COMPLETED, FAILED})
-"""The events that settle a call. Telroi makes them while it places the call, all others later."""
+"""The events that settle a call. Telroi sends them while it places the call. All other events come later."""
 
 SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_failed}
 
@@ -47,10 +49,9 @@ SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_faile
 def fields_of_report(
     name: str, call_id: str | None, reason: str, attempt: VerificationAttempt, *, now: datetime
 ) -> Mapping[str, object]:
-    """What the event ``name`` makes of a call whose outcome is open; nothing, where it settles nothing.
+    """Return the fields that the event ``name`` changes in a call whose outcome is open. Empty if it settles nothing.
 
-    A call that failed has used up the number's limits all the same: Telroi reports only what it had stored, and counts
-    that itself.
+    A failed call still counts for the limits of the number: Telroi reports only calls that it stored, and counts them.
     """
     if name == COMPLETED:
         return {
@@ -74,24 +75,24 @@ def fields_of_report(
 
 
 def take_hint(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Settle a call whose answer was lost by what was reported while it was dialing, if that is about one call only.
+    """Settle a call whose answer was lost by the webhooks that came while it was dialing, if they name one call only.
 
-    To be called after the UPDATE that made the row ``unknown``: whoever keeps a hint holds the row's lock until it is
-    committed.
+    Call it after the UPDATE that set the row to ``unknown``. A process that stores a hint holds the row's lock until
+    its commit, so no hint is missed.
     """
     if attempt.status != Status.UNKNOWN or attempt.telroi_id is not None:
         return
     hints = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, call_id__isnull=False).order_by("pk")
-    told = list(hints.values_list("call_id", "detail"))
-    if len({call_id for call_id, _ in told}) != 1:
+    reports = list(hints.values_list("call_id", "detail"))
+    if len({call_id for call_id, _ in reports}) != 1:
         return
-    [call_id, detail] = told[0]
+    [call_id, detail] = reports[0]
     name, _, reason = detail.partition(": ")
     fields = fields_of_report(name, call_id, reason, attempt, now=now)
     try:
         with lone_statement(using):
-            is_moved = transition(attempt, fields, from_=(Status.UNKNOWN,), using=using, telroi_id=None)
+            is_settled = transition(attempt, fields, from_=(Status.UNKNOWN,), using=using, telroi_id=None)
     except IntegrityError:
-        return  # the id is known by now as another attempt's
-    if is_moved:
+        return  # the id belongs to another attempt by now
+    if is_settled:
         send_after_commit(SIGNALS[Status(attempt.status)], attempt, using=using)

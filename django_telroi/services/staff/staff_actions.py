@@ -1,9 +1,9 @@
-"""What staff may do to a number, and to all calls. Each action leaves an event that says who did it and why.
+"""Staff actions on a number and on all calls. Each action writes an event with the actor and the reason.
 
-``actor`` is the name that the event shows, such as a user name, and a character of it that the database does not keep
-is replaced; ``number`` is E.164 or any spelling of it. A number
-that has a row is found by it, even if it is no valid number any more. A change that others outrun again and again
-raises ChangedMeanwhile, and nothing was done.
+``number`` is E.164 or any other spelling. A number that has a row is found even if it is not valid any more. ``actor``
+is the name in the event, such as a user name; characters that the database cannot store are replaced. ``now`` replaces
+the database's clock, for tests. All actions raise Unavailable if the database fails. An action on a number raises
+ChangedMeanwhile if its row changed during every retry; nothing was done then.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
 @sensitive_variables()
 @unavailable_without_database()
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
-    """Never ring this number again, until it is unblocked. A number that nobody rang yet can be blocked too.
+    """Block all calls to this number until it is unblocked. A number without a row can be blocked too.
 
-    Raises InvalidNumber and UnstorableText.
+    Returns the number's row. Raises InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
@@ -63,7 +63,10 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
 @sensitive_variables()
 @unavailable_without_database()
 def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
-    """Let this number be rung again, within its limits. Raises InvalidNumber."""
+    """Allow calls to this number again, within its limits.
+
+    Returns the number's row. Raises InvalidNumber, ChangedMeanwhile and Unavailable.
+    """
 
     def unblock(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         return {"blocked_at": None, "blocked_by": "", "blocked_reason": ""}
@@ -76,10 +79,13 @@ def unblock_number(number: str, *, actor: str, now: datetime | None = None) -> P
 @sensitive_variables()
 @unavailable_without_database()
 def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
-    """Forget that Telroi asked for a pause. If it still wants one, it will say so at the next call."""
+    """End the pause that Telroi asked for. If Telroi still wants one, it asks again at the next call.
+
+    Returns the number's row. Raises InvalidNumber, ChangedMeanwhile and Unavailable.
+    """
 
     def release(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
-        return {"held_at": None, "held_until": None, "held_reason": "", **_standing(phone.moments, held_until=None)}
+        return {"held_at": None, "held_until": None, "held_reason": "", **_limit_of(phone.moments, held_until=None)}
 
     return _change(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
 
@@ -89,10 +95,13 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
 @sensitive_variables()
 @unavailable_without_database()
 def reset_limits(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
-    """Let the calls of the last day not count any more. A hold of Telroi's stays."""
+    """Remove the calls of the last day from the number's limits. A hold of Telroi stays.
+
+    Returns the number's row. Raises InvalidNumber, ChangedMeanwhile and Unavailable.
+    """
 
     def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
-        return {"calls": [], **_standing((), held_until=phone.held_until)}
+        return {"calls": [], **_limit_of((), held_until=phone.held_until)}
 
     return _change(number, reset, kind=EventKind.LIMITS_RESET, actor=actor, now=now)
 
@@ -102,10 +111,11 @@ def reset_limits(number: str, *, actor: str, now: datetime | None = None) -> Pho
 @sensitive_variables()
 @unavailable_without_database()
 def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
-    """Delete the attempts, events and verified phones of a number at once; returns how many attempts there were.
+    """Delete the attempts, events and verified phones of a number. Returns how many attempts were deleted.
 
-    The number's own row goes as well, unless it is blocked or calls of the last 24 hours still count: then it stays,
-    keeps nothing but limits, and goes with the first ``purge`` after them.
+    The number's row is deleted too, unless the number is blocked or held, or calls of the last 24 hours still count.
+    Then the row stays with its limits only, and a later ``purge`` deletes it. Raises InvalidNumber, ChangedMeanwhile
+    and Unavailable.
     """
     using = write_alias()
     phone = known_number(number, using=using)
@@ -113,7 +123,7 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
         state = read_state(phone.number, using=using, now=now)
         try:
             return repeat_on_lock_error(partial(_erase, phone, state, actor=actor, using=using), using=using)
-        except (VersionConflict, IntegrityError):  # a call was claimed, or an event written, while this was at it
+        except (VersionConflict, IntegrityError):  # meanwhile a call was claimed or an event was written
             continue
     raise ChangedMeanwhile
 
@@ -121,19 +131,19 @@ def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int
 @typed_arguments
 @unavailable_without_database()
 def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None) -> str:
-    """The full number, once it is noted who saw it."""
+    """Return the full number, after an event has recorded the actor. Raises Unavailable."""
     using = write_alias()
     now = now or database_now(using)
-    _note(EventKind.NUMBER_REVEALED, actor=actor, at=now, using=using, phone=phone)
+    _write_event(EventKind.NUMBER_REVEALED, actor=actor, at=now, using=using, phone=phone)
     return phone.number
 
 
 @typed_arguments
 @unavailable_without_database()
 def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
-    """Place no call any more, for anybody, until ``resume_calls``. Codes of calls already placed are still judged.
+    """Stop all calls of the site until ``resume_calls``. Codes of calls that are already placed are still judged.
 
-    Raises UnstorableText.
+    Raises UnstorableText and Unavailable.
     """
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
@@ -142,31 +152,31 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> None:
     with transaction.atomic(using=using):
         name = storable(actor, using=using)[:LONGEST_ACTOR]
         row.update(stopped_at=now, stopped_by=name, stopped_reason=reason[:LONGEST_REASON])
-        _note(EventKind.CALLS_STOPPED, actor=actor, detail=reason, at=now, using=using)
+        _write_event(EventKind.CALLS_STOPPED, actor=actor, detail=reason, at=now, using=using)
 
 
 @typed_arguments
 @unavailable_without_database()
 def resume_calls(*, actor: str, now: datetime | None = None) -> None:
-    """Place calls again."""
+    """Allow calls again. Raises Unavailable."""
     using = write_alias()
     now = now or database_now(using)
     row = control_row(using)
     with transaction.atomic(using=using):
         row.update(stopped_at=None, stopped_by="", stopped_reason="")
-        _note(EventKind.CALLS_RESUMED, actor=actor, at=now, using=using)
+        _write_event(EventKind.CALLS_RESUMED, actor=actor, at=now, using=using)
 
 
 @unavailable_without_database()
 def call_control() -> CallControl:
-    """What holds for the whole site now: stopped, paused, the day's count."""
+    """Return the state of the whole site: stopped, paused, and the calls of the day. Raises Unavailable."""
     return read_state("", using=write_alias()).control
 
 
 def _change(
     number: str, change: Change, *, kind: EventKind, actor: str, detail: str = "", now: datetime | None
 ) -> PhoneNumber:
-    """Write a change of the number's row from the version that was read, together with its event."""
+    """Write a change of the number's row and its event, if the row still has the version that was read."""
     using = write_alias()
     phone = known_number(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
@@ -187,7 +197,7 @@ def _write(
         fields = {**change(row, state.now), "version": row.version + 1}
         if not PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version).update(**fields):
             raise VersionConflict
-        _note(kind, actor=actor, detail=detail, at=state.now, using=using, phone=row)
+        _write_event(kind, actor=actor, detail=detail, at=state.now, using=using, phone=row)
     for name, value in fields.items():
         setattr(row, name, value)
     return row
@@ -195,7 +205,7 @@ def _write(
 
 @sensitive_variables()
 def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
-    """The row first, so that no call is claimed meanwhile: not even one that would bring Telroi's words back."""
+    """Change the number's row first, so that no call is claimed meanwhile, which could store Telroi's message again."""
     row = state.phone
     with transaction.atomic(using=using):
         if row:
@@ -208,13 +218,13 @@ def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
             AttemptEvent.objects.using(using).filter(phone=row).delete()
         if row and not _keeps_limits(row, now=state.now):
             PhoneNumber.objects.using(using).filter(pk=row.pk).delete()
-        # It belongs to no number: an event that named the erased one would undo the erasing.
-        _note(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
+        # The event has no number: it would restore what was erased.
+        _write_event(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
     return erased
 
 
 def _erase_attempts(row: PhoneNumber, *, using: str) -> int:
-    """By primary keys: MariaDB reads the whole of a table to delete by a question to another one."""
+    """Delete by primary keys: MariaDB reads the whole table for a DELETE with a subquery on another table."""
     attempts = VerificationAttempt.objects.using(using).filter(phone=row)
     ids = list(attempts.values_list("pk", flat=True))
     AttemptEvent.objects.using(using).filter(attempt__in=ids).delete()
@@ -228,7 +238,7 @@ def _new_row(phone: Phone, *, using: str) -> PhoneNumber:
     return row
 
 
-def _standing(moments: Sequence[datetime], *, held_until: datetime | None) -> Mapping[str, object]:
+def _limit_of(moments: Sequence[datetime], *, held_until: datetime | None) -> Mapping[str, object]:
     limit = current_limit(conf.policy(), moments, held_until=held_until)
     return {"next_call_at": limit.until if limit else None, "limited_by": limit.rule if limit else ""}
 
@@ -238,17 +248,17 @@ def _keeps_limits(phone: PhoneNumber, *, now: datetime) -> bool:
     return phone.blocked_at is not None or is_held or used_in(phone.moments, now=now, window=DAY) > 0
 
 
-def _note(
+def _write_event(
     kind: EventKind, *, actor: str, at: datetime, using: str, detail: str = "", phone: PhoneNumber | None = None
 ) -> None:
     name = storable(actor, using=using)[:LONGEST_ACTOR]
     AttemptEvent.objects.using(using).create(kind=kind, actor=name, detail=detail[:LONGEST_REASON], at=at, phone=phone)
 
 
-INNER = frozenset(
+NOT_EXPORTED = frozenset(
     {"version", "digest", "had_user", "is_again", "followed_by", "asked", "judging", "code_digest"} | {"try_id"}
 )
-"""What serves our own bookkeeping and says nothing about anybody; a digest of a code is not for hands either."""
+"""Internal columns, which say nothing about a person. The digest of a code must not leave the database either."""
 
 
 @redact_arguments("number")
@@ -256,19 +266,19 @@ INNER = frozenset(
 @sensitive_variables()
 @unavailable_without_database()
 def export_number(number: str) -> dict[str, Any]:
-    """All rows of a number as plain data that ``json.dumps`` takes: it reads, and changes nothing.
+    """Return all rows of a number as plain data for ``json.dumps``. It changes nothing.
 
-    ``{"number": row or None, "attempts": […], "events": […], "verified_phones": […]}``, oldest first; moments are ISO
-    8601 in UTC, users their primary keys. ``number`` is E.164 or any spelling of it; a number that is valid no more is
-    found by its rows. Raises InvalidNumber and Unavailable.
+    ``{"number": row or None, "attempts": […], "events": […], "verified_phones": […]}``, oldest first. Moments are ISO
+    8601 in UTC, users are primary keys. ``number`` is E.164 or any other spelling; a number that is not valid any more
+    is found by its rows. Raises InvalidNumber and Unavailable.
 
-    ``requester_ip``, ``user`` and ``actor`` may tell of other people than the one who answers the number.
+    ``requester_ip``, ``user`` and ``actor`` may be about other people than the owner of the number.
     """
     using = write_alias()
     phone = known_number(number, using=using)
     row = PhoneNumber.objects.using(using).filter(number=phone.number).first()
     attempts = list(VerificationAttempt.objects.using(using).filter(phone_id=row.pk).order_by("pk")) if row else []
-    of_attempts = Q(attempt__in=[attempt.pk for attempt in attempts])  # by keys, of which a database finds each at once
+    of_attempts = Q(attempt__in=[attempt.pk for attempt in attempts])  # by primary keys, so that the index is used
     events = AttemptEvent.objects.using(using).filter(of_attempts | Q(phone=row) if row else of_attempts)
     accounts = VerifiedPhone.objects.using(using).filter(number=phone.number)
     return {
@@ -281,7 +291,7 @@ def export_number(number: str) -> dict[str, Any]:
 
 def _plain(row: Model) -> dict[str, Any]:
     fields: Iterable[Any] = row._meta.concrete_fields
-    return {field.name: _plain_value(getattr(row, field.attname)) for field in fields if field.name not in INNER}
+    return {field.name: _plain_value(getattr(row, field.attname)) for field in fields if field.name not in NOT_EXPORTED}
 
 
 def _plain_value(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Statistics of a period, and the counts of this moment."""
+"""Statistics of a period, and the current counts."""

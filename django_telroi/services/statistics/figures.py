@@ -1,4 +1,4 @@
-"""What the calls of a period came to, counted by the database in a few grouped reads. Nothing is written here."""
+"""Statistics of a period, from a few grouped queries. They change no row."""
 
 from __future__ import annotations
 
@@ -48,36 +48,39 @@ from django_telroi.services.statistics.periods import (
 logger = logging.getLogger("django_telroi")
 
 NEWEST = 5000
-"""Of so many verified calls the median is taken."""
+"""The median is computed from this many verified calls, the newest."""
 MOST_GROUPS = 12
-"""So many lines regions and purposes have, most calls first; the last is the rest where there are more."""
-KEPT_SECONDS = 300
+"""The maximum number of regions and of purposes, those with most calls first. The last one combines all others."""
+CACHE_SECONDS = 300
 SHAPE = 2
-"""Part of the cache's key: raise it when the classes of ``period`` change, so that nobody reads another's shape."""
+"""Part of the cache key. Increase it if the classes of ``periods`` change, so that no old object is read."""
 
 
 def statistics_of(period: Period, *, now: datetime | None = None) -> Statistics:
-    """The figures of ``period``, by the current time zone. More than a day is kept for five minutes in the default
-    cache; ``until`` tells how old it is. A given ``now`` is always counted."""
+    """Return the statistics of ``period`` in the current time zone.
+
+    Periods longer than a day are cached for five minutes in the default cache. ``until`` in the result is when they
+    were counted. With ``now``, they are always counted.
+    """
     zone = timezone.get_current_timezone()
     if period is Period.DAY or now:
         return count_statistics(period, zone=zone, now=now)
     key = f"django_telroi:figures:{SHAPE}:{period}:{timezone.get_current_timezone_name()}"
     try:
-        kept = cache.get(key)
-        if not isinstance(kept, Statistics):
-            kept = count_statistics(period, zone=zone)
-            cache.set(key, kept, KEPT_SECONDS)
+        statistics = cache.get(key)
+        if not isinstance(statistics, Statistics):
+            statistics = count_statistics(period, zone=zone)
+            cache.set(key, statistics, CACHE_SECONDS)
     except Error:
         raise
-    except Exception as error:  # noqa: BLE001 - each cache raises errors of its own, and staff look when things are down
+    except Exception as error:  # noqa: BLE001 - each cache has its own errors, and staff need this page when it fails
         logger.warning("figures_not_kept error=%s", type(error).__name__)
-        kept = count_statistics(period, zone=zone)
-    return kept
+        statistics = count_statistics(period, zone=zone)
+    return statistics
 
 
 def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = None) -> Statistics:
-    """Count them, whatever is kept."""
+    """Count the statistics without the cache."""
     using = write_alias()
     until = now or database_now(using)
     since = until - period.length
@@ -97,13 +100,13 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
     )
 
 
-# What Telroi accepted. A call of unknown outcome that a code settled was placed as well, whatever the reply was.
+# Telroi accepted these calls. A call of unknown outcome counts as placed if its code was right.
 _WITH_TEST_KEY = Q(livemode=False)
 _PLACED = Count(Coalesce("placed_at", "verified_at"), filter=~_WITH_TEST_KEY)
 
 
 def outcome_at(now: datetime) -> Case:
-    """An attempt's Outcome as an expression; what is overdue at ``now`` is counted as what it has become."""
+    """Return the Outcome of an attempt as an expression. Overdue rows count as what they have become at ``now``."""
     in_queue = Q(status=Status.QUEUED, created_at__gt=now - conf.queue_deadline())
     in_time = Q(status__in=(Status.DIALING, Status.PLACED), due_at__gt=now)
     return Case(
@@ -111,7 +114,7 @@ def outcome_at(now: datetime) -> Case:
         When(status=Status.VERIFIED, then=Value(Outcome.VERIFIED.value)),
         When(status=Status.FAILED, then=Value(Outcome.FAILED.value)),
         When(in_queue | in_time, then=Value(Outcome.OPEN.value)),
-        # Telroi judged the codes of a locked one, so there was a call.
+        # Telroi judged the codes of a locked attempt, so its call was placed.
         When(
             ~Q(status=Status.LOCKED) & Q(dialed_at__isnull=False, placed_at__isnull=True),
             then=Value(Outcome.UNKNOWN.value),
@@ -123,7 +126,7 @@ def outcome_at(now: datetime) -> Case:
 def _bars_and_regions(
     attempts: QuerySet[VerificationAttempt], starts: tuple[datetime, ...], *, now: datetime
 ) -> tuple[tuple[Bar, ...], tuple[Group, ...]]:
-    """Both from one read: over a month it looks at every row of it."""
+    """Return both from one query, because it reads all rows of the period."""
     groups = attempts.order_by().annotate(bucket=bucket_of("created_at", starts), outcome=outcome_at(now))
     rows = groups.values_list("bucket", "outcome", "region").annotate(calls=Count("pk"), placed=_PLACED)
     bars: list[Counter[Outcome]] = [Counter() for _ in starts]
@@ -138,7 +141,7 @@ def _bars_and_regions(
 
 
 def _purposes(attempts: QuerySet[VerificationAttempt], total: Group) -> tuple[Group, ...]:
-    """A site may name purposes as it likes, one for each order even: only the biggest leave the database."""
+    """Return the purposes with most calls. A site may have any number of purposes, so the database sorts and cuts."""
     is_verified = Count("pk", filter=Q(status=Status.VERIFIED) & ~_WITH_TEST_KEY)
     rows = attempts.order_by().values_list("purpose").annotate(calls=Count("pk"), placed=_PLACED, right=is_verified)
     biggest = [Group(*row) for row in rows.order_by("-calls", "purpose")[: MOST_GROUPS + 1]]
@@ -146,7 +149,7 @@ def _purposes(attempts: QuerySet[VerificationAttempt], total: Group) -> tuple[Gr
 
 
 def _with_rest(groups: list[Group], total: Group) -> tuple[Group, ...]:
-    """The biggest, and where they are not all, one line for the rest of ``total``."""
+    """Return the groups. If they are more than ``MOST_GROUPS``, combine the smallest ones: ``total`` minus the rest."""
     if len(groups) <= MOST_GROUPS:
         return tuple(groups)
     named = groups[: MOST_GROUPS - 1]
@@ -156,7 +159,7 @@ def _with_rest(groups: list[Group], total: Group) -> tuple[Group, ...]:
 
 
 def _refusals(since: datetime, until: datetime, *, using: str) -> tuple[RefusalCount, ...]:
-    """Counted by the hour: those of the hour in which the period began are all in it."""
+    """Return the refusals by code. They are stored by hour, so the whole hour in which the period began is included."""
     first_hour = since.replace(minute=0, second=0, microsecond=0)
     tallies = RefusalTally.objects.using(using).filter(hour__gte=first_hour, hour__lte=until)
     rows = tallies.order_by().values_list("code").annotate(refused=Sum("count"))
@@ -170,7 +173,7 @@ def _alerts(since: datetime, until: datetime, *, using: str) -> tuple[AlertCount
 
 
 def _median_seconds(attempts: QuerySet[VerificationAttempt]) -> float | None:
-    """From request to right code, of the newest: the whole of a month would be read for one figure otherwise."""
+    """Return the median seconds from request to right code, of the newest calls. Reading all would take too long."""
     verified = attempts.filter(status=Status.VERIFIED, verified_at__isnull=False).order_by("-created_at")
     moments = verified.exclude(_WITH_TEST_KEY).values_list("created_at", "verified_at")[:NEWEST]
     seconds = [(end - start).total_seconds() for start, end in moments if end]
@@ -179,8 +182,11 @@ def _median_seconds(attempts: QuerySet[VerificationAttempt]) -> float | None:
 
 @dataclass(frozen=True)
 class CurrentCounts:
-    """``limited`` counts the numbers that may not be called at ``now``, by the rule that says so; ``waiting`` the
-    requests in the queue, ``pumped`` names the prefixes that the alert ``pumping`` is about."""
+    """The counts at ``now``.
+
+    ``limited``: how many numbers may not be called, by limit. ``waiting``: how many calls are queued. ``pumped``: the
+    prefixes of the alert ``pumping``.
+    """
 
     now: datetime
     limited: Mapping[str, int]
@@ -191,7 +197,7 @@ class CurrentCounts:
 
 
 def current_counts(*, now: datetime | None = None) -> CurrentCounts:
-    """Read afresh each time: four small searches by index."""
+    """Return the current counts. They are not cached: four queries by index."""
     using = write_alias()
     state = read_state("", using=using, now=now)
     numbers = PhoneNumber.objects.using(using).filter(next_call_at__gt=state.now)
@@ -209,7 +215,7 @@ def current_counts(*, now: datetime | None = None) -> CurrentCounts:
 
 
 def _pause(control: CallControl, *, now: datetime) -> Pause | None:
-    """That of the key in use; without a usable key there is none to pause."""
+    """Return the pause of the key in use. None if the key is not usable."""
     try:
         return pause_for(control, key_digest=get_backend().key_digest, now=now)
     except Misconfigured:
@@ -225,7 +231,7 @@ MOST_PREFIXES = 10
 
 @dataclass(frozen=True)
 class PumpedPrefix:
-    """The calls of the last hour to numbers that begin with the same seven digits (E.164, without ``+``)."""
+    """The calls of the last hour to numbers with the same first seven digits (E.164, without ``+``)."""
 
     prefix: str
     calls: int
@@ -233,10 +239,10 @@ class PumpedPrefix:
 
 
 def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
-    """Where money is pumped away right now, the most calls first: 30 or more, of which under 20 % were verified.
+    """Return prefixes with signs of toll fraud, most calls first: 30 or more calls, of which under 20 % were verified.
 
-    Read by the index on ``created_at``: an hour of attempts, whatever the table holds. Failed and queued attempts were
-    no calls, and neither were those with a test key.
+    The query uses the index on ``created_at`` and reads one hour of attempts. Failed and queued attempts and calls with
+    a test key are not counted.
     """
     moment = now or DbNow()
     calls = VerificationAttempt.objects.using(using).filter(
@@ -251,7 +257,7 @@ def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedP
 
 
 def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
-    """Raise the alert ``pumping`` where there is any, at most once an hour; the log names the prefixes."""
+    """Return such prefixes. If there are any, raise the alert ``pumping`` at most once an hour and log them."""
     pumped = pumped_prefixes(now=now, using=using)
     if pumped and raise_alert(Alert.PUMPING, now=now or database_now(using), using=using):
         for each in pumped:

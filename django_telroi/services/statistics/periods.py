@@ -1,4 +1,4 @@
-"""Cutting a period into the hours or the days of a time zone, and sorting rows into them inside the database."""
+"""The periods of the statistics, their hours or days in a time zone, and the classes of the result."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ NextEdge = Callable[[datetime, tzinfo], datetime]
 
 
 def next_hour(moment: datetime, zone: tzinfo) -> datetime:
-    """When the clock on the wall shows the next full hour. Counted in time that passes, so no hour is lost or merged
-    where clocks are changed."""
+    """Return the next full hour of local time. It adds elapsed time: a clock change neither skips nor merges hours."""
     wall = moment.astimezone(zone)
     past = timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
     return moment.astimezone(UTC) + (HOUR - past)
 
 
 def next_day(moment: datetime, zone: tzinfo) -> datetime:
-    """The next midnight on the wall; where clocks skip it, the moment they do."""
+    """Return the next local midnight, or the moment of the clock change if that midnight does not exist."""
     tomorrow = moment.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def cut(since: datetime, until: datetime, *, next_edge: NextEdge, zone: tzinfo) -> tuple[datetime, ...]:
-    """Where each bucket begins, oldest first: ``since`` itself, and every edge before ``until``.
+    """Return the start of each bucket, oldest first: ``since``, and every edge before ``until``.
 
-    The first bucket and the last are cut short unless the period happens to begin and end on an edge.
+    The first and the last bucket are shorter, unless the period begins and ends on an edge.
     """
     starts = [since.astimezone(UTC)]
     while (edge := next_edge(starts[-1], zone)) < until:
@@ -42,10 +41,10 @@ def cut(since: datetime, until: datetime, *, next_edge: NextEdge, zone: tzinfo) 
 
 
 def bucket_of(field: str, starts: Sequence[datetime]) -> Combinable:
-    """The number of the bucket that a row's moment falls into, as an expression.
+    """Return an expression for the index of the bucket that contains the row's moment.
 
-    A search by halves: a row is compared five times for thirty buckets. It is the same on every database and in every
-    time zone, where truncating to days would ask each database for its own idea of zones, for every row.
+    It is a binary search, so for thirty buckets a row is compared five times. It gives the same result on every
+    database and in every time zone. Truncation to days would depend on the time zone data of each database.
     """
     return _search(field, starts, 0, len(starts) - 1)
 
@@ -62,7 +61,7 @@ def _search(field: str, starts: Sequence[datetime], low: int, high: int) -> Comb
 
 
 class Period(StrEnum):
-    """How far back figures go, to the second."""
+    """The length of the statistics, to the second."""
 
     DAY = "24h"
     WEEK = "7d"
@@ -74,29 +73,29 @@ class Period(StrEnum):
 
     @property
     def next_edge(self) -> NextEdge:
-        """Hours of a day, days of anything longer."""
+        """Buckets are hours for a day, and days for longer periods."""
         return next_hour if self is Period.DAY else next_day
 
 
 class Outcome(StrEnum):
-    """What became of a request for a call, as the overview tells them apart."""
+    """The outcome of a requested call, as the overview shows it."""
 
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
-    """Over without the right code: expired, too many wrong ones, canceled, replaced."""
+    """Over without the right code: expired, too many wrong codes, canceled, replaced."""
     FAILED = "failed"
-    """For certain, nobody was rung."""
+    """Certainly no phone rang."""
     UNKNOWN = "unknown"
-    """Nobody can say whether a phone rang, and no code settled it."""
+    """It is unknown whether a phone rang, and no code settled it."""
     OPEN = "open"
-    """Not over yet: waiting for its call or for its code."""
+    """Not over: the call is waiting to be placed, or waits for its code."""
     TEST_KEY = "test_key"
-    """Placed with a test key, whatever became of it: no phone rang, and the code 000000 verifies any number."""
+    """Placed with a test key, with any status: no phone rang, and the code 000000 verifies any number."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The calls requested in one hour or day that began at ``start``."""
+    """The calls requested in the hour or day that began at ``start``."""
 
     start: datetime
     counts: Mapping[Outcome, int]
@@ -108,7 +107,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Group:
-    """The calls of one region or purpose; ``is_rest`` is all those that are too many to name."""
+    """The calls of one region or purpose. ``is_rest``: the combined calls of all others."""
 
     name: str
     calls: int
@@ -118,19 +117,19 @@ class Group:
 
     @property
     def share(self) -> float | None:
-        """How many of the calls that Telroi accepted were verified, 0 to 1; None where there were none."""
+        """The share of accepted calls that were verified, 0 to 1. None if Telroi accepted none."""
         return self.verified / self.placed if self.placed else None
 
 
 class RefusalCount(NamedTuple):
-    """How often a start was refused with ``code``."""
+    """How many starts were refused with ``code``."""
 
     code: str
     times: int
 
 
 class AlertCount(NamedTuple):
-    """An alert of one kind, how often, and when last."""
+    """How many alerts of one kind there were, and when the last one was."""
 
     kind: str
     times: int
@@ -139,7 +138,7 @@ class AlertCount(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """A period that ended at ``until``, when it was counted."""
+    """The statistics of a period that ended when it was counted, at ``until``."""
 
     period: Period
     since: datetime
@@ -161,7 +160,7 @@ class Statistics:
 
     @property
     def unknown_share(self) -> float | None:
-        """Of all calls that were requested."""
+        """The share of all requested calls with an unknown outcome, 0 to 1. None without calls."""
         calls = self.total.calls
         return self.counts[Outcome.UNKNOWN] / calls if calls else None
 
@@ -171,6 +170,6 @@ class Statistics:
 
 
 def summed(groups: Iterable[Group]) -> Group:
-    """All of them as one, without a name."""
+    """Return the sum of all groups as one group without a name."""
     parts = [(group.calls, group.placed, group.verified) for group in groups]
     return Group("", *(sum(column) for column in zip(*parts, strict=True))) if parts else Group("", 0, 0, 0)

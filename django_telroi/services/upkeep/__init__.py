@@ -1,1 +1,1 @@
-"""Upkeep: what is due (``sweep``) and what is too old to keep (``purge``)."""
+"""Upkeep: overdue transitions (``sweep``) and deletion of old rows (``purge``)."""

@@ -1,4 +1,4 @@
-"""Deleting many rows without loading them."""
+"""Deletion of old rows in batches, without loading them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,16 @@ logger = logging.getLogger("django_telroi")
 
 
 def delete_rows(rows: QuerySet[Any]) -> int:
-    """One DELETE; what points at the rows must be gone. Sends no signals. Returns how many rows it were.
+    """Delete the rows with one DELETE and return their number. Rows that refer to them must be deleted first.
 
-    Where models of the site point at them, Django loads the rows and does with the site's own what their ``on_delete``
-    says.
+    No signals are sent. If models of the site refer to the rows, Django loads the rows and applies ``on_delete``.
     """
-    if is_pointed_at_by_others(rows.model):
+    if is_referenced_by_other_apps(rows.model):
         return rows.delete()[1].get(rows.model._meta.label, 0)
-    return rows._raw_delete(rows.db) or 0  # None where no row can match
+    return rows._raw_delete(rows.db) or 0  # None if the filter can match no row
 
 
-def is_pointed_at_by_others(model: type[Model]) -> bool:
+def is_referenced_by_other_apps(model: type[Model]) -> bool:
     ours = set(apps.get_app_config("django_telroi").get_models())
     return any(relation.related_model not in ours for relation in get_candidate_relations_to_delete(model._meta))
 
@@ -54,7 +53,7 @@ TIMES_A_BATCH_IS_REPEATED = 3
 
 @dataclass(frozen=True)
 class Purged:
-    """How many rows went, or with ``dry_run`` would go."""
+    """How many rows were deleted, or would be deleted with ``dry_run``."""
 
     attempts: int = 0
     events: int = 0
@@ -83,25 +82,27 @@ def purge(
     dry_run: bool = False,
     progress: Callable[[Purged], None] | None = None,
 ) -> Purged:
-    """Delete attempts, events and refusals older than ``RETENTION_DAYS``, and the numbers that nothing needs any more.
+    """Delete attempts, events and refusal counts older than ``RETENTION_DAYS``, and numbers that are not needed.
 
-    A number is needed by a limit, a hold, a block, an attempt, an event, or an account that verified it. Verified
-    phones always stay. ``progress`` is told after each batch, of at most 5,000 rows, what is gone by now. Raises
-    InsideTransaction in a caller's transaction, which would make one long one out of all batches, and Unavailable where
-    the database fails: the next purge goes on from there.
+    A number is needed while it has a limit, a hold, a block, an attempt, an event or a verified phone. Verified phones
+    are never deleted. ``batch_size`` is at most 5,000 rows. ``progress`` is called after each batch with the totals so
+    far. ``dry_run`` only counts. ``now`` replaces the database's clock, for tests.
+
+    Returns the number of rows. Raises InsideTransaction inside a caller's transaction, because all batches would become
+    one long transaction. Raises Unavailable if the database fails; the next purge continues.
     """
     using = write_alias()
     refuse_callers_transaction(using)
     now = now or database_now(using)
     retention = conf.retention()
-    purging = Purging(
+    run = PurgeRun(
         now=now,
         kept_since=now - retention if retention else None,
         size=max(1, min(batch_size, LARGEST_BATCH)),
         using=using,
     )
     purged = Purged()
-    for batch in purging.count() if dry_run else purging.batches():
+    for batch in run.count() if dry_run else run.batches():
         purged += batch
         if progress:
             progress(purged)
@@ -114,8 +115,8 @@ def purge(
 
 
 @dataclass(frozen=True)
-class Purging:
-    """One run. ``kept_since`` is the age of what stays, None where everything does."""
+class PurgeRun:
+    """One run of ``purge``. Rows from ``kept_since`` on are kept. None keeps all attempts, events and refusals."""
 
     now: datetime
     kept_since: datetime | None
@@ -123,7 +124,7 @@ class Purging:
     using: str
 
     def batches(self) -> Iterator[Purged]:
-        """Delete, a batch at a time."""
+        """Delete one batch after the other, and yield the counts of each."""
         if self.kept_since:
             yield from self._delete(self._old(VerificationAttempt, "created_at"), "created_at", self._delete_attempts)
             yield from self._delete(self._old(AttemptEvent, "at"), "at", self._delete_events)
@@ -132,7 +133,7 @@ class Purging:
             yield self._try(partial(self._delete_numbers, window))
 
     def count(self) -> Iterator[Purged]:
-        """What would be deleted."""
+        """Yield the counts of the rows that would be deleted."""
         if self.kept_since:
             of_old_attempts = Q(attempt__created_at__lt=self.kept_since)
             events = AttemptEvent.objects.using(self.using).filter(of_old_attempts | Q(at__lt=self.kept_since))
@@ -146,7 +147,7 @@ class Purging:
         return model._default_manager.using(self.using).filter(**{f"{moment}__lt": self.kept_since})
 
     def _delete(self, old: QuerySet[Any], moment: str, delete: Callable[[Sequence[int]], Purged]) -> Iterator[Purged]:
-        """From the oldest on. Each batch begins where the last ended, and not among what is deleted already."""
+        """Delete from the oldest row on. Each batch starts where the last one ended, and so skips deleted rows."""
         left = old.order_by(moment).values_list("pk", moment)
         rows = left
         while batch := list(rows[: self.size]):
@@ -157,9 +158,9 @@ class Purging:
         attempts = VerificationAttempt.objects.using(self.using).filter(pk__in=ids)
         events = AttemptEvent.objects.using(self.using).filter(attempt__in=ids)
         with transaction.atomic(using=self.using):
-            gone = delete_rows(events)
+            deleted_events = delete_rows(events)
             VerifiedPhone.objects.using(self.using).filter(attempt__in=ids).update(attempt=None)
-            return Purged(events=gone, attempts=delete_rows(attempts))
+            return Purged(events=deleted_events, attempts=delete_rows(attempts))
 
     def _delete_events(self, ids: Sequence[int]) -> Purged:
         return Purged(events=delete_rows(AttemptEvent.objects.using(self.using).filter(pk__in=ids)))
@@ -168,9 +169,10 @@ class Purging:
         return Purged(refusals=delete_rows(RefusalTally.objects.using(self.using).filter(pk__in=ids)))
 
     def _delete_numbers(self, window: tuple[int, int]) -> Purged:
-        """Whoever rings or blocks a number meanwhile has changed what the DELETE asks of its row, and keeps it.
+        """Delete the numbers that are still not needed. The DELETE repeats the filter, so a changed row is kept.
 
-        An attempt or event that somebody adds meanwhile makes the database refuse the batch, and it is tried again.
+        If an attempt or event is added meanwhile, the database rejects the batch with an IntegrityError, and the batch
+        is tried again.
         """
         ids = list(self._unneeded(window).values_list("pk", flat=True))
         unneeded = PhoneNumber.objects.using(self.using).filter(self._unlimited(), pk__in=ids)
@@ -178,7 +180,7 @@ class Purging:
             return Purged(numbers=delete_rows(unneeded))
 
     def _windows(self) -> Iterator[tuple[int, int]]:
-        """The numbers in slices of their primary keys, each from and to."""
+        """Yield slices of the numbers by primary key, each as (first, last)."""
         ids = PhoneNumber.objects.using(self.using).order_by("pk").values_list("pk", flat=True)
         last = 0
         while window := list(ids.filter(pk__gt=last)[: self.size]):
@@ -188,7 +190,7 @@ class Purging:
     def _unneeded(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
         attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("pk"))
         events = AttemptEvent.objects.using(self.using).filter(phone=OuterRef("pk"))
-        if self.kept_since:  # the older ones are gone by now, or, in a dry run, would be
+        if self.kept_since:  # older rows are deleted before, except in a dry run
             attempts = attempts.filter(created_at__gte=self.kept_since)
             events = events.filter(at__gte=self.kept_since)
         accounts = VerifiedPhone.objects.using(self.using).filter(number=OuterRef("number"))
@@ -197,7 +199,7 @@ class Purging:
         )
 
     def _unlimited(self) -> Q:
-        """Rows that no block, hold or call of theirs speaks for: a cooldown may be longer than the day."""
+        """Return a filter for rows without block, hold or calls that count. A cooldown may be longer than a day."""
         idle_since = self.now - max(DAY, conf.policy().cooldown)
         return (
             Q(blocked_at=None)
@@ -206,7 +208,7 @@ class Purging:
         )
 
     def _try(self, delete: Callable[[], Purged]) -> Purged:
-        """Delete a batch, once more where somebody added a row to what is deleted meanwhile."""
+        """Delete a batch. Try again if a row that refers to a deleted one was added meanwhile."""
         for _ in range(TIMES_A_BATCH_IS_REPEATED):
             with suppress(IntegrityError):
                 return repeat_on_lock_error(delete, using=self.using)

@@ -1,4 +1,4 @@
-"""Looking after what is due: calls that wait, calls that nobody vouches for, and what is over."""
+"""The sweep: overdue transitions of attempts, and calls that must be enqueued again."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ logger = logging.getLogger("django_telroi")
 
 BATCH = 500
 LONG_WAIT = timedelta(seconds=30)
-"""A call that has waited so long has been handed on in vain: somebody must look at the workers."""
+"""If a call has waited this long although it was enqueued, the alert ``waiting`` is raised: the workers need a look."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Swept:
-    """How many calls one sweep handed on, called ``unknown``, and let expire."""
+    """How many calls one sweep enqueued, set to ``unknown``, and expired."""
 
     enqueued: int = 0
     called_unknown: int = 0
@@ -56,7 +56,7 @@ class Swept:
 
 
 class Waiting(NamedTuple):
-    """A call that is due in the queue, and when it was read: on the database's clock, and on ours."""
+    """A queued call that is due. It was read at ``read_at`` (database's clock) and ``since`` (monotonic seconds)."""
 
     attempt: VerificationAttempt
     read_at: datetime
@@ -67,11 +67,13 @@ class Waiting(NamedTuple):
 @sensitive_variables()
 @unavailable_without_database()
 def sweep(*, now: datetime | None = None) -> Swept:
-    """Look after every attempt that is due. Any number may sweep at once: each attempt is looked after by one of them.
+    """Process every attempt that is due, and return the counts. Several sweeps may run at the same time.
 
-    What is due is found by its index; besides it the last hour is read, for whoever is pumping numbers. Raises
-    Unavailable where the database cannot be asked; InsideTransaction where a call is to be placed here and a
-    rollback could undo its claim.
+    Conditional UPDATEs ensure that each transition is made by one sweep. Due rows are found by their index. The last
+    hour of calls is also checked for toll fraud (``alert_pumping``). ``now`` replaces the database's clock, for tests.
+
+    Raises Unavailable if the database fails. Raises InsideTransaction if a call must be placed here and a rollback of
+    the caller's transaction could undo its claim.
     """
     using = write_alias()
     _close_orphans(now, using=using)
@@ -81,7 +83,7 @@ def sweep(*, now: datetime | None = None) -> Swept:
         queued = [attempt for attempt in batch if attempt.status == Status.QUEUED]
         if any(attempt.created_at + LONG_WAIT <= read_at for attempt in queued):
             raise_alert(Alert.WAITING, now=read_at, using=using)
-        called_unknown += _call_unknown(batch, now=read_at, using=using)
+        called_unknown += _end_leases(batch, now=read_at, using=using)
         late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]
         waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
         _forget_right_codes(batch, using=using)
@@ -92,31 +94,31 @@ def sweep(*, now: datetime | None = None) -> Swept:
 
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
-    """What is due, longest first, in batches, each with its moment. A row is met once, whatever becomes of it."""
+    """Yield the due rows in batches, longest overdue first, each with the time it was read. No row comes twice."""
     due = VerificationAttempt.objects.using(using).filter(due_at__lte=now or DbNow()).annotate(read_at=DbNow())
     rows = due.order_by("due_at", "pk")
     while batch := list(rows[:BATCH]):
-        last_due_at, last = batch[-1].due_at, batch[-1].pk  # before they are settled
+        last_due_at, last = batch[-1].due_at, batch[-1].pk  # read before the caller settles the batch
         yield batch, now or batch[0].read_at
         rows = due.filter(due_at__gte=last_due_at).exclude(due_at=last_due_at, pk__lte=last).order_by("due_at", "pk")
 
 
-def _call_unknown(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
-    """End the leases that are over: nobody can be waiting for Telroi's answer any more."""
+def _end_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
+    """Set calls whose lease is over to ``unknown``. No process can be waiting for Telroi's answer any more."""
     lost = _of(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
     called_unknown = _unless_locked(partial(lost.update, **unknown), using=using)
     if called_unknown:
-        _follow_ended_leases(batch, now=now, using=using)
+        _settle_ended_leases(batch, now=now, using=using)
     return called_unknown
 
 
-def _follow_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
-    """Settle the calls that Telroi reported meanwhile, and the other calls of the same flow."""
+def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
+    """Settle calls that a webhook reported meanwhile, and the other calls of the same flow."""
     leased = [attempt for attempt in batch if attempt.status == Status.DIALING]
-    told = AttemptEvent.objects.using(using).filter(attempt__in=[each.pk for each in leased], call_id__isnull=False)
+    reports = AttemptEvent.objects.using(using).filter(attempt__in=[each.pk for each in leased], call_id__isnull=False)
     again = [each.pk for each in leased if each.is_again]
-    rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=told.values("attempt")) | Q(pk__in=again))
+    rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=reports.values("attempt")) | Q(pk__in=again))
     for attempt in rows.filter(status=Status.UNKNOWN):
         with _skipping_locks():
             take_hint(attempt, now=now, using=using)
@@ -131,16 +133,16 @@ def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) 
 
 
 def _forget_right_codes(batch: Sequence[VerificationAttempt], *, using: str) -> None:
-    """The ten minutes of a right code are over: its digest goes."""
+    """Delete the digests of right codes whose ten minutes are over."""
     over = _of(batch, {Status.VERIFIED}, using=using)
     if any(attempt.status == Status.VERIFIED for attempt in batch):
         _unless_locked(partial(over.update, code_digest="", due_at=None), using=using)
 
 
 def _close_orphans(now: datetime | None, *, using: str) -> None:
-    """Close what deleted users left open. ``due_at`` finds the few rows that are not finished.
+    """Close the open attempts of deleted users. The filter on ``due_at`` selects the few unfinished rows by index.
 
-    Written as NOT (user is not null), because the index of ``user`` has all rows without one under one key.
+    It is written as NOT (user is not null), because the index on ``user`` has all rows without user under one key.
     """
     unfinished = VerificationAttempt.objects.using(using).filter(had_user=True, due_at__gt=EPOCH)
     left = unfinished.exclude(user__isnull=False)
@@ -152,13 +154,13 @@ def _close_orphans(now: datetime | None, *, using: str) -> None:
 def _of(
     batch: Sequence[VerificationAttempt], statuses: Collection[Status], *, using: str
 ) -> QuerySet[VerificationAttempt]:
-    """The rows that were read in one of these states and still are, for one UPDATE of all of them."""
+    """Return the rows that had one of these statuses when they were read, and still have it."""
     keys = [attempt.pk for attempt in batch if attempt.status in statuses]
     return VerificationAttempt.objects.using(using).filter(pk__in=keys, status__in=statuses)
 
 
 def _expire_queued(late: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
-    """Give up what waited past its deadline, each with the moment that its number has for it."""
+    """Expire queued calls past their deadline. Each one's moment is removed from its number's calls."""
     for attempt in late:
         with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
             settle_overdue(attempt, now=now, using=using)
@@ -166,15 +168,15 @@ def _expire_queued(late: Sequence[VerificationAttempt], *, now: datetime, using:
 
 
 def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
-    """Hand on again what waits; how many. Whoever moves ``due_at`` does it, and all others leave it alone."""
+    """Enqueue the waiting calls again and return how many. The sweep that changes ``due_at`` enqueues the call."""
     enqueued = 0
     for attempt, read_at, since in waiting:
-        again = {"due_at": min(recheck_at(later(read_at, since=since)), deadline_of(attempt))}
+        next_check = {"due_at": min(recheck_at(later(read_at, since=since)), deadline_of(attempt))}
         with _skipping_locks():
-            if not transition(attempt, again, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):
+            if not transition(attempt, next_check, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):
                 continue
             if enqueue(attempt.pk) == Published.SKIPPED:
-                break  # nothing can be published just now: the others stay due for the next sweep
+                break  # the queue accepts nothing now; the other calls stay due for the next sweep
             enqueued += 1
     return enqueued
 
@@ -188,7 +190,7 @@ def _unless_locked(update: Callable[[], int], *, using: str) -> int:
 
 @contextmanager
 def _skipping_locks() -> Iterator[None]:
-    """Leave to the next sweep what somebody else holds."""
+    """Skip rows that are locked by another process. The next sweep processes them."""
     try:
         yield
     except OperationalError as error:
