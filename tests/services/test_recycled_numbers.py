@@ -79,7 +79,7 @@ def test_a_number_is_taken_from_its_account_and_given_to_nobody(ada: User) -> No
     assert services.move_number(NUMBER, user=None, reason="lost SIM", actor="grace") == []
 
     assert owners() == []
-    assert AttemptEvent.objects.get(kind="number_moved").detail == f"User {ada.pk} to nobody: lost SIM"
+    assert AttemptEvent.objects.get(kind="number_moved").detail == f"User {ada.pk} to none: lost SIM"
     assert services.check_code(attempt.uuid, outbox[-1].code, user=ada).outcome == "already_verified"
 
 

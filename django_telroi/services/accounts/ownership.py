@@ -133,8 +133,8 @@ def _write_event(
     row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str
 ) -> None:
     """The event contains the primary keys of the accounts: a user name may be a phone number, or may change."""
-    before = ", ".join(sorted({str(record.user_id) for record in old})) or "nobody"
-    after = "nobody" if user_id is None else user_id
+    before = ", ".join(sorted({str(record.user_id) for record in old})) or "none"
+    after = "none" if user_id is None else user_id
     AttemptEvent.objects.using(using).create(
         kind=EventKind.NUMBER_MOVED,
         phone=row,
