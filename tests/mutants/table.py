@@ -291,7 +291,8 @@ MUTANTS = (
     Mutant(
         "give a try back when its answer got lost",
         "django_telroi/services/codes/judge.py",
-        "        case AnswerKind.IN_DOUBT:\n            _note(typed, EventKind.CODE_UNJUDGED, now=now, using=using)\n",
+        "        case AnswerKind.IN_DOUBT:\n"
+        "            _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)\n",
         "        case AnswerKind.IN_DOUBT:\n            give_try_back(typed, using=using)\n",
         ("tests/services/test_check.py::test_each_answer_to_a_right_code_becomes_what_the_table_says",),
     ),
@@ -594,7 +595,7 @@ MUTANTS = (
     Mutant(
         "believe a yes from a test key",
         "django_telroi/services/codes/telroi_answer.py",
-        "is_worthless = (was_test or check.livemode is False) and not conf.allow_test_key()",
+        "is_worthless = (is_test_call or check.livemode is False) and not conf.allow_test_key()",
         "is_worthless = False",
         ("tests/services/test_check.py::test_each_answer_to_a_right_code_becomes_what_the_table_says",),
     ),
@@ -1195,7 +1196,7 @@ MUTANTS = (
     Mutant(
         "compare on a verified attempt without counting",
         "django_telroi/services/codes/judge.py",
-        "    repeat_on_lock_error(use_a_try, using=using)\n",
+        "    repeat_on_lock_error(use_try, using=using)\n",
         "",
         ("tests/services/test_right_code.py",),
     ),
@@ -1393,8 +1394,8 @@ MUTANTS = (
     Mutant(
         "check inside a caller's transaction where nobody is rung",
         "django_telroi/services/codes/check.py",
-        "    refuse_callers_transaction(using)\n    backend = _backend()\n",
-        "    backend = _backend()\n    if backend is None or backend.rings:\n"
+        "    refuse_callers_transaction(using)\n    backend = _backend_or_none()\n",
+        "    backend = _backend_or_none()\n    if backend is None or backend.rings:\n"
         "        refuse_callers_transaction(using)\n",
         ("tests/services/test_transactions.py::TestOnEveryBackend",),
     ),
@@ -1408,7 +1409,7 @@ MUTANTS = (
     Mutant(
         "believe already_verified of whatever call the number had",
         "django_telroi/services/codes/check.py",
-        "        if call_id is None and meant.word == AnswerKind.ALREADY_VERIFIED:\n",
+        "        if call_id is None and effective.kind == AnswerKind.ALREADY_VERIFIED:\n",
         "        if False:\n",
         ("tests/services/test_right_code.py::TestACallThatTelroiNeverStored",),
     ),
@@ -1485,8 +1486,8 @@ MUTANTS = (
     Mutant(
         "model: lock an attempt by a slip after a lost answer",
         "django_telroi/services/codes/judge.py",
-        "    if is_out or (others and not lost_tries):",
-        "    if is_out:",
+        "    if is_pending or (others and not lost_tries):",
+        "    if is_pending:",
         ("tests/model/test_model.py::test_what_once_broke_a_promise_keeps_them_all",),
     ),
     Mutant(

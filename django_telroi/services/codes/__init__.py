@@ -1,1 +1,1 @@
-"""Judging a code: the try, Telroi's answer, and what becomes of the attempt."""
+"""Checking a code: reserve a try, ask Telroi, and write the outcome to the attempt."""

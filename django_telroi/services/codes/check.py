@@ -1,4 +1,7 @@
-"""Judging a code: a try is reserved before Telroi is asked, and of any number of right answers one wins."""
+"""Checking a code.
+
+A try is reserved before Telroi is asked. If several right answers come at once, one of them verifies the attempt.
+"""
 
 from __future__ import annotations
 
@@ -55,15 +58,15 @@ logger = logging.getLogger("django_telroi")
 ABOUT_NEWEST_CALL = frozenset(
     {AnswerKind.WRONG, AnswerKind.LOCKED, AnswerKind.EXPIRED, AnswerKind.ALREADY_VERIFIED, AnswerKind.LOST}
 )
-"""What Telroi may say of a newer call's code, where it judges by the number."""
+"""When Telroi judges by the number, these answers may be about the code of a newer call."""
 
 
 AdmitCheck = Callable[[], None]
-"""Counts a code that may need a try, or refuses it by raising a VerificationRefused."""
+"""Counts a code that may need a try, or rejects it by raising a VerificationRefused."""
 
 
 def count_no_check() -> None:
-    """For callers without a requester: the attempt's own tries are all there is."""
+    """Admit every code. For callers without a requester: only the attempt's own tries apply."""
 
 
 @redact_arguments("code")
@@ -77,23 +80,23 @@ def check_code(
     admit: AdmitCheck = count_no_check,
     judge_short: bool = True,
 ) -> CheckResult:
-    """Judge the code that a person typed. What they may do wrong comes back as an outcome.
+    """Check the code that a person typed. A wrong, late or malformed code is an outcome, not an exception.
 
-    ``code``: digits as they were typed or pasted; input that is no code, or that has more digits than were asked for,
-    costs no try. ``user``: whoever is
-    logged in; the attempt of a user answers to that user only. ``admit`` is called once for a code that may need a try,
-    before it is judged. ``judge_short``: False if a code that is perhaps too short is to be asked about first; it is
-    then ``invalid_code`` and costs no try.
+    ``attempt_uuid``: the public id of the attempt. ``code``: the digits as typed or pasted. Input that is not a code,
+    or has more digits than the call read out, uses no try. ``user``: the user who is logged in. Only the owner of an
+    attempt can check its code. ``admit``: called once for a code that may need a try, before it is judged.
+    ``judge_short``: with False, a code that may be too short is ``invalid_code`` and uses no try, so that the page can
+    ask the person first.
 
-    Returns a CheckResult. On an attempt that is verified, only the code that was judged right is ``verified`` again,
-    with its proof, for ten minutes; any other code is ``already_verified``.
+    Returns a CheckResult. If the attempt is already verified, the right code is ``verified`` again, with its proof, for
+    ten minutes. Any other code is ``already_verified``.
 
-    Raises AttemptNotFound if there is no such attempt for this user, Unavailable if the database cannot be reached
-    before the code is judged, and InsideTransaction if a rollback of the caller's could give a try back.
+    Raises AttemptNotFound if this user has no such attempt, Unavailable if the database cannot be reached before the
+    code is judged, and InsideTransaction if a rollback of the caller could undo a try.
     """
     using = write_alias()
     refuse_callers_transaction(using)
-    backend = _backend()
+    backend = _backend_or_none()
     with unavailable_without_database():
         attempt, now = find_attempt(attempt_uuid, user=user, using=using, newest_rejected=newest_rejected_try())
         forget_record(user)
@@ -101,7 +104,7 @@ def check_code(
             digits = clean_code(code)
             if digits is None:
                 return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=misfit_of(code))
-            if fit := _misfit(attempt, digits, judge_short=judge_short):
+            if fit := _length_misfit(attempt, digits, judge_short=judge_short):
                 return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
             admit()
             return _check(attempt, digits, backend, now=now, using=using)
@@ -125,40 +128,40 @@ def _check(
         return _result(outcome, attempt, now=now)
     typed = reserve_try(attempt, digits, now=now, using=using)
     if typed is None:
-        return _without_try(attempt, digits, now=now, using=using)
+        return _result_without_try(attempt, digits, now=now, using=using)
     return _judge(typed, digits, backend, now=now, using=using)
 
 
 @sensitive_variables()
-def _misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bool) -> LengthFit | None:
-    """Why a code is not judged because of its length; None where it is.
+def _length_misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bool) -> LengthFit | None:
+    """Return why a code is not judged because of its length, or None if it is judged.
 
-    The length that counts is the one that this call was asked for, whatever ``CODE_LENGTH`` is now. With a test key the
-    code is 000000 in any case.
+    Codes are compared with the length that was requested for this call, because ``CODE_LENGTH`` may have changed since.
+    With a test key the code is always 000000, so its length is not checked.
     """
     if attempt.status not in (*CHECKABLE, Status.VERIFIED) or attempt.livemode is False:
         return None
     fit = judge_length(digits, spoken_length(attempt.code_length))
-    is_asked_about = fit == LengthFit.PERHAPS_TOO_SHORT and not judge_short
-    return fit if fit in WRONG_LENGTHS or is_asked_about else None
+    is_unconfirmed = fit == LengthFit.PERHAPS_TOO_SHORT and not judge_short
+    return fit if fit in WRONG_LENGTHS or is_unconfirmed else None
 
 
 @sensitive_variables()
 def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, using: str) -> CheckResult:
-    """Have the code judged, and settle the attempt by the answer."""
+    """Send the code to Telroi, and write the outcome to the attempt."""
     attempt, started = typed.attempt, time.monotonic()
     call_id = judgeable_id(backend, attempt)
     answer = ask_telroi(backend, digits, call_id=call_id, attempt=attempt)
     now = later(now, since=started)
 
     def write() -> CheckOutcome:
-        meant = answer
-        if call_id is None and answer.word in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
-            # Telroi may have compared the code with that of a call that began meanwhile.
-            meant = TelroiAnswer(AnswerKind.NOT_ASKED)
-        if call_id is None and meant.word == AnswerKind.ALREADY_VERIFIED:
-            meant = TelroiAnswer(AnswerKind.ANOTHER_CALL)
-        return settle(typed, meant, key_digest=backend.key_digest, now=now, using=using)
+        effective = answer
+        if call_id is None and answer.kind in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
+            # A newer call has started. Telroi may have compared the code with the code of that call.
+            effective = TelroiAnswer(AnswerKind.NOT_ASKED)
+        if call_id is None and effective.kind == AnswerKind.ALREADY_VERIFIED:
+            effective = TelroiAnswer(AnswerKind.ANOTHER_CALL)
+        return settle(typed, effective, key_digest=backend.key_digest, now=now, using=using)
 
     try:
         outcome = repeat_on_lost_connection(write, using=using)
@@ -166,12 +169,12 @@ def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, us
         logger.error("code_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
         outcome = CheckOutcome.UNAVAILABLE
     was_judged = outcome != CheckOutcome.UNAVAILABLE
-    return _result(outcome, attempt, now=now, theirs=answer.tries_left, was_judged=was_judged)
+    return _result(outcome, attempt, now=now, telroi_tries_left=answer.tries_left, was_judged=was_judged)
 
 
 @sensitive_variables()
-def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
-    """The code got no try: the attempt is over, or was settled by another request, or its tries are used."""
+def _result_without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    """Return the result of a code that got no try: the attempt is closed, or all its tries are used."""
     settle_overdue(attempt, now=now, using=using)
     if attempt.status == Status.VERIFIED:
         outcome = compare_with_right_code(attempt, digits, using=using)
@@ -182,8 +185,8 @@ def _without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, us
     return _result(outcome, attempt, now=now)
 
 
-def _backend() -> Backend | None:
-    """None where the site is set up so that nothing can be judged."""
+def _backend_or_none() -> Backend | None:
+    """Return the backend, or None if the settings do not allow one."""
     try:
         return get_backend()
     except Misconfigured:
@@ -195,13 +198,13 @@ def _result(
     attempt: VerificationAttempt,
     *,
     now: datetime,
-    theirs: int | None = None,
+    telroi_tries_left: int | None = None,
     was_judged: bool = False,
 ) -> CheckResult:
-    ours = attempt.tries_left if attempt.status in CHECKABLE else 0
+    tries_left = attempt.tries_left if attempt.status in CHECKABLE else 0
     return CheckResult(
         outcome=outcome,
-        tries_left=ours if theirs is None else min(ours, theirs),
+        tries_left=tries_left if telroi_tries_left is None else min(tries_left, telroi_tries_left),
         attempt=attempt,
         was_judged=was_judged,
         proof=proof_of(attempt, now=now) if outcome == CheckOutcome.VERIFIED else None,
@@ -209,11 +212,13 @@ def _result(
 
 
 def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
-    """Without an id, a code is judged by the number's newest call. None where that is this one.
+    """Return the outcome for a call without an id if this number has a newer call, or None if it has not.
 
-    While a newer call is being placed nothing is known yet, so nothing is judged and the attempt stays open. The same
-    holds while a call of somebody else's to this number takes codes: if Telroi never stored ours, it would count wrong
-    codes against theirs.
+    Without an id, Telroi judges a code by the newest call to the number, so this attempt cannot be judged any more.
+
+    While a newer call is being placed, its outcome is not known. The code is not judged then, and the attempt stays
+    open. The same applies while a call of another flow to this number accepts codes. If Telroi never stored our call,
+    it would count a wrong code against that other call.
     """
     newer = newer_calls(attempt, using=using)
     if not newer and not has_open_call_with_id(attempt, using=using):
