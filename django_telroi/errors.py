@@ -42,30 +42,30 @@ RateScope = Literal["number", "key"]
 
 
 class TelroiError(Exception):
-    """The base class of all errors. ``str()`` is in English, for logs and developers; ``words`` is its default."""
+    """The base class of all errors. ``str()`` is English, for logs and developers. ``description`` is its default."""
 
-    words: ClassVar[str] = "django-telroi could not do this."
+    description: ClassVar[str] = "django-telroi could not do this."
 
     def __str__(self) -> str:
-        return super().__str__() or self.words
+        return super().__str__() or self.description
 
 
 class ApiError(TelroiError):
     """A request to Telroi gave no result."""
 
-    words = "Telroi gave no usable answer."
+    description = "Telroi gave no usable answer."
 
 
 class ApiUnreachable(ApiError):
     """Certainly nothing was sent: connection refused, unknown host, connect time-out, failed TLS handshake."""
 
-    words = "Telroi could not be reached, and nothing was sent."
+    description = "Telroi could not be reached, and nothing was sent."
 
 
 class ApiOutcomeUnknown(ApiError):
     """The request may have been carried out: a time-out, a cut response, an unreadable 2xx, most 3xx."""
 
-    words = "It is not known whether Telroi carried out the request."
+    description = "It is not known whether Telroi carried out the request."
 
 
 class ApiRefused(ApiError):
@@ -105,7 +105,7 @@ class VerificationRefused(TelroiError):
     the status that the pages and the API answer with.
     """
 
-    words = "This request was rejected."
+    description = "This request was rejected."
     code: ClassVar[str]
     http_status: ClassVar[int]
 
@@ -115,14 +115,14 @@ class VerificationRefused(TelroiError):
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f", retry after {self.retry_after} s"
-        return f"{self.words.rstrip('.')} ({self.code}{wait})."
+        return f"{self.description.rstrip('.')} ({self.code}{wait})."
 
 
 class InvalidNumber(VerificationRefused):
     """The text is not a phone number."""
 
     code = "invalid_number"
-    words = "This is not a phone number."
+    description = "This is not a phone number."
     http_status = 400
 
 
@@ -130,7 +130,7 @@ class NotCallable(VerificationRefused):
     """The number is never called: premium rate, satellite or blocked. The requester does not learn which of them."""
 
     code = "not_callable"
-    words = "This number is never called: it is blocked, or its type of line is not called."
+    description = "This number is never called: it is blocked, or its type of line is not called."
     http_status = 400
 
 
@@ -138,7 +138,7 @@ class RegionNotAllowed(VerificationRefused):
     """The site does not call numbers of this region."""
 
     code = "region_not_allowed"
-    words = "This site does not call numbers of this region."
+    description = "This site does not call numbers of this region."
     http_status = 400
 
 
@@ -146,7 +146,7 @@ class InvalidPurpose(VerificationRefused):
     """The purpose is not one of the site's purposes."""
 
     code = "invalid_purpose"
-    words = 'The purpose is not in TELROI["PURPOSES"].'
+    description = 'The purpose is not in TELROI["PURPOSES"].'
     http_status = 400
 
 
@@ -154,7 +154,7 @@ class CooldownActive(VerificationRefused):
     """The last call to this number was too recent."""
 
     code = "cooldown"
-    words = "The last call to this number was too recent."
+    description = "The last call to this number was too recent."
     http_status = 429
 
 
@@ -162,7 +162,7 @@ class HourlyLimitReached(VerificationRefused):
     """This number has had the maximum number of calls in an hour."""
 
     code = "hourly_limit"
-    words = "This number has had the maximum number of calls in an hour."
+    description = "This number has had the maximum number of calls in an hour."
     http_status = 429
 
 
@@ -170,7 +170,7 @@ class DailyLimitReached(VerificationRefused):
     """This number has had the maximum number of calls in a day."""
 
     code = "daily_limit"
-    words = "This number has had the maximum number of calls in a day."
+    description = "This number has had the maximum number of calls in a day."
     http_status = 429
 
 
@@ -178,7 +178,7 @@ class NumberHeld(VerificationRefused):
     """Telroi asked for a pause in calls to this number."""
 
     code = "held"
-    words = "Telroi asked for a pause in calls to this number."
+    description = "Telroi asked for a pause in calls to this number."
     http_status = 429
 
 
@@ -186,7 +186,7 @@ class TooManyRequests(VerificationRefused):
     """The requester, not the number, reached a rate limit."""
 
     code = "too_many_requests"
-    words = "This requester reached a rate limit."
+    description = "This requester reached a rate limit."
     http_status = 429
 
 
@@ -194,7 +194,7 @@ class SiteLimitReached(VerificationRefused):
     """The site has placed its maximum number of calls of the day."""
 
     code = "site_limit"
-    words = "The site has placed its maximum number of calls of the day."
+    description = "The site has placed its maximum number of calls of the day."
     http_status = 503
 
 
@@ -202,7 +202,7 @@ class CallsStopped(VerificationRefused):
     """Staff stopped all calls."""
 
     code = "calls_stopped"
-    words = "Staff stopped all calls."
+    description = "Staff stopped all calls."
     http_status = 503
 
 
@@ -210,7 +210,7 @@ class Misconfigured(VerificationRefused):
     """The site's settings or its API key do not allow calls."""
 
     code = "misconfigured"
-    words = "The site's settings or its API key do not allow calls."
+    description = "The site's settings or its API key do not allow calls."
     http_status = 503
 
 
@@ -218,14 +218,14 @@ class Unavailable(VerificationRefused):
     """No call can be placed at this moment."""
 
     code = "unavailable"
-    words = "No call can be placed at this moment."
+    description = "No call can be placed at this moment."
     http_status = 503
 
 
 class AttemptNotFound(TelroiError):
     """The attempt does not exist, or belongs to another user. The error does not say which."""
 
-    words = "The attempt does not exist, or belongs to another user."
+    description = "The attempt does not exist, or belongs to another user."
     code: ClassVar[str] = "not_found"
 
 
@@ -242,7 +242,7 @@ class InsideTransaction(TelroiError):
     A rollback would delete the record of a placed call or a judged code. Use ``@transaction.non_atomic_requests``.
     """
 
-    words = (
+    description = (
         "A rollback here could undo the record of a placed call or of a judged code. "
         "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
     )
@@ -254,20 +254,20 @@ class UnstorableText(TelroiError):
     No database stores half a surrogate pair or NUL. A MariaDB or MySQL table in ``utf8mb3`` does not store emoji.
     """
 
-    words = "The database cannot store all characters of this text."
+    description = "The database cannot store all characters of this text."
 
     def __init__(self, argument: str = "text") -> None:
         super().__init__(argument)
         self.argument = argument
 
     def __str__(self) -> str:
-        return f"{self.argument}: {self.words}"
+        return f"{self.argument}: {self.description}"
 
 
 class ChangedMeanwhile(TelroiError):
     """The number's row changed during every retry of this staff action. Nothing was done; try again."""
 
-    words = "The number changed at the same moment. Nothing was done; try again."
+    description = "The number changed at the same moment. Nothing was done; try again."
 
 
 class SignatureRejected(TelroiError):
@@ -287,7 +287,7 @@ class SignatureRejected(TelroiError):
 class ProofRejected(TelroiError):
     """The proof is forged, expired, spent, or of another purpose."""
 
-    words = "This proof is forged, expired, spent, or of another purpose."
+    description = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"
     http_status: ClassVar[int] = 400
 
@@ -295,6 +295,6 @@ class ProofRejected(TelroiError):
 class NumberTaken(ProofRejected):
     """The proof is valid, but its number belongs to another account, and the site allows one. It stays unspent."""
 
-    words = "The number belongs to another account."
+    description = "The number belongs to another account."
     code = "number_taken"
     http_status = 409

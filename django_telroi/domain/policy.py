@@ -147,10 +147,10 @@ def with_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime, ..
 
 def without_call(calls: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
     """Return the moments without the call at ``moment``, which does not count. Of two equal moments, one stays."""
-    kept = [_utc(call) for call in calls]
-    if _utc(moment) in kept:
-        kept.remove(_utc(moment))
-    return tuple(kept)
+    moments = [_utc(call) for call in calls]
+    if _utc(moment) in moments:
+        moments.remove(_utc(moment))
+    return tuple(moments)
 
 
 def counts_from(asked_at: datetime, answered_at: datetime) -> datetime:

@@ -115,15 +115,15 @@ View = Callable[..., HttpResponseBase]
 def hide_what_was_posted(view: View) -> View:
     """Decorate a view so that error reports and the ``DEBUG`` page do not show what was posted.
 
-    Django hides nothing on the ``DEBUG`` page, so the filter is made always active. In all else it is the site's own
+    Django hides nothing on the ``DEBUG`` page, so the filter is made active there too. In all else it is the site's own
     filter.
     """
 
     @wraps(view)
-    def hiding(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        sites_own = type(get_default_exception_reporter_filter())
-        always = type("AlwaysHiding", (sites_own,), {"is_active": lambda self, request: True})
-        request.exception_reporter_filter = always()
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        site_filter = type(get_default_exception_reporter_filter())
+        always_active = type("AlwaysActive", (site_filter,), {"is_active": lambda self, request: True})
+        request.exception_reporter_filter = always_active()
         return view(request, *args, **kwargs)
 
-    return sensitive_post_parameters()(hiding)
+    return sensitive_post_parameters()(wrapped)

@@ -1591,7 +1591,7 @@ MUTANTS = (
     Mutant(
         "give success again for a number that was forgotten",
         "django_telroi/services/accounts/phones.py",
-        '    theirs.update(code_digest="", due_at=None)\n',
+        '    right_codes.update(code_digest="", due_at=None)\n',
         "",
         ("tests/services/test_accounts.py::TestAUser",),
     ),

@@ -355,4 +355,4 @@ def test_a_refused_proof_is_an_error_of_a_form_and_a_bad_request_and_survives_pi
     again = pickle.loads(pickle.dumps(refusal.value))
     assert isinstance(again, (ValidationError, BadRequest))
     assert (again.code, again.messages) == (error.code, [sentence(error.code)])
-    assert str(again) == str(refusal.value) == error.words
+    assert str(again) == str(refusal.value) == error.description

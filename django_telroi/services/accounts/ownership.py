@@ -105,8 +105,8 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
 
 def _remove_from_accounts(old: Sequence[VerifiedPhone], *, row: PhoneNumber, using: str) -> None:
     """Delete the records. Their right codes are not accepted again, even if their ten minutes are not over."""
-    theirs = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
-    attempts = VerificationAttempt.objects.using(using).filter(theirs, phone=row, status=Status.VERIFIED)
+    of_accounts = Q(user__in=[record.user_id for record in old]) | Q(pk__in=[each.attempt_id for each in old])
+    attempts = VerificationAttempt.objects.using(using).filter(of_accounts, phone=row, status=Status.VERIFIED)
     attempts.exclude(code_digest="").update(code_digest="", due_at=None)
     VerifiedPhone.objects.using(using).filter(pk__in=[record.pk for record in old]).delete()
 

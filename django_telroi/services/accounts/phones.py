@@ -162,8 +162,8 @@ def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[i
     rows = VerificationAttempt.objects.using(using).exclude(code_digest="").filter(status=Status.VERIFIED)
     # Compared with a subquery by =, because an UPDATE with a join or with IN reads the whole table on MariaDB.
     phone_id = Subquery(PhoneNumber.objects.using(using).filter(number=number).values("pk")[:1])
-    theirs = rows.filter(phone_id=phone_id).filter(Q(user_id=user.pk) | Q(pk__in=of))
-    theirs.update(code_digest="", due_at=None)
+    right_codes = rows.filter(phone_id=phone_id).filter(Q(user_id=user.pk) | Q(pk__in=of))
+    right_codes.update(code_digest="", due_at=None)
 
 
 def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verified_at: datetime, using: str) -> None:

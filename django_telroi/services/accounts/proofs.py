@@ -52,11 +52,11 @@ class RejectedInForm(ProofRejected, ValidationError, BadRequest):  # type: ignor
     """
 
     def __init__(self) -> None:
-        words: Any = SENTENCES[type(self).code]
-        ValidationError.__init__(self, words, code=type(self).code)
+        sentence: Any = SENTENCES[type(self).code]
+        ValidationError.__init__(self, sentence, code=type(self).code)
 
     def __str__(self) -> str:
-        return self.words
+        return self.description
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()

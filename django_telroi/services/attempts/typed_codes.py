@@ -124,8 +124,8 @@ def give_try_back(typed: TypedCode, *, using: str) -> None:
 
 def _known_digest(attempt: VerificationAttempt, digits: str) -> str:
     """Return the digest in the row, which may use an older secret, or else a new one."""
-    known = [digest for digest in attempt.judging if matches(attempt, digits, digest)]
-    return known[0] if known else digest_of(attempt, digits)
+    stored = [digest for digest in attempt.judging if matches(attempt, digits, digest)]
+    return stored[0] if stored else digest_of(attempt, digits)
 
 
 def _try_to_repeat(attempt: VerificationAttempt, digest: str, *, now: datetime, using: str) -> int | None:
@@ -186,11 +186,11 @@ def _as_json(judging: Mapping[str, Tries]) -> dict[str, dict[str, str]]:
 
 
 def _without_tries(judging: Mapping[str, Tries], rejected: Collection[int | None]) -> dict[str, Tries]:
-    left = {
+    remaining = {
         digest: {try_id: at for try_id, at in tries.items() if try_id not in rejected}
         for digest, tries in judging.items()
     }
-    return {digest: tries for digest, tries in left.items() if tries}
+    return {digest: tries for digest, tries in remaining.items() if tries}
 
 
 class CheckOutcome(StrEnum):

@@ -50,7 +50,8 @@ logger = logging.getLogger("django_telroi")
 NEWEST = 5000
 """The median is computed from this many verified calls, the newest."""
 MOST_GROUPS = 12
-"""The maximum number of regions and of purposes, those with most calls first. The last one combines all others."""
+"""The maximum number of regions and of purposes, those with most calls first. If there are more, the last one combines
+the rest."""
 CACHE_SECONDS = 300
 SHAPE = 2
 """Part of the cache key. Increase it if the classes of ``periods`` change, so that no old object is read."""
@@ -153,8 +154,8 @@ def _with_rest(groups: list[Group], total: Group) -> tuple[Group, ...]:
     if len(groups) <= MOST_GROUPS:
         return tuple(groups)
     named = groups[: MOST_GROUPS - 1]
-    known = summed(named)
-    rest = (total.calls - known.calls, total.placed - known.placed, total.verified - known.verified)
+    named_total = summed(named)
+    rest = (total.calls - named_total.calls, total.placed - named_total.placed, total.verified - named_total.verified)
     return (*named, Group("", *rest, is_rest=True))
 
 
@@ -251,9 +252,11 @@ def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedP
     billed = calls.exclude(status=Status.FAILED).exclude(livemode=False)
     prefixes = billed.order_by().values_list(Substr("phone__number", 2, FIRST_DIGITS))
     counted = prefixes.annotate(calls=Count("pk"), verified=Count("pk", filter=Q(status=Status.VERIFIED)))
-    busy = counted.filter(calls__gte=LEAST_CALLS).order_by("-calls")
-    found = (PumpedPrefix(*row) for row in busy)
-    return tuple(each for each in found if 100 * each.verified < LEAST_PERCENT_VERIFIED * each.calls)[:MOST_PREFIXES]
+    frequent = counted.filter(calls__gte=LEAST_CALLS).order_by("-calls")
+    candidates = (PumpedPrefix(*row) for row in frequent)
+    return tuple(each for each in candidates if 100 * each.verified < LEAST_PERCENT_VERIFIED * each.calls)[
+        :MOST_PREFIXES
+    ]
 
 
 def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:

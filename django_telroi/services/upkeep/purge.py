@@ -130,7 +130,7 @@ class PurgeRun:
             yield from self._delete(self._old(AttemptEvent, "at"), "at", self._delete_events)
             yield from self._delete(self._old(RefusalTally, "hour"), "hour", self._delete_refusals)
         for window in self._windows():
-            yield self._try(partial(self._delete_numbers, window))
+            yield self._delete_with_retry(partial(self._delete_numbers, window))
 
     def count(self) -> Iterator[Purged]:
         """Yield the counts of the rows that would be deleted."""
@@ -141,18 +141,18 @@ class PurgeRun:
             yield Purged(events=events.count())
             yield Purged(refusals=self._old(RefusalTally, "hour").count())
         for window in self._windows():
-            yield Purged(numbers=self._unneeded(window).count())
+            yield Purged(numbers=self._not_needed(window).count())
 
     def _old(self, model: type[M], moment: str) -> QuerySet[M]:
         return model._default_manager.using(self.using).filter(**{f"{moment}__lt": self.kept_since})
 
     def _delete(self, old: QuerySet[Any], moment: str, delete: Callable[[Sequence[int]], Purged]) -> Iterator[Purged]:
         """Delete from the oldest row on. Each batch starts where the last one ended, and so skips deleted rows."""
-        left = old.order_by(moment).values_list("pk", moment)
-        rows = left
+        ordered = old.order_by(moment).values_list("pk", moment)
+        rows = ordered
         while batch := list(rows[: self.size]):
-            yield self._try(partial(delete, [pk for pk, _ in batch]))
-            rows = left.filter(**{f"{moment}__gte": batch[-1][1]})
+            yield self._delete_with_retry(partial(delete, [pk for pk, _ in batch]))
+            rows = ordered.filter(**{f"{moment}__gte": batch[-1][1]})
 
     def _delete_attempts(self, ids: Sequence[int]) -> Purged:
         attempts = VerificationAttempt.objects.using(self.using).filter(pk__in=ids)
@@ -174,10 +174,10 @@ class PurgeRun:
         If an attempt or event is added meanwhile, the database rejects the batch with an IntegrityError, and the batch
         is tried again.
         """
-        ids = list(self._unneeded(window).values_list("pk", flat=True))
-        unneeded = PhoneNumber.objects.using(self.using).filter(self._unlimited(), pk__in=ids)
+        ids = list(self._not_needed(window).values_list("pk", flat=True))
+        not_needed = PhoneNumber.objects.using(self.using).filter(self._without_limits(), pk__in=ids)
         with transaction.atomic(using=self.using):
-            return Purged(numbers=delete_rows(unneeded))
+            return Purged(numbers=delete_rows(not_needed))
 
     def _windows(self) -> Iterator[tuple[int, int]]:
         """Yield slices of the numbers by primary key, each as (first, last)."""
@@ -187,7 +187,7 @@ class PurgeRun:
             last = window[-1]
             yield window[0], last
 
-    def _unneeded(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
+    def _not_needed(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
         attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("pk"))
         events = AttemptEvent.objects.using(self.using).filter(phone=OuterRef("pk"))
         if self.kept_since:  # older rows are deleted before, except in a dry run
@@ -195,10 +195,10 @@ class PurgeRun:
             events = events.filter(at__gte=self.kept_since)
         accounts = VerifiedPhone.objects.using(self.using).filter(number=OuterRef("number"))
         return PhoneNumber.objects.using(self.using).filter(
-            self._unlimited(), ~Exists(attempts), ~Exists(events), ~Exists(accounts), pk__range=window
+            self._without_limits(), ~Exists(attempts), ~Exists(events), ~Exists(accounts), pk__range=window
         )
 
-    def _unlimited(self) -> Q:
+    def _without_limits(self) -> Q:
         """Return a filter for rows without block, hold or calls that count. A cooldown may be longer than a day."""
         idle_since = self.now - max(DAY, conf.policy().cooldown)
         return (
@@ -207,7 +207,7 @@ class PurgeRun:
             & (Q(last_call_at=None) | Q(last_call_at__lt=idle_since))
         )
 
-    def _try(self, delete: Callable[[], Purged]) -> Purged:
+    def _delete_with_retry(self, delete: Callable[[], Purged]) -> Purged:
         """Delete a batch. Try again if a row that refers to a deleted one was added meanwhile."""
         for _ in range(TIMES_A_BATCH_IS_REPEATED):
             with suppress(IntegrityError):

@@ -105,9 +105,9 @@ def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[Verific
 
 def _end_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
     """Set calls whose lease is over to ``unknown``. No process can be waiting for Telroi's answer any more."""
-    lost = _of(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
+    ended = _still_in(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
-    called_unknown = _unless_locked(partial(lost.update, **unknown), using=using)
+    called_unknown = _update_unless_locked(partial(ended.update, **unknown), using=using)
     if called_unknown:
         _settle_ended_leases(batch, now=now, using=using)
     return called_unknown
@@ -126,17 +126,17 @@ def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime,
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
-    judged = [attempt for attempt in batch if not is_judgement_out(attempt, now=now, using=using)]
-    over = _of(judged, CHECKABLE, using=using).filter(expires_at__lte=now)
+    without_pending = [attempt for attempt in batch if not is_judgement_out(attempt, now=now, using=using)]
+    rows = _still_in(without_pending, CHECKABLE, using=using).filter(expires_at__lte=now)
     expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
-    return _unless_locked(partial(over.update, **expired), using=using)
+    return _update_unless_locked(partial(rows.update, **expired), using=using)
 
 
 def _forget_right_codes(batch: Sequence[VerificationAttempt], *, using: str) -> None:
     """Delete the digests of right codes whose ten minutes are over."""
-    over = _of(batch, {Status.VERIFIED}, using=using)
+    rows = _still_in(batch, {Status.VERIFIED}, using=using)
     if any(attempt.status == Status.VERIFIED for attempt in batch):
-        _unless_locked(partial(over.update, code_digest="", due_at=None), using=using)
+        _update_unless_locked(partial(rows.update, code_digest="", due_at=None), using=using)
 
 
 def _close_orphans(now: datetime | None, *, using: str) -> None:
@@ -145,13 +145,13 @@ def _close_orphans(now: datetime | None, *, using: str) -> None:
     It is written as NOT (user is not null), because the index on ``user`` has all rows without user under one key.
     """
     unfinished = VerificationAttempt.objects.using(using).filter(had_user=True, due_at__gt=EPOCH)
-    left = unfinished.exclude(user__isnull=False)
-    for attempt in left.annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
+    orphans = unfinished.exclude(user__isnull=False)
+    for attempt in orphans.annotate(read_at=DbNow()).order_by("due_at")[:BATCH]:
         with _skipping_locks(), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
             close_orphan(attempt, now=now or attempt.read_at, using=using)
 
 
-def _of(
+def _still_in(
     batch: Sequence[VerificationAttempt], statuses: Collection[Status], *, using: str
 ) -> QuerySet[VerificationAttempt]:
     """Return the rows that had one of these statuses when they were read, and still have it."""
@@ -181,7 +181,7 @@ def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
     return enqueued
 
 
-def _unless_locked(update: Callable[[], int], *, using: str) -> int:
+def _update_unless_locked(update: Callable[[], int], *, using: str) -> int:
     rows = 0
     with _skipping_locks():
         rows += repeat_on_lock_error(update, using=using)
