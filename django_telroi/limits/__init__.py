@@ -1,9 +1,9 @@
-"""The limits of requesters: how often one address and one user may start and check, in front of the services.
+"""Rate limits per requester: how many calls and codes one IP address and one user may request.
 
-Faces call these functions instead of the services and pass their request. A repeat of a start (same id, number, purpose
-and user) is answered from its row and not counted. Every other request is counted before anything is spent, and is
-refused if it cannot be counted. Invalid numbers, numbers that are never called and malformed codes are rejected before
-they are counted.
+The pages and the API call these functions instead of the services and pass their HTTP request. A retry of a start (same
+id, number, purpose and user) returns the existing attempt and is not counted. Every other request is counted before a
+call is placed or a try is used. It is rejected if it cannot be counted. Invalid numbers, numbers that are never called
+and malformed codes are rejected before they are counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def start_verification(
     language: str | None = None,
     attempt_uuid: UUID | None = None,
 ) -> VerificationAttempt:
-    """``services.start_verification`` for the sender of ``request``. Raises TooManyRequests and Unavailable as well."""
+    """Count the request, then call ``services.start_verification`` with the same arguments.
+
+    Returns the attempt. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
+    errors of the service.
+    """
     counted = _CountedStart(requester_of(request, user))
     try:
         return services.start_verification(
@@ -59,18 +63,22 @@ def start_verification(
 def call_again(
     request: HttpRequest, attempt_uuid: UUID, *, user: AbstractBaseUser | None = None
 ) -> VerificationAttempt:
-    """``services.call_again`` for the sender of ``request``: it counts as a start, also if there is no such attempt."""
+    """Count the request as a start, then call ``services.call_again``. A request for an unknown attempt counts too.
+
+    Returns the attempt. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
+    errors of the service.
+    """
     counted = _CountedStart(requester_of(request, user))
     try:
         attempt = services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
     except AttemptNotFound:
-        counted.admit_without_call()
+        counted.count_without_call()
         raise
     except BaseException:
         counted.forget()
         raise
-    if attempt.uuid == attempt_uuid:  # it is verified: no call was asked for before, so this is no repeat of one
-        counted.admit_without_call()
+    if attempt.uuid == attempt_uuid:  # it is verified, so no call was requested and this is not a retry
+        counted.count_without_call()
     return attempt
 
 
@@ -84,9 +92,10 @@ def check_code(
     user: AbstractBaseUser | None = None,
     judge_short: bool = True,
 ) -> CheckResult:
-    """``services.check_code`` for the sender of ``request``. Raises TooManyRequests and Unavailable as well.
+    """Count the request, then call ``services.check_code``. A code for an unknown attempt counts too.
 
-    A code for an attempt that does not exist counts as well.
+    Returns the result. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
+    errors of the service.
     """
     counted = _CountedCode(requester_of(request, user))
     try:
@@ -98,7 +107,7 @@ def check_code(
 
 
 class _CountedCode:
-    """The count of one code, which counts once."""
+    """Counts one code, at most once."""
 
     def __init__(self, requester: Requester) -> None:
         self.requester = requester
@@ -116,21 +125,22 @@ class _CountedCode:
 
 
 class _CountedStart:
-    """The count of one start. A double click is counted once: both halves have the same digest."""
+    """Counts one start. Both requests of a double click have the same digest, so they are counted once."""
 
     def __init__(self, requester: Requester) -> None:
         self.requester = requester
         self._once: str | None = None
         self._is_counted = False
 
-    def admit(self, asked: CallRequest) -> None:
-        if asked.attempt_uuid is not None:
-            self._once = cache_digest("start", asked.attempt_uuid, asked.phone.number, asked.purpose, asked.user_id)
+    def admit(self, call_request: CallRequest) -> None:
+        if call_request.attempt_uuid is not None:
+            uuid, number = call_request.attempt_uuid, call_request.phone.number
+            self._once = cache_digest("start", uuid, number, call_request.purpose, call_request.user_id)
         self._is_counted = True
         admit("start", self.requester, once=self._once)
 
-    def admit_without_call(self) -> None:
-        """Count a request that came to no call. Raises TooManyRequests in place of its answer."""
+    def count_without_call(self) -> None:
+        """Count a request that did not request a call. Raises TooManyRequests and Unavailable. Counts at most once."""
         if self._is_counted:
             return
         try:
@@ -140,5 +150,5 @@ class _CountedStart:
             raise
 
     def forget(self) -> None:
-        """A start that was refused is not a start: the same request, sent again, counts again."""
+        """Delete the mark of a rejected start. A rejected request is not a retry: sent again, it counts again."""
         forget("start", self.requester, once=self._once)

@@ -1,4 +1,4 @@
-"""Counting requests in the cache: no more than a rate allows in any of its windows, each request once."""
+"""Count requests in the cache: each request once, and never more than the rate in any window of its length."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from django_telroi.services.requester import Requester
 logger = logging.getLogger("django_telroi")
 
 COUNTING, ADMITTED = "counting", "admitted"
-SECONDS_TO_COUNT = 10
-SECONDS_OF_REPEATS = 600
-BETWEEN_LOOKS = 0.02
+COUNT_TIMEOUT_SECONDS = 10
+RETRY_LIFETIME_SECONDS = 600
+POLL_INTERVAL_SECONDS = 0.02
 MOST_CACHE_MISSES = 3
-"""How often a mark that cannot be made may not be there either, before the cache is not believed any more."""
+"""Give up on the cache after this many contradictory answers: ``add`` says the key exists, ``get`` does not find it."""
 
 
 class NotCounted(Exception):
-    """The cache took a count and has nothing to show for it."""
+    """The cache accepted a count but did not store it."""
 
 
 @dataclass(frozen=True)
 class Counter:
-    """One rate for one requester, whose ``name`` is digested: no cache ever holds an address.
+    """One rate limit of one requester. The keys contain a digest of ``name``, so the cache stores no IP address.
 
-    The library counts in fixed windows, and around the edge of two of them twice the rate would pass. So whoever it
-    lets through also holds one of the rate's places, each a key of its own, for as long as the rate says: no more than
-    that many in *any* such time, and a wait that is true to the second.
+    django-ratelimit uses fixed windows, which let up to twice the rate through around a boundary. We add a sliding
+    window: each request also takes one of ``rate.requests`` places for ``rate.seconds``. Each place is one cache key.
+    So the rate is never exceeded in any window of that length, and the wait is exact to the second.
     """
 
     scope: str
@@ -53,22 +53,22 @@ class Counter:
     rate: Rate
 
     def wait(self) -> int:
-        """Seconds until a place is free, 0 if one is. Counts nothing."""
-        held = self._held()
-        if len(held) < self.rate.requests:
+        """Return the seconds until a place is free, 0 if one is free. Counts nothing."""
+        taken = self._taken_places()
+        if len(taken) < self.rate.requests:
             return 0
-        first_free = min(held.values(), default=math.inf) - time.time()
+        first_free = min(taken.values(), default=math.inf) - time.time()
         return math.ceil(min(max(first_free, 1), self.rate.seconds))
 
     def take(self) -> int:
-        """Count one request; 0 if it got a place, else the seconds until there is one."""
+        """Count one request. Returns 0 if it took a place, else the seconds until one is free. Raises NotCounted."""
         usage = self._usage(increment=True)
         if usage["should_limit"]:
             return max(self.wait(), int(usage["time_left"]) + 1)
         return 0 if self._take_place(first=usage["count"] - 1) else max(1, self.wait())
 
     def _usage(self, *, increment: bool) -> dict[str, Any]:
-        """What the library counted in its window of now. Raises NotCounted."""
+        """Return django-ratelimit's count of the current window. Raises NotCounted."""
         usage: dict[str, Any] | None = get_usage(
             None,
             group=f"telroi.{self.scope}.{self.who}",
@@ -81,23 +81,26 @@ class Counter:
         return usage
 
     def _take_place(self, *, first: int) -> bool:
-        """Whoever adds a place's key has it. Those who come at once each begin with another one."""
-        cache, held = _cache(), self._held()
+        """Take a free place by adding its key. Returns whether one was free.
+
+        Concurrent requests begin at different places, so that they do not compete for the same key.
+        """
+        cache, taken = _cache(), self._taken_places()
         for number in range(first, first + self.rate.requests):
-            place = self._place(number % self.rate.requests)
+            place = self._place_key(number % self.rate.requests)
             free_at = time.time() + self.rate.seconds
-            if place not in held and cache.add(place, free_at, self.rate.seconds):
+            if place not in taken and cache.add(place, free_at, self.rate.seconds):
                 if cache.get(place) is None and time.time() < free_at:
                     raise NotCounted
                 return True
         return False
 
-    def _held(self) -> dict[str, float]:
-        """When each place that is taken will be free."""
-        held: dict[str, float] = _cache().get_many([self._place(number) for number in range(self.rate.requests)])
-        return held
+    def _taken_places(self) -> dict[str, float]:
+        """Return the keys of the places that are taken, with the time when each is free (seconds since the epoch)."""
+        taken: dict[str, float] = _cache().get_many([self._place_key(number) for number in range(self.rate.requests)])
+        return taken
 
-    def _place(self, number: int) -> str:
+    def _place_key(self, number: int) -> str:
         return f"telroi:{self.scope}:{self.who}:{self.rate.requests}:{self.rate.seconds}:{self._digest}:{number}"
 
     @cached_property
@@ -106,11 +109,11 @@ class Counter:
 
 
 class NetworkCounter(Counter):
-    """A rate for a network of many customers: counted in the library's windows alone, with no place for each request.
+    """A rate limit for a large IPv6 network. It uses only django-ratelimit's fixed windows, without places.
 
-    A place is a key, and these rates are large: what is read before each request would grow with them. Around the edge
-    of two windows twice the rate may pass, which is no harm here. The rate bounds what one can do with very many
-    networks of 64 bits; each of those has its own exact limit.
+    These rates are high. With one key per place, each request would have to read very many keys. Up to twice the rate
+    may pass around a window boundary. That is acceptable, because this rate only limits an attacker who has very many
+    /64 networks, and each of those networks has its own exact limit.
     """
 
     def wait(self) -> int:
@@ -127,11 +130,15 @@ class NetworkCounter(Counter):
 
 
 def admit(scope: str, requester: Requester, *, once: str | None) -> None:
-    """Count one request, or refuse it. ``once`` digests what makes it the same request when it comes again."""
+    """Count one request. Raises TooManyRequests if a limit is reached, Unavailable if the cache fails.
+
+    ``scope``: "start" or "check". ``once``: a digest of the request. A retry with the same digest is not counted again.
+    None counts each request.
+    """
     counters = list(_counters(scope, requester))
-    if not counters or not getattr(settings, "RATELIMIT_ENABLE", True):  # the library's switch for a whole site
+    if not counters or not getattr(settings, "RATELIMIT_ENABLE", True):  # django-ratelimit's switch for the whole site
         return
-    with _refused_without_cache():
+    with _reject_if_cache_fails():
         if once is None:
             _count(counters)
         else:
@@ -139,9 +146,9 @@ def admit(scope: str, requester: Requester, *, once: str | None) -> None:
 
 
 def forget(scope: str, requester: Requester, *, once: str | None) -> None:
-    """Let the next request like this one count: it was refused after all, and a repeat of nothing needs its own place.
+    """Delete the mark of a rejected request, so that the same request counts when it is sent again.
 
-    Where the cache fails, the mark is gone within minutes by itself.
+    If the cache fails, the mark expires within ``RETRY_LIFETIME_SECONDS``.
     """
     if once is None:
         return
@@ -159,12 +166,12 @@ def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
 
 
 def _count(counters: Sequence[Counter]) -> None:
-    """One place of each rate, or none: whoever must wait for one has not used up the other."""
-    _refuse_until(counters, methodcaller("wait"))
-    _refuse_until(counters, methodcaller("take"))
+    """Take one place of each rate, or none. A request that one rate rejects does not use up another rate."""
+    _reject_if_any_waits(counters, methodcaller("wait"))
+    _reject_if_any_waits(counters, methodcaller("take"))
 
 
-def _refuse_until(counters: Sequence[Counter], wait_of: Callable[[Counter], int]) -> None:
+def _reject_if_any_waits(counters: Sequence[Counter], wait_of: Callable[[Counter], int]) -> None:
     waits = {counter: wait for counter in counters if (wait := wait_of(counter))}
     if waits:
         counter = max(waits, key=waits.__getitem__)
@@ -173,25 +180,25 @@ def _refuse_until(counters: Sequence[Counter], wait_of: Callable[[Counter], int]
 
 
 def _count_once(counters: Sequence[Counter], *, once: str) -> None:
-    """A double click is one request: its second half waits for what the first one comes to.
+    """Count the requests of a double click once. The second request waits (sleeps) until the first one is counted.
 
-    It is no way around the count: ``once`` is of the number too, and one id is one call at the most.
+    This does not bypass the limit. ``once`` includes the number, and one id requests at most one call.
     """
     cache, mark, misses = _cache(), _mark(counters, once=once), 0
-    while not cache.add(mark, COUNTING, SECONDS_TO_COUNT):
+    while not cache.add(mark, COUNTING, COUNT_TIMEOUT_SECONDS):
         seen = cache.get(mark)
         if seen == ADMITTED:
             return
         misses += seen is None
         if misses > MOST_CACHE_MISSES:
             raise NotCounted
-        time.sleep(BETWEEN_LOOKS)
+        time.sleep(POLL_INTERVAL_SECONDS)
     try:
         _count(counters)
     except BaseException:
         cache.delete(mark)
         raise
-    cache.set(mark, ADMITTED, SECONDS_OF_REPEATS)
+    cache.set(mark, ADMITTED, RETRY_LIFETIME_SECONDS)
 
 
 def _mark(counters: Sequence[Counter], *, once: str) -> str:
@@ -199,8 +206,8 @@ def _mark(counters: Sequence[Counter], *, once: str) -> str:
 
 
 @contextmanager
-def _refused_without_cache() -> Iterator[None]:
-    """What cannot be counted is refused, not waved through."""
+def _reject_if_cache_fails() -> Iterator[None]:
+    """Raise Unavailable if the cache fails. A request that cannot be counted is rejected."""
     try:
         yield
     except VerificationRefused:
@@ -211,7 +218,7 @@ def _refused_without_cache() -> Iterator[None]:
 
 
 def _cache() -> BaseCache:
-    """The one that the library counts in."""
+    """Return the cache that django-ratelimit uses."""
     return caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
 
 
