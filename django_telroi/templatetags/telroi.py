@@ -1,6 +1,7 @@
-"""``{% phone_verify %}``: a verification inside any page, beside whatever else stands there.
+"""The template tag ``{% phone_verify %}`` shows the card of a verification in any page.
 
-``{% phone_proof %}`` hands its proof to the page's own form, and ``user|phone_verified`` tells who has been through it.
+``{% phone_proof %}`` adds the proof to a form of the page.
+``user|phone_verified`` is true for a user with a verified phone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from django_telroi.services.accounts.proofs import proof_for
 from django_telroi.services.sentences import duration
 from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
 from django_telroi.web import card_texts
-from django_telroi.web.card_state import dropped_in_step, settle_older
+from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_address
-from django_telroi.web.session import Notice, read_flow, take_notice
+from django_telroi.web.session import Notice, pop_notice, read_flow
 
 register = template.Library()
 
@@ -40,31 +41,33 @@ def phone_verify(
     purpose: str = "",
     heading: Heading = "h2",
 ) -> dict[str, Any]:
-    """Verify a phone here: ``{% phone_verify next="/account/" purpose="signup" heading="h3" %}``.
+    """Render the card: ``{% phone_verify next="/account/" purpose="signup" heading="h3" %}``.
 
-    It stands beside the forms of the page, never inside one. ``next`` is where success leads, if it stays on this site.
+    Do not put the tag inside a form. ``next``: the URL after success, on this site. ``purpose``: one of ``PURPOSES``.
+    ``heading``: the HTML element of the title. Raises ImproperlyConfigured if an argument is invalid or the context has
+    no request.
     """
     request = _request_of(context)
-    _refuse_unknown(purpose, tag="phone_verify")
+    _require_purpose(purpose, tag="phone_verify")
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
-    answer, attempt = _kept(request, purpose)
+    notice, attempt = _pop_notice(request, purpose)
     place = CardPlace(
         purpose=purpose,
         next=next,
         back=current_address(request),
-        ordinal=_ordinal(request),
+        ordinal=_next_ordinal(request),
         heading=heading,
-        takes_focus=answer is not None,  # a page that is merely opened keeps its own
+        takes_focus=notice is not None,  # after a form of the card; otherwise the page keeps its own focus
     )
-    step = dropped_in_step(request, place, answer)
+    step = drop_in_step(request, place, notice)
     card = card_at(place, request, shown_attempt=attempt, asked_digits=step.asked_digits)
     return {"request": request, "card": card, "step": step}
 
 
 @register.inclusion_tag("telroi/assets.html", takes_context=True)
 def telroi_assets(context: Context) -> dict[str, bool]:
-    """The stylesheet and the script, the first time in a page; nothing after that."""
+    """Render the stylesheet and the script, once per page."""
     request = _request_of(context)
     is_first = not getattr(request, "_telroi_has_assets", False)
     request._telroi_has_assets = True  # type: ignore[attr-defined]
@@ -73,32 +76,39 @@ def telroi_assets(context: Context) -> dict[str, bool]:
 
 @register.simple_tag(takes_context=True)
 def phone_proof(context: Context, purpose: str = "", name: str = "phone_proof") -> str:
-    """The proof of this person as a hidden input, for a form with a ``ProofField``; nothing if they have none.
+    """Return the visitor's proof as a hidden input, for a form with a ``ProofField``; ``""`` if there is no proof.
 
-    ``{% phone_proof purpose="signup" name="phone_proof" %}`` stands inside the form. It serves people without an
-    account: who is logged in needs no proof.
+    Put ``{% phone_proof purpose="signup" name="phone_proof" %}`` inside the form. The tag is for visitors without an
+    account. A user who is logged in needs no proof. ``purpose``: one of ``PURPOSES``, else ImproperlyConfigured is
+    raised. ``name``: the name of the form field.
     """
     request = _request_of(context)
-    _refuse_unknown(purpose, tag="phone_proof")
+    _require_purpose(purpose, tag="phone_proof")
     proof = _proof(request, purpose)
     return format_html('<input type="hidden" name="{}" value="{}" data-telroi-proof>', name, proof) if proof else ""
 
 
 @register.filter("phone_verified")
 def is_phone_verified(user: Any, purpose: str | None = None) -> bool:
-    """``{% if user|phone_verified %}``, or ``{% if user|phone_verified:"payout" %}`` for one purpose."""
+    """Return whether the user has a verified phone.
+
+    ``{% if user|phone_verified %}``, or ``{% if user|phone_verified:"payout" %}`` for one purpose.
+    """
     return _has_phone(user, purpose=purpose)
 
 
 @register.simple_tag(name="phone_verified")
 def is_phone_verified_lately(user: Any, purpose: str | None = None, max_age: timedelta | float | None = None) -> bool:
-    """The filter with an age: ``{% phone_verified user purpose="payout" max_age=86400 as is_fresh %}``, in seconds."""
+    """Return whether the user has a phone that was verified within ``max_age``, a timedelta or a number of seconds.
+
+    ``{% phone_verified user purpose="payout" max_age=86400 as is_fresh %}``
+    """
     age = timedelta(seconds=max_age) if isinstance(max_age, int | float) else max_age
     return _has_phone(user, purpose=purpose, max_age=age)
 
 
 def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = None) -> bool:
-    """A template's ``user`` may be anonymous, or nothing at all. Where the database cannot say, it is a no."""
+    """Return False also for an anonymous user, for an undefined variable, and if the database is unavailable."""
     try:
         if not getattr(user, "is_authenticated", False):
             return False
@@ -107,15 +117,15 @@ def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = No
         return False
 
 
-def _kept(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID | None]:
-    """What there is to say, and the attempt; nothing where the session is in a database that is gone.
+def _pop_notice(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID | None]:
+    """Return the notice, which it deletes from the session, and the attempt. Returns (None, None) without a database.
 
-    The page around belongs to the site, and must not fail with the card.
+    It does not raise, because an error of the card must not break the page of the site.
     """
     try:
-        with suppress(Unavailable):  # the card says so itself
-            settle_older(request, purpose)
-        return take_notice(request, purpose), read_flow(request, purpose).shown
+        with suppress(Unavailable):  # the card shows the problem
+            settle_older_call(request, purpose)
+        return pop_notice(request, purpose), read_flow(request, purpose).shown
     except DATABASE_LOST as error:
         note_lost_database(error)
         return None, None
@@ -131,7 +141,7 @@ def _proof(request: HttpRequest, purpose: str) -> str | None:
         return None
 
 
-def _refuse_unknown(purpose: str, *, tag: str) -> None:
+def _require_purpose(purpose: str, *, tag: str) -> None:
     if purpose not in conf.purposes():
         raise ImproperlyConfigured(f'{tag}: the purpose "{purpose}" is not in TELROI["PURPOSES"].')
 
@@ -140,14 +150,14 @@ def _request_of(context: Context) -> HttpRequest:
     request = context.get("request")
     if not isinstance(request, HttpRequest):
         raise ImproperlyConfigured(
-            "A tag of telroi needs the request in the template's context: add "
-            "'django.template.context_processors.request' to the context processors and render with a request."
+            "The template's context has no request, but the tags of telroi need it. Add "
+            "'django.template.context_processors.request' to the context processors, and render with a request."
         )
     return request
 
 
-def _ordinal(request: HttpRequest) -> int:
-    """Which card of this page it is, so that no two have the same ids."""
+def _next_ordinal(request: HttpRequest) -> int:
+    """Count the cards of this page and return the new count. It makes the ids of the cards unique."""
     ordinal: int = getattr(request, "_telroi_cards", 0) + 1
     request._telroi_cards = ordinal  # type: ignore[attr-defined]
     return ordinal

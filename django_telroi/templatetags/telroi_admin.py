@@ -1,7 +1,7 @@
-"""What the templates of the admin ask for.
+"""Template tags of the admin templates.
 
-Django's own check of the templates imports every library of tags, also where ``django.contrib.admin`` is not installed
-and its modules cannot be imported. So nothing of the admin is imported before a tag is used.
+Django's system check imports every tag library, also if ``django.contrib.admin`` is not installed. Then the admin's
+modules cannot be imported. So the tags import them when they run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ register = template.Library()
 
 @register.inclusion_tag("admin/django_telroi/calls_stopped.html", takes_context=True)
 def telroi_calls_stopped(context: Context) -> dict[str, Any]:
-    """The banner of the kill switch; nothing while calls may be placed. One query a page."""
+    """Render the banner of the kill switch, or nothing while calls are allowed. Runs one query per page."""
     from django_telroi.admin.actions.kill_switch import read_control
 
     request: HttpRequest = context["request"]
@@ -43,7 +43,7 @@ def telroi_calls_stopped(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("admin/django_telroi/crumbs.html", takes_context=True)
 def telroi_crumbs(context: Context) -> dict[str, Any]:
-    """Home, the app, the list, the row if there is one, and this page; written as a list from Django 6.1 on."""
+    """Render the breadcrumbs: home, app, list, object if there is one, this page. From Django 6.1 they are a list."""
     return {"crumbs": list(_crumbs(context)), "is_list": django.VERSION >= (6, 1)}
 
 
@@ -62,7 +62,7 @@ def _crumbs(context: Context) -> Iterator[dict[str, str]]:
 
 @register.simple_tag
 def telroi_row_count(cl: ChangeList) -> str:
-    """``2 phone numbers``, or ``more than 100 phone numbers`` where another page follows: nothing is counted."""
+    """Return ``2 phone numbers``, or ``more than 100 phone numbers`` if there is a next page. Runs no COUNT query."""
     names = {"names": cl.opts.verbose_name if cl.result_count == 1 else cl.opts.verbose_name_plural}
     figures = {"count": str(number_format(cl.result_count, use_l10n=True, force_grouping=True)), **names}
     if getattr(cl, "has_more", False):
@@ -71,7 +71,7 @@ def telroi_row_count(cl: ChangeList) -> str:
 
 
 def _url(request: HttpRequest, name: str, **arguments: Any) -> str:
-    """The page's address on the site that is being looked at; "" where that site has no such page."""
+    """Return the URL of the page on the current admin site, ``""`` if that site does not have the page."""
     try:
         return reverse(f"admin:{name}", current_app=getattr(request, "current_app", None), **arguments)
     except NoReverseMatch:

@@ -1,1 +1,1 @@
-"""The pages: they translate between a browser and the services, and decide nothing."""
+"""The pages. They translate between a browser and the services. The services make all decisions."""

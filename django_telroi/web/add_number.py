@@ -1,4 +1,4 @@
-"""A number that was verified without a user, and the account of the user who is logged in now."""
+"""Add a number that was verified before the login to the account of the user who is logged in now."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from django_telroi.errors import NumberTaken, ProofRejected
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.accounts.proofs import proof_of
 from django_telroi.services.shared.arguments import owner_id
-from django_telroi.web.card_state import seen_by
+from django_telroi.web.card_state import load_seen_attempt
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.session import Flow
 from django_telroi.web.steps import step_name
 
 
 @sensitive_variables()
-def give_number(request: HttpRequest, flow: Flow, result: CheckResult) -> CheckResult:
-    """Add the number to the account of a user who logged in after the call was asked for.
+def add_number_after_login(request: HttpRequest, flow: Flow, result: CheckResult) -> CheckResult:
+    """Add the number to the account of a user who logged in between the request for the call and the code.
 
-    They typed its code in the session that asked for it, so it is theirs. Of a call that was asked for by a user the
-    record is written already.
+    The session that requested the call also typed the code, so the number belongs to this user. If the user was logged
+    in when the call was requested, the record exists already. Returns the result without its proof after the proof was
+    redeemed, with outcome NUMBER_TAKEN if another account has the number, else unchanged.
     """
     attempt, user = result.attempt, getattr(request, "user", None)
     is_of_session = attempt.uuid in (flow.attempt, flow.older)
@@ -35,27 +36,27 @@ def give_number(request: HttpRequest, flow: Flow, result: CheckResult) -> CheckR
     except NumberTaken:
         return replace(result, outcome=CheckOutcome.NUMBER_TAKEN, proof=None)
     except ProofRejected:
-        pass  # the first half of a double click was faster
+        pass  # the other request of a double click has redeemed it
     return replace(result, proof=None)
 
 
 class AddNumberView(PhonePage):
-    """Adds a number that was verified before its user logged in to their account, once they press the button."""
+    """The button that adds a number, verified before the login, to the user's account."""
 
     http_method_names = ["post", "options"]
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        seen = seen_by(request, self.purpose)
+        seen = load_seen_attempt(request, self.purpose)
         if seen is None:
-            return self.go_on("start")
+            return self.redirect_to_page("start")
         attempt, flow = seen.attempt, self.flow
-        proof = proof_of(attempt, now=seen.standing.now)
+        proof = proof_of(attempt, now=seen.attempt_status.now)
         is_offered = step_name(seen) == "offer" and self.ticket.shown_attempt == attempt.uuid
         if not is_offered or proof is None:
-            return self.go_on("code")
+            return self.redirect_to_page("code")
         try:
             services.redeem_proof(proof, purpose=attempt.purpose, user=self.user)
         except ProofRejected:
-            return self.go_on("code")  # which says how it stands now
-        return self.go(self.get_success_url(flow))
+            return self.redirect_to_page("code")  # the page shows the current status
+        return self.redirect(self.get_success_url(flow))

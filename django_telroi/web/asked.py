@@ -1,11 +1,11 @@
-"""A cookie that tells, for a few minutes, what this browser asked for: for a card whose session is gone.
+"""A cookie with the last request of this browser, for a card whose session is lost. It is valid for a few minutes.
 
-A session may be gone although the browser keeps other cookies: it expired, its store was emptied, or only its own
-cookie is rejected. The card could then only ask for a number as if nothing had happened. With this cookie it says what
-happened, and the number is in the field again. The cookie starts nothing and gives no access to the call.
+The session may be lost while the browser keeps other cookies: it expired, its store was emptied, or the browser rejects
+only its cookie. Without this cookie the card would ask for a number without an explanation. With it, the card explains
+what happened and fills in the number. The cookie starts no call and gives no access to one.
 
-The number in it is unreadable without ``SECRET_KEY``, because cookies appear in error reports. It is shown to the same
-user only, so that nobody sees it after a logout.
+The number in the cookie is encrypted with ``SECRET_KEY``, because cookies appear in error reports. It is shown only to
+the same user, so it is not shown after a logout.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from django_telroi import conf
 from django_telroi.domain.typed_text import without_invisible
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.web.session import is_known
-from django_telroi.web.tickets import hidden, new_nonce
+from django_telroi.web.tickets import new_nonce, xor_keystream
 
 COOKIE = "telroi_asked"
 SALT = "django_telroi.web.asked"
 
 LONGEST_NUMBER = 64
-"""Characters, as the field for a number takes them."""
+"""Greatest number of characters, the same as in the form field."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """``typed``: the number as it was typed. ``has_call``: whether a call was requested, or the number was rejected."""
+class LastRequest:
+    """``typed``: the number as it was typed. ``has_call``: True if a call was requested, False if it was rejected."""
 
     typed: str = field(repr=False)
     has_call: bool
 
 
-def remember_asked(response: HttpResponseBase, request: HttpRequest, purpose: str, asked: Asked) -> None:
-    """Set the cookie, for as long as the code of a call that is placed now is valid."""
+def set_request_cookie(response: HttpResponseBase, request: HttpRequest, purpose: str, asked: LastRequest) -> None:
+    """Set the cookie. It is valid for ``CODE_TTL_SECONDS``, as long as the code of a call that is placed now."""
     nonce = new_nonce()
     typed = without_invisible(asked.typed[:LONGEST_NUMBER]).encode(errors="ignore")
-    number = hidden(typed, nonce, settings.SECRET_KEY).hex()
+    number = xor_keystream(typed, nonce, settings.SECRET_KEY).hex()
     response.set_cookie(
         COOKIE,
         signing.dumps([purpose, _owner(request), nonce, number, asked.has_call], salt=SALT),
@@ -55,18 +55,18 @@ def remember_asked(response: HttpResponseBase, request: HttpRequest, purpose: st
     )
 
 
-def forget_asked(response: HttpResponseBase, request: HttpRequest) -> None:
+def delete_request_cookie(response: HttpResponseBase, request: HttpRequest) -> None:
     if COOKIE in request.COOKIES:
         response.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH, domain=settings.SESSION_COOKIE_DOMAIN)
 
 
-def lost_request(request: HttpRequest, purpose: str) -> Asked | None:
-    """What this browser asked for, if its session knows nothing of it. None otherwise, and for another user."""
-    return None if is_known(request, purpose) else last_asked(request, purpose)
+def lost_request(request: HttpRequest, purpose: str) -> LastRequest | None:
+    """Return the last request if the session has no flow of this purpose. None otherwise, and for another user."""
+    return None if is_known(request, purpose) else read_request_cookie(request, purpose)
 
 
-def last_asked(request: HttpRequest, purpose: str) -> Asked | None:
-    """What the cookie says. None for a cookie of another purpose, of another user, or that is too old."""
+def read_request_cookie(request: HttpRequest, purpose: str) -> LastRequest | None:
+    """Return the last request of the cookie. None if it is of another purpose or user, expired or invalid."""
     text = request.COOKIES.get(COOKIE)
     if not text:
         return None
@@ -77,8 +77,8 @@ def last_asked(request: HttpRequest, purpose: str) -> Asked | None:
     for_purpose, owner, nonce, number, has_call = fields
     if (for_purpose, owner) != (purpose, _owner(request)):
         return None
-    typed = hidden(bytes.fromhex(number), nonce, settings.SECRET_KEY).decode()
-    return Asked(typed, has_call)
+    typed = xor_keystream(bytes.fromhex(number), nonce, settings.SECRET_KEY).decode()
+    return LastRequest(typed, has_call)
 
 
 def _owner(request: HttpRequest) -> str:

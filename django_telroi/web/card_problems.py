@@ -1,4 +1,4 @@
-"""Cards that tell of no attempt: something is wrong with the request, or with the site."""
+"""Cards without an attempt: the request is invalid, or the site has a problem."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django_telroi.web.steps import Step
 
 
 def problem_step() -> Step:
-    """An address that only a button may use."""
+    """Return the step for a GET of a URL that takes only POST."""
     return Step(name="problem", title=_("Nothing happened"), message=_("Go on from where you were."), again=_("Go on"))
 
 
 def unavailable_step() -> Step:
-    """Nobody can say how anything stands, as while the database is gone."""
+    """Return the step for an unavailable database."""
     return Step(
         name="problem",
         title=_("We cannot go on right now"),
@@ -26,5 +26,5 @@ def unavailable_step() -> Step:
 
 
 def purpose_problem() -> Step:
-    """A page for something that this site does not verify phones for."""
+    """Return the step for a purpose that is not in ``PURPOSES``."""
     return Step(name="problem", title=_("This did not work"), message=sentence(InvalidPurpose.code), is_bad=True)

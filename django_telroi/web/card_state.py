@@ -1,4 +1,4 @@
-"""What a card shows now, for this person: the one path that the pages and the template tag share."""
+"""Which card to show for a session. The pages and the template tag share this code."""
 
 from __future__ import annotations
 
@@ -24,34 +24,38 @@ from django_telroi.web.asked import lost_request
 from django_telroi.web.cards import CardPlace
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.posted_values import PostedValues, fill_form
-from django_telroi.web.session import Flow, Notice, notice_of, read_flow, save_flow, take_notice
-from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, lost_step, number_step, refused_step, step_of
+from django_telroi.web.session import Flow, Notice, notice_of, pop_notice, read_flow, save_flow
+from django_telroi.web.steps import ABOUT_THE_NUMBER, Seen, Step, attempt_step, lost_step, number_step, refused_step
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 
-TOLD_FOR = timedelta(hours=1)
-"""How long after its code's end a verification that came to nothing is still spoken of."""
+SHOW_FAILURE_FOR = timedelta(hours=1)
+"""A failed verification is shown until its code has been expired for this long."""
 
 
-def seen_by(request: HttpRequest, purpose: str) -> Seen | None:
-    """The attempt that this session's card shows; None where there is none, or it came to nothing long ago."""
-    settle_older(request, purpose)
+def load_seen_attempt(request: HttpRequest, purpose: str) -> Seen | None:
+    """Settle two competing calls, then return the attempt of this session's card.
+
+    Returns None if there is no attempt, or if it failed long ago. It then removes the attempt from the session. Raises
+    Unavailable.
+    """
+    settle_older_call(request, purpose)
     flow = read_flow(request, purpose)
-    standing = _followed(request, flow.shown)
-    if standing is None:
+    attempt_status = _load_status(request, flow.shown)
+    if attempt_status is None:
         if flow.shown:
             save_flow(request, purpose, without_attempt(flow))
         return None
-    is_success = flow.is_proven and standing.attempt.status == Status.VERIFIED
-    holding = _holding(request, standing) if is_success else Ownership.GONE
-    if is_success and holding == Ownership.GONE:
+    is_success = flow.is_proven and attempt_status.attempt.status == Status.VERIFIED
+    ownership = _ownership(request, attempt_status) if is_success else Ownership.GONE
+    if is_success and ownership == Ownership.GONE:
         save_flow(request, purpose, Flow(notice=flow.notice))
         return None
     return Seen(
-        standing,
+        attempt_status,
         is_calling_again=flow.older is not None,
-        holding=holding,
-        account=_account(request, standing.attempt) if is_success else "",
+        ownership=ownership,
+        account=_account(request, attempt_status.attempt) if is_success else "",
     )
 
 
@@ -62,25 +66,28 @@ def _account(request: HttpRequest, attempt: VerificationAttempt) -> str:
 
 
 def without_attempt(flow: Flow) -> Flow:
-    """The flow whose attempt answers no more. A person who may be typing its code is told where it was erased."""
-    is_told = flow.shown is not None and is_erased(flow.shown)
-    return Flow(next=flow.next, notice=Notice("number", AttemptNotFound.code) if is_told else flow.notice)
+    """Return the flow without its attempt, which was not found.
+
+    If the attempt was erased, the flow gets a notice, because the person may still be typing the code.
+    """
+    was_erased = flow.shown is not None and is_erased(flow.shown)
+    return Flow(next=flow.next, notice=Notice("number", AttemptNotFound.code) if was_erased else flow.notice)
 
 
-def _holding(request: HttpRequest, standing: AttemptStatus) -> Ownership:
-    return ownership_of(standing.attempt, user=getattr(request, "user", None), now=standing.now)
+def _ownership(request: HttpRequest, attempt_status: AttemptStatus) -> Ownership:
+    return ownership_of(attempt_status.attempt, user=getattr(request, "user", None), now=attempt_status.now)
 
 
-def settle_older(request: HttpRequest, purpose: str) -> None:
-    """Let the flow say which of two calls is shown, where one was asked for again.
+def settle_older_call(request: HttpRequest, purpose: str) -> None:
+    """Update the flow if it has two calls: decide which of them the card shows.
 
-    The older call is shown, because its code counts, while the newer one is not placed. If the newer one certainly did
-    not ring, the session goes back to the older one and is told why. Raises Unavailable.
+    The older call is shown until the newer one is placed, because the older code is still valid. If the newer call
+    certainly did not ring, the flow returns to the older one with a notice that gives the reason. Raises Unavailable.
     """
     flow = read_flow(request, purpose)
     if flow.older is None:
         return
-    newer, older = _followed(request, flow.attempt), _followed(request, flow.older)
+    newer, older = _load_status(request, flow.attempt), _load_status(request, flow.older)
     if older is None or older.attempt.status not in CHECKABLE:
         is_proven = flow.is_proven and older is not None and older.attempt.status == Status.VERIFIED
         attempt = flow.older if is_proven else flow.attempt
@@ -93,31 +100,31 @@ def settle_older(request: HttpRequest, purpose: str) -> None:
         save_flow(request, purpose, replace(flow, older=None))
 
 
-def _followed(request: HttpRequest, attempt: UUID | None) -> AttemptStatus | None:
+def _load_status(request: HttpRequest, attempt: UUID | None) -> AttemptStatus | None:
     if attempt is None:
         return None
     try:
-        standing = follow(attempt, user=getattr(request, "user", None))
+        attempt_status = follow(attempt, user=getattr(request, "user", None))
     except AttemptNotFound:
         return None
-    return None if _is_forgotten(standing) else standing
+    return None if _is_too_old(attempt_status) else attempt_status
 
 
-def dropped_in_step(request: HttpRequest, place: CardPlace, notice: Notice | None) -> Step:
-    """The next step of a card in somebody else's page, which must not fail with it."""
+def drop_in_step(request: HttpRequest, place: CardPlace, notice: Notice | None) -> Step:
+    """Return the step of a card in a page of the site. A lost database does not raise: the page must still work."""
     try:
-        seen = seen_by(request, place.purpose)
+        seen = load_seen_attempt(request, place.purpose)
     except (Unavailable, *DATABASE_LOST):
         return refused_step(Unavailable.code, wait=0)
     if seen is None:
-        notice = take_notice(request, place.purpose) or notice
+        notice = pop_notice(request, place.purpose) or notice
     if seen is None:
         return first_step(request, PhoneForm, notice, place=place)
     if notice and notice.about == "number":
         form = phone_form(PhoneForm, notice, auto_id=place.auto_id)
         return number_step(focused(form) if place.takes_focus else form, notice)
     code_form = CodeForm(auto_id=place.auto_id, code_length=seen.attempt.code_length)
-    return step_of(seen, focused(code_form) if place.takes_focus else code_form, notice)
+    return attempt_step(seen, focused(code_form) if place.takes_focus else code_form, notice)
 
 
 def first_step(
@@ -128,21 +135,22 @@ def first_step(
     place: CardPlace,
     is_lost: bool = False,
 ) -> Step:
-    """The question for a number. It says so if this browser asked for a call that its session does not know any more.
+    """Return the step that asks for a number.
 
-    ``is_lost``: the page was opened for such a call.
+    It has a message if this browser requested a call that its session does not know any more. ``is_lost``: the page
+    was opened for such a call.
     """
-    asked = None if notice else lost_request(request, place.purpose)
-    form = phone_form(form_class, notice, auto_id=place.auto_id, typed=asked.typed if asked else "")
+    request_lost = None if notice else lost_request(request, place.purpose)
+    form = phone_form(form_class, notice, auto_id=place.auto_id, typed=request_lost.typed if request_lost else "")
     if place.takes_focus:
         focused(form)
-    if notice is None and (asked or is_lost):
-        return lost_step(form, had_call=asked is None or asked.has_call)
+    if notice is None and (request_lost or is_lost):
+        return lost_step(form, had_call=request_lost is None or request_lost.has_call)
     return number_step(form, notice)
 
 
 def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: str, typed: str = "") -> PhoneForm:
-    """The form as it was typed, with what is wrong about it, or an empty one. ``typed``: the number to begin with."""
+    """Return the form with the values and errors of the notice, else an empty one with the initial number ``typed``."""
     if notice is None or not (notice.typed or notice.problems):
         return form_class(auto_id=auto_id, initial={"number": typed} if typed else None)
     form = form_class(dict(notice.typed), auto_id=auto_id)
@@ -150,18 +158,18 @@ def phone_form(form_class: type[PhoneForm], notice: Notice | None, *, auto_id: s
     if form.is_valid() and notice.code in ABOUT_THE_NUMBER:
         form.add_error("number", sentence(notice.code))
     for name in form.errors.keys() & form.fields.keys():
-        form.fields[name].help_text = ""  # what is wrong stands in its place
+        form.fields[name].help_text = ""  # the error replaces the hint
     return form
 
 
 def focused(form: AnyForm) -> AnyForm:
-    """The form, with the focus on its first field."""
+    """Set the focus on the form's first field. Returns the form."""
     first = next(iter(form.fields.values()))
     first.widget.attrs["autofocus"] = True
     return form
 
 
-def _is_forgotten(standing: AttemptStatus) -> bool:
-    attempt = standing.attempt
-    came_to_nothing = attempt.status in FINAL and attempt.status != Status.VERIFIED
-    return came_to_nothing and attempt.expires_at + TOLD_FOR < standing.now
+def _is_too_old(attempt_status: AttemptStatus) -> bool:
+    attempt = attempt_status.attempt
+    has_failed = attempt.status in FINAL and attempt.status != Status.VERIFIED
+    return has_failed and attempt.expires_at + SHOW_FAILURE_FOR < attempt_status.now

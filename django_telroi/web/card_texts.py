@@ -1,4 +1,4 @@
-"""The words on the cards, as far as they are no sentence about a refusal or an outcome."""
+"""Texts of the cards. ``services.sentences`` has the sentences about rejected requests and about outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django_telroi.services.sentences import check_sentence, duration, sentence,
 
 
 def number_lead() -> str:
-    """What will happen."""
+    """Return the sentence that announces the call."""
     digits = spoken_length(conf.code_length()).expected
     if digits == 6:
         return _("We call you and read out a code of six digits.")
@@ -26,24 +26,24 @@ def number_lead() -> str:
 
 
 def no_cookie() -> str:
-    """Why a form was refused."""
+    """Return the reason for rejecting a form that came without the CSRF cookie."""
     return _(
         "Your browser did not send the cookie of this site. Allow cookies for this site, then send the form again."
     )
 
 
 def lost_call() -> str:
-    """Why no code is asked for."""
+    """Return the message for a session that does not know the call."""
     return _("This site does not know your last call any more. Allow cookies for this site, or ask for another call.")
 
 
 def lost_number() -> str:
-    """Why a number came to nothing."""
+    """Return the message for a session that does not know the number that was typed."""
     return _("This site does not know your last answer any more. Allow cookies, then send the form again.")
 
 
 def number_hint() -> str:
-    """What to type, as far as this site's settings make a difference."""
+    """Return the hint on how to write a number. It depends on ``DEFAULT_REGION`` and on the allowed line types."""
     if conf.default_region():
         return _("From abroad, start with + and the country code.")
     if LineType.FIXED_LINE in conf.calling_rules().allowed_line_types:
@@ -52,18 +52,18 @@ def number_hint() -> str:
 
 
 def code_label(code_length: int) -> str:
-    """For the code of a call that was asked for ``code_length`` digits."""
+    """Return the label of the code field, for a call that was requested with ``code_length`` digits."""
     digits = spoken_length(code_length).expected
     return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
 
 
 def code_lead(masked_number: str) -> SafeString:
-    """What to do with the phone that rings."""
+    """Return the instruction to answer the call and to type the code."""
     return format_html(_("Answer {} and type the code you hear. It is read twice."), shown_number(masked_number))
 
 
 def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's own three values
-    """For the developer who develops with a test key; ``""`` for every other call."""
+    """Return a note for developers about the test key, or ``""`` if the call did not use one."""
     if livemode is not False or not conf.allow_test_key() or is_own_backend():
         return ""
     return _("Test key: no phone rings. The code 000000 is right for any number, and no other code is.")
@@ -78,12 +78,12 @@ def waiting_lead(masked_number: str) -> SafeString:
 
 
 def verified_elsewhere() -> str:
-    """To a session that did not type the right code of its call."""
+    """Return the message for a session that did not type the right code of its call."""
     return _("The code of this call was typed somewhere else. Start again to verify the number here.")
 
 
 def code_again() -> str:
-    """To a session that may have missed the answer to the right code."""
+    """Return the message for a session that may not have received the response to the right code."""
     return _("The code of this call was right, but our answer may not have reached you. Type the same code again.")
 
 
@@ -92,7 +92,7 @@ def calling_again() -> str:
 
 
 def shown_number(masked_number: str) -> SafeString:
-    """A number stays on one line and reads from left to right in every language."""
+    """Return the number as HTML. It stays on one line and reads from left to right in every language."""
     return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', masked_number)
 
 
@@ -101,13 +101,16 @@ def account_lead(name: str) -> SafeString:
 
 
 def offer_lead(name: str) -> SafeString:
-    """Two people may share a browser: the one who is logged in may not be the one who verified."""
+    """Return the sentence that offers to add the number to the account.
+
+    It asks first, because two people may share a browser: the user who is logged in may not own the number.
+    """
     text = _("It was verified in this browser a moment ago. If it is yours, you can add it to your account {}.")
     return format_html(text, _account(name))
 
 
 def taken_lead(name: str) -> SafeString:
-    """To a user whose other account, or another user's, has the number."""
+    """Return the message for a user whose number belongs to another account, of theirs or of another person."""
     text = _("You are logged in as {}. If the other account is yours too, log in there to use this number.")
     return format_html(text, _account(name))
 
@@ -122,16 +125,20 @@ def tries_left(tries: int) -> str:
 
 
 def outcome_text(outcome: CheckOutcome, *, tries_left: int) -> SafeString:
-    """The sentence that every face says; what went wrong stands out from what is left."""
-    said = escape(check_sentence(outcome, tries_left=tries_left))
-    first = escape(check_sentence(outcome, tries_left=0))
-    return mark_safe(said.replace(first, f"<strong>{first}</strong>", 1)) if said != first else said
+    """Return the sentence about a code, as HTML. It has the same text as in the API.
+
+    The part about the error is bold, so that it stands out from the number of tries that are left.
+    """
+    full = escape(check_sentence(outcome, tries_left=tries_left))
+    error = escape(check_sentence(outcome, tries_left=0))
+    return mark_safe(full.replace(error, f"<strong>{error}</strong>", 1)) if full != error else full
 
 
 def refusal_text(code: str, *, wait: int) -> SafeString:
-    """The sentence that every face says, with its figures marked up for the script.
+    """Return the sentence about a rejected request, as HTML. It has the same text as in the API.
 
-    It turns the time of day to the reader's own zone and lets the wait tick. ``wait`` is in seconds, or 0.
+    The time and the wait are marked up for the script, which shows the time in the browser's time zone and counts the
+    wait down. ``wait`` is in seconds, 0 for none.
     """
     text = str(escape(sentence(code, retry_after=wait or None)))
     if not wait:
@@ -151,14 +158,14 @@ def _time(moment: datetime) -> SafeString:
 
 
 def _ticking(seconds: int) -> SafeString:
-    """Only waits that can be sat out tick."""
+    """Return the wait as HTML. Only waits of an hour or less count down."""
     if seconds > 3600:
         return escape(duration(seconds))
     return format_html('<span class="telroi-clock" data-telroi-wait="{}">{}</span>', seconds, duration(seconds))
 
 
 def clock_text(seconds: int) -> str:
-    """``0:42``, ``22:05``, ``3:00:00``: the same as the script writes."""
+    """Return ``seconds`` as a clock: ``0:42``, ``22:05``, ``3:00:00``. The script writes the same format."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

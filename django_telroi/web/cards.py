@@ -1,4 +1,4 @@
-"""A card with its place on a page: where its forms go and what they carry."""
+"""A card on a page: its position, and the URLs and the ticket of its forms."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from django_telroi import conf
 from django_telroi.web.session import is_unseen
-from django_telroi.web.tickets import Ticket, new_nonce, seal
+from django_telroi.web.tickets import Ticket, new_nonce, sign_ticket
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
 LONGEST_ADDRESS = 2_000
-"""Characters of an address that is kept to lead back to. Django believes none of more than 2,048.
+"""Greatest number of characters of a URL that is kept for a redirect. Django rejects URLs of more than 2,048.
 
-Without a limit the query of one GET would fill a row of the session's table, each form and each redirect.
+Without a limit, one GET with a long query would fill the session's row, each form and each redirect.
 """
 
 
 @dataclass(frozen=True)
 class Card:
-    """What the templates know of a card's place. ``here`` is the page that it stands in.
+    """The template variable ``card``. ``here`` is the URL of the page that shows the card.
 
-    ``is_ahead``: the page is fetched in advance, so the script renews the card when the page is shown.
+    ``is_ahead``: the browser prefetches the page, so the script reloads the card when the page is shown.
     """
 
     id: str
@@ -51,9 +51,11 @@ class Card:
 
 @dataclass(frozen=True)
 class CardPlace:
-    """Where a card stands and what it is for. ``back`` is the page that it was dropped into, ``""`` on our own.
+    """The position and the purpose of a card.
 
-    An address that is too long or leaves the site is passed over: without a ``back`` the card leads to our own pages.
+    ``back`` is the URL of the page of the site that includes the card, ``""`` on the pages of this app. A ``back`` or
+    ``next`` that is too long or on another site is ignored. Without a ``back`` the card redirects to the pages of this
+    app. ``ordinal`` counts the cards of one page from 1.
     """
 
     purpose: str = ""
@@ -73,7 +75,7 @@ class CardPlace:
 
 
 def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | None, asked_digits: int = 0) -> Card:
-    """A card whose forms carry an id that no other card's do. ``asked_digits`` is what its ``Step`` has."""
+    """Return the card. Its ticket has a new nonce. ``asked_digits`` is the value of its ``Step``."""
     back, next_ = (url if is_safe(url, request) else "" for url in (place.back, place.next))
     ticket = Ticket(
         nonce=new_nonce(),
@@ -89,7 +91,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         id=place.card_id,
         heading=place.heading,
         here=here,
-        ticket=seal(ticket, request),
+        ticket=sign_ticket(ticket, request),
         is_dropped_in=bool(back),
         start_url=page_url("start", place.purpose),
         code_url=page_url("code", place.purpose),
@@ -104,13 +106,13 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
 
 
 def page_url(name: str, purpose: str, *flags: str) -> str:
-    """The address of one of our pages. A purpose is no secret; the attempt and the number are in no address."""
+    """Return the URL of a page. It contains the purpose, which is not secret, but never the attempt or the number."""
     query = ({"purpose": purpose} if purpose else {}) | dict.fromkeys(flags, "1")
     return reverse(f"telroi:{name}") + ("?" + urlencode(query) if query else "")
 
 
 def goal_of(next_: str, request: HttpRequest) -> str:
-    """Where success leads: ``next`` if it stays on this site, else ``SUCCESS_URL``, else ``""``."""
+    """Return the URL after success: ``next`` if it is on this site, else ``SUCCESS_URL``, else ``""``."""
     if is_safe(next_, request):
         return next_
     success_url = conf.success_url()
@@ -118,17 +120,17 @@ def goal_of(next_: str, request: HttpRequest) -> str:
 
 
 def is_safe(url: str, request: HttpRequest) -> bool:
-    """Whether a redirect to ``url`` stays on this site, and the address is short enough to be kept."""
+    """Return whether ``url`` is on this site and short enough to be kept."""
     return is_short(url) and url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
 
 
 def is_short(url: str) -> bool:
-    """Whether the address may be kept, as a redirect would spell it; ``""`` is none."""
+    """Return whether ``url`` is short enough to be kept, also in its encoded form. False for ``""``."""
     return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS
 
 
 def current_address(request: HttpRequest) -> str:
-    """The address of the page. Without its query if that makes it too long to keep, ``""`` if its path does."""
+    """Return the URL of the request: without its query if the URL is too long, ``""`` if the path alone is too long."""
     return next(filter(is_short, (request.get_full_path(), request.path)), "")

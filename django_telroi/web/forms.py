@@ -1,4 +1,4 @@
-"""The two questions: which number, and what did you hear; and the proof of an answer in a site's own form."""
+"""Forms for the number and for the code, and a field for the proof of a verification in a form of the site."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from django_telroi.web.card_texts import code_label, number_hint
 
 
 class PhoneField(forms.CharField):
-    """A phone number as people type it; the value is its E.164 spelling.
+    """A phone number in any usual spelling. The value is the number in E.164.
 
-    Only whether it is a number is judged here. Whether it may be rung is for ``services.start_verification`` to say.
+    The field checks only the format. ``services.start_verification`` checks whether the number may be called. Numbers
+    without a country code are read in ``DEFAULT_REGION``.
     """
 
     widget = forms.TextInput(
@@ -42,7 +43,7 @@ class PhoneField(forms.CharField):
         super().__init__(strip=False, **options)
 
     def clean(self, value: object) -> str:
-        """Raises ValidationError with the same words that every face says to a refused number."""
+        """Return the number in E.164. Raises ValidationError, with the same message as the API, if it is invalid."""
         try:
             return parse_phone(self.to_python(value) or "", default_region=conf.default_region()).number
         except InvalidNumber:
@@ -50,7 +51,7 @@ class PhoneField(forms.CharField):
 
 
 class CodeField(forms.CharField):
-    """The code as people type it, grouped or not; the value is its digits. One field: paste and autofill work."""
+    """A code, in groups or not. The value is its digits. It is one input, so that paste and autofill work."""
 
     widget = forms.TextInput(
         attrs={
@@ -66,18 +67,21 @@ class CodeField(forms.CharField):
         super().__init__(strip=False, **options)
 
     def clean(self, value: object) -> str:
-        """Raises ValidationError before a malformed code could cost a try."""
+        """Return the digits. Raises ValidationError if the code is malformed, before it uses a try."""
         typed = self.to_python(value) or ""
         code = clean_code(typed)
         if code is None:
             fit = misfit_of(typed)
-            said = length_sentence(fit, asked=conf.code_length()) if fit else sentence(CheckOutcome.INVALID_CODE)
-            raise forms.ValidationError(said, code=CheckOutcome.INVALID_CODE)
+            text = length_sentence(fit, asked=conf.code_length()) if fit else sentence(CheckOutcome.INVALID_CODE)
+            raise forms.ValidationError(text, code=CheckOutcome.INVALID_CODE)
         return code
 
 
 class ProofInput(forms.HiddenInput):
-    """Reads the value that is not empty, where the form renders itself beside ``{% phone_proof %}``."""
+    """A hidden input that may occur twice: once from the form and once from ``{% phone_proof %}``.
+
+    Its value is the last one that is not empty.
+    """
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         if not hasattr(data, "getlist"):
@@ -86,20 +90,22 @@ class ProofInput(forms.HiddenInput):
 
 
 class ProofBoundField(forms.BoundField):
-    """The input is hidden, and its error is not.
+    """Renders a hidden input with a visible error.
 
-    Django shows the errors of hidden fields as "(Hidden field phone_proof) …", for developers. This one is shown like
-    the error of any other field, at its own place in the form, without a label.
+    Django shows errors of hidden fields as "(Hidden field phone_proof) …", which is a message for developers. With
+    ``is_hidden = False`` the error is shown like that of any other field, at the field's position and without a label.
     """
 
     is_hidden = False
 
 
 class ProofField(forms.CharField):
-    """Takes what ``{% phone_proof %}`` puts into a form. The value is a ``services.Proof``: read, and nothing is spent.
+    """The field for the proof that ``{% phone_proof %}`` adds to a form. The value is a ``services.Proof``.
 
-    Call its ``redeem(user=...)`` inside the transaction that saves the rest. Without a proof the value is None, where
-    the field is not ``required``.
+    Validation reads the proof and does not redeem it. Call ``redeem(user=...)`` on the value in the transaction that
+    saves the form. The value is None if the proof is missing and the field is not ``required``.
+
+    ``purpose``: the purpose of the verification.
     """
 
     widget = ProofInput
@@ -112,16 +118,18 @@ class ProofField(forms.CharField):
         self.purpose = purpose
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Nothing that was posted is rendered again: an old proof would stand beside the one of the tag.
+        """Return the initial value, so that a posted proof is not rendered again.
 
-        The tag renders the one that is good now, before or after the form's own fields.
+        The tag renders the valid proof, before or after the form's fields. A posted one may be outdated.
         """
         return initial
 
     @sensitive_variables()
     def clean(self, value: object) -> Proof | None:
-        """Raises ValidationError: ``proof_rejected`` for whatever is wrong with a proof, ``unavailable`` where the
-        database cannot say, so that the person may send the form once more.
+        """Return the proof, or None if there is none.
+
+        Raises ValidationError with code ``proof_rejected`` if the proof is invalid, or ``unavailable`` if the database
+        is unavailable. After ``unavailable`` the person may send the form again.
         """
         token = self.to_python(value)
         self.validate(token)
@@ -132,10 +140,10 @@ class ProofField(forms.CharField):
 
 
 class ProofFormMixin:
-    """For a ``FormView`` or a ``CreateView`` whose form redeems a proof as it saves; it stands left of it.
+    """For a ``FormView`` or ``CreateView`` whose form redeems a proof when it is saved. Put it left of that class.
 
-    The POST is one transaction. A proof that was spent since the form was checked, or whose number belongs to another
-    account, rolls it back and is an error of the form.
+    The POST is one transaction. It is rolled back, and the form shows the error, if the proof was redeemed after the
+    form was validated, or if the number belongs to another account.
     """
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -145,16 +153,16 @@ class ProofFormMixin:
                 response: HttpResponse = super().post(request, *args, **kwargs)  # type: ignore[misc]
                 return response
         except ProofRejected as error:
-            form = view.get_form()  # another one: what the first has made is rolled back
+            form = view.get_form()  # a new form, because the objects that the first one saved were rolled back
             if form.is_valid():
                 fields = [name for name, field in form.fields.items() if isinstance(field, ProofField)]
                 form.add_error(fields[0] if len(fields) == 1 else None, error)
-            shown: HttpResponse = view.form_invalid(form)
-            return shown
+            invalid: HttpResponse = view.form_invalid(form)
+            return invalid
 
 
 class PhoneForm(forms.Form):
-    """Asks for the number to ring."""
+    """Asks for the number to call."""
 
     number = PhoneField()
 
@@ -166,7 +174,7 @@ class PhoneForm(forms.Form):
 class CodeForm(forms.Form):
     """Asks for the code that was read out.
 
-    ``code_length``: the attempt's; by default the digits that a call is asked for now.
+    ``code_length``: the number of digits of the attempt's code. The default is the setting ``CODE_LENGTH``.
     """
 
     code = CodeField()

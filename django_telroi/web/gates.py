@@ -1,4 +1,4 @@
-"""Gates: a view only for people who answered a phone. Who has not yet is led through the flow, and back."""
+"""Gates: restrict a view to users with a verified phone. Other visitors are redirected to verify one, and return."""
 
 from __future__ import annotations
 
@@ -30,52 +30,62 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Gate:
-    """Who may pass: users with a phone that was verified for ``purpose`` (None means any) within ``max_age``."""
+    """Admits users with a phone that was verified for ``purpose`` within ``max_age``. None accepts any of them."""
 
     purpose: str | None
     max_age: timedelta | None
 
     @classmethod
     def of(cls, purpose: str | None, max_age: timedelta | float | None) -> Gate:
-        """``max_age`` is a timedelta or in seconds; None means ever."""
+        """Return the gate. ``max_age`` is a timedelta or a number of seconds.
+
+        Raises ImproperlyConfigured if ``max_age`` is not positive.
+        """
         age = timedelta(seconds=max_age) if isinstance(max_age, int | float) else max_age
         if age is not None and age <= timedelta(0):
-            raise ImproperlyConfigured("max_age must be longer than nothing: nobody could ever pass.")
+            raise ImproperlyConfigured("max_age must be positive. With this value the gate rejects every user.")
         return cls(purpose, age)
 
-    def detour(self, request: HttpRequest) -> HttpResponseBase | None:
-        """Where this person has to go first; None if they may pass. Where the database cannot say, a page with 503."""
+    def response_if_denied(self, request: HttpRequest) -> HttpResponseBase | None:
+        """Return the response for a visitor who may not pass, or None if they may.
+
+        It is a redirect to the login or to the verification. It is a page with status 503 if the database is
+        unavailable. Raises ImproperlyConfigured if the site's settings do not fit the gate.
+        """
         try:
-            return self._detour(request)
+            return self._redirect_if_denied(request)
         except Unavailable:
             return unavailable_page(request)
         except DATABASE_LOST as error:
             note_lost_database(error)
             return unavailable_page(request)
 
-    def _detour(self, request: HttpRequest) -> HttpResponseBase | None:
+    def _redirect_if_denied(self, request: HttpRequest) -> HttpResponseBase | None:
         user = getattr(request, "user", None)
         if user is None:
             raise ImproperlyConfigured(
-                "A view that asks for a verified phone must know who is logged in: add "
+                "request.user is not set, but this view requires a verified phone. Add "
                 "'django.contrib.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE."
             )
         if not user.is_authenticated:
             return redirect_to_login(current_address(request))
         if known_phone_record(user, request=request).has_phone(purpose=self.purpose, max_age=self.max_age):
             return None
-        asked = {"purpose": self._purpose_to_ask_for(), "next": current_address(request)}
-        return HttpResponseRedirect(f"{reverse('telroi:start')}?{urlencode(asked)}")
+        query = {"purpose": self._purpose_to_verify(), "next": current_address(request)}
+        return HttpResponseRedirect(f"{reverse('telroi:start')}?{urlencode(query)}")
 
-    def _purpose_to_ask_for(self) -> str:
-        """A gate that takes any purpose asks for the plain one, if the site has it."""
+    def _purpose_to_verify(self) -> str:
+        """Return the gate's purpose. For a gate without one: ``""`` if the site has it, else the first with a record.
+
+        Raises ImproperlyConfigured if the site has no such purpose, or it writes no record of a verified phone.
+        """
         known = [each for each in conf.purposes() if conf.writes_record(each)]
         purpose = self.purpose if self.purpose is not None or not known else ("" if "" in known else known[0])
         if purpose not in known:
-            wrong = 'is in TELROI["PURPOSES_WITHOUT_RECORD"]: no user could ever pass'
+            no_record = 'is in TELROI["PURPOSES_WITHOUT_RECORD"], so the gate rejects every user'
             missing = 'is not in TELROI["PURPOSES"]'
             raise ImproperlyConfigured(
-                f'The purpose "{purpose or ""}" of a gate {wrong if purpose in conf.purposes() else missing}.'
+                f'The purpose "{purpose or ""}" of a gate {no_record if purpose in conf.purposes() else missing}.'
             )
         return purpose
 
@@ -92,27 +102,36 @@ def phone_verified_required(
     purpose: str | None = None,
     max_age: timedelta | float | None = None,
 ) -> Any:
-    """Let only users with a verified phone into a view: ``@phone_verified_required``, with or without arguments.
+    """Restrict a view to users with a verified phone: ``@phone_verified_required``, with or without arguments.
 
-    Whoever is not logged in is sent to log in, a user without such a phone to verify one, and both come back to where
-    they wanted to go. ``purpose`` None means any; ``max_age`` is a timedelta or in seconds, None means ever.
+    An anonymous visitor is redirected to the login. A user without such a phone is redirected to verify one. Both
+    return to this view afterwards. The view may be synchronous or asynchronous.
+
+    ``purpose``: the purpose of the verification; None accepts any purpose.
+    ``max_age``: the greatest age of the verification, a timedelta or a number of seconds; None accepts any age.
+
+    Returns the view, or a decorator if it is called with arguments. Raises ImproperlyConfigured if ``max_age`` is not
+    positive; a request raises it if the purpose is not configured or there is no ``request.user``.
     """
     gate = Gate.of(purpose, max_age)
     return _guarded(view, gate) if view else lambda view: _guarded(view, gate)
 
 
 class PhoneVerifiedRequiredMixin:
-    """The same for a class-based view; it stands left of ``View`` among the bases."""
+    """``phone_verified_required`` for a class-based view. Put it left of ``View`` in the list of base classes.
+
+    ``purpose`` and ``max_age`` mean the same as in the decorator.
+    """
 
     purpose: str | None = None
     max_age: timedelta | float | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        go_on = super().dispatch  # type: ignore[misc]
+        dispatch = super().dispatch  # type: ignore[misc]
         gate = Gate.of(self.purpose, self.max_age)
         if getattr(self, "view_is_async", False):
-            return _pass_async(gate, go_on, request, *args, **kwargs)
-        return gate.detour(request) or go_on(request, *args, **kwargs)
+            return _pass_async(gate, dispatch, request, *args, **kwargs)
+        return gate.response_if_denied(request) or dispatch(request, *args, **kwargs)
 
 
 def _guarded(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
@@ -126,7 +145,7 @@ def _guarded(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return gate.detour(request) or view(request, *args, **kwargs)
+        return gate.response_if_denied(request) or view(request, *args, **kwargs)
 
     return guarded
 
@@ -134,4 +153,4 @@ def _guarded(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
 async def _pass_async(
     gate: Gate, view: Callable[..., Awaitable[Any]], request: HttpRequest, *args: Any, **kwargs: Any
 ) -> Any:
-    return await sync_to_async(gate.detour)(request) or await view(request, *args, **kwargs)
+    return await sync_to_async(gate.response_if_denied)(request) or await view(request, *args, **kwargs)

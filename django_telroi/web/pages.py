@@ -1,4 +1,4 @@
-"""What all pages share: their guards, the flow they are in, and where they lead."""
+"""The base class of all pages: its CSRF check, login, flow in the session, and redirects."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ from django_telroi.web.session import (
     About,
     Flow,
     Notice,
-    let_later_save_fail,
     read_flow,
     save_flow,
     save_if_possible,
     session_of,
+    tolerate_failed_save,
 )
 from django_telroi.web.steps import Step, no_cookie_step
-from django_telroi.web.tickets import Ticket, new_nonce, open_ticket
+from django_telroi.web.tickets import Ticket, new_nonce, read_ticket
 
 
 def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.html") -> HttpResponse:
-    """503 with a card that says so. The session, and the attempt in it, may be in the database that is gone.
+    """Return a page with status 503, for a request that cannot reach its database.
 
-    A site's own ``telroi/base.html`` may greet the user, which asks the database too: then the sentence stands alone.
+    The card contains nothing from the session, because the session may be in that database. The site's own
+    ``telroi/base.html`` may query the database too, for example for the user's name. Then the page has no template.
     """
     try:
         card = card_at(CardPlace(), request, shown_attempt=None)
@@ -66,34 +67,35 @@ Page = Callable[..., HttpResponseBase]
 
 
 class CookieCheck(CsrfViewMiddleware):
-    """Django's check of the token, and ``card`` for a browser that keeps no cookie. All else is refused as ever."""
+    """Django's CSRF check. A request without the CSRF cookie gets ``card``; other rejections are Django's own."""
 
     def __init__(self, get_response: Any, card: Page) -> None:
         super().__init__(get_response)
         self.card = card
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponseBase:
-        refused = super()._reject(request, reason)  # type: ignore[misc]
+        rejected = super()._reject(request, reason)  # type: ignore[misc]
         if reason != REASON_NO_CSRF_COOKIE:
-            return refused  # type: ignore[no-any-return]
-        # Its form brings a new token, so the answer must bring the cookie as well, also without the site's middleware.
+            return rejected  # type: ignore[no-any-return]
+        # The form on the card has a new token, so the response must set the cookie. The site may not have Django's
+        # CSRF middleware, which would set it.
         return self.process_response(request, self.card(request))
 
 
 def csrf_protect_with_card(page: Page, card: Page) -> Page:
-    """The page behind Django's check of the token, whatever middleware the site has.
+    """Return the view with Django's CSRF check. The check does not depend on the site's middleware.
 
-    ``csrf_exempt`` is for the site's own middleware, which would refuse first and in its own words; the check here is
-    the same one, and is always made.
+    ``csrf_exempt`` turns off the middleware's check for this view. It would run first and show Django's error page
+    instead of ``card``.
     """
     return csrf_exempt(decorator_from_middleware_with_args(CookieCheck)(card)(page))
 
 
-class DecidedLater:
-    """False, so that the middleware lets a request through to ``login_by_purpose``.
+class LoginDecidedByPurpose:
+    """A false value for ``login_required``, so that LoginRequiredMiddleware passes the request to ``login_by_purpose``.
 
-    The middleware decides by the view alone and cannot know the purpose. Another False, as ``login_not_required``
-    writes it, is a site's own decision: its page is open.
+    The middleware sees only the view, not the purpose. This class is distinct from ``False``, which the decorator
+    ``login_not_required`` sets: then the site has decided that the page needs no login.
     """
 
     def __bool__(self) -> bool:
@@ -101,21 +103,26 @@ class DecidedLater:
 
 
 def login_by_purpose(page: Page, purpose_of: Callable[[HttpRequest], str]) -> Page:
-    """The page, which requires a login where the site's middleware does, unless the purpose is open to everyone."""
+    """Return the view with a login check.
+
+    It requires a login if the site has LoginRequiredMiddleware, unless ``ANONYMOUS_PURPOSES`` contains the purpose.
+    """
 
     @wraps(page)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        to_log_in = _answer_of_the_middleware(request)
-        return to_log_in if to_log_in and not _is_open(request, purpose_of) else page(request, *args, **kwargs)
+        login_response = _middleware_response(request)
+        if login_response and not _is_open(request, purpose_of):
+            return login_response
+        return page(request, *args, **kwargs)
 
-    guarded.login_required = DecidedLater()  # type: ignore[attr-defined]
+    guarded.login_required = LoginDecidedByPurpose()  # type: ignore[attr-defined]
     return guarded
 
 
-def _answer_of_the_middleware(request: HttpRequest) -> HttpResponseBase | None:
-    """What it would have answered, such as a redirect; None if this person may see a page that requires a login."""
-    answers = (each.process_view(request, _plain_view, (), {}) for each in _middleware(tuple(settings.MIDDLEWARE)))
-    return next((answer for answer in answers if answer), None)
+def _middleware_response(request: HttpRequest) -> HttpResponseBase | None:
+    """Return LoginRequiredMiddleware's response, such as a redirect to the login. None if it lets the request pass."""
+    responses = (each.process_view(request, _plain_view, (), {}) for each in _middleware(tuple(settings.MIDDLEWARE)))
+    return next((response for response in responses if response), None)
 
 
 def _is_open(request: HttpRequest, purpose_of: Callable[[HttpRequest], str]) -> bool:
@@ -126,36 +133,36 @@ def _is_open(request: HttpRequest, purpose_of: Callable[[HttpRequest], str]) -> 
 
 
 def _plain_view(request: HttpRequest) -> HttpResponse:
-    """Stands for our page as it would be without ``DecidedLater``: it says nothing about logging in."""
+    """A view without the attribute ``login_required``. LoginRequiredMiddleware requires a login for it."""
     return HttpResponse()
 
 
 @cache
 def _middleware(paths: tuple[str, ...]) -> tuple[LoginRequiredMiddleware, ...]:
-    return tuple(_made(paths))
+    return tuple(_instances(paths))
 
 
-def _made(paths: tuple[str, ...]) -> Iterator[LoginRequiredMiddleware]:
+def _instances(paths: tuple[str, ...]) -> Iterator[LoginRequiredMiddleware]:
     for middleware in map(import_string, paths):
         if isinstance(middleware, type) and issubclass(middleware, LoginRequiredMiddleware):
             yield middleware(_plain_view)
 
 
 IN_PLACE = "X-Telroi-In-Place"
-"""Sent by our script for a card in somebody else's page: it asks for the redirect's address instead of the redirect."""
+"""Request header of the script, for a card in a page of the site. The response is JSON with the URL, not a redirect."""
 
 
 class PhonePage(View):
-    """A page of a verification. ``template_name`` is rendered with ``card`` and ``step``."""
+    """Base class of the pages of a verification. ``template_name`` is rendered with ``card`` and ``step``."""
 
     template_name = "telroi/page.html"
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
-        """Guards belong to the view as it is served: no subclass can lose them by overriding a method.
+        """Return the view with its CSRF check, login check, cache headers and redaction.
 
-        No request runs in a transaction of its own, on any database: a rollback must not undo a call that was placed or
-        a guess that was judged.
+        They wrap the view here, so a subclass that overrides a method keeps them. ``ATOMIC_REQUESTS`` is off for every
+        database, because a rollback must not undo the record of a placed call or of a checked code.
         """
 
         def page_for(request: HttpRequest) -> PhonePage:
@@ -164,7 +171,7 @@ class PhonePage(View):
             return page
 
         view = login_by_purpose(super().as_view(**initkwargs), lambda request: page_for(request).purpose)
-        view = csrf_protect_with_card(view, card=lambda request: page_for(request).without_cookie())
+        view = csrf_protect_with_card(view, card=lambda request: page_for(request).missing_cookie_response())
         view = never_cache(hide_what_was_posted(view))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -175,33 +182,37 @@ class PhonePage(View):
         answer = None
         try:
             answer = self.answer(request, *args, **kwargs)
-            # A notice is what the page that a redirect leads to has to say. Lost with the session, it is said nowhere.
+            # The notice is a message for the page after the redirect. If the session was not saved, it is lost, so
+            # this response must report the error.
             if not save_if_possible(request, session) and self.flow.notice:
                 answer = None
         except Unavailable:
-            pass  # noted where it was raised
+            pass  # it was logged where it was raised
         except DATABASE_LOST as error:
             note_lost_database(error)
-        let_later_save_fail(request, session)
+        tolerate_failed_save(request, session)
         return answer or unavailable_page(request, self.template_name)
 
     def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """What the page says, unless its database is gone."""
+        """Return the page's response. Raises Unavailable or a database error if the database is unavailable."""
         if self.purpose not in conf.purposes():
             return self.show(purpose_problem(), status=InvalidPurpose.http_status)
         try:
             return super().dispatch(request, *args, **kwargs)
-        except UserNotFound:  # deleted since this request came in; the next one is nobody's
-            return self.go_on("start")
+        except UserNotFound:  # the user was deleted during this request, so the next request is anonymous
+            return self.redirect_to_page("start")
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Somebody followed an address that only a button may use, as after logging in again: show the way back."""
-        refused = super().http_method_not_allowed(request, *args, **kwargs)
-        refused.content = self.show(problem_step()).content
-        return refused
+        """Return a response with status 405 and a link back, for a GET of a URL that takes only POST.
 
-    def without_cookie(self) -> HttpResponse:
-        """What a form gets that came without this site's cookie: why, and what was typed."""
+        It happens after a login that redirects to the URL of a button.
+        """
+        response = super().http_method_not_allowed(request, *args, **kwargs)
+        response.content = self.show(problem_step()).content
+        return response
+
+    def missing_cookie_response(self) -> HttpResponse:
+        """Return the response (403) for a form without the CSRF cookie, with the reason and the typed number."""
         if IN_PLACE in self.request.headers:
             return JsonResponse({"problem": card_texts.no_cookie()}, status=403)
         number = self.request.POST.get("number", "")[:LONGEST_VALUE]
@@ -211,16 +222,17 @@ class PhonePage(View):
 
     @cached_property
     def ticket(self) -> Ticket:
-        """What the form carried. Of a request that brings none, what its address says.
+        """The ticket of the form, or a new one with ``purpose`` and ``next`` of the URL if there is no valid ticket.
 
-        What nobody signed is bounded here, before a page, a form or the session repeats it.
+        ``purpose`` and ``next`` are limited in length here, because without a signature a visitor can send any text,
+        and pages, forms and the session repeat it.
         """
-        asked = self.request.POST if self.request.method == "POST" else self.request.GET
-        ticket = open_ticket(asked.get("ticket", ""), self.request)
+        sent = self.request.POST if self.request.method == "POST" else self.request.GET
+        ticket = read_ticket(sent.get("ticket", ""), self.request)
         if ticket:
             return ticket
-        purpose, next_ = (asked.get(name, self.request.GET.get(name, "")) for name in ("purpose", "next"))
-        # One character too many stays, so that no longer purpose becomes one that the site knows.
+        purpose, next_ = (sent.get(name, self.request.GET.get(name, "")) for name in ("purpose", "next"))
+        # Keep one character more than allowed. Cut to the limit, an unknown purpose could become a known one.
         purpose = purpose[: LONGEST_PURPOSE + 1]
         return Ticket(new_nonce(), purpose=purpose, next=next_ if is_safe(next_, self.request) else "")
 
@@ -230,31 +242,34 @@ class PhonePage(View):
 
     @property
     def back(self) -> str:
-        """The page that the card was dropped into, ``""`` for one on our own."""
+        """The URL of the page of the site that includes the card, ``""`` if the card is on one of these pages."""
         return self.ticket.back if is_safe(self.ticket.back, self.request) else ""
 
     @property
     def user(self) -> AbstractBaseUser | None:
-        """None on a site without users; services tell an anonymous one from a real one."""
+        """``request.user``, which may be anonymous. None on a site without authentication."""
         return getattr(self.request, "user", None)
 
     @property
     def flow(self) -> Flow:
         return read_flow(self.request, self.purpose)
 
-    def keep(self, flow: Flow) -> None:
-        """Let the session have this flow. A card in another page takes the focus after each of its own answers."""
+    def save_flow(self, flow: Flow) -> None:
+        """Write the flow to the session.
+
+        A card in a page of the site gets an empty notice, so that it takes the focus when the page is shown again.
+        """
         if self.back and flow.notice is None:
             flow = replace(flow, notice=Notice("code" if flow.attempt else "number"))
         save_flow(self.request, self.purpose, flow)
 
-    def has_answer(self, about: About) -> bool:
-        """Whether there is something to say about that question, or that call."""
+    def has_notice(self, about: About) -> bool:
+        """Return whether the flow has a notice about the number, the code or the call."""
         notice = self.flow.notice
         return notice is not None and notice.about == about
 
     def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
-        """The page with this card."""
+        """Return this page with the card of ``step``."""
         place = CardPlace(purpose=self.purpose, next=next_)
         return self.show_at(place, step, attempt=self.flow.shown, status=status)
 
@@ -264,15 +279,19 @@ class PhonePage(View):
         return render(self.request, self.template_name, context, status=status)
 
     def get_success_url(self, flow: Flow) -> str:
-        """``next`` if it stays on this site, else ``SUCCESS_URL``, else where the card stands, else the done page."""
+        """Return the URL after success.
+
+        It is ``next`` if that is on this site, else ``SUCCESS_URL``, else the page that includes the card, else the
+        done page.
+        """
         return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
 
-    def go(self, url: str) -> HttpResponseBase:
-        """A redirect, or its address for a script that asks for it."""
+    def redirect(self, url: str) -> HttpResponseBase:
+        """Return a redirect, or JSON with the URL if the script sent the header ``IN_PLACE``."""
         if IN_PLACE in self.request.headers:
             return JsonResponse({"location": url})
         return HttpResponseRedirect(url)
 
-    def go_on(self, name: str) -> HttpResponseBase:
-        """To one of our pages, or back to the page that the card was dropped into."""
-        return self.go(self.back or page_url(name, self.purpose))
+    def redirect_to_page(self, name: str) -> HttpResponseBase:
+        """Redirect to the page of the site that includes the card, else to the page ``name``."""
+        return self.redirect(self.back or page_url(name, self.purpose))

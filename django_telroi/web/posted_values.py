@@ -1,8 +1,9 @@
-"""What the session keeps of a form between its POST and the page that shows it again.
+"""The values of a form that the session keeps between the POST and the page that shows the form again.
 
-A form of the site's own may ask for anything, a password too. So only what its widgets would show again is kept: no
-value of a password or file input, none that autofill treats as a password, a one-time code or a card, and none of a
-widget that renders without it. Sessions may be rows, or cookies of 4 KB: long values are not kept either.
+A site's own form may ask for anything, including a password. So only values that the widget renders again are kept.
+These are not kept: values of password and file inputs, values that autofill treats as a password, a one-time code or a
+card, and values that the widget does not render. Long values are not kept either, because a session may be a cookie of
+4 KB.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from django_telroi.redaction import Secret
 from django_telroi.web.forms import PhoneField
 
 LONGEST_VALUE = 200
-"""Characters of one value. A longer one is not kept: cut, it would look as if it had been typed so."""
+"""Greatest number of characters of one value. A longer value is not kept. A cut value would look like a typed one."""
 
 MOST_KEPT = 500
-"""Characters of all values of a form together, and of all sentences about values that are not kept."""
+"""Greatest number of characters of all values of a form together."""
 
 SECRET_TYPES = frozenset({"password", "file"})
 SECRET_AUTOFILL = ("current-password", "new-password", "one-time-code", "cc-")
@@ -33,9 +34,10 @@ Value = str | list[str]
 
 @dataclass(frozen=True)
 class PostedValues:
-    """``values``: what is shown again, by the input's name. ``problems``: what was wrong with the fields that are not.
+    """``values``: the kept values by input name. ``problems``: the errors of fields whose value is not kept, by field.
 
-    The form is judged again when it is shown, and would miss what was not kept: it says ``problems`` of those instead.
+    The form is validated again when it is shown. Without the values that were not kept, it would report them as
+    missing. It reports ``problems`` instead.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict, repr=False)
@@ -44,26 +46,25 @@ class PostedValues:
 
 @sensitive_variables()
 def read_posted(form: Form) -> PostedValues:
-    """What may be kept of a bound form."""
+    """Return the values of a bound form that may be kept, and the errors of its other fields."""
     values: dict[str, Value] = {}
     problems: dict[str, list[str]] = {}
     for name, each in form.fields.items():
         html_name, room = form.add_prefix(name), MOST_KEPT - sum(map(_length, values.values()))
         inputs = dict(_inputs(each.widget, html_name))
-        shown = {key: _shown_again(widget, key, form, room=room // len(inputs)) for key, widget in inputs.items()}
-        values |= {key: value for key, value in shown.items() if value is not None}
+        kept = {key: _value_to_keep(widget, key, form, room=room // len(inputs)) for key, widget in inputs.items()}
+        values |= {key: value for key, value in kept.items() if value is not None}
         if isinstance(each, PhoneField) and html_name in values:
-            values[html_name] = Secret(
-                without_invisible(str(values[html_name]))
-            )  # they cannot be seen to be typed over
-        if None in shown.values():
-            problems[name] = _sentences(form, name, secrets=[_raw(*each, form) for each in inputs.items()])
+            # A person cannot see invisible characters, so they could not correct them.
+            values[html_name] = Secret(without_invisible(str(values[html_name])))
+        if None in kept.values():
+            problems[name] = _sentences(form, name, secrets=[_posted(*each, form) for each in inputs.items()])
     return PostedValues(values, problems)
 
 
 @sensitive_variables()
 def fill_form(form: Form, typed: PostedValues) -> None:
-    """Let a form that was bound to the kept values say of all others what was wrong with them when they were typed."""
+    """Set the errors of the fields whose values were not kept, in a form that is bound to the kept values."""
     for name in typed.problems.keys() & form.fields.keys():
         form.errors.pop(name, None)
         for sentence in typed.problems[name]:
@@ -71,7 +72,7 @@ def fill_form(form: Form, typed: PostedValues) -> None:
 
 
 def _inputs(widget: Widget, name: str) -> Iterator[tuple[str, Widget]]:
-    """Each input of a widget, with its name."""
+    """Yield name and widget of each input of a widget."""
     if not isinstance(widget, MultiWidget):
         yield name, widget
         return
@@ -79,15 +80,15 @@ def _inputs(widget: Widget, name: str) -> Iterator[tuple[str, Widget]]:
         yield from _inputs(part, name + suffix)
 
 
-def _shown_again(widget: Widget, name: str, form: Form, *, room: int) -> Value | None:
-    """What was typed into an input, if it may be kept."""
-    typed = _raw(name, widget, form)
+def _value_to_keep(widget: Widget, name: str, form: Form, *, room: int) -> Value | None:
+    """Return the value of an input if it may be kept, else None."""
+    typed = _posted(name, widget, form)
     if not _length(typed):
         return ""
     if _is_secret(widget) or _length(typed) > min(room, LONGEST_VALUE) or not _renders(widget, name, form):
         return None
-    quiet: list[str] = [Secret(each) for each in typed]
-    return quiet if _takes_several(widget) else quiet[0]
+    secrets: list[str] = [Secret(each) for each in typed]
+    return secrets if _takes_several(widget) else secrets[0]
 
 
 def _is_secret(widget: Widget) -> bool:
@@ -101,25 +102,25 @@ def _is_secret(widget: Widget) -> bool:
 
 
 def _renders(widget: Widget, name: str, form: Form) -> bool:
-    """Whether the widget's HTML has the value in it: a site's own widget may well leave it out.
+    """Return whether the widget's HTML contains the value. A site's own widget may omit it.
 
-    A checkbox shows that it is on and not its value: there it counts that the HTML is another one.
+    The HTML of a checkbox does not contain its value. For a checkbox it is enough that the value changes the HTML.
     """
     value = widget.value_from_datadict(form.data, form.files, name)
     with_value, without = (widget.render(name, each, {}, form.renderer) for each in (value, None))
-    shows_text = isinstance(value, bool) or all(escape(text) in with_value for text in _raw(name, widget, form))
+    shows_text = isinstance(value, bool) or all(escape(text) in with_value for text in _posted(name, widget, form))
     return with_value != without and shows_text
 
 
 def _sentences(form: Form, name: str, *, secrets: list[list[str]]) -> list[str]:
-    """What is wrong with a field, without a sentence that repeats what was typed."""
+    """Return at most three errors of a field, without those that repeat a typed value."""
     typed = [text for texts in secrets for text in texts if text]
-    said = [str(sentence) for sentence in form.errors.get(name, ())]
-    return [each for each in said if len(each) <= LONGEST_VALUE and not any(text in each for text in typed)][:3]
+    errors = [str(sentence) for sentence in form.errors.get(name, ())]
+    return [each for each in errors if len(each) <= LONGEST_VALUE and not any(text in each for text in typed)][:3]
 
 
-def _raw(name: str, widget: Widget, form: Form) -> list[str]:
-    """All that was sent for an input that takes several values, and the last of it for any other."""
+def _posted(name: str, widget: Widget, form: Form) -> list[str]:
+    """Return all values that were sent for an input with several values, and only the last one for any other input."""
     data = form.data
     sent = data.getlist(name) if isinstance(data, QueryDict) else [str(data.get(name, ""))]
     return sent if _takes_several(widget) else sent[-1:]

@@ -1,4 +1,4 @@
-"""What the session keeps of a verification, and saving it before a call and before the answer."""
+"""The flow and the notice in the session. The session is saved before a call and before the response."""
 
 from __future__ import annotations
 
@@ -28,120 +28,124 @@ SAVED = "_telroi_saved_session"
 
 
 def save_session(request: HttpRequest, session: SessionBase) -> None:
-    """Write the session before a call, so that no page asks for the same one because it knows nothing of it.
+    """Save the session before a call. Otherwise a second request would not know the call and request it again.
 
-    Raises Unavailable where its database fails, and SessionInterrupted where it was ended meanwhile.
+    Raises Unavailable if the database fails, and SessionInterrupted if the session was deleted meanwhile.
     """
     try:
-        _save_over_new_connection(session)
+        _save_with_reconnect(session)
     except (UpdateError, *DATABASE_LOST) as error:
-        if not _is_lost(error):
-            raise SessionInterrupted("The session was ended while a call was asked for.") from None
+        if not _is_database_error(error):
+            raise SessionInterrupted("The session was deleted while a call was requested.") from None
         note_lost_database(error)
         raise Unavailable from None
     setattr(request, SAVED, _content(session))
 
 
 def save_if_possible(request: HttpRequest, session: SessionBase) -> bool:
-    """Save what changed; whether nothing got lost. A connection that was cut, as during a long call, is replaced."""
+    """Save the session if it changed. Returns False if the database failed and the changes are lost.
+
+    A lost connection is renewed once, because a database may close it during a long call. Raises SessionInterrupted if
+    the session was deleted meanwhile.
+    """
     if not session.modified or session.is_empty() or getattr(request, SAVED, None) == _content(session):
         return True
     try:
-        _save_over_new_connection(session)
+        _save_with_reconnect(session)
     except (UpdateError, *DATABASE_LOST) as error:
-        if not _is_lost(error):
-            raise SessionInterrupted("The session was ended while a page was made.") from None
+        if not _is_database_error(error):
+            raise SessionInterrupted("The session was deleted during this request.") from None
         note_lost_database(error)
         return False
     setattr(request, SAVED, _content(session))
     return True
 
 
-def let_later_save_fail(request: HttpRequest, session: SessionBase) -> None:
-    """Keep Django's middleware, which saves the session after the view, from making an error page of the answer.
+def tolerate_failed_save(request: HttpRequest, session: SessionBase) -> None:
+    """Replace ``session.save`` so that Django's middleware does not raise after the view.
 
-    What is saved already is not saved a second time.
+    The middleware saves the session after the view. A database error there would replace the response with an error
+    page. Content that is saved already is not saved again.
     """
     save = session.save
 
-    def save_what_is_new(must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+    def save_unless_saved(must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
         if getattr(request, SAVED, None) == _content(session):
             return
         try:
             save(must_create)
         except (UpdateError, *DATABASE_LOST) as error:
-            if not _is_lost(error):
+            if not _is_database_error(error):
                 raise
             note_lost_database(error)
 
-    session.save = save_what_is_new  # type: ignore[method-assign]
+    session.save = save_unless_saved  # type: ignore[method-assign]
 
 
-def renew_key(session: SessionBase, left_behind: Mapping[str, Any], *, lifetime: timedelta) -> None:
-    """Move all that the session holds to a new key. The old one holds ``left_behind`` only, and for so long.
+def renew_key(session: SessionBase, old_content: Mapping[str, Any], *, lifetime: timedelta) -> None:
+    """Move the session's content to a new key. The old key keeps only ``old_content``, for ``lifetime``.
 
-    Raises Unavailable where its database fails: then the browser goes on with the old key and all that it held.
+    Raises Unavailable if the database fails. Then the browser keeps the old key with its whole content.
     """
     old = type(session)(session.session_key)
-    held = dict(session.items())
+    content = dict(session.items())
     session.create()
-    session.update(held)
+    session.update(content)
     if old.session_key is None:
         return
     old.clear()
-    old.update(left_behind)
+    old.update(old_content)
     old.set_expiry(lifetime)
     try:
-        _save_over_new_connection(old)
+        _save_with_reconnect(old)
     except (UpdateError, *DATABASE_LOST) as error:
-        if _is_lost(error):
+        if _is_database_error(error):
             note_lost_database(error)
             raise Unavailable from None
-        # Otherwise it was ended meanwhile: nothing is to be left behind.
+        # Otherwise the session was deleted meanwhile, and the old key must keep nothing.
 
 
-def _save_over_new_connection(session: SessionBase) -> None:
-    model = getattr(session, "model", None)  # None for a session that is in no database
+def _save_with_reconnect(session: SessionBase) -> None:
+    model = getattr(session, "model", None)  # None if the session is not in a database
     using = router.db_for_write(model) if model else None
     before = connections[using].connection if using else None
     is_new = session.session_key is None
     try:
         session.save()
     except (UpdateError, *DATABASE_LOST) as error:
-        if using is None or not _is_lost(error) or not renew_connection(using, before=before):
+        if using is None or not _is_database_error(error) or not renew_connection(using, before=before):
             raise
         session.create() if is_new else session.save()
 
 
-def _is_lost(error: BaseException) -> bool:
-    """Whether the database failed; Django hides that behind an UpdateError, which is for sessions that were ended."""
+def _is_database_error(error: BaseException) -> bool:
+    """Return whether the database failed. Django may hide its error behind UpdateError, as for a deleted session."""
     return isinstance(error, DATABASE_LOST) or isinstance(error.__context__, DATABASE_LOST)
 
 
 def _content(session: SessionBase) -> bytes:
-    """What the session holds, in the form in which two of them can be compared."""
+    """Return the session's content as bytes, which can be compared."""
     content: bytes = session.serializer().dumps(dict(session.items()))
     return content
 
 
 SESSION_KEY = "telroi"
 PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Sec-Purpose", "X-Purpose", "X-Moz")
-"""In which browsers, and Turbo, say that a page is fetched in advance."""
+"""Request headers of browsers and of Turbo for a prefetch."""
 
 NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
-"""Why a page does not have a code judged: it was typed for an older call, or it may lack a digit."""
+"""Reasons why a page does not check a code: it was typed for an older call, or a digit may be missing."""
 
 About = Literal["number", "code", "call"]
 
 
 @dataclass(frozen=True)
 class Notice:
-    """What came of the last form, for the page that its redirect leads to. It is shown once.
+    """The result of the last form, for the page after the redirect. It is shown once.
 
-    ``code`` is a refusal's or a check's, ``NEWER_CALL`` or ``SHORT_CODE``, ``""`` if there is nothing to say;
-    ``over_at`` is when its wait is over, in seconds since the epoch. ``length_fit`` is that of a code that is invalid
-    because of its length, ``digits`` how many were typed of one that is perhaps too short. ``typed`` and
-    ``problems`` are those of ``typed.Typed``.
+    ``code``: of a rejection or of a check, ``NEWER_CALL`` or ``SHORT_CODE``; ``""`` for no message. ``over_at``: end of
+    the wait, in seconds since the epoch. ``length_fit``: of a code with a wrong length. ``digits``: the number of typed
+    digits of a code that may be too short. ``typed``, ``problems``: ``values`` and ``problems`` of PostedValues.
     """
 
     about: About
@@ -155,18 +159,17 @@ class Notice:
 
     @property
     def wait(self) -> int:
-        """Seconds that are left of it."""
+        """Seconds that are left of the wait, 0 if there is none."""
         return 0 if self.over_at is None else max(0, ceil(self.over_at - time.time()))
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Where one person stands with one purpose.
+    """The state of one verification in the session, for one purpose.
 
-    ``older`` is the call whose code still counts while ``attempt``, which was requested by "call again", is not placed.
-    ``is_proven``: this session typed the code that was judged right. Only then does a verified attempt mean success.
-    ``is_renewed``: this is the session's old key. The right code gave the session a new one, which may never have come
-    to the browser.
+    ``older``: the call whose code is valid until ``attempt``, requested by "Call again", is placed. ``is_proven``: this
+    session typed the right code; a verified attempt means success only then. ``is_renewed``: this is the session's old
+    key; the right code gave the session a new key, which the browser may not have received.
     """
 
     attempt: UUID | None = None
@@ -188,70 +191,70 @@ def notice_of(refusal: VerificationRefused, *, about: About) -> Notice:
 
 
 def notice_of_check(refusal: VerificationRefused) -> Notice:
-    """Why a code was judged by nobody."""
+    """Return the notice for a code that could not be checked."""
     if refusal.code == CheckOutcome.UNAVAILABLE:
         return Notice("code", CheckOutcome.UNAVAILABLE)
     return notice_of(refusal, about="call")
 
 
 def notice_of_result(result: CheckResult, *, digits: int) -> Notice:
-    """Why a code of so many digits did not verify. A code that is perhaps too short is asked about."""
+    """Return the notice for a code of ``digits`` digits that is not right, or that may be too short."""
     if result.length_fit == LengthFit.PERHAPS_TOO_SHORT:
         return Notice("code", SHORT_CODE, digits=digits)
     return Notice("code", result.outcome, tries_left=result.tries_left, length_fit=result.length_fit or "")
 
 
 def read_flow(request: HttpRequest, purpose: str) -> Flow:
-    """The flow as the session has it; what another version of us wrote there counts as nothing.
+    """Return the flow of the session, or an empty one if another version of this app wrote it.
 
-    A browser that typed the right code shows it by a cookie, where its session knows nothing of the purpose or has its
-    old key.
+    If the session has no flow of this purpose, or has its old key, the cookie shows whether this browser typed the
+    right code.
     """
-    kept = _flows(request).get(purpose)
-    if kept is None:
+    stored = _flows(request).get(purpose)
+    if stored is None:
         attempt = proven_attempt(request, purpose)
         return Flow(attempt, is_proven=attempt is not None)
     try:
-        attempt, older, notice = kept.get("attempt"), kept.get("older"), kept.get("notice")
+        attempt, older, notice = stored.get("attempt"), stored.get("older"), stored.get("notice")
         flow = Flow(
             UUID(attempt) if attempt else None,
-            kept.get("next", ""),
+            stored.get("next", ""),
             Notice(**notice) if notice else None,
             UUID(older) if older else None,
-            kept.get("is_proven") is True,
-            kept.get("is_renewed") is True,
+            stored.get("is_proven") is True,
+            stored.get("is_renewed") is True,
         )
     except (TypeError, ValueError, AttributeError):
         return Flow()
     if flow.is_renewed and flow.attempt:
-        # The cookie alone says so: a stranger may have the old key too.
+        # Only the cookie shows it, because an attacker may have the old key too.
         return replace(flow, is_proven=flow.attempt == proven_attempt(request, purpose))
     return flow
 
 
 def is_known(request: HttpRequest, purpose: str) -> bool:
-    """Whether the session, or the cookie of a browser that typed the right code, knows a flow of this purpose."""
+    """Return whether there is a flow of this purpose, in the session or in the cookie after a right code."""
     return purpose in _flows(request) or proven_attempt(request, purpose) is not None
 
 
 def save_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
-    """Write the flow, if it is another than the session has."""
+    """Write the flow to the session if it changed."""
     if flow != read_flow(request, purpose):
-        session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _kept(flow)}
+        session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _serialized(flow)}
 
 
 def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
-    """Give the session a new key. Its old key keeps which code may be typed again, for as long as that code counts.
+    """Give the session a new key. The old key keeps only the attempt, for as long as its code may be typed again.
 
-    Django's ``cycle_key`` keeps nothing under the old key. A browser that never got the answer, because the process was
-    killed or the line was cut, would then read that its call is not known.
+    Django's ``cycle_key`` deletes the old key. A browser that did not receive the response, because the process was
+    killed or the connection broke, would then see that its call is unknown.
     """
-    left_behind = {SESSION_KEY: {purpose: _kept(Flow(flow.attempt, flow.next, is_renewed=True))}}
-    renew_key(session_of(request), left_behind, lifetime=RIGHT_CODE_LIFETIME)
+    old_content = {SESSION_KEY: {purpose: _serialized(Flow(flow.attempt, flow.next, is_renewed=True))}}
+    renew_key(session_of(request), old_content, lifetime=RIGHT_CODE_LIFETIME)
 
 
-def _kept(flow: Flow) -> dict[str, Any]:
-    """The flow as the session holds it."""
+def _serialized(flow: Flow) -> dict[str, Any]:
+    """Return the flow as JSON-compatible values."""
     return {
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
@@ -262,10 +265,10 @@ def _kept(flow: Flow) -> dict[str, Any]:
     }
 
 
-def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
-    """What there is to say; the session forgets it, and with it what was typed.
+def pop_notice(request: HttpRequest, purpose: str) -> Notice | None:
+    """Return the notice and delete it from the session, together with the typed values.
 
-    It forgets nothing for a request whose answer nobody sees: a HEAD, or a browser that fetches a page in advance.
+    It is not deleted for a HEAD request or a prefetch, because a person may not see that response.
     """
     flow = read_flow(request, purpose)
     if not is_unseen(request):
@@ -274,23 +277,18 @@ def take_notice(request: HttpRequest, purpose: str) -> Notice | None:
 
 
 def is_unseen(request: HttpRequest) -> bool:
-    """Whether the answer may be shown to nobody, or later than now."""
+    """Return whether the response may be shown later or not at all: a HEAD request or a prefetch."""
     purposes = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
     return request.method == "HEAD" or "prefetch" in purposes or "preview" in purposes
 
 
-def save_now(request: HttpRequest) -> None:
-    """Write the session before a call: see ``save_session``."""
-    save_session(request, session_of(request))
-
-
 def session_of(request: HttpRequest) -> SessionBase:
-    """The session; a site without one is told what to add."""
+    """Return the session. Raises ImproperlyConfigured if the site has no sessions."""
     session: SessionBase | None = getattr(request, "session", None)
     if session is None:
         raise ImproperlyConfigured(
-            "The phone pages keep their place in the session: add 'django.contrib.sessions' to INSTALLED_APPS and "
-            "'django.contrib.sessions.middleware.SessionMiddleware' to MIDDLEWARE."
+            "request.session is not set, but the phone pages need it. Add 'django.contrib.sessions' to INSTALLED_APPS "
+            "and 'django.contrib.sessions.middleware.SessionMiddleware' to MIDDLEWARE."
         )
     return session
 

@@ -1,4 +1,4 @@
-"""Signed values that a browser carries: the ticket in each form, and the cookie that shows who typed the right code."""
+"""Signed values in the browser: the ticket in each form, and the cookie of a browser that typed the right code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ SALT = "django_telroi.web.ticket"
 
 @dataclass(frozen=True)
 class Ticket:
-    """``nonce`` makes the id of a call that is asked for with this form, so a double click is one call.
+    """The signed content of a form.
 
-    ``back`` is the page that a card was dropped into, ``""`` on our own. ``shown_attempt`` is what the card was about;
-    the session knows that too, unless a double click's first half has just renewed it. ``secret`` is the one of
-    ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS`` that signed it. ``asked_digits``: the card asked whether a code of so
-    many digits is complete, 0 if it did not ask.
+    ``nonce``: the id of the requested call is derived from it, so a double click requests one call.
+    ``shown_attempt``: the attempt on the card. The session has it too, but after a double click the second request may
+    come with a session that the first request has replaced.
+    ``back``: the URL of the page of the site that includes the card, ``""`` on the pages of this app.
+    ``secret``: the key that signed the ticket, from ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
+    ``asked_digits``: the card asked whether a code of this many digits is complete. 0 if it did not ask.
     """
 
     nonce: str
@@ -38,27 +40,28 @@ class Ticket:
     asked_digits: int = 0
 
     def new_attempt(self, number: str, user_id: object) -> UUID:
-        """The id of the call to ``number`` (E.164) that this form asks for, for this user and the form's purpose.
+        """Return the id of the attempt for this form, ``number`` (E.164) and user.
 
-        The same form sent with another number, or after logging in, asks for another call.
+        The same form with another number, or after a login, has another id, so it requests another call.
         """
-        asked = "\0".join((self.nonce, self.purpose, number, "" if user_id is None else str(user_id)))
-        return UUID(bytes=_stream(asked, secret=self.secret or settings.SECRET_KEY)[:16], version=4)
+        text = "\0".join((self.nonce, self.purpose, number, "" if user_id is None else str(user_id)))
+        return UUID(bytes=_keyed_digest(text, secret=self.secret or settings.SECRET_KEY)[:16], version=4)
 
 
 def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
-def seal(ticket: Ticket, request: HttpRequest) -> str:
-    """The ticket as text, good for this browser only."""
-    shown = hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if ticket.shown_attempt else ""
-    fields = [ticket.nonce, shown, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits]
+def sign_ticket(ticket: Ticket, request: HttpRequest) -> str:
+    """Return the signed ticket. It is valid in this browser only."""
+    attempt = ticket.shown_attempt
+    encrypted = xor_keystream(attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if attempt else ""
+    fields = [ticket.nonce, encrypted, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits]
     return signing.dumps(fields, salt=_salt(request), compress=True)
 
 
-def open_ticket(text: str, request: HttpRequest) -> Ticket | None:
-    """None for what we did not sign, or signed for another browser."""
+def read_ticket(text: str, request: HttpRequest) -> Ticket | None:
+    """Return the ticket of a signed text. None if the signature is invalid or is of another browser."""
     salt = _salt(request)
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
@@ -70,26 +73,26 @@ def open_ticket(text: str, request: HttpRequest) -> Ticket | None:
 
 def _read(fields: Sequence[Any], secret: str | bytes) -> Ticket:
     nonce, shown, purpose, next_, back, asked_digits = fields
-    shown_attempt = UUID(bytes=hidden(bytes.fromhex(shown), nonce, secret)) if shown else None
+    shown_attempt = UUID(bytes=xor_keystream(bytes.fromhex(shown), nonce, secret)) if shown else None
     return Ticket(nonce, shown_attempt, purpose, next_, back, secret, asked_digits)
 
 
-def hidden(data: bytes, nonce: str, secret: str | bytes) -> bytes:
-    """The data combined with a keyed stream that no other nonce has. Applied twice, it is readable again."""
+def xor_keystream(data: bytes, nonce: str, secret: str | bytes) -> bytes:
+    """Encrypt or decrypt ``data``: XOR with a key stream that is derived from the secret and the nonce."""
     stream = b""
     while len(stream) < len(data):
-        stream += _stream(f"shown\0{nonce}" + (f"\0{len(stream)}" if stream else ""), secret=secret)
+        stream += _keyed_digest(f"shown\0{nonce}" + (f"\0{len(stream)}" if stream else ""), secret=secret)
     return bytes(a ^ b for a, b in zip(data, stream, strict=False))
 
 
-def _stream(text: str, *, secret: str | bytes) -> bytes:
-    """32 bytes."""
+def _keyed_digest(text: str, *, secret: str | bytes) -> bytes:
+    """Return the HMAC-SHA256 of the text, 32 bytes."""
     return salted_hmac(f"{SALT}.id", text, secret=secret, algorithm="sha256").digest()
 
 
 def _salt(request: HttpRequest) -> str:
-    # Bound to the browser's CSRF secret: a page that a cache hands to two people must not give both the same attempt.
-    # It lives exactly as long as the token beside it in the form.
+    # The salt contains the browser's CSRF secret. Without it, a page that a cache serves to two people would give both
+    # access to the same attempt. The ticket is valid as long as the CSRF token in the same form.
     get_token(request)
     return f"{SALT}:{request.META['CSRF_COOKIE']}"
 
@@ -99,7 +102,7 @@ PROVEN_SALT = "django_telroi.web.proven"
 
 
 def remember_proven(response: HttpResponseBase, request: HttpRequest, attempt: UUID, *, purpose: str) -> None:
-    """Let this browser show that it typed the right code of ``attempt``, for as long as the code's proof is good."""
+    """Set the cookie that shows that this browser typed the right code. It is valid as long as the proof."""
     response.set_cookie(
         PROVEN_COOKIE,
         signing.dumps([attempt.hex, purpose], salt=_proven_salt(request)),
@@ -113,7 +116,7 @@ def remember_proven(response: HttpResponseBase, request: HttpRequest, attempt: U
 
 
 def proven_attempt(request: HttpRequest, purpose: str) -> UUID | None:
-    """The attempt whose right code this browser typed within the last ten minutes, if its session does not know."""
+    """Return the attempt of the cookie: this browser typed its right code in the last ten minutes. None without one."""
     text = request.COOKIES.get(PROVEN_COOKIE)
     if not text:
         return None
@@ -125,6 +128,9 @@ def proven_attempt(request: HttpRequest, purpose: str) -> UUID | None:
 
 
 def _proven_salt(request: HttpRequest) -> str:
-    """Another salt than a form's ticket has, so that a form is no such cookie; bound to the same browser."""
+    """Return the salt of the cookie. It contains the browser's CSRF secret.
+
+    It differs from the salt of a ticket, so a ticket is not accepted as a cookie.
+    """
     get_token(request)
     return f"{PROVEN_SALT}:{request.META['CSRF_COOKIE']}"

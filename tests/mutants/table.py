@@ -693,8 +693,8 @@ MUTANTS = (
     Mutant(
         "let one key of a client stand for many numbers",
         "django_telroi/limits/__init__.py",
-        "asked.attempt_uuid, asked.phone.number, asked.purpose, asked.user_id)",
-        "asked.attempt_uuid)",
+        "uuid, number, call_request.purpose, call_request.user_id)",
+        "uuid)",
         ("tests/limits/test_limits.py::test_one_key_for_many_numbers_is_no_way_around",),
     ),
     Mutant(
@@ -721,7 +721,7 @@ MUTANTS = (
     Mutant(
         "lose the right code of a check that died after its commit",
         "django_telroi/web/steps.py",
-        "return bool(seen.attempt.code_digest) and seen.holding == Ownership.GONE",
+        "return bool(seen.attempt.code_digest) and seen.ownership == Ownership.GONE",
         "return False",
         ("tests/web/test_web_lost_answers.py::TestOfACheckThatDiedAfterItsCommit",),
     ),
@@ -865,7 +865,7 @@ MUTANTS = (
     Mutant(
         "take forms from other sites",
         "django_telroi/web/pages.py",
-        "view = csrf_protect_with_card(view, card=lambda request: page_for(request).without_cookie())",
+        "view = csrf_protect_with_card(view, card=lambda request: page_for(request).missing_cookie_response())",
         "pass",
         ("tests/web/test_web_safety.py::test_a_form_from_elsewhere_is_refused_without_the_site_s_middleware_too",),
     ),
@@ -893,7 +893,7 @@ MUTANTS = (
     Mutant(
         "let a gate stand open",
         "django_telroi/web/gates.py",
-        "return gate.detour(request) or view(request, *args, **kwargs)",
+        "return gate.response_if_denied(request) or view(request, *args, **kwargs)",
         "return view(request, *args, **kwargs)",
         ("tests/web/test_gates.py::test_who_is_not_logged_in_is_sent_to_log_in",),
     ),
@@ -1238,15 +1238,15 @@ MUTANTS = (
     Mutant(
         "show success to a session that typed nothing",
         "django_telroi/web/card_state.py",
-        "is_success = flow.is_proven and standing",
-        "is_success = standing",
+        "is_success = flow.is_proven and attempt_status",
+        "is_success = attempt_status",
         ("tests/services/test_right_code.py::TestAPage",),
     ),
     Mutant(
         "write the id of the attempt into the form",
         "django_telroi/web/tickets.py",
-        "hidden(ticket.shown_attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if",
-        "ticket.shown_attempt.hex if",
+        "xor_keystream(attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if",
+        "attempt.hex if",
         ("tests/services/test_right_code.py::TestAPage",),
     ),
     Mutant(
@@ -1661,8 +1661,8 @@ MUTANTS = (
     Mutant(
         "tell nobody that their number was erased",
         "django_telroi/web/card_state.py",
-        "is_told = flow.shown is not None and is_erased(flow.shown)",
-        "is_told = False",
+        "was_erased = flow.shown is not None and is_erased(flow.shown)",
+        "was_erased = False",
         ("tests/web/test_number_ownership.py::TestAnErasedNumber",),
     ),
     Mutant(

@@ -47,7 +47,7 @@ def test_a_user_who_is_verified_for_one_is_not_for_another(ada: User, purpose: s
 
     assert not services.has_verified_phone(ada, purpose=purpose)
     assert not services.phone_record(ada).has_phone(purpose=purpose)
-    assert Gate.of(purpose, None).detour(request) is not None
+    assert Gate.of(purpose, None).response_if_denied(request) is not None
     assert services.has_verified_phone(ada, purpose="payout")
 
 

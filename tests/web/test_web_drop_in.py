@@ -161,7 +161,7 @@ def test_a_waiting_call_is_looked_at_again_with_a_link_where_there_is_no_script(
 
 @pytest.mark.parametrize("body", ["{% phone_verify %}", "{% telroi_assets %}"])
 def test_without_the_request_in_the_context_it_says_what_is_missing(body: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match="needs the request in the template's context"):
+    with pytest.raises(ImproperlyConfigured, match="The template's context has no request"):
         Template("{% load telroi %}" + body).render(Context({}))
 
 

@@ -539,7 +539,7 @@ def test_without_next_success_leads_where_the_site_says(
 def test_a_site_without_sessions_is_told_what_to_add(site: Any) -> None:
     site.MIDDLEWARE = []
 
-    with pytest.raises(Exception, match=r"add 'django\.contrib\.sessions' to INSTALLED_APPS"):
+    with pytest.raises(Exception, match=r"Add 'django\.contrib\.sessions' to INSTALLED_APPS"):
         Client().get("/phone/")
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.signals import got_request_exception
 from django.db import connection
 from django.http import HttpRequest
@@ -217,10 +218,10 @@ def test_an_error_report_hides_what_was_typed(visitor: Visitor, monkeypatch: pyt
     def report(sender: object, request: HttpRequest, **told: object) -> None:
         reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
 
-    def breaks(request: HttpRequest) -> None:
+    def breaks(request: HttpRequest, session: SessionBase) -> None:
         raise RuntimeError("the sessions' store is down")
 
-    monkeypatch.setattr("django_telroi.web.views.save_now", breaks)
+    monkeypatch.setattr("django_telroi.web.views.save_session", breaks)
     visitor.client.raise_request_exception = False
     got_request_exception.connect(report)
     visitor.client.post("/phone/", {"number": NUMBER})
