@@ -1,9 +1,9 @@
-// Makes the cards livelier; every step works without it. Countdowns tick, a waiting card follows its call, a second
-// click does nothing, and a card that was dropped into a page changes in place, so that other forms keep what was typed.
+// Optional script of the cards. Every step works without it. It updates countdowns, polls the status of a call and
+// ignores a second click. A card in a page of the site is updated in place, so that other forms keep their values.
 (() => {
   "use strict";
 
-  const LOOK_EVERY = 2000;
+  const POLL_INTERVAL = 2000; // milliseconds
 
   const clock = (seconds) => {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -11,17 +11,19 @@
     return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
   };
 
-  // How long ago a card was made, in seconds. Two clocks: one that nobody sets back, and one that goes on while the
-  // machine sleeps. The page's own cards are as old as its answer, however late this script came; the mark outlives a
-  // copy of the card, as Turbo keeps them.
+  // Returns a function for the age of a card in seconds. It uses two clocks: performance.now() is never set back, and
+  // Date.now() continues while the computer sleeps. The age of the cards of the loaded page starts with its response,
+  // because the script may start later. The start time is an attribute, so that a copy of the card keeps it. Turbo
+  // copies cards.
   const ageOf = (card) => {
-    const [answer] = performance.getEntriesByType("navigation");
-    const before = isPagesOwn && answer ? performance.now() - answer.responseStart : 0;
+    const [navigation] = performance.getEntriesByType("navigation");
+    const before = isFirstLoad && navigation ? performance.now() - navigation.responseStart : 0;
     card.dataset.telroiSince ||= `${performance.now() - before} ${Date.now() - before}`;
     const [steady, clock] = card.dataset.telroiSince.split(" ");
     return () => Math.max(performance.now() - steady, Date.now() - clock) / 1000;
   };
 
+  // Calls `each` with the seconds that are left, once per second, and then `then`.
   const until = (seconds, card, age, each, then) => {
     const step = () => {
       if (!card.isConnected) return;
@@ -36,7 +38,7 @@
   const show = (card, part, isShown) =>
     card.querySelectorAll(`[data-telroi-${part}]`).forEach((shown) => (shown.hidden = !isShown));
 
-  // Without this script everything can be seen and pressed, and the server says when it is too early.
+  // Without this script all buttons are visible, and the server rejects a request that is too early.
   const countDown = (card, age) => {
     const { telroiReadyIn, telroiReady } = card.dataset;
     if (!telroiReadyIn) return;
@@ -47,7 +49,7 @@
       show(card, "until-ready", false);
       show(card, "when-ready", true);
       clocks.forEach((shown) => shown.closest(".telroi-note")?.setAttribute("hidden", ""));
-      say(card, telroiReady);
+      announce(card, telroiReady);
     });
   };
 
@@ -61,14 +63,14 @@
     });
   };
 
-  // The live region stays where it is while the card beside it changes: only then is it read out.
-  const say = (card, words) => {
-    card.parentElement.querySelector("[role=status]").textContent = words;
+  // The live region is outside the card and is not replaced. Screen readers announce changes only then.
+  const announce = (card, text) => {
+    card.parentElement.querySelector("[role=status]").textContent = text;
   };
 
-  // A proof that the fresh page has belongs into the form that the person is filling in. Where the page shows other
-  // forms by now, it has to be loaded as a whole; the return value says whether it has not.
-  const handOverProofs = (page) => {
+  // Copies the proofs of the fresh page to the forms of this page. Returns false if the pages have different forms. Then
+  // the whole page must be reloaded.
+  const copyProofs = (page) => {
     const formsOf = (root) => [...root.querySelectorAll("form")].filter((form) => !form.closest("[data-telroi-card]"));
     const forms = formsOf(document);
     const fresh = formsOf(page);
@@ -80,20 +82,19 @@
     return true;
   };
 
-  // Puts the card of the page at `url`, as it stands there now, in the place of this one. Whoever is typing in another
-  // form is not interrupted.
+  // Replaces the card with the current one from the page at `url`. The focus does not move if it is in another form.
   const renew = async (card, url) => {
     const fresh = await replace(card, url);
     if (!fresh) return;
     if (document.activeElement === document.body) focusOn(fresh);
-    else say(fresh, fresh.querySelector(".telroi-title").textContent);
+    else announce(fresh, fresh.querySelector(".telroi-title").textContent);
   };
 
   const focusOn = (card) =>
     ["[aria-invalid=true]", ".telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
 
-  // For a page that is older than it looks, because it was fetched in advance or comes out of the browser's memory. Its
-  // card may show what is over by now. What was typed stays, and so does the focus. Without a connection nothing changes.
+  // Updates the card of a page that was prefetched or comes from the browser's cache, because it may be outdated. Typed
+  // values and the focus are kept. Without a connection nothing changes.
   const refresh = async (card) => {
     const hadFocus = card.contains(document.activeElement);
     const fresh = await replace(card, location.href).catch(() => {});
@@ -108,31 +109,31 @@
   };
 
   const replace = async (card, url) => {
-    const reply = await fetch(url, { cache: "no-store", credentials: "same-origin" });
-    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector(`#${card.parentElement.id} [data-telroi-card]`);
-    if (!reply.ok || !fresh || !handOverProofs(page)) return void location.reload();
+    if (!response.ok || !fresh || !copyProofs(page)) return void location.reload();
     fresh.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
     if (!("telroiInline" in card.dataset)) document.title = page.title;
     delete fresh.dataset.telroiAhead;
     card.replaceWith(fresh);
-    enliven(fresh);
+    activate(fresh);
     return fresh;
   };
 
   const follow = (card) => {
-    const look = async () => {
+    const poll = async () => {
       if (!card.isConnected) return;
       try {
-        const reply = await fetch(card.dataset.telroiStatus, { cache: "no-store", credentials: "same-origin" });
-        const now = await reply.json();
-        if (now.step !== card.dataset.telroiStep) return await renew(card, location.href);
+        const response = await fetch(card.dataset.telroiStatus, { cache: "no-store", credentials: "same-origin" });
+        const current = await response.json();
+        if (current.step !== card.dataset.telroiStep) return await renew(card, location.href);
       } catch {
-        // No network for a moment: look again.
+        // The network failed: poll again.
       }
-      setTimeout(look, LOOK_EVERY);
+      setTimeout(poll, POLL_INTERVAL);
     };
-    setTimeout(look, LOOK_EVERY);
+    setTimeout(poll, POLL_INTERVAL);
   };
 
   const setBusy = (form, isBusy) => {
@@ -144,17 +145,17 @@
     button.textContent = isBusy ? button.dataset.telroiBusy : button.dataset.telroiIdle;
   };
 
-  const warn = (form, words) => {
+  const warn = (form, text) => {
     form.querySelector("[role=alert]")?.remove();
-    const note = Object.assign(document.createElement("p"), { className: "telroi-note telroi-bad", textContent: words });
+    const note = Object.assign(document.createElement("p"), { className: "telroi-note telroi-bad", textContent: text });
     note.setAttribute("role", "alert");
     form.prepend(note);
   };
 
-  const sendInPlace = async (card, form) => {
-    let reply;
+  const submitInPlace = async (card, form) => {
+    let response;
     try {
-      reply = await fetch(form.action, {
+      response = await fetch(form.action, {
         method: "POST",
         body: new FormData(form),
         headers: { "X-Telroi-In-Place": "1" },
@@ -165,12 +166,12 @@
       return warn(form, card.dataset.telroiOffline);
     }
     try {
-      const told = await reply.json();
-      if (told.problem) {
+      const result = await response.json();
+      if (result.problem) {
         setBusy(form, false);
-        return warn(form, told.problem);
+        return warn(form, result.problem);
       }
-      const url = new URL(told.location, location.href);
+      const url = new URL(result.location, location.href);
       if (url.pathname + url.search === location.pathname + location.search) await renew(card, url);
       else location.assign(url);
     } catch {
@@ -178,9 +179,9 @@
     }
   };
 
-  const enliven = (card) => {
-    if (alive.has(card)) return;
-    alive.add(card);
+  const activate = (card) => {
+    if (active.has(card)) return;
+    active.add(card);
     const age = ageOf(card);
     const { telroiStep, telroiEnds } = card.dataset;
     show(card, "with-script", true);
@@ -196,28 +197,28 @@
       setBusy(form, true);
       if (!("telroiInline" in card.dataset)) return;
       event.preventDefault();
-      sendInPlace(card, form);
+      submitInPlace(card, form);
     });
-    if ("telroiAhead" in card.dataset || (isPagesOwn && isStored())) refresh(card);
+    if ("telroiAhead" in card.dataset || (isFirstLoad && isCached())) refresh(card);
   };
 
-  // Whether the back button brought an answer that the browser had stored.
-  const isStored = () => {
-    const [answer] = performance.getEntriesByType("navigation");
-    return answer?.type === "back_forward" && answer.transferSize === 0;
+  // Returns whether the back button loaded the page from the HTTP cache.
+  const isCached = () => {
+    const [navigation] = performance.getEntriesByType("navigation");
+    return navigation?.type === "back_forward" && navigation.transferSize === 0;
   };
 
-  // Cards that come later are found too: Turbo, htmx and the like change the page and may run this script once or often.
+  // Turbo, htmx and similar libraries change the page. They may add cards later, and may run this script several times.
   if (window.telroiCards) return;
-  const alive = (window.telroiCards = new WeakSet());
-  const enlivenAll = () => document.querySelectorAll("[data-telroi-card]").forEach(enliven);
-  let isPagesOwn = document.readyState !== "complete";
+  const active = (window.telroiCards = new WeakSet());
+  const activateAll = () => document.querySelectorAll("[data-telroi-card]").forEach(activate);
+  let isFirstLoad = document.readyState !== "complete";
   const start = () => {
-    enlivenAll();
-    isPagesOwn = false;
-    new MutationObserver(enlivenAll).observe(document, { childList: true, subtree: true });
+    activateAll();
+    isFirstLoad = false;
+    new MutationObserver(activateAll).observe(document, { childList: true, subtree: true });
   };
-  // A page that is prerendered asks nothing until it is shown.
+  // A prerendered page sends no requests until it is shown.
   if (document.prerendering) document.addEventListener("prerenderingchange", start, { once: true });
   else start();
   addEventListener("pageshow", (event) => {
