@@ -1,7 +1,7 @@
-"""``make demo``: the example on this machine, ready to click through. Ctrl-C ends all of it.
+"""``make demo``: runs the example with data and a simulator. Ctrl-C ends it.
 
-The simulator and the site run in threads of this one process, so nothing can outlive it. What lasts is in ``.demo/``.
-With ``TELROI_API_KEY`` set there is no simulator: the site talks to Telroi, and real phones ring.
+The simulator and the site run in threads of this process, so they end with it. The database is in ``.demo/``.
+If ``TELROI_API_KEY`` is set, there is no simulator. The site calls Telroi, and real phones ring.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from django.core.wsgi import get_wsgi_application
 from django_telroi.simulator import Simulator
 
 HOST = "127.0.0.1"
-USUAL_PORT = 8000
+DEFAULT_PORT = 8000
 SECONDS_TO_A_REPORT = 1
-"""Telroi itself takes a minute or two, which is long to sit in front of a demo."""
+"""Delay of the simulator's webhooks. Telroi takes a minute or two, which is too long for a demo."""
 
 
 def main() -> None:
-    """Get ready, say where everything is, and wait for Ctrl-C."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs deaf to SIGINT
+    """Start the demo, print its URLs and wait for Ctrl-C."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # because a shell starts background jobs with SIGINT ignored
         signal.signal(ending, signal.default_int_handler)
     with suppress(KeyboardInterrupt), simulator() as telroi:
         prepare()
@@ -44,7 +44,7 @@ def main() -> None:
 
 @contextmanager
 def simulator() -> Iterator[Simulator | None]:
-    """A Telroi to try on, unless there is a key for the real one."""
+    """Run a simulator and set its environment variables. Yields None, without a simulator, if there is an API key."""
     if os.environ.get("TELROI_API_KEY"):
         yield None
         return
@@ -58,7 +58,7 @@ def simulator() -> Iterator[Simulator | None]:
 
 
 def prepare() -> None:
-    """The database and its month of history; the second time there is little to do."""
+    """Migrate the database and fill it with a month of calls. A second run adds nothing."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "example.settings"
     django.setup()
     say("Getting the database ready ...")
@@ -68,13 +68,13 @@ def prepare() -> None:
 
 @contextmanager
 def site() -> Iterator[str]:
-    """The site on a free port, with its static files; its address comes once it answers."""
+    """Serve the site and its static files on a free port. Yields the URL when the site responds."""
     server = listen()
     server.set_app(StaticFilesHandler(get_wsgi_application()))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     url = f"http://{HOST}:{server.server_port}/"
     try:
-        ask(url)
+        check_response(url)
         yield url
     finally:
         server.shutdown()
@@ -82,22 +82,22 @@ def site() -> Iterator[str]:
 
 
 def listen() -> ThreadedWSGIServer:
-    """On the first free port from the usual one on, or on any."""
-    for port in (*range(USUAL_PORT, USUAL_PORT + 20), 0):
+    """Return a server on the first free port of 20 from ``DEFAULT_PORT``, else on any free port."""
+    for port in (*range(DEFAULT_PORT, DEFAULT_PORT + 20), 0):
         with suppress(OSError):
             return ThreadedWSGIServer((HOST, port), QuietRequestHandler)
     raise SystemExit(f"No free port on {HOST}.")
 
 
 class QuietRequestHandler(WSGIRequestHandler):
-    """Requests are no news here: the terminal is for the addresses, and for what goes wrong."""
+    """Does not log requests, so that the terminal shows the URLs and the errors."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         pass
 
 
-def ask(url: str) -> None:
-    """Raises where the site does not answer; a proxy of the environment has no say on this machine."""
+def check_response(url: str) -> None:
+    """Raise OSError if the site does not respond. Ignores a proxy from the environment, because the site is local."""
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30).close()
 
 
@@ -105,22 +105,22 @@ def ready(url: str) -> str:
     return f"""
   The demo is ready.
 
-    Home page    {url:<30} the form, dropped into a page of a shop
-    Phone page   {url + "phone/":<30} the pages that one line in urls.py brings
-    Sign up      {url + "sign-up/":<30} an account that brings the proof of a phone
-    Members      {url + "members/":<30} a page behind a verified phone
+    Home page    {url:<30} the form in a page of a shop
+    Phone page   {url + "phone/":<30} the pages that one line in urls.py adds
+    Sign up      {url + "sign-up/":<30} an account with the proof of a phone
+    Members      {url + "members/":<30} a page for users with a verified phone
     Admin        {url + "admin/":<30} sign in as staff, password demo
 
   {where_calls_go()}
-  Ctrl-C ends all of it.
+  Ctrl-C ends the demo.
 """
 
 
 def where_calls_go() -> str:
     if settings.SIMULATOR_URL:
-        return f"Calls go to a simulator at {settings.SIMULATOR_URL}: no phone rings but the handset."
+        return f"Calls go to a simulator at {settings.SIMULATOR_URL}. Only the handset on the page rings."
     return (
-        "Calls go to Telroi with your TELROI_API_KEY: unless it is a test key, real phones ring and calls cost money."
+        "Calls go to Telroi with your TELROI_API_KEY. Unless it is a test key, real phones ring and calls cost money."
     )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The example's command line."""
+"""The command line of the example."""
 
 from __future__ import annotations
 

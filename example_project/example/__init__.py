@@ -1,4 +1,4 @@
-"""The example site. Its Celery is made when the site is, so that every process knows the same one."""
+"""The example site. It imports its Celery app, so that every process uses the same one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example behind a ASGI server."""
+"""The ASGI application of the example."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The example's Celery. Without ``EXAMPLE_BROKER_URL`` nobody uses it, and calls are placed at once.
+"""The Celery app of the example. It is not used without ``EXAMPLE_BROKER_URL``: the web request places the call.
 
-With it, for example ``EXAMPLE_BROKER_URL=redis://127.0.0.1:6379/0``, run beside the site, in ``example_project/``::
+With ``EXAMPLE_BROKER_URL=redis://127.0.0.1:6379/0``, run these commands in ``example_project/`` too::
 
     celery -A example worker --pool threads --concurrency 32 --prefetch-multiplier 1
     celery -A example beat

@@ -1,4 +1,4 @@
-"""The time zone of this machine, so that "another call at 14:05" agrees with the clock on the wall."""
+"""The time zone of this machine, so that times such as "another call at 14:05" are local times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOCALTIME = Path("/etc/localtime")
 
 
 def local_time_zone(localtime: Path = LOCALTIME) -> str:
-    """An IANA name, ``"UTC"`` where the machine does not tell one."""
+    """Return the IANA name of the time zone, ``"UTC"`` if it is unknown."""
     _, _, linked = str(localtime.resolve()).partition("zoneinfo/")
     for name in (os.environ.get("TZ", ""), linked):
         if is_time_zone(name):

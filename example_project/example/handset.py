@@ -1,4 +1,4 @@
-"""What the handset may hear: the newest call to the number that this visitor is verifying."""
+"""The call for the handset: the newest call to the number that this visitor is verifying."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE
 from django_telroi.models import VerificationAttempt
 
-# The simulator is on this machine; a proxy of the environment has no say in it.
+# Ignores a proxy from the environment, because the simulator is on this machine.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call as the simulator placed it."""
+    """A call of the simulator."""
 
     id: str
     to: str
@@ -30,7 +30,7 @@ class Call:
 
 
 def where_calls_go(request: HttpRequest) -> dict[str, str]:
-    """A context processor, for every page with a handset: ``sandbox`` is Telroi with a test key, which rings nobody."""
+    """Context processor for pages with a handset. ``sandbox`` is Telroi with a test key: no phone rings."""
     if settings.SIMULATOR_URL:
         return {"calls": "simulator"}
     if key := conf.api_key():
@@ -39,7 +39,7 @@ def where_calls_go(request: HttpRequest) -> dict[str, str]:
 
 
 def call_for(attempt: VerificationAttempt | None) -> Call | None:
-    """The newest call to the attempt's number, as long as its code may still be typed."""
+    """Return the newest call to the attempt's number. None if the attempt takes no code."""
     if attempt is None or attempt.status not in CHECKABLE:
         return None
     calls = [call for call in placed_calls() if call.to == attempt.number]
@@ -47,7 +47,7 @@ def call_for(attempt: VerificationAttempt | None) -> Call | None:
 
 
 def placed_calls() -> list[Call]:
-    """All calls that the simulator placed, newest last; none where it does not answer."""
+    """Return all calls of the simulator, newest last. Returns none if the simulator does not respond."""
     try:
         with OPENER.open(f"{settings.SIMULATOR_URL}/_simulator/calls", timeout=5) as reply:
             return [_call(call) for call in json.load(reply)["calls"]]

@@ -1,6 +1,6 @@
-"""A month of calls as a shop might have had them: every row is consistent with the state machine and the limits.
+"""A month of invented calls. Every row is consistent with the state machine and the limits.
 
-Nothing is written here; the rows are made in memory, newest last, always the same ones for the same seed and moment.
+The rows are made in memory and not saved here. The same seed and moment give the same rows, newest last.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_TRIES = 3
 # Calls in each hour of a day: few at night, most in the evening.
 RHYTHM = (4, 2, 1, 1, 1, 2, 5, 9, 13, 15, 16, 16, 15, 14, 14, 15, 17, 20, 23, 24, 22, 17, 11, 7)
 
-# What a call came to, in a thousand.
+# Outcomes of 1,000 calls.
 OUTCOMES = {
     "verified": 790,
     "expired": 95,
@@ -37,7 +37,7 @@ OUTCOMES = {
     "rate_limited": 4,
 }
 
-TELROIS_WORDS = {
+ERROR_DETAILS = {
     "call_failed": "Gateway returned 500",
     "insufficient_funds": "insufficient_funds",
     "rate_limited": "Too many requests for this number. Retry after 3600s.",
@@ -60,13 +60,13 @@ class Ledger:
         self.events.extend(events)
 
     def sort(self) -> None:
-        """Oldest first, as the rows of a real month would have been written."""
+        """Sort the rows by time, oldest first, as a real site would have written them."""
         self.attempts.sort(key=lambda row: row.created_at)
         self.events.sort(key=lambda event: event.at)
 
 
 def make_history(rng: Random, people: list[Person], *, regulars: int, calls: int, now: datetime) -> Ledger:
-    """``calls`` attempts, or a few more; the first ``regulars`` of the people come back often."""
+    """Return ``calls`` attempts or a few more. The first ``regulars`` of the people call often."""
     ledger = Ledger()
     last_call: dict[str, datetime] = {}
     for at in moments_of_calls(rng, calls, now=now):
@@ -74,21 +74,21 @@ def make_history(rng: Random, people: list[Person], *, regulars: int, calls: int
             break
         person = rng.choice(people[:regulars] if rng.random() < 0.35 else people)
         if at - last_call.get(person.number, at - REST) >= REST:
-            last_call[person.number] = call_somebody(ledger, rng, person, at=at, now=now)
+            last_call[person.number] = call_person(ledger, rng, person, at=at, now=now)
     return ledger
 
 
 def moments_of_calls(rng: Random, count: int, *, now: datetime) -> list[datetime]:
-    """Spread over the month by the hour of the day, growing a little towards today, oldest first."""
+    """Return ``count`` moments of the month, oldest first. They follow ``RHYTHM`` and grow a little towards today."""
     hours = [now - timedelta(hours=hour) for hour in range(DAYS * 24)]
     weights = [RHYTHM[hour.hour] * (DAYS * 48 - age) for age, hour in enumerate(hours)]
     return sorted(hour - timedelta(seconds=rng.uniform(300, 3600)) for hour in rng.choices(hours, weights, k=count))
 
 
-def call_somebody(ledger: Ledger, rng: Random, person: Person, *, at: datetime, now: datetime) -> datetime:
-    """One person's way to a verified phone, over as many calls as it takes; the moment of the last."""
+def call_person(ledger: Ledger, rng: Random, person: Person, *, at: datetime, now: datetime) -> datetime:
+    """Add the calls of one verification. Returns the moment of the last call."""
     while True:
-        is_fresh = at + LIFE > now  # no time was left to fail in
+        is_fresh = at + LIFE > now  # too new to have failed
         outcome = "verified" if is_fresh else rng.choices(list(OUTCOMES), list(OUTCOMES.values()))[0]
         again = at + timedelta(seconds=rng.randrange(65, 170))
         ledger.add(person, *attempt(rng, person, outcome, at=at, again=again))
@@ -100,7 +100,7 @@ def call_somebody(ledger: Ledger, rng: Random, person: Person, *, at: datetime, 
 def attempt(
     rng: Random, person: Person, outcome: str, *, at: datetime, again: datetime
 ) -> tuple[VerificationAttempt, list[AttemptEvent]]:
-    """An attempt that came to ``outcome``, and what happened on the way; ``again`` is when another one replaced it."""
+    """Return an attempt with ``outcome`` and its events. ``again``: the moment when another attempt superseded it."""
     row = VerificationAttempt(
         uuid=UUID(int=rng.getrandbits(128), version=4),
         phone=person.phone,
@@ -127,14 +127,14 @@ def attempt(
 
 def _fail(row: VerificationAttempt, outcome: str, *, seconds: float) -> None:
     row.status, row.error_code = Status.FAILED, outcome
-    row.error_detail = TELROIS_WORDS.get(outcome, "")
+    row.error_detail = ERROR_DETAILS.get(outcome, "")
     row.closed_at = row.created_at + timedelta(seconds=seconds)
 
 
 def _place(rng: Random, row: VerificationAttempt, outcome: str) -> None:
-    """Telroi took the call, unless nobody could say."""
+    """Record that Telroi accepted the call, or that the outcome is unknown."""
     if outcome == "call_failed":
-        row.error_code, row.error_detail = outcome, TELROIS_WORDS[outcome]
+        row.error_code, row.error_detail = outcome, ERROR_DETAILS[outcome]
         return
     row.telroi_id = str(UUID(int=rng.getrandbits(128), version=4))
     row.livemode = True
@@ -156,7 +156,7 @@ def _close(rng: Random, row: VerificationAttempt, outcome: str, *, again: dateti
 
 
 def verified_phones(attempts: list[VerificationAttempt]) -> list[VerifiedPhone]:
-    """The newest success of each user and number."""
+    """Return a record for the newest verification of each user and number."""
     newest = {(row.user_id, row.number): row for row in attempts if row.user_id and row.verified_at}
     return [
         VerifiedPhone(user_id=user_id, number=number, verified_at=row.verified_at, attempt=row)
@@ -165,7 +165,7 @@ def verified_phones(attempts: list[VerificationAttempt]) -> list[VerifiedPhone]:
 
 
 def refusals(rng: Random, attempts: list[VerificationAttempt]) -> list[RefusalTally]:
-    """About one refusal for every eight calls, in the hour and region of a call."""
+    """Return about one rejection for every eight calls, in the hour and region of a call."""
     tally: Counter[tuple[datetime, str, str]] = Counter()
     for row in rng.sample(attempts, len(attempts) // 8):
         code = rng.choices(list(REFUSALS), list(REFUSALS.values()))[0]

@@ -1,4 +1,4 @@
-"""What the example asks of a browser."""
+"""The Content-Security-Policy of the example."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def content_security_policy(get_response: View) -> View:
-    """The strictest policy that a site with files of its own can have: no inline script, no inline style."""
+    """Set a strict policy: files of this site only, no inline script and no inline style."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

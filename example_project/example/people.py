@@ -1,4 +1,4 @@
-"""Who could have used the shop: numbers of several countries, and names. Made up, from a random generator's seed."""
+"""Invented customers of the shop: names, and numbers of several countries, from a seeded random generator."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.utils.text import slugify
 
 from django_telroi.models import PhoneNumber
 
-# Numbers set aside for fiction where a country has such, otherwise any of a mobile range (Nigeria, Ghana, Kenya).
-# Each # is a random digit; the weight says how many of the shop's customers live there.
+# Numbers that a country reserves for fiction, else numbers of a mobile range (Nigeria, Ghana, Kenya).
+# Each # is a random digit. The weight is the share of the shop's customers.
 PLANS: dict[str, tuple[int, tuple[str, ...]]] = {
     "NG": (38, ("+234803#######", "+234806#######", "+234703#######", "+234813#######")),
     "GH": (13, ("+23324#######", "+23354#######", "+23320#######")),
@@ -36,7 +36,7 @@ Schmidt Wagner
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a phone; ``phone`` is its unsaved row, ``user`` is None for who never signed up."""
+    """A customer. ``phone``: the unsaved row of the number. ``user``: None without an account."""
 
     number: str
     region: str
@@ -46,13 +46,13 @@ class Person:
 
 
 def make_users(rng: Random, count: int) -> list[User]:
-    """Unsaved users who cannot sign in, each with a name of their own."""
+    """Return unsaved users with different names. They have no password, so they cannot log in."""
     names = {f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}" for _ in range(count * 2)}
     return [_user(name) for name in sorted(names)[:count]]
 
 
 def make_people(rng: Random, users: list[User], *, count: int) -> list[Person]:
-    """``count`` people with numbers that differ; the first of them are the users."""
+    """Return ``count`` people with different numbers. The first ones are the users."""
     numbers: dict[str, str] = {}
     while len(numbers) < count:
         number, region = _number(rng)
@@ -80,5 +80,5 @@ def _number(rng: Random) -> tuple[str, str]:
 
 
 def _address(rng: Random) -> str:
-    """Out of the blocks that are kept for documentation (RFC 5737)."""
+    """Return an IP address of the blocks that are reserved for documentation (RFC 5737)."""
     return f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"

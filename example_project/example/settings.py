@@ -2,14 +2,14 @@
 
 Three ways to place calls, chosen by the environment:
 
-* ``TELROI_API_KEY``: Telroi itself, so real phones ring (``TELROI_BASE_URL`` for another address).
+* ``TELROI_API_KEY``: Telroi, so real phones ring (``TELROI_BASE_URL`` for another URL).
 * ``EXAMPLE_SIMULATOR_URL`` and ``EXAMPLE_SIMULATOR_KEY``: a simulator, so the handset rings. ``make demo`` sets them.
-  ``EXAMPLE_SIMULATOR_SECRET`` is what it signs its webhooks with, as ``TELROI_WEBHOOK_SECRETS`` is for Telroi itself.
+  ``EXAMPLE_SIMULATOR_SECRET`` signs its webhooks, as ``TELROI_WEBHOOK_SECRETS`` does for Telroi.
 * neither: the console backend, so call and code are printed in the terminal.
 
-With ``EXAMPLE_BROKER_URL`` workers place them (see ``example/celery.py``), otherwise the request itself.
+With ``EXAMPLE_BROKER_URL`` workers place the calls (see ``example/celery.py``), otherwise the web request does.
 
-This is a demo on the loopback interface: ``DEBUG`` is on and the key below is no secret. Do not serve it to anybody.
+This is a demo for the loopback interface. ``DEBUG`` is on and the key below is public. Do not serve it to others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATE.mkdir(parents=True, exist_ok=True)
 
 
 def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The setting ``TELROI`` in this environment. A key of one's own wins over a simulator."""
+    """Return a part of the setting ``TELROI`` from the environment. An API key takes precedence over a simulator."""
     if key := environ.get("TELROI_API_KEY"):
         secrets = environ.get("TELROI_WEBHOOK_SECRETS", "").split(",")
         url = environ.get("TELROI_BASE_URL", "https://app.telroi.ai")
@@ -47,18 +47,18 @@ CELERY_BEAT_SCHEDULE = {
 TELROI = {
     "PURPOSES": ["", "signup"],
     "TRUSTED_PROXIES": 0,
-    # Everybody who tries a demo has the address of this machine.
+    # All visitors of the demo have the IP address of this machine.
     "RATES": {"start": {"ip": "300/h", "user": "100/h"}, "check": {"ip": "900/h", "user": "300/h"}},
     "DISPATCH": "celery" if CELERY_BROKER_URL else "inline",
     **telroi_settings(os.environ),
 }
-if os.environ.get("EXAMPLE_WITHOUT_RATES"):  # for a fuzzer, who asks very often
+if os.environ.get("EXAMPLE_WITHOUT_RATES"):  # for a fuzzer, which sends many requests
     TELROI["RATES"] = None
-if not any(TELROI.get("WEBHOOK_SECRETS", ())):  # with the console backend there is nobody to send webhooks
+if not any(TELROI.get("WEBHOOK_SECRETS", ())):  # the console backend sends no webhooks
     SILENCED_SYSTEM_CHECKS = ["telroi.W008"]
 SIMULATOR_URL = None if os.environ.get("TELROI_API_KEY") else TELROI.get("BASE_URL")
 
-SECRET_KEY = "a demo's key, known to everybody"
+SECRET_KEY = "a public key, for the demo only"
 DEBUG = True
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -71,10 +71,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "members",
-    "example",  # before the package, whose base template it overrides
+    "example",  # before django_telroi, because it overrides its base template
     "django_telroi",
 ]
-if find_spec("drf_spectacular"):  # the extra "openapi": the API's schema, and a page to read it on
+if find_spec("drf_spectacular"):  # with the extra "openapi": the API's schema, and a page that shows it
     INSTALLED_APPS += ["drf_spectacular"]
     REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
     SPECTACULAR_SETTINGS = {"TITLE": "Example shop", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
@@ -122,7 +122,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "log-in"
 LOGIN_REDIRECT_URL = "members"
 LOGOUT_REDIRECT_URL = "home"
-# Other projects on this machine have cookies for the same host.
+# Other projects on this machine use cookies for the same host.
 SESSION_COOKIE_NAME = "example_session"
 CSRF_COOKIE_NAME = "example_csrf"
 STATIC_URL = "static/"

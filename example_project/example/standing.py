@@ -1,4 +1,4 @@
-"""How the numbers stand today: most are free, some must wait, a few are held or blocked."""
+"""The numbers' limits: most have none, some must wait, a few are on hold or blocked."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from example.history import LIFE, Ledger, attempt
 from example.people import Person
 
-# Minutes ago that somebody asked for calls in vain: just now, an hour full, an hour full, a day full.
+# Minutes since the failed calls of a person: just now, hourly limit, hourly limit, daily limit.
 BUSY: tuple[tuple[float, ...], ...] = (
     (0.3,),
     (52, 44, 31, 17, 6),
     (38, 33, 27, 21, 12),
     (*range(1180, 90, -60), 48),
 )
-# Minutes ago that Telroi asked to leave a number alone for an hour.
+# Minutes since Telroi put a number on hold for an hour.
 HELD = (33, 11)
 BLOCKED_BECAUSE = ("ring-bombing", "asked not to be called", "a fax machine")
 HOLD = timedelta(hours=1)
 
 
 def add_limited_people(ledger: Ledger, rng: Random, people: Sequence[Person], *, now: datetime) -> None:
-    """Somebody for each of ``BUSY`` and ``HELD``, so that every kind of limit is there to be seen."""
-    somebody = iter(people)
+    """Add a person for each of ``BUSY`` and ``HELD``, so that the admin shows every kind of limit."""
+    remaining = iter(people)
     for minutes in BUSY:
-        person = next(somebody)
+        person = next(remaining)
         for at in (now - timedelta(minutes=ago) for ago in minutes):
             outcome = "placed" if at + LIFE > now else "expired"
             ledger.add(person, *attempt(rng, person, outcome, at=at, again=now))
     for ago in HELD:
-        person = next(somebody)
+        person = next(remaining)
         ledger.add(person, *attempt(rng, person, "rate_limited", at=now - timedelta(minutes=ago), again=now))
 
 
 def phone_numbers(ledger: Ledger) -> list[PhoneNumber]:
-    """A row for everybody who was called, with the limits that their calls amount to."""
+    """Return a row for each number that was called, with the limits that follow from its calls."""
     attempts: dict[str, list[VerificationAttempt]] = defaultdict(list)
     for row in ledger.attempts:
         attempts[row.number].append(row)
@@ -49,7 +49,7 @@ def phone_numbers(ledger: Ledger) -> list[PhoneNumber]:
 
 
 def block_some(phones: list[PhoneNumber], rng: Random, *, by: str, now: datetime) -> None:
-    """One number for each reason that staff had."""
+    """Block one random number for each reason."""
     for phone, reason in zip(rng.sample(phones, len(BLOCKED_BECAUSE)), BLOCKED_BECAUSE, strict=True):
         phone.blocked_at = now - timedelta(hours=rng.uniform(5, 200))
         phone.blocked_by, phone.blocked_reason = by, reason
@@ -65,12 +65,12 @@ def _phone_number(person: Person, rows: list[VerificationAttempt]) -> PhoneNumbe
         if row.error_code == "rate_limited":
             phone.held_until, phone.held_reason = row.created_at + HOLD, row.error_detail
     phone.moments = moments
-    _settle(phone)
+    _set_limit(phone)
     return phone
 
 
-def _settle(phone: PhoneNumber) -> None:
-    """What lists show of the limits."""
+def _set_limit(phone: PhoneNumber) -> None:
+    """Set the fields that the admin's list shows."""
     limit = current_limit(conf.policy(), phone.moments, held_until=phone.held_until)
     if limit:
         phone.next_call_at, phone.limited_by = limit.until, limit.rule

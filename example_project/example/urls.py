@@ -1,4 +1,4 @@
-"""The example's addresses."""
+"""The URLs of the example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's pages, and what the handset asks."""
+"""The home page, and the endpoints of the handset."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from example.handset import Call, call_for
 
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """The drop-in form beside the handset."""
+    """Return the page with the form and the handset."""
     return render(request, "example/home.html")
 
 
 @never_cache
 def handset_call(request: HttpRequest) -> JsonResponse:
-    """What rings for this visitor: ``{"call": {"id", "code", "language", "age"} | null}``, the age in seconds."""
-    call = heard_by(request)
-    leave_cookie_alone(request)
+    """Return this visitor's call: ``{"call": {"id", "code", "language", "age"} | null}``, the age in seconds."""
+    call = visitors_call(request)
+    keep_session_cookie(request)
     return JsonResponse({"call": call and as_json(call)})
 
 
 @never_cache
 def handset_transcript(request: HttpRequest) -> HttpResponse:
-    """What the handset would say, for a browser without JavaScript."""
-    return render(request, "example/transcript.html", {"call": heard_by(request)})
+    """Return the text of the call, for a browser without JavaScript."""
+    return render(request, "example/transcript.html", {"call": visitors_call(request)})
 
 
-def heard_by(request: HttpRequest) -> Call | None:
-    """The call that this visitor's handset hears; without a simulator there is no handset."""
+def visitors_call(request: HttpRequest) -> Call | None:
+    """Return the call of this visitor. Raises Http404 without a simulator, because there is no handset then."""
     if not settings.SIMULATOR_URL:
         raise Http404
-    asked_for = [read_flow(request, purpose).attempt for purpose in conf.purposes()]
-    return call_for(VerificationAttempt.objects.filter(uuid__in=filter(None, asked_for)).order_by("-pk").first())
+    attempts = [read_flow(request, purpose).attempt for purpose in conf.purposes()]
+    return call_for(VerificationAttempt.objects.filter(uuid__in=filter(None, attempts)).order_by("-pk").first())
 
 
-def leave_cookie_alone(request: HttpRequest) -> None:
-    """Answer without a word about the session.
+def keep_session_cookie(request: HttpRequest) -> None:
+    """Prevent a response that deletes the session cookie.
 
-    A right code gives the session a new key. A handset that asked a moment before still has the old one, finds no
-    session, and Django would tell the browser to delete the cookie, which by then is the new one.
+    A right code gives the session a new key. A request that the handset sent just before has the old key, so it finds
+    no session. Django would then delete the cookie in the browser, which has the new key by now.
     """
     del request.session
 

@@ -1,4 +1,4 @@
-"""The example behind a WSGI server."""
+"""The WSGI application of the example."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from django_telroi.rest.fields import ProofField
 
 
 class SignUpSerializer(serializers.ModelSerializer[User]):
-    """Takes the ``proof`` that the right code was answered with."""
+    """Takes the ``proof`` from the response to the right code."""
 
     password = serializers.CharField(write_only=True, max_length=128, validators=[validate_password])
     proof = ProofField(purpose="signup")
@@ -25,7 +25,7 @@ class SignUpSerializer(serializers.ModelSerializer[User]):
 
     @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> User:
-        """No user without a proof, and no proof spent without a user."""
+        """Create the user and redeem the proof in one transaction. Raises ProofRejected if the proof is invalid."""
         proof = validated_data.pop("proof")
         user = User.objects.create_user(**validated_data)
         proof.redeem(user=user)
@@ -33,8 +33,8 @@ class SignUpSerializer(serializers.ModelSerializer[User]):
 
 
 class SignUpView(CreateAPIView[User]):
-    """A new member, for an app that has verified their phone for the purpose ``signup``."""
+    """Creates an account, for an app that has verified the phone for the purpose ``signup``."""
 
     serializer_class = SignUpSerializer
-    authentication_classes = ()  # whoever signs up is nobody yet
+    authentication_classes = ()  # a person who signs up has no account yet
     permission_classes = ()

@@ -1,4 +1,4 @@
-"""The sign-up's form."""
+"""The form of the sign-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_telroi.web.forms import ProofField
 
 
 class SignUpForm(UserCreationForm):  # type: ignore[type-arg]  # no type to subscript before Django 6
-    """Django's own, and the proof that ``{% phone_proof %}`` puts beside it."""
+    """Django's form with the proof that ``{% phone_proof %}`` adds."""
 
     phone_proof = ProofField(purpose="signup")
 
@@ -22,8 +22,8 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]  # no type to subs
             field.help_text = ""
 
     @transaction.atomic
-    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - as the base class has it
-        """No user without a proof, and no proof spent without a user. Raises ProofRejected if it was just spent."""
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - the base class's signature
+        """Create the user and redeem the proof in one transaction. Raises ProofRejected if it was used meanwhile."""
         user: User = super().save(commit=commit)
         self.cleaned_data["phone_proof"].redeem(user=user)
         return user

@@ -1,6 +1,6 @@
-"""The API's schema, and a page to read it on. Only where drf-spectacular is installed: ``django-telroi[openapi]``.
+"""The API's schema, and a page that shows it. They need drf-spectacular: ``django-telroi[openapi]``.
 
-The library's own page loads Swagger from another site, which this site's Content-Security-Policy forbids.
+drf-spectacular's own page loads Swagger from another site. This site's Content-Security-Policy forbids that.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from django_telroi.rest.openapi_examples import PROOF
 from django_telroi.services.sentences import sentence
 from members.api import SignUpSerializer
 
-ASKED = {"username": "adaeze", "password": "three words are better", "proof": PROOF}
+SENT = {"username": "adaeze", "password": "three words are better", "proof": PROOF}
 REJECTED = {"proof": [sentence(ProofRejected.code)]}
 
 
 class DescribedSignUp(OpenApiViewExtension):  # type: ignore[no-untyped-call]
-    """What the library cannot find out by itself."""
+    """The parts of the schema that drf-spectacular cannot derive from the view."""
 
     target_class = "members.api.SignUpView"
 
@@ -42,12 +42,14 @@ class DescribedSignUp(OpenApiViewExtension):  # type: ignore[no-untyped-call]
                 operation_id="sign_up",
                 summary="Sign up with a verified phone",
                 tags=["members"],
-                examples=[OpenApiExample("request", value=ASKED, request_only=True)],
+                examples=[OpenApiExample("request", value=SENT, request_only=True)],
                 responses={
-                    201: answer(SignUpSerializer, "The user is made, and the proof is spent.", username="adaeze"),
-                    400: answer(dict, "Nothing was saved. What is wrong with which field.", **REJECTED),
+                    201: answer(SignUpSerializer, "The user is created and the proof is redeemed.", username="adaeze"),
+                    400: answer(dict, "Nothing was saved. The errors of each field.", **REJECTED),
                     415: answer(
-                        dict, "Neither JSON nor a form.", detail='Unsupported media type "text/plain" in request.'
+                        dict,
+                        "The body is neither JSON nor a form.",
+                        detail='Unsupported media type "text/plain" in request.',
                     ),
                 },
             )
@@ -63,7 +65,7 @@ def answer(kind: Any, description: str, **body: Any) -> OpenApiResponse:
 
 @dataclass(frozen=True)
 class Body:
-    """An example of what is sent or answered."""
+    """An example of a request or response body."""
 
     name: str
     text: str
@@ -79,19 +81,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address and method, as the page shows it."""
+    """One path and method, as the page shows it."""
 
     id: str
     method: str
     path: str
     summary: str
     parameters: list[Mapping[str, Any]]
-    asked: list[Body]
+    requests: list[Body]
     answers: list[Answer]
 
 
 def reference(request: HttpRequest) -> HttpResponse:
-    """Everything that the schema says, in plain HTML."""
+    """Show the schema as HTML."""
     document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return render(request, "members/reference.html", {"endpoints": list(endpoints(document))})
 
@@ -105,13 +107,13 @@ def endpoints(document: Mapping[str, Any]) -> Iterator[Endpoint]:
                 path=address,
                 summary=operation.get("summary", ""),
                 parameters=operation.get("parameters", []),
-                asked=bodies(operation.get("requestBody", {})),
-                answers=[_answer(status, said) for status, said in operation["responses"].items()],
+                requests=bodies(operation.get("requestBody", {})),
+                answers=[_answer(status, response) for status, response in operation["responses"].items()],
             )
 
 
 def bodies(carrier: Mapping[str, Any]) -> list[Body]:
-    """The JSON examples of a request or an answer."""
+    """Return the JSON examples of a request or a response."""
     examples = carrier.get("content", {}).get("application/json", {}).get("examples", {})
     return [
         Body(example.get("summary", name), json.dumps(example["value"], indent=2, ensure_ascii=False))
@@ -119,8 +121,8 @@ def bodies(carrier: Mapping[str, Any]) -> list[Body]:
     ]
 
 
-def _answer(status: str, said: Mapping[str, Any]) -> Answer:
-    return Answer(status, HTTPStatus(int(status)).phrase, said.get("description", ""), bodies(said))
+def _answer(status: str, response: Mapping[str, Any]) -> Answer:
+    return Answer(status, HTTPStatus(int(status)).phrase, response.get("description", ""), bodies(response))
 
 
 urlpatterns = [

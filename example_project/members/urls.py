@@ -1,4 +1,4 @@
-"""The members' addresses."""
+"""The URLs of the members' pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page for members, and how to become one."""
+"""The page for members, and the sign-up."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from members.forms import SignUpForm
 @never_cache
 @phone_verified_required
 def members(request: HttpRequest) -> HttpResponse:
-    """Only for users with a verified phone; who has none is led through the flow, and back."""
-    assert request.user.is_authenticated  # the gate saw to it
+    """Show the members' page. A user without a verified phone is redirected to verify one, and returns."""
+    assert request.user.is_authenticated  # phone_verified_required guarantees it
     return render(request, "members/members.html", {"phones": verified_phones(request.user)})
 
 
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """First the phone. A right code leads to the account."""
+    """First step: verify the phone. The right code leads to the second step."""
     return redirect("members") if request.user.is_authenticated else render(request, "members/sign_up.html")
 
 
 @sensitive_post_parameters()
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
-    """Then the account, which takes the phone's proof."""
+    """Second step: create the account with the proof of the phone."""
     if request.user.is_authenticated:
         return redirect("members")
     form = SignUpForm(request.POST or None)
-    if form.is_valid() and has_joined(request, form):
+    if form.is_valid() and create_account(request, form):
         return redirect("members")
     return render(request, "members/account.html", {"form": form})
 
 
-def has_joined(request: HttpRequest, form: SignUpForm) -> bool:
-    """Make the user and log them in; False, with the reason in the form, where the proof was spent a moment ago."""
+def create_account(request: HttpRequest, form: SignUpForm) -> bool:
+    """Create the user and log them in. Returns False, with an error in the form, if the proof was used meanwhile."""
     try:
         login(request, form.save())
     except ProofRejected as error:

@@ -96,7 +96,7 @@ def test_again_it_keeps_what_is_there(state: Path) -> None:
         pass
 
     with running_demo(state) as demo:
-        assert "The history is there already." in demo.told
+        assert "The history exists already." in demo.told
 
 
 def test_two_demos_at_once_take_different_ports(state: Path, tmp_path: Path) -> None:

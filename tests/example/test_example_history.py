@@ -59,7 +59,7 @@ def test_the_second_time_changes_nothing() -> None:
     told = seed()
 
     assert rows() == before
-    assert "there already" in told
+    assert "exists already" in told
 
 
 def test_it_is_the_same_month_every_time() -> None:

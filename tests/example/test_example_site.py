@@ -66,7 +66,7 @@ def test_nobody_else_hears_it(client: Client) -> None:
     send(client, number=NUMBER)
 
     assert heard(Client()) is None
-    assert "Nobody is calling" in page(Client(), "/handset/transcript/").text
+    assert "There is no call." in page(Client(), "/handset/transcript/").text
 
 
 def test_calls_to_other_numbers_are_not_heard(client: Client, with_simulator: Simulator) -> None:
@@ -120,7 +120,7 @@ def test_the_handset_is_quiet_where_the_simulator_is_gone(client: Client, with_s
     ("telroi", "said"),
     [
         ({"API_KEY": "tlr_live_mine"}, "Your real phone rings"),
-        ({"API_KEY": "tlr_test_mine"}, "A test key rings nobody"),
+        ({"API_KEY": "tlr_test_mine"}, "With a test key no phone rings"),
         ({}, "Look at the terminal"),
     ],
 )

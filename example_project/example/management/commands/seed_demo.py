@@ -1,4 +1,4 @@
-"""Fill the example with a month that never was."""
+"""Fill the example with 30 days of invented calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STAFF, PASSWORD = "staff", "demo"
 
 
 class Command(BaseCommand):
-    """Fills the example with 30 days of made-up calls and an account for the admin. Does nothing the second time."""
+    """Adds 30 days of invented calls, and an account for the admin. A second run adds nothing."""
 
     help = __doc__
 
@@ -38,12 +38,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, calls: int, **options: Any) -> None:
         make_staff()
         if VerificationAttempt.objects.exists():
-            self.stdout.write("The history is there already.")
+            self.stdout.write("The history exists already.")
             return
         started = time.monotonic()
         with transaction.atomic():
             count = self.seed(calls, now=timezone.now())
-        self.stdout.write(f"{count:,} calls of 30 days made up in {time.monotonic() - started:.1f} s.".ljust(62))
+        self.stdout.write(f"{count:,} calls of 30 days added in {time.monotonic() - started:.1f} s.".ljust(62))
 
     def seed(self, calls: int, *, now: datetime) -> int:
         rng = Random(SEED)
@@ -63,14 +63,14 @@ class Command(BaseCommand):
         return len(ledger.attempts)
 
     def save(self, rows: Sequence[Model]) -> None:
-        """Write rows of one kind in batches, telling how far it is."""
+        """Save rows of one model in batches and print the progress."""
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
             type(rows[0])._default_manager.bulk_create(batch)
-            self.tell(f"{rows[0]._meta.verbose_name_plural}: {start + len(batch):,} of {len(rows):,}")
+            self.print_progress(f"{rows[0]._meta.verbose_name_plural}: {start + len(batch):,} of {len(rows):,}")
 
-    def tell(self, progress: str) -> None:
-        """A terminal gets one line that changes, anything else a line for each step."""
+    def print_progress(self, progress: str) -> None:
+        """Overwrite one line on a terminal. Write a line for each step to a file or pipe."""
         if self.stdout.isatty():
             self.stdout.write(f"\r  {progress:<60}\r", ending="")
             self.stdout.flush()
@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
 
 def make_staff() -> None:
-    """The account for the admin; its password is no secret, for the site answers only to this machine."""
+    """Create the account for the admin. Its password is public: the site is reachable only from this machine."""
     staff, is_new = User.objects.get_or_create(
         username=STAFF, defaults={"is_staff": True, "is_superuser": True, "first_name": "Demo", "last_name": "Staff"}
     )

@@ -1,11 +1,11 @@
-// The phone beside the form: it rings when a call is placed, is answered with a click, reads the code twice and hangs up.
-// What a call says comes from the site; where the handset stands with it is kept for this tab, because every step of the
-// form loads the page anew.
+// The phone beside the form. It rings when a call is placed. A click answers it, then it reads the code twice and hangs
+// up. The code comes from the site. The progress of the call is in sessionStorage, because every step of the form
+// reloads the page.
 
 import { Ringer } from "./ringer.js";
 import { Voice } from "./voice.js";
 
-const LOOK_EVERY = 1000;
+const POLL_INTERVAL = 1000; // milliseconds
 const RINGS_FOR_SECONDS = 60;
 const STATES = {
   ringing: "Incoming call",
@@ -41,7 +41,7 @@ function show(next) {
   parts.via.textContent = "via Telroi";
 }
 
-// A key that disappears must not take the focus with it: the code is what comes next.
+// If a button with the focus disappears, move the focus to the code field.
 function leaveKeys() {
   if (parts.keys.contains(document.activeElement)) codeField()?.focus({ preventScroll: true });
 }
@@ -50,7 +50,7 @@ function codeField() {
   return document.querySelector('input[autocomplete="one-time-code"]');
 }
 
-// The call's script: which words, and which digit they uncover.
+// The script of the call: the words, and the digit that each of them shows.
 
 function script(code) {
   return [1, 2].flatMap((turn) => [
@@ -92,7 +92,7 @@ async function read(from) {
   end("ended");
 }
 
-// What the person does.
+// Actions of the person.
 
 function answer() {
   ringer.stop();
@@ -111,7 +111,7 @@ function end(how) {
   showEnd(how);
 }
 
-// What was heard stays to be read; what was not heard stays unknown.
+// Digits that were read stay visible. The others stay hidden.
 function showEnd(how) {
   show(how);
   if (how !== "ended") {
@@ -130,7 +130,7 @@ function stop() {
   voice.stop();
 }
 
-// What the site says.
+// Calls from the site.
 
 function take(next) {
   stop();
@@ -148,7 +148,7 @@ function ring() {
   return show("ringing");
 }
 
-async function look() {
+async function poll() {
   tellTime();
   if (document.hidden) return;
   const next = await newestCall().catch(() => call);
@@ -157,17 +157,17 @@ async function look() {
 }
 
 async function newestCall() {
-  const reply = await fetch(handset.dataset.callUrl, { headers: { Accept: "application/json" } });
-  return (await reply.json()).call;
+  const response = await fetch(handset.dataset.callUrl, { headers: { Accept: "application/json" } });
+  return (await response.json()).call;
 }
 
-function remember(standing) {
-  sessionStorage.setItem("handset", JSON.stringify({ id: call.id, ...standing }));
+function remember(progress) {
+  sessionStorage.setItem("handset", JSON.stringify({ id: call.id, ...progress }));
 }
 
 function recall() {
-  const standing = JSON.parse(sessionStorage.getItem("handset") ?? "{}");
-  return standing.id === call.id ? standing : {};
+  const progress = JSON.parse(sessionStorage.getItem("handset") ?? "{}");
+  return progress.id === call.id ? progress : {};
 }
 
 // The lock screen and the sound.
@@ -191,10 +191,10 @@ parts.answer.addEventListener("click", answer);
 parts.decline.addEventListener("click", hangUp);
 parts.sound.addEventListener("click", () => setSound(!ringer.audible));
 window.addEventListener("pagehide", stop);
-document.addEventListener("visibilitychange", look);
+document.addEventListener("visibilitychange", poll);
 
 parts.hint.textContent = "This phone rings when you ask for a call.";
 setSound(localStorage.getItem("handset-sound") !== "off");
 show("idle");
-look();
-setInterval(look, LOOK_EVERY);
+poll();
+setInterval(poll, POLL_INTERVAL);

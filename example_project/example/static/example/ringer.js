@@ -1,4 +1,4 @@
-// A soft ringtone. Browsers allow sound only to somebody who has touched the page, so nothing is tried before.
+// The ringtone. Browsers allow sound only after the person has used the page, so it is silent before.
 
 const PAUSE = 2400;
 const NOTES = [659.3, 784, 987.8, 784, 659.3, 784, 987.8];

@@ -1,4 +1,4 @@
-// A number to try goes into the field with a click.
+// A click on a sample number writes it into the field.
 
 const field = () => document.querySelector('input[type="tel"]');
 

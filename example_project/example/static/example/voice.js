@@ -1,7 +1,7 @@
-// Speaks with the browser's own voice, in time. Where there is no voice, or it stays mute, the time is kept all the same.
+// Speaks with the browser's voice. Without a voice, or if it stays silent, say() takes the same time.
 
-const STARTS_WITHIN = 1200;
-const ENDS_WITHIN = 4000;
+const START_TIMEOUT = 1200; // milliseconds
+const END_TIMEOUT = 4000; // milliseconds
 
 const pause = (time) => new Promise((done) => setTimeout(done, time));
 
@@ -9,10 +9,10 @@ export class Voice {
   audible = true;
   #works = "speechSynthesis" in window;
 
-  // Resolves when the words are over, and not before `pace` milliseconds; `begun` is called as they begin.
+  // Resolves when the words are spoken, but not before `pace` milliseconds. Calls `begun` when they begin.
   async say(words, { pace, language, begun }) {
     const spoken = this.audible && this.#works ? this.#speak(words, language, begun) : begun();
-    await Promise.all([pause(pace), Promise.race([spoken, pause(ENDS_WITHIN)])]);
+    await Promise.all([pause(pace), Promise.race([spoken, pause(END_TIMEOUT)])]);
   }
 
   stop() {
@@ -22,7 +22,7 @@ export class Voice {
   #speak(words, language, begun) {
     return new Promise((done) => {
       const over = () => {
-        clearTimeout(patience);
+        clearTimeout(startTimer);
         begun();
         done();
       };
@@ -30,16 +30,16 @@ export class Voice {
         this.#works = false;
         over();
       };
-      const patience = setTimeout(giveUp, STARTS_WITHIN);
+      const startTimer = setTimeout(giveUp, START_TIMEOUT);
       const utterance = new SpeechSynthesisUtterance(words);
       utterance.lang = language || document.documentElement.lang;
       utterance.rate = 0.95;
       utterance.onstart = () => {
-        clearTimeout(patience);
+        clearTimeout(startTimer);
         begun();
       };
       utterance.onend = over;
-      // Being cut off by stop() says nothing about the voice.
+      // These errors come from stop(). They do not mean that the voice fails.
       utterance.onerror = ({ error }) => (["canceled", "interrupted"].includes(error) ? over() : giveUp());
       speechSynthesis.speak(utterance);
     });
