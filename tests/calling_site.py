@@ -1,4 +1,4 @@
-"""Fixtures of several rooms: a site that calls a Telroi on a real socket. A room's ``conftest.py`` imports them."""
+"""Fixtures of a site that calls the simulator on a real socket. A folder's ``conftest.py`` imports them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Configure = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def configure(settings: Any) -> Configure:
-    """Sets keys of TELROI, beside those that are set already; a test begins with none."""
+    """Return a function that sets keys of ``TELROI`` and keeps the others. A test starts with none."""
     settings.TELROI = {}
     locmem.outbox.clear()
 
@@ -35,12 +35,12 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def telroi(simulator: Simulator, configure: Configure) -> Iterator[Simulator]:
-    """Telroi, and a site that calls through it and does not wait long."""
+    """The simulator, and a site that calls it with short time-outs."""
     simulator.reset()
     configure(
         BACKEND=TELROI_BACKEND,
         BASE_URL=simulator.base_url,
-        KEY_REQUESTS_PER_MINUTE=10**6,  # a test is not a minute of a site
+        KEY_REQUESTS_PER_MINUTE=10**6,  # no test may reach it
         API_KEY=simulator.api_key,
         CONNECT_TIMEOUT_SECONDS=2,
         READ_TIMEOUT_SECONDS=5,

@@ -1,4 +1,4 @@
-"""What every test stands on."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pytest
 from django.core.cache import cache
 from hypothesis import settings
 
-# How long one example takes says more about the machine than about the code.
+# No deadline: the time of one example depends on the machine.
 settings.register_profile("telroi", deadline=None, print_blob=True)
 settings.load_profile("telroi")
 
 
 @pytest.fixture(autouse=True)
-def nobody_has_asked_yet() -> None:
-    """The doorkeeper counts in the cache, and every test comes from one address."""
+def empty_cache() -> None:
+    """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""
     cache.clear()
 
 
 HANGS = 120
-"""Seconds after which a test hangs, however busy the machine is."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 
 
 @pytest.fixture
 def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A site's Celery, with a broker in memory and everything else at its defaults.
+    """The project's Celery app, with a broker in memory and defaults otherwise.
 
-    Who hands a message to it waits for as long as a slow machine takes.
+    Publishing waits long enough for a slow machine.
     """
     from celery import Celery, _state
     from kombu.transport import memory
@@ -39,7 +39,7 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(dispatch, "_publishers", {})
     monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
-    monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the example's
+    monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the app of the example project
     monkeypatch.setattr(_state, "default_app", None)
     app = Celery("site", broker="memory://", fixups=[])
     yield app
@@ -51,7 +51,7 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def site_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The clock of the site and of its database. It stands, at noon, until the test moves it."""
+    """The clock of the site and of its database. It stays at noon until the test moves it."""
     from tests.manual_clocks import hold_site_clock
 
     return hold_site_clock(monkeypatch, at=datetime(2026, 5, 4, 12, tzinfo=UTC))
@@ -59,7 +59,7 @@ def site_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def enqueued(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Takes the messages from the queue, oldest first: the name of each task and its arguments."""
+    """Return a function that removes all messages from the queue: task name and arguments, oldest first."""
 
     def take(queue: str = "celery") -> list[tuple[str, list[Any]]]:
         messages = []

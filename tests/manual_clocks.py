@@ -1,6 +1,6 @@
-"""Clocks that stand until a test moves them: of the budget's windows, of the cache behind them, and of the database.
+"""Clocks that only a test moves: of the budget's windows, of the cache in which they are counted, and of the database.
 
-A test that holds the clock has the same outcome on a slow machine as on a fast one.
+With such a clock a test has the same outcome on a slow machine and on a fast one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from django_telroi.models import DbNow
 from django_telroi.services.shared import number_state
 
 
-class StandingClock:
-    """Takes the place of the module ``time``; who sleeps moves it on."""
+class ManualClock:
+    """Replaces the module ``time``. ``sleep`` moves the clock forward at once."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -40,13 +40,13 @@ class StandingClock:
         self.now += seconds
 
     def begin_window(self, value: str, *, seconds: int) -> None:
-        """Move on to where the next window of ``value`` begins: each ends with the second that it is named after."""
+        """Move forward to the start of the next window of ``value``. A window ends with the second in its name."""
         self.now = core._get_window(value, seconds) + 1
 
 
-def hold_clock(monkeypatch: pytest.MonkeyPatch, *more: ModuleType, at: float) -> StandingClock:
-    """Let nothing that counts requests see time pass, nor the modules ``more``; the cache begins empty."""
-    clock = StandingClock(at)
+def hold_clock(monkeypatch: pytest.MonkeyPatch, *more: ModuleType, at: float) -> ManualClock:
+    """Stop the clock of all code that counts requests, and of the modules ``more``. Empties the cache."""
+    clock = ManualClock(at)
     for module in (core, base, locmem, *more):
         monkeypatch.setattr(module, "time", clock)
     caches["default"].clear()
@@ -54,7 +54,7 @@ def hold_clock(monkeypatch: pytest.MonkeyPatch, *more: ModuleType, at: float) ->
 
 
 class SiteClock:
-    """The time of the database, and of the services that count on from it."""
+    """The clock of the database, and of the services, which read it from there."""
 
     LITERALS = {"sqlite": "'%s'", "postgresql": "TIMESTAMPTZ '%s+00'", "mysql": "TIMESTAMP '%s'"}
 
@@ -69,14 +69,14 @@ class SiteClock:
 
 
 def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = None) -> SiteClock:
-    """Let neither the database nor the services see time pass. It begins ``at``, or now.
+    """Stop the clock of the database and the services, ``at`` this moment or now.
 
-    Columns whose default the database fills in by itself (on PostgreSQL and MariaDB) still follow the machine.
+    Column defaults that the database computes (on PostgreSQL and MariaDB) still use the machine's clock.
     """
     clock = SiteClock(at or datetime.now(UTC))
     for vendor in clock.LITERALS:
         monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
-    # The moment now is in the SELECT: one is composed for each.
+    # The SELECT contains the time, so it is composed anew for each query.
     compose = number_state._question.__wrapped__
     question = lru_cache(lambda now, *args, **options: compose(*args, **options))
     monkeypatch.setattr(number_state, "_question", lambda *args, **options: question(clock.now, *args, **options))
@@ -89,7 +89,7 @@ TICK = timedelta(microseconds=1)
 
 
 def take_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a ``TICK`` pass between what the services read and what they write, however slow the machine is."""
+    """Let exactly one ``TICK`` pass between the services' read and their write."""
     _replace_later(monkeypatch, lambda now, *, since: now + TICK)
 
 

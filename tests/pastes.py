@@ -1,4 +1,4 @@
-"""What people really type and paste into a field for a number, and what each comes to.
+"""Texts that people type or paste into a number field, and the number that each must give.
 
 Most forms are from public bug reports of other projects. The characters are written as escapes: in an editor half of
 them are invisible, and the rest would reorder the line.
@@ -12,7 +12,7 @@ LONDON, LAGOS, TOKYO, RIYADH = "+442071838750", "+2348031234567", "+819012345678
 
 
 class Paste(NamedTuple):
-    """``number`` is what it comes to, None where it is refused; ``region`` is the site's default region."""
+    """``number``: the expected number, None if the text is rejected. ``region``: the site's default region."""
 
     name: str
     typed: str
@@ -21,7 +21,7 @@ class Paste(NamedTuple):
 
 
 def in_script(zero: str, text: str) -> str:
-    """The text with its digits written in the script that has this zero."""
+    """Return the text with its digits in the script whose zero is given."""
     return "".join(chr(ord(zero) + int(sign)) if sign in "0123456789" else sign for sign in text)
 
 
@@ -52,7 +52,7 @@ ACCEPTED = [
     Paste("small form signs", "\ufe6244 \ufe5920\ufe5a 7183 8750", LONDON),
     Paste("a Japanese keyboard's own dash", in_script(FULLWIDTH, "090\u30fc1234\u30fc5678"), TOKYO, "JP"),
     Paste("a half-width Japanese dash", "090\uff701234\uff705678", TOKYO, "JP"),
-    # Marks that nobody sees
+    # Invisible characters
     Paste("Apple's Contacts", "\u202d+44 20 7183 8750\u202c", LONDON),
     Paste("Apple's Contacts at home", "\u202d(020) 7183-8750\u202c", LONDON, "GB"),
     Paste("Signal's isolates", "\u2068+44 20 7183 8750\u2069", LONDON),
@@ -96,7 +96,7 @@ ACCEPTED = [
 ]
 
 REFUSED = [
-    # What shows another number than it is
+    # Characters that display another number
     Paste("a right-to-left override", "\u202e+442071838750\u202c", None),
     Paste("an override that swaps the last digits", "+4420718387\u202e05\u202c", None),
     Paste("ASCII and Arabic-Indic digits", "+44 20 7183 " + in_script(ARABIC, "8750"), None),
@@ -108,7 +108,7 @@ REFUSED = [
     Paste("a letter O for a zero", "+44 2O 7183 8750", None),
     Paste("a Cyrillic O for a zero", "+44 2\u041e 7183 8750", None),
     Paste("keycaps", "+442071838\ufe0f\u20e3750", None),
-    # More than a number
+    # A number with other text
     Paste("an extension", "+442071838750 ext. 12", None),
     Paste("an extension after x", "+442071838750x12", None),
     Paste("a tel: URI with an extension", "tel:+442071838750;ext=12", None),

@@ -1,4 +1,4 @@
-"""A stock project with the app in it, on the database that TELROI_TEST_DB names."""
+"""A default Django project with the app, on the database of the environment variable ``TELROI_TEST_DB``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def sqlite() -> dict[str, Any]:
-    """A file, because an in-memory database belongs to one thread and a race needs many."""
+    """A file, because only one thread can use an in-memory database, and the race tests use many."""
     file = Path(tempfile.gettempdir(), f"django-telroi-test-{os.getpid()}.sqlite3")
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "TEST": {"NAME": str(file)}}
 
@@ -75,7 +75,7 @@ def server(engine: str, *, charset: str | None = None) -> dict[str, Any]:
 ENGINES: dict[str, Callable[[], dict[str, Any]]] = {
     "sqlite": sqlite,
     "postgres": partial(server, "postgresql"),
-    # Old installations have "utf8mb3", which keeps no emoji.
+    # Old installations use "utf8mb3", which cannot store emoji.
     "mariadb": partial(server, "mysql", charset=os.environ.get("TELROI_TEST_DB_CHARSET")),
 }
 DATABASES = {"default": ENGINES[os.environ.get("TELROI_TEST_DB", "sqlite")]()}

@@ -1,4 +1,4 @@
-"""Tell in plain words what a run of the suite showed: ``python tests/summary.py STATUS REPORT``.
+"""Print a summary of a test run: ``python tests/summary.py STATUS REPORT``.
 
 ``STATUS`` is the exit status of the run, ``REPORT`` the JUnit file that pytest wrote. Ends with that status.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 AT_MOST = 10
-"""Names of failed tests that are listed."""
+"""How many failed tests are listed."""
 
 PASSED = """\
 {passed:,} tests passed{skipped}, in {minutes:.0f} min {seconds:02.0f} s.
@@ -60,7 +60,7 @@ def words(status: int, report: Path) -> str:
 
 
 def names_of_failed(cases: Sequence[ET.Element]) -> Iterator[str]:
-    """The file and the name of each failed test, as pytest takes them."""
+    """Return the file and the name of each failed test, in the form that pytest accepts."""
     for case in cases:
         if case.find("failure") is not None or case.find("error") is not None:
             parts = case.get("classname", "").split(".")

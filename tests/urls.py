@@ -1,4 +1,4 @@
-"""The address book of the test project."""
+"""The URLconf of the test project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a test opens pages of the admin, and what it looks for in them."""
+"""Helpers that open pages of the admin and search them."""
 
 from __future__ import annotations
 

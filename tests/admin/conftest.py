@@ -1,4 +1,4 @@
-"""The same site as the services have, a superuser who looks at it, and a story to be seen."""
+"""The site of the service tests, a client of a superuser, and an attempt with events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def staff(grace: User, client: Client) -> Client:
 
 @pytest.fixture
 def attempt(telroi: Simulator, grace: User) -> VerificationAttempt:
-    """A story: a wrong code, a lost answer, a right one; and a number that is blocked."""
+    """An attempt with a wrong code, a lost answer and the right code. Its number is blocked afterwards."""
     attempt = services.start_verification(NUMBER, user=grace, purpose="payout", requester_ip="203.0.113.7")
     code = telroi.last_code_for(NUMBER)
     services.check_code(attempt.uuid, wrong(code), user=grace)

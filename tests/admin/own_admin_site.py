@@ -1,4 +1,4 @@
-"""A site whose only admin is one of its own, as the docs make it."""
+"""A project whose only admin site is its own ``AdminSite``, as in the documentation."""
 
 from __future__ import annotations
 

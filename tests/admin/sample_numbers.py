@@ -1,4 +1,4 @@
-"""Numbers in every state, made as rows, and people with just the permissions that a test gives them."""
+"""Rows of numbers in each state, and staff users with given permissions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def number(
     region: str = "NG",
     owner: str = "",
 ) -> PhoneNumber:
-    """A number with calls so many minutes ago, saved with the limits that they amount to."""
+    """Save a number with calls this many minutes ago, and with the limits that result from them."""
     now = timezone.now()
     phone = PhoneNumber(number=f"+234803123{last}", last4=last, region=region)
     phone.moments = sorted((now - timedelta(minutes=ago) for ago in minutes_ago), reverse=True)
@@ -45,7 +45,7 @@ def number(
 
 
 def every_state() -> dict[str, PhoneNumber]:
-    """One number in each state."""
+    """Save one number in each state."""
     return {
         "free": number("0001", minutes_ago=[300]),
         "cooldown": number("0002", minutes_ago=[0.2]),
@@ -57,7 +57,7 @@ def every_state() -> dict[str, PhoneNumber]:
 
 
 def client_with(*permissions: str) -> Client:
-    """Somebody of the staff who has these permissions and no others."""
+    """Return a client of a staff user with exactly these permissions."""
     ada, _ = User.objects.get_or_create(username="ada", defaults={"is_staff": True})
     ada.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()

@@ -1,4 +1,4 @@
-"""The same Telroi and the same site as the services have."""
+"""The simulator and the site of the service tests."""
 
 from __future__ import annotations
 

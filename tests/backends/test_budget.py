@@ -15,7 +15,7 @@ from django_telroi.backends.budget import SLACK, share_of, take_for_call, take_f
 from django_telroi.errors import ApiRefused
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
-from tests.manual_clocks import StandingClock, hold_clock
+from tests.manual_clocks import ManualClock, hold_clock
 from tests.services.world import NUMBER
 
 KEY = "a digest of a key"
@@ -24,7 +24,7 @@ MINUTES = 3
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManualClock]:
     yield hold_clock(monkeypatch, at=START)
     caches["default"].clear()
 
@@ -47,7 +47,7 @@ def most_within(seconds: float, moments: list[float]) -> int:
 @pytest.mark.parametrize("limit", [2, 3, 9, 10, 33, 60, 100, 599, 600, 1200])
 @pytest.mark.parametrize("step", [0.35, 1.7])
 def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_on_their_way(
-    clock: StandingClock, limit: int, step: float
+    clock: ManualClock, limit: int, step: float
 ) -> None:
     sent: list[float] = []
     while clock.now < START + 60 * MINUTES:
@@ -58,7 +58,7 @@ def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_
 
 
 @pytest.mark.parametrize("limit", [60, 100, 300, 600, 1200, 6000])
-def test_at_least_85_percent_of_it_can_be_used(clock: StandingClock, limit: int) -> None:
+def test_at_least_85_percent_of_it_can_be_used(clock: ManualClock, limit: int) -> None:
     sent = 0
     while clock.now < START + 60 * MINUTES:
         sent += as_many_as_there_are(take_for_call, limit)
@@ -84,7 +84,7 @@ def test_checks_may_use_it_all() -> None:
     assert as_many_as_there_are(take_for_call, 600) == 0
 
 
-def test_who_waits_as_told_finds_room(clock: StandingClock) -> None:
+def test_who_waits_as_told_finds_room(clock: ManualClock) -> None:
     for _ in range(7):
         as_many_as_there_are(take_for_call, 600)
         with pytest.raises(ApiRefused) as refused:

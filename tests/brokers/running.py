@@ -1,4 +1,4 @@
-"""The example as it is run with workers: programs of their own, a real broker, a simulator that counts the calls."""
+"""The example project with workers in their own processes, a real broker, and a simulator that counts calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django_telroi.simulator import Simulator
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "example_project"
 AT_MOST_SECONDS = 600
-"""After these a test hangs, however busy the machine is."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 ASK = "from django_telroi import services; print(services.start_verification('{number}').pk)"
 PUBLISH = (
     "from example import celery_app\nfor _ in range({times}):\n"
@@ -28,7 +28,7 @@ PUBLISH = (
 
 @dataclass
 class Site:
-    """The example in a folder of its own. ``telroi`` is where its calls go."""
+    """The example project in its own folder. ``telroi``: the simulator that it calls."""
 
     folder: Path
     broker: str
@@ -61,16 +61,16 @@ class Site:
         return done.stdout
 
     def ask(self, number: str) -> int:
-        """Ask for a call; the attempt's key."""
+        """Start a call and return the primary key of the attempt."""
         return int(self.manage("shell", "--verbosity", "0", "-c", ASK.format(number=number)).split()[-1])
 
     def publish(self, attempt: int, *, times: int) -> None:
         self.manage("shell", "--verbosity", "0", "-c", PUBLISH.format(attempt=attempt, times=times))
 
     def run(self, command: Sequence[str], *, name: str = "celery") -> subprocess.Popen[bytes]:
-        """Start one of Celery's programs, as the docs name it.
+        """Start a Celery command of the documentation.
 
-        A worker gets a name that no other one has at this broker: RabbitMQ lets only the first of a name in.
+        Each worker gets a unique name: RabbitMQ rejects a second worker with the same name.
         """
         program, *arguments = command
         assert program == "celery"

@@ -1,4 +1,4 @@
-"""The example with a queue of its own: other people may use the same broker."""
+"""The example project with its own queue, because other programs may use the same broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that misbehaves on demand, and clients that do not wait long for it."""
+"""A server with scripted faults, and clients with short time-outs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY = "tlr_live_Canary0Key0Canary0Key0Canary"
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Starts a server that follows a script."""
+    """Return a function that starts a server with a script."""
     with ExitStack() as stack:
 
         def start(script: Script, **options: Any) -> Server:
@@ -29,7 +29,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., TelroiClient]]:
-    """Makes a client of a server or of a URL that waits for as long as a test may hang, unless it is told."""
+    """Return a function that makes a client of a server or URL. Its default time-out only guards against hanging."""
     with ExitStack() as stack:
 
         def make(server: Server | str, **options: Any) -> TelroiClient:
@@ -42,7 +42,7 @@ def connect() -> Iterator[Callable[..., TelroiClient]]:
 
 @pytest.fixture
 def timed_from_sending(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The total runs from when the request is sent: what a busy machine needs to connect is not what is tested."""
+    """Start the total time-out when the request is sent, because a busy machine may connect slowly."""
     was_sent: dict[int, bool] = {}
     seconds = deadline.Allowance.seconds
 

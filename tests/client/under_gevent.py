@@ -1,4 +1,4 @@
-"""Calls over HTTP and over TLS in a process whose sockets are gevent's: ``python -m tests.client.under_gevent``."""
+"""Call over HTTP and over TLS in a process that uses gevent sockets: ``python -m tests.client.under_gevent``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAST = "+2348031234560"
 
 
 def tls_before(port: int) -> int:
-    """The port of a server that speaks TLS and passes everything on."""
+    """The port of a server that accepts TLS and forwards everything."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
         over_tls = TelroiClient(telroi.api_key, base_url=f"https://127.0.0.1:{tls_before(int(telroi.base_url[-5:]))}")
         calls = [plain.place_otp(NUMBERS[0]), plain.place_otp(NUMBERS[1]), over_tls.place_otp(NUMBERS[2])]
         assert [call.id for call in calls] == [otp.id for otp in telroi.otps]
-        telroi.fail_next("hang")  # without an end: a client whose wait has none either never gets any further
+        telroi.fail_next("hang")  # endless: a client without a total time-out would wait for ever
         try:
             TelroiClient(telroi.api_key, base_url=telroi.base_url, read_timeout=1).place_otp(LAST)
         except ApiOutcomeUnknown as unknown:

@@ -1,6 +1,6 @@
-"""A server on a raw socket that does exactly what a script says, and keeps every request it read.
+"""A server on a raw socket that follows a script exactly and keeps all requests.
 
-Nothing of the client stands in here, and no library that could be too polite to misbehave.
+It uses no code of the client, and no HTTP library, which would send only valid responses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 120
-"""Seconds after which a test hangs: no figure that a busy machine comes near."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 HEAD = rb"(\S+) (\S+) HTTP/1\.[01]((?:\r\n[^\r\n]+)*)\r\n\r\n"
 CERTIFICATE = Path(__file__).parent / "loopback.pem"
 
@@ -28,7 +28,7 @@ Script = Callable[["Peer"], None]
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it stood on the wire."""
+    """A request as it was sent."""
 
     method: str
     target: str
@@ -51,7 +51,7 @@ class Peer:
     sent: int = 0
 
     def read(self) -> Request | None:
-        """The next request, in the ledger before anything else happens; None when the client has hung up."""
+        """Return the next request, which is recorded first. None if the client closed the connection."""
         while not (found := re.match(HEAD, self.unread)):
             if not self._receive():
                 return None
@@ -71,18 +71,18 @@ class Peer:
         self.sent += len(data)
 
     def drip(self, data: bytes, *, every: float) -> None:
-        """Byte by byte, with ``every`` seconds between them."""
+        """Send byte by byte, with ``every`` seconds between two bytes."""
         for byte in data:
             self.send(bytes([byte]))
             if self.closing.wait(every):
                 return
 
     def hold(self) -> None:
-        """Neither answer nor hang up."""
+        """Keep the connection open and send nothing."""
         self.closing.wait(PATIENCE)
 
     def reset(self) -> None:
-        """End with an RST instead of a FIN."""
+        """Close the connection with RST instead of FIN."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -94,7 +94,7 @@ class Peer:
 
 @dataclass
 class Server:
-    """Listens on a loopback port of its own, one thread a connection."""
+    """Listens on its own loopback port, with one thread per connection."""
 
     script: Script
     tls: bool = False
@@ -115,7 +115,7 @@ class Server:
 
     def close(self) -> None:
         self._closing.set()
-        # Closing a socket does not wake a thread that waits in accept; a visitor does.
+        # Closing a socket does not wake a thread that waits in accept(). A connection does.
         socket.create_connection(("127.0.0.1", self.port)).close()
         self._threads[0].join(PATIENCE)
         self._listener.close()
@@ -146,7 +146,7 @@ class Server:
                 peer.sock = tls_context().wrap_socket(sock, server_side=True)
             self.script(peer)
         except OSError:
-            pass  # the client hung up, as it may at any time
+            pass  # the client may close the connection at any time
         except Exception as failure:  # noqa: BLE001 - told to the test when the server closes
             self.failures.append(failure)
         finally:
@@ -166,7 +166,7 @@ def reply(
     headers: Iterable[tuple[str, str]] = (),
     length: int | None = None,
 ) -> bytes:
-    """A whole answer. ``body`` is sent as JSON unless it is bytes; ``length`` is a lie about it."""
+    """Return a whole response. ``body`` is sent as JSON unless it is bytes. ``length``: a false Content-Length."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", *(f"{name}: {value}" for name, value in headers)]
     if length is None:
@@ -175,7 +175,7 @@ def reply(
 
 
 def answering(*answers: bytes) -> Script:
-    """Each request gets the next of the answers, the last one again and again."""
+    """Answer each request with the next answer, and repeat the last one."""
 
     def script(peer: Peer) -> None:
         remaining = list(answers)
@@ -186,7 +186,7 @@ def answering(*answers: bytes) -> Script:
 
 
 def once(answer: bytes) -> Script:
-    """One answer, then the end of the connection."""
+    """Send one answer and close the connection."""
 
     def script(peer: Peer) -> None:
         if peer.read():
@@ -196,7 +196,7 @@ def once(answer: bytes) -> Script:
 
 
 def placing(peer: Peer) -> None:
-    """What Telroi does with a call that it accepts."""
+    """Answer like Telroi when it accepts a call."""
     while request := peer.read():
         peer.send(reply(body=call_to(request.json["to"])))
 
@@ -213,7 +213,7 @@ def call_to(to: str, **other: object) -> dict[str, object]:
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true while anybody would still wait for it."""
+    """Return whether the condition becomes true before the guard against hanging ends."""
     ends = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < ends:
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A process of a site that asks for one call: ``python -m tests.crash.caller DATABASE TELROI NUMBER ATTEMPT``."""
+"""A process that starts one call: ``python -m tests.crash.caller DATABASE TELROI NUMBER ATTEMPT``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def main(database: str, telroi: str, number: str, attempt: str) -> None:
     from django.db import transaction
 
     from django_telroi.services import start_verification
-    from tests.crash.kill_points import POINT, Point, say_so, stand_still_at
+    from tests.crash.kill_points import POINT, Point, say_so, wait_for_kill_at
 
     start = partial(start_verification, number, attempt_uuid=UUID(attempt))
-    stand_still_at(Point.BEFORE_THE_CLAIM)
+    wait_for_kill_at(Point.BEFORE_THE_CLAIM)
     if os.environ[POINT] == Point.WITHIN_THE_CLAIM:
-        say_so()  # and go on: somebody else holds the row
+        say_so()  # and continue, although another process holds the row
     if os.environ[POINT] != Point.AFTER_THE_COMMIT:
         start()
         return
     with transaction.atomic():
-        transaction.on_commit(partial(stand_still_at, Point.AFTER_THE_COMMIT))
+        transaction.on_commit(partial(wait_for_kill_at, Point.AFTER_THE_COMMIT))
         start()
 
 

@@ -1,4 +1,4 @@
-"""The points at which a process can be killed, and a backend that stands still at them."""
+"""The points at which a process can be killed, and a backend that stops at them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POINT = "TELROI_TEST_POINT"
 
 
 class Point(StrEnum):
-    """How far a call had come when its process died."""
+    """The progress of a call at the moment when its process is killed."""
 
     BEFORE_THE_CLAIM = "before the claim"
     AFTER_THE_COMMIT = "after the caller's commit, before the claim"
@@ -23,8 +23,8 @@ class Point(StrEnum):
     AFTER_THE_ANSWER = "after the answer, before it is written down"
 
 
-def stand_still_at(point: Point) -> None:
-    """Say so and wait to be killed, where this process is to die at ``point``."""
+def wait_for_kill_at(point: Point) -> None:
+    """If this process is to be killed at ``point``, print the point and wait for the kill."""
     if os.environ[POINT] == point:
         say_so()
         time.sleep(600)
@@ -34,11 +34,11 @@ def say_so() -> None:
     print("here", flush=True)  # noqa: T201 - a line to whoever holds the other end of the pipe
 
 
-class StandingBackend(TelroiBackend):
-    """Calls like its parent."""
+class StoppingBackend(TelroiBackend):
+    """Calls like its parent class, and stops at the points."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
-        stand_still_at(Point.AFTER_THE_CLAIM)
+        wait_for_kill_at(Point.AFTER_THE_CLAIM)
         call = super().place_call(to, code_length=code_length, language=language)
-        stand_still_at(Point.AFTER_THE_ANSWER)
+        wait_for_kill_at(Point.AFTER_THE_ANSWER)
         return call

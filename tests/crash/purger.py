@@ -1,4 +1,4 @@
-"""A process of a site that purges, a batch of three at a time: ``python -m tests.crash.purger DATABASE``."""
+"""A process that purges in batches of three: ``python -m tests.crash.purger DATABASE``."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Caller:
     """A process that asks for the call ``attempt`` and comes to stand at ``point``."""
 
     def __init__(self, attempt: UUID, point: Point) -> None:
-        chosen = {**conf.chosen(), "BACKEND": "tests.crash.kill_points.StandingBackend"}
+        chosen = {**conf.chosen(), "BACKEND": "tests.crash.kill_points.StoppingBackend"}
         arguments = [str(connection.settings_dict["NAME"]), json.dumps(chosen), NUMBER, str(attempt)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.caller", *arguments],

@@ -1,4 +1,4 @@
-"""Brokers that give trouble, on real sockets."""
+"""Faulty brokers on real sockets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWERS = {
 
 
 class Redis(socketserver.ThreadingTCPServer):
-    """Says yes to whatever it is told, after ``delay`` seconds, so many times as ``answers`` says; None: always."""
+    """Accepts each command after ``delay`` seconds, ``answers`` times in total. None: without end."""
 
     daemon_threads = True
     block_on_close = False
@@ -32,7 +32,7 @@ class Redis(socketserver.ThreadingTCPServer):
         self.clients: list[socket.socket] = []
 
     def drop(self) -> None:
-        """End every conversation."""
+        """Close all connections."""
         for client in self.clients:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
@@ -47,7 +47,7 @@ class Client(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.server.clients.append(self.request)
-        together: int | None = None  # commands of a transaction by now
+        together: int | None = None  # commands of the transaction so far
         try:
             while command := self._command():
                 if self.server.answers is not None:
@@ -71,7 +71,7 @@ class Client(socketserver.StreamRequestHandler):
             return
 
     def _command(self) -> bytes:
-        """The name of the next one; nothing at the end, or from somebody who speaks something else."""
+        """Return the name of the next command, or empty bytes at the end of the stream or for another protocol."""
         head = self.rfile.readline()
         if not head.startswith(b"*"):
             return b""
@@ -81,7 +81,7 @@ class Client(socketserver.StreamRequestHandler):
 
 @contextmanager
 def redis(delay: float = 0.0, *, answers: int | None = None) -> Iterator[Redis]:
-    """A broker that accepts every connection. It is no queue: it only counts what is published."""
+    """A broker that accepts all connections. It delivers nothing, and only counts published messages."""
     with Redis(delay, answers) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield server
@@ -91,7 +91,7 @@ def redis(delay: float = 0.0, *, answers: int | None = None) -> Iterator[Redis]:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port that refuses, and that nobody else gets meanwhile: it is bound, and does not listen."""
+    """A port that refuses connections. It is bound but does not listen, so no other process can take it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -18,7 +18,7 @@ from django_telroi.dispatch import Published, Publisher, send
 from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.dispatch.brokers import closed_port, redis
-from tests.manual_clocks import StandingClock
+from tests.manual_clocks import ManualClock
 
 TASK = "django_telroi.tasks.place_call"
 PASSWORD = "canary-of-the-broker"
@@ -121,7 +121,7 @@ class TestTrouble:
 def test_a_thread_that_begins_late_costs_no_second_request_its_patience(
     use: Callable[[str], None], waits: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, take_next = StandingClock(time.monotonic()), Publisher._next
+    clock, take_next = ManualClock(time.monotonic()), Publisher._next
 
     def take_late(publisher: Publisher) -> dispatch.Message | None:
         message = take_next(publisher)
@@ -191,7 +191,7 @@ class TestABrokerThatWorks:
         self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with closed_port() as closed, redis() as broker:
-            clock = StandingClock(time.monotonic())
+            clock = ManualClock(time.monotonic())
             monkeypatch.setattr(dispatch, "time", clock)
             use(f"redis://127.0.0.1:{closed}/0")
             send(TASK, 1)

@@ -1,4 +1,4 @@
-"""Every page and card that we render, one after another: for tests of what must hold in all of them."""
+"""All pages and cards that we render, for tests of rules that hold for all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.web.visitor import NUMBER, OTHER_NUMBER, PREMIUM, Visitor
 STAFFS_NUMBER = "+447400123456"
 
 LARGE = 1_234_567
-"""A primary key, and anything else, that a locale writes with separators."""
+"""A primary key or other number that a locale writes with separators."""
 
 SETTINGS: dict[str, Any] = {
     "PURPOSES": ["", "signup"],
@@ -36,7 +36,7 @@ Pages = Iterator[tuple[str, str]]
 
 
 def public_pages() -> Pages:
-    """The steps on our own pages and dropped into one of a site's: where, and the HTML. For ``tests.faces.site``."""
+    """Yield the path and the HTML of all steps, on our pages and in a card. Needs the URLconf ``tests.faces.site``."""
     visitor = Visitor(Client())
     for path in (
         "/phone/",
@@ -88,7 +88,7 @@ def _html(visitor: Visitor) -> str:
 
 
 def admin_pages() -> Pages:
-    """The pages of the admin, with large primary keys: where, and the HTML."""
+    """Yield the path and the HTML of the admin pages, with large primary keys."""
     staff, attempt = Client(), _rows()
     staff.force_login(User.objects.get(pk=LARGE))
     phone = attempt.phone
@@ -123,7 +123,7 @@ def _page(staff: Client, path: str, posted: dict[str, Any] | None = None) -> Pag
 
 
 def _rows() -> VerificationAttempt:
-    """A number that is held, calls of it that count, an attempt that was verified, and what staff did."""
+    """Save a held number with calls that count, a verified attempt and staff actions."""
     now = timezone.now()
     grace = User.objects.create_superuser("grace", id=LARGE)
     phone = PhoneNumber(id=LARGE, number=STAFFS_NUMBER, last4=STAFFS_NUMBER[-4:], region="GB", last_call_at=now)

@@ -1,4 +1,4 @@
-"""A site with all that we render: the pages, cards in pages of its own, and the admin."""
+"""A site with all HTML that we render: our pages, cards in its own pages, and the admin."""
 
 from __future__ import annotations
 

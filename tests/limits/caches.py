@@ -1,4 +1,4 @@
-"""Caches as they fail."""
+"""Caches that fail in different ways."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.cache.backends.locmem import LocMemCache
 
 
 class Gone(DummyCache):
-    """Every question ends in the client's own error."""
+    """Each command raises the client's own error."""
 
     def _fails(self, *args: Any, **options: Any) -> Any:
         raise ConnectionError("no route to the cache")
@@ -18,7 +18,7 @@ class Gone(DummyCache):
 
 
 class Mute(LocMemCache):
-    """As a client that swallows its errors: nothing is kept, and no number comes back."""
+    """Like a client that swallows errors: it stores nothing and returns no number."""
 
     def add(self, *args: Any, **options: Any) -> bool:
         return False
@@ -31,28 +31,28 @@ class Mute(LocMemCache):
 
 
 class Uncounting(LocMemCache):
-    """Keeps everything, and cannot add one."""
+    """Stores values but cannot increment them."""
 
     def incr(self, *args: Any, **options: Any) -> Any:
         raise ValueError("the key is gone")
 
 
 class Unread(LocMemCache):
-    """Writes and never reads."""
+    """Stores values but never returns them."""
 
     def get_many(self, *args: Any, **options: Any) -> Any:
         raise TimeoutError
 
 
 class Keeping(LocMemCache):
-    """Deletes nothing."""
+    """Ignores deletes."""
 
     def delete(self, *args: Any, **options: Any) -> Any:
         raise ConnectionError("no route to the cache")
 
 
 class Counting(LocMemCache):
-    """Counts its commands, and the keys in them."""
+    """Counts its commands and their keys."""
 
     commands: ClassVar[list[int]] = []
 

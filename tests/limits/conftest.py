@@ -1,4 +1,4 @@
-"""A site with stock settings whose calls go to the outbox, and a clock that a test can move."""
+"""A site with default settings whose calls go to the outbox, and a clock that a test can move."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def configure(settings: Any) -> Iterator[Configure]:
 
 
 class Clock:
-    """The machine's, moved on by hand: neither the library nor the cache knows another."""
+    """The machine's clock plus an offset that the test sets. django-ratelimit and the cache use it."""
 
     def __init__(self) -> None:
         self._real = time.time

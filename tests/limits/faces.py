@@ -1,4 +1,4 @@
-"""The faces, as far as the doorkeeper stands in front of them: each asks for a call and judges a code."""
+"""The faces with rate limits: API, page and drop-in card. Each starts a call and checks a code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOO_MANY = "There were many requests from your network or account in a short tim
 
 @dataclass(frozen=True)
 class Answer:
-    """What a face said. ``wait`` is what a program can read of it."""
+    """The response of a face. ``wait``: seconds, in the form that a program can read."""
 
     text: str
     status: int = 200
@@ -39,7 +39,7 @@ class Face(Protocol):
 
 @dataclass
 class Api:
-    """Somebody's program."""
+    """A client of the API."""
 
     user: User | None = None
     client: Client = field(default_factory=Client)
@@ -73,7 +73,7 @@ class Api:
 
 @dataclass
 class Page:
-    """Somebody in front of the pages, or of a card in a page of the site's own; each number goes into a new form."""
+    """A visitor of the pages, or of a card in one of the site's pages. Each number is typed into a new form."""
 
     user: User | None = None
     client: Client = field(default_factory=Client)

@@ -1,4 +1,4 @@
-"""All the faces of one site."""
+"""The URLconf of a site with all faces that have rate limits."""
 
 from __future__ import annotations
 

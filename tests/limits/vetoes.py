@@ -1,4 +1,4 @@
-"""Vetoes of a site, by their dotted paths."""
+"""Functions for ``MAY_START``, which names one by its dotted path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site that calls a Telroi on a real socket."""
+"""A site that calls the simulator on a real socket."""
 
 from __future__ import annotations
 

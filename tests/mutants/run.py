@@ -1,8 +1,9 @@
-"""Break each guard by hand and see a test fail: ``python tests/mutants/run.py [word ...]``.
+"""Remove each guard in turn; a test must fail: ``python tests/mutants/run.py [word ...]``.
 
-Works on copies of the tree. First the tests must pass as they are; then each mutant of ``table.py`` must make one of
-its tests fail. Ends with 1 where one survives, where its text is not found any more, or where its test does not run or
-does not end: on a slow machine a time-out is no evidence. Words choose the mutants whose line holds them.
+It works on copies of the repository. First the tests must pass without a mutant. Then each mutant of ``table.py`` must
+make one of its tests fail. The exit status is 1 if a mutant survives, if its text is not found, or if its tests do not
+run or time out. A time-out does not count as a failure, because the machine may be slow. With words, only the mutants
+whose file or description contains all of them run.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from table import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
-MUTANT_TIMEOUT = 900  # seconds: its tests take a few, and a hundred times as long on a machine that does other things
-ALL_TIMEOUT = 4 * MUTANT_TIMEOUT  # for the tests of all mutants together, as the tree stands
+MUTANT_TIMEOUT = 900  # seconds. The tests take a few seconds, on a busy machine up to a hundred times as long
+ALL_TIMEOUT = 4 * MUTANT_TIMEOUT  # seconds, for the tests of all mutants together, without a mutant
 PASSED, FAILED, HUNG = 0, 1, -1
 PARTS = ("django_telroi", "tests", "example_project", "docs", "pyproject.toml", "CHANGELOG.md", "README.md")
 
@@ -55,7 +56,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def judge(free: queue.Queue[Path], mutant: Mutant) -> bool:
-    """Whether a test fails because of the mutant: not because nothing could be run."""
+    """Return whether a test fails because of the mutant, and not because no test could run."""
     status, said = said_by_pytest(free, mutant.tests, mutant=mutant)
     by = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
     killed = status == FAILED and by is not None
@@ -67,7 +68,7 @@ def judge(free: queue.Queue[Path], mutant: Mutant) -> bool:
 
 
 def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mutant | None = None) -> tuple[int, str]:
-    """What pytest says of a copy of the tree, with the mutant in it."""
+    """Run pytest in a copy of the repository with the mutant. Returns its result."""
     tree = free.get()
     try:
         if mutant is None:
@@ -84,7 +85,7 @@ def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mut
 
 
 def run(tree: Path, arguments: Sequence[str], *, timeout: int) -> tuple[int, str]:
-    # Without bytecode: a mutant may be as long as what it replaces, and as old, by the clock of a file system.
+    # No bytecode: Python would reuse it if the mutated file has the size and the modification time of the original.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", *arguments]
     try:

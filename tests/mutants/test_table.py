@@ -1,4 +1,4 @@
-"""The table of mutants fits the code. ``make mutants`` runs the mutants; these tests notice at once when code moves."""
+"""The table of mutants matches the code. ``make mutants`` runs the mutants; these tests fail when the code changes."""
 
 from __future__ import annotations
 

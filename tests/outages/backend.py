@@ -1,4 +1,4 @@
-"""A backend that calls Telroi like its parent, and lets a test act in the middle of it."""
+"""A Telroi backend that runs a test's function before a request and after its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Act = Callable[[], None]
 
 
 class Hooks:
-    """What happens before a request leaves, and before its answer is used."""
+    """The functions that run before a request is sent, and before its answer is used."""
 
     def __init__(self) -> None:
         self.before: Act | None = None
@@ -24,7 +24,7 @@ hooks = Hooks()
 
 
 class HookedBackend(TelroiBackend):
-    """Telroi on a real socket."""
+    """Telroi on a real socket, with the hooks of the test."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
         _act(hooks.before)

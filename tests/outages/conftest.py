@@ -1,4 +1,4 @@
-"""A site with every face that calls a Telroi on a real socket, somebody in the middle of a verification, and faults."""
+"""A site with all faces that calls the simulator, people in the middle of a verification, and database faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.webhooks.telroi import SECRET
 
 __all__ = ["configure", "simulator", "telroi"]
 
-# Their faults are those of a connection to a server.
+# They cut a connection to a database server.
 DATABASE = os.environ.get("TELROI_TEST_DB", "sqlite")
 collect_ignore_glob = {"sqlite": ["test_cut_*.py"], "mariadb": ["test_cut_pool.py"]}.get(DATABASE, [])
 
@@ -38,14 +38,14 @@ def people(transactional_db: None, every_face: None, telroi: Simulator) -> Peopl
 
 @pytest.fixture
 def proxy(people: People) -> Iterator[Proxy]:
-    """The wire to the database, whole."""
+    """The proxy of the database connection, not cut yet."""
     with proxied() as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def hooked(telroi: Simulator) -> Iterator[Hooks]:
-    """What happens around a request to Telroi; nothing yet."""
+    """The hooks around a request to Telroi. They do nothing yet."""
     hooks.before = hooks.after = None
     yield hooks
     hooks.before = hooks.after = None

@@ -1,4 +1,4 @@
-"""Databases that fail as a whole: out of reach, or read-only."""
+"""Databases that are unreachable or read-only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TO_READ_ONLY = {
 
 @contextmanager
 def unreachable() -> Iterator[None]:
-    """Nothing listens at the database's address, or its file is in a folder that does not exist."""
+    """Make the database unreachable: a port on which nothing listens, or a file in a missing folder."""
     if connection.vendor != "sqlite":
         with reached_at("127.0.0.1", closed_port()):
             yield
@@ -38,7 +38,7 @@ def unreachable() -> Iterator[None]:
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """The server answers questions, and takes no change, as one that was demoted to a replica."""
+    """Make the database read-only, like a primary that became a replica."""
     with connection.cursor() as cursor:
         cursor.execute(TO_READ_ONLY[connection.vendor])
     try:
@@ -48,7 +48,7 @@ def read_only() -> Iterator[None]:
 
 
 def closed_port() -> int:
-    """A port of this machine at which nothing listens."""
+    """Return a port of this machine on which nothing listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port: int = unused.getsockname()[1]

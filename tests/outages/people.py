@@ -1,4 +1,4 @@
-"""People in the middle of a verification, and everything that they can ask a site for."""
+"""People in the middle of a verification, and all requests that they can send to a site."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Reply = Any
 
 
 def visitor(user: User | None = None) -> Client:
-    """A browser; what goes wrong on the server is a 500, as on a site."""
+    """Return a browser. An error of the server is a response with status 500, as in production."""
     client = Client(raise_request_exception=False)
     if user:
         client.force_login(user)
@@ -67,18 +67,18 @@ class People:
         return people
 
     def start(self) -> None:
-        """The program has another number called."""
+        """The program starts a call to another number."""
         self.number = next(self.new)
         self.attempt = self.program.post(API, {"number": self.number}, "application/json").json()["id"]
         self.phone_id = PhoneNumber.objects.get(number=self.number).pk
 
     def open_page(self) -> None:
-        """The person has another number called."""
+        """The person starts a call to another number."""
         self.page_number = next(self.new)
         self.person.post("/phone/", {"number": self.page_number})
 
     def prove(self) -> str:
-        """The proof of somebody who has no account and verified a number just now."""
+        """Verify a number without an account and return the proof."""
         number = next(self.new)
         attempt = services.start_verification(number)
         return services.check_code(attempt.uuid, self.telroi.last_code_for(number)).proof or ""
@@ -93,12 +93,12 @@ def check_right_code(people: People) -> Reply:
 
 
 def type_right_code(people: People) -> Reply:
-    """The person's, on the page."""
+    """The person types the right code on the page."""
     return people.person.post("/phone/code/", {"code": people.telroi.last_code_for(people.page_number)})
 
 
 def step_of(page: Reply) -> str:
-    """Which card is shown."""
+    """Return which card the page shows."""
     [step] = re.findall('data-telroi-step="([a-z]+)"', page.content.decode())
     return str(step)
 
@@ -116,7 +116,7 @@ def sends(path: str, **fields: str) -> Callable[[People], Reply]:
 
 
 def staff(staff_action: str, **fields: str) -> Callable[[People], Reply]:
-    """What staff do, mostly to the program's number."""
+    """Run a staff action, in most cases on the program's number."""
     return lambda people: people.grace_s.post(
         "/admin/django_telroi/phonenumber/" + staff_action.format(id=people.phone_id), fields
     )
@@ -140,7 +140,7 @@ READERS: Mapping[str, Callable[[People], Reply]] = {
     "page: status": page("/phone/status/"),
     "page: a gate": lambda people: people.ada_s.get("/gated/"),
 }
-"""What changes nothing, bar a flow's last notice."""
+"""Requests that change nothing except the last notice of a flow."""
 
 WRITERS: Mapping[str, Callable[[People], Reply]] = {
     "api: start": lambda people: people.program.post(API, {"number": next(people.new)}, "application/json"),
@@ -153,7 +153,7 @@ WRITERS: Mapping[str, Callable[[People], Reply]] = {
     "api: cancel": rest("cancel"),
     "webhook": webhook,
 }
-"""What answers a program."""
+"""Requests of a program."""
 
 PAGE_WRITERS: Mapping[str, Callable[[People], Reply]] = {
     "page: start": lambda people: visitor().post("/phone/", {"number": next(people.new)}),
@@ -164,10 +164,10 @@ PAGE_WRITERS: Mapping[str, Callable[[People], Reply]] = {
     "page: call again": sends("/phone/call-again/"),
     "page: change number": sends("/phone/change-number/"),
 }
-"""What answers a person, with a redirect where all is well."""
+"""Requests of a person. The answer is a redirect if they succeed."""
 
 STAFF_ACTIONS: Mapping[str, Callable[[People], Reply]] = {
     staff_action: staff(staff_action, reason="asked us to")
     for staff_action in ("{id}/block/", "{id}/reset/", "{id}/erase/", "{id}/reveal/", "stop-calls/")
 }
-"""What staff do."""
+"""Staff actions."""

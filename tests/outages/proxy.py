@@ -1,4 +1,4 @@
-"""A wire to the database that can be cut, at any message that goes over it."""
+"""A proxy of the database connection that can be cut at any message."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
 class Cut(StrEnum):
-    """Where the wire breaks: before the server has read the message, or before its answer has come back."""
+    """Where the connection breaks: before the server reads the message, or before its answer arrives."""
 
     BEFORE_THE_SERVER_READS = "before the server reads it"
     BEFORE_THE_ANSWER_COMES = "before its answer comes"
 
 
 class Proxy:
-    """Stands between this process and the database. Both of their protocols take turns: a message, then its answer."""
+    """A proxy between this process and the database. Both protocols alternate: a message, then its answer."""
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
@@ -43,11 +43,11 @@ class Proxy:
 
     @property
     def has_cut(self) -> bool:
-        """Whether ``cut_at`` came to its message."""
+        """Return whether the message of ``cut_at`` was reached."""
         return self._messages_left == 0
 
     def cut(self, *, stays_cut: bool) -> None:
-        """Break every connection; ``stays_cut``: and let no new one through."""
+        """Break all connections. ``stays_cut``: also refuse new ones."""
         with self._lock:
             self._is_whole = not stays_cut
             pairs, self._pairs = self._pairs, set()
@@ -55,12 +55,12 @@ class Proxy:
             _break(pair)
 
     def cut_at(self, message: int, cut: Cut, *, stays_cut: bool) -> None:
-        """Break all of it at this message from now, which is 1 for the next one."""
+        """Break all connections at this message, counted from now. 1 is the next message."""
         self._has_cut.clear()
         self._messages_left, self._cut, self._stays_cut = message, cut, stays_cut
 
     def mend(self) -> None:
-        """Let everything through. A client waits for no answer to its last message, so a cut may be under way."""
+        """Forward everything again. A cut may still be in progress: a client does not wait for the last answer."""
         assert not self.has_cut or self._has_cut.wait(LONG_ENOUGH)
         self._is_whole, self._messages_left = True, None
 
@@ -69,7 +69,7 @@ class Proxy:
         self.cut(stays_cut=True)
 
     def _accept(self) -> None:
-        """Until the listener is closed."""
+        """Accept connections until the listener is closed."""
         while True:
             try:
                 client, _ = self._listener.accept()
@@ -90,7 +90,7 @@ class Proxy:
         self._pass_on(*pair)
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
-        """Until either end, or a cut, closes both."""
+        """Forward data until one end or a cut closes both ends."""
         try:
             with DefaultSelector() as selector:
                 selector.register(client, EVENT_READ, server)
@@ -132,7 +132,7 @@ def _break(pair: tuple[socket.socket, socket.socket]) -> None:
 
 @contextmanager
 def proxied(alias: str = "default") -> Iterator[Proxy]:
-    """This process's connection to the database goes through a proxy."""
+    """Route this process's database connection through a proxy."""
     settings = connections[alias].settings_dict
     port = int(settings["PORT"] or DEFAULT_PORTS[connection.vendor])
     proxy = Proxy(settings["HOST"], port)
@@ -145,7 +145,7 @@ def proxied(alias: str = "default") -> Iterator[Proxy]:
 
 @contextmanager
 def reached_at(host: str, port: int, alias: str = "default") -> Iterator[None]:
-    """The database has another address."""
+    """Connect to the database at another address."""
     settings = connections[alias].settings_dict
     before = {"HOST": settings["HOST"], "PORT": settings["PORT"]}
     connections[alias].close()

@@ -1,4 +1,4 @@
-"""A site with every face: pages, a card in a page of its own, the API, gates, webhooks and the admin."""
+"""A site with all faces: pages, a card in one of its own pages, the API, gates, webhooks and the admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site with stock settings, a Telroi of its own that lets requests at once all pass, and many who ask at once."""
+"""A site with default settings, and a simulator that accepts concurrent requests for the same number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPEATS = int(os.environ.get("TELROI_RACE_REPEATS", "1"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A race that goes well once has shown little: what takes ``repeat`` runs ``TELROI_RACE_REPEATS`` times."""
+    """Run each test with the argument ``repeat`` ``TELROI_RACE_REPEATS`` times: one run of a race proves little."""
     if "repeat" in metafunc.fixturenames:
         metafunc.parametrize("repeat", range(1, REPEATS + 1))
 
@@ -34,14 +34,14 @@ def telroi_server() -> Iterator[Telroi]:
 
 @pytest.fixture
 def telroi(telroi_server: Telroi, settings: Any) -> Telroi:
-    """It holds nobody back: a second request would ring the phone a second time."""
+    """A simulator without a cooldown: a second request would ring the phone a second time."""
     telroi_server.throw("reset")
     telroi_server.throw("race", seconds=0.05)
     telroi_server.throw("set_policy", requests_per_minute=10_000)
     settings.TELROI = {
         "BACKEND": TELROI_BACKEND,
         "BASE_URL": telroi_server.base_url,
-        "KEY_REQUESTS_PER_MINUTE": 10**6,  # races are to be run, not paced
+        "KEY_REQUESTS_PER_MINUTE": 10**6,  # the budget must not slow the race down
         "API_KEY": telroi_server.api_key,
     }
     return telroi_server
@@ -49,7 +49,7 @@ def telroi(telroi_server: Telroi, settings: Any) -> Telroi:
 
 @pytest.fixture(autouse=True)
 def one_race_at_a_time() -> Iterator[None]:
-    """Tests may run in several processes, and a stock server has 100 or 150 connections for all of them."""
+    """Run one race at a time across test processes. A default server allows only 100 or 150 connections."""
     with Path(tempfile.gettempdir(), f"django-telroi-races-{connection.vendor}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -57,7 +57,7 @@ def one_race_at_a_time() -> Iterator[None]:
 
 @pytest.fixture
 def verified() -> Iterator[list[VerificationAttempt]]:
-    """The attempts that the site was told of as verified, each time it was told."""
+    """The attempts of all ``phone_verified`` signals, one entry per signal."""
     told: list[VerificationAttempt] = []
 
     def receive(attempt: VerificationAttempt, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""Many at once, each on a database connection of its own, and a Telroi in a process of its own."""
+"""Run functions concurrently, each with its own database connection, and a simulator in its own process."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Finish(Generic[T]):
-    """How one of them came in: with a value, or with an error."""
+    """The result of one thread: a value or an error."""
 
     value: T | None = None
     error: BaseException | None = None
 
 
 def race(acts: Sequence[Callable[[], T]]) -> list[Finish[T]]:
-    """Do all of it at once: a thread each, connected already, and let go together."""
+    """Run each function in its own thread. All threads are connected first and start together."""
     barrier = threading.Barrier(len(acts))
     finishes: list[Finish[T]] = [Finish(error=TimeoutError("did not come in"))] * len(acts)
 
@@ -62,7 +62,7 @@ def errors(finishes: Sequence[Finish[Any]]) -> list[BaseException]:
 
 
 class Telroi:
-    """A simulator as a process of its own. ``sends`` and ``checks`` are counted on the wire, and on the wire alone."""
+    """A simulator in its own process. ``sends`` and ``checks`` count the requests that it received."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -71,20 +71,20 @@ class Telroi:
 
     @property
     def sends(self) -> list[str]:
-        """The number of each call that was asked for, in order."""
+        """Return the number of each requested call, in order."""
         return [request["to"] for request in self._requests() if request["path"] == "/v1/otp"]
 
     @property
     def checks(self) -> int:
-        """How many codes were asked about."""
+        """Return how many requests to check a code arrived."""
         return sum(request["path"] == "/v1/otp/verify" for request in self._requests())
 
     def code_of(self, number: str) -> str:
-        """What the phone that rang last read out."""
+        """Return the code of the newest call."""
         return [call["code"] for call in self._told("calls") if call["to"] == number][-1]
 
     def id_of(self, number: str) -> str:
-        """Telroi's id of the call that rang last."""
+        """Return Telroi's id of the newest call."""
         return [call["id"] for call in self._told("calls") if call["to"] == number][-1]
 
     def throw(self, switch: str, **arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""A client of the API, people, and a Telroi on a real socket."""
+"""A client of the API, users, and the simulator on a real socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["configure", "simulator", "telroi"]
 
 @pytest.fixture
 def api() -> PhoneApi:
-    """Somebody without an account."""
+    """A client without a login."""
     return PhoneApi()
 
 

@@ -1,4 +1,4 @@
-"""The site that the docs build, served by a process of its own: it prints its address, and then each call.
+"""The site of the documentation, in its own process. It prints its URL, and then each call.
 
 Run by ``served_docs_site``, as ``python -c "from tests.rest.docs_site import main; main()" FOLDER``.
 """
@@ -21,13 +21,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass
 class DocsSite:
-    """Where it answers, and what it printed."""
+    """The URL of the site, and its output."""
 
     address: str
     console: Iterator[str]
 
     def next_code(self) -> str:
-        """What the next call reads out; waits for it."""
+        """Wait for the next call and return its code."""
         line = next(line for line in self.console if "code is" in line)
         return line.split("code is ")[1].strip(" .\n")
 

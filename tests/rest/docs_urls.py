@@ -1,4 +1,4 @@
-"""The address book that the docs write, and an empty page for a browser to stand on."""
+"""The URLconf of the documentation, and an empty page for the browser."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Projects of other kinds, each in a process of its own: REST framework reads its settings once, at import.
+"""Projects with other settings, each in its own process: REST framework reads its settings once, at import.
 
-``python -c "from tests.rest.elsewhere import main; main()" STORY`` prints what happened there, as JSON.
+``python -c "from tests.rest.elsewhere import main; main()" STORY`` prints the results as JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def project(*, rest: dict[str, Any] | None = None, **changed: Any) -> None:
 
 
 def verified(headers: dict[str, str] | None = None, **client: Any) -> list[Any]:
-    """From number to code: the statuses, the outcome, whether there is a proof, and the numbers of the user."""
+    """Verify a number. Returns the statuses, the outcome, whether there is a proof, and the user's numbers."""
     from django.test import Client
 
     from django_telroi.testing import last_code_for
@@ -64,14 +64,14 @@ def verified(headers: dict[str, str] | None = None, **client: Any) -> list[Any]:
 
 
 def forgotten() -> None:
-    """Let the number be called again."""
+    """Delete the number's limits, so that it can be called again."""
     from django_telroi.models import PhoneNumber
 
     PhoneNumber.objects.update(calls=[])
 
 
 def tokens(*classes: str) -> list[Any]:
-    """As somebody with a DRF token, somebody with a JWT, nobody, and somebody with rubbish."""
+    """Send requests with a DRF token, with a JWT, without a token and with an invalid token."""
     project(
         rest={"DEFAULT_AUTHENTICATION_CLASSES": classes},
         INSTALLED_APPS=[*stock.INSTALLED_APPS, "rest_framework.authtoken"],
@@ -103,7 +103,7 @@ def token_and_jwt() -> list[Any]:
 
 
 def stateless_jwt() -> list[Any]:
-    """The user of a token that looks into no database: its key is text."""
+    """The user of a stateless token. Its primary key is text."""
     return tokens(
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication",
@@ -111,7 +111,7 @@ def stateless_jwt() -> list[Any]:
 
 
 def model_permissions() -> list[Any]:
-    """What DRF's own quickstart sets, and what is stricter."""
+    """The permission of DRF's quickstart, and a stricter one."""
     project(rest={"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"]})
     return verified()
 
@@ -122,7 +122,7 @@ def strict_permissions() -> list[Any]:
 
 
 def documented_permissions() -> list[Any]:
-    """The line of docs/howto/rest.rst, as it is written there; then a view of the site's own."""
+    """The setting of docs/howto/rest.rst, and a view of the project."""
     [block] = [each["body"] for each in BLOCK.finditer(REST_PAGE.read_text()) if "PERMISSION_CLASSES" in each["body"]]
     written: dict[str, Any] = {}
     exec(dedent(block), written)
@@ -134,7 +134,7 @@ def documented_permissions() -> list[Any]:
 
 
 def default_phone_permission() -> list[Any]:
-    """A project whose whole API is for people with a verified phone: its default is imported with REST framework."""
+    """A project whose default permission requires a verified phone. REST framework imports it at start."""
     project(rest={"DEFAULT_PERMISSION_CLASSES": ["django_telroi.rest.permissions.IsPhoneVerified"]})
     return verified()
 
@@ -178,7 +178,7 @@ def without_users() -> list[Any]:
 
 
 def without_drf_app() -> list[Any]:
-    """Every module can be imported, the page works, and so does the API, bar its browsable pages."""
+    """All modules can be imported. The page and the API work, except the browsable API."""
     project(INSTALLED_APPS=[app for app in stock.INSTALLED_APPS if app != "rest_framework"])
     import importlib
     import pkgutil
@@ -194,14 +194,14 @@ def without_drf_app() -> list[Any]:
 
 
 def without_spectacular() -> list[Any]:
-    """Nothing of ours asks for the library of the extra."""
+    """Without drf-spectacular: none of our modules imports it."""
     sys.modules["drf_spectacular"] = None  # type: ignore[assignment]
     project()
     return verified()
 
 
 def with_spectacular() -> list[Any]:
-    """The extra, as the docs say: two lines of settings."""
+    """With drf-spectacular, and the two settings of the documentation."""
     project(
         rest={"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"},
         INSTALLED_APPS=[*stock.INSTALLED_APPS, "drf_spectacular"],
@@ -216,7 +216,7 @@ def with_spectacular() -> list[Any]:
 
 
 def without_drf() -> list[Any]:
-    """The page of a site that has not even REST framework's package."""
+    """The page of a site on which REST framework is not installed."""
     sys.modules["rest_framework"] = None  # type: ignore[assignment]
     from django.urls import include, path
 
@@ -229,7 +229,7 @@ def without_drf() -> list[Any]:
 
 
 def opinionated() -> list[Any]:
-    """Defaults that are meant for the project's own views."""
+    """REST framework defaults that the project sets for its own views."""
     project(
         rest={
             "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",

@@ -1,4 +1,4 @@
-"""The address book of a project without an admin."""
+"""The URLconf of a project without an admin."""
 
 from __future__ import annotations
 

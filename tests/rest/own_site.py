@@ -1,4 +1,4 @@
-"""The views of a site that builds on the API: a sign-up, places behind a verified phone, endpoints of its own."""
+"""The views of a site that uses our API: a sign-up, views that require a verified phone, its own endpoints."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def behind(*permissions: type[BasePermission]) -> Any:
 
 
 class OwnStartView(StartView):
-    """Overrides what ours guards itself with."""
+    """Overrides the methods that our view uses as guards."""
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         return super().dispatch(request, *args, **kwargs)

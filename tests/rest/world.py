@@ -1,4 +1,4 @@
-"""How a test asks the API."""
+"""A client for tests of the API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Reply = Any
 
 
 class PhoneApi:
-    """A client that speaks JSON, as somebody or as nobody."""
+    """A client that sends JSON, with or without a login."""
 
     def __init__(self, user: User | None = None) -> None:
         self.client = APIClient()
@@ -34,7 +34,7 @@ class PhoneApi:
         return self.post("verifications/", {"number": number, **fields}, headers=headers)
 
     def started(self, number: str = NUMBER, **fields: object) -> str:
-        """The id of a verification that was just started."""
+        """Start a verification and return its id."""
         return str(self.start(number, **fields).json()["id"])
 
     def follow(self, id_: str | UUID) -> Reply:

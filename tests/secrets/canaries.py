@@ -1,4 +1,4 @@
-"""The secrets, and whether a text holds one."""
+"""The secrets of a test, and a search for them in texts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ SPELLINGS = (
 
 
 COUNTED_BY_PYTHON = {"created", "msecs", "relativeCreated", "thread", "process"}
-"""Statistics of a log record that nobody wrote, and that may hold six digits of a code by chance."""
+"""Fields of a log record that logging sets itself. They may contain the six digits of a code by chance."""
 
 
 def all_of(record: LogRecord) -> str:
-    """A log record with whatever it carries."""
+    """Return all fields of a log record as text."""
     carried = {name: value for name, value in vars(record).items() if name not in COUNTED_BY_PYTHON}
     return f"{record.name} {record.getMessage()} {carried}"
 
 
 class Canaries:
-    """Keys, a secret of webhooks, codes, whatever else was typed, and the numbers in any spelling."""
+    """API keys, a webhook secret, codes, other typed text, and numbers in any spelling."""
 
     def __init__(self, telroi: Simulator) -> None:
         self.telroi = telroi

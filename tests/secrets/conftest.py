@@ -1,4 +1,4 @@
-"""A Telroi on a real socket, and secrets that are looked for in whatever comes of it."""
+"""The simulator on a real socket, and secrets that the tests search for in all output."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def canaries(telroi: Simulator, configure: Configure) -> Canaries:
     configure(CODE_LENGTH=10)
     telroi.set_policy(cooldown=0, per_hour=10_000, per_day=10_000)
     for n in range(60):
-        telroi.next_otp(code=f"90817263{n:02d}")  # too long to stand anywhere by chance
+        telroi.next_otp(code=f"90817263{n:02d}")  # too long to appear by chance
     return Canaries(telroi)

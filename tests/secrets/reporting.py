@@ -1,6 +1,6 @@
-"""What an error reporter sends: every frame of an exception with its locals, as Sentry and others take them.
+"""The report of an error reporter such as Sentry: each frame of an exception, with its local variables.
 
-They do not know Django's ``sensitive_variables``: what must not be told has to be quiet by itself.
+Reporters ignore Django's ``sensitive_variables``, so a secret value must mask itself.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from types import TracebackType
 import django.test
 import rest_framework.test
 
-# The tests themselves, and the browsers that they use.
+# The tests, and the test clients that they use.
 NOT_THE_SITE = (str(Path(__file__).parents[1]), django.test.__path__[0], str(rest_framework.test.__file__))
 
 
 def report(error: BaseException | None) -> str:
-    """The exception, what caused it, and the locals of all frames but those of the tests themselves."""
+    """Return the exception, its causes, and the local variables of all frames except those of the tests."""
     return "\n".join(_lines(error))
 
 
@@ -38,7 +38,7 @@ def _locals(traceback: TracebackType | None) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    """As Sentry does: containers are looked into, the rest is asked for its repr."""
+    """Like Sentry: the elements of containers, and the ``repr`` of other values."""
     try:
         if isinstance(value, dict):
             return "{" + ", ".join(f"{key!r}: {_shown(each)}" for key, each in value.items()) + "}"

@@ -1,4 +1,4 @@
-"""A Telroi on a real socket, a site that calls through it, its people, and who listens to its signals."""
+"""A site that calls the simulator on a real socket, its users, and receivers of its signals."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["configure", "simulator", "telroi"]
 
 
 @pytest.fixture(autouse=True)
-def quick_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow machine makes no late answers: a test that is about these says how late they are."""
+def answers_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a slow machine from making late answers. A test of late answers sets the delay itself."""
     take_a_tick(monkeypatch)
 
 
 @pytest.fixture
-def impatient(telroi: Simulator, configure: Configure) -> None:
-    """The site waits for no answer longer than 0.3 s."""
+def short_timeouts(telroi: Simulator, configure: Configure) -> None:
+    """The site waits at most 0.3 s for an answer and 0.5 s in total."""
     configure(READ_TIMEOUT_SECONDS=0.3, TOTAL_TIMEOUT_SECONDS=0.5)
 
 
@@ -39,6 +39,6 @@ def ben(db: None) -> User:
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    """What the site's receivers were told, in order."""
+    """The signals that the site received, in order."""
     with Heard() as listening:
         yield listening

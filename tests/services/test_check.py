@@ -174,7 +174,7 @@ def test_each_answer_to_a_right_code_becomes_what_the_table_says(
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip_headers", "drip_body"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 def test_a_code_whose_answer_takes_too_long_is_in_doubt(telroi: Simulator, called: Called, fault: str) -> None:
     telroi.fail_next(fault, on="verify")
 

@@ -27,7 +27,7 @@ from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api
-from tests.manual_clocks import StandingClock, hold_clock
+from tests.manual_clocks import ManualClock, hold_clock
 from tests.services.world import sends
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ NUMBERS = [f"+234803{n:07d}" for n in range(1, 62)]
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManualClock]:
     """The budget's windows stand still: what a test takes is all in one of them, however slow the machine is."""
     yield hold_clock(monkeypatch, backend_calls, at=time.time())
     caches["default"].clear()

@@ -19,7 +19,7 @@ from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.shared import backend_calls
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
-from tests.manual_clocks import TICK, StandingClock, hold_clock
+from tests.manual_clocks import TICK, ManualClock, hold_clock
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManualClock]:
     yield hold_clock(monkeypatch, backend_calls, at=time.time())
     caches["default"].clear()
 
@@ -41,7 +41,7 @@ def paced(telroi: Simulator, configure: Configure) -> Simulator:
 
 
 @pytest.fixture
-def slow(telroi: Simulator, configure: Configure, clock: StandingClock) -> Simulator:
+def slow(telroi: Simulator, configure: Configure, clock: ManualClock) -> Simulator:
     """A budget of which one call and one check are left in 63 s, at the start of these: longer than anybody waits."""
     configure(KEY_REQUESTS_PER_MINUTE=4)
     clock.begin_window(get_backend().key_digest, seconds=63)
@@ -71,7 +71,7 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 class TestABurst:
     """It is spread over a few seconds."""
 
-    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: StandingClock, heard: Heard) -> None:
+    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: ManualClock, heard: Heard) -> None:
         statuses = {services.start_verification(number(n)).status for n in range(60)}
 
         assert (statuses, sends(paced)) == ({"placed"}, 60)
@@ -80,7 +80,7 @@ class TestABurst:
         assert set(heard.names) == {"call_placed"}
         assert not CallControl.objects.exists()
 
-    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: StandingClock) -> None:
+    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: ManualClock) -> None:
         paced.set_policy(tries=100)
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(max_tries=100)
@@ -92,7 +92,7 @@ class TestABurst:
         assert len(clock.waits) == 1
 
     def test_leaves_no_call_that_is_older_than_its_ring(
-        self, paced: Simulator, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+        self, paced: Simulator, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for n in range(24):
             services.start_verification(number(n))
@@ -113,7 +113,7 @@ class TestABurst:
 class TestACallForWhichThereIsNoRoom:
     """It is refused before anything is written, with the wait."""
 
-    def test_is_refused_with_a_wait(self, slow: Simulator, clock: StandingClock, heard: Heard) -> None:
+    def test_is_refused_with_a_wait(self, slow: Simulator, clock: ManualClock, heard: Heard) -> None:
         spend_the_calls()
         before = row_counts()
 
@@ -125,7 +125,7 @@ class TestACallForWhichThereIsNoRoom:
         assert row_counts() == before | {"AttemptEvent": 1, "RefusalTally": 1}
         assert sorted(heard.names) == ["alert", "call_placed", "verification_refused"]
 
-    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: StandingClock) -> None:
+    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: ManualClock) -> None:
         spend_the_calls()
         with pytest.raises(Unavailable) as refused:
             services.start_verification(NUMBER)
@@ -143,7 +143,7 @@ class TestACallForWhichThereIsNoRoom:
         assert (after.status, moments(), sends(slow)) == ("queued", (attempt.created_at,), 1)
         assert attempt.created_at < after.due_at <= attempt.created_at + 63 * SECOND
 
-    def test_is_placed_by_its_worker_after_a_short_wait(self, paced: Simulator, clock: StandingClock) -> None:
+    def test_is_placed_by_its_worker_after_a_short_wait(self, paced: Simulator, clock: ManualClock) -> None:
         attempt = queued()
         for n in range(24):
             services.start_verification(number(n))
@@ -192,7 +192,7 @@ class TestABrokenCache:
         self.queued = queued("+2348039999999")
         settings.CACHES = {"default": {"BACKEND": "tests.backends.test_budget.BrokenCache"}}
 
-    def test_refuses_calls(self, telroi: Simulator, clock: StandingClock) -> None:
+    def test_refuses_calls(self, telroi: Simulator, clock: ManualClock) -> None:
         before = row_counts()
 
         with pytest.raises(Unavailable):
@@ -264,7 +264,7 @@ class TestAPause:
     """It ends when its time is over, and not sooner."""
 
     def test_of_a_few_seconds_is_waited_out(
-        self, telroi: Simulator, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+        self, telroi: Simulator, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         telroi.fail_next("key_limited", wait=2)
         services.start_verification(NUMBER)

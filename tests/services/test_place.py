@@ -162,7 +162,7 @@ def test_each_answer_to_a_call_becomes_what_the_table_says(
 
 
 @pytest.mark.parametrize(("fault", "options"), SILENCES, ids=[row[0] for row in SILENCES])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_timeouts")
 def test_nobody_knows_what_became_of_a_call_whose_answer_takes_too_long(
     telroi: Simulator, heard: Heard, fault: str, options: dict[str, Any]
 ) -> None:

@@ -36,7 +36,7 @@ class Stretched:
 
 
 @pytest.fixture(autouse=True)
-def quick_answers() -> None:
+def answers_in_time() -> None:
     """Here it counts how long an answer takes."""
 
 

@@ -1,4 +1,4 @@
-"""What a test of services sees and moves: the wire, the rows, the statements, and time."""
+"""Helpers for tests of services: requests on the wire, rows, SQL statements and time."""
 
 from __future__ import annotations
 
@@ -45,34 +45,34 @@ LONG_ENOUGH = 120
 
 
 def sends(telroi: Simulator) -> int:
-    """Calls asked for, on the wire."""
+    """Return how many requests for a call reached Telroi."""
     return sum(request.path == "/v1/otp" for request in telroi.requests)
 
 
 def checks(telroi: Simulator) -> int:
-    """Codes asked about, on the wire."""
+    """Return how many requests to check a code reached Telroi."""
     return sum(request.path == "/v1/otp/verify" for request in telroi.requests)
 
 
 def wrong(code: str, *, by: int = 1) -> str:
-    """Another code of the same length."""
+    """Return a wrong code of the same length."""
     return f"{(int(code) + by) % 10 ** len(code):0{len(code)}d}"
 
 
 def moments(number: str = NUMBER) -> tuple[datetime, ...]:
-    """The calls that count."""
+    """Return the moments of the calls that count towards the limits."""
     return PhoneNumber.objects.get(number=number).moments
 
 
 def row_counts() -> dict[str, int]:
-    """How many rows there are of what, where there are any."""
+    """Return the number of rows of each model that has any."""
     return {model.__name__: count for model in ROWS if (count := model._default_manager.count())}
 
 
 def let_time_pass(seconds: float, telroi: Simulator | None = None) -> None:
-    """Everything that is written down happened so much earlier; ``telroi`` grows older as well.
+    """Make everything in the database this much older, and in ``telroi`` too.
 
-    Not the tally of refusals: it counts by whole hours, and nothing asks how old it is.
+    Except the tally of refusals. It counts by whole hours, and no code reads its age.
     """
     by = timedelta(seconds=seconds)
     for model in set(ROWS) - {RefusalTally}:
@@ -94,7 +94,7 @@ def let_time_pass(seconds: float, telroi: Simulator | None = None) -> None:
 
 
 def commit() -> None:
-    """Do what waits for the commit that Django's ``TestCase`` never makes."""
+    """Run the functions of ``on_commit``. The transaction of Django's ``TestCase`` never commits."""
     waiting, connection.run_on_commit = connection.run_on_commit, []
     for _, act, _ in waiting:
         act()
@@ -102,7 +102,7 @@ def commit() -> None:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The statements that read or write data."""
+    """Return the statements that read or write data."""
     seen: list[str] = []
     with CaptureQueriesContext(connection) as captured:
         yield seen
@@ -111,14 +111,14 @@ def statements() -> Iterator[list[str]]:
 
 @dataclass
 class Heard(AbstractContextManager["Heard"]):
-    """A receiver of every signal."""
+    """A receiver of all signals."""
 
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     receivers: list[tuple[Signal, Callable[..., None]]] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
-        """Which signals were sent by now, were the test's own transaction committed."""
+        """Return the names of the signals sent so far, as if the test's own transaction were committed."""
         commit()
         return [name for name, _ in self.told]
 
@@ -141,7 +141,7 @@ class Heard(AbstractContextManager["Heard"]):
 
 
 class Elsewhere(Generic[T]):
-    """Something that another thread does, with a database connection of its own."""
+    """A function that runs in another thread, with its own database connection."""
 
     def __init__(self, does: Callable[[], T]) -> None:
         self._does = does
@@ -163,7 +163,7 @@ class Elsewhere(Generic[T]):
 
 @contextmanager
 def before_the_first(verb: str, act: Callable[[], object]) -> Iterator[None]:
-    """Do ``act`` just before the first statement that begins with ``verb``, as another process could."""
+    """Run ``act`` just before the first statement that begins with ``verb``, as another process could."""
     done = False
 
     def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -179,7 +179,7 @@ def before_the_first(verb: str, act: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def database_gone(*, after: int = 0, error: type[Exception] = OperationalError) -> Iterator[None]:
-    """The database answers so many more statements, and then no more."""
+    """The database executes this many more statements. All later statements fail."""
     answered = 0
 
     def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:

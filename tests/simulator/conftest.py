@@ -1,4 +1,4 @@
-"""A simulator, and somebody who asks it things with nothing but the standard library."""
+"""A simulator, and a client that uses only the standard library."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Reply:
 
 
 LONG = 120
-"""Seconds after which a test hangs, however busy the machine is."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 
 
 class Telroi:
-    """A client that asks as it should, on a connection of its own each time."""
+    """A client that sends valid requests, each on a new connection."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -74,7 +74,7 @@ class Telroi:
         return self.ask("POST", "/v1/otp/verify", {"code": code, **target}, key=key)
 
     def outcome(self, code: str, *, key: str | None = None, **target: str) -> tuple[str, int | None]:
-        """Status and attempts left."""
+        """Return the status and the attempts left."""
         verification = self.verify(code, key=key, **target).json()
         return verification["status"], verification.get("attempts_left")
 

@@ -1,4 +1,4 @@
-"""Somebody who receives webhooks: what came in, byte for byte, and the answers that are given in turn."""
+"""A receiver of webhooks. It keeps each request byte for byte and sends the given answers in turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 LONG = 120
-"""Seconds after which a test hangs, however busy the machine is."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 OK = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{"ok":true}'
 
 
@@ -21,7 +21,7 @@ def answer(status: int, location: str | None = None) -> bytes:
 
 @dataclass
 class Receiver:
-    """``answers`` are used up one by one; then everything is OK. None says nothing until the other side leaves."""
+    """Sends ``answers`` one by one, then 200. None: no answer until the sender closes the connection."""
 
     port: int
     answers: list[bytes | None] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Receiver:
         return [request.partition(b"\r\n")[0].decode() for request in self.received]
 
     def wait_for(self, count: int) -> None:
-        """Return once so many have come."""
+        """Return as soon as this many requests have arrived."""
         ends = time.monotonic() + LONG
         while len(self.received) < count and time.monotonic() < ends:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A visitor in front of the pages; calls go to the outbox."""
+"""A visitor of the pages. Calls go to the outbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.web.visitor import Visitor
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> Iterator[Any]:
-    """The settings; no call is in the outbox, and two purposes are known."""
+    """The settings, with an empty outbox and two purposes."""
     settings.TELROI = {"PURPOSES": ["", "signup"]}
     outbox.clear()
     yield settings
@@ -36,13 +36,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def telroi(site: Any, simulator: Simulator) -> Simulator:
-    """Telroi over HTTP instead of the outbox."""
+    """The simulator over HTTP instead of the outbox."""
     simulator.reset()
     site.TELROI = {
         **site.TELROI,
         "BACKEND": TELROI_BACKEND,
         "BASE_URL": simulator.base_url,
-        "KEY_REQUESTS_PER_MINUTE": 10**6,  # a test is not a minute of a site
+        "KEY_REQUESTS_PER_MINUTE": 10**6,  # no test may reach it
         "API_KEY": simulator.api_key,
     }
     return simulator

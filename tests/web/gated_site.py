@@ -1,4 +1,4 @@
-"""A site with views for people with a verified phone only, and with a sign-up that asks for a proof."""
+"""A site with views that require a verified phone, and a sign-up form that requires a proof."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FormSignUp(ProofFormMixin, FormView):  # type: ignore[type-arg]
 
 
 class BareSignUp(CreateView):  # type: ignore[type-arg]
-    """Catches nothing."""
+    """Handles no exception."""
 
     form_class = SignUpModelForm
     success_url = "/in/"

@@ -1,4 +1,4 @@
-"""A site that opens one of our pages itself, with Django's own decorator."""
+"""A site that makes one of our pages public, with Django's decorator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site whose phone pages are subclasses of ours, under our names."""
+"""A site whose phone pages are subclasses of our views, with the same URL names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CarefulForm(PhoneForm):
 
 
 class CarefulStart(StartView):
-    """Overrides what the guards could hang on, had they hung there."""
+    """Overrides methods. Our guards must not depend on them."""
 
     form_class = CarefulForm
 

@@ -1,4 +1,4 @@
-"""A site whose first page asks for far more than a number, secrets among it."""
+"""A site whose first page asks for more than a number, for example for secrets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TOO_SHORT = "A password has eight characters or more."
 
 
 class Whispered(forms.TextInput):
-    """A widget of the site's own that never shows what was typed."""
+    """The site's own widget. It never displays the typed value."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, None, attrs)
 
 
 class TwoParts(forms.MultiWidget):
-    """A part to show again, and a part not to."""
+    """A widget with two parts. Only one of them displays the typed value again."""
 
     def __init__(self) -> None:
         super().__init__({"hint": forms.TextInput(), "pin": forms.PasswordInput()})

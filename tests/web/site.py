@@ -1,4 +1,4 @@
-"""A site with pages of its own: cards dropped into them, forms beside them."""
+"""A site with its own pages, which include drop-in cards and other forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody with a browser that has no JavaScript: opens pages, reads them, fills in forms and presses buttons."""
+"""A visitor whose browser has no JavaScript. The visitor opens pages, fills in forms and presses buttons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREMIUM = "+449098790000"
 
 
 class Visitor:
-    """Follows every redirect, and remembers every answer on the way in ``trail``."""
+    """Follows all redirects. ``trail`` is the list of all responses on the way."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -28,7 +28,7 @@ class Visitor:
         return self._arrives(self.client.get(path, headers=headers), path)
 
     def presses(self, label: str, *, card: str = "telroi-1", **typed: str) -> Visitor:
-        """Press the button with this label, with ``typed`` in the fields beside it."""
+        """Press the button with this label, with ``typed`` in the fields of its form."""
         action, fields = self.form(label, card=card)
         return self.sends(action, {**fields, **typed})
 
@@ -36,7 +36,7 @@ class Visitor:
         return self._arrives(self.client.post(path, fields), path)
 
     def form(self, label: str, *, card: str = "telroi-1") -> tuple[str, dict[str, str]]:
-        """Where a button's form goes, and what is in its fields."""
+        """Return the URL of a button's form and the values of its fields."""
         forms = [
             form for form in self.card(card).find_all("form") if label in {b.text for b in form.find_all("button")}
         ]
@@ -63,7 +63,7 @@ class Visitor:
         return self.card(card).find("input", attrs={"name": name})
 
     def buttons(self, card: str = "telroi-1") -> list[str]:
-        """The buttons that can be seen."""
+        """Return the labels of the visible buttons."""
         return [b.text for b in self.card(card).find_all("button") if not b.find_parent(attrs={"hidden": True})]
 
     @property

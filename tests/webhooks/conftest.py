@@ -1,4 +1,4 @@
-"""A site that knows its secret."""
+"""A site with a webhook secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def heard() -> Iterator[Heard]:
 
 @pytest.fixture
 def post() -> Post:
-    """Deliver as Telroi does: as nobody, with CSRF checks on."""
+    """Return a function that posts like Telroi: without a login, and with CSRF checks enabled."""
 
     def deliver(body: bytes, headers: dict[str, str] | None = None, *, url: str = URL) -> HttpResponse:
         sent = signed(body) if headers is None else headers
@@ -51,9 +51,9 @@ class QuietRequestHandler(WSGIRequestHandler):
 
 @pytest.fixture
 def live_site() -> Iterator[str]:
-    """The site on a real socket; every request has a thread and a database connection of its own."""
+    """The site on a real socket. Each request has its own thread and database connection."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietRequestHandler)
-    server.daemon_threads = False  # closing waits for them, so that no connection outlives its test
+    server.daemon_threads = False  # server_close waits for the threads, so that no connection outlives its test
     server.set_app(get_wsgi_application())
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     serving.start()

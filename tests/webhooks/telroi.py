@@ -1,4 +1,4 @@
-"""What Telroi sends, composed by hand."""
+"""Composes webhook requests like those of Telroi."""
 
 from __future__ import annotations
 
