@@ -125,7 +125,7 @@ class NetworkCounter(Counter):
         if usage["should_limit"]:
             return int(usage["time_left"]) + 1
         if not self._usage(increment=False)["count"] and int(usage["time_left"]) > 0:
-            raise NotCounted  # such as by a cache that keeps nothing
+            raise NotCounted  # for example, a cache that stores nothing
         return 0
 
 

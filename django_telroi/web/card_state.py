@@ -47,7 +47,10 @@ def load_seen_attempt(request: HttpRequest, purpose: str) -> Seen | None:
             save_flow(request, purpose, without_attempt(flow))
         return None
     is_success = flow.is_proven and attempt_status.attempt.status == Status.VERIFIED
-    ownership = _ownership(request, attempt_status) if is_success else Ownership.GONE
+    ownership = Ownership.GONE
+    if is_success:
+        user = getattr(request, "user", None)
+        ownership = ownership_of(attempt_status.attempt, user=user, now=attempt_status.now)
     if is_success and ownership == Ownership.GONE:
         save_flow(request, purpose, Flow(notice=flow.notice))
         return None
@@ -72,10 +75,6 @@ def without_attempt(flow: Flow) -> Flow:
     """
     was_erased = flow.shown is not None and is_erased(flow.shown)
     return Flow(next=flow.next, notice=Notice("number", AttemptNotFound.code) if was_erased else flow.notice)
-
-
-def _ownership(request: HttpRequest, attempt_status: AttemptStatus) -> Ownership:
-    return ownership_of(attempt_status.attempt, user=getattr(request, "user", None), now=attempt_status.now)
 
 
 def settle_older_call(request: HttpRequest, purpose: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, wraps
 from typing import Any
@@ -121,7 +121,9 @@ def login_by_purpose(page: Page, purpose_of: Callable[[HttpRequest], str]) -> Pa
 
 def _middleware_response(request: HttpRequest) -> HttpResponseBase | None:
     """Return LoginRequiredMiddleware's response, such as a redirect to the login. None if it lets the request pass."""
-    responses = (each.process_view(request, _plain_view, (), {}) for each in _middleware(tuple(settings.MIDDLEWARE)))
+    responses = (
+        each.process_view(request, _plain_view, (), {}) for each in _login_middleware(tuple(settings.MIDDLEWARE))
+    )
     return next((response for response in responses if response), None)
 
 
@@ -138,14 +140,10 @@ def _plain_view(request: HttpRequest) -> HttpResponse:
 
 
 @cache
-def _middleware(paths: tuple[str, ...]) -> tuple[LoginRequiredMiddleware, ...]:
-    return tuple(_instances(paths))
-
-
-def _instances(paths: tuple[str, ...]) -> Iterator[LoginRequiredMiddleware]:
-    for middleware in map(import_string, paths):
-        if isinstance(middleware, type) and issubclass(middleware, LoginRequiredMiddleware):
-            yield middleware(_plain_view)
+def _login_middleware(paths: tuple[str, ...]) -> tuple[LoginRequiredMiddleware, ...]:
+    """Return an instance of each LoginRequiredMiddleware, or subclass of it, among the site's middleware."""
+    found = [each for each in map(import_string, paths) if isinstance(each, type)]
+    return tuple(each(_plain_view) for each in found if issubclass(each, LoginRequiredMiddleware))
 
 
 IN_PLACE = "X-Telroi-In-Place"

@@ -809,7 +809,7 @@ MUTANTS = (
     Mutant(
         "wave a network through where the cache keeps nothing",
         "django_telroi/limits/counting.py",
-        "raise NotCounted  # such as by a cache that keeps nothing",
+        "raise NotCounted  # for example, a cache that stores nothing",
         "return 0",
         ("tests/limits/test_ipv6.py",),
     ),

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from django_telroi.models import VerificationAttempt
 from example.history import make_history, refusals, verified_phones
+from example.number_limits import add_limited_people, block_some, phone_numbers
 from example.people import make_people, make_users
-from example.standing import add_limited_people, block_some, phone_numbers
 
 SEED = 20
 REGULARS = 60
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--calls", type=int, default=2000, help="about how many calls the month had (2000)")
+        parser.add_argument("--calls", type=int, default=2000, help="approximate number of calls (default: 2000)")
 
     def handle(self, *args: Any, calls: int, **options: Any) -> None:
         make_staff()

@@ -65,12 +65,8 @@ def _phone_number(person: Person, rows: list[VerificationAttempt]) -> PhoneNumbe
         if row.error_code == "rate_limited":
             phone.held_until, phone.held_reason = row.created_at + HOLD, row.error_detail
     phone.moments = moments
-    _set_limit(phone)
-    return phone
-
-
-def _set_limit(phone: PhoneNumber) -> None:
-    """Set the fields that the admin's list shows."""
+    # The admin's list shows these two fields.
     limit = current_limit(conf.policy(), phone.moments, held_until=phone.held_until)
     if limit:
         phone.next_call_at, phone.limited_by = limit.until, limit.rule
+    return phone
