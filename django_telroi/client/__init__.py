@@ -1,4 +1,4 @@
-"""Talking to Telroi, without Django.
+"""A client for Telroi's API. It needs no Django.
 
 ::
 
@@ -7,8 +7,8 @@
         check = telroi.check_otp("123456", id=call.id)
         check.verified
 
-What Telroi refuses and what goes wrong on the way is raised as one of the three errors of ``django_telroi.errors``:
-``ApiUnreachable``, ``ApiOutcomeUnknown``, ``ApiRefused``. ``read_webhook`` reads what Telroi reports by itself.
+Every failure of a request is one of three errors of ``django_telroi.errors``: ``ApiUnreachable``, ``ApiOutcomeUnknown``
+or ``ApiRefused``. ``read_webhook`` reads the events that Telroi sends.
 """
 
 from __future__ import annotations

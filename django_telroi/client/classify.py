@@ -1,8 +1,9 @@
-"""The one table that turns every answer into a value or an error: status first, code second.
+"""The table that turns each response into a value or an error: first by status, then by code.
 
-A 4xx or 5xx whose body cannot be read is still a refusal: its status line was read, and that decides. A 2xx that cannot
-be read has said "done" without saying what. A 302 to ``/login`` is Telroi's answer to a wrong path or method: the
-request was not carried out. Any other 3xx says nothing.
+* 4xx and 5xx: refused. The status line decides, even if the body cannot be read.
+* 2xx with a body that cannot be read: the request was carried out, but its result is unknown.
+* 302 to ``/login``: Telroi's response to a wrong path or method. The request was not carried out.
+* Any other 3xx: the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -32,24 +33,30 @@ TOO_MANY_REQUESTS = 429
 
 @dataclass(frozen=True)
 class RequestKind:
-    """What an answer must be read in the light of.
+    """What is needed about a request to read its response.
 
-    ``limited`` is what a 429 in words not yet known is about. For a call it is the number: so the docs say, and the
-    error is the smaller one. Taking a number's wait of up to a day for the key's would stop the whole site, and whoever
-    can run into a limit of one number could stop it at will; taking a key's wait for the number's costs one refusal a
-    number for the minute that the key's window lasts. Nothing but a call is limited by number.
+    ``limited`` is the scope of a 429 whose text is unknown to us. For a call it is the number, as Telroi's docs say,
+    and because that mistake costs less. If a limit of one number is taken for one of the key, the whole site stops for
+    up to a day, and an attacker who reaches the limit of one number can cause that. If a limit of the key is taken for
+    one of a number, one call for each number is refused until the key's window of one minute ends. Only calls have
+    limits by number.
+
+    ``hidden`` are texts that are redacted from Telroi's message.
     """
 
     limited: RateScope = "key"
     hidden: Sequence[str] = field(default=(), repr=False)
 
 
-def classify(response: Response, question: RequestKind) -> Outcome:
-    """What the answer amounts to. An error is returned, not raised: see ``telroi``."""
-    return ANSWERS.get(response.status_code // 100, _nothing_known)(response, question)
+def classify(response: Response, kind: RequestKind) -> Outcome:
+    """Return the parsed JSON of the response, or the error.
+
+    The error is returned, not raised, so that its traceback contains no frame with a key, a code or a number.
+    """
+    return READERS.get(response.status_code // 100, _unknown_outcome)(response, kind)
 
 
-def _value(response: Response, question: RequestKind) -> Outcome:
+def _value(response: Response, kind: RequestKind) -> Outcome:
     if response.status_code == NO_CONTENT:
         return None
     try:
@@ -58,35 +65,37 @@ def _value(response: Response, question: RequestKind) -> Outcome:
         return ApiOutcomeUnknown(f"unreadable {response.status_code}")
 
 
-def _nothing_known(response: Response, question: RequestKind) -> Outcome:
+def _unknown_outcome(response: Response, kind: RequestKind) -> Outcome:
     return ApiOutcomeUnknown(f"status {response.status_code}")
 
 
-def _refusal(response: Response, question: RequestKind) -> Outcome:
+def _refusal(response: Response, kind: RequestKind) -> Outcome:
     error = _error_in(response)
     message = error.get("message")
     sentence = message if isinstance(message, str) else ""
-    code = clean_error_code(error.get("code"), question.hidden)
+    code = clean_error_code(error.get("code"), kind.hidden)
     limited = response.status_code == TOO_MANY_REQUESTS
     return ApiRefused(
         response.status_code,
         code,
-        clean_message(sentence, question.hidden),
+        clean_message(sentence, kind.hidden),
         seconds_in_header(response.headers) or (seconds_in_sentence(sentence) if limited else None),
-        # Without a code it is not Telroi that speaks, but something in front of it that knows nothing of numbers.
-        scope_of(sentence, usual=question.limited if code else "key") if limited else None,
+        # A 429 without a code comes from a proxy in front of Telroi, which does not know the numbers.
+        scope_of(sentence, usual=kind.limited if code else "key") if limited else None,
     )
 
 
-def _redirect(response: Response, question: RequestKind) -> Outcome:
-    """To a client that does not ask for JSON, Telroi sends this redirect instead of an error, even of a 502.
+def _redirect(response: Response, kind: RequestKind) -> Outcome:
+    """Return a refusal for the redirect of a wrong path or method. Any other redirect is an unknown outcome.
 
-    Ours does ask. If a proxy drops its ``Accept`` header, the reason phrase is still that of the error.
+    If a request does not accept JSON, Telroi sends the same redirect instead of every error, even of a 502. Our
+    requests accept JSON, but a proxy may remove the ``Accept`` header. The reason phrase is then that of the hidden
+    error.
     """
     leads_to_login = response.status_code == FOUND and _path_of(response.headers.get("Location", "")) == LOGIN
     if leads_to_login and response.reason not in HIDDEN_ERRORS:
         return ApiRefused(FOUND, "", NO_SUCH_ROUTE)
-    return _nothing_known(response, question)
+    return _unknown_outcome(response, kind)
 
 
 def _path_of(location: str) -> str:
@@ -96,7 +105,7 @@ def _path_of(location: str) -> str:
         return ""
 
 
-ANSWERS: Mapping[int, Callable[[Response, RequestKind], Outcome]] = {
+READERS: Mapping[int, Callable[[Response, RequestKind], Outcome]] = {
     2: _value,
     3: _redirect,
     4: _refusal,
@@ -105,7 +114,7 @@ ANSWERS: Mapping[int, Callable[[Response, RequestKind], Outcome]] = {
 
 
 def _error_in(response: Response) -> Mapping[str, JSON]:
-    """Code and message, where the server puts them or where the docs do; some bodies have a message only."""
+    """Return code and message, from where the server puts them or where Telroi's docs say. The code may be missing."""
     try:
         body = _body(response)
     except ValueError:
@@ -119,7 +128,10 @@ def _error_in(response: Response) -> Mapping[str, JSON]:
 
 
 def _body(response: Response) -> JSON:
-    """Raises ValueError for a body that is too long, compressed in spite of our asking, or not strict JSON."""
+    """Return the parsed body.
+
+    Raises ValueError if it is too long, not strict JSON, or compressed although the request did not allow that.
+    """
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise ValueError("compressed")
     if len(response.content) > LONGEST_BODY:

@@ -1,4 +1,4 @@
-"""Telroi's words, made fit for a log, a column and the eyes of staff."""
+"""Cleans Telroi's texts for logs, database columns and staff."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ KEY = re.compile(r"(?:tlr_(?:live|test)|whsec)_\w+")
 
 
 def clean_error_code(code: object, hidden: Sequence[str] = ()) -> str:
-    """An error code as Telroi sent it, published or not, or ``""`` if it is none."""
+    """Return the error code as Telroi sent it, also one that is not documented. Return ``""`` if it is not a code."""
     if not isinstance(code, str) or not CODE.fullmatch(code):
         return ""
     return "" if HIDDEN in _hide(code, hidden) else code
 
 
 def clean_message(message: object, hidden: Sequence[str] = ()) -> str:
-    """One line of at most 200 printable characters, without keys, phone numbers and whatever is in ``hidden``.
+    """Return one line of at most 200 printable characters. Keys, phone numbers and the texts in ``hidden`` are
+    redacted.
 
-    Characters beyond U+FFFF, such as emoji, become U+FFFD: not every table of MariaDB and MySQL keeps them.
+    Characters above U+FFFF, such as emoji, become U+FFFD, because not every table of MariaDB and MySQL can store them.
     """
     if not isinstance(message, str):
         return ""
@@ -36,7 +37,7 @@ def clean_message(message: object, hidden: Sequence[str] = ()) -> str:
 
 
 def clean_path(path: str) -> str:
-    """A request's path for the log: without its query, and without a number that somebody put into it."""
+    """Return a request's path for the log: without its query, and with phone numbers redacted."""
     return PHONE_NUMBER.sub(HIDDEN, path.partition("?")[0])
 
 

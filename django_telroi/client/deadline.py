@@ -1,7 +1,7 @@
-"""Sockets that know how much time and how many bytes an exchange has left.
+"""Sockets with a limit on the total time and the total bytes of a request.
 
-A timeout of requests bounds each read, not their sum: a server that drips a byte every half second holds its caller for
-as long as it likes. Here every connect, handshake, write and read gets what is left of the total.
+A timeout of requests limits each read, but not their sum: a server that sends one byte every half second can block the
+caller without end. Here each connect, handshake, write and read gets only the time that is left of the total.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from urllib3.util.ssltransport import SSLTransport
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-# Twice the longest body, for the headers and the framing of chunks.
+# Bytes: twice the longest body, which leaves room for headers and the framing of chunks.
 LONGEST_ANSWER = 128 * 1024
 
 
 class OverlongAnswerError(Exception):
-    """The other side went on and on."""
+    """The response has more than ``LONGEST_ANSWER`` bytes."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """In seconds: for each step of connecting, for each read, and for all of it."""
+    """Timeouts in seconds: for each step of connecting, for each read, and for the whole request."""
 
     connect: float
     read: float
@@ -36,9 +36,10 @@ class Timeouts:
 
 
 class Allowance:
-    """What one exchange may use up, and the one fact about it that no exception tells: whether anything was sent.
+    """The time and bytes that are left for one request.
 
-    Shared by a connection and its sockets, and renewed for each exchange.
+    ``sent`` says whether a byte of the request may have been sent, which no exception shows. A connection and its
+    sockets share one allowance. ``renew`` resets it for the next request.
     """
 
     def __init__(self, timeouts: Timeouts) -> None:
@@ -51,20 +52,21 @@ class Allowance:
         self._bytes_left = LONGEST_ANSWER
 
     def seconds(self) -> float:
-        """The timeout of the next step. Raises TimeoutError when nothing is left."""
+        """Return the timeout of the next step in seconds. Raises TimeoutError if no time is left."""
         left = self._ends - monotonic()
         if left <= 0:
             raise TimeoutError
         return min(left, self._timeouts.read if self.sent else self._timeouts.connect)
 
     def spend(self, received: int) -> None:
+        """Count ``received`` bytes. Raises OverlongAnswerError if there are too many."""
         self._bytes_left -= received
         if self._bytes_left < 0:
             raise OverlongAnswerError
 
 
 class BoundedSocket(socket.socket):
-    """A socket that asks before each step how long it may take."""
+    """A socket that sets its timeout from the allowance before each step."""
 
     allowance: Allowance
 
@@ -73,7 +75,7 @@ class BoundedSocket(socket.socket):
         super().connect(address)
 
     def send(self, data: ReadableBuffer, flags: int = 0, **gevents: Any) -> int:
-        """``gevents``: where gevent's sockets stand in for the standard ones, ``sendall`` calls this with a timeout."""
+        """``gevents``: if gevent replaces the standard sockets, its ``sendall`` calls this method with a timeout."""
         self.settimeout(self.allowance.seconds())
         return super().send(data, flags, **gevents)
 
@@ -95,15 +97,15 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
-    """The same over TLS."""
+    """A ``BoundedSocket`` over TLS."""
 
 
 class BoundedContext(ssl.SSLContext):
-    """Verifies certificates and host names, always; its handshakes are bounded, and so are the sockets it makes."""
+    """Always verifies certificates and host names. Its handshakes and the sockets that it makes are limited too."""
 
     sslsocket_class = BoundedTLSSocket
 
-    def wrap_socket(  # type: ignore[override]  # the server's half of it has no place here
+    def wrap_socket(  # type: ignore[override]  # without the arguments for servers
         self, sock: socket.socket, *, server_hostname: str
     ) -> socket.socket | SSLTransport:
         if isinstance(sock, ssl.SSLSocket):  # a tunnel through a proxy that is itself reached over TLS
@@ -117,7 +119,7 @@ class BoundedContext(ssl.SSLContext):
 
 
 def verifying_context() -> BoundedContext:
-    """Trusts what requests trusts, certifi's list; no variable of the environment adds to it, none switches it off."""
+    """Return a context that trusts certifi's list, as requests does. Environment variables cannot change that."""
     context = BoundedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
@@ -133,11 +135,11 @@ def open_socket(
     allowance: Allowance,
     context: BoundedContext | None = None,
 ) -> socket.socket | SSLTransport:
-    """Connected to the first of the host's addresses that answers, with TLS if there is a ``context``.
+    """Return a socket that is connected to the first IP address of the host that answers. ``context`` adds TLS.
 
-    Each address gets what is left, so that six dead ones take no longer than the total. Asking the name server is the
-    one wait that nothing bounds: the system's resolver takes no timeout. (Ours come from the allowance; ``timeout`` and
-    ``source_address`` are http.client's.)
+    Each address gets the time that is left, so six dead addresses take no longer than the total. Only the DNS lookup
+    has no limit, because the system's resolver takes no timeout. ``timeout`` and ``source_address`` are part of
+    http.client's signature and are not used. Raises OSError if no address can be connected.
     """
     host, port = address
     failure: OSError | None = None
@@ -153,4 +155,4 @@ def open_socket(
                 failure = error
         raise failure or OSError("no address")
     finally:
-        del failure  # it holds this frame, which holds it
+        del failure  # the exception refers to this frame, and the frame to the exception

@@ -1,4 +1,4 @@
-"""One field of what Telroi says, or None if it is not what it should be."""
+"""Reads single fields of Telroi's JSON. Each function returns None if the field has a wrong type or format."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ LONGEST_TIMESTAMP = 40
 
 
 def read_word(value: JSON) -> str | None:
+    """Return a lower-case word of up to 32 letters and underscores."""
     return value if isinstance(value, str) and WORD.fullmatch(value) else None
 
 
 def read_flag(value: JSON) -> bool | None:
+    """Return a boolean."""
     return value if isinstance(value, bool) else None
 
 
 def read_count(value: JSON) -> int | None:
+    """Return an integer of 0 or more."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def read_moment(value: JSON) -> datetime | None:
-    """An ISO 8601 timestamp with its offset; one without says nothing."""
+    """Return the time of an ISO 8601 timestamp, in UTC. Without an offset the time is unknown, so return None."""
     if not isinstance(value, str) or len(value) > LONGEST_TIMESTAMP:
         return None
     try:
@@ -36,9 +39,9 @@ def read_moment(value: JSON) -> datetime | None:
 
 
 def http_date(header: str) -> datetime | None:
-    """The moment in UTC that a header such as ``Date`` names, or None. One without a zone is taken to be in UTC.
+    """Return the time of a header such as ``Date``, in UTC. A time without a zone is read as UTC.
 
-    Python's parser takes figures of any size and raises one of these when it makes a date of them.
+    Python's parser accepts numbers of any size. It raises one of the caught errors when it converts them to a date.
     """
     try:
         found = parsedate_to_datetime(header)

@@ -1,4 +1,4 @@
-"""Where requests go, and through what."""
+"""Validates ``base_url`` and ``proxy_url``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Origin:
-    """One end of a connection."""
+    """Scheme, host and port of a server."""
 
     scheme: str
     host: str
@@ -33,14 +33,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy and what it wants to be told."""
+    """A proxy, and the headers with its user and password."""
 
     origin: Origin
     headers: dict[str, str] = field(repr=False)
 
 
 def read_base_url(base_url: str) -> tuple[Origin, str]:
-    """The origin, and the URL that paths are appended to. Raises ValueError, which does not repeat the URL."""
+    """Return the origin, and the URL that paths are appended to.
+
+    Raises ValueError for an invalid URL. The message does not repeat the URL, which may contain a secret.
+    """
     parts = _split(base_url, "base_url")
     origin = _origin(parts, "base_url")
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -51,7 +54,10 @@ def read_base_url(base_url: str) -> tuple[Origin, str]:
 
 
 def read_proxy_url(proxy_url: str, target: Origin) -> Proxy:
-    """Raises ValueError for a proxy that would see the key: https is tunnelled, plain http is not."""
+    """Return the proxy. Raises ValueError for an invalid URL, and for a proxy that would see the API key.
+
+    A proxy cannot read https, which goes through a tunnel. It can read plain http.
+    """
     parts = _split(proxy_url, "proxy_url")
     origin = _origin(parts, "proxy_url")
     if not target.is_secure and not origin.is_loopback:

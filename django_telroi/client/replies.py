@@ -1,4 +1,4 @@
-"""What Telroi says when it says yes."""
+"""The replies of successful requests to Telroi."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ USABLE_ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 @dataclass(frozen=True)
 class OtpCall:
-    """A call that the provider accepted, which is not yet a phone that rang.
+    """A call that the provider accepted. It does not mean that the phone rang.
 
-    A backend must give ``id`` and ``to``: the provider's id of the call, and the number as it was asked for.
-    ``status`` is the provider's word. ``livemode`` is False for a test key, which rings nobody, and None where nothing
-    is known. ``expires_at`` is when the provider ends its code, with a time zone; None where it does not say.
-    ``verification`` is ``"client"`` for a code of your own, which the provider does not judge.
+    A backend must set ``id`` and ``to``.
+
+    * ``id``: the provider's id of the call.
+    * ``to``: the number, exactly as it was passed to the provider.
+    * ``status``: the provider's status.
+    * ``livemode``: False for a test key, which places no calls. None if unknown.
+    * ``expires_at``: when the provider's code expires, with a time zone. None if unknown.
+    * ``verification``: ``"client"`` for a code of your own, which the provider does not check.
     """
 
     id: str
@@ -34,12 +38,16 @@ class OtpCall:
 
 @dataclass(frozen=True)
 class OtpCheck:
-    """What the provider says to a code.
+    """The provider's answer to a code.
 
-    A backend must give ``verified``, a bool: whether this is the code that was read out. ``status`` is ``verified``,
-    ``mismatch``, ``locked``, ``expired``, ``not_found`` or ``already_verified``; left out, it is one of the first two.
-    A reply is a yes only where both say so. ``tries_left`` is the provider's own count, ``livemode`` is as in a call;
-    both may be None.
+    A backend must set ``verified``. The code counts as right only if ``verified`` is True and ``status`` is
+    ``verified``.
+
+    * ``verified``: a bool, whether this is the code that was read out.
+    * ``status``: ``verified``, ``mismatch``, ``locked``, ``expired``, ``not_found`` or ``already_verified``. If it is
+      left out, ``verified`` decides between the first two.
+    * ``tries_left``: the provider's own count, or None.
+    * ``livemode``: as in a call, or None.
     """
 
     verified: bool
@@ -54,10 +62,11 @@ class OtpCheck:
 
 @dataclass(frozen=True)
 class Probe:
-    """What one harmless question told: GET of a list, which rings nobody and costs nothing.
+    """The result of a test request: the GET of a list, which places no call and costs nothing.
 
-    ``error`` is None for a key that may read the list; a 403 still proves the key good, a 401 proves it bad.
-    ``server_time`` is the answer's ``Date``, exact to a second and None without one.
+    * ``error``: None if the key may read the list. A 403 also shows that the key is valid; a 401 shows that it is not.
+    * ``seconds``: how long the request took.
+    * ``server_time``: the response's ``Date`` header, exact to a second, or None if there is none.
     """
 
     error: ApiError | None
@@ -66,7 +75,7 @@ class Probe:
 
 
 def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
-    """The call to ``to``; without an id that can be used again it is not known what was placed."""
+    """Return the call to ``to``. Without a valid id, or with another number, the outcome is unknown."""
     if not isinstance(reply, dict):
         return ApiOutcomeUnknown("not an object")
     call_id = reply.get("id")
@@ -85,7 +94,7 @@ def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
 
 
 def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
-    """Telroi's judgement of a code."""
+    """Return Telroi's answer to a code. Without a status the outcome is unknown."""
     if not isinstance(reply, dict):
         return ApiOutcomeUnknown("not an object")
     status = read_word(reply.get("status"))
@@ -100,7 +109,7 @@ def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
 
 
 def read_list(reply: JSON) -> list[dict[str, JSON]] | ApiOutcomeUnknown:
-    """The objects of ``{"object": "list", "data": […]}``."""
+    """Return the objects in ``data`` of ``{"object": "list", "data": […]}``."""
     entries = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(entries, list):
         return ApiOutcomeUnknown("not a list")

@@ -1,4 +1,4 @@
-"""A webhook as Telroi posts it, made by hand to try a deployment: about a call that does not exist."""
+"""Sends a sample webhook in Telroi's format, to test a deployment. It is about a call that does not exist."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import requests
 
 from django_telroi.client.webhooks import SIGNATURE_HEADERS, sign
 
-NOBODYS_NUMBER = "+9990000000"
-"""E.164 in form, of a country that does not exist, so that no row of anybody's can be meant."""
+SAMPLE_NUMBER = "+9990000000"
+"""In E.164 format, but in a country that does not exist, so no row in the database can match it."""
 
 SAMPLES: Mapping[str, Mapping[str, object]] = {
     "otp.completed": {"status": "delivered", "client_supplied": False},
     "otp.failed": {"reason": "A sample, to try the endpoint", "status": "failed"},
     "otp.verified": {"verified": False},
 }
-PATIENCE_SECONDS = 8
-"""Telroi's own."""
+TIMEOUT_SECONDS = 8
+"""The same timeout as Telroi's."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What came of it: a status, or what kept it from getting one. ``location`` is where a redirect leads."""
+    """The result: the HTTP status, or ``error`` if there was no response. ``location`` is the target of a redirect."""
 
     status: int | None
     location: str = ""
@@ -38,15 +38,18 @@ class Delivery:
 
 
 def sample_body(event: str) -> bytes:
-    """A body of its own each time, for the same one counts once."""
+    """Return a new body. Each is different, because a body that arrives twice is recorded once."""
     created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    data = {"id": str(uuid4()), "to": NOBODYS_NUMBER, **SAMPLES[event]}
+    data = {"id": str(uuid4()), "to": SAMPLE_NUMBER, **SAMPLES[event]}
     envelope = {"event": event, "created_at": created_at, "data": data}
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
 def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = None) -> Delivery:
-    """Post it once, signed. A redirect is not followed: Telroi would follow it, and lose the event."""
+    """Send the signed body once. Never raises for a network error.
+
+    A redirect is not followed, but reported: Telroi would follow it with a GET and lose the event.
+    """
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Telroi-Webhooks/1",
@@ -54,11 +57,13 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
         SIGNATURE_HEADERS[0]: sign(body, secret),
     }
     with requests.Session() as session:
-        session.trust_env = False  # a .netrc or a proxy of the environment would try something else than the endpoint
+        session.trust_env = (
+            False  # with .netrc or a proxy of the environment, the test would not match Telroi's request
+        )
         session.proxies = {"http": proxy_url, "https": proxy_url} if proxy_url else {}
         try:
             reply = session.post(
-                url, body, headers=headers, timeout=PATIENCE_SECONDS, allow_redirects=False, stream=True
+                url, body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
             )
         except requests.RequestException as error:
             return Delivery(None, error=_kind_of(error))
@@ -67,7 +72,7 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
 
 
 def _kind_of(error: requests.RequestException) -> str:
-    """In a word: the error itself names addresses, and at times what was sent."""
+    """Return one word for the error. Its text would contain addresses, and sometimes what was sent."""
     kinds: tuple[tuple[type[requests.RequestException], str], ...] = (
         (requests.exceptions.SSLError, "tls"),
         (requests.exceptions.ProxyError, "proxy"),

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, and nothing that Python's reader adds or lets pass."""
+"""Parses JSON strictly by RFC 8259, without the extensions of Python's parser."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 
 
 def read_json(text: bytes) -> JSON:
-    """Raises ValueError for anything but one JSON value in UTF-8.
+    """Return the parsed value. Raises ValueError unless ``text`` is exactly one JSON value in UTF-8.
 
-    Also for a byte order mark, NaN and Infinity, numbers that become infinite, a key that stands twice (which one did
-    the sender mean?), and nesting too deep to follow.
+    A byte order mark, NaN, Infinity and a number that becomes infinite are rejected. So are nesting that is too deep
+    and a repeated key, because it is unclear which of its values is meant.
     """
     try:
         value: JSON = json.loads(
@@ -31,12 +31,12 @@ def _refuse(constant: str) -> NoReturn:
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("a number too large")
+        raise ValueError("a number is too large")
     return number
 
 
 def _unambiguous(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return found

@@ -1,4 +1,4 @@
-"""The client."""
+"""``TelroiClient``, the client for Telroi's API."""
 
 from __future__ import annotations
 
@@ -40,23 +40,27 @@ EVENTS: dict[type[ApiError], str] = {
 
 
 class TelroiClient:
-    """Telroi's API, each request sent at most once.
+    """Sends requests to Telroi's API. Each request is sent at most once.
 
-    Raises ApiUnreachable (nothing was sent), ApiOutcomeUnknown (it may have happened) or ApiRefused (Telroi said no).
-    It repeats nothing by itself: whether to ask again is for the caller to say, who knows what a second call costs.
+    Its methods raise ApiUnreachable (nothing was sent), ApiOutcomeUnknown (the request may have been carried out) or
+    ApiRefused (Telroi refused it). The client never retries, because a retry may be a second call: that is the caller's
+    decision.
 
-    ``total_timeout`` bounds connecting over all of the host's addresses, sending and reading. It does not bound the
-    wait for a name server that hangs: the system's resolver takes no timeout. ``read_timeout`` bounds the wait for each
-    piece of the answer and should exceed the 20 s that Telroi may take to place a call. ``connect_timeout`` bounds each
-    step of connecting: one address, one TLS handshake, one word of a proxy.
+    All timeouts are in seconds:
 
-    Certificates are verified against certifi's list, always. ``.netrc``, the variables for proxies and those for trust
-    stores are not looked at; ``proxy_url`` (http or https) is the one way to a proxy.
+    * ``total_timeout`` limits the whole request: connecting (over all IP addresses of the host), sending and reading.
+      It does not limit the DNS lookup, because the system's resolver takes no timeout.
+    * ``read_timeout`` limits the wait for each piece of the response. Keep it above the 20 s that Telroi may need to
+      place a call.
+    * ``connect_timeout`` limits each step of connecting: one IP address, one TLS handshake, one response of a proxy.
 
-    One client may be used by any number of threads, and by a process that was forked after it was used.
+    Certificates are always verified against certifi's list. ``.netrc`` and the environment variables for proxies and
+    trust stores are not used. To use a proxy, pass ``proxy_url`` (http or https).
+
+    Threads can share one client. It also works in a process that is forked after the client was used.
     """
 
-    _base_url = ""  # for the repr of one that was refused
+    _base_url = ""  # for the repr of a client whose constructor raised ValueError
 
     def __init__(
         self,
@@ -68,12 +72,12 @@ class TelroiClient:
         total_timeout: float = 30,
         proxy_url: str | None = None,
     ) -> None:
-        """Raises ValueError for a key that fits no header, for a URL that would show it, and for no time at all."""
+        """Raises ValueError for a key that is not valid in a header, a URL that would expose it, and wrong timeouts."""
         api_key, proxy_url = Secret(api_key), proxy_url and Secret(proxy_url)
-        _refuse_unusable_key(api_key)
-        _refuse_no_time(connect_timeout, read_timeout, total_timeout)
+        _check_api_key(api_key)
+        _check_timeouts(connect_timeout, read_timeout, total_timeout)
         origin, self._base_url = read_base_url(base_url)
-        self._adapter = Transport(
+        self._transport = Transport(
             origin,
             proxy=read_proxy_url(proxy_url, origin) if proxy_url else None,
             timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
@@ -82,7 +86,7 @@ class TelroiClient:
         self._headers = CaseInsensitiveDict(
             {
                 "Authorization": Secret(f"Bearer {api_key}"),
-                # Without it, every error is a 302 to a page for signing in.
+                # Without it, every error is a 302 to the login page.
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
@@ -103,46 +107,50 @@ class TelroiClient:
 
     def close(self) -> None:
         """Close the idle connections. The client can still be used."""
-        self._adapter.close()
+        self._transport.close()
 
     def place_otp(
         self, to: str, *, code_length: int | None = None, language: str | None = None, code: str | None = None
     ) -> OtpCall:
-        """Ring ``to`` and read out a code: Telroi's own, or ``code`` (4 to 10 digits), which it then does not judge.
+        """Call ``to`` and read out a code. Returns the call.
 
-        ``to`` is dialled and billed as it stands, so it should be E.164. ``code_length`` (4 to 10) is capped by Telroi
-        without a word. ``language`` is BCP 47.
+        ``to``: the number in E.164. Telroi dials and bills it unchanged.
+        ``code_length``: digits of Telroi's code, 4 to 10. Telroi may use fewer and does not report that.
+        ``language``: a BCP 47 tag.
+        ``code``: 4 to 10 digits to read out instead of a code of Telroi. Telroi then cannot check it.
         """
-        to, code = _quiet(to), None if code is None else _quiet(code)
-        body = _encoded(_given(to=to, code_length=code_length, language=language, code=code))
-        question = self._question(to, code or "", limited="number")
-        return self._ask("POST", "/v1/otp", body, question=question, read=lambda reply: read_call(reply, to))
+        to, code = _as_secret_text(to), None if code is None else _as_secret_text(code)
+        body = _encode(_without_none(to=to, code_length=code_length, language=language, code=code))
+        kind = self._request_kind(to, code or "", limited="number")
+        return self._send("POST", "/v1/otp", body, kind=kind, read=lambda reply: read_call(reply, to))
 
     def check_otp(self, code: str, *, id: str | None = None, to: str | None = None) -> OtpCheck:  # noqa: A002
-        """Have ``code`` judged for the call ``id``, or without an id for the newest call to exactly ``to``.
+        """Check ``code`` for the call ``id``, or without an id for the newest call to exactly ``to``. Returns the
+        answer.
 
-        Each asking costs one of the few tries, one with an unknown outcome perhaps too. Telroi does not repeat what it
-        judged: to bind the answer to a person is the caller's part.
+        Each check uses one of the few tries; a check with an unknown outcome may use one too. The reply does not say
+        which call or number it is about. The caller must make sure that the person who typed the code asked for the
+        call. Raises ValueError without ``id`` and ``to``.
         """
         if id is None and to is None:
             raise ValueError("check_otp needs id or to.")
-        code, to = _quiet(code), None if to is None else _quiet(to)
-        body = _encoded(_given(id=id, to=to, code=code))
-        return self._ask("POST", "/v1/otp/verify", body, question=self._question(code, to or ""), read=read_check)
+        code, to = _as_secret_text(code), None if to is None else _as_secret_text(to)
+        body = _encode(_without_none(id=id, to=to, code=code))
+        return self._send("POST", "/v1/otp/verify", body, kind=self._request_kind(code, to or ""), read=read_check)
 
     def list_numbers(self) -> list[dict[str, JSON]]:
-        """The workspace's numbers. Needs the scope ``numbers:read``: a 403 here still proves the key good."""
-        return self._ask("GET", "/v1/numbers", None, question=self._question(), read=read_list)
+        """Return the workspace's numbers. Needs the scope ``numbers:read``: a valid key without it gets a 403."""
+        return self._send("GET", "/v1/numbers", None, kind=self._request_kind(), read=read_list)
 
     def probe(self) -> Probe:
-        """Ask for the numbers, only to see how Telroi answers. Raises nothing."""
+        """Request the list of numbers, to test the key and the connection. Never raises an ``ApiError``."""
         started = monotonic()
         try:
-            response = self._adapter.send(self._prepared("GET", "/v1/numbers", None))
+            response = self._transport.send(self._prepare("GET", "/v1/numbers", None))
         except ApiError as error:
             return Probe(error.with_traceback(None), monotonic() - started, None)
         seconds = monotonic() - started
-        outcome = _read(response, self._question(), read_list)
+        outcome = _read(response, self._request_kind(), read_list)
         return Probe(
             error=outcome if isinstance(outcome, ApiError) else None,
             seconds=seconds,
@@ -150,33 +158,40 @@ class TelroiClient:
         )
 
     def request(self, method: str, path: str, json: object = None) -> JSON:
-        """The parsed JSON of any other endpoint (speech, calls, contacts); None for an empty 204.
+        """Send a request to any other endpoint (speech, calls, contacts).
 
-        ``path`` is appended to the base URL and must begin with a slash. Put no secret into it: Telroi's errors repeat
-        it, and so do the logs of whatever stands between.
+        Returns the parsed JSON, or None for an empty 204. ``path`` is appended to the base URL and must begin with a
+        slash. Put no secret into it: Telroi's errors repeat it, and proxies may log it. Raises ValueError for an
+        invalid method or path.
         """
         if not METHOD.fullmatch(method) or not PATH.fullmatch(path):
-            raise ValueError("A method is a word; a path begins with a slash and is ASCII without spaces and fragment.")
-        body = None if json is None else _encoded(json)
-        hidden = _texts_in(json)
-        del json  # a report of an error shows the locals of each frame
-        return self._ask(method.upper(), path, body, question=self._question(*hidden), read=lambda reply: reply)
+            raise ValueError(
+                "method must have 1 to 20 ASCII letters. path must begin with a slash and be printable ASCII, "
+                "without spaces and without a fragment."
+            )
+        body = None if json is None else _encode(json)
+        hidden = _secret_values(json)
+        del json  # error reports show the local variables of each frame
+        return self._send(method.upper(), path, body, kind=self._request_kind(*hidden), read=lambda reply: reply)
 
-    def _question(self, *hidden: str, limited: RateScope = "key") -> RequestKind:
+    def _request_kind(self, *hidden: str, limited: RateScope = "key") -> RequestKind:
         return RequestKind(limited=limited, hidden=(self._api_key, *hidden))
 
-    def _ask(
+    def _send(
         self,
         method: str,
         path: str,
         body: bytes | None,
         *,
-        question: RequestKind,
+        kind: RequestKind,
         read: Callable[[JSON], T | ApiError],
     ) -> T:
-        """The one place that raises: what is raised here holds no frame that saw a key, a code or a number."""
+        """Send the request, log it, and return the value or raise the error.
+
+        Errors are raised only here, so that their tracebacks contain no frame with a key, a code or a number.
+        """
         started = monotonic()
-        outcome = self._outcome(self._prepared(method, path, body), question, read)
+        outcome = self._outcome(self._prepare(method, path, body), kind, read)
         milliseconds = round((monotonic() - started) * 1000)
         if isinstance(outcome, ApiError):
             event = EVENTS[type(outcome)]
@@ -186,17 +201,17 @@ class TelroiClient:
         return outcome
 
     def _outcome(
-        self, request: PreparedRequest, question: RequestKind, read: Callable[[JSON], T | ApiError]
+        self, request: PreparedRequest, kind: RequestKind, read: Callable[[JSON], T | ApiError]
     ) -> T | ApiError:
         try:
-            # Not through a Session: it would read the body of a redirect whole, inflate it, and look where it leads.
-            response = self._adapter.send(request)
+            # Not through a Session: it would read and decompress the whole body of a redirect, and parse its target.
+            response = self._transport.send(request)
         except ApiError as error:
             return error.with_traceback(None)
-        return _read(response, question, read)
+        return _read(response, kind, read)
 
-    def _prepared(self, method: str, path: str, body: bytes | None) -> PreparedRequest:
-        """Not by ``PreparedRequest.prepare``: everything in it is known here."""
+    def _prepare(self, method: str, path: str, body: bytes | None) -> PreparedRequest:
+        """Return the request. ``PreparedRequest.prepare`` is not needed, because all its fields are known here."""
         request = PreparedRequest()
         request.method = method
         request.url = self._base_url + path
@@ -205,41 +220,44 @@ class TelroiClient:
         return request
 
 
-def _read(response: Response, question: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
-    """What an answer amounts to. Raises nothing: the request was sent, so an error in reading is an unknown outcome."""
+def _read(response: Response, kind: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
+    """Return the value or the error of a response.
+
+    Never raises: the request was sent, so an exception while reading the response means that the outcome is unknown.
+    """
     try:
-        reply = classify(response, question)
+        reply = classify(response, kind)
         return reply if isinstance(reply, ApiError) else read(reply)
     except Exception:  # noqa: BLE001 - memory may run out, and a parser of the standard library may have a bug
         return ApiOutcomeUnknown("unreadable")
 
 
-def _refuse_unusable_key(api_key: str) -> None:
+def _check_api_key(api_key: str) -> None:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("api_key must be printable ASCII without spaces.")
 
 
-def _refuse_no_time(*timeouts: float) -> None:
+def _check_timeouts(*timeouts: float) -> None:
     if not all(math.isfinite(seconds) and seconds > 0 for seconds in timeouts):
-        raise ValueError("Timeouts are seconds, more than none and fewer than for ever.")
+        raise ValueError("Timeouts must be finite numbers of seconds above 0.")
 
 
-def _quiet(text: str) -> Secret:
-    """Raises TypeError for what is no text: str(None) would be dialled, and billed."""
+def _as_secret_text(text: str) -> Secret:
+    """Raises TypeError if ``text`` is not a str. Telroi would dial and bill a text such as ``str(None)``."""
     if not isinstance(text, str):
-        raise TypeError("A number and a code are text.")
+        raise TypeError("The number and the code must be str.")
     return Secret(text)
 
 
-def _given(**fields: JSON) -> dict[str, JSON]:
-    """Without what is None: to Telroi, null is not the same as absent."""
+def _without_none(**fields: JSON) -> dict[str, JSON]:
+    """Return the fields that are not None. Telroi treats null differently from a missing field."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _encoded(body: object) -> SecretBytes:
+def _encode(body: object) -> SecretBytes:
     return SecretBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())
 
 
-def _texts_in(body: object) -> Sequence[str]:
+def _secret_values(body: object) -> Sequence[str]:
     values = body.values() if isinstance(body, dict) else ()
     return [Secret(value) for value in values if isinstance(value, str)]

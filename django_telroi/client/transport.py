@@ -1,8 +1,8 @@
-"""One request, one answer, at most once.
+"""A transport adapter for requests that sends each request at most once.
 
-A transport adapter of requests. Its stock one cannot be used for a call that rings a person: it follows the environment
-(``.netrc``, proxies, trust stores), bounds no total, and when it fails nobody can tell whether the request was sent,
-because a stalled TLS handshake and a stalled answer surface as the same exception.
+requests' own adapter is not safe for a request that calls a phone. It follows the environment (``.netrc``, proxies,
+trust stores) and has no limit for the total time. If it fails, it is unknown whether the request was sent: a stalled
+TLS handshake and a stalled response raise the same exception.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ from django_telroi.client.origin import Origin, Proxy
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
 
 LONGEST_BODY = 64 * 1024
-# Telroi closes a connection that idled for 5 s. A request that meets the closing is lost, and how far it got nobody
-# knows.
+"""Bytes of a response's body."""
+# Seconds. Telroi closes a connection that is idle for 5 s. A request that is sent at that moment is lost, and it is
+# unknown whether Telroi got it.
 LONGEST_IDLE = 2.0
 MOST_IDLE = 8
 
@@ -58,9 +59,9 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class BoundedConnection(HTTPConnection):
-    """A connection whose every step keeps within its allowance."""
+    """A connection whose steps all stay within its allowance."""
 
-    debuglevel = 0  # who switches it on for all of http.client would have the key and the number printed
+    debuglevel = 0  # set here, because a debug level set for all of http.client would print the key and the number
 
     def __init__(
         self, origin: Origin, *, allowance: Allowance, proxy_context: BoundedContext | None, **kwargs: Any
@@ -68,43 +69,50 @@ class BoundedConnection(HTTPConnection):
         super().__init__(origin.host, origin.port, **kwargs)
         self.allowance = allowance
         self._create_connection = partial(open_socket, allowance=allowance, context=proxy_context)
-        self._held: list[bytes] | None = None
+        self._buffered: list[bytes] | None = None
 
-    def ask(self, request: PreparedRequest, target: str, headers: Mapping[str, str]) -> HTTPResponse:
-        """Send the request, in one piece, and read the answer's head.
+    def exchange(self, request: PreparedRequest, target: str, headers: Mapping[str, str]) -> HTTPResponse:
+        """Send the request in one piece and read the head of the response.
 
-        ``allowance.sent`` turns true immediately before the first byte of the request may leave: whatever fails before
-        that was not sent for certain.
+        ``allowance.sent`` becomes True immediately before the first byte is sent. If anything fails before that,
+        certainly nothing was sent.
         """
         if self.sock is None:
             self.connect()
-        self._held = []
+        self._buffered = []
         self.request(request.method or "GET", target, request.body, headers)
-        message, self._held = b"".join(self._held), None
+        message, self._buffered = b"".join(self._buffered), None
         self.allowance.sent = True
         self.send(message)
         return self.getresponse()
 
     def send(self, data: Any) -> None:
-        if self._held is None:
+        """Send the data, or buffer it while ``exchange`` collects the request."""
+        if self._buffered is None:
             super().send(data)
         else:
-            self._held.append(data)
+            self._buffered.append(data)
 
     @property
-    def is_quiet(self) -> bool:
-        """Open, and nothing has come in unasked: neither the end nor what would pass for the next answer."""
+    def is_reusable(self) -> bool:
+        """Whether the connection is open and no unread data is waiting.
+
+        Waiting data is the end of the connection, or would be taken for the next response.
+        """
         unread = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
         return self.sock is not None and not unread and not wait_for_read(self.sock, timeout=0.0)
 
 
 class BoundedTLSConnection(BoundedConnection, HTTPSConnection):
-    """The same over TLS."""
+    """A ``BoundedConnection`` over TLS."""
 
 
 @dataclass(frozen=True)
-class Parked:
-    """A connection between two requests. A child that was forked meanwhile must not talk on its parent's."""
+class IdleConnection:
+    """A connection between two requests, idle ``since`` a time of the monotonic clock.
+
+    ``process`` is the id of its process: a forked child must not use its parent's connections.
+    """
 
     connection: BoundedConnection
     since: float
@@ -112,11 +120,11 @@ class Parked:
 
     @property
     def is_usable(self) -> bool:
-        return self.process == os.getpid() and monotonic() - self.since < LONGEST_IDLE and self.connection.is_quiet
+        return self.process == os.getpid() and monotonic() - self.since < LONGEST_IDLE and self.connection.is_reusable
 
 
 class Transport(BaseAdapter):
-    """Sends to one origin, from any number of threads. Repeats nothing, follows nothing, decodes nothing."""
+    """Sends requests to one origin. Threads can share it. It never retries, follows redirects or decodes bodies."""
 
     def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts) -> None:
         super().__init__()
@@ -125,8 +133,8 @@ class Transport(BaseAdapter):
         self._timeouts = timeouts
         needs_tls = origin.is_secure or (proxy is not None and proxy.origin.is_secure)
         self._context = verifying_context() if needs_tls else None
-        self._parked: deque[Parked] = deque()
-        weakref.finalize(self, _close_all, self._parked)
+        self._idle: deque[IdleConnection] = deque()
+        weakref.finalize(self, _close_all, self._idle)
 
     def send(
         self,
@@ -137,43 +145,44 @@ class Transport(BaseAdapter):
         cert: object = None,
         proxies: object = None,
     ) -> Response:
-        """The answer, read to its end. Raises ApiUnreachable or ApiOutcomeUnknown, with one of ``REASONS``.
+        """Return the response, read to its end. Raises ApiUnreachable or ApiOutcomeUnknown, with one of ``REASONS``.
 
-        The body is raw, and cut one byte behind ``LONGEST_BODY``. All arguments but the first change nothing.
+        The body is raw. A longer one is cut at ``LONGEST_BODY`` plus one byte. Only the first argument is used.
         """
         connection = self._take()
         reusable = False
         try:
-            with connection.ask(request, self._target(request), self._headers(request)) as reply:
+            with connection.exchange(request, self._target(request), self._headers(request)) as reply:
                 response = _read(reply, request)
                 reusable = reply.isclosed() and reply.status >= 200
             return response
-        except Exception as error:  # noqa: BLE001 - whatever it is, the one question is whether the request left
+        except Exception as error:  # noqa: BLE001 - for every error, only ``allowance.sent`` decides
             reason = next((words for kind, words in REASONS if isinstance(error, kind)), "failed")
         finally:
             self._release(connection, reusable=reusable)
-        # Not inside the except block: the error must not carry frames that saw the request.
+        # Outside the except block: the error must not refer to frames that contain the request.
         failure: type[ApiError] = ApiOutcomeUnknown if connection.allowance.sent else ApiUnreachable
         raise failure(reason)
 
     def close(self) -> None:
-        _close_all(self._parked)
+        """Close the idle connections."""
+        _close_all(self._idle)
 
     def _take(self) -> BoundedConnection:
-        while self._parked:
+        while self._idle:
             try:
-                parked = self._parked.pop()
+                idle = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if parked.is_usable:
-                parked.connection.allowance.renew()
-                return parked.connection
-            parked.connection.close()
+            if idle.is_usable:
+                idle.connection.allowance.renew()
+                return idle.connection
+            idle.connection.close()
         return self._new_connection()
 
     def _release(self, connection: BoundedConnection, *, reusable: bool) -> None:
-        if reusable and connection.sock is not None and len(self._parked) < MOST_IDLE:
-            self._parked.append(Parked(connection, monotonic(), os.getpid()))
+        if reusable and connection.sock is not None and len(self._idle) < MOST_IDLE:
+            self._idle.append(IdleConnection(connection, monotonic(), os.getpid()))
         else:
             connection.close()
 
@@ -192,6 +201,7 @@ class Transport(BaseAdapter):
 
     @property
     def _is_forwarded(self) -> bool:
+        """Whether a proxy reads the request itself, because plain http needs no tunnel."""
         return self._proxy is not None and not self._origin.is_secure
 
     def _target(self, request: PreparedRequest) -> str:
@@ -215,7 +225,7 @@ def _read(reply: HTTPResponse, request: PreparedRequest) -> Response:
 
 
 def _body(reply: HTTPResponse) -> bytes:
-    """Raises IncompleteRead if the connection ended before the body did, and for lengths that contradict each other."""
+    """Return the body. Raises IncompleteRead if it is incomplete or if the length headers contradict each other."""
     if not _is_framed(reply):
         raise IncompleteRead(b"")
     body = b""
@@ -234,6 +244,6 @@ def _is_framed(reply: HTTPResponse) -> bool:
     return len(lengths) <= 1 and all(length.isascii() and length.isdigit() for length in lengths)
 
 
-def _close_all(parked: deque[Parked]) -> None:
-    while parked:
-        parked.pop().connection.close()
+def _close_all(idle: deque[IdleConnection]) -> None:
+    while idle:
+        idle.pop().connection.close()

@@ -1,4 +1,4 @@
-"""How long an answer asks us to wait, and whether a 429 is about the number or about the key."""
+"""Reads from a response how long to wait, and whether a 429 is about the number or the key."""
 
 from __future__ import annotations
 
@@ -19,28 +19,31 @@ ABOUT_THE_KEY = re.compile(r"Too many requests\. ")
 
 
 def seconds_in_header(headers: Mapping[str, str]) -> int | None:
-    """``Retry-After`` in seconds, if there is one that makes sense. Telroi has sent none so far."""
+    """Return ``Retry-After`` in seconds, or None if it is missing or not from 1 second to 1 day.
+
+    Telroi does not send it today.
+    """
     value = headers.get("Retry-After", "").strip()
     if WHOLE_SECONDS.fullmatch(value):
-        return _sensible(int(value))
+        return _in_range(int(value))
     moment = http_date(value)
-    # The answer's own Date, because the two clocks may disagree.
+    # Relative to the response's own Date, because our clock may differ from Telroi's.
     now = http_date(headers.get("Date", "")) or datetime.now(UTC)
-    return _sensible(math.ceil((moment - now).total_seconds())) if moment else None
+    return _in_range(math.ceil((moment - now).total_seconds())) if moment else None
 
 
 def seconds_in_sentence(message: str) -> int | None:
-    """The one place where the seconds of a 429 stand so far."""
+    """Return the seconds in the message of a 429, or None. Today they are only there."""
     found = SENTENCE.search(message)
-    return _sensible(int(found[1])) if found else None
+    return _in_range(int(found[1])) if found else None
 
 
 def scope_of(message: str, *, usual: RateScope) -> RateScope:
-    """What a 429 of Telroi is about: its two sentences tell. A sentence not yet known is about the ``usual`` thing."""
+    """Return whether a 429 is about the number or the key. Two known messages decide; ``usual`` is for all others."""
     if ABOUT_THE_NUMBER in message:
         return "number"
     return "key" if ABOUT_THE_KEY.match(message) else usual
 
 
-def _sensible(seconds: int) -> int | None:
+def _in_range(seconds: int) -> int | None:
     return seconds if 1 <= seconds <= LONGEST_WAIT else None

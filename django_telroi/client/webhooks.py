@@ -1,12 +1,12 @@
-"""Telroi's webhooks: who signed a body, and what it says.
+"""Checks the signature of Telroi's webhooks and reads their events.
 
 ::
 
     event = read_webhook(body, headers, secrets=["whsec_…"])  # raises SignatureRejected
     event.name, event.id
 
-``body`` is the raw one, byte for byte: Telroi's keys come in an order of their own, so JSON that was read and written
-again has another signature.
+``body`` must be the raw body, byte for byte. If you parse the JSON and write it again, the order of its keys may
+change, and the signature does not match.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from django_telroi.errors import SignatureRejected
 from django_telroi.redaction import Secret
 
 SIGNATURE_HEADERS = ("telroi-signature", "x-telroi-signature")
-"""What Telroi sends, and what its OpenAPI document says it sends."""
+"""The header that Telroi sends, and the one in its OpenAPI document."""
 
 SIGNATURE = re.compile(r"[0-9a-f]{64}")
 EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}(?:\.[a-z0-9_]{1,20}){0,2}")
@@ -35,11 +35,16 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 @dataclass(frozen=True)
 class WebhookEvent:
-    """What Telroi reports. Whatever could not be read is ``""`` or None: who signs, is heard.
+    """An event from Telroi. A field that cannot be read is ``""`` or None.
 
-    ``created_at`` is when it happened, the same in every repetition; ``id`` and ``to`` are the call's. ``verified``
-    belongs to ``otp.verified``, which comes **for wrong codes too**; ``reason`` to ``otp.failed``; ``client_supplied``,
-    whether the caller chose the code, to ``otp.completed``. ``digest`` names the body: an event has no id of its own.
+    * ``name``: for example ``otp.completed``.
+    * ``created_at``: when the event happened, the same in every retry.
+    * ``id``, ``to``: id and number of the call.
+    * ``status``: Telroi's status of the call.
+    * ``verified``: only in ``otp.verified``, which Telroi sends **for wrong codes too**.
+    * ``reason``: only in ``otp.failed``.
+    * ``client_supplied``: only in ``otp.completed``. Whether you chose the code.
+    * ``digest``: SHA-256 of the body. It identifies the event, which has no id.
     """
 
     name: str
@@ -54,27 +59,30 @@ class WebhookEvent:
 
 
 def read_webhook(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str]) -> WebhookEvent:
-    """The event in a body that one of the ``secrets`` signed. Raises SignatureRejected."""
+    """Return the event in ``body``, which must be signed with one of ``secrets``. Raises SignatureRejected.
+
+    ``headers`` are the headers of the request. Their names may be in any case.
+    """
     check_signature(body, signatures_in(headers), secrets)
     return read_event(body)
 
 
 def signatures_in(headers: Mapping[str, str]) -> list[str]:
-    """What stands in either of the two headers, in whatever case."""
+    """Return the values of both signature headers. Their names may be in any case."""
     return [value for name, value in headers.items() if name.lower() in SIGNATURE_HEADERS]
 
 
 def check_signature(body: bytes, signatures: Iterable[str], secrets: Sequence[str]) -> None:
     """Raise SignatureRejected, with the reason, unless one of the secrets signed exactly this body.
 
-    Without a signature as well: Telroi sends none where it cannot read its own secret.
+    A body without a signature is rejected too. Telroi sends one if it cannot read its own secret.
     """
     if not any(secrets):
         raise SignatureRejected("no_secret")
     well_formed = [each.encode() for each in signatures if SIGNATURE.fullmatch(each)]
     if not well_formed:
         raise SignatureRejected("unsigned")
-    # Every pair is compared: how long it takes tells nobody which secret it was.
+    # Compare all pairs, so that the time does not show which secret matched.
     matches = [
         hmac.compare_digest(each, sign(body, secret).encode()) for secret in secrets if secret for each in well_formed
     ]
@@ -83,32 +91,32 @@ def check_signature(body: bytes, signatures: Iterable[str], secrets: Sequence[st
 
 
 def sign(body: bytes, secret: str) -> str:
-    """HMAC-SHA256 over the raw body in lower-case hex. The key is the whole secret, ``whsec_`` and all."""
+    """Return HMAC-SHA256 of the raw body in lower-case hex. The key is the whole secret, including ``whsec_``."""
     return hmac.new(secret.encode("utf-8", "surrogatepass"), body, sha256).hexdigest()
 
 
 def read_event(body: bytes) -> WebhookEvent:
-    """Read either published shape: ``{event, created_at, data}`` or ``{event, tenantId, firedAt, data}``.
+    """Return the event. Both documented formats are read: with ``created_at``, or with ``tenantId`` and ``firedAt``.
 
-    Never raises: its signature was right, so there is nobody to send it back to.
+    Never raises. The signature was valid, so rejecting the event would only make Telroi send it again.
     """
     try:
-        read = read_json(body)
+        parsed = read_json(body)
     except ValueError:
-        read = None
-    envelope = _object(read)
-    told = _object(envelope.get("data"))
-    to = _text(told.get("to"), E164)
+        parsed = None
+    envelope = _object(parsed)
+    data = _object(envelope.get("data"))
+    to = _text(data.get("to"), E164)
     return WebhookEvent(
         name=_text(envelope.get("event"), EVENT_NAME) or "",
         created_at=read_moment(envelope.get("created_at")) or read_moment(envelope.get("firedAt")),
-        id=_text(told.get("id"), USABLE_ID),
+        id=_text(data.get("id"), USABLE_ID),
         to=Secret(to) if to else None,
-        status=read_word(told.get("status")),
-        verified=read_flag(told.get("verified")),
-        reason=clean_message(told.get("reason"), [to] if to else []),
+        status=read_word(data.get("status")),
+        verified=read_flag(data.get("verified")),
+        reason=clean_message(data.get("reason"), [to] if to else []),
         digest=sha256(body).hexdigest(),
-        client_supplied=read_flag(told.get("client_supplied")),
+        client_supplied=read_flag(data.get("client_supplied")),
     )
 
 
