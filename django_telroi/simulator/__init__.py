@@ -1,6 +1,7 @@
-"""A faithful Telroi over real HTTP, standard library only: for tests, demos and work on the pages.
+"""A simulator of Telroi over real HTTP, for tests, demos and work on the pages. It needs only the standard library.
 
-It keeps real state and answers as the real one was measured to, quirks included; each quirk and each fault is a switch.
+It stores OTPs and calls, and gives the same responses as measured with Telroi, including its quirks. A switch turns
+each quirk off or each fault on.
 """
 
 from __future__ import annotations

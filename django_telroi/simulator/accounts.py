@@ -1,4 +1,4 @@
-"""Workspaces, keys and their limits, on a clock that a test can advance."""
+"""Workspaces, API keys and their limits, with a clock that a test can advance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_telroi.simulator.responses import Refusal
 
 
 class Clock:
-    """Runs like the machine's clock, but can be advanced and made to stand still."""
+    """A clock that runs like the machine's, and can be advanced and stopped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,19 +28,20 @@ class Clock:
             return self._running() if self._frozen_at is None else self._frozen_at
 
     def advance(self, seconds: float) -> None:
+        """Move the clock forward, also while it is stopped."""
         with self._lock:
             self._ahead += seconds
             if self._frozen_at is not None:
                 self._frozen_at += seconds
 
     def freeze(self) -> None:
-        """Stand still from now on, so that waits come out to the second; ``advance`` still moves it."""
+        """Stop the clock, so that waiting times are exact to the second. ``advance`` still moves it."""
         with self._lock:
             if self._frozen_at is None:
                 self._frozen_at = self._running()
 
     def reset(self) -> None:
-        """Back to the machine's time, running."""
+        """Set the clock to the machine's time and let it run."""
         with self._lock:
             self._ahead = 0.0
             self._frozen_at = None
@@ -54,13 +55,13 @@ def as_datetime(seconds: float) -> datetime:
 
 
 def iso(seconds: float) -> str:
-    """As Telroi writes a time: UTC with milliseconds and a ``Z``."""
+    """Return a time in Telroi's format: UTC with milliseconds and a ``Z``."""
     return as_datetime(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
 class OtpLimits:
-    """The operator's figures, as measured; times in seconds, the price in minor units of the wallet."""
+    """The operator's limits, as measured. Times are in seconds, the price in minor units of the wallet's currency."""
 
     cooldown: float = 60
     per_hour: int = 5
@@ -79,7 +80,7 @@ MINUTE = 60
 
 @dataclass(frozen=True)
 class Workspace:
-    """One customer. ``dials`` is off while the workspace is in sandbox mode: nothing on the wire tells so."""
+    """One customer of Telroi. ``dials`` is False in sandbox mode, which no response of Telroi shows."""
 
     name: str
     dials: bool
@@ -109,7 +110,7 @@ class Key:
 
 
 class Accounts:
-    """The key store and the books."""
+    """The workspaces, the keys and the counters of their requests."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -117,7 +118,7 @@ class Accounts:
         self.reset()
 
     def reset(self) -> None:
-        """Two workspaces, one that dials and one that does not; no key."""
+        """Set up two workspaces, one that dials and one in sandbox mode, and remove all keys."""
         with self._lock:
             self._workspaces = {LIVE: Workspace(LIVE, dials=True), SANDBOX: Workspace(SANDBOX, dials=False)}
             self._keys: dict[str, Key] = {}
@@ -149,19 +150,19 @@ class Accounts:
             self._keys[value] = replace(self._keys[value], is_revoked=True)
 
     def flood(self, value: str) -> None:
-        """The key has just made all the requests of its minute."""
+        """Use up all requests of the key's current minute."""
         with self._lock:
             self._windows[value] = (self._clock.now(), self._limit_of(self._keys[value]))
 
     def admit(self, headers: Mapping[str, str], *, scope: str) -> Key:
-        """The key that may do this. Checked in Telroi's order: key, its minute, scope."""
-        key = self._authenticated(_presented_key(headers))
+        """Count the request and return its key. Raises Refusal, in Telroi's order: key, rate limit, scope."""
+        key = self._authenticate(_key_in(headers))
         self._count(key)
         if not key.allows(scope):
             raise Refusal(403, "forbidden", f"Key lacks {scope}")
         return key
 
-    def _authenticated(self, value: str) -> Key:
+    def _authenticate(self, value: str) -> Key:
         if not value.startswith("tlr_"):
             raise Refusal(401, "unauthorized", "Missing or malformed API key")
         if not self.is_reachable:
@@ -172,7 +173,10 @@ class Accounts:
         return key
 
     def _count(self, key: Key) -> None:
-        """The minute is fixed: it begins with the first request after the last one was over."""
+        """Count one request. Raises Refusal over the limit.
+
+        The window is fixed: a minute begins with the first request after the last minute ended.
+        """
         now = self._clock.now()
         with self._lock:
             began, count = self._windows.get(key.value, (now, 0))
@@ -187,8 +191,8 @@ class Accounts:
         return self._workspaces[key.workspace].policy.requests_per_minute
 
 
-def _presented_key(headers: Mapping[str, str]) -> str:
-    """A ``Bearer`` header wins; any other scheme falls through to ``X-API-Key``, which takes the bare key."""
+def _key_in(headers: Mapping[str, str]) -> str:
+    """Return the key of a ``Bearer`` header. Without one, return ``X-API-Key``, which contains only the key."""
     authorization = headers.get("authorization", "")
     if authorization.startswith("Bearer "):
         return authorization.removeprefix("Bearer ").strip()

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own: arguments, and running until it is told to stop."""
+"""Runs the simulator as a separate process: its command-line arguments, and serving until a signal stops it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ DEFAULT_PORT = 8010
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port on loopback; 0 is a free one (default: %(default)s)"
+        "--port", type=int, default=DEFAULT_PORT, help="port on loopback; 0 chooses a free one (default: %(default)s)"
     )
     parser.add_argument("--live-key", help="the live key to accept (default: a new one)")
     parser.add_argument("--test-key", help="the test key to accept (default: a new one)")
-    parser.add_argument("--webhook-secret", help="what to sign webhooks with (default: a new one)")
-    parser.add_argument("--webhook", type=webhook_url, metavar="URL", help="address to report to, once a second")
-    parser.add_argument("--ledger", type=Path, help="file to append every request to, before it is carried out")
+    parser.add_argument("--webhook-secret", help="the secret that signs webhooks (default: a new one)")
+    parser.add_argument("--webhook", type=webhook_url, metavar="URL", help="URL to send webhooks to, once a second")
+    parser.add_argument("--ledger", type=Path, help="file to which each request is appended before it is carried out")
 
 
 def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
-    """Serve until SIGINT or SIGTERM; ``write`` is given the address and the keys. Main thread only."""
-    told_to_stop = threading.Event()
+    """Serve until SIGINT or SIGTERM. Passes the URL and the keys to ``write``. Call it in the main thread.
+
+    Raises OSError if the port is in use or the ledger cannot be opened.
+    """
+    stop_requested = threading.Event()
     simulator = Simulator(
         port=options["port"],
         api_key=options["live_key"],
@@ -38,20 +41,22 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
         webhook_secret=options["webhook_secret"],
         ledger=options["ledger"],
     )
-    before = {each: signal.signal(each, lambda *_: told_to_stop.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, lambda *_: stop_requested.set()) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         with simulator:
             if options["webhook"]:
                 simulator.set_webhook(options["webhook"], every=1)
-            write(_greeting(simulator))
-            told_to_stop.wait()
+            write(_startup_text(simulator))
+            stop_requested.wait()
     finally:
-        for each, earlier in before.items():
-            signal.signal(each, earlier)
+        for each, previous in before.items():
+            signal.signal(each, previous)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m django_telroi.simulator", description="A Telroi to try on.")
+    parser = argparse.ArgumentParser(
+        prog="python -m django_telroi.simulator", description="A simulator of Telroi's API."
+    )
     add_arguments(parser)
     try:
         run(vars(parser.parse_args()), _print)
@@ -64,8 +69,8 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _greeting(simulator: Simulator) -> str:
-    """Lines that a shell or a program can read; nothing here is a secret, the keys open nothing but this process."""
+def _startup_text(simulator: Simulator) -> str:
+    """Return lines that a shell or a program can read. The keys are no secrets: only this process accepts them."""
     return (
         f"TELROI_BASE_URL={simulator.base_url}\n"
         f"TELROI_API_KEY={simulator.api_key}\n"

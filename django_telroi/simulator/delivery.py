@@ -1,6 +1,6 @@
-"""Ways in which a good answer does not arrive, or arrives oddly.
+"""Faults in sending a response: it does not arrive, arrives late or arrives in an unusual form.
 
-Each function delivers one answer in its way and says whether the connection lives on.
+Each function sends one response and returns whether the connection stays open.
 """
 
 from __future__ import annotations
@@ -18,107 +18,108 @@ PADDING = b"x-padding: " + b"p" * 1000 + b"\r\n"
 Delivery = Callable[..., bool]
 
 
-def as_it_is(line: Connection, out: Outgoing) -> bool:
-    line.finish(out.data)
+def as_it_is(connection: Connection, out: Outgoing) -> bool:
+    """The right response, unchanged."""
+    connection.finish(out.data)
     return True
 
 
-def reset(line: Connection, out: Outgoing) -> bool:
-    """A reset instead of an answer."""
-    line.reset()
+def reset(connection: Connection, out: Outgoing) -> bool:
+    """A reset instead of a response."""
+    connection.reset()
     return False
 
 
-def close(line: Connection, out: Outgoing) -> bool:
-    """The connection ends without an answer."""
+def close(connection: Connection, out: Outgoing) -> bool:
+    """The connection ends without a response."""
     return False
 
 
-def hang(line: Connection, out: Outgoing, *, seconds: float | None = None) -> bool:
-    """Silence for so many seconds, or until the client leaves; then the connection ends."""
-    line.linger(seconds)
+def hang(connection: Connection, out: Outgoing, *, seconds: float | None = None) -> bool:
+    """Silence for ``seconds``, or until the client disconnects. Then the connection ends."""
+    connection.wait(seconds)
     return False
 
 
-def slow(line: Connection, out: Outgoing, *, seconds: float = 1) -> bool:
-    """The right answer, late."""
-    line.linger(seconds)
-    return as_it_is(line, out)
+def slow(connection: Connection, out: Outgoing, *, seconds: float = 1) -> bool:
+    """The right response after ``seconds``."""
+    connection.wait(seconds)
+    return as_it_is(connection, out)
 
 
-def drip_headers(line: Connection, out: Outgoing, *, every: float = 0.5) -> bool:
-    """The right answer, a byte at a time from its first one."""
-    return _drip(line, out.data, every)
+def drip_headers(connection: Connection, out: Outgoing, *, every: float = 0.5) -> bool:
+    """The right response, one byte every ``every`` seconds, headers included."""
+    return _drip(connection, out.data, every)
 
 
-def drip_body(line: Connection, out: Outgoing, *, every: float = 0.5) -> bool:
-    """The headers at once, then the body a byte at a time."""
-    line.send(out.head)
-    return _drip(line, out.body, every)
+def drip_body(connection: Connection, out: Outgoing, *, every: float = 0.5) -> bool:
+    """The headers at once, then the body, one byte every ``every`` seconds."""
+    connection.send(out.head)
+    return _drip(connection, out.body, every)
 
 
-def cut_headers(line: Connection, out: Outgoing) -> bool:
-    """The connection ends within the headers."""
-    line.send(out.head[: len(out.head) // 2])
+def cut_headers(connection: Connection, out: Outgoing) -> bool:
+    """The connection ends in the middle of the headers."""
+    connection.send(out.head[: len(out.head) // 2])
     return False
 
 
-def cut_body(line: Connection, out: Outgoing) -> bool:
-    """The connection ends within the body."""
-    line.send(out.head + out.body[: len(out.body) // 2])
+def cut_body(connection: Connection, out: Outgoing) -> bool:
+    """The connection ends in the middle of the body."""
+    connection.send(out.head + out.body[: len(out.body) // 2])
     return False
 
 
-def reset_body(line: Connection, out: Outgoing) -> bool:
-    """A reset within the body."""
-    cut_body(line, out)
-    return reset(line, out)
+def reset_body(connection: Connection, out: Outgoing) -> bool:
+    """A reset in the middle of the body."""
+    cut_body(connection, out)
+    return reset(connection, out)
 
 
-def not_http(line: Connection, out: Outgoing) -> bool:
-    """Something else than HTTP answers."""
-    line.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+def not_http(connection: Connection, out: Outgoing) -> bool:
+    """A response that is not HTTP."""
+    connection.send(b"SSH-2.0-OpenSSH_9.2\r\n")
     return False
 
 
-def endless_headers(line: Connection, out: Outgoing) -> bool:
-    """Headers until the client leaves."""
-    line.send(out.head.partition(b"\r\n")[0] + b"\r\n")
-    while not line.client_has_left():
-        line.send(PADDING)
+def endless_headers(connection: Connection, out: Outgoing) -> bool:
+    """Headers without end, until the client disconnects."""
+    connection.send(out.head.partition(b"\r\n")[0] + b"\r\n")
+    while not connection.client_has_closed():
+        connection.send(PADDING)
     return False
 
 
-def huge_header(line: Connection, out: Outgoing, *, size: int = 1_000_000) -> bool:
-    """One header of so many bytes before the right answer."""
+def huge_header(connection: Connection, out: Outgoing, *, size: int = 1_000_000) -> bool:
+    """The right response with an additional header of ``size`` bytes."""
     status, _, rest = out.head.partition(b"\r\n")
-    line.send(status + b"\r\nx-huge: " + b"h" * size + b"\r\n" + rest + out.body)
+    connection.send(status + b"\r\nx-huge: " + b"h" * size + b"\r\n" + rest + out.body)
     return True
 
 
-def chunked(line: Connection, out: Outgoing) -> bool:
-    """The right answer in chunks, which is legal."""
+def chunked(connection: Connection, out: Outgoing) -> bool:
+    """The right response in chunks, which is valid HTTP."""
     head = LENGTH.sub(b"Transfer-Encoding: chunked\r\n", out.head)
     half = len(out.body) // 2
     chunks = (out.body[:half], out.body[half:], b"")
-    return as_it_is(line, Outgoing(head, b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)))
+    return as_it_is(connection, Outgoing(head, b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)))
 
 
-def without_length(line: Connection, out: Outgoing) -> bool:
-    """The right answer, whose end is the end of the connection, which is legal."""
-    as_it_is(line, replace(out, head=LENGTH.sub(b"", out.head)))
+def without_length(connection: Connection, out: Outgoing) -> bool:
+    """The right response without a length: it ends with the connection, which is valid HTTP."""
+    as_it_is(connection, replace(out, head=LENGTH.sub(b"", out.head)))
     return False
 
 
-def early_hints(line: Connection, out: Outgoing) -> bool:
-    """An informational answer before the right one, which is legal."""
-    return as_it_is(line, replace(out, head=b"HTTP/1.1 103 Early Hints\r\n\r\n" + out.head))
+def early_hints(connection: Connection, out: Outgoing) -> bool:
+    """An informational response before the right one, which is valid HTTP."""
+    return as_it_is(connection, replace(out, head=b"HTTP/1.1 103 Early Hints\r\n\r\n" + out.head))
 
 
-def _drip(line: Connection, data: bytes, every: float) -> bool:
+def _drip(connection: Connection, data: bytes, every: float) -> bool:
     for position in range(len(data)):
-        line.send(data[position : position + 1])
-        line.linger(every)
+        connection.send(data[position : position + 1])
+        connection.wait(every)
     return True
 
 

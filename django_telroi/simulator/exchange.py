@@ -1,4 +1,4 @@
-"""One request and its answer: recorded, delayed or broken as a test asked for."""
+"""Serves one request: records it, and applies the latency and the fault that a test set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from django_telroi.simulator.responses import Answer, Outgoing, outgoing, refuse
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """``to`` is the number it is about, None where the simulator could not tell."""
+    """A recorded request. ``to`` is the number that it is about, or None if that is unknown."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class SeenRequest:
 
 
 class Ledger:
-    """In memory, and with a ``path`` also a line of JSON each in a file, which outlives the process."""
+    """Records requests in memory. With a ``path``, it also appends a line of JSON for each request to that file."""
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
@@ -42,11 +42,11 @@ class Ledger:
 
     @property
     def requests(self) -> list[SeenRequest]:
-        """Newest last."""
+        """The recorded requests, newest last."""
         with self._changed:
             return list(self._seen)
 
-    def note(self, method: str, path: str, to: str | None) -> None:
+    def record(self, method: str, path: str, to: str | None) -> None:
         now = self._clock.now()
         with self._changed:
             self._append(method, path, to, now)
@@ -54,11 +54,12 @@ class Ledger:
             self._changed.notify_all()
 
     def wait_for(self, is_enough: Callable[[list[SeenRequest]], bool], *, timeout: float) -> bool:
+        """Wait until ``is_enough`` returns True for the requests, at most ``timeout`` seconds. Return its result."""
         with self._changed:
             return self._changed.wait_for(lambda: is_enough(self._seen), timeout)
 
     def clear(self) -> None:
-        """Forget what is in memory; a file is only ever appended to."""
+        """Remove the requests in memory. The file keeps its lines."""
         with self._changed:
             self._seen = []
 
@@ -74,23 +75,24 @@ class Ledger:
 
 
 class FreezeGate:
-    """Holds whoever waits at it until it is opened; it closes again at once."""
+    """Holds requests until ``open`` is called. It holds requests that come after that, too."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     @property
     def event(self) -> threading.Event:
-        """Set as soon as those who wait now may go on."""
+        """The event that ``open`` sets for all requests that are held now."""
         return self._event
 
     def open(self) -> None:
-        held, self._event = self._event, threading.Event()
-        held.set()
+        """Release the requests that are held now."""
+        current, self._event = self._event, threading.Event()
+        current.set()
 
 
 class Exchange:
-    """What a connection does with each request."""
+    """Serves the requests of all connections."""
 
     def __init__(
         self, api: Api, store: OtpStore, rules: FaultRules, ledger: Ledger, clock: Clock, gate: FreezeGate
@@ -103,41 +105,44 @@ class Exchange:
         self._gate = gate
 
     def leaves_unread(self, request: Request) -> bool:
-        """Whether to reset the connection although only the request's first line is known."""
+        """Record the request and return True if the connection must be reset before the request is read.
+
+        Only the request's first line is known here.
+        """
         if not self._rules.takes_unread(request.operation):
             return False
-        self._ledger.note(request.method, request.target, None)
+        self._ledger.record(request.method, request.target, None)
         return True
 
-    def serve(self, request: Request, line: Connection) -> bool:
-        """Answer it. Returns whether the connection lives on."""
+    def serve(self, request: Request, connection: Connection) -> bool:
+        """Record the request and send the response. Returns whether the connection stays open."""
         to = self._number_in(request)
-        held_at = self._gate.event
-        self._ledger.note(request.method, request.target, to)
-        conduct = self._rules.conduct_for(request.operation, to)
-        if conduct.fault and conduct.fault.begin:
-            conduct.fault.begin(line, held_at)
-        out = self._outgoing(self._answer(request, conduct), request)
-        if conduct.latency.seconds:
-            line.linger(conduct.latency.seconds)
-        if conduct.fault and conduct.fault.holds:
-            line.linger(None, until=held_at)
-        return self._deliver(line, out, conduct) and request.keeps_alive
+        release_event = self._gate.event
+        self._ledger.record(request.method, request.target, to)
+        behavior = self._rules.behavior_for(request.operation, to)
+        if behavior.fault and behavior.fault.begin:
+            behavior.fault.begin(connection, release_event)
+        out = self._outgoing(self._answer(request, behavior), request)
+        if behavior.latency.seconds:
+            connection.wait(behavior.latency.seconds)
+        if behavior.fault and behavior.fault.holds:
+            connection.wait(None, until=release_event)
+        return self._deliver(connection, out, behavior) and request.keeps_alive
 
     def _number_in(self, request: Request) -> str | None:
-        """A verify by id is about the number that was called."""
+        """Return the number that the request is about. For a verify by id it is the number of that call."""
         otp_id = text_field(request, "id") or ""
         return self._store.number_of(otp_id.lower()) or text_field(request, "to")
 
-    def _answer(self, request: Request, conduct: Behavior) -> Answer:
-        fault = conduct.fault
+    def _answer(self, request: Request, behavior: Behavior) -> Answer:
+        fault = behavior.fault
         if fault is None:
-            return self._api.answer(request, conduct)
+            return self._api.answer(request, behavior)
         if fault.refuse and not fault.acts:
-            return refused(fault.refuse(), request, conduct.quirks)
-        answer = self._api.answer(request, conduct) if fault.acts else success({})
+            return refused(fault.refuse(), request, behavior.quirks)
+        answer = self._api.answer(request, behavior) if fault.acts else success({})
         if fault.refuse:
-            return refused(fault.refuse(), request, conduct.quirks)
+            return refused(fault.refuse(), request, behavior.quirks)
         return fault.rewrite(answer) if fault.rewrite else answer
 
     def _outgoing(self, answer: Answer, request: Request) -> Outgoing:
@@ -145,6 +150,6 @@ class Exchange:
             answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=request.method == "HEAD"
         )
 
-    def _deliver(self, line: Connection, out: Outgoing, conduct: Behavior) -> bool:
-        deliver = conduct.fault.deliver if conduct.fault else None
-        return (deliver or as_it_is)(line, out)
+    def _deliver(self, connection: Connection, out: Outgoing, behavior: Behavior) -> bool:
+        deliver = behavior.fault.deliver if behavior.fault else None
+        return (deliver or as_it_is)(connection, out)

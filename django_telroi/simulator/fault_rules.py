@@ -1,4 +1,4 @@
-"""How the simulator behaves: what its carrier does with a call, and which fault applies to which request."""
+"""The rules of the simulator's behavior: the result of a call, and the fault for a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_GATEWAY = (
 
 @dataclass(frozen=True)
 class Carrier:
-    """``rings`` says whether the phone rings, which a failed call may do all the same; ``after`` is in seconds."""
+    """The result of a call. ``rings``: whether the phone rings, even if the call fails. ``after``: delay in seconds."""
 
     rings: bool = True
     failure: Callable[[], Refusal] | None = None
@@ -28,42 +28,42 @@ class Carrier:
 
 
 def accepts(*, after: float = 0) -> Carrier:
-    """The phone rings."""
+    """The call is placed and the phone rings."""
     return Carrier(after=after)
 
 
 def no_carrier() -> Carrier:
-    """502: none is configured."""
+    """502: no carrier is configured."""
     return _failing(NO_GATEWAY)
 
 
 def gateway_500(*, rings: bool = False) -> Carrier:
-    """502: the gateway answered 500; with ``rings`` the phone rings all the same."""
+    """502: the gateway responds with 500. With ``rings`` the phone still rings."""
     return _failing("Gateway returned 500", rings=rings)
 
 
 def carrier_refuses(*, message: str = "Trunk is congested") -> Carrier:
-    """502 with the carrier's own words."""
+    """502 with the carrier's own message."""
     return _failing(message)
 
 
 def carrier_silent(*, after: float = 15, rings: bool = False) -> Carrier:
-    """502 after so many seconds; with ``rings`` the phone rings all the same."""
+    """502 after ``after`` seconds. With ``rings`` the phone still rings."""
     return _failing("The operation was aborted due to timeout", after=after, rings=rings)
 
 
 def vendor_unreachable() -> Carrier:
-    """500 without a code: the outside vendor refused the connection."""
+    """500 without a code: the external vendor refuses the connection."""
     return Carrier(rings=False, failure=crash)
 
 
 def vendor_not_configured() -> Carrier:
-    """502: an outside vendor was chosen without credentials."""
+    """502: an external vendor is selected but has no credentials."""
     return _failing("Twilio OTP vendor not configured")
 
 
 def custom_vendor_500() -> Carrier:
-    """502: an outside vendor of the workspace's own answered 500."""
+    """502: the workspace's own vendor responds with 500."""
     return _failing("Custom vendor error 500")
 
 
@@ -90,20 +90,22 @@ On = Literal["send", "verify", "other", "any"]
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds between carrying a request out and answering it."""
+    """Seconds between carrying out a request and sending the response."""
 
     seconds: float = 0
 
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds between reading a state and writing it: whoever comes in between reads the old one and passes too."""
+    """Seconds between reading a state and writing it. A request in between reads the old state and passes too."""
 
     seconds: float = 0
 
 
 @dataclass(frozen=True)
 class WithoutQuirk:
+    """Turns off the quirk ``name``."""
+
     name: str
 
 
@@ -113,7 +115,7 @@ E = TypeVar("E", Fault, Carrier, Latency, Race)
 
 @dataclass
 class FaultRule:
-    """``to`` and ``on`` say for which requests, ``times`` for how many more of them; None stands for all."""
+    """An effect on requests of the kind ``on`` about the number ``to``, for ``times`` more requests. None means all."""
 
     effect: Effect
     to: str | None = None
@@ -122,7 +124,7 @@ class FaultRule:
 
     def __post_init__(self) -> None:
         if self.on not in get_args(On):
-            raise ValueError(f"{self.on!r} is none of {', '.join(get_args(On))}")
+            raise ValueError(f"on={self.on!r} must be one of {', '.join(get_args(On))}")
 
     def covers(self, operation: Operation, to: str | None) -> bool:
         return self.times != 0 and self.on in ("any", operation) and (self.to is None or self.to == to)
@@ -134,6 +136,8 @@ class FaultRule:
 
 @dataclass(frozen=True)
 class Behavior:
+    """How the simulator treats one request. The default is that of Telroi."""
+
     fault: Fault | None = None
     carrier: Carrier = field(default_factory=Carrier)
     latency: Latency = field(default_factory=Latency)
@@ -145,10 +149,10 @@ FAITHFUL = Behavior()
 
 
 class FaultRules:
-    """The rules in force.
+    """The active rules.
 
-    Of several for the same thing those for a number of requests come first, in the order they were made; then the
-    latest of the lasting ones.
+    If several rules apply to a request, those with ``times`` come first, oldest first. After them comes the newest rule
+    without ``times``.
     """
 
     def __init__(self) -> None:
@@ -159,13 +163,13 @@ class FaultRules:
         with self._lock:
             self._rules.append(rule)
 
-    def forget(self, *kinds: type[Effect]) -> None:
-        """Drop the rules of these kinds; without any, all rules."""
+    def remove(self, *kinds: type[Effect]) -> None:
+        """Remove the rules with effects of these kinds. Without ``kinds``, remove all rules."""
         with self._lock:
             self._rules = [rule for rule in self._rules if kinds and not isinstance(rule.effect, kinds)]
 
-    def conduct_for(self, operation: Operation, to: str | None) -> Behavior:
-        """What holds for this request, which uses up one of a rule's ``times``."""
+    def behavior_for(self, operation: Operation, to: str | None) -> Behavior:
+        """Return the behavior for this request, and subtract 1 from ``times`` of each rule that is used."""
         if not self._rules:
             return FAITHFUL
         with self._lock:
@@ -179,7 +183,7 @@ class FaultRules:
             )
 
     def takes_unread(self, operation: Operation) -> bool:
-        """Whether a request of which only the first line is known shall not be read."""
+        """Whether the connection must be reset before the request is read. Uses up the rule."""
         if not self._rules:
             return False
         with self._lock:

@@ -1,4 +1,4 @@
-"""The faults that a test can ask for: answers that are wrong, cut, late, or missing."""
+"""The faults that a test can set: responses that are wrong, incomplete, late or missing."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def answer(
     content_type: str = JSON,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Whatever the test says."""
+    """A response with any status, headers and body."""
     return Answer(status, (("content-type", content_type), *(headers or {}).items()), body.encode())
 
 
 def fields(original: Answer, *, change: Mapping[str, Any] | None = None, drop: Sequence[str] = ()) -> Answer:
-    """The right answer with other fields, or without some. Refusals are left as they are."""
+    """The right response with some fields changed or removed. Errors stay unchanged."""
     if original.status >= 300:
         return original
     body = {**json.loads(original.body), **(change or {})}
@@ -50,38 +50,38 @@ def fields(original: Answer, *, change: Mapping[str, Any] | None = None, drop: S
 
 
 def login_page(original: Answer) -> Answer:
-    """200 with the sign-in page, as a client sees it that follows the redirect."""
+    """200 with the sign-in page, which a client gets if it follows the redirect to /login."""
     return sign_in_page()
 
 
 def login(original: Answer) -> Answer:
-    """302 to the sign-in page, as for a wrong path or method: nothing is carried out."""
+    """302 to the sign-in page, as for a wrong path or method. The request is not carried out."""
     return login_redirect()
 
 
 def redirect(original: Answer, *, location: str = "/elsewhere", status: int = 307) -> Answer:
-    """A redirect to anywhere; 307 and 308 ask for the body to be sent there."""
+    """A redirect to ``location``. With 307 and 308 the client should send the body there."""
     return Answer(status, (("location", location),), b"")
 
 
 def proxy_page(original: Answer, *, status: int = 502) -> Answer:
-    """A proxy in front of Telroi answers 502 or another status with a page of its own."""
+    """502, or another status, with an HTML page of a proxy in front of Telroi."""
     return Answer(status, (("content-type", HTML),), PROXY_PAGE)
 
 
 def gzip(original: Answer) -> Answer:
-    """The right answer, compressed although nobody asked."""
+    """The right response, compressed although the client did not accept that."""
     headers = (*original.headers, ("content-encoding", "gzip"))
     return replace(original, headers=headers, body=gzip_format.compress(original.body))
 
 
 def huge_body(original: Answer, *, size: int = 200_000) -> Answer:
-    """The right answer, padded with blanks to so many bytes."""
+    """The right response, padded with spaces to ``size`` bytes."""
     return replace(original, body=original.body.ljust(size))
 
 
 def huge_gzip(original: Answer, *, size: int = 200_000_000) -> Answer:
-    """The right answer, padded to so many bytes and compressed to very few."""
+    """The right response, padded to ``size`` bytes and compressed to very few."""
     return gzip(huge_body(original, size=size))
 
 
@@ -103,18 +103,18 @@ def _not_a_number(original: Answer) -> Answer:
 
 BODIES: Mapping[str, tuple[str, Rewrite]] = {
     "empty_body": ("No body at all.", partial(_replaced, body=b"")),
-    "not_json": ("A word that is not JSON.", partial(_replaced, body=b"OK")),
-    "not_utf8": ("Bytes that are no UTF-8.", partial(_replaced, body=b'{"id":"\xff\xfe"}')),
+    "not_json": ("A text that is not JSON.", partial(_replaced, body=b"OK")),
+    "not_utf8": ("Bytes that are not UTF-8.", partial(_replaced, body=b'{"id":"\xff\xfe"}')),
     "json_null": ("JSON null.", partial(_replaced, body=b"null")),
     "json_true": ("JSON true.", partial(_replaced, body=b"true")),
     "json_number": ("A JSON number.", partial(_replaced, body=b"42")),
     "json_string": ("A JSON string.", partial(_replaced, body=b'"verified"')),
     "json_list": ("An empty JSON list.", partial(_replaced, body=b"[]")),
     "json_object": ("An empty JSON object.", partial(_replaced, body=b"{}")),
-    "json_deep": ("JSON nested 100,000 deep.", partial(_replaced, body=b"[" * 100_000 + b"]" * 100_000)),
-    "json_nan": ("The right answer with a NaN in it.", _not_a_number),
-    "json_cut": ("The first half of the right answer, as if it were the whole.", _cut_json),
-    "json_bom": ("The right answer after a byte order mark.", _with_bom),
+    "json_deep": ("JSON with 100,000 levels.", partial(_replaced, body=b"[" * 100_000 + b"]" * 100_000)),
+    "json_nan": ("The right response with a NaN added.", _not_a_number),
+    "json_cut": ("The first half of the right response, with a length that fits.", _cut_json),
+    "json_bom": ("The right response after a byte order mark.", _with_bom),
 }
 # Named options of `fields`.
 FIELDS: Mapping[str, Mapping[str, Any]] = {
@@ -139,12 +139,17 @@ REWRITES: Mapping[str, Rewrite] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """A failure of one request.
 
-    ``acts`` says whether the request is carried out all the same: a phone may ring although the answer is lost. Of the
-    rest one is set: ``leaves_unread`` (a reset before a byte is read), ``begin`` (a wait before the request is carried
-    out), ``holds`` (silence until released), ``refuse`` (instead of carrying it out), ``rewrite`` (another answer) or
-    ``deliver`` (the answer in another way).
+    ``about`` describes it. ``acts`` says whether the request is carried out: a phone may ring although the response is
+    lost. Exactly one other field is set:
+
+    * ``leaves_unread``: a reset before the request is read.
+    * ``begin``: a wait before the request is carried out.
+    * ``holds``: silence until released.
+    * ``refuse``: an error response. With ``acts`` the request is still carried out.
+    * ``rewrite``: another response.
+    * ``deliver``: the response is sent in another way.
     """
 
     about: str
@@ -157,7 +162,7 @@ class Fault:
     deliver: Callable[..., bool] | None = None
 
     def tuned(self, *, acts: bool | None = None, **options: Any) -> Fault:
-        """The same with its options set. Raises ValueError for one that it does not have."""
+        """Return the fault with these options. Raises ValueError for an unknown option."""
         chosen = replace(self, acts=self.acts if acts is None else acts)
         if not options:
             return chosen
@@ -170,18 +175,18 @@ class Fault:
         return replace(chosen, deliver=with_options(self.deliver or as_it_is, options))
 
 
-def begins_late(line: Connection, released: threading.Event, *, seconds: float | None = 6) -> None:
-    """Carried out only after so many seconds, or once released; None waits for that alone. Then the right answer."""
-    line.linger(seconds, until=released)
+def begins_late(connection: Connection, released: threading.Event, *, seconds: float | None = 6) -> None:
+    """The request is carried out after ``seconds`` or when released (None: only then). Then the right response."""
+    connection.wait(seconds, until=released)
 
 
 def with_options(way: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function with these keywords set. Raises ValueError for one that it does not take."""
+    """Return the function with these keyword arguments. Raises ValueError for an unknown one."""
     known = {
         name for name, each in inspect.signature(way).parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY
     }
     if unknown := options.keys() - known:
-        raise ValueError(f"no such option: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown option: {', '.join(sorted(unknown))}")
     return partial(way, **options)
 
 
@@ -198,15 +203,15 @@ def _rewritten(way: Rewrite) -> Fault:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "reset_unread": Fault("A reset before a byte of the request is read.", acts=False, leaves_unread=True),
+    "reset_unread": Fault("A reset before the request is read.", acts=False, leaves_unread=True),
     "begins_late": Fault(_about(begins_late), begin=begins_late),
-    "hold": Fault("Silence until released, then the right answer.", holds=True),
+    "hold": Fault("Silence until released, then the right response.", holds=True),
     **{name: _delivered(way) for name, way in DELIVERIES.items()},
     **{name: _rewritten(way) for name, way in REWRITES.items()},
     "login": Fault(_about(login), acts=False, rewrite=login),
     **{name: Fault(about, rewrite=way) for name, (about, way) in BODIES.items()},
     **{
-        name: Fault(f"The right answer, {options}.", rewrite=partial(fields, **options))
+        name: Fault(f"The right response with other fields: {options}.", rewrite=partial(fields, **options))
         for name, options in FIELDS.items()
     },
     **{name: Fault(_about(way), acts=False, refuse=way) for name, way in REFUSALS.items()},

@@ -1,4 +1,4 @@
-"""A request as Telroi sees it, and the ways in which Telroi differs from what it publishes."""
+"""A request as Telroi reads it, and the quirks: where Telroi differs from its documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Quirks:
-    """Each is on, as measured, until a test takes it away; then the simulator does what the documentation says.
+    """The differences between Telroi and its documentation, as measured.
+
+    Each quirk is on by default. If a test turns it off, the simulator follows the documentation.
 
     * ``html_errors``: an error is a 302 to ``/login`` unless the request asks for JSON.
     * ``wrapped_errors``: code and message are at ``data.error``, ``error`` is ``true``.
@@ -19,11 +21,11 @@ class Quirks:
     * ``validation_is_400``: a bad field is 400 instead of 422.
     * ``login_redirects``: a wrong path or method is a 302 instead of 404 or 405.
     * ``hidden_waits``: a 429 has no ``Retry-After``; the seconds are in its message only.
-    * ``flat_waits``: the hourly limit says 3600 and the daily one 86400, however soon a call is free.
-    * ``failures_count``: a call that could not be placed uses up the cooldown and the quotas.
-    * ``loose_numbers``: any string of three characters is a number.
-    * ``unverifiable_test_ids``: verify refuses the ids that a test key is given.
-    * ``newest_by_number``: a verify by number takes the newest OTP whatever its state, not the newest still open.
+    * ``flat_waits``: the message of the hourly limit always says 3600 s, that of the daily limit always 86400 s.
+    * ``failures_count``: a call that could not be placed counts for the cooldown and the limits.
+    * ``loose_numbers``: any string of at least three characters is accepted as a number.
+    * ``unverifiable_test_ids``: verify rejects the ids of calls with a test key.
+    * ``newest_by_number``: a verify by number uses the newest OTP in any state, not the newest open one.
     """
 
     html_errors: bool = True
@@ -47,7 +49,7 @@ SCANNER = re.compile(r"\.(?:php|aspx?|jsp|cgi|env|git|sql)\b|/wp-|/\.(?!\.?/)", 
 
 @dataclass(frozen=True)
 class Request:
-    """``target`` is the path as it came, with its query; the names of ``headers`` are in lower case."""
+    """A request. ``target`` is the raw path with its query. The names in ``headers`` are in lower case."""
 
     method: str
     target: str
@@ -61,7 +63,7 @@ class Request:
 
     @property
     def route(self) -> str:
-        """The path as Telroi looks it up: percent signs decoded, and without one trailing slash. Dots stay."""
+        """The path that Telroi looks up: percent-decoded and without one trailing slash. Dots are not resolved."""
         return unquote(self.path).removesuffix("/")
 
     @property
@@ -70,7 +72,7 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """Scheme and host as the client names them; a forwarded host is trusted, as Telroi does."""
+        """Scheme and host as the client sent them. Forwarded headers are trusted, as Telroi does."""
         scheme = self.headers.get("x-forwarded-proto", "http")
         host = self.headers.get("x-forwarded-host") or self.headers.get("host", "localhost")
         return f"{scheme}://{host}"
@@ -81,7 +83,7 @@ class Request:
 
     @property
     def wants_json(self) -> bool:
-        """Whether an error may be JSON. Asking for HTML as well loses; ``*/*`` is not asking."""
+        """Whether an error is sent as JSON. Not if the client accepts HTML too, and ``*/*`` does not accept JSON."""
         accept = self.headers.get("accept", "").lower()
         if "text/html" in accept:
             return False

@@ -1,4 +1,7 @@
-"""A server on loopback: a thread that accepts, a thread for each connection, and HTTP read from it by hand."""
+"""An HTTP server on loopback, with one thread that accepts and one thread for each connection.
+
+It parses HTTP itself, because faults must control each byte and each connection.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,21 @@ from django_telroi.simulator.http_request import Request
 from django_telroi.simulator.responses import IDLE_SECONDS
 
 CHUNK = 65536
-GLIMPSE = 512
+PEEK_BYTES = 512
 HEADERS_AT_MOST = 65536
 READING_SECONDS = 30
-GLANCE_SECONDS = 0.02
+POLL_SECONDS = 0.02
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class BadRequest(Exception):
-    """Not HTTP, or not all of it."""
+    """The request is not HTTP, or it is incomplete."""
 
 
 class Connection:
-    """One connection, seen from the server. Used by one thread, but for ``hang_up`` and ``hang_up_if_idle``.
+    """The server's side of a connection. Only one thread may use it, except ``hang_up`` and ``hang_up_if_idle``.
 
-    ``is_idle`` says that nothing is asked of it.
+    ``is_idle`` is True between two requests.
     """
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
@@ -40,17 +43,17 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_for_request(self, seconds: float) -> bytes:
-        """The first bytes of the next request without reading them, or nothing if none came in time."""
+        """Wait for the next request, at most ``seconds``. Return its first bytes without reading them, or ``b""``."""
         self._sock.settimeout(seconds)
         try:
-            return self._buffer or self._sock.recv(GLIMPSE, socket.MSG_PEEK)
+            return self._buffer or self._sock.recv(PEEK_BYTES, socket.MSG_PEEK)
         except TimeoutError:
             return b""
 
     def read_request(self) -> Request:
-        """Raises BadRequest, TimeoutError or another OSError."""
+        """Read and return the next request. Raises BadRequest, TimeoutError or another OSError."""
         self._sock.settimeout(READING_SECONDS)
-        method, target, version, headers = _parsed_head(self._read_until(b"\r\n\r\n", most=HEADERS_AT_MOST))
+        method, target, version, headers = _parse_head(self._read_until(b"\r\n\r\n", most=HEADERS_AT_MOST))
         if headers.get("expect", "").lower() == "100-continue" and not self._buffer:
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = self._read_body(headers)
@@ -61,21 +64,24 @@ class Connection:
         self._sock.sendall(data)
 
     def finish(self, data: bytes) -> None:
-        """Send the end of an answer. For whoever has read it the line is idle, whatever its thread does next."""
+        """Send the end of a response and mark the connection as idle.
+
+        Both happen under the lock: a client that has read the response can then rely on an idle connection.
+        """
         with self._ending:
             self.send(data)
             self.is_idle = True
 
-    def linger(self, seconds: float | None, *, until: threading.Event | None = None) -> None:
-        """Stay silent for so long (None: for ever), until the event, the simulator's stop or the client's leaving."""
+    def wait(self, seconds: float | None, *, until: threading.Event | None = None) -> None:
+        """Wait ``seconds`` (None: no limit). Return early if ``until`` is set, on stop or if the client disconnects."""
         ends = None if seconds is None else time.monotonic() + seconds
-        while not (self._stopping.is_set() or (until and until.is_set()) or self.client_has_left()):
-            left = GLANCE_SECONDS if ends is None else ends - time.monotonic()
+        while not (self._stopping.is_set() or (until and until.is_set()) or self.client_has_closed()):
+            left = POLL_SECONDS if ends is None else ends - time.monotonic()
             if left <= 0:
                 return
-            self._stopping.wait(min(GLANCE_SECONDS, left))
+            self._stopping.wait(min(POLL_SECONDS, left))
 
-    def client_has_left(self) -> bool:
+    def client_has_closed(self) -> bool:
         self._sock.settimeout(0)
         try:
             return self._sock.recv(1, socket.MSG_PEEK) == b""
@@ -92,7 +98,7 @@ class Connection:
         self._sock.close()
 
     def hang_up(self) -> None:
-        """End it from another thread: whoever reads or writes here gets an error or an end."""
+        """End the connection from another thread. A read in its own thread then gets the end, a write an error."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -102,7 +108,7 @@ class Connection:
                 self.hang_up()
 
     def close(self) -> None:
-        """With FIN, also where a forked child still holds a copy of the socket."""
+        """Close with FIN, even if a forked child still has a copy of the socket."""
         self.hang_up()
         self._sock.close()
 
@@ -110,7 +116,7 @@ class Connection:
         while end not in self._buffer:
             if len(self._buffer) > most:
                 raise BadRequest
-            self._read_more()
+            self._buffer += self._receive(CHUNK)
         found, _, self._buffer = self._buffer.partition(end)
         return found
 
@@ -118,15 +124,12 @@ class Connection:
         parts, missing = [self._buffer[:size]], size - len(self._buffer)
         self._buffer = self._buffer[size:]
         while missing > 0:
-            part = self._received(min(missing, CHUNK))
+            part = self._receive(min(missing, CHUNK))
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
 
-    def _read_more(self) -> None:
-        self._buffer += self._received(CHUNK)
-
-    def _received(self, most: int) -> bytes:
+    def _receive(self, most: int) -> bytes:
         part = self._sock.recv(most)
         if not part:
             raise BadRequest
@@ -156,13 +159,13 @@ class Connection:
             raise BadRequest from None
 
 
-def first_line(glimpse: bytes) -> tuple[str, str]:
-    """Method and target as far as they can be seen."""
-    method, _, rest = glimpse.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+def first_line(first_bytes: bytes) -> tuple[str, str]:
+    """Return method and target, as far as the first bytes contain them."""
+    method, _, rest = first_bytes.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     return method, rest.partition(" ")[0]
 
 
-def _parsed_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
+def _parse_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")
     try:
         method, target, version = first.split(" ")
@@ -184,104 +187,112 @@ ServeOne = Callable[[bytes, Connection], bool]
 
 
 class Server:
-    """Listens from ``start`` to ``close``; ``serve_one`` is shown a request's first bytes, reads and answers it."""
+    """Listens from ``start`` to ``close``.
+
+    ``serve_one`` gets the first bytes of a request and its connection. It reads the request, responds, and returns
+    whether the connection stays open.
+    """
 
     def __init__(self, serve_one: ServeOne, *, port: int, stopping: threading.Event) -> None:
         self._serve_one = serve_one
         self._stopping = stopping
         self._lock = threading.Lock()
-        self._lines: dict[Connection, threading.Thread] = {}
+        self._connections: dict[Connection, threading.Thread] = {}
         self._acceptor: threading.Thread | None = None
-        self._waking: socket.socket | None = None
+        self._wake_sender: socket.socket | None = None
         self._is_listening = False
         self._reserved: socket.socket | None = None
         self.port = port
 
     def start(self) -> None:
         if self._reserved is None:
-            self._reserved = _bound(self.port)
+            self._reserved = _reserve_port(self.port)
             self.port = self._reserved.getsockname()[1]
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
-        woken, self._waking = socket.socketpair()
+        wake_receiver, self._wake_sender = socket.socketpair()
         self._is_listening = True
         self._acceptor = threading.Thread(
-            target=self._accept, args=(listener, woken), name="telroi-accept", daemon=True
+            target=self._accept, args=(listener, wake_receiver), name="telroi-accept", daemon=True
         )
         self._acceptor.start()
 
     def stop_listening(self) -> None:
-        """From now on connections are refused, and those that wait for a next request are ended.
+        """Refuse new connections and end the idle ones.
 
-        The port stays ours, so that no other program's server answers there meanwhile.
+        The port stays reserved, so that no other program can listen on it.
         """
         self._is_listening = False
         with self._lock:
             acceptor, self._acceptor = self._acceptor, None
-        if acceptor and self._waking:
-            # A byte, not only an end: a forked child may still hold the other copy of this socket.
-            self._waking.send(b".")
-            self._waking.close()
+        if acceptor and self._wake_sender:
+            # Closing alone is not enough to wake the thread: a forked child may still have a copy of this socket.
+            self._wake_sender.send(b".")
+            self._wake_sender.close()
             acceptor.join()
         with self._lock:
-            lines = list(self._lines)
-        for line in lines:
-            line.hang_up_if_idle()
+            connections = list(self._connections)
+        for connection in connections:
+            connection.hang_up_if_idle()
 
     def close(self) -> None:
         """End every connection and thread."""
         self._stopping.set()
         self.stop_listening()
         with self._lock:
-            lines = dict(self._lines)
-        for line in lines:
-            line.hang_up()
-        for thread in lines.values():
+            connections = dict(self._connections)
+        for connection in connections:
+            connection.hang_up()
+        for thread in connections.values():
             thread.join()
         if self._reserved:
             self._reserved.close()
             self._reserved = None
 
-    def _accept(self, listener: socket.socket, woken: socket.socket) -> None:
-        with listener, woken, selectors.DefaultSelector() as selector:
+    def _accept(self, listener: socket.socket, wake_receiver: socket.socket) -> None:
+        with listener, wake_receiver, selectors.DefaultSelector() as selector:
             selector.register(listener, selectors.EVENT_READ)
-            selector.register(woken, selectors.EVENT_READ)
-            while not any(key.fileobj is woken for key, _ in selector.select()):
+            selector.register(wake_receiver, selectors.EVENT_READ)
+            while not any(key.fileobj is wake_receiver for key, _ in selector.select()):
                 with suppress(OSError):
-                    self._take(listener.accept()[0])
+                    self._start_connection(listener.accept()[0])
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
 
-    def _take(self, sock: socket.socket) -> None:
-        line = Connection(sock, self._stopping)
-        thread = threading.Thread(target=self._converse, args=(line,), name="telroi-line", daemon=True)
+    def _start_connection(self, sock: socket.socket) -> None:
+        connection = Connection(sock, self._stopping)
+        thread = threading.Thread(target=self._serve_connection, args=(connection,), name="telroi-line", daemon=True)
         with self._lock:
-            self._lines[line] = thread
+            self._connections[connection] = thread
         thread.start()
 
-    def _next_request(self, line: Connection) -> bytes:
-        """Idle first, then the question whether to wait at all: so either this or ``stop_listening`` ends the line."""
-        line.is_idle = True
-        glimpse = line.wait_for_request(IDLE_SECONDS) if self._is_listening else b""
-        line.is_idle = False
-        return glimpse
+    def _next_request(self, connection: Connection) -> bytes:
+        """Return the first bytes of the next request, or ``b""`` if the connection must end.
 
-    def _converse(self, line: Connection) -> None:
+        ``is_idle`` is set before ``_is_listening`` is read. So if ``stop_listening`` runs at the same time, either this
+        method or ``stop_listening`` ends the connection.
+        """
+        connection.is_idle = True
+        first_bytes = connection.wait_for_request(IDLE_SECONDS) if self._is_listening else b""
+        connection.is_idle = False
+        return first_bytes
+
+    def _serve_connection(self, connection: Connection) -> None:
         try:
-            while (glimpse := self._next_request(line)) and self._serve_one(glimpse, line):
+            while (first_bytes := self._next_request(connection)) and self._serve_one(first_bytes, connection):
                 pass
         except BadRequest:
             with suppress(OSError):
-                line.send(BAD_REQUEST)
+                connection.send(BAD_REQUEST)
         except OSError:
             pass
         finally:
-            line.close()
+            connection.close()
             with self._lock:
-                self._lines.pop(line, None)
+                self._connections.pop(connection, None)
 
 
-def _bound(port: int) -> socket.socket:
-    """A socket that holds the port and never listens: beside it a listener may come and go."""
+def _reserve_port(port: int) -> socket.socket:
+    """Return a socket that is bound to the port but never listens. Listeners on the port can start and stop."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((HOST, port))

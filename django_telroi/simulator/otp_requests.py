@@ -1,6 +1,7 @@
-"""What a body asks for, field by field as Telroi checks it.
+"""Reads and validates request bodies in the same way as Telroi.
 
-``null`` is never "absent", numbers are never strings, and one fixed message stands for whatever is wrong.
+``null`` is not the same as a missing field, a number is never a string, and all errors of an endpoint have the same
+message.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from django_telroi.simulator.responses import Refusal
 
 
 def _key(name: str) -> str:
-    """A pattern for a JSON object's key, each letter of which may be written as an escape."""
+    """Return a pattern for a key of a JSON object. Each letter may be written as an escape."""
     letters = (rf"(?:{letter}|\\u(?i:{ord(letter):04x}))" for letter in name)
     return rf'"{"".join(letters)}"\s*:'
 
 
-# Telroi's parser looks for these in the text, wherever they stand and whatever their value is.
+# Telroi's parser searches the text for these keys, at any place and with any value.
 PROTOTYPE_KEY = re.compile(f"{_key('__proto__')}|{_key('constructor')}")
 OWN_CODE = re.compile(r"[0-9]{4,10}")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -31,7 +32,7 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 @dataclass(frozen=True)
 class OtpRequest:
-    """A send. ``code`` is one of the client's own, None where Telroi shall make it."""
+    """The body of a send. ``code`` is the client's own code, or None if Telroi creates it."""
 
     to: str
     code_length: int | None
@@ -41,7 +42,7 @@ class OtpRequest:
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """A verify. With an ``id``, ``to`` is not looked at."""
+    """The body of a verify. With an ``id``, ``to`` is ignored."""
 
     code: str
     id: str | None
@@ -76,7 +77,7 @@ def read_check_request(request: Request, quirks: Quirks) -> CheckRequest:
 
 
 def text_field(request: Request, name: str) -> str | None:
-    """One field, or None if the body has no such text. Never raises."""
+    """Return one field, or None if it is missing or not a text. Never raises."""
     try:
         value = _fields(request).get(name)
     except Refusal:
@@ -90,17 +91,17 @@ def _fields(request: Request) -> Mapping[str, Any]:
 
 
 def read_body(request: Request) -> object:
-    """``text/…`` stays a text, a form becomes strings, everything else is taken for JSON. Raises Refusal."""
+    """Return the body: a text for ``text/…``, strings for a form, JSON for every other type. Raises Refusal."""
     kind = request.headers.get("content-type", "").lower()
     text = request.body.decode("utf-8", "replace")
     if not text or kind.startswith("text/"):
         return text
     if kind.startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(text, keep_blank_values=True))
-    return _parsed(text)
+    return _parse_json(text)
 
 
-def _parsed(text: str) -> object:
+def _parse_json(text: str) -> object:
     malformed = Refusal(400, "", "Invalid JSON body", reason="Bad Request")
     if PROTOTYPE_KEY.search(text):
         raise malformed
@@ -111,7 +112,7 @@ def _parsed(text: str) -> object:
 
 
 def _no_constant(name: str) -> NoReturn:
-    """NaN and Infinity are Python's, not JSON's."""
+    """Raise ValueError for NaN and Infinity, which Python's parser accepts although they are not JSON."""
     raise ValueError(name)
 
 
@@ -134,7 +135,7 @@ def _is_number(value: Any, quirks: Quirks) -> bool:
 
 
 def _is_length(value: Any) -> bool:
-    """A whole number, which JavaScript does not mind to be written ``6.0``."""
+    """Whether it is a whole number from 4 to 10. ``6.0`` is one in JavaScript."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value in range(4, 11)
 
 
@@ -147,7 +148,7 @@ def _is_code(value: Any) -> bool:
 
 
 def utf16_length(text: str) -> int:
-    """As JavaScript counts: an emoji is two."""
+    """Return the length in UTF-16 units, as in JavaScript: an emoji counts as two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -1,4 +1,4 @@
-"""What Telroi answers: its bodies and headers, as text ready for the socket, and each of its errors."""
+"""Telroi's responses: bodies, headers, errors, and the bytes that are sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIGN_IN_PAGE = (
     '<meta name="viewport" content="width=device-width, initial-scale=1.0">\n'
     "<title>Sign in — Telroi</title>\n</head><body><h1>Sign in</h1></body></html>"
 )
-# Where an answer that is no error has the site's own values.
+# Error responses have these values. Other responses have the values in COMMON.
 ERROR_HEADERS = (
     ("referrer-policy", "no-referrer"),
     ("x-frame-options", "DENY"),
@@ -31,7 +31,7 @@ ERROR_HEADERS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back, before the connection adds its own headers. A header here wins over a common one."""
+    """A response without the headers of the connection. A header here replaces one in ``COMMON``."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -40,9 +40,9 @@ class Answer:
 
 
 class Refusal(Exception):
-    """Telroi says no. Without a ``code`` the error's body has no ``data``.
+    """An error response. Without a ``code`` its body has no ``data``.
 
-    ``reason`` is the phrase of the status line and of ``statusMessage``; ``wait`` is the seconds of a 429.
+    ``reason`` is the phrase of the status line and of ``statusMessage``. ``wait`` is the seconds of a 429.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class Refusal(Exception):
 
 
 def crash() -> Refusal:
-    """An unexpected failure."""
+    """Return the error of a crash in Telroi."""
     return Refusal(500, "", "Server Error")
 
 
 def phrase(status: int) -> str:
-    """The usual words for a status; proxies use some that have none."""
+    """Return the standard reason phrase, or ``Unknown`` for the non-standard statuses of some proxies."""
     return responses.get(status, "Unknown")
 
 
 def compact(value: object) -> bytes:
-    """JSON as Telroi writes a success. A lone surrogate is escaped, as JavaScript does."""
+    """Return JSON in the format of Telroi's successful responses. Lone surrogates are escaped, as in JavaScript."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
@@ -76,7 +76,7 @@ def success(payload: Mapping[str, Any], *, status: int = 200) -> Answer:
 
 
 def login_redirect() -> Answer:
-    """What a wrong path or method gets."""
+    """Return the response to a wrong path or method."""
     return Answer(302, (("location", "/login"), ("content-type", HTML)), LOGIN_PAGE)
 
 
@@ -89,7 +89,7 @@ def scanner_repelled() -> Answer:
 
 
 def refused(refusal: Refusal, request: Request, quirks: Quirks) -> Answer:
-    """The refusal in the form that this request gets."""
+    """Return the response for the refusal. Its format depends on the request and on the quirks."""
     if quirks.html_errors and not request.wants_json:
         return _as_error(_hidden(refusal))
     answer = _as_error(_wrapped(refusal, request) if quirks.wrapped_errors else _documented(refusal))
@@ -103,7 +103,7 @@ def _as_error(answer: Answer) -> Answer:
 
 
 def _hidden(refusal: Refusal) -> Answer:
-    """Nothing of the refusal survives but its reason phrase."""
+    """Return the redirect that hides an error. Only the reason phrase of the error remains."""
     headers = (("cache-control", "no-cache"), ("content-type", HTML), ("location", "/login"))
     return Answer(302, headers, LOGIN_PAGE, refusal.reason)
 
@@ -148,7 +148,7 @@ class Outgoing:
 
 
 def outgoing(answer: Answer, *, now: float, keeps_alive: bool, without_body: bool) -> Outgoing:
-    """``without_body`` is for HEAD, whose answer has no length either."""
+    """Return the bytes of a response. ``without_body`` is for HEAD: Telroi then sends no length either."""
     reason = answer.reason or phrase(answer.status)
     own = {name for name, _ in answer.headers}
     common = [header for header in COMMON.items() if header[0] not in own]
@@ -198,30 +198,30 @@ def method_not_allowed() -> Refusal:
 
 
 def not_verifiable() -> Refusal:
-    """422 for a code of one's own."""
+    """422 for a verify of the client's own code."""
     return Refusal(422, "not_verifiable", "You supplied this code, so verifying it is yours to do.")
 
 
 def rate_limited(*, wait: object = 60, message: str | None = None) -> Refusal:
-    """429 for the number, with any ``wait`` in the sentence, or with any sentence."""
+    """429 for the number, with any ``wait`` in the message, or with any ``message``."""
     sentence = message or f"Too many requests for this number. Retry after {wait}s."
     return Refusal(429, "rate_limited", sentence, wait=wait if isinstance(wait, int) else None)
 
 
 def key_limited(*, wait: object = 56) -> Refusal:
-    """429 for the key, with any ``wait`` in the sentence."""
+    """429 for the key, with any ``wait`` in the message."""
     sentence = f"Too many requests. Try again in {wait}s."
     return Refusal(429, "rate_limited", sentence, wait=wait if isinstance(wait, int) else None)
 
 
 def server_error(*, status: int = 500) -> Refusal:
-    """500 without a code; another status with the same body if asked for."""
+    """500 without a code, or another ``status`` with the same body."""
     failure = crash()
     return Refusal(status, failure.code, failure.message)
 
 
 def otp_failed(*, message: str = "Gateway returned 500") -> Refusal:
-    """502 with the operator's words; unlike a carrier's failure it leaves no trace."""
+    """502 with the operator's ``message``. Unlike a failure of the carrier, no OTP is stored."""
     return Refusal(502, "otp_failed", message)
 
 
@@ -231,7 +231,7 @@ def insufficient_funds() -> Refusal:
 
 
 def service_unavailable() -> Refusal:
-    """503 while the key store is out of reach."""
+    """503 while keys cannot be checked."""
     return Refusal(503, "service_unavailable", "Key verification temporarily unavailable")
 
 

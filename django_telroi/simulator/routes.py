@@ -1,7 +1,7 @@
-"""The routes outside OTP, a row each: the scope, what the body must be, and what test and live keys get.
+"""The table of the endpoints outside OTP: scope, validation of the body, and the responses to test and live keys.
 
-Nothing is stored: no call is placed, no contact is kept and nothing is spoken. Recorded, but for a whole body with a
-live key: what Telroi does then costs money or needs a vendor, so the answer is that of a workspace with neither.
+Nothing is stored, no call is placed and no speech is made. The responses were recorded, except those to a valid body
+with a live key. Those requests cost money or need a vendor, so the response is that of a workspace without both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Route:
-    """``message`` is that of the 400 for any body that does not fit. ``simulated`` is the answer to a test key."""
+    """One endpoint.
+
+    ``message`` is the text of the 400 for an invalid body. ``simulated`` and ``live`` return the responses to a test
+    key and to a live key.
+    """
 
     scope: str
     fits: Callable[[Body], bool]
@@ -39,26 +43,26 @@ class Route:
     live: Callable[[Body, float], Payload]
 
     def answer(self, body: Body, *, is_test: bool, now: float) -> Payload:
-        """Raises Refusal."""
+        """Return the body of the response. Raises Refusal."""
         if not self.fits(body):
             raise Refusal(400, "invalid", self.message)
         return (self.simulated if is_test else self.live)(body, now)
 
 
 def knowledge_of(workspace: Workspace, agent_id: str) -> Payload:
-    """What an agent was trained on: nothing. Raises Refusal for an agent that the workspace does not list."""
+    """Return the list of an agent's documents, which is empty. Raises Refusal for an unknown agent."""
     if not any(agent.get("id") == agent_id for agent in workspace.lists.get("agents", [])):
         raise Refusal(404, "not_found", "agent not found")
     return {"object": "list", "data": []}
 
 
 def sandbox_id(kind: str, *, length: int) -> str:
-    """The tail is a random number in base 36, so it may be shorter."""
+    """Return an id for a test key. Its end is a random number in base 36, so it may have fewer digits."""
     return f"{kind}_test_" + "".join(secrets.choice(BASE_36) for _ in range(length)).rstrip("0")
 
 
 def published(path: str) -> Answer:
-    """A document for anybody, also for a page of another site."""
+    """Return a public document. It needs no key and can be read by pages of other sites."""
     headers, body = PUBLISHED[path]
     return Answer(200, (*headers, ("access-control-allow-origin", "*")), compact(body))
 
@@ -68,18 +72,18 @@ def _has_text(body: Body, name: str, *, least: int, most: int | None = None) -> 
     return isinstance(value, str) and least <= utf16_length(value) <= (most or utf16_length(value))
 
 
-def _has_texts_or_nothing(body: Mapping[str, Any], *names: str) -> bool:
+def _has_optional_texts(body: Mapping[str, Any], *names: str) -> bool:
     return all(is_absent_or(body, name, is_text) for name in names)
 
 
 def _is_call(body: Body) -> bool:
-    return _has_text(body, "phone", least=3) and _has_texts_or_nothing(body, "from", "user", "group")
+    return _has_text(body, "phone", least=3) and _has_optional_texts(body, "from", "user", "group")
 
 
 def _is_contact(body: Body) -> bool:
     return (
         _has_text(body, "phone", least=4)
-        and _has_texts_or_nothing(body, "name", "company", "city", "region", "country")
+        and _has_optional_texts(body, "name", "company", "city", "region", "country")
         and is_absent_or(body, "email", lambda email: is_text(email) and EMAIL.fullmatch(email) is not None)
     )
 
@@ -97,7 +101,7 @@ def _is_van(body: Body) -> bool:
 def _is_speech(body: Body) -> bool:
     return (
         _has_text(body, "text", least=1, most=LONGEST_SPEECH)
-        and _has_texts_or_nothing(body, "voice", "language")
+        and _has_optional_texts(body, "voice", "language")
         and is_absent_or(body, "format", lambda name: name in ("mp3", "wav", "ogg"))
     )
 
@@ -107,7 +111,7 @@ def _is_audio(body: Body) -> bool:
         isinstance(body, dict)
         and bool(body.get("audio_url") or body.get("audio_base64"))
         and is_absent_or(body, "audio_url", lambda url: is_text(url) and URL.fullmatch(url) is not None)
-        and _has_texts_or_nothing(body, "audio_base64", "language")
+        and _has_optional_texts(body, "audio_base64", "language")
     )
 
 
@@ -128,14 +132,14 @@ def _ingested(body: Body, now: float) -> Payload:
 
 
 def _simulated_speech(body: Body, now: float) -> Payload:
-    told = {"id": sandbox_id("tts", length=8), "status": "done", "format": body.get("format", "mp3")}
+    result = {"id": sandbox_id("tts", length=8), "status": "done", "format": body.get("format", "mp3")}
     url = "https://sandbox.telroi.ai/speech/sample.mp3"
-    return {"object": "speech", "simulated": True, "livemode": False, **told, "url": url}
+    return {"object": "speech", "simulated": True, "livemode": False, **result, "url": url}
 
 
 def _simulated_transcription(body: Body, now: float) -> Payload:
-    told = {"id": sandbox_id("stt", length=8), "status": "done", "transcript": "This is a sandbox transcription."}
-    return {"object": "transcription", "simulated": True, "livemode": False, **told}
+    result = {"id": sandbox_id("stt", length=8), "status": "done", "transcript": "This is a sandbox transcription."}
+    return {"object": "transcription", "simulated": True, "livemode": False, **result}
 
 
 def _van(body: Body, now: float) -> Payload:
@@ -175,7 +179,7 @@ ROUTES: Mapping[str, Route] = {
     ),
 }
 
-# Only as far as they were recorded, and closed.
+# Only the recorded beginning of each document, closed so that it is valid JSON.
 PUBLISHED: Mapping[str, tuple[tuple[tuple[str, str], ...], Mapping[str, Any]]] = {
     "/api/openapi.json": (
         (("content-type", f"{JSON}; charset=utf-8"),),

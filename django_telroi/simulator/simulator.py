@@ -1,4 +1,4 @@
-"""A Telroi to try on: a server on loopback with its switches."""
+"""The simulator: a server on loopback with its switches."""
 
 from __future__ import annotations
 
@@ -54,9 +54,13 @@ SWITCHES = (
 
 
 class Simulator(Switches):
-    """Answers like Telroi at ``base_url`` from ``start`` to ``close``, or as a context manager.
+    """Responds like Telroi at ``base_url``, from ``start`` to ``close`` or as a context manager.
 
-    ``port`` 0 is a free one. ``ledger`` is a file to which every request is appended before it is carried out.
+    * ``port``: the port on loopback. 0 chooses a free one.
+    * ``api_key``, ``test_key``, ``webhook_secret``: random ones by default.
+    * ``ledger``: a file to which each request is appended before it is carried out.
+
+    ``start`` raises OSError if the port is in use.
     """
 
     def __init__(
@@ -76,16 +80,16 @@ class Simulator(Switches):
         self._exchange = Exchange(api, self._store, self._rules, self._ledger, self._clock, self._gate)
         self._control = Control(
             {
-                "": self._described,
-                "calls": self._calls_told,
-                "otps": self._otps_told,
-                "requests": self._requests_told,
-                "webhooks": self._webhooks_told,
+                "": self._describe,
+                "calls": self._list_calls,
+                "otps": self._list_otps,
+                "requests": self._list_requests,
+                "webhooks": self._list_webhooks,
             },
             {name: getattr(self, name) for name in SWITCHES},
         )
         self._server = Server(self._serve_one, port=port, stopping=self._stopping)
-        self._listening_again: threading.Timer | None = None
+        self._restart_timer: threading.Timer | None = None
 
     @property
     def base_url(self) -> str:
@@ -95,15 +99,15 @@ class Simulator(Switches):
         self._server.start()
 
     def close(self) -> None:
-        """End every connection and thread; whoever waits for an answer gets none."""
-        self._stop_waiting_to_listen()
+        """End all connections and threads. Clients that wait for a response get none."""
+        self._cancel_restart()
         self._webhooks.close()
         self._server.close()
         self._ledger.close()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Nobody listens meanwhile: connections are refused, waiting ones are ended."""
+        """While the context lasts, refuse connections. Idle connections are ended."""
         self._server.stop_listening()
         try:
             yield
@@ -111,11 +115,11 @@ class Simulator(Switches):
             self._server.start()
 
     def refuse(self, seconds: float) -> None:
-        """Refuse connections for so long."""
-        self._stop_waiting_to_listen()
+        """Refuse connections for ``seconds``."""
+        self._cancel_restart()
         self._server.stop_listening()
-        self._listening_again = threading.Timer(seconds, self._server.start)
-        self._listening_again.start()
+        self._restart_timer = threading.Timer(seconds, self._server.start)
+        self._restart_timer.start()
 
     def __enter__(self) -> Self:
         self.start()
@@ -124,27 +128,27 @@ class Simulator(Switches):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _stop_waiting_to_listen(self) -> None:
-        if self._listening_again:
-            self._listening_again.cancel()
-            self._listening_again.join()
+    def _cancel_restart(self) -> None:
+        if self._restart_timer:
+            self._restart_timer.cancel()
+            self._restart_timer.join()
 
-    def _serve_one(self, glimpse: bytes, line: Connection) -> bool:
-        method, target = first_line(glimpse)
+    def _serve_one(self, first_bytes: bytes, connection: Connection) -> bool:
+        method, target = first_line(first_bytes)
         if target.startswith(PREFIX):
-            return self._serve_control(line)
+            return self._serve_control(connection)
         if self._exchange.leaves_unread(Request(method, target, {}, b"")):
-            line.reset()
+            connection.reset()
             return False
-        return self._exchange.serve(line.read_request(), line)
+        return self._exchange.serve(connection.read_request(), connection)
 
-    def _serve_control(self, line: Connection) -> bool:
-        request = line.read_request()
+    def _serve_control(self, connection: Connection) -> bool:
+        request = connection.read_request()
         answer = self._control.answer(request)
         out = outgoing(answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=False)
-        return as_it_is(line, out) and request.keeps_alive
+        return as_it_is(connection, out) and request.keeps_alive
 
-    def _described(self) -> Mapping[str, Any]:
+    def _describe(self) -> Mapping[str, Any]:
         return {
             "base_url": self.base_url,
             "api_key": self.api_key,
@@ -157,19 +161,19 @@ class Simulator(Switches):
             "quirks": [each.name for each in fields(Quirks)],
         }
 
-    def _calls_told(self) -> list[Mapping[str, Any]]:
-        return [_call_told(call) for call in self.calls]
+    def _list_calls(self) -> list[Mapping[str, Any]]:
+        return [_call_fields(call) for call in self.calls]
 
-    def _otps_told(self) -> list[Mapping[str, Any]]:
+    def _list_otps(self) -> list[Mapping[str, Any]]:
         return [{"id": otp.id, "to": otp.to, "code": otp.code, "language": otp.language} for otp in self.otps]
 
-    def _requests_told(self) -> list[Mapping[str, Any]]:
+    def _list_requests(self) -> list[Mapping[str, Any]]:
         return [
             {"method": seen.method, "path": seen.path, "to": seen.to, "at": iso(seen.at.timestamp())}
             for seen in self.requests
         ]
 
-    def _webhooks_told(self) -> list[Mapping[str, Any]]:
+    def _list_webhooks(self) -> list[Mapping[str, Any]]:
         return [
             {
                 "event": each.event,
@@ -183,7 +187,7 @@ class Simulator(Switches):
         ]
 
 
-def _call_told(call: Call) -> Mapping[str, Any]:
+def _call_fields(call: Call) -> Mapping[str, Any]:
     return {
         "id": call.id,
         "to": call.to,

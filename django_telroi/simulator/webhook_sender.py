@@ -1,4 +1,4 @@
-"""Sending webhooks as Telroi does: signed, repeated, and given up."""
+"""Sends webhooks like Telroi: signed, with retries, until it gives up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONNECTIONS: Mapping[str, type[http.client.HTTPConnection]] = {
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """``body`` is None after a redirect that turned the POST into a GET: the event is lost."""
+    """A request of a webhook. ``body`` is None after a redirect that changed POST to GET: the event is lost."""
 
     url: str
     body: bytes | None
@@ -36,47 +36,50 @@ class WebhookRequest:
 
 
 def webhook_url(url: str) -> str:
-    """The address itself. Raises ValueError for what nobody can post to."""
+    """Return the URL. Raises ValueError if it is not an http or https URL."""
     parts = urlsplit(url)
     if parts.scheme not in CONNECTIONS or not parts.hostname:
-        raise ValueError("The address of a webhook begins with http:// or https://.")
+        raise ValueError("The URL of a webhook must begin with http:// or https://.")
     return url
 
 
-def post(parcel: WebhookRequest, *, patience: float) -> int | None:
-    """The status in the end, None without an answer. Redirects are followed, 301 and 302 with a GET."""
+def post(webhook_request: WebhookRequest, *, patience: float) -> int | None:
+    """Send the request and return the final status, or None without a response.
+
+    Redirects are followed: 301, 302 and 303 with a GET, 307 and 308 with the POST. ``patience`` is in seconds.
+    """
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            status, location = _ask(parcel, patience)
+            status, location = _send_once(webhook_request, patience)
             if location is None or status not in FOLLOWED_AS_GET | FOLLOWED_AS_POST:
                 return status
-            body = None if status in FOLLOWED_AS_GET else parcel.body
-            parcel = replace(parcel, url=urljoin(parcel.url, location), body=body)
+            body = None if status in FOLLOWED_AS_GET else webhook_request.body
+            webhook_request = replace(webhook_request, url=urljoin(webhook_request.url, location), body=body)
     except (OSError, http.client.HTTPException, ValueError):
         return None
     return None
 
 
-def _ask(parcel: WebhookRequest, patience: float) -> tuple[int, str | None]:
-    parts = urlsplit(webhook_url(parcel.url))
+def _send_once(webhook_request: WebhookRequest, patience: float) -> tuple[int, str | None]:
+    parts = urlsplit(webhook_url(webhook_request.url))
     connect = CONNECTIONS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with closing(connect(str(parts.hostname), parts.port, timeout=patience)) as connection:
-        method = "GET" if parcel.body is None else "POST"
+        method = "GET" if webhook_request.body is None else "POST"
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        for name, value in _headers(parcel, parts.netloc):
+        for name, value in _headers(webhook_request, parts.netloc):
             connection.putheader(name, value)
-        connection.endheaders(parcel.body)
+        connection.endheaders(webhook_request.body)
         answer = connection.getresponse()
         answer.read(LONGEST_ANSWER)
         return answer.status, answer.getheader("location")
 
 
-def _headers(parcel: WebhookRequest, host: str) -> Sequence[tuple[str, str]]:
-    """In Telroi's order and letters."""
-    kind = [] if parcel.body is None else [("Content-Type", "application/json")]
-    signed = [] if parcel.signature is None else [("telroi-signature", parcel.signature)]
-    length = [] if parcel.body is None else [("content-length", str(len(parcel.body)))]
+def _headers(webhook_request: WebhookRequest, host: str) -> Sequence[tuple[str, str]]:
+    """Return the headers in the same order and case as Telroi sends them."""
+    kind = [] if webhook_request.body is None else [("Content-Type", "application/json")]
+    signed = [] if webhook_request.signature is None else [("telroi-signature", webhook_request.signature)]
+    length = [] if webhook_request.body is None else [("content-length", str(len(webhook_request.body)))]
     return [
         ("host", host.rpartition("@")[2]),
         ("connection", "keep-alive"),
@@ -101,9 +104,10 @@ EVENTS = ("otp.completed", "otp.failed", "otp.verified")
 
 @dataclass(frozen=True)
 class Webhook:
-    """One event on its way. ``state`` is ``waiting``, ``delivered``, ``given_up`` after four failures, or ``dropped``.
+    """A queued event.
 
-    ``status`` is what the receiver answered last, None if nothing.
+    ``state`` is ``waiting``, ``delivered``, ``given_up`` (after four failures) or ``dropped`` (the endpoint was
+    disabled). ``status`` is the receiver's last HTTP status, or None without a response.
     """
 
     number: int
@@ -117,7 +121,7 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where events go. ``is_on`` until twenty attempts in a row have failed."""
+    """The receiver of events. 20 failures in a row set ``is_on`` to False."""
 
     url: str
     events: frozenset[str]
@@ -128,7 +132,7 @@ class Endpoint:
 
 
 class Webhooks:
-    """One endpoint, its queue and the job that empties it."""
+    """The endpoint, its queue, and the job that sends the queue."""
 
     def __init__(self, clock: Clock, secret: str) -> None:
         self._clock = clock
@@ -137,9 +141,9 @@ class Webhooks:
         self._job = threading.Lock()
         self._scheduler: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._forget()
+        self._clear()
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._endpoint: Endpoint | None = None
         self._webhooks: dict[int, Webhook] = {}
         self._unsigned: int | None = 0
@@ -170,12 +174,12 @@ class Webhooks:
             if self._endpoint:
                 self._endpoint = replace(self._endpoint, is_on=True, failures=0)
 
-    def leave_unsigned(self, times: int | None) -> None:
+    def send_unsigned(self, times: int | None) -> None:
         with self._lock:
             self._unsigned = times
 
     def queue(self, event: str, data: Mapping[str, Any]) -> None:
-        """Only for an endpoint that is on: what happens meanwhile is never sent."""
+        """Queue an event. Without an enabled endpoint it is never sent."""
         now = self._clock.now()
         with self._lock:
             endpoint = self._endpoint
@@ -185,7 +189,7 @@ class Webhooks:
                 self._webhooks[number] = Webhook(number, event, body, now + endpoint.delay)
 
     def deliver(self, *, runs: int) -> None:
-        """Run the job. ``runs`` of it at once do not know of each other: each delivers everything that is due."""
+        """Run the job. ``runs`` overlapping runs do not see each other, so each sends all events that are due."""
         with self._job:
             due = self._due()
             copies = [(webhook, copy) for copy in range(runs) for webhook in due]
@@ -197,13 +201,13 @@ class Webhooks:
                 status = post(
                     WebhookRequest(endpoint.url, webhook.body, self._signature(webhook)), patience=endpoint.patience
                 )
-                self._note(webhook.number, status, is_repetition=copy > 0)
+                self._record_result(webhook.number, status, is_repetition=copy > 0)
 
     def close(self) -> None:
-        """Forget everything; a delivery under way is waited for."""
+        """Stop the job, wait for a delivery in progress, and remove the endpoint and the queue."""
         self._stop_scheduler()
         with self._lock:
-            self._forget()
+            self._clear()
 
     def _due(self) -> list[Webhook]:
         now = self._clock.now()
@@ -217,7 +221,7 @@ class Webhooks:
                 return None
         return hmac.new(self._secret.encode(), webhook.body, sha256).hexdigest()
 
-    def _note(self, number: int, status: int | None, *, is_repetition: bool) -> None:
+    def _record_result(self, number: int, status: int | None, *, is_repetition: bool) -> None:
         arrived = status is not None and 200 <= status < 300
         with self._lock:
             webhook, endpoint = self._webhooks.get(number), self._endpoint
@@ -242,7 +246,7 @@ class Webhooks:
         return replace(webhook, due_at=self._clock.now() + RETRIES_AFTER[webhook.attempts])
 
     def _switch_off(self, endpoint: Endpoint) -> None:
-        """What was waiting is dropped for good."""
+        """Disable the endpoint. Waiting events are dropped and never sent."""
         self._endpoint = replace(endpoint, is_on=False)
         for webhook in self.all:
             if webhook.state == "waiting":

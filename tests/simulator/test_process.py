@@ -260,12 +260,12 @@ def test_a_thrown_switch_works_and_can_be_undone(fresh) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "says"),
     [
-        ("fail_next", {"fault": "typo"}, 400, "'typo' is none of "),
+        ("fail_next", {"fault": "typo"}, 400, "'typo' must be one of "),
         ("fail_next", {}, 400, "missing 1 required positional argument"),
         ("advance", {"second": 1}, 400, "unexpected keyword argument"),
         ("revoke_key", {"value": "tlr_live_nobody"}, 400, "tlr_live_nobody"),
         ("advance", [], 400, "must be a JSON object"),
-        ("close", {}, 404, "Nothing to POST here"),
+        ("close", {}, 404, "POST is not possible here"),
     ],
 )
 def test_a_switch_that_cannot_be_thrown_says_why(fresh, path, body, status, says) -> None:

@@ -113,5 +113,5 @@ def test_a_quirk_can_be_taken_away_for_a_number_or_a_request(simulator, telroi) 
 
 
 def test_an_unknown_quirk_is_refused_by_name(simulator) -> None:
-    with pytest.raises(ValueError, match=r"'typo' is none of .*html_errors"):
+    with pytest.raises(ValueError, match=r"'typo' must be one of .*html_errors"):
         simulator.without_quirk("typo")

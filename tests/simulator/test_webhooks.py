@@ -281,5 +281,5 @@ def test_an_event_is_due_after_its_delay_and_a_job_of_its_own_delivers_it(
 
 @pytest.mark.parametrize("url", ["", "ftp://127.0.0.1/", "127.0.0.1:8000", "http://"])
 def test_an_odd_address_is_refused(telroi: Simulator, url: str) -> None:
-    with pytest.raises(ValueError, match="address"):
+    with pytest.raises(ValueError, match="must begin with http"):
         telroi.set_webhook(url)
