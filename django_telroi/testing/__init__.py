@@ -1,7 +1,7 @@
-"""For a site's own tests: what was called with the in-memory backend, and a Telroi to try on.
+"""Helpers for a site's own tests: the outbox of the in-memory backend, and a simulator of Telroi.
 
-In a test run calls go to ``outbox`` unless the site says otherwise, like Django's mail. Fixtures for pytest are in
-``django_telroi.testing.fixtures``. ``BackendContract`` tests a backend of your own.
+In a test run, calls go to ``outbox`` unless a test sets another backend, as with Django's mail. Fixtures for pytest are
+in ``django_telroi.testing.fixtures``. ``BackendContract`` tests a backend of your own.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ __all__ = ["BackendContract", "RemoteBackendContract", "last_code_for", "outbox"
 
 
 def last_code_for(number: str) -> str:
-    """The code of the newest call in ``outbox`` to this number (E.164). Raises LookupError if there is none."""
+    """Return the code of the newest call in ``outbox`` to ``number`` (E.164). Raises LookupError if there is none."""
     codes = [call.code for call in outbox if call.to == number]
     if not codes:
-        raise LookupError(f"no call to this number among the {len(outbox)} in the outbox")
+        raise LookupError(f"None of the {len(outbox)} calls in the outbox is to this number.")
     return codes[-1]
 
 
 @contextmanager
 def running_simulator(*, port: int = 0, ledger: Path | None = None) -> Iterator[Simulator]:
-    """A faithful Telroi on loopback; ``base_url`` and ``api_key`` are what ``settings.TELROI`` needs to call it.
+    """Run a simulator of Telroi on loopback while the context lasts, and return it.
 
-    ``calls`` are the phones that rang. ``fail_next("reset")`` spoils the next request, ``advance(60)`` lets time pass;
-    the other switches are methods too. ``ledger`` is a file to which each request is appended before it is carried out.
+    Set its ``base_url`` and ``api_key`` in ``settings.TELROI``. ``calls`` are the phones that rang.
+    ``fail_next("reset")`` makes the next request fail. ``advance(60)`` advances its clock by 60 seconds. The other
+    switches are methods too.
+
+    ``port``: the port to listen on; 0 chooses a free one. ``ledger``: a file to which each request is appended before
+    it is carried out. Raises OSError if the port is in use.
     """
     with Simulator(port=port, ledger=ledger) as simulator:
         yield simulator

@@ -1,7 +1,8 @@
-"""What every backend keeps, as test cases: subclass one for a backend of your own.
+"""The contract of every backend, as test cases. Subclass ``BackendContract`` to test a backend of your own.
 
-They are plain classes with ``test_`` methods. With pytest, name the subclass ``Test…``; with Django's runner, add
-``django.test.SimpleTestCase`` as a second base. They need no database, and pytest only if you use it.
+It is a plain class with ``test_`` methods. With pytest, give the subclass a name that begins with ``Test``. With
+Django's test runner, add ``django.test.SimpleTestCase`` as a second base. The tests need no database. They do not
+need pytest.
 """
 
 from __future__ import annotations
@@ -31,26 +32,26 @@ GIVEN_CODE = "482913"
 
 
 class BackendContract(ABC):
-    """The code that a person hears verifies, for the call that they heard it in, and nothing else does.
+    """Tests that the code of a call verifies that call, and that nothing else does.
 
-    Override ``heard``; also ``make_backend``, unless the settings of the test name the backend. Set ``secret``. A test
-    calls each number once at most, and expects a provider that has called neither before.
+    Override ``heard``. Override ``make_backend`` too, unless the settings of the test name the backend. Set ``secret``.
+    A test calls each number at most once. Before each test the provider must have called neither number.
     """
 
     number = "+2348031234567"
     other_number = "+2348029876543"
     unknown_id = "9b2e4c1a-6b0f-4d0c-9d8e-1f2a3b4c5d6e"
-    """An id in the provider's own form that belongs to no call."""
+    """An id in the provider's format that belongs to no call."""
 
     secret = ""
-    """The provider's key as the test's settings have it. ``key_digest`` must not contain it."""
+    """The provider's key in the settings of the test. ``key_digest`` must not contain it."""
 
     @abstractmethod
     def heard(self, number: str) -> str:
-        """The code that the newest call to ``number`` read out."""
+        """Return the code that the newest call to ``number`` read out."""
 
     def make_backend(self) -> Backend:
-        """A new instance, as another process would make one."""
+        """Return a new instance, like one in another process."""
         return get_backend()
 
     def test_it_says_what_it_is(self) -> None:
@@ -65,8 +66,8 @@ class BackendContract(ABC):
 
         assert DIGEST.fullmatch(digest), "key_digest is a hexadecimal digest of 32 to 64 characters, or empty"
         if self.secret:
-            is_told = self.secret.lower() in digest.lower() or (digest and digest.lower() in self.secret.lower())
-            assert not is_told, "key_digest contains the secret, or is a part of it: use salted_hmac"
+            is_exposed = self.secret.lower() in digest.lower() or (digest and digest.lower() in self.secret.lower())
+            assert not is_exposed, "key_digest contains the secret, or is a part of it: use salted_hmac"
 
     def test_a_call_comes_back_with_its_number_and_an_id_that_can_be_kept(self) -> None:
         call = self._place(self.number)
@@ -74,7 +75,7 @@ class BackendContract(ABC):
         assert call.to == self.number, "place_call returned another number in OtpCall.to than it was given"
         assert is_usable_id(call.id), "place_call returned an OtpCall.id that is not 1 to 200 printable characters"
         assert call.livemode in (None, True, False), (
-            "place_call returned an OtpCall.livemode that is no bool and not None"
+            "place_call returned an OtpCall.livemode that is neither a bool nor None"
         )
         assert call.expires_at is None or call.expires_at.utcoffset() is not None, (
             "place_call returned an OtpCall.expires_at without a time zone"
@@ -130,8 +131,8 @@ class BackendContract(ABC):
         for call_id in (self.unknown_id, None) if backend.judges_by_number else (self.unknown_id,):
             check = reply_of(partial(backend.check_code, "123456", call_id=call_id, to=self.number))
             if check is not None:
-                says_yes = check.verified or check.status in YES
-                assert not says_yes, (
+                is_success = check.verified or check.status in YES
+                assert not is_success, (
                     f"check_code got call_id={call_id!r}, which belongs to no call, and returned {check}. "
                     f"Return not_found or raise ApiRefused. already_verified would verify a wrong code"
                 )
@@ -142,7 +143,7 @@ class BackendContract(ABC):
         code, backend = self.heard(self.number), self._backend()
 
         if not backend.judges_by_number:
-            return  # it is never asked
+            return  # check_code is never called without an id
         is_the_same = code == self.heard(self.other_number)
 
         check = reply_of(lambda: backend.check_code(code, call_id=None, to=self.other_number))
@@ -220,11 +221,11 @@ class BackendContract(ABC):
 
         shown = f"{lines} {self._backend()!r} {call!r} {checks!r}"
         secrets = {"the number": self.number[1:], "the code": code, "a code": another(code), "the secret": self.secret}
-        told = [name for name, secret in secrets.items() if secret and secret in shown]
-        assert told == [], f"a log line or a repr() contains {' and '.join(told)}"
+        exposed = [name for name, secret in secrets.items() if secret and secret in shown]
+        assert exposed == [], f"a log line or a repr() contains {' and '.join(exposed)}"
 
     def _backend(self) -> Backend:
-        """Refuses a backend that would ring a real phone."""
+        """Return a new backend. Raises ImproperlyConfigured for one that would call a real phone."""
         backend = self.make_backend()
         if would_ring_from_test_run(backend):
             raise ImproperlyConfigured(REFUSED)
@@ -235,12 +236,12 @@ class BackendContract(ABC):
         assert isinstance(call, OtpCall), f"place_call returned {type(call).__name__} instead of OtpCall"
         call_id: object = call.id
         assert isinstance(call_id, str), (
-            f"place_call returned an OtpCall.id that is no str but {type(call_id).__name__}"
+            f"place_call returned an OtpCall.id of type {type(call_id).__name__} instead of str"
         )
         return call
 
     def _check(self, code: str, call: OtpCall) -> OtpCheck:
-        """By an instance of its own: the process that judges a code is seldom the one that placed the call."""
+        """Check with a new instance, because another process than the one that placed the call usually checks it."""
         check: object = self._backend().check_code(code, call_id=call.id, to=call.to)
         assert isinstance(check, OtpCheck), f"check_code returned {type(check).__name__} instead of OtpCheck"
         assert isinstance(check.verified, bool), "check_code returned an OtpCheck.verified that is not True or False"
@@ -249,12 +250,12 @@ class BackendContract(ABC):
 
 
 def another(code: str) -> str:
-    """A code of the same length that is not this one."""
+    """Return a different code of the same length."""
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
 def reply_of(check: Callable[[], OtpCheck]) -> OtpCheck | None:
-    """The reply of a check; None if the provider refused it."""
+    """Return the reply of a check, or None if the provider refused it."""
     try:
         return check()
     except ApiRefused:
@@ -263,7 +264,7 @@ def reply_of(check: Callable[[], OtpCheck]) -> OtpCheck | None:
 
 @contextmanager
 def everything_logged() -> Iterator[list[str]]:
-    """The lines of every logger, whatever its level."""
+    """Collect the lines of all loggers at level DEBUG."""
     lines: list[str] = []
     root, handler = logging.getLogger(), logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

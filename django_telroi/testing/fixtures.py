@@ -1,4 +1,4 @@
-"""Fixtures: ``pytest_plugins = ["django_telroi.testing.fixtures"]`` in a site's ``conftest.py``."""
+"""Fixtures for pytest. Set ``pytest_plugins = ["django_telroi.testing.fixtures"]`` in your ``conftest.py``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @pytest.fixture(scope="session", autouse=True)
 def telroi_refuses_a_live_key() -> Iterator[None]:
-    """No test runs with a live key in the settings; one in the environment is out of sight meanwhile."""
+    """Stop the tests if the settings contain a live key. Hide ``TELROI_API_KEY`` of the environment from them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TELROI_API_KEY", raising=False)
-        if _settings_hold_a_live_key():
+        if _settings_contain_live_key():
             pytest.fail(
-                "settings.TELROI holds a live key: these tests could ring people and spend money. "
-                "Leave API_KEY out of the test settings, or use a test key.",
+                "settings.TELROI contains a live key, so these tests could call phones and spend money. "
+                "Remove API_KEY from the test settings, or use a test key.",
                 pytrace=False,
             )
         yield
@@ -34,7 +34,7 @@ def telroi_refuses_a_live_key() -> Iterator[None]:
 
 @pytest.fixture
 def telroi_outbox() -> Iterator[list[LocmemCall]]:
-    """Calls go to memory whatever the settings say; the list begins empty."""
+    """Use the in-memory backend, with any settings. Returns the list of calls, which is empty at first."""
     outbox.clear()
     with override_settings(TELROI={**conf.chosen(), "BACKEND": conf.LOCMEM_BACKEND}):
         yield outbox
@@ -43,21 +43,21 @@ def telroi_outbox() -> Iterator[list[LocmemCall]]:
 
 @pytest.fixture
 def telroi_simulator() -> Iterator[Simulator]:
-    """Calls go over HTTP to a simulator of this test's own."""
+    """Run a simulator for this test and send calls to it over HTTP. Returns the simulator."""
     with running_simulator() as simulator:
-        answering = {
+        simulator_settings = {
             "BACKEND": conf.TELROI_BACKEND,
             "API_KEY": simulator.api_key,
             "BASE_URL": simulator.base_url,
             "PROXY_URL": None,
             "WEBHOOK_SECRETS": [simulator.webhook_secret],
         }
-        with override_settings(TELROI={**conf.chosen(), **answering}):
+        with override_settings(TELROI={**conf.chosen(), **simulator_settings}):
             yield simulator
 
 
-def _settings_hold_a_live_key() -> bool:
-    """A key that only opens a simulator is none; nor can there be one without settings."""
+def _settings_contain_live_key() -> bool:
+    """A key for a simulator on this machine does not count. Without valid settings there is no key."""
     try:
         return conf.api_key().startswith(LIVE_KEY_PREFIX) and urlsplit(conf.base_url()).hostname not in LOOPBACK
     except ImproperlyConfigured:

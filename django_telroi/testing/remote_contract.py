@@ -1,4 +1,4 @@
-"""What a backend that asks a provider over the network keeps besides, as a test case."""
+"""The additional contract of a backend that sends requests over a network, as a test case."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SCOPES = (None, "number", "key")
 
 
 @dataclass(frozen=True)
-class Question:
+class BackendRequest:
     """One request of the backend, with the name of its method."""
 
     name: str
-    ask: Callable[[], object]
+    send: Callable[[], object]
 
 
 class RemoteBackendContract(BackendContract):
-    """What goes wrong on the way is told apart: nothing was sent, refused, or nobody knows.
+    """Tests that a backend raises the right error for each failure: nothing was sent, refused, or unknown.
 
-    It is for a backend that asks a provider over the network, and it is tried on a double of the provider on a real
-    socket: what an HTTP library raises is known only once it was seen.
+    The tests run against a double of the provider on a real socket, because only a real failure shows which exception
+    an HTTP library raises.
     """
 
     @abstractmethod
     def requests(self) -> int | Sized:
-        """How many requests the double has received, or the collection of them."""
+        """Return how many requests the double has received, or a collection of them."""
 
     @abstractmethod
     def unreachable(self) -> AbstractContextManager[object]:
@@ -51,7 +51,7 @@ class RemoteBackendContract(BackendContract):
         """
 
     def location(self) -> str:
-        """The ``Location`` of the double's redirect. It is asked for at ``provider_url()`` during ``answering(307)``.
+        """Return the ``Location`` header of the double. It is requested at ``provider_url()`` with ``answering(307)``.
 
         Override it only for a double without HTTP.
         """
@@ -62,30 +62,30 @@ class RemoteBackendContract(BackendContract):
             return connection.getresponse().getheader("Location") or ""
 
     def test_without_a_connection_nothing_was_sent(self) -> None:
-        for ask in self._questions():
+        for request in self._requests():
             with self.unreachable():
-                error = raised_by(ask)
+                error = raised_by(request)
             assert isinstance(error, ApiUnreachable), (
-                f"{ask.name}: a refused connection must raise ApiUnreachable, not {error!r}"
+                f"{request.name}: a refused connection must raise ApiUnreachable, not {error!r}"
             )
 
     def test_a_lost_answer_may_have_been_a_yes(self) -> None:
-        for ask in self._questions():
+        for request in self._requests():
             before = self._received()
             with self.losing_answers():
-                error = raised_by(ask)
+                error = raised_by(request)
             assert isinstance(error, ApiOutcomeUnknown), (
-                f"{ask.name}: a connection closed without an answer must raise ApiOutcomeUnknown, not {error!r}"
+                f"{request.name}: a connection closed without an answer must raise ApiOutcomeUnknown, not {error!r}"
             )
             sent = self._received() - before
-            assert sent == 1, f"{ask.name}: {sent} requests were received instead of 1. A retry calls twice"
+            assert sent == 1, f"{request.name}: {sent} requests were received instead of 1. A retry calls twice"
 
     def test_an_answer_that_cannot_be_read_may_have_been_a_yes(self) -> None:
-        for ask in self._questions():
+        for request in self._requests():
             with self.answering(200):
-                error = raised_by(ask)
+                error = raised_by(request)
             assert isinstance(error, ApiOutcomeUnknown), (
-                f"{ask.name}: an answer that is not JSON must raise ApiOutcomeUnknown, not {error!r}"
+                f"{request.name}: an answer that is not JSON must raise ApiOutcomeUnknown, not {error!r}"
             )
 
     def test_a_redirect_is_not_followed(self) -> None:
@@ -93,56 +93,62 @@ class RemoteBackendContract(BackendContract):
             location = self.location()
         assert location, "the double must send a Location header with answering(307)"
 
-        for ask in self._questions():
+        for request in self._requests():
             before = self._received()
             with self.answering(307):
-                error = raised_by(ask)
+                error = raised_by(request)
             assert isinstance(error, ApiOutcomeUnknown | ApiRefused), (
-                f"{ask.name}: a redirect must raise ApiOutcomeUnknown or ApiRefused, not {error!r}"
+                f"{request.name}: a redirect must raise ApiOutcomeUnknown or ApiRefused, not {error!r}"
             )
             sent = self._received() - before
-            assert sent == 1, f"{ask.name}: {sent} requests were received instead of 1. Do not follow redirects"
+            assert sent == 1, f"{request.name}: {sent} requests were received instead of 1. Do not follow redirects"
 
     def test_a_refusal_says_which(self) -> None:
         for status in (400, 401, 403, 404, 429, 500, 503):
-            for ask in self._questions():
+            for request in self._requests():
                 with self.answering(status):
-                    error = raised_by(ask)
-                assert isinstance(error, ApiRefused), f"{ask.name}: {status} must raise ApiRefused, not {error!r}"
-                assert error.status == status, f"{ask.name}: ApiRefused.status must be {status}, not {error.status!r}"
-                assert error.scope in SCOPES, f"{ask.name}: ApiRefused.scope must be in {SCOPES}, not {error.scope!r}"
+                    error = raised_by(request)
+                assert isinstance(error, ApiRefused), f"{request.name}: {status} must raise ApiRefused, not {error!r}"
+                assert error.status == status, (
+                    f"{request.name}: ApiRefused.status must be {status}, not {error.status!r}"
+                )
+                assert error.scope in SCOPES, (
+                    f"{request.name}: ApiRefused.scope must be in {SCOPES}, not {error.scope!r}"
+                )
 
     def test_an_error_tells_no_secret(self) -> None:
         with everything_logged() as lines:
-            errors = [self._failing(ask) for ask in self._questions()]
+            errors = [self._failing(request) for request in self._requests()]
 
         shown = f"{lines} {errors!r} {[str(error) for error in errors]}"
         secrets = {"the number": self.number[1:], "the code": GIVEN_CODE, "the secret": self.secret}
-        told = [name for name, secret in secrets.items() if secret and secret in shown]
-        assert told == [], f"an error or a log line contains {' and '.join(told)}"
+        exposed = [name for name, secret in secrets.items() if secret and secret in shown]
+        assert exposed == [], f"an error or a log line contains {' and '.join(exposed)}"
 
     def _received(self) -> int:
         requests = self.requests()
         return requests if isinstance(requests, int) else len(requests)
 
-    def _failing(self, ask: Question) -> BaseException | None:
+    def _failing(self, request: BackendRequest) -> BaseException | None:
         with self.losing_answers():
-            return raised_by(ask)
+            return raised_by(request)
 
-    def _questions(self) -> list[Question]:
+    def _requests(self) -> list[BackendRequest]:
         backend = self._backend()
         return [
-            Question("place_call", lambda: backend.place_call(self.number, code_length=6, language=None)),
-            Question("check_code", lambda: backend.check_code(GIVEN_CODE, call_id=self.unknown_id, to=self.number)),
+            BackendRequest("place_call", lambda: backend.place_call(self.number, code_length=6, language=None)),
+            BackendRequest(
+                "check_code", lambda: backend.check_code(GIVEN_CODE, call_id=self.unknown_id, to=self.number)
+            ),
         ]
 
 
-def raised_by(question: Question) -> ApiError | None:
-    """The ApiError that the request raises; None if it returns. Another one fails the test with the method's name."""
+def raised_by(request: BackendRequest) -> ApiError | None:
+    """Send the request. Return the ApiError that it raises, or None. Raises AssertionError for any other exception."""
     try:
-        question.ask()
+        request.send()
     except ApiError as error:
         return error
     except Exception as error:
-        raise AssertionError(f"{question.name} raised {type(error).__name__}, which is no ApiError") from error
+        raise AssertionError(f"{request.name} raised {type(error).__name__}, which is not an ApiError") from error
     return None

@@ -277,7 +277,7 @@ def test_a_backend_that_answers_alike_to_every_fault_fails(error: Exception | No
         (BelievesNobody, "check_code got the right code and returned OtpCheck(verified=False, status='mismatch'"),
         (SaysApproved, "check_code returned an OtpCheck.status that is not in"),
         (ReturnsADict, "place_call returned dict instead of OtpCall"),
-        (HasNumbersAsIds, "place_call returned an OtpCall.id that is no str but int"),
+        (HasNumbersAsIds, "place_call returned an OtpCall.id of type int instead of str"),
         (CallsEveryCodeTheSites, 'place_call got no code, so OtpCall.verification must not be "client"'),
         (KeepsQuietAboutTheCodeOfTheSite, 'place_call got a code, so OtpCall.verification must be "client", not None'),
         (HasTheKeyAsDigest, "key_digest contains the secret"),
@@ -298,7 +298,7 @@ def test_a_scope_that_no_one_knows_fails() -> None:
 def test_an_error_outside_of_the_contract_fails_with_the_name_of_the_method() -> None:
     failing = failing_tests(Good, OneAnswer, error=ZeroDivisionError())
 
-    assert "place_call raised ZeroDivisionError, which is no ApiError" in failing[LOST]
+    assert "place_call raised ZeroDivisionError, which is not an ApiError" in failing[LOST]
 
 
 def test_a_double_whose_redirect_leads_nowhere_fails() -> None:

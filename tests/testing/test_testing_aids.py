@@ -36,7 +36,7 @@ def test_the_last_code_for_a_number_is_that_of_its_newest_call() -> None:
 
 @pytest.mark.usefixtures("emptied")
 def test_asking_for_a_code_that_nobody_heard_does_not_tell_the_number() -> None:
-    with pytest.raises(LookupError, match="no call to this number among the 0 in the outbox") as refused:
+    with pytest.raises(LookupError, match="None of the 0 calls in the outbox is to this number") as refused:
         last_code_for(NUMBER)
 
     assert NUMBER not in str(refused.value)
@@ -113,7 +113,7 @@ def test_a_live_key_in_the_settings_is_refused_without_being_shown(tmp_path) -> 
     done = run_a_site_s_tests(tmp_path, WALKS, settings='TELROI = {"API_KEY": "tlr_live_realmoney"}')
 
     assert "2 errors" in done.stdout
-    assert "settings.TELROI holds a live key" in done.stdout
+    assert "settings.TELROI contains a live key" in done.stdout
     assert "realmoney" not in done.stdout
 
 
