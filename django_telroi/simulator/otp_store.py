@@ -163,8 +163,8 @@ class OtpStore:
             otp = self._store(self._new_otp(workspace, otp_request))
         if workspace.dials:
             self._dial(otp, behavior)
-        told = {"id": otp.id, "to": otp.to, "status": "delivered", "client_supplied": otp.is_own_code}
-        self._report("otp.completed", told)
+        completed = {"id": otp.id, "to": otp.to, "status": "delivered", "client_supplied": otp.is_own_code}
+        self._report("otp.completed", completed)
         return otp
 
     def verify(self, key: Key, check_request: CheckRequest, behavior: Behavior) -> Judgement:
@@ -251,8 +251,8 @@ class OtpStore:
         There is no webhook for a failure without a code: it is a crash in Telroi, which Telroi does not handle.
         """
         if failure.code:
-            told = {"id": otp.id, "to": otp.to, "reason": failure.message, "status": "failed"}
-            self._report("otp.failed", told)
+            failed = {"id": otp.id, "to": otp.to, "reason": failure.message, "status": "failed"}
+            self._report("otp.failed", failed)
         return failure
 
     def _mark_failed(self, otp_id: str) -> None:
