@@ -1,6 +1,6 @@
-"""What staff see: numbers and their limits, attempts and their story, all masked. Services do whatever staff do here.
+"""The Django admin: numbers with their limits, attempts with their timelines, verified phones, and staff actions.
 
-A site with an ``AdminSite`` of its own registers the same classes on it.
+Numbers are masked. All changes are made by ``services``. To use your own ``AdminSite``, register these classes on it.
 """
 
 from __future__ import annotations

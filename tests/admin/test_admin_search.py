@@ -55,7 +55,7 @@ def test_what_was_narrowed_is_nobody_elses(staff: Client) -> None:
     page = client_with("view_phonenumber").get(address)
 
     assert page.context["cl"].result_count == 0
-    assert "a search that is over" in page.content.decode()
+    assert "expired search" in page.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -186,4 +186,4 @@ def test_a_call_whose_lost_codes_cannot_be_told_apart_is_explained(viewer: Clien
     assert "A code of this call was right, but its answer was lost" in html
     assert "without the right code" not in html
     assert "not known to Telroi" not in html
-    assert "code could not be judged" in html
+    assert "code could not be checked" in html

@@ -70,7 +70,7 @@ class TestState:
 
         page = staff.get(url(*LIST))
 
-        assert page.context["cl"].result_list[0].standing.rule == "cooldown"
+        assert page.context["cl"].result_list[0].number_status.rule == "cooldown"
         assert found(staff, "state=cooldown") == [busy.pk]
         assert not found(staff, "state=full")
 

@@ -161,7 +161,7 @@ class TestWhatItSays:
             "Verified of placed": "–",
             "Median to verified": "–",
             "Outcome unknown": "–",
-            "Requests refused": "0",
+            "Requests rejected": "0",
             "Numbers limited now": "0",
             "Waiting in the queue now": "0",
         }
@@ -205,8 +205,8 @@ class TestWhatItSays:
 
         page = page_of(staff)
 
-        assert table(page, "refusals") == [["called a moment ago", "1,204"]]
-        assert table(page, "alerts")[0][:2] == ["The balance at Telroi is used up. Top it up.", "1"]
+        assert table(page, "refusals") == [["cooldown of the number", "1,204"]]
+        assert table(page, "alerts")[0][:2] == ["The wallet at Telroi is empty. Top it up.", "1"]
 
     def test_that_all_calls_wait(self, staff: Client, telroi: Any) -> None:
         from django_telroi.backends import get_backend

@@ -30,7 +30,7 @@ STAFF_ACTIONS = {
 }
 
 
-def deed_url(staff_action: str, phone: PhoneNumber) -> str:
+def action_url(staff_action: str, phone: PhoneNumber) -> str:
     return url("phonenumber", staff_action, phone.pk)
 
 
@@ -43,7 +43,7 @@ class TestAnAction:
         phone = number("0001", **state)  # type: ignore[arg-type]
         before = PhoneNumber.objects.values().get()
 
-        html = html_of(client_with("view_phonenumber", permission), deed_url(staff_action, phone))
+        html = html_of(client_with("view_phonenumber", permission), action_url(staff_action, phone))
 
         assert "No, take me back" in html
         assert "8031230001" not in html
@@ -54,7 +54,7 @@ class TestAnAction:
         permission, state, kind = STAFF_ACTIONS[staff_action]
         phone = number("0001", **state)  # type: ignore[arg-type]
 
-        answer = client_with("view_phonenumber", permission).post(deed_url(staff_action, phone), {"reason": REASON})
+        answer = client_with("view_phonenumber", permission).post(action_url(staff_action, phone), {"reason": REASON})
 
         page = url("phonenumber", "changelist") if staff_action == "erase" else url("phonenumber", "change", phone.pk)
         assert (answer.status_code, answer.url) == (302, page)  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ class TestAnAction:
         }
         client = client_with(*permissions[held])
 
-        answer = getattr(client, method)(deed_url(staff_action, phone), {"reason": REASON})
+        answer = getattr(client, method)(action_url(staff_action, phone), {"reason": REASON})
 
         assert answer.status_code == 403
         assert not AttemptEvent.objects.exists()
@@ -89,7 +89,7 @@ class TestAnAction:
         client = Client(enforce_csrf_checks=True)
         client.force_login(grace)
 
-        assert client.post(deed_url(staff_action, phone), {"reason": REASON}).status_code == 403
+        assert client.post(action_url(staff_action, phone), {"reason": REASON}).status_code == 403
         assert not AttemptEvent.objects.exists()
 
     def test_of_a_number_that_is_not_there_is_not_found(self, staff_action: str, staff: Client) -> None:
@@ -102,7 +102,7 @@ class TestAnAction:
         PhoneNumber.objects.filter(pk=phone.pk).update(number="+2340000001")
         VerifiedPhone.objects.update(number="+2340000001")
 
-        staff.post(deed_url(staff_action, phone), {"reason": REASON})
+        staff.post(action_url(staff_action, phone), {"reason": REASON})
 
         assert AttemptEvent.objects.get().kind == kind
 
@@ -111,7 +111,7 @@ class TestAnAction:
         phone = number("0001", **state)  # type: ignore[arg-type]
         connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
         try:
-            assert staff.post(deed_url(staff_action, phone), {"reason": REASON}).status_code == 302
+            assert staff.post(action_url(staff_action, phone), {"reason": REASON}).status_code == 302
         finally:
             connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
         assert AttemptEvent.objects.get().kind == kind
@@ -128,9 +128,9 @@ class TestAnAction:
         for name in ("block_number", "unblock_number", "release_hold", "reset_limits", "move_number", "erase_number"):
             monkeypatch.setattr(services, name, outrun)
 
-        html = staff.post(deed_url(staff_action, phone), {"reason": REASON}, follow=True).content.decode()
+        html = staff.post(action_url(staff_action, phone), {"reason": REASON}, follow=True).content.decode()
 
-        assert "changed in the same moment. Nothing was done; try again." in html
+        assert "was changed at the same time. Nothing was done. Try again." in html
         assert not LogEntry.objects.exists()
 
 
@@ -143,7 +143,7 @@ class TestAMove:
         return number("0001", owner="dora")
 
     def moves(self, staff: Client, phone: PhoneNumber, account: str, reason: str = REASON) -> str:
-        reply = staff.post(deed_url("move", phone), {"account": account, "reason": reason}, follow=True)
+        reply = staff.post(action_url("move", phone), {"account": account, "reason": reason}, follow=True)
         return reply.content.decode()
 
     def owners(self) -> list[str]:
@@ -165,7 +165,7 @@ class TestAMove:
 
         html = self.moves(staff, phone, "ben")
 
-        assert "The new account has it once its code is typed there." in html
+        assert "The new account gets it when the person verifies it there." in html
         assert self.owners() == []
 
     def test_takes_it_away_where_no_account_is_named(self, staff: Client, phone: PhoneNumber) -> None:
@@ -187,7 +187,7 @@ class TestAMove:
         phone = number("0002")
 
         assert "No account has this number." in self.moves(staff, phone, "")
-        assert deed_url("move", phone) not in html_of(staff, url("phonenumber", "change", phone.pk))
+        assert action_url("move", phone) not in html_of(staff, url("phonenumber", "change", phone.pk))
 
 
 class TestABlock:
@@ -197,7 +197,7 @@ class TestABlock:
     def test_without_a_reason_that_can_be_read_is_asked_again(self, staff: Client, reason: str) -> None:
         phone = number("0001")
 
-        answer = staff.post(deed_url("block", phone), {"reason": reason})
+        answer = staff.post(action_url("block", phone), {"reason": reason})
 
         assert answer.status_code == 200
         assert "errorlist" in answer.content.decode()
@@ -215,7 +215,7 @@ class TestABlock:
     def test_keeps_no_number_that_the_reason_names(self, staff: Client, said: str, kept: str) -> None:
         phone = number("0001")
 
-        staff.post(deed_url("block", phone), {"reason": said})
+        staff.post(action_url("block", phone), {"reason": said})
 
         phone.refresh_from_db()
         shown = html_of(staff, url("phonenumber", "change", phone.pk))
@@ -229,9 +229,9 @@ class TestABlock:
     def test_twice_is_once(self, staff: Client) -> None:
         phone = number("0001", blocked="before")
 
-        html = staff.post(deed_url("block", phone), {"reason": REASON}, follow=True).content.decode()
+        html = staff.post(action_url("block", phone), {"reason": REASON}, follow=True).content.decode()
 
-        assert "This number is blocked already." in html
+        assert "This number is already blocked." in html
         assert not AttemptEvent.objects.exists()
 
 
@@ -284,7 +284,7 @@ class TestReveal:
     def test_shows_it_on_a_page_that_nobody_keeps(self) -> None:
         phone = number("0001")
 
-        answer = client_with("view_phonenumber", "view_full_number").post(deed_url("reveal", phone))
+        answer = client_with("view_phonenumber", "view_full_number").post(action_url("reveal", phone))
 
         assert answer.status_code == 200
         assert "+2348031230001" in answer.content.decode()
@@ -298,7 +298,7 @@ class TestReveal:
     def test_takes_a_post(self, staff: Client) -> None:
         phone = number("0001")
 
-        answer = staff.get(deed_url("reveal", phone))
+        answer = staff.get(action_url("reveal", phone))
 
         assert answer.status_code == 405
         assert not AttemptEvent.objects.exists()
@@ -307,7 +307,7 @@ class TestReveal:
         phone = number("0001")
 
         for client in (client_with("view_phonenumber"), client_with("view_full_number")):
-            assert client.post(deed_url("reveal", phone)).status_code == 403
+            assert client.post(action_url("reveal", phone)).status_code == 403
 
     def test_is_a_button_for_those_who_may(self) -> None:
         page = url("phonenumber", "change", number("0001").pk)
@@ -324,10 +324,10 @@ class TestReveal:
         monkeypatch.setattr("django_telroi.services.staff.staff_actions._write_event", fail)
 
         with pytest.raises(DatabaseError):
-            staff.post(deed_url("reveal", phone))
+            staff.post(action_url("reveal", phone))
 
 
 def test_erasing_takes_the_attempts_with_it(staff: Client, attempt: VerificationAttempt) -> None:
-    staff.post(deed_url("erase", attempt.phone))
+    staff.post(action_url("erase", attempt.phone))
 
     assert not VerificationAttempt.objects.filter(pk=attempt.pk).exists()

@@ -82,7 +82,7 @@ class TestAStory:
     def test_of_a_queued_call_tells_of_the_queue(self) -> None:
         row = attempt(status=Status.QUEUED, dispatch="celery", dialed_at=None)
 
-        assert titles(timeline(row, [])) == ["requested", "handed to the queue"]
+        assert titles(timeline(row, [])) == ["requested", "queued"]
 
     def test_says_what_telroi_said_where_it_failed(self) -> None:
         row = attempt(

@@ -1,4 +1,4 @@
-"""The pages on which staff do something: a question by GET, the action by POST, each behind its own permission."""
+"""The pages of staff actions. GET asks for confirmation, POST performs the action. Each needs its own permission."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST_AT_ONCE = 500
 
 
 def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """``view`` as it is served: outside of ATOMIC_REQUESTS, so that what services wrote stays written."""
+    """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved."""
     view = answer_without_database(view)
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -45,16 +45,16 @@ def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 
 
 def answer_without_database(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view that answers 503 where the database fails.
+    """Return ``view`` with a response of status 503 if the database fails.
 
-    It says so without the admin's template, which needs the user and their permissions.
+    The response does not use the admin's template, which would query the user and the permissions.
     """
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = _unless_database_is_lost(partial(view, request, *args, **kwargs))
         if isinstance(response, TemplateResponse):
-            # Rendered by Django after the view, and with questions of its own to the database.
+            # Django renders it after the view returned, and the template makes queries too.
             response.render = partial(_unless_database_is_lost, response.render)  # type: ignore[method-assign,assignment]
         return response
 
@@ -67,27 +67,27 @@ def _unless_database_is_lost(act: Callable[[], HttpResponse]) -> HttpResponse:
     except DATABASE_LOST as error:
         note_lost_database(error)
     except Unavailable:
-        pass  # noted where it was raised
+        pass  # logged where it was raised
     return HttpResponse(format_html("<!doctype html><p>{}</p>", NOT_NOW), status=Unavailable.http_status)
 
 
-def refuse_without(request: HttpRequest, *permissions: str) -> None:
-    """Raise PermissionDenied unless the user has all of these."""
+def require_permissions(request: HttpRequest, *permissions: str) -> None:
+    """Raise PermissionDenied unless the user has all of ``permissions`` of this app."""
     if not request.user.has_perms([f"{APP}.{permission}" for permission in permissions]):
         raise PermissionDenied
 
 
 def actor_of(request: HttpRequest) -> str:
-    """The name that the timeline shows."""
+    """Return the user name for the timeline, or ``""`` without a user."""
     return user_name(request.user) if request.user.is_authenticated else ""
 
 
 class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Staff actions on a number's page, and on several numbers at once."""
+    """The views of staff actions, for one number and for several numbers of the list."""
 
     def get_urls(self) -> list[URLPattern]:
         views: dict[str, Callable[..., HttpResponse]] = {
-            staff_action.name: partial(self.deed_view, staff_action=staff_action) for staff_action in STAFF_ACTIONS
+            staff_action.name: partial(self.action_view, staff_action=staff_action) for staff_action in STAFF_ACTIONS
         }
         views["reveal"] = self.reveal_view
         ours = [
@@ -103,8 +103,8 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
             each.callback = answer_without_database(each.callback)
         return [*ours, *theirs]
 
-    def offered_deeds(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
-        """What the user may do to this number now, as links to the questions."""
+    def offered_actions(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
+        """Return the actions that apply to ``phone`` now and that the user may perform, with their URLs."""
         staff_actions = [
             staff_action
             for staff_action in STAFF_ACTIONS
@@ -116,44 +116,44 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         ]
 
     def reveal_url(self, request: HttpRequest, phone: PhoneNumber) -> str:
-        """Where the button that shows the full number posts to; "" for who may not see it."""
+        """Return the URL that shows the full number, or ``""`` if the user lacks the permission."""
         return self.number_url("reveal", phone) if request.user.has_perm(f"{APP}.view_full_number") else ""
 
-    def deed_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
-        """Ask; and once the question was answered by POST, do it."""
+    def action_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
+        """Ask for confirmation (GET), or perform the action (POST with a valid form)."""
         phone = self.number_or_404(request, object_id)
-        refuse_without(request, staff_action.permission)
+        require_permissions(request, staff_action.permission)
         if not staff_action.fits(phone):
             messages.warning(request, str(staff_action.idle))
             return HttpResponseRedirect(self.number_url("change", phone))
         form = reason_form(request, staff_action, [phone])
         if request.method != "POST" or (form and not form.is_valid()):
-            return self.question(request, staff_action, [phone], form=form, original=phone)
-        if said := self.do(request, staff_action, phone, form.cleaned_data if form else {}):
-            messages.success(request, said)
+            return self.confirmation(request, staff_action, [phone], form=form, original=phone)
+        if done := self.perform(request, staff_action, phone, form.cleaned_data if form else {}):
+            messages.success(request, done)
         return HttpResponseRedirect(
             self.number_url("changelist") if staff_action.is_final else self.number_url("change", phone)
         )
 
-    def do(self, request: HttpRequest, staff_action: StaffAction, phone: PhoneNumber, answer: Answer) -> str:
-        """Do it and log it, and return what to say; where it could not be done, say so and return "".
+    def perform(self, request: HttpRequest, staff_action: StaffAction, phone: PhoneNumber, answer: Answer) -> str:
+        """Perform the action, log it in the admin log, and return the message for the user.
 
-        The service writes the timeline.
+        If it fails, add an error message to the request and return ``""``. The service writes the timeline.
         """
         try:
             result = staff_action.act(phone, actor_of(request), answer)
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
             return ""
-        said = str(staff_action.said(result, answer) if staff_action.said else staff_action.done)
-        self.log_change(request, phone, " ".join(filter(None, (said, answer.get("reason")))))
-        return said
+        done = str(staff_action.describe(result, answer) if staff_action.describe else staff_action.done)
+        self.log_change(request, phone, " ".join(filter(None, (done, answer.get("reason")))))
+        return done
 
     @sensitive_variables()
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The full number, once: on the answer to this POST, which nobody keeps. First it is logged, then shown."""
+        """Log the access, then show the full number in the response to this POST, which is not cached."""
         phone = self.number_or_404(request, object_id)
-        refuse_without(request, "view_full_number")
+        require_permissions(request, "view_full_number")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         self.log_change(request, phone, _("The full number was shown."))
@@ -171,19 +171,19 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=gettext_lazy("Block the selected numbers"), permissions=["block"])
     def block_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
-        return self.do_to_selected(request, BLOCK, phones)
+        return self.perform_on_selected(request, BLOCK, phones)
 
     @admin.action(description=gettext_lazy("Unblock the selected numbers"), permissions=["block"])
     def unblock_selected(self, request: HttpRequest, phones: QuerySet[PhoneNumber]) -> HttpResponse | None:
-        return self.do_to_selected(request, UNBLOCK, phones)
+        return self.perform_on_selected(request, UNBLOCK, phones)
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{APP}.{BLOCK.permission}")
 
-    def do_to_selected(
+    def perform_on_selected(
         self, request: HttpRequest, staff_action: StaffAction, phones: QuerySet[PhoneNumber]
     ) -> HttpResponse | None:
-        """Ask about all of them; once that was answered, do it to each that it fits."""
+        """Ask for confirmation, or perform the action on each selected number that it applies to."""
         rows = list(phones[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
             messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MOST_AT_ONCE})
@@ -193,17 +193,17 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.warning(request, str(staff_action.idle))
             return None
         confirmed = "confirmed" in request.POST
-        form = reason_form(request, staff_action, fitting, is_answer=confirmed)
+        form = reason_form(request, staff_action, fitting, is_submitted=confirmed)
         if not confirmed or (form and not form.is_valid()):
-            return self.question(request, staff_action, fitting, form=form)
+            return self.confirmation(request, staff_action, fitting, form=form)
         answer = form.cleaned_data if form else {}
-        done = sum(bool(self.do(request, staff_action, phone, answer)) for phone in fitting)
+        done = sum(bool(self.perform(request, staff_action, phone, answer)) for phone in fitting)
         if done:
             words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
             messages.success(request, words % {"count": done, "done": staff_action.label})
         return None
 
-    def question(
+    def confirmation(
         self,
         request: HttpRequest,
         staff_action: StaffAction,
@@ -229,14 +229,15 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.page(request, CONFIRM_PAGE, context)
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        """A page of ours in this site's admin. Nobody keeps a copy of it."""
+        """Return a page inside this admin site. It is never cached."""
         request.current_app = self.admin_site.name
-        whole = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
-        response = TemplateResponse(request, template, whole)
+        page_context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
+        response = TemplateResponse(request, template, page_context)
         add_never_cache_headers(response)
         return response
 
     def number_or_404(self, request: HttpRequest, object_id: str) -> PhoneNumber:
+        """Return the number. Raises PermissionDenied, or Http404 if it does not exist."""
         phone = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, phone):
             raise PermissionDenied
@@ -250,21 +251,21 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def reason_form(
-    request: HttpRequest, staff_action: StaffAction, phones: Sequence[PhoneNumber], *, is_answer: bool | None = None
+    request: HttpRequest, staff_action: StaffAction, phones: Sequence[PhoneNumber], *, is_submitted: bool | None = None
 ) -> ReasonForm | None:
-    """The form of an action that asks for a reason, with the answer if there is one."""
+    """Return the form of the action, bound to the POST if it was submitted, or None if it has no form."""
     if staff_action.form is None:
         return None
-    answered = request.method == "POST" if is_answer is None else is_answer
-    return staff_action.form(request.POST if answered else None, numbers=[phone.number for phone in phones])
+    is_bound = request.method == "POST" if is_submitted is None else is_submitted
+    return staff_action.form(request.POST if is_bound else None, numbers=[phone.number for phone in phones])
 
 
 def failure_sentence(error: Exception, phone: PhoneNumber) -> str:
-    """What staff read where an action could not be done."""
+    """Return the error message for staff."""
     number = {"number": on_one_line(phone.number)}
     if isinstance(error, Unavailable):
-        words = _("The database failed, and it is not certain that %(number)s was changed. Look before you try again.")
+        words = _("The database failed. It is unknown whether %(number)s was changed. Check it before you try again.")
         return words % number
     if isinstance(error, ChangedMeanwhile):
-        return _("%(number)s changed in the same moment. Nothing was done; try again.") % number
-    return _("It could not be done to %(number)s. Nothing was changed; try again in a moment.") % number
+        return _("%(number)s was changed at the same time. Nothing was done. Try again.") % number
+    return _("The action failed for %(number)s. Nothing was changed. Try again in a moment.") % number

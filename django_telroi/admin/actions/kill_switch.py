@@ -1,4 +1,4 @@
-"""The kill switch: the pages on which staff stop all calls, and let them be placed again."""
+"""The kill switch: the pages on which staff stop and resume all calls."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from django_telroi import services
-from django_telroi.admin.actions.action_views import APP, StaffActionViews, actor_of, refuse_without, staff_view
+from django_telroi.admin.actions.action_views import APP, StaffActionViews, actor_of, require_permissions, staff_view
 from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.shared.lists import Tool
 from django_telroi.errors import Unavailable
 from django_telroi.models import CallControl
 
-KEPT_AS = "telroi_control"
+REQUEST_ATTRIBUTE = "telroi_control"
 STOP_PAGE = "admin/django_telroi/stop_calls.html"
 
 
 def read_control(request: HttpRequest) -> CallControl:
-    """The site's control, read once for all of a page."""
-    kept = vars(request)
-    if KEPT_AS not in kept:
-        kept[KEPT_AS] = services.call_control()
-    control: CallControl = kept[KEPT_AS]
+    """Return the ``CallControl`` of the site. It is read once for each request."""
+    cached = vars(request)
+    if REQUEST_ATTRIBUTE not in cached:
+        cached[REQUEST_ATTRIBUTE] = services.call_control()
+    control: CallControl = cached[REQUEST_ATTRIBUTE]
     return control
 
 
 class KillSwitch(StaffActionViews):
-    """Hung on the numbers' admin, so that every admin site has it that has numbers."""
+    """The views of the kill switch. They belong to the admin of numbers, so each site with numbers has them."""
 
     def get_urls(self) -> list[URLPattern]:
         stop = staff_view(self.admin_site.admin_view(self.stop_view))
@@ -44,7 +44,7 @@ class KillSwitch(StaffActionViews):
         ]
 
     def switch_tools(self, request: HttpRequest) -> list[Tool]:
-        """The link to the switch, for those who may use it."""
+        """Return the link to stop or resume calls, or no link without the permission."""
         if not request.user.has_perm(f"{APP}.stop_calls"):
             return []
         if read_control(request).stopped_at:
@@ -52,8 +52,8 @@ class KillSwitch(StaffActionViews):
         return [Tool(self.switch_url("stop"), _("Stop all calls"), "stop")]
 
     def stop_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask why, and stop. Once stopped, the page says since when, by whom and why."""
-        self.refuse_strangers(request)
+        """Ask for a reason (GET), or stop all calls (POST). If they are stopped already, redirect to the other page."""
+        self.require_switch_permissions(request)
         control = read_control(request)
         if control.stopped_at:
             return HttpResponseRedirect(self.switch_url("resume"))
@@ -68,8 +68,8 @@ class KillSwitch(StaffActionViews):
         return self.switch_page(request, {"title": _("Stop all calls"), "form": form, "control": control})
 
     def resume_view(self, request: HttpRequest) -> HttpResponse:
-        """Show since when, by whom and why calls are stopped; by POST, let them be placed again."""
-        self.refuse_strangers(request)
+        """Show who stopped the calls, when and why (GET), or resume calls (POST)."""
+        self.require_switch_permissions(request)
         control = read_control(request)
         if control.stopped_at is None:
             messages.warning(request, _("Calls are not stopped."))
@@ -83,19 +83,19 @@ class KillSwitch(StaffActionViews):
         return self.switch_page(request, {"title": _("Resume calls"), "control": control})
 
     def switch(self, request: HttpRequest, act: Callable[[], None]) -> bool:
-        """Do it; where the database fails, say so."""
+        """Call ``act`` and return True. If the database fails, add an error message and return False."""
         try:
             act()
         except Unavailable:
-            words = _("The database failed, and it is not certain that this was done. Look before you try again.")
+            words = _("The database failed. It is unknown whether the action was done. Check it before you try again.")
             messages.error(request, words)
             return False
         return True
 
-    def refuse_strangers(self, request: HttpRequest) -> None:
+    def require_switch_permissions(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        refuse_without(request, "stop_calls")
+        require_permissions(request, "stop_calls")
 
     def switch_page(self, request: HttpRequest, context: dict[str, object]) -> HttpResponse:
         return self.page(request, STOP_PAGE, {"back": self.number_url("changelist"), **context})

@@ -1,4 +1,4 @@
-"""What staff may do to one number: each asks first, needs a permission of its own, and is logged."""
+"""The staff actions on a number. Each asks for confirmation, needs its own permission and is logged."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from django_telroi.services.shared.transactions import write_alias
 
 Words = str | Promise
 Answer = Mapping[str, Any]
-"""The cleaned data of an action's form; empty where it has none."""
+"""The cleaned data of an action's form; empty if it has none."""
 
-NOT_STORABLE = _("This site's database cannot keep some of these characters, such as emoji. Write it without them.")
+NOT_STORABLE = _("The database cannot store some of these characters, such as emoji. Remove them.")
 FEWEST_DIGITS = 7
-"""Of a number that is worth hiding."""
+"""The length from which digits count as a phone number."""
 RUN_OF_DIGITS = re.compile(r"\+?[0-9](?:[ ()./-]{0,2}[0-9]){6,}")
 
 
 class ReasonForm(forms.Form):
-    """Why, in a few words for colleagues. A phone number in it is masked: the words go into logs."""
+    """Asks for a reason. Phone numbers in it are masked, because it is saved in events and in the admin log."""
 
     reason = forms.CharField(
         label=_("Reason"),
         max_length=200,
-        help_text=_("For colleagues; the person on the phone never sees it."),
+        help_text=_("For colleagues. The person on the phone does not see it."),
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
     )
 
@@ -56,7 +56,7 @@ class ReasonForm(forms.Form):
 
 
 def without_numbers(text: str, numbers: Sequence[str]) -> str:
-    """``text`` with every number masked that is written with ``+``, or that is one of ``numbers`` in any spelling."""
+    """Return ``text`` with all numbers masked that begin with ``+``, and with ``numbers`` masked in any format."""
     ends = tuple(number[-FEWEST_DIGITS:] for number in numbers)
 
     def masked(found: re.Match[str]) -> str:
@@ -67,13 +67,13 @@ def without_numbers(text: str, numbers: Sequence[str]) -> str:
 
 
 class MoveForm(ReasonForm):
-    """Which account the number goes to."""
+    """Asks for the account that the number moves to, and a reason."""
 
     account = forms.CharField(
         label=_("New account"),
         required=False,
         max_length=254,
-        help_text=_("The user's name, as they log in. Leave it empty to take the number away only."),
+        help_text=_("The name that the user logs in with. Leave it empty to remove the number from its account only."),
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
     )
     field_order = ("account", "reason")
@@ -86,17 +86,17 @@ class MoveForm(ReasonForm):
         found = users._default_manager.filter(**{users.USERNAME_FIELD: name}) if is_name else ()
         user: AbstractBaseUser | None = next(iter(found), None)
         if user is None:
-            raise forms.ValidationError(_("There is no user of this name."), code="no_user")
+            raise forms.ValidationError(_("There is no user with this name."), code="no_user")
         return user
 
 
 @dataclass(frozen=True)
 class StaffAction:
-    """One thing that staff do to a number.
+    """An action of staff on a number.
 
-    ``act`` takes the number's row, the name of who does it, and what ``form`` asked for. ``fits`` says whether there is
-    anything to do; where there is not, ``idle`` says so. ``said`` has the sentence about what ``act`` returned, where
-    ``done`` is not enough.
+    ``act`` performs it. Its arguments are the number's row, the name of the staff user and the cleaned data of
+    ``form``. ``fits`` returns whether the action applies to a number; if it does not, ``idle`` is the message.
+    ``done`` is the message of success. ``describe`` returns another one if it depends on the result of ``act``.
     """
 
     name: str
@@ -109,7 +109,7 @@ class StaffAction:
     act: Callable[[PhoneNumber, str, Answer], object]
     fits: Callable[[PhoneNumber], bool]
     form: type[ReasonForm] | None = None
-    said: Callable[[Any, Answer], Words] | None = None
+    describe: Callable[[Any, Answer], Words] | None = None
     is_final: bool = False
 
 
@@ -118,9 +118,9 @@ BLOCK = StaffAction(
     permission="block_number",
     label=_("Block"),
     question=_("Block this number?"),
-    consequence=_("What is blocked is not called any more, for anybody, until somebody unblocks it."),
+    consequence=_("A blocked number is not called for any user until staff unblock it."),
     done=_("The number is blocked."),
-    idle=_("This number is blocked already."),
+    idle=_("This number is already blocked."),
     act=lambda phone, actor, answer: services.block_number(phone.number, reason=answer["reason"], actor=actor),
     fits=lambda phone: phone.blocked_at is None,
     form=ReasonForm,
@@ -130,8 +130,8 @@ UNBLOCK = StaffAction(
     permission="block_number",
     label=_("Unblock"),
     question=_("Unblock this number?"),
-    consequence=_("What is unblocked can be called again, within its limits."),
-    done=_("The number is not blocked any more."),
+    consequence=_("An unblocked number can be called again, within its limits."),
+    done=_("The number is unblocked."),
     idle=_("This number is not blocked."),
     act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
     fits=lambda phone: phone.blocked_at is not None,
@@ -142,8 +142,8 @@ RELEASE = StaffAction(
     label=_("Release the hold"),
     question=_("Release Telroi's hold on this number?"),
     consequence=_(
-        "Telroi asked us to leave this number alone for a while. The next call may try again; if Telroi still wants a "
-        "pause, it says so, and the hold is back."
+        "Telroi requested a pause for this number. After the release it can be called again. If Telroi still wants a "
+        "pause, it rejects the next call, and the hold starts again."
     ),
     done=_("The hold is released."),
     idle=_("Telroi does not hold this number."),
@@ -156,8 +156,8 @@ RESET_LIMITS = StaffAction(
     label=_("Reset the limits"),
     question=_("Reset the limits of this number?"),
     consequence=_(
-        "The calls of the last 24 hours do not count any more: the number can be called at once, and has all the calls "
-        "of an hour and a day again."
+        "The calls of the last 24 hours no longer count. The number can be called at once, and all calls of its hour "
+        "and its day are available again."
     ),
     done=_("The limits are reset."),
     idle=_("No call of this number counts."),
@@ -170,9 +170,9 @@ ERASE = StaffAction(
     label=_("Erase"),
     question=_("Erase this number and all its rows?"),
     consequence=_(
-        "Its attempts, their events and its verified phones are deleted for good: whoever verified it must verify it "
-        "again. The number itself stays while it is blocked, held, or has calls of the last 24 hours, and keeps its "
-        "limits only."
+        "Its attempts, their events and its verified phones are deleted permanently. Users who verified it must verify "
+        "it again. The number itself stays while it is blocked, held or has calls in the last 24 hours, and keeps only "
+        "its limits."
     ),
     done=_("The number's rows are erased."),
     idle="",
@@ -186,7 +186,7 @@ def _moved(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
     if records:
         return _("The number belongs to the new account.")
     if answer["account"]:
-        return _("The number is taken from its account. The new account has it once its code is typed there.")
+        return _("The number is removed from its account. The new account gets it when the person verifies it there.")
     return _("The number belongs to no account any more.")
 
 
@@ -196,8 +196,8 @@ MOVE = StaffAction(
     label=_("Move to another account"),
     question=_("Move this number to another account?"),
     consequence=_(
-        "Every account that has this number loses it. The new account has it at once if it typed the right code after "
-        "them and was told that the number is taken. Otherwise the person verifies it again."
+        "Every account that has this number loses it. The new account gets it at once if it typed the right code later "
+        "and was told that the number is taken. Otherwise the person must verify it again."
     ),
     done=_("The number is moved."),
     idle=_("No account has this number."),
@@ -206,7 +206,7 @@ MOVE = StaffAction(
     ),
     fits=lambda phone: VerifiedPhone.objects.filter(number=phone.number).exists(),
     form=MoveForm,
-    said=_moved,
+    describe=_moved,
 )
 
 STAFF_ACTIONS = (BLOCK, UNBLOCK, RELEASE, RESET_LIMITS, MOVE, ERASE)

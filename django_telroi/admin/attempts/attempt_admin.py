@@ -57,7 +57,7 @@ from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import masked_within, plain, user_name
 
 MOST_ROWS = 100_000
-"""A page server ends what takes minutes, and a file that ends early looks whole: beyond this it says so."""
+"""Rows of an export. A web server may end a longer response, and a file that ends early looks complete."""
 
 COLUMNS = (
     *("id", "requested", "number", "region", "user", "purpose", "status", "error", "error_code", "telroi_said"),
@@ -67,22 +67,22 @@ COLUMNS = (
 
 
 def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt]) -> StreamingHttpResponse:
-    """A download of these rows, which are read ``with_numbers``; the admin log says who took it, and of what."""
+    """Return a CSV download of ``attempts``, a queryset of ``with_numbers``, and record it in the admin log."""
     _log(request)
     name = f"attempts-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
     return csv_response(name, COLUMNS, _table(attempts, zone=timezone.get_current_timezone()), request=request)
 
 
 def _log(request: HttpRequest) -> None:
-    """The filters as they stood; a purpose may be any text."""
-    chosen = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
-    chosen += ["a search"] if request.GET.get(FOUND) else []
+    """Record the export with its filters. A purpose may be any text, so numbers in it are masked."""
+    filters = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
+    filters += ["a search"] if request.GET.get(FOUND) else []
     LogEntry.objects.create(
         user_id=str(request.user.pk),
         content_type_id=ContentType.objects.get_for_model(VerificationAttempt).pk,
         object_repr="CSV",
         action_flag=CHANGE,
-        change_message=f"Exported attempts as CSV: {', '.join(chosen) or 'all'}."[:1000],
+        change_message=f"Exported attempts as CSV: {', '.join(filters) or 'all'}."[:1000],
     )
 
 
@@ -90,15 +90,16 @@ def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator
     now = timezone.now()
     for written, attempt in enumerate(_newest_first(attempts)):
         if written == MOST_ROWS:
-            yield (f"There are more than {MOST_ROWS} rows: choose a shorter time, and export again.",)
+            yield (f"There are more than {MOST_ROWS} rows. Choose a shorter time, and export again.",)
             return
         yield _row(apply_overdue_unsaved(take_number(attempt), now=now), zone)
 
 
 def _newest_first(attempts: QuerySet[VerificationAttempt]) -> Iterator[VerificationAttempt]:
-    """Each chunk is a query that begins where the last one ended.
+    """Yield the attempts, newest first. Each chunk is one query that begins after the last row of the chunk before.
 
-    No cursor stays open, and none of MySQL's, which holds all rows at once. What is requested meanwhile is not in it.
+    A cursor over all rows would stay open for the whole download, and MySQL's would load all rows into memory.
+    Attempts that are requested during the export are not included.
     """
     rows = attempts.order_by("-created_at", "-id")
     chunk = list(rows[:CHUNK])
@@ -149,7 +150,7 @@ EXPORT = "django_telroi.export_attempts"
 
 
 class AttemptChangeList(FixedOrderChangeList):
-    """Shows what is overdue as what it has become, and writes nothing."""
+    """Shows overdue attempts with their final status, without saving it."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -159,9 +160,9 @@ class AttemptChangeList(FixedOrderChangeList):
 
 
 class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
-    """Attempts, each with its story. Evidence: nobody changes any of it here."""
+    """The list of attempts, and the page of one attempt with its timeline. Attempts cannot be edited."""
 
-    list_display = ("requested", "masked", "standing", "asker", "tries_used", "took")
+    list_display = ("requested", "masked", "status_and_error", "requester", "tries_used", "took")
     list_display_links = ("requested", "masked")
     list_filter = (
         FoundFilter,
@@ -194,12 +195,12 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         return masked_mark(attempt.number)
 
     @admin.display(description=_("status"))
-    def standing(self, attempt: VerificationAttempt) -> SafeString:
-        return marks.standing(attempt)
+    def status_and_error(self, attempt: VerificationAttempt) -> SafeString:
+        return marks.status_and_error(attempt)
 
     @admin.display(description=_("user and purpose"))
-    def asker(self, attempt: VerificationAttempt) -> SafeString:
-        return marks.asker(user_name(attempt.user, number=attempt.number), attempt.purpose)
+    def requester(self, attempt: VerificationAttempt) -> SafeString:
+        return marks.requester(user_name(attempt.user, number=attempt.number), attempt.purpose)
 
     @admin.display(description=_("tries"))
     def tries_used(self, attempt: VerificationAttempt) -> SafeString:
@@ -238,7 +239,7 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
 
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The list as it is filtered, as CSV; it streams, so that no number of rows fills the memory."""
+        """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
         if not self.has_export_permission(request):
             raise PermissionDenied
         try:
@@ -256,7 +257,7 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> VerificationAttempt | None:
-        """What is overdue is settled before anybody reads it: the page tells what the row then says."""
+        """Save the final status of an overdue attempt, then return the attempt."""
         if self.has_view_permission(request) and unquote(object_id).isdecimal():
             settle_attempt(int(unquote(object_id)))
         attempt: VerificationAttempt | None = super().get_object(request, object_id, from_field)

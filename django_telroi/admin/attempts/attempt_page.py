@@ -1,4 +1,4 @@
-"""The page of one attempt: how it stands, what that means, its facts and its timeline."""
+"""The page of one attempt: its status, an explanation, its facts and its timeline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODES: dict[bool | None, str | Promise] = {True: gettext_lazy("live"), False: ge
 
 @dataclass(frozen=True)
 class TimelineLine:
-    """An entry of the timeline as it is shown."""
+    """An entry of the timeline, formatted for the template."""
 
     entry: Entry
     time: str
@@ -49,7 +49,7 @@ class TimelineLine:
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that the page shows."""
+    """The data for the template."""
 
     chip: SafeString
     error: str
@@ -59,6 +59,7 @@ class Story:
 
 
 def story_of(attempt: VerificationAttempt, *, site: AdminSite, request: HttpRequest) -> Story:
+    """Return the data for the page. Links that the user may not open are omitted."""
     requester = user_name(attempt.user, number=attempt.number)
     entries = timeline(attempt, _events(attempt), requester=requester, neighbours=_neighbours(attempt))
     return Story(
@@ -71,7 +72,7 @@ def story_of(attempt: VerificationAttempt, *, site: AdminSite, request: HttpRequ
 
 
 def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
-    """The attempt's own, and what staff did to its number and to all calls while it lived."""
+    """Return the attempt's events, and the staff actions on its number and on all calls until it was closed."""
     end = max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
     meanwhile = Q(at__gte=attempt.created_at, at__lte=end)
     of_number = Q(phone=attempt.phone_id, attempt=None) & meanwhile
@@ -101,10 +102,16 @@ def _facts(
     number = page_address(PhoneNumber, attempt.phone_id, site=site, request=request)
     user = page_address(get_user_model(), attempt.user_id, site=site, request=request)
     yield _("number"), linked(masked_mark(attempt.number), number)
-    yield _("region"), linked(region_mark(attempt.region), _alike(attempt, "region", site)) if attempt.region else ""
+    yield (
+        _("region"),
+        linked(region_mark(attempt.region), _same_value_url(attempt, "region", site)) if attempt.region else "",
+    )
     yield _("user"), linked(requester, user) if requester else ""
-    yield _("requester's address"), plain(attempt.requester_ip or "")
-    yield _("purpose"), linked(plain(attempt.purpose), _alike(attempt, "purpose", site)) if attempt.purpose else ""
+    yield _("requester's IP address"), plain(attempt.requester_ip or "")
+    yield (
+        _("purpose"),
+        linked(plain(attempt.purpose), _same_value_url(attempt, "purpose", site)) if attempt.purpose else "",
+    )
     yield _("tries"), marks.tries(attempt)
     yield _("dispatch"), str(attempt.get_dispatch_display())
     yield _("live or test"), str(MODES[attempt.livemode])
@@ -114,8 +121,8 @@ def _facts(
     yield _("public id"), _id(str(attempt.uuid))
 
 
-def _alike(attempt: VerificationAttempt, column: str, site: AdminSite) -> str:
-    """The list of those that have the same in this column."""
+def _same_value_url(attempt: VerificationAttempt, column: str, site: AdminSite) -> str:
+    """Return the URL of the list of attempts with the same value in ``column``."""
     listed = reverse("admin:django_telroi_verificationattempt_changelist", current_app=site.name)
     return f"{listed}?{urlencode({column + '__exact': getattr(attempt, column)})}"
 
@@ -139,6 +146,6 @@ def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> TimelineLine:
 
 
 def _moment(moment: datetime) -> str:
-    """To the second: what happened at once must not look far apart, nor the other way round."""
+    """Format to the second. With minutes only, the order and distance of events would not be visible."""
     then = timezone.localtime(moment)
     return f"{date_format(then, 'DATE_FORMAT')} {then:%H:%M:%S}"

@@ -1,4 +1,4 @@
-"""The story of an attempt, composed of its own columns and of the events beside it. It reads no row and writes none."""
+"""The timeline of an attempt, made from its columns and the events of the attempt and its number. It uses no query."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ TONES: dict[str, str] = {
     EventKind.CODE_UNJUDGED: "wait",
     EventKind.NUMBER_BLOCKED: "bad",
 }
-CUT_SHORT = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
-"""Why nobody knows whether the phone rang: of that moment no column tells."""
+UNKNOWN_OUTCOMES = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
+"""Errors with which it is unknown whether the phone rang. No column has the time of such an error."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. ``attempt_id`` is the other attempt that it speaks of."""
+    """One entry of the timeline. ``attempt_id`` is another attempt that the entry mentions."""
 
     at: datetime
     title: Words
@@ -56,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The attempts of the same number that this one replaced, and that replaced it."""
+    """The ids of the attempt that this one replaced, and of the attempt that replaced it."""
 
     before: int | None = None
     after: int | None = None
@@ -69,13 +69,13 @@ def timeline(
     requester: str = "",
     neighbours: Neighbours = Neighbours(),
 ) -> list[Entry]:
-    """What happened, oldest first. ``requester`` is the name of the attempt's user; events may be the number's too."""
-    story = [
+    """Return the entries, oldest first. ``requester`` is the name of the user; ``events`` may belong to the number."""
+    entries = [
         *_beginning(attempt, requester=requester, neighbours=neighbours),
         *_from_events(attempt, events),
         *_end(attempt, requester=requester, neighbours=neighbours),
     ]
-    return sorted(story, key=lambda entry: entry.at)  # stable: what happened at once stays in the order above
+    return sorted(entries, key=lambda entry: entry.at)  # stable: entries of the same time stay in the order above
 
 
 def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neighbours) -> Iterator[Entry]:
@@ -85,11 +85,11 @@ def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neig
         _("requested"),
         who=requester,
         where=attempt.requester_ip or "",
-        note=_("in place of an earlier call") if neighbours.before else "",
+        note=_("replaces an earlier call") if neighbours.before else "",
         attempt_id=neighbours.before,
     )
     if attempt.dispatch == Dispatch.CELERY:
-        yield _entry(attempt, attempt.created_at, _("handed to the queue"))
+        yield _entry(attempt, attempt.created_at, _("queued"))
     if attempt.dialed_at:
         yield _dialed(attempt, attempt.dialed_at)
     if attempt.placed_at:
@@ -103,19 +103,19 @@ _MODES: dict[bool | None, Words] = {True: gettext_lazy("live"), False: gettext_l
 
 
 def _dialed(attempt: VerificationAttempt, at: datetime) -> Entry:
-    if attempt.placed_at or attempt.error_code not in CUT_SHORT:
+    if attempt.placed_at or attempt.error_code not in UNKNOWN_OUTCOMES:
         return _entry(attempt, at, _("dialing"))
     note = _("outcome unknown: %(error)s") % {"error": error_name(attempt.error_code)}
     return _entry(attempt, at, _("dialing"), said=attempt.error_detail, note=note, tone="wait")
 
 
 def _from_events(attempt: VerificationAttempt, events: Iterable[AttemptEvent]) -> Iterator[Entry]:
-    judged = 0
+    wrong_codes = 0
     for event in sorted(events, key=lambda event: (event.at, event.pk or 0)):
         title: Words = event.get_kind_display()
         if event.kind == EventKind.CODE_REJECTED:
-            judged += 1
-            title = _wrong_code(min(judged, attempt.max_tries), attempt)
+            wrong_codes += 1
+            title = _wrong_code(min(wrong_codes, attempt.max_tries), attempt)
         tone, note = TONES.get(event.kind, ""), event.call_id or ""
         yield _entry(attempt, event.at, title, who=event.actor, said=event.detail, note=note, tone=tone)
 
@@ -141,7 +141,7 @@ def _verified(attempt: VerificationAttempt, at: datetime, *, requester: str) -> 
 
 def _closed(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbours) -> Iterator[Entry]:
     status = Status(attempt.status)
-    explains = bool(attempt.error_code) and attempt.error_code not in CUT_SHORT
+    explains = bool(attempt.error_code) and attempt.error_code not in UNKNOWN_OUTCOMES
     yield _entry(
         attempt,
         _ended_at(attempt, at),
@@ -154,15 +154,18 @@ def _closed(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbour
 
 
 def _ended_at(attempt: VerificationAttempt, closed_at: datetime) -> datetime:
-    """What ran out did so when its time was over, however late somebody came by to write it down."""
+    """Return the time at which the attempt expired, which may be earlier than the time at which that was saved."""
     if attempt.status != Status.EXPIRED:
         return closed_at
-    over = deadline_of(attempt) if attempt.error_code == ErrorCode.DEADLINE else attempt.expires_at
-    return min(closed_at, over)
+    expired_at = deadline_of(attempt) if attempt.error_code == ErrorCode.DEADLINE else attempt.expires_at
+    return min(closed_at, expired_at)
 
 
 def _ending(attempt: VerificationAttempt, status: Status) -> Words:
-    """The guess that locks leaves no event: the row itself tells of it. Where tries are left it was Telroi's word."""
+    """Return the title of the last entry. The wrong code that locks has no event, so it is added here.
+
+    If tries are left, Telroi locked the call.
+    """
     if is_undecided(attempt):
         return _("closed")
     ending = ENDINGS.get(status, attempt.get_status_display())
@@ -187,7 +190,7 @@ def _entry(
 
 
 def distance(after: timedelta) -> str:
-    """How far from the request: ``+0:31``, ``+1:02:03``, ``+3 d 4:00:00``."""
+    """Return the time since the request: ``+0:31``, ``+1:02:03``, ``+3 d 4:00:00``."""
     seconds = int(after.total_seconds())
     sign, seconds = ("−", -seconds) if seconds < 0 else ("+", seconds)
     days, seconds = divmod(seconds, 86_400)

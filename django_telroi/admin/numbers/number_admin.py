@@ -40,7 +40,7 @@ MOST_ROWS = 50
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One attempt below a number."""
+    """A row of the table of attempts on a number's page."""
 
     attempt: VerificationAttempt
     url: str
@@ -50,23 +50,23 @@ class AttemptRow:
 
 
 def facts_of(phone: PhoneNumber, *, request: HttpRequest, site: AdminSite, now: datetime) -> dict[str, Any]:
-    """The number, its state with the moments that count, who did what, and its newest attempts."""
-    standing = number_status_of(phone, policy=conf.policy(), now=now)
+    """Return the template context: the number, its status, its calls that count, its events and its newest attempts."""
+    status = number_status_of(phone, policy=conf.policy(), now=now)
     rows = phone.attempts.select_related("user").order_by("-created_at")
     verified = VerifiedPhone.objects.filter(number=phone.number).select_related("user").order_by("-verified_at")
-    shows_attempts = _may_see(VerificationAttempt, request, site)
-    shows_verified = _may_see(VerifiedPhone, request, site)
+    shows_attempts = _may_view(VerificationAttempt, request, site)
+    shows_verified = _may_view(VerifiedPhone, request, site)
     return {
         "phone": phone,
-        # Left to right in every language; a mark-up would be read out in the page's title.
+        # Isolates keep the number left to right. Markup is not possible, because the page's title shows it too.
         "subtitle": f"\N{LEFT-TO-RIGHT ISOLATE}{phone}\N{POP DIRECTIONAL ISOLATE}"
         if get_language_bidi()
         else str(phone),
         "region_shown": region_mark(phone.region),
-        "standing": standing,
-        "until_words": moment_words(standing.until, now=now) if standing.until else "",
-        "hour_bar": bar(standing.used_of_hour, standing.policy.per_hour),
-        "day_bar": bar(standing.used_of_day, standing.policy.per_day),
+        "number_status": status,
+        "until_words": moment_words(status.until, now=now) if status.until else "",
+        "hour_bar": bar(status.used_of_hour, status.policy.per_hour),
+        "day_bar": bar(status.used_of_day, status.policy.per_day),
         "strip": strip(phone.moments, now=now),
         "strip_labels": strip_labels(now),
         "slots": strip_marks(phone.moments, now=now),
@@ -114,8 +114,8 @@ def _verified(row: VerifiedPhone, site: AdminSite) -> dict[str, Any]:
     }
 
 
-def _may_see(model: type[Model], request: HttpRequest, site: AdminSite) -> bool:
-    """Whether this site has a list of these rows, and this person may see it."""
+def _may_view(model: type[Model], request: HttpRequest, site: AdminSite) -> bool:
+    """Return True if the model is registered on ``site`` and the user may view it."""
     return site.is_registered(model) and site._registry[model].has_view_permission(request)
 
 
@@ -128,36 +128,36 @@ NARROW = 44
 if TYPE_CHECKING:
 
     class ListedNumber(PhoneNumber):
-        """A number as the list has it."""
+        """A number with the attributes that the list adds."""
 
-        standing: NumberStatus
+        number_status: NumberStatus
         recorded_at: datetime | None
         right_code_at: datetime | None
         last_verified_at: datetime | None
 
 
 class NumberChangeList(OneColumnChangeList):
-    """Each row of a page with how it stands at one moment, and with its last verification."""
+    """Adds the status and the last verification to each row of a page, all computed for the same moment."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PhoneNumber]:
-        kept = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
-        # By the request, for which there is an index: a number has one call at a time that takes codes.
-        right = VerificationAttempt.objects.filter(phone=OuterRef("pk"), status=Status.VERIFIED)
-        newest = right.order_by("-created_at").values("verified_at")
+        records = VerifiedPhone.objects.filter(number=OuterRef("number")).order_by("-verified_at").values("verified_at")
+        # Ordered by created_at, which is indexed. It gives the newest verification, because a number has one open call.
+        verified = VerificationAttempt.objects.filter(phone=OuterRef("pk"), status=Status.VERIFIED)
+        attempts = verified.order_by("-created_at").values("verified_at")
         phones: QuerySet[PhoneNumber] = super().get_queryset(request, exclude_parameters)
-        return phones.annotate(recorded_at=Subquery(kept[:1]), right_code_at=Subquery(newest[:1]))
+        return phones.annotate(recorded_at=Subquery(records[:1]), right_code_at=Subquery(attempts[:1]))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         policy, now = conf.policy(), timezone.now()
         for phone in self.result_list:
-            phone.standing = number_status_of(phone, policy=policy, now=now)
-            # A purge deletes the attempt and not the record; a person without an account has no record.
+            phone.number_status = number_status_of(phone, policy=policy, now=now)
+            # A purge deletes the attempt but not the VerifiedPhone. A person without an account has no VerifiedPhone.
             phone.last_verified_at = max(filter(None, (phone.recorded_at, phone.right_code_at)), default=None)
 
 
 class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapList):
-    """Numbers, and what staff may do to them."""
+    """The list of numbers, the page of one number, its staff actions, the overview and the kill switch."""
 
     list_display = ("masked", "state", "used", "next_call", "last_call", "last_verified")
     list_filter = (FoundFilter, StateFilter, CalledRegionFilter, BlockedFilter, VerifiedFilter)
@@ -175,14 +175,14 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The number's own page; its template shows facts, where the stock one has a form."""
+        """Show the page of one number. Its template shows facts instead of Django's form."""
         phone = self.get_object(request, unquote(object_id))
         if phone is None or not self.has_view_permission(request, phone):
             return super().change_view(request, object_id, form_url, extra_context)
         facts = facts_of(phone, request=request, site=self.admin_site, now=timezone.now())
         context = {
             **facts,
-            "staff_actions": self.offered_deeds(request, phone),
+            "staff_actions": self.offered_actions(request, phone),
             "reveal_url": self.reveal_url(request, phone),
             "history_url": self.number_url("history", phone),
             **(extra_context or {}),
@@ -204,13 +204,13 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
 
     @admin.display(description=_("state"))
     def state(self, phone: ListedNumber) -> str:
-        return phone.standing.chip
+        return phone.number_status.chip
 
     @admin.display(description=_("calls used"))
     def used(self, phone: ListedNumber) -> SafeString:
-        standing, policy = phone.standing, phone.standing.policy
-        hour = bar(standing.used_of_hour, policy.per_hour, width=NARROW)
-        day = bar(standing.used_of_day, policy.per_day, width=NARROW)
+        status, policy = phone.number_status, phone.number_status.policy
+        hour = bar(status.used_of_hour, policy.per_hour, width=NARROW)
+        day = bar(status.used_of_day, policy.per_day, width=NARROW)
         words = (gettext("1 h"), gettext("24 h"))
         return format_html(
             '<span class="telroi-windows"><span>{}</span>{}<span>{}</span>{}</span>', words[0], hour, words[1], day
@@ -218,16 +218,16 @@ class PhoneNumberAdmin(ReadOnly, PostedSearch, OverviewPages, KillSwitch, CheapL
 
     @admin.display(description=_("next call possible"), ordering="next_call_at")
     def next_call(self, phone: ListedNumber) -> SafeString:
-        if phone.standing.is_free:
+        if phone.number_status.is_free:
             return labelled(gettext("Next call"), escape(gettext("now")))
-        until = phone.standing.until
-        words = moment_words(until, now=phone.standing.now) if until else ""
+        until = phone.number_status.until
+        words = moment_words(until, now=phone.number_status.now) if until else ""
         return labelled(gettext("Next call"), moment_mark(until, words))
 
     @admin.display(description=_("last call"), ordering="last_call_at")
     def last_call(self, phone: ListedNumber) -> SafeString:
-        return labelled(gettext("Last call"), ago_mark(phone.last_call_at, now=phone.standing.now))
+        return labelled(gettext("Last call"), ago_mark(phone.last_call_at, now=phone.number_status.now))
 
     @admin.display(description=_("last verified"))
     def last_verified(self, phone: ListedNumber) -> SafeString:
-        return labelled(gettext("Last verified"), ago_mark(phone.last_verified_at, now=phone.standing.now))
+        return labelled(gettext("Last verified"), ago_mark(phone.last_verified_at, now=phone.number_status.now))

@@ -1,4 +1,4 @@
-"""What narrows the list of numbers. Each is answered by an index, or finds its rows among the newest."""
+"""The filters of the list of numbers. Each uses an index, or reads only numbers that were called recently."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
-from django_telroi.admin.numbers.number_status import BLOCKED, FREE, barred_by, may_be_limited
+from django_telroi.admin.numbers.number_status import BLOCKED, FREE, may_be_limited, with_status
 from django_telroi.domain.policy import Rule
 from django_telroi.models import PhoneNumber, VerifiedPhone
 
 
 class StateFilter(admin.SimpleListFilter):
-    """The states that the chips name, by the settings of this moment."""
+    """Filter by the state in the chip, computed with the current settings."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -44,15 +44,17 @@ class StateFilter(admin.SimpleListFilter):
         if state == BLOCKED:
             return queryset.filter(blocked_at__isnull=False)
         if state == FREE:
-            return barred_by(queryset, [FREE], policy=policy, now=now)
+            return with_status(queryset, [FREE], policy=policy, now=now)
         if state in self.RULES:
             rules = self.RULES[state]
             near = queryset.filter(may_be_limited(rules, policy=policy, now=now))
-            return barred_by(near, rules, policy=policy, now=now)
+            return with_status(near, rules, policy=policy, now=now)
         return queryset
 
 
 class BlockedFilter(admin.SimpleListFilter):
+    """Filter by whether staff blocked the number."""
+
     title = gettext_lazy("blocked")
     parameter_name = "blocked_at__isempty"
 
@@ -64,7 +66,7 @@ class BlockedFilter(admin.SimpleListFilter):
 
 
 class VerifiedFilter(admin.SimpleListFilter):
-    """Whether anybody has this number as a verified phone of theirs."""
+    """Filter by whether an account has the number as a verified phone."""
 
     title = gettext_lazy("verified phone of an account")
     parameter_name = "verified"

@@ -1,4 +1,4 @@
-"""The state of a number as the admin shows it: its chip, and the strip of its last day."""
+"""The status of a number in the admin: its chip, the same status as a database filter, and the chart of 24 hours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class NumberStatus:
-    """``rule`` is what bars the number longest, ``free`` or ``blocked``; ``until`` is None for those two."""
+    """A snapshot at ``now``. ``rule`` is the limit that lasts longest. ``until`` is None if it is free or blocked."""
 
     rule: str
     until: datetime | None
@@ -53,7 +53,7 @@ class NumberStatus:
 
     @property
     def words(self) -> str:
-        """What the chip says."""
+        """The text of the chip."""
         if self.rule == FREE:
             return _("free")
         if self.until is None:
@@ -72,6 +72,7 @@ class NumberStatus:
 
 
 def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> NumberStatus:
+    """Return the status of ``phone`` at ``now``. It reads only the row."""
     moments = phone.moments
     limit = limit_at(policy, moments, now=now, held_until=phone.held_until)
     rule, until = (limit.rule, limit.until) if limit else (FREE, None)
@@ -88,17 +89,18 @@ def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> Nu
     )
 
 
-def barred_by(
+def with_status(
     phones: QuerySet[PhoneNumber], rules: Collection[str], *, policy: Policy, now: datetime
 ) -> QuerySet[PhoneNumber]:
-    """The numbers of which ``standing_of`` says one of ``rules``, found by the database.
+    """Return the numbers whose ``number_status_of`` is one of ``rules``. The database computes it.
 
-    The calls are ISO 8601 in UTC, so that text compares as the moments do. Where several rules bar a number, the one
-    that bars it longest is what the row keeps; only if a setting was changed since may it be the most severe instead.
+    Calls are stored as ISO 8601 in UTC, so text compares like the times. If several limits apply, ``limited_by`` of
+    the row has the one that lasts longest. After a settings change it may be out of date. Then the most severe limit
+    is used.
     """
-    bars = _bars(policy, now)
-    named = [When(bars[rule] & Q(limited_by=rule), then=Value(rule.value)) for rule in Rule]
-    severest_first = [When(bars[rule], then=Value(rule.value)) for rule in reversed(Rule)]
+    conditions = _conditions(policy, now)
+    named = [When(conditions[rule] & Q(limited_by=rule), then=Value(rule.value)) for rule in Rule]
+    severest_first = [When(conditions[rule], then=Value(rule.value)) for rule in reversed(Rule)]
     blocked = When(blocked_at__isnull=False, then=Value(BLOCKED))
     rule_now = Case(blocked, *named, *severest_first, default=Value(FREE), output_field=CharField())
     positions = {0, policy.per_hour - 1, policy.per_day - 1}
@@ -107,22 +109,22 @@ def barred_by(
 
 
 def may_be_limited(rules: Collection[Rule], *, policy: Policy, now: datetime) -> Q:
-    """By indexes, all the numbers that one of ``rules`` may bar now, and no more others than must be.
+    """Return a condition for all numbers that ``rules`` may limit now, and few others. It uses indexes.
 
-    The newest call decides how far back a rule can reach; no number is held for longer than it must wait.
+    A rule applies only if the newest call is within its window. A held number always has a later ``next_call_at``.
     """
-    reach = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
-    farthest = max((reach[rule] for rule in rules if rule in reach), default=None)
-    was_called = Q(last_call_at__gt=now - farthest) if farthest is not None else Q(pk__in=())
+    window = {Rule.COOLDOWN: policy.cooldown, Rule.HOURLY_LIMIT: HOUR, Rule.DAILY_LIMIT: DAY}
+    longest = max((window[rule] for rule in rules if rule in window), default=None)
+    was_called = Q(last_call_at__gt=now - longest) if longest is not None else Q(pk__in=())
     return was_called | Q(next_call_at__gt=now) if Rule.HELD in rules else was_called
 
 
 def _call_at(position: int) -> Coalesce:
-    """One of the calls as text; "" where there are fewer. Bare, it would be compared as JSON."""
+    """Return one call as text, or "" if there are fewer calls. Without the cast it would be compared as JSON."""
     return Coalesce(KeyTextTransform(position, F("calls")), Value(""), output_field=TextField())
 
 
-def _bars(policy: Policy, now: datetime) -> dict[Rule, Q]:
+def _conditions(policy: Policy, now: datetime) -> dict[Rule, Q]:
     return {
         Rule.COOLDOWN: Q(call_0__gt=_text(now - policy.cooldown)),
         Rule.HELD: Q(held_until__gt=now),
@@ -132,6 +134,7 @@ def _bars(policy: Policy, now: datetime) -> dict[Rule, Q]:
 
 
 def _text(moment: datetime) -> str:
+    """Return ``moment`` in the format in which calls are stored."""
     phone = PhoneNumber()
     phone.moments = [moment]
     return str(phone.calls[0])
@@ -143,7 +146,7 @@ HOURS_BETWEEN_MARKS = 3
 
 @dataclass(frozen=True)
 class StripMark:
-    """A call that counts. ``leaves_hour`` is None once it is older than an hour."""
+    """A call that counts, and when it stops counting. ``leaves_hour`` is None if it is older than an hour."""
 
     at: datetime
     leaves_hour: datetime | None
@@ -151,16 +154,16 @@ class StripMark:
 
 
 def strip_marks(moments: Sequence[datetime], *, now: datetime) -> list[StripMark]:
-    """The calls of the last day, newest first, and when each frees its place in the hour and in the day."""
+    """Return the calls of the last day, newest first, with the times at which they leave the hour and the day."""
     return [StripMark(at, at + HOUR if at + HOUR > now else None, at + DAY) for at in moments if at + DAY > now]
 
 
 def strip(moments: Sequence[datetime], *, now: datetime) -> SafeString:
-    """A strip of 24 hours that ends now, in SVG: its title and description say in words what it shows.
+    """Return an SVG of the calls in the 24 hours until ``now``. Its title and description contain the same as text.
 
-    Nothing in it has a style of its own, so that a strict content security policy holds.
+    It has no inline styles, which a strict content security policy would block.
     """
-    counted = [slot.at for slot in strip_marks(moments, now=now)]
+    counted = [mark.at for mark in strip_marks(moments, now=now)]
     return format_html(
         '<svg class="telroi-strip" viewBox="0 0 {width} {height}" role="img" aria-labelledby="telroi-strip-title '
         'telroi-strip-desc" focusable="false"><title id="telroi-strip-title">{title}</title>'
@@ -190,7 +193,7 @@ def strip(moments: Sequence[datetime], *, now: datetime) -> SafeString:
 
 
 def strip_labels(now: datetime) -> list[str]:
-    """What stands below the strip: the time of its beginning, three between, and now."""
+    """Return the five labels below the strip: four times, six hours apart, and "now"."""
     times = [now - timedelta(hours=hours) for hours in (24, 18, 12, 6)]
     return [*(date_format(timezone.localtime(at), "TIME_FORMAT") for at in times), _("now")]
 
@@ -208,6 +211,6 @@ def _marks(now: datetime) -> Iterator[datetime]:
 
 
 def _x(moment: datetime, now: datetime) -> float:
-    """Where a moment of the last day is; what a clock that stepped back put ahead of now is at the end."""
+    """Return the x coordinate of ``moment``. After the clock was set back, a moment may be later than ``now``."""
     share = min(1.0, max(0.0, 1 - (now - moment) / DAY))
     return round(EDGE + share * (WIDTH - 2 * EDGE), 1)

@@ -1,4 +1,4 @@
-"""Who answered which number."""
+"""The list of verified phones: which user verified which number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_FOUND = 500
 
 
 def find_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -> None:
-    """Set what the columns of this row lead to: they are not told who asks."""
+    """Set the URLs that the columns link to. A column does not get the request, so it cannot check permissions."""
     urls = {
         "number_url": page_address(PhoneNumber, getattr(phone, "phone_pk", None), site=site, request=request),
         "attempt_url": page_address(VerificationAttempt, phone.attempt_id, site=site, request=request),
@@ -36,7 +36,7 @@ def find_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -
 
 
 class VerifiedChangeList(FixedOrderChangeList):
-    """Knows for each row which pages it may lead to."""
+    """Sets for each row the URLs that the user may open."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -45,24 +45,24 @@ class VerifiedChangeList(FixedOrderChangeList):
 
 
 class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
-    """Who answered which number, the newest first."""
+    """Verified phones, the newest first."""
 
     list_display = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
     list_filter = (FoundFilter, PurposeFilter)
     list_select_related = ("user",)
-    list_per_page = 50  # two links a row take their time
+    list_per_page = 50  # two links in each row are slow to render
     fields = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
     ordering = ("-id",)
     posted_search_help = _("A full number, its last four digits, or a user.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VerifiedPhone]:
-        """With the id of the number's own row, which is what links go by: a record has the number, and no row of it."""
+        """Add the id of the number's ``PhoneNumber``, for the links. A VerifiedPhone has no foreign key to it."""
         rows: QuerySet[VerifiedPhone] = super().get_queryset(request)
         ids = PhoneNumber.objects.filter(number=OuterRef("number")).values("pk")
         return rows.annotate(phone_pk=Subquery(ids))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Never on a page of ours; but it does not stand in the way where its user is deleted, and it goes along."""
+        """Return False on our pages. On other pages, such as the deletion of its user, the permission decides."""
         match = request.resolver_match
         is_elsewhere = match is not None and not str(match.url_name).startswith("django_telroi_")
         return obj is not None and is_elsewhere and request.user.has_perm("django_telroi.delete_verifiedphone")
@@ -75,7 +75,7 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
 
     @sensitive_variables()
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
-        """By the rows' own ids: what narrows a list is kept in the session, where no number belongs."""
+        """Narrow the list by the ids of its rows. The session stores the filter, and it must not contain a number."""
         rows = VerifiedPhone.objects.all()
         if phone := number_in(term):
             return _narrowed(str(phone), rows.filter(number=phone.number))

@@ -1,6 +1,6 @@
-"""Charts as SVG: values in, markup out. Classes and presentation attributes only, so that a strict CSP holds.
+"""Charts as SVG. They have no inline styles, which a strict content security policy would block.
 
-Colours are the stylesheet's, by class, so that they follow the theme. Time runs from left to right in every language.
+The stylesheet sets the colours by class, so that they follow the theme. Time runs left to right in every language.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 32
 GROUND = HEIGHT - BOTTOM
 WIDEST_BAR = 34
 LEAST_HEIGHT = 1.5
-"""What there is can be seen, be it one call in a hundred thousand."""
+"""The height of the smallest part, so that one call of many is visible."""
 LABEL_WIDTH = 60
 MOST_LINES = 7
 ROUND = 3
@@ -27,7 +27,7 @@ LABEL_STEPS = (1, 2, 3, 4, 6, 7, 12)
 
 @dataclass(frozen=True)
 class Stack:
-    """One bar: ``parts`` from the ground up, in the order of the classes; ``words`` for whoever points at it."""
+    """One bar: ``parts`` are its values from the bottom up, ``words`` its tooltip."""
 
     label: str
     parts: Sequence[int]
@@ -35,7 +35,7 @@ class Stack:
 
 
 def stacked_bars(stacks: Sequence[Stack], *, classes: Sequence[str], key: str, title: str, about: str) -> SafeString:
-    """Bars of counts with an axis. ``key`` makes the ids unique on the page."""
+    """Return a bar chart. ``classes`` are the CSS classes of the parts. ``key`` makes the ids unique on the page."""
     lines = axis(max((sum(stack.parts) for stack in stacks), default=0))
     return format_html(
         '<svg class="telroi-chart" viewBox="0 0 {} {}" width="{}" height="{}" role="img" direction="ltr"'
@@ -49,7 +49,7 @@ def stacked_bars(stacks: Sequence[Stack], *, classes: Sequence[str], key: str, t
 
 
 def axis(highest: int) -> tuple[int, ...]:
-    """Where the lines are: round figures from 0 to one that nothing is above, a handful of them."""
+    """Return the values of the grid lines: at most ``MOST_LINES`` round numbers from 0 to ``highest`` or above."""
     step = next(step for step in _round_steps() if step * (MOST_LINES - 1) >= highest)
     return tuple(range(0, max(highest, 1) + step, step))[: max(2, ceil(highest / step) + 1)]
 
@@ -62,12 +62,12 @@ def _round_steps() -> Iterator[int]:
 
 
 def height_of(value: int, *, top: int) -> float:
-    """How high a part is drawn."""
+    """Return the height of a part in pixels."""
     return max(LEAST_HEIGHT, (GROUND - TOP) * value / top) if value else 0
 
 
 def label_step(count: int) -> int:
-    """Every how many bars there is room for a label."""
+    """Return n, if every n-th bar has room for a label."""
     most = max(1, (WIDTH - LEFT - RIGHT) // LABEL_WIDTH)
     return next((step for step in LABEL_STEPS if step * most >= count), ceil(count / most))
 
@@ -87,7 +87,7 @@ def _slot(stacks: Sequence[Stack]) -> float:
 
 
 def _bars(stacks: Sequence[Stack], classes: Sequence[str], *, top: int) -> Iterator[SafeString]:
-    """The whole height of a slot answers the pointer, so that a low bar can be asked as well."""
+    """Yield the bars. The tooltip works on the full height, so that it also works for a low bar."""
     for place, stack in enumerate(stacks):
         slot = _slot(stacks)
         x = LEFT + slot * place
@@ -110,7 +110,7 @@ def _parts(stack: Stack, classes: Sequence[str], *, x: float, slot: float, top: 
 
 
 def _part(name: str, *, left: float, y: float, width: float, height: float, rounded: float) -> SafeString:
-    """A rectangle whose upper corners are rounded where it is the topmost."""
+    """Return a rectangle. ``rounded`` is the radius of its upper corners, 0 for all but the topmost part."""
     r = min(rounded, height, width / 2)
     path = (
         f"M{left:.1f} {y + height:.1f}V{y + r:.1f}Q{left:.1f} {y:.1f} {left + r:.1f} {y:.1f}"
@@ -132,7 +132,7 @@ def _labels(stacks: Sequence[Stack]) -> Iterator[SafeString]:
 
 
 def share_bar(share: float | None) -> SafeString:
-    """A share from 0 to 1 as a short bar; the figure stands beside it."""
+    """Return a short bar for a share from 0 to 1."""
     width = 74
     return format_html(
         '<svg class="telroi-bar" viewBox="0 0 {} 8" width="{}" height="8" aria-hidden="true" focusable="false">'
@@ -143,7 +143,7 @@ def share_bar(share: float | None) -> SafeString:
 
 
 def swatch(name: str) -> SafeString:
-    """The colour of a part, for a legend; its word stands beside it."""
+    """Return the colour of a part, for the legend."""
     return format_html(
         '<svg class="telroi-swatch" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true" focusable="false">'
         '<rect class="telroi-{}" width="12" height="12" rx="2"/></svg>',

@@ -1,4 +1,4 @@
-"""The overview of all calls, as a page and as a file."""
+"""The overview of all calls, as a page and as a CSV file."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ REST = "(all others)"
 Row = tuple[str, str, str, object]
 
 
-def csv_of(figures: Statistics, standing: CurrentCounts, *, request: HttpRequest) -> StreamingHttpResponse:
-    """A download named for the period and its end."""
+def csv_of(figures: Statistics, current: CurrentCounts, *, request: HttpRequest) -> StreamingHttpResponse:
+    """Return a CSV download. Its file name has the period and its end."""
     name = f"telroi-overview-{figures.period}-{figures.until:%Y%m%dT%H%M%SZ}.csv"
-    return csv_response(name, HEAD, rows_of(figures, standing), request=request)
+    return csv_response(name, HEAD, rows_of(figures, current), request=request)
 
 
-def rows_of(figures: Statistics, standing: CurrentCounts) -> Iterator[Row]:
-    """What the page shows, in the order it shows it; shares from 0 to 1, moments in ISO 8601."""
+def rows_of(figures: Statistics, current: CurrentCounts) -> Iterator[Row]:
+    """Yield the figures of the page in the same order. Shares are from 0 to 1, times are ISO 8601."""
     yield "period", figures.period, "since", _moment(figures.since)
     yield "period", figures.period, "until", _moment(figures.until)
     yield from _group("all", "", figures.total)
     yield "all", "", "median_seconds", _rounded(figures.median_seconds)
     yield "all", "", "unknown_share", _rounded(figures.unknown_share)
     yield "all", "", "refused", figures.refused
-    yield from _standing(standing)
+    yield from _current(current)
     for bar in figures.bars:
         for outcome in Outcome:
             yield "calls", _moment(bar.start), outcome, bar.counts.get(outcome, 0)
@@ -56,11 +56,11 @@ def rows_of(figures: Statistics, standing: CurrentCounts) -> Iterator[Row]:
         yield "alerts", alerted.kind, "times", alerted.times
 
 
-def _standing(standing: CurrentCounts) -> Iterator[Row]:
-    for rule, count in standing.limited.items():
+def _current(current: CurrentCounts) -> Iterator[Row]:
+    for rule, count in current.limited.items():
         yield "numbers limited now", rule, "numbers", count
-    yield "waiting now", "", "requests", standing.waiting
-    for pumped in standing.pumped:
+    yield "waiting now", "", "requests", current.waiting
+    for pumped in current.pumped:
         yield "pumped in the last hour", pumped.prefix, "calls", pumped.calls
         yield "pumped in the last hour", pumped.prefix, "verified", pumped.verified
 
@@ -90,7 +90,7 @@ PERIOD_NAMES = {
 
 
 class OverviewPages(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Hangs the overview on the list of numbers, so that every AdminSite with the one has the other."""
+    """The views of the overview. They belong to the admin of numbers, so each AdminSite with numbers has them."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -129,7 +129,7 @@ class OverviewPages(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _period_in(request: HttpRequest) -> Period:
-    """Of an address that names none of ours, a day."""
+    """Return the period in the URL, or a day if it is missing or invalid."""
     try:
         return Period(request.GET.get("period", ""))
     except ValueError:

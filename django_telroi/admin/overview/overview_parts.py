@@ -1,4 +1,4 @@
-"""What the overview's template shows: the figures in words, and the chart."""
+"""The data for the overview's template: formatted figures and the chart."""
 
 from __future__ import annotations
 
@@ -33,49 +33,53 @@ OUTCOME_NAMES = {
 }
 RARE_OUTCOMES = frozenset({Outcome.OPEN, Outcome.TEST_KEY})
 REFUSAL_NAMES = {
-    "invalid_number": gettext_lazy("no phone number"),
-    "not_callable": gettext_lazy("never callable, or blocked"),
-    "vetoed": gettext_lazy("refused by MAY_START; the log has the reasons"),
-    "region_not_allowed": gettext_lazy("a region that is not allowed"),
-    "invalid_purpose": gettext_lazy("a purpose that is not offered"),
-    "cooldown": gettext_lazy("called a moment ago"),
-    "hourly_limit": gettext_lazy("the number's hour was full"),
-    "daily_limit": gettext_lazy("the number's day was full"),
-    "held": gettext_lazy("Telroi asked to leave the number alone"),
-    "too_many_requests": gettext_lazy("too many requests of one address or user"),
-    "site_limit": gettext_lazy("the site's calls of a day were used up"),
-    "calls_stopped": gettext_lazy("all calls were stopped"),
-    "misconfigured": gettext_lazy("Telroi refused our key"),
-    "unavailable": gettext_lazy("Telroi was not available"),
+    "invalid_number": gettext_lazy("invalid number"),
+    "not_callable": gettext_lazy("number not callable, or blocked"),
+    "vetoed": gettext_lazy("rejected by MAY_START (the log has the reasons)"),
+    "region_not_allowed": gettext_lazy("region not allowed"),
+    "invalid_purpose": gettext_lazy("invalid purpose"),
+    "cooldown": gettext_lazy("cooldown of the number"),
+    "hourly_limit": gettext_lazy("hourly limit of the number"),
+    "daily_limit": gettext_lazy("daily limit of the number"),
+    "held": gettext_lazy("number held by Telroi"),
+    "too_many_requests": gettext_lazy("rate limit of an IP address or a user"),
+    "site_limit": gettext_lazy("daily limit of the site"),
+    "calls_stopped": gettext_lazy("all calls stopped"),
+    "misconfigured": gettext_lazy("key rejected by Telroi"),
+    "unavailable": gettext_lazy("Telroi unavailable"),
 }
 ALERT_NAMES = {
-    "misconfigured": gettext_lazy("Telroi refused our key or our address. Check API_KEY and BASE_URL."),
-    "insufficient_funds": gettext_lazy("The balance at Telroi is used up. Top it up."),
-    "key_limited": gettext_lazy("The key asked for more than Telroi allows it in a minute."),
-    "pumping": gettext_lazy("Many calls to numbers that begin alike, and hardly any verified. Consider to block them."),
-    "proxies_undecided": gettext_lazy("A proxy stands in front, and TRUSTED_PROXIES does not say how many."),
-    "waiting": gettext_lazy("Requests wait in the queue for longer than they should. Check the workers."),
+    "misconfigured": gettext_lazy("Telroi rejected the API key or the URL. Check API_KEY and BASE_URL."),
+    "insufficient_funds": gettext_lazy("The wallet at Telroi is empty. Top it up."),
+    "key_limited": gettext_lazy("The key sent more requests per minute than Telroi allows."),
+    "pumping": gettext_lazy(
+        "Many calls to numbers with the same prefix, but hardly any verified. Consider blocking the prefix."
+    ),
+    "proxies_undecided": gettext_lazy("Requests come through a proxy, but TRUSTED_PROXIES is not set."),
+    "waiting": gettext_lazy("Calls wait too long in the queue. Check the workers."),
 }
 OWN_REFUSAL_NAMES = {
-    "held": gettext_lazy("the provider asked to leave the number alone"),
-    "misconfigured": gettext_lazy("the provider refused our key"),
-    "unavailable": gettext_lazy("the provider was not available"),
+    "held": gettext_lazy("number held by the provider"),
+    "misconfigured": gettext_lazy("key rejected by the provider"),
+    "unavailable": gettext_lazy("provider unavailable"),
 }
-"""In place of the others, on a site with a backend of its own."""
+"""The labels that replace those of Telroi on a site with another backend."""
 OWN_ALERT_NAMES = {
-    "misconfigured": gettext_lazy("The provider refused our key, or the backend cannot be made. Check its settings."),
-    "insufficient_funds": gettext_lazy("The balance at the provider is used up. Top it up."),
-    "key_limited": gettext_lazy("The key asked for more than the provider allows it."),
+    "misconfigured": gettext_lazy(
+        "The provider rejected the key, or the backend cannot be created. Check its settings."
+    ),
+    "insufficient_funds": gettext_lazy("The account at the provider is empty. Top it up."),
+    "key_limited": gettext_lazy("The key sent more requests than the provider allows."),
 }
-OWN_PAUSE_NAMES = {PauseReason.MISCONFIGURED: gettext_lazy("the provider refused the key")}
+OWN_PAUSE_NAMES = {PauseReason.MISCONFIGURED: gettext_lazy("the provider rejected the key")}
 PAUSE_NAMES = {
-    PauseReason.MISCONFIGURED: gettext_lazy("Telroi refused the key"),
+    PauseReason.MISCONFIGURED: gettext_lazy("Telroi rejected the key"),
     PauseReason.KEY_LIMITED: gettext_lazy("the key is over its limit"),
 }
 
 
 def figure(value: float, *, decimals: int = 0) -> str:
-    """Rounded before it is written: Django cuts off what is too long."""
+    """Format a number. It is rounded first, because Django truncates the decimals."""
     return str(number_format(round(value, decimals), decimals, use_l10n=True, force_grouping=True))
 
 
@@ -89,7 +93,7 @@ def seconds_words(seconds: float | None) -> str:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure that answers a question at a glance; ``note`` says what it is of."""
+    """One figure at the top of the page. ``note`` explains what it is a part of."""
 
     label: str
     value: str
@@ -98,7 +102,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of a table by region or purpose."""
+    """A row of the table of regions or purposes."""
 
     name: str
     mark: str
@@ -110,10 +114,10 @@ class TableRow:
 
 
 class Page:
-    """Everything that the template asks for; each is composed when it is asked."""
+    """The data for the template. Each property is computed when the template uses it."""
 
-    def __init__(self, figures: Statistics, standing: CurrentCounts) -> None:
-        self.figures, self.standing = figures, standing
+    def __init__(self, figures: Statistics, current: CurrentCounts) -> None:
+        self.figures, self.current = figures, current
 
     @cached_property
     def is_empty(self) -> bool:
@@ -129,63 +133,63 @@ class Page:
 
     @property
     def span(self) -> str:
-        """From when on, and how old the figures are where they come from the cache."""
+        """The start of the period, with its time zone."""
         since = timezone.localtime(self.figures.since)
         words = {"since": date_format(since, "DATETIME_FORMAT"), "zone": f"{since:%Z}"}
         return _("Since %(since)s (%(zone)s).") % words
 
     @property
     def age(self) -> str:
-        seconds = (self.standing.now - self.figures.until).total_seconds()
+        seconds = (self.current.now - self.figures.until).total_seconds()
         if seconds < 1:
             return _("Counted just now.")
-        words = {"ago": ago_words(self.figures.until, now=self.standing.now)}
-        return _("Counted %(ago)s, and anew after five minutes; what says “now” is read each time.") % words
+        words = {"ago": ago_words(self.figures.until, now=self.current.now)}
+        return _("Counted %(ago)s and cached for five minutes. Figures with “now” are always current.") % words
 
     @property
     def pause(self) -> str:
-        pause = self.standing.pause
+        pause = self.current.pause
         if not pause:
             return ""
-        until = moment_words(pause.until, now=self.standing.now)
+        until = moment_words(pause.until, now=self.current.now)
         return _("All calls wait until %(until)s: %(why)s.") % {
             "until": until,
             "why": _named(pause.reason, PAUSE_NAMES, OWN_PAUSE_NAMES),
         }
 
     def pumped(self) -> Iterator[str]:
-        for each in self.standing.pumped:
+        for each in self.current.pumped:
             words = {"prefix": each.prefix, "calls": figure(each.calls), "verified": figure(each.verified)}
             yield (
                 _(
                     "Numbers that begin with +%(prefix)s: %(calls)s calls in the last hour, %(verified)s of them "
-                    "verified. If that is nobody you know, put the prefix into BLOCKED_PREFIXES."
+                    "verified. If they are not your users, add the prefix to BLOCKED_PREFIXES."
                 )
                 % words
             )
 
     def tiles(self) -> Iterator[Tile]:
-        all_of_them, counts = self.figures.total, self.figures.counts
-        requested = ngettext("of %(count)s request", "of %(count)s requests", all_of_them.calls)
-        yield Tile(_("Calls placed"), figure(all_of_them.placed), requested % {"count": figure(all_of_them.calls)})
-        verified = _("%(count)s verified") % {"count": figure(all_of_them.verified)}
-        yield Tile(_("Verified of placed"), percent(all_of_them.share), verified)
+        total, counts = self.figures.total, self.figures.counts
+        requested = ngettext("of %(count)s request", "of %(count)s requests", total.calls)
+        yield Tile(_("Calls placed"), figure(total.placed), requested % {"count": figure(total.calls)})
+        verified = _("%(count)s verified") % {"count": figure(total.verified)}
+        yield Tile(_("Verified of placed"), percent(total.share), verified)
         yield Tile(_("Median to verified"), seconds_words(self.figures.median_seconds), _("from request to right code"))
         unknown = ngettext("%(count)s call", "%(count)s calls", counts[Outcome.UNKNOWN])
         count = {"count": figure(counts[Outcome.UNKNOWN])}
         yield Tile(_("Outcome unknown"), percent(self.figures.unknown_share), unknown % count)
-        yield Tile(_("Requests refused"), figure(self.figures.refused), _("before any call"))
-        yield Tile(_("Numbers limited now"), figure(sum(self.standing.limited.values())), self._rules())
-        yield Tile(_("Waiting in the queue now"), figure(self.standing.waiting))
+        yield Tile(_("Requests rejected"), figure(self.figures.refused), _("before any call"))
+        yield Tile(_("Numbers limited now"), figure(sum(self.current.limited.values())), self._rules())
+        yield Tile(_("Waiting in the queue now"), figure(self.current.waiting))
 
     def _rules(self) -> str:
         names = {rule.value: str(name) for rule, name in RULE_NAMES.items()}
-        limited = sorted(self.standing.limited.items(), key=lambda item: -item[1])
+        limited = sorted(self.current.limited.items(), key=lambda item: -item[1])
         return " · ".join(f"{figure(count)} {names.get(rule, rule)}" for rule, count in limited)
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
-        """Those that every legend has, and of the others those that there are."""
+        """The outcomes in the legend. Rare outcomes are included only if there are any."""
         return [each for each in Outcome if each not in RARE_OUTCOMES or self.figures.counts[each]]
 
     def legend(self) -> Iterator[tuple[SafeString, str, str]]:
@@ -219,12 +223,12 @@ class Page:
         return date_format(timezone.localtime(start), "H:00" if self.figures.period is Period.DAY else "j M")
 
     def bucket_words(self, start: datetime) -> str:
-        """An hour or a day, so that no two read alike: the zone tells the hour that comes twice."""
+        """Format the start of a bar. If the clocks changed in the period, the zone distinguishes the repeated hour."""
         local = timezone.localtime(start)
         if self.figures.period is not Period.DAY:
             return date_format(local, "D j M")
         ends = (timezone.localtime(moment).utcoffset() for moment in (self.figures.since, self.figures.until))
-        # Not Django's "T", which leaves out the zone of just the hour that is ambiguous.
+        # Django's "T" is not used, because it omits the zone in the ambiguous hour.
         return date_format(local, "D H:i") if len(set(ends)) == 1 else f"{date_format(local, 'D H:i')} {local:%Z}"
 
     def chart_rows(self) -> Iterator[tuple[str, list[str], str]]:
@@ -247,12 +251,12 @@ class Page:
 
     def alerts(self) -> Iterator[tuple[str, str, str]]:
         for alerted in self.figures.alerts:
-            last = moment_words(alerted.last_at, now=self.standing.now)
+            last = moment_words(alerted.last_at, now=self.current.now)
             yield _named(alerted.kind, ALERT_NAMES, OWN_ALERT_NAMES), figure(alerted.times), last
 
 
 def _named(key: str, names: Mapping[Any, object], own_names: Mapping[Any, object]) -> str:
-    """What ``key`` is called where Telroi or the site's own provider places the calls; a name of nobody's is itself."""
+    """Return the label of ``key``, from ``own_names`` on a site with another backend, or ``key`` if it is unknown."""
     return str((is_own_backend() and own_names.get(key)) or names.get(key, key))
 
 

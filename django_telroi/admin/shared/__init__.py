@@ -1,1 +1,1 @@
-"""What the admin's screens share: lists, chips, meanings, filters, search and export."""
+"""Shared parts of the admin: lists, chips, explanations, filters, search and export."""

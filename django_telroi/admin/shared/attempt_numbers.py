@@ -10,17 +10,17 @@ READ = "number_read"
 
 
 def with_numbers(rows: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAttempt]:
-    """The attempts with their numbers, for ``take_number``.
+    """Return ``rows`` with their numbers, for ``take_number``.
 
-    As a subquery, which is run for the rows of the page alone. For a join, MariaDB reads the whole table of numbers
-    first and sorts all attempts, although an index gives them in the order of the list.
+    It is a subquery, which runs only for the rows of one page. With a join, MariaDB reads the whole table of numbers
+    first and sorts all attempts, although an index has the order of the list.
     """
     numbers = PhoneNumber.objects.filter(pk=OuterRef("phone_id")).values("number")
     return rows.annotate(**{READ: Subquery(numbers)})
 
 
 def take_number(attempt: VerificationAttempt) -> VerificationAttempt:
-    """Set ``attempt.phone`` from what ``with_numbers`` has read: its other columns load when they are asked for."""
+    """Set ``attempt.phone`` from the column of ``with_numbers``. Its other fields are deferred. Returns ``attempt``."""
     values = [attempt.phone_id, getattr(attempt, READ)]
     attempt.phone = PhoneNumber.from_db(attempt._state.db, ["id", "number"], values)
     return attempt

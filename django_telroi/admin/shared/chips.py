@@ -1,4 +1,4 @@
-"""The marks of a list: a chip that says a state in words, a bar that shows used of allowed, a flag, a moment."""
+"""HTML for lists: status chips, bars of used calls, flags of regions, times and links."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def chip(words: str, tone: str) -> SafeString:
-    """A coloured chip. The colour repeats what the words say: ``good``, ``wait``, ``bad``, ``info`` or ``quiet``."""
+    """Return a chip. ``tone`` is its colour, one of ``TONES``. The words have the same information as the colour."""
     if tone not in TONES:
-        raise ValueError(f"{tone!r} is none of {', '.join(TONES)}.")
+        raise ValueError(f"{tone!r} is not one of {', '.join(TONES)}.")
     return format_html('<span class="telroi-chip telroi-{}">{}</span>', tone, words)
 
 
 def bar(used: int, allowed: int, *, width: int = BAR_WIDTH) -> SafeString:
-    """How much of an allowance is used: drawn, and in figures beside it."""
+    """Return a bar of ``used`` / ``allowed``, with the figures beside it. ``width`` is in pixels."""
     filled = round(width * min(used, allowed) / allowed, 1)
     return format_html(
         '<span class="telroi-used"><svg class="telroi-bar{}" viewBox="0 0 {} 8" width="{}" height="8" '
@@ -46,14 +46,14 @@ def bar(used: int, allowed: int, *, width: int = BAR_WIDTH) -> SafeString:
 
 
 def country_flag(region: str) -> str:
-    """The region's flag as two regional indicators; where a font has none, its two letters are what is seen."""
+    """Return the flag of a region, or ``""``. A font without flags shows the two letters instead."""
     if len(region) != 2 or not (region.isascii() and region.isalpha()):
         return ""
     return "".join(chr(FIRST_INDICATOR + ord(letter) - ord("A")) for letter in region.upper())
 
 
 def region_mark(region: str) -> SafeString:
-    """The flag with its code beside it: not every font has flags, and nobody knows them all."""
+    """Return the flag and the code of the region. The code is needed because fonts may lack flags."""
     if not region:
         return format_html('<span class="telroi-soft">{}</span>', "–")
     return format_html(
@@ -64,14 +64,14 @@ def region_mark(region: str) -> SafeString:
 
 
 def clock_time(seconds: int) -> str:
-    """``0:42``, ``22:05``, ``3:00:00``."""
+    """Format seconds: ``0:42``, ``22:05``, ``3:00:00``."""
     minutes, rest = divmod(max(0, seconds), MINUTE)
     hours, minutes = divmod(minutes, MINUTE)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def moment_words(moment: datetime, *, now: datetime) -> str:
-    """``14:05``, ``tomorrow 09:10``, ``yesterday 22:10``, ``12 Nov 09:10``: as short as is clear."""
+    """Format a time relative to today: ``14:05``, ``tomorrow 09:10``, ``yesterday 22:10``, ``12 Nov 09:10``."""
     then, today = timezone.localtime(moment), timezone.localtime(now).date()
     time, days = date_format(then, "TIME_FORMAT"), (then.date() - today).days
     if days == 0:
@@ -84,13 +84,13 @@ def moment_words(moment: datetime, *, now: datetime) -> str:
 
 
 def day_words(moment: datetime, *, now: datetime) -> str:
-    """``12 November``, with its year where that is not this one."""
+    """Format a day: ``12 November``. The year is added if it is not the current one."""
     day = timezone.localtime(moment).date()
     return date_format(day, "MONTH_DAY_FORMAT" if day.year == timezone.localtime(now).year else "DATE_FORMAT")
 
 
 def ago_words(moment: datetime, *, now: datetime) -> str:
-    """``18 s ago``, ``6 min ago``, ``3 h ago``, and from a day on the moment itself."""
+    """Format an age: ``18 s ago``, ``6 min ago``, ``3 h ago``. From 24 hours on, format the time itself."""
     seconds = int((now - moment) / timedelta(seconds=1))
     if not 0 <= seconds < DAY:
         return moment_words(moment, now=now)
@@ -102,7 +102,7 @@ def ago_words(moment: datetime, *, now: datetime) -> str:
 
 
 def moment_mark(moment: datetime | None, words: str) -> SafeString:
-    """Words for a moment; the moment itself is a pointer's rest away, and there for programs."""
+    """Return ``words`` as a ``<time>`` element. Its title and its attribute have the exact time."""
     if moment is None:
         return format_html('<span class="telroi-soft">{}</span>', "–")
     then = timezone.localtime(moment)
@@ -119,7 +119,7 @@ def ago_mark(moment: datetime | None, *, now: datetime) -> SafeString:
 
 
 def page_address(model: type[Model], pk: object, *, site: AdminSite, request: HttpRequest) -> str:
-    """The row's page; "" where the site has none, or this person may not see it."""
+    """Return the URL of the row's page, or ``""`` if ``site`` has none or the user may not view it."""
     page = site._registry.get(model)
     if pk is None or page is None or not page.has_view_permission(request):
         return ""
@@ -131,5 +131,5 @@ def page_address(model: type[Model], pk: object, *, site: AdminSite, request: Ht
 
 
 def linked(words: str, url: str) -> SafeString:
-    """The words, as a link if there is somewhere to go; their direction stays their own."""
+    """Return ``words`` as a link, or as text if ``url`` is empty. ``<bdi>`` isolates their text direction."""
     return format_html('<a href="{}"><bdi>{}</bdi></a>', url, words) if url else format_html("<bdi>{}</bdi>", words)

@@ -1,4 +1,4 @@
-"""Rows as a CSV file that grows while it is sent, and that no spreadsheet takes for a program."""
+"""Streamed CSV files. Their cells are escaped so that a spreadsheet does not run them as formulas."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django_telroi.services.requester import plain
 
 CHUNK = 1000
-"""Lines that are made at a time."""
+"""Lines in each part of the response."""
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""By which spreadsheets know that it is UTF-8."""
+"""The byte order mark. Spreadsheets need it to detect UTF-8."""
 
 FORMULA_STARTS = frozenset("=+-@|%\N{MINUS SIGN}")
-"""What a spreadsheet may take for the start of a formula, in its full-width and small forms too (by NFKC)."""
+"""Characters that may start a formula in a spreadsheet. NFKC maps full-width and small forms to them."""
 
 
 class _Echo:
-    """A file that hands back each line instead of keeping it."""
+    """A file for ``csv.writer`` that returns each line instead of storing it."""
 
     def write(self, line: str) -> str:
         return line
@@ -33,10 +33,10 @@ class _Echo:
 def csv_response(
     name: str, head: Sequence[str], rows: Iterable[Sequence[object]], *, request: HttpRequest | None = None
 ) -> StreamingHttpResponse:
-    """A download called ``name``. Rows are read as they are sent; nothing of it is kept by browsers or proxies.
+    """Return a download with the file name ``name``. Rows are read while they are sent. The response is not cached.
 
-    Under ASGI a plain iterator would be read to its end before the first byte leaves: with the ``request`` given, the
-    lines are made in a thread, some at a time.
+    Pass the ``request``: under ASGI Django reads a synchronous iterator to its end before it sends the first byte, so
+    the lines are then made in a thread, ``CHUNK`` at a time.
     """
     chunks = _in_chunks(csv_lines(head, rows))
     content = _in_threads(chunks) if isinstance(request, ASGIRequest) else chunks
@@ -48,6 +48,7 @@ def csv_response(
 
 
 def csv_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of the file, the byte order mark and the head first."""
     writer = csv.writer(_Echo(), quoting=csv.QUOTE_MINIMAL)
     yield BOM + writer.writerow(head)
     for row in rows:
@@ -55,9 +56,9 @@ def csv_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator
 
 
 def cell(value: object) -> str | int | float:
-    """A value as a cell: figures as they are, text as one line of text and nothing else.
+    """Return a value for a cell: numbers unchanged, text on one line.
 
-    A text that a spreadsheet could take for a formula begins with an apostrophe.
+    A text that a spreadsheet may take for a formula gets an apostrophe in front.
     """
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Filters whose choices cost no query, over columns that have an index."""
+"""The filters of the admin's lists. They use indexed columns, and their choices need no query, or a cached one."""
 
 from __future__ import annotations
 
@@ -31,58 +31,58 @@ Choice = tuple[str, str]
 
 
 class ChoiceFilter(admin.SimpleListFilter, ABC):
-    """Choices that are known without a look at the table. What is chosen is always among them, so that it shows."""
+    """A filter with fixed choices, which need no query. A selected value is always added, so that it is visible."""
 
     @abstractmethod
     def offered(self) -> list[Choice]:
-        """The choices, each value with its words."""
+        """Return the choices as pairs of a value and a label."""
 
     @abstractmethod
     def matching(self, value: str) -> Q:
-        """The rows of a value. Raises ValueError for one that makes no sense."""
+        """Return the condition for ``value``. Raises ValueError if the value is invalid."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Choice]:
-        offered, chosen = self.offered(), self.value()
-        unknown = chosen is not None and chosen not in {value for value, _words in offered}
-        return [*offered, (chosen, plain(chosen))] if unknown and chosen is not None else offered
+        offered, selected = self.offered(), self.value()
+        unknown = selected is not None and selected not in {value for value, _words in offered}
+        return [*offered, (selected, plain(selected))] if unknown and selected is not None else offered
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """What makes no sense finds nothing: better than all, which would look like an answer."""
-        chosen = self.value()
-        if chosen is None:
+        """Return the matching rows. An invalid value matches none, because all rows would look like a result."""
+        selected = self.value()
+        if selected is None:
             return queryset
         try:
-            return queryset.filter(self.matching(chosen))
+            return queryset.filter(self.matching(selected))
         except ValueError:
             return queryset.none()
 
 
 class FormFilter(ChoiceFilter):
-    """Choices as links, and a field for a value that is not among them."""
+    """A filter with links for its choices and a form field for other values."""
 
     template = "admin/django_telroi/form_filter.html"
     field_type = ""
     field_label: str | Promise = ""
 
     def options(self) -> list[Choice]:
-        """What a ``<select>`` offers."""
+        """Return the options of the ``<select>``, if ``field_type`` is ``select``."""
         return []
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         yield from super().choices(changelist)
-        # The template stops at it: the form's part of the filter, with everything else that is chosen.
-        kept = [(name, each) for name, each in _kept(changelist.filter_params) if name != self.parameter_name]
+        # The template shows the form for this item. ``kept`` are the values of the other filters, as hidden fields.
+        kept = [(name, each) for name, each in _pairs(changelist.filter_params) if name != self.parameter_name]
         yield {"form": self, "kept": kept, "value": self.value() or "", "options": self.options()}
 
 
-def _kept(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, values in params.items():
         for value in values if isinstance(values, list) else [values]:
             yield name, value
 
 
 class LinkedFilter(ChoiceFilter):
-    """Shown only where a link narrowed the list to one number."""
+    """Filter by one number. It is visible only if a link from the number's page selected it."""
 
     title = gettext_lazy("number")
     parameter_name = "phone__id__exact"
@@ -95,7 +95,7 @@ class LinkedFilter(ChoiceFilter):
 
 
 class StatusFilter(ChoiceFilter):
-    """By what attempts have become, whether somebody wrote it down or not."""
+    """Filter by the current status. Overdue attempts count with their final status, even if it is not saved yet."""
 
     title = gettext_lazy("status")
     parameter_name = "status__exact"
@@ -104,15 +104,22 @@ class StatusFilter(ChoiceFilter):
         return [(status.value, str(name)) for status, name in STATUS_NAMES.items()]
 
     def matching(self, value: str) -> Q:
-        """As a CASE for what is expired: of a plain OR, SQLite and MariaDB would sort all that expired in the ledger's
-        life, while a walk from the newest soon has a page of them."""
-        stands = has_status_at(Status(value), now=timezone.now())
+        """Return the condition; for expired attempts as a CASE.
+
+        With a plain OR, SQLite and MariaDB would read and sort all expired attempts. With the CASE they read from the
+        newest row and stop when a page is full.
+        """
+        has_status = has_status_at(Status(value), now=timezone.now())
         if value != Status.EXPIRED:
-            return stands
-        return Q(Case(When(stands, then=Value(value=True)), default=Value(value=False), output_field=BooleanField()))
+            return has_status
+        return Q(
+            Case(When(has_status, then=Value(value=True)), default=Value(value=False), output_field=BooleanField())
+        )
 
 
 class ErrorFilter(ChoiceFilter):
+    """Filter by the current error."""
+
     title = gettext_lazy("error")
     parameter_name = "error_code__exact"
 
@@ -124,7 +131,7 @@ class ErrorFilter(ChoiceFilter):
 
 
 class PurposeFilter(ChoiceFilter):
-    """The purposes of the setting; a row's own purpose leads to the others."""
+    """Filter by the purposes in ``PURPOSES``. The link in a row selects any other purpose."""
 
     title = gettext_lazy("purpose")
     parameter_name = "purpose__exact"
@@ -142,7 +149,7 @@ def purpose_name(purpose: str) -> str:
 
 
 class RegionFilter(FormFilter):
-    """The field offers the regions that the site calls; an attempt's own page leads to any other."""
+    """Filter by the regions in ``ALLOWED_REGIONS``. The link on an attempt's page selects any other region."""
 
     title = gettext_lazy("region")
     parameter_name = "region__exact"
@@ -166,7 +173,7 @@ class RegionFilter(FormFilter):
 
 
 class ModeFilter(ChoiceFilter):
-    """Which kind of key placed the call."""
+    """Filter by the kind of key that placed the call: live or test."""
 
     title = gettext_lazy("live or test")
     parameter_name = "livemode__exact"
@@ -179,7 +186,7 @@ class ModeFilter(ChoiceFilter):
 
 
 class DayFilter(FormFilter):
-    """Whole days in the active time zone, as a range of moments: no function stands before the column."""
+    """Filter by days in the active time zone. A range is used, because a function on the column prevents its index."""
 
     title = gettext_lazy("day")
     parameter_name = "day"
@@ -199,7 +206,7 @@ class DayFilter(FormFilter):
 
 
 def _days(value: str, *, today: date) -> tuple[date, date]:
-    """The first and the last of the days that are meant. Raises ValueError."""
+    """Return the first and the last day. Raises ValueError for an invalid value."""
     named = {
         "today": (today, today),
         "yesterday": (today - timedelta(days=1), today - timedelta(days=1)),
@@ -208,7 +215,7 @@ def _days(value: str, *, today: date) -> tuple[date, date]:
     if value in named:
         return named[value]
     day = date.fromisoformat(value)
-    if not 2000 <= day.year <= 2999:  # no zone and no database has trouble with these
+    if not 2000 <= day.year <= 2999:  # all time zones and databases support these years
         raise ValueError(f"the year {day.year} is out of range")
     return day, day
 
@@ -221,7 +228,7 @@ SECONDS_KNOWN = 300
 
 
 def known_regions(rows: QuerySet[Any]) -> list[str]:
-    """What ``regions_in`` said at most five minutes ago: a new region comes seldom, and is in the list at once."""
+    """Return ``regions_in(rows)``, cached for five minutes. New regions are rare."""
     name = f"django_telroi.regions.{rows.db}.{rows.model._meta.label_lower}"
     known: list[str] | None = cache.get(name)
     if known is None:
@@ -231,9 +238,9 @@ def known_regions(rows: QuerySet[Any]) -> list[str]:
 
 
 def regions_in(rows: QuerySet[Any]) -> list[str]:
-    """The regions of a model's table, by jumps over the index from one to the next: one short query.
+    """Return the regions of a model's table. One recursive query jumps over the index from one region to the next.
 
-    Written in SQL because ``DISTINCT`` reads every row. Django has no recursive query.
+    ``DISTINCT`` would read every row. It is written in SQL, because Django has no recursive queries.
     """
     using, table = rows.db, rows.model._meta.db_table
     quote = connections[using].ops.quote_name
@@ -249,7 +256,7 @@ def regions_in(rows: QuerySet[Any]) -> list[str]:
 
 
 class CalledRegionFilter(admin.SimpleListFilter):
-    """The regions that there are, by their codes."""
+    """Filter by the regions of the numbers in the table."""
 
     title = gettext_lazy("region")
     parameter_name = "region__exact"
@@ -257,11 +264,11 @@ class CalledRegionFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         regions = set(known_regions(model_admin.get_queryset(request)))
-        asked = request.GET.get(self.parameter_name, "")
-        if asked in phonenumbers.SUPPORTED_REGIONS:
-            regions.add(asked)
+        selected = request.GET.get(self.parameter_name, "")
+        if selected in phonenumbers.SUPPORTED_REGIONS:
+            regions.add(selected)
         named = [(region, f"{country_flag(region)} {region}") for region in sorted(regions) if region]
-        return [*named, (self.NONE, _("none"))] if "" in regions or asked == self.NONE else named
+        return [*named, (self.NONE, _("none"))] if "" in regions or selected == self.NONE else named
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         value = self.value()

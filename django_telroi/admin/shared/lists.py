@@ -1,4 +1,4 @@
-"""Lists that stay fast at a million rows, and pages that change nothing."""
+"""Base classes of the admin: lists that are fast with a million rows, and read-only pages."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ OVERVIEW = "django_telroi_phonenumber_overview"
 
 
 def overview_tools(request: HttpRequest, *, site: str) -> list[Tool]:
-    """The link to the overview, for whoever may see it; ``site`` is the name of the AdminSite."""
+    """Return the link to the overview, or no link without the permission. ``site`` is the name of the AdminSite."""
     if not request.user.has_perm("django_telroi.view_overview"):
         return []
     try:
         return [Tool(url=reverse(f"admin:{OVERVIEW}", current_app=site), label=_("Overview"), name="overview")]
     except NoReverseMatch:
-        return []  # a site without the list of numbers has no overview
+        return []  # an AdminSite without the list of numbers has no overview
 
 
-def without_nul(asked: QueryDict) -> QueryDict:
-    """The same without the one character that PostgreSQL takes in no text, and breaks off at."""
-    clean = asked.copy()
-    for name, values in asked.lists():
+def without_nul(query: QueryDict) -> QueryDict:
+    """Return ``query`` without NUL characters. PostgreSQL rejects a query with one."""
+    clean = query.copy()
+    for name, values in query.lists():
         clean.setlist(name, [str(value).replace("\0", "") for value in values])
     return clean
 
 
 class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
-    """No full count, no counts beside filters, no way to ask for every row at once; and the marks' stylesheet.
+    """A list without counts of all rows or of filters, and without "show all". It also adds our stylesheet.
 
-    What the page of a row needs besides the row is read once, in ``prepare_page``.
+    Override ``prepare_page`` to add context to the page of a row.
     """
 
     show_full_result_count = False
@@ -66,7 +66,7 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
         css = {"all": ["telroi/admin.css"]}
 
     def list_tools(self, request: HttpRequest) -> list[Tool]:
-        """Links beside the title, for whoever is asking."""
+        """Return the links beside the title that the user may open."""
         return overview_tools(request, site=self.admin_site.name)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -75,7 +75,7 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {**tools, **(extra_context or {})})
 
     def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
-        """Add what the page of a row is drawn from besides the row."""
+        """Add to ``context`` what the template of the row's page needs. It is called once for each page."""
 
     def render_change_form(
         self,
@@ -92,19 +92,19 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def on_one_line(number: str) -> str:
-    """The masked number, which no narrow column breaks."""
+    """Return the masked number with no-break spaces."""
     return mask(number).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def masked_mark(number: str) -> SafeString:
-    """The masked number on one line, which reads from left to right in every language."""
+    """Return the masked number on one line, left to right in every language."""
     return format_html('<bdi class="telroi-number" dir="ltr">{}</bdi>', on_one_line(number))
 
 
 class ReadOnly:
-    """Nobody adds, changes or deletes here, whatever their permissions: only services write.
+    """Rejects adding, changing and deleting for all users, superusers included. Only services write.
 
-    ``linked_lookups`` are look-ups that no filter offers but a link of ours uses, spelled out, by id.
+    ``linked_lookups`` are lookups that our links use although no filter offers them.
     """
 
     linked_lookups: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class ReadOnly:
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only what the filters offer: with any look-up at all a number could be guessed digit by digit."""
+        """Allow only the lookups of the filters. With ``startswith`` a number could be guessed digit by digit."""
         filters = getattr(self, "list_filter", ())
         if lookup in self.linked_lookups or lookup in {getattr(each, "parameter_name", None) for each in filters}:
             return True
@@ -127,18 +127,18 @@ class ReadOnly:
         return lookup.partition("__")[0] in offered
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """Rows go by their id alone: a list that went by number would show it."""
+        """Allow only the id. A list by number would show it."""
         return to_field == "id"
 
 
 FARTHEST_ROW = 10_000
-"""How far back pages go. To skip rows the database reads them; a filter or the export leads further."""
+"""The last row that pages reach, because the database reads all rows that it skips. Filters reach older rows."""
 
 
 class UncountedChangeList(ChangeList):
-    """Reads one row more than a page shows, to know whether another page follows.
+    """Reads one row more than a page shows, instead of counting all rows.
 
-    ``result_count`` is exact on the last page; before it, it is the least that there can be, and ``has_more`` is set.
+    If that row exists, ``has_more`` is True and ``result_count`` is a lower bound. Otherwise it is exact.
     """
 
     has_more: bool
@@ -163,10 +163,10 @@ class UncountedChangeList(ChangeList):
 
 
 class OneColumnChangeList(UncountedChangeList):
-    """Sorted by one column at a time, the way its index runs."""
+    """Sorts by one column at a time, in the order of its index."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """The row's id decides between equals, in the column's own direction: an index is read one way or the other."""
+        """Return the column and the id, both in the same direction, so that one index scan gives the order."""
         first, *_rest = super().get_ordering(request, queryset)
         if str(first).lstrip("-") in {"pk", "id"}:
             return [first]
@@ -178,14 +178,14 @@ class OneColumnChangeList(UncountedChangeList):
 
 
 class FixedOrderChangeList(UncountedChangeList):
-    """An uncounted list that no address sorts by one of its columns."""
+    """Always uses the default order. A URL cannot sort by another column."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         return list(self.model_admin.get_ordering(request))
 
 
 class UncountedList(CheapList):
-    """A list in the one order that its indexes have."""
+    """A list with a fixed order, for which there is an index."""
 
     sortable_by = ()
 

@@ -1,4 +1,4 @@
-"""How an attempt's columns read in a list: short, in words, and safe whatever they hold."""
+"""HTML of an attempt's columns in a list. All values are escaped."""
 
 from __future__ import annotations
 
@@ -34,26 +34,27 @@ MINUTE = 60
 
 
 def status_chip(attempt: VerificationAttempt) -> SafeString:
+    """Return the status as a chip."""
     taken = attempt.error_code == ErrorCode.NUMBER_TAKEN
     return chip(str(attempt.get_status_display()), "wait" if taken else TONES[Status(attempt.status)])
 
 
-def standing(attempt: VerificationAttempt) -> SafeString:
-    """The status, and the error in words below it."""
+def status_and_error(attempt: VerificationAttempt) -> SafeString:
+    """Return the status as a chip, with the error below it."""
     if not attempt.error_code:
         return status_chip(attempt)
     error = plain(error_name(attempt.error_code))
     return format_html('{} <span class="telroi-error"><bdi>{}</bdi></span>', status_chip(attempt), error)
 
 
-def asker(name: str, purpose: str) -> SafeString:
-    """Who asked for the call, and what for. The purpose leads to all attempts of it, named in the settings or not."""
+def requester(name: str, purpose: str) -> SafeString:
+    """Return the user and the purpose. The purpose is a link to all attempts with it."""
     words = format_html('<bdi class="telroi-name">{}</bdi>', name) if name else none()
     return format_html("{} {}", words, purpose_link(purpose)) if purpose else words
 
 
 def purpose_link(purpose: str, *, listed: str = "") -> SafeString:
-    """``listed`` is the list's own address, where the link does not stand on it."""
+    """Return a link to the attempts with ``purpose``. ``listed`` is the URL of their list, if this is another page."""
     query = urlencode({PurposeFilter.parameter_name: purpose})
     return format_html('<a href="{}?{}" class="telroi-small"><bdi>{}</bdi></a>', listed, query, plain(purpose) or "?")
 
@@ -63,12 +64,12 @@ def tries(attempt: VerificationAttempt) -> SafeString:
 
 
 def labelled(label: str, mark: SafeString) -> SafeString:
-    """With a label that shows where the list has no room for a head."""
+    """Return ``mark`` with a label, which is visible on narrow screens, where the list has no head."""
     return format_html('<span class="telroi-label">{}</span> {}', label, mark)
 
 
 def took(attempt: VerificationAttempt) -> SafeString:
-    """From the request until Telroi accepted the call, and until the right code."""
+    """Return the time from the request until Telroi accepted the call, and until the right code."""
     placed = span(attempt.created_at, attempt.placed_at)
     verified = span(attempt.created_at, attempt.verified_at)
     if not (placed or verified):
@@ -81,12 +82,12 @@ def small(words: str) -> SafeString:
 
 
 def none() -> SafeString:
-    """Nothing to say."""
+    """Return a dash, for an empty column."""
     return format_html('<span class="telroi-soft">{}</span>', "–")
 
 
 def span(start: datetime, end: datetime | None) -> str:
-    """``0.8 s``, ``31 s``, ``4 min 05 s``, ``2 h 10 min``; "" where there is no end."""
+    """Format a duration: ``0.8 s``, ``31 s``, ``4 min 05 s``, ``2 h 10 min``; ``""`` if ``end`` is None."""
     if end is None:
         return ""
     length = end - start

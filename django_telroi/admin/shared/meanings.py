@@ -1,4 +1,4 @@
-"""What a status or an error means in plain words, and what staff can do about it: two sentences each."""
+"""Explanations of each status and error for staff: what it means, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_telroi.services.shared.call_outcome import ErrorCode
 
 @dataclass(frozen=True)
 class Meaning:
-    """What happened, and what there is to do."""
+    """``means`` explains the status. ``do`` says what staff can do."""
 
     means: str | Promise
     do: str | Promise
@@ -24,133 +24,133 @@ class Meaning:
 MEANINGS: dict[Status, Meaning] = {
     Status.QUEUED: Meaning(
         _("The call waits for a worker."),
-        _("Look again in a minute; if many wait, see whether the workers run."),
+        _("Look again in a minute. If many calls wait, check the workers."),
     ),
     Status.DIALING: Meaning(
-        _("Telroi is being asked for the call just now."),
+        _("The request to Telroi is in progress."),
         _("Look again in a minute."),
     ),
     Status.PLACED: Meaning(
-        _("Telroi accepted the call. That is not to say that anybody answered or heard it."),
-        _("Ask the person whether the phone rang; after the pause they can ask for another call."),
+        _("Telroi accepted the call. It is unknown whether the person answered or heard it."),
+        _("Ask the person whether the phone rang. After the cooldown they can ask for another call."),
     ),
     Status.UNKNOWN: Meaning(
-        _("Nobody can say whether the phone rang. Telroi may have counted the call."),
-        _("If the person heard a code they can type it; if not, they can ask for another call after the pause."),
+        _("It is unknown whether the phone rang. Telroi may have counted the call."),
+        _("If the person heard a code, they can type it. If not, they can ask for another call after the cooldown."),
     ),
     Status.VERIFIED: Meaning(
         _("The person typed the right code."),
-        _("Nothing is left to do."),
+        _("Nothing."),
     ),
     Status.LOCKED: Meaning(
-        _("All tries were used up without the right code."),
-        _("The person can ask for another call; many of these for one number or address can be somebody guessing."),
+        _("All tries were used without the right code."),
+        _("The person can ask for another call. If there are many for one number or IP address, codes may be guessed."),
     ),
     Status.FAILED: Meaning(
-        _("The call was not placed, and does not count."),
+        _("The call was not placed, and it does not count."),
         _("The person can ask for another call."),
     ),
     Status.EXPIRED: Meaning(
-        _("No right code was typed in time."),
-        _("Ask whether the phone rang and check the number; the person can ask for another call."),
+        _("The right code was not typed in time."),
+        _("Ask whether the phone rang, and check the number. The person can ask for another call."),
     ),
     Status.CANCELED: Meaning(
-        _("The person gave this call up."),
-        _("Nothing is left to do; they can ask for another call."),
+        _("The person canceled the call."),
+        _("Nothing. The person can ask for another call."),
     ),
     Status.SUPERSEDED: Meaning(
-        _("A newer call to this number took the place of this one."),
-        _("Go on with the newer attempt."),
+        _("A newer call to this number replaced this one."),
+        _("Open the newer attempt."),
     ),
 }
 
 ERRORS: dict[ErrorCode, Meaning] = {
     ErrorCode.UNREACHABLE: Meaning(
-        _("Telroi could not be reached, so nobody was rung and the call does not count."),
-        _("Check the site's network, proxy and BASE_URL; the person can ask again at once."),
+        _("Telroi could not be reached. The phone did not ring, and the call does not count."),
+        _("Check the site's network, PROXY_URL and BASE_URL. The person can ask again at once."),
     ),
     ErrorCode.INVALID: Meaning(
-        _("Telroi refused the number or the request, so nobody was rung."),
-        _("Compare Telroi's words with the number's digits; another number may do."),
+        _("Telroi rejected the number or the request. The phone did not ring."),
+        _("Compare Telroi's message with the number. Another number may work."),
     ),
     ErrorCode.BLOCKED: Meaning(
-        _("Staff blocked the number before its call was placed, so nobody was rung."),
-        _("Open the number to see who blocked it and why, and unblock it there if that was a mistake."),
+        _("Staff blocked the number before the call was placed. The phone did not ring."),
+        _("Open the number to see who blocked it and why. Unblock it there if it was a mistake."),
     ),
     ErrorCode.MISCONFIGURED: Meaning(
-        _("Telroi refused the site's key, or the site is not set up to call; nobody was rung."),
-        _("Check API_KEY, its scopes and BASE_URL: until then every call fails."),
+        _("Telroi rejected the API key, or the site's settings are incomplete. The phone did not ring."),
+        _("Check API_KEY, its scopes and BASE_URL. Until then every call fails."),
     ),
     ErrorCode.RATE_LIMITED: Meaning(
-        _("Telroi holds this number back because it was called too often; nobody was rung."),
-        _("Wait until the hold ends, or release it on the number's page if Telroi has lifted it."),
+        _("Telroi holds this number because it was called too often. The phone did not ring."),
+        _("Wait until the hold ends. If Telroi has ended it earlier, release it on the number's page."),
     ),
     ErrorCode.UNAVAILABLE: Meaning(
-        _("Telroi could take no call just then, from this key or from anybody; nobody was rung."),
-        _("The person can ask again in a minute; if many fail so, look at Telroi's status and the key's limits."),
+        _("Telroi could not accept calls at that time. The phone did not ring."),
+        _("The person can ask again in a minute. If many calls fail, check Telroi's status and the limits of the key."),
     ),
     ErrorCode.INSUFFICIENT_FUNDS: Meaning(
-        _("The wallet at Telroi is empty, so nobody was rung."),
-        _("Top it up: until then every call fails."),
+        _("The wallet at Telroi is empty. The phone did not ring."),
+        _("Top it up. Until then every call fails."),
     ),
     ErrorCode.CALL_FAILED: Meaning(
-        _("Telroi's carrier did not confirm the call. The phone may have rung all the same, and the call counts."),
-        _("Ask the person whether it rang; they can ask for another call after the pause."),
+        _("Telroi's carrier did not confirm the call. The phone may have rung, and the call counts."),
+        _("Ask the person whether it rang. They can ask for another call after the cooldown."),
     ),
     ErrorCode.NO_REPLY: Meaning(
-        _("Telroi's answer got lost, so nobody can say whether the phone rang. The call counts."),
-        _("Ask the person whether it rang; if many get lost, check the network and READ_TIMEOUT_SECONDS."),
+        _("Telroi's response was lost, so it is unknown whether the phone rang. The call counts."),
+        _("Ask the person whether it rang. If many responses are lost, check the network and READ_TIMEOUT_SECONDS."),
     ),
     ErrorCode.LEASE_ENDED: Meaning(
-        _("The process that placed the call ended before it could say what became of it. The call counts."),
-        _("Ask the person whether the phone rang, and look for a restart or a crash at that time."),
+        _("The process that placed the call ended before it saved the result. The call counts."),
+        _("Ask the person whether the phone rang. Look for a restart or a crash at that time."),
     ),
     ErrorCode.DEADLINE: Meaning(
-        _("The call waited too long and was given up: nobody is rung late. It does not count."),
-        _("See whether the workers run and whether calls were stopped or paused; the person can ask again at once."),
+        _("The call waited too long and was not placed. It does not count."),
+        _("Check whether workers run, and whether calls were stopped or paused. The person can ask again at once."),
     ),
     ErrorCode.LOST: Meaning(
-        _("Telroi does not know this call any more, or would not judge its code."),
-        _("The person can ask for another call; if it happens often, tell Telroi the id of the call."),
+        _("Telroi does not know this call, or could not check its code."),
+        _("The person can ask for another call. If it happens often, send the id of the call to Telroi."),
     ),
     ErrorCode.NUMBER_TAKEN: Meaning(
-        _("The code was right, but the number belongs to another account, and this site allows one."),
-        _("Find out whose number it is. If a new person has it now, move it to their account on the number's page."),
+        _("The code was right, but another account has the number, and this site allows only one account."),
+        _("Find out who uses the number. If it is a new person, move it to their account on the number's page."),
     ),
 }
 
 UNDECIDED = Meaning(
     _("A code of this call was right, but its answer was lost. It is not known which code it was, so none counts."),
-    _("The person can ask for another call; if it happens often, check the network and READ_TIMEOUT_SECONDS."),
+    _("The person can ask for another call. If it happens often, check the network and READ_TIMEOUT_SECONDS."),
 )
 
 ERROR_NAMES: dict[str, str | Promise] = {
-    ErrorCode.UNREACHABLE: _("Telroi was not reached"),
-    ErrorCode.INVALID: _("refused as invalid"),
-    ErrorCode.BLOCKED: _("number was blocked"),
-    ErrorCode.MISCONFIGURED: _("key or set-up refused"),
+    ErrorCode.UNREACHABLE: _("Telroi unreachable"),
+    ErrorCode.INVALID: _("rejected as invalid"),
+    ErrorCode.BLOCKED: _("number blocked"),
+    ErrorCode.MISCONFIGURED: _("key or settings rejected"),
     ErrorCode.RATE_LIMITED: _("number held by Telroi"),
     ErrorCode.UNAVAILABLE: _("Telroi unavailable"),
     ErrorCode.INSUFFICIENT_FUNDS: _("wallet is empty"),
     ErrorCode.CALL_FAILED: _("carrier did not confirm"),
-    ErrorCode.NO_REPLY: _("answer got lost"),
-    ErrorCode.LEASE_ENDED: _("cut short by a crash"),
+    ErrorCode.NO_REPLY: _("response lost"),
+    ErrorCode.LEASE_ENDED: _("process ended"),
     ErrorCode.DEADLINE: _("waited too long"),
-    ErrorCode.LOST: _("code could not be judged"),
-    ErrorCode.NUMBER_TAKEN: _("another account's number"),
+    ErrorCode.LOST: _("code could not be checked"),
+    ErrorCode.NUMBER_TAKEN: _("number of another account"),
 }
 
 _ERROR_EXPLAINS = {Status.FAILED, Status.UNKNOWN, Status.EXPIRED}
-"""A call that was verified, replaced or canceled later is not explained by what went wrong on its way."""
+"""The statuses that an error explains. An attempt with another status had the error earlier."""
 
 
 def error_name(code: str) -> str:
-    """The error in words; a code that nobody knows stands for itself."""
+    """Return the label of an error, or ``code`` itself if it is unknown."""
     return str(ERROR_NAMES.get(code, code))
 
 
 def meaning_of(attempt: VerificationAttempt) -> Meaning:
-    """What explains the attempt best: its error, if that is why it stands where it stands."""
+    """Return the explanation of the attempt's error, if the error caused its status; otherwise of its status."""
     if is_undecided(attempt):
         return UNDECIDED
     status = Status(attempt.status)

@@ -1,7 +1,7 @@
-"""Searching without a trace: the term is posted, and the answer is a redirect that carries ids or a random word.
+"""The search of the admin's lists. Numbers never appear in a URL, because URLs are logged and kept in histories.
 
-What is found by itself is shown at once. What is many rows narrows the list, by look-ups that the session remembers
-under a random word: the address of the list says nothing, not even four digits.
+The term is sent by POST, and the response is a redirect. One found row opens its page. Several rows narrow the list:
+the session stores the lookups under a random token, and the URL of the list contains only the token.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from django_telroi.services.shared.transactions import write_alias
 
 FOUND = "found"
 TERM = "term"
-REMEMBERED = "telroi_searches"
+SESSION_KEY = "telroi_searches"
 MOST_REMEMBERED = 20
 LONGEST_TERM = 64
 RIGHT_TO_LEFT_OVERRIDE = "\u202e"
@@ -42,14 +42,14 @@ RIGHT_TO_LEFT_OVERRIDE = "\u202e"
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Look-ups that narrow a list, and what a heading says of them. Both are kept in the session: ids, no number."""
+    """Lookups that narrow a list, and the label of the filter. The session stores both, so they contain no number."""
 
     words: str
     lookups: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FoundFilter(admin.SimpleListFilter):
-    """Shown only while a search narrows the list; taking it off shows every row again."""
+    """The filter of a search. It is visible only while a search narrows the list."""
 
     title = gettext_lazy("search")
     parameter_name = FOUND
@@ -61,25 +61,25 @@ class FoundFilter(admin.SimpleListFilter):
         super().__init__(request, params, model, model_admin)
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        word = request.GET.get(FOUND, "")
-        if not word:
+        token = request.GET.get(FOUND, "")
+        if not token:
             return []
-        return [(word, self.narrowing.words if self.narrowing else _("a search that is over"))]
+        return [(token, self.narrowing.words if self.narrowing else _("expired search"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """A word that is not this session's finds nothing: better than all, which would look like an answer."""
+        """Return the found rows. An unknown token matches none, because all rows would look like a result."""
         if not self.value():
             return queryset
         return queryset.filter(**self.narrowing.lookups) if self.narrowing else queryset.none()
 
 
 class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A list with a search box that posts. Lists that use it have ``FoundFilter`` among their filters."""
+    """A list whose search form uses POST. Its ``list_filter`` must contain ``FoundFilter``."""
 
     posted_search_help: str | Promise = ""
 
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
-        """The one row of this list that is meant, or how to narrow the list; None for nothing, as here."""
+        """Return the row that ``term`` identifies, or lookups for the list, or None if nothing was found."""
         return None
 
     def get_urls(self) -> list[URLPattern]:
@@ -92,7 +92,7 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_view_permission(request):
             raise PermissionDenied
         term = clean_term(request.POST.get(TERM, ""))
-        # A character that no row can have is found nowhere; MariaDB refuses the question in two character sets.
+        # A term that cannot be stored matches no row. MariaDB would raise an error for a mix of character sets.
         found = self.find(request, term) if term and is_storable(term, using=write_alias()) else None
         if isinstance(found, Model):
             return HttpResponseRedirect(self._address("change", found.pk))
@@ -103,7 +103,7 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
         return HttpResponseRedirect(self._address("changelist"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The stock search goes by the address, where a number would be logged: it is taken out and not looked at."""
+        """Redirect without the parameter of Django's search. It is ignored, because a number in a URL is logged."""
         if request.method == "GET" and SEARCH_VAR in request.GET:
             kept = request.GET.copy()
             del kept[SEARCH_VAR]
@@ -118,9 +118,9 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @sensitive_variables()
 def clean_term(text: str) -> str:
-    """The text without control characters and direction marks, which no term has.
+    """Return the text without control characters and direction marks, at most ``LONGEST_TERM`` characters.
 
-    The right-to-left override stays, so that a number with it is found by no spelling, as every other field refuses it.
+    A right-to-left override is kept, so that a number with it is not found. Every other field rejects it too.
     """
     is_kept = (sign.isprintable() or sign.isspace() or sign == RIGHT_TO_LEFT_OVERRIDE for sign in text)
     printable = "".join(compress(text[: 4 * LONGEST_TERM], is_kept))
@@ -129,18 +129,19 @@ def clean_term(text: str) -> str:
 
 @sensitive_variables()
 def number_in(term: str) -> PhoneNumber | None:
-    """The number's own row, by its unique index, however the number is spelled."""
-    number = spelled_number(term)  # what was valid once, or is only valid elsewhere, has a row all the same
+    """Return the row of a number in any format, or None."""
+    number = spelled_number(term)  # not validated: a number that is no longer valid may have a row
     return PhoneNumber.objects.filter(number=number).first() if number else None
 
 
 def last_digits_in(term: str) -> str:
-    """The four last digits that a term is, also written as a masked number ends; "" for any other term."""
+    """Return the last four digits if ``term`` consists of them, also with the dots of a masked number; else ``""``."""
     match = re.fullmatch(r"[•. ]*([0-9]{2}) ?([0-9]{2})", clean_typed(term))
     return "".join(match.groups()) if match else ""
 
 
 def uuid_in(term: str) -> UUID | None:
+    """Return the UUID that ``term`` consists of, or None."""
     try:
         return UUID(clean_typed(term))
     except ValueError:
@@ -148,13 +149,14 @@ def uuid_in(term: str) -> UUID | None:
 
 
 def remember(request: HttpRequest, narrowing: Narrowing) -> str:
-    """Keep a narrowing in the session; returns the random word that it is found by."""
-    word = secrets.token_urlsafe(8)
-    kept = list(request.session.get(REMEMBERED, {}).items())[1 - MOST_REMEMBERED :]
-    request.session[REMEMBERED] = dict([*kept, (word, asdict(narrowing))])
-    return word
+    """Store a narrowing in the session, and return its random token."""
+    token = secrets.token_urlsafe(8)
+    kept = list(request.session.get(SESSION_KEY, {}).items())[1 - MOST_REMEMBERED :]
+    request.session[SESSION_KEY] = dict([*kept, (token, asdict(narrowing))])
+    return token
 
 
 def recall(request: HttpRequest) -> Narrowing | None:
-    kept = request.session.get(REMEMBERED, {}).get(request.GET.get(FOUND, ""))
+    """Return the narrowing of the token in the URL, or None if the session does not have it."""
+    kept = request.session.get(SESSION_KEY, {}).get(request.GET.get(FOUND, ""))
     return Narrowing(**kept) if kept else None
