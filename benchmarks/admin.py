@@ -1,7 +1,7 @@
-"""What the admin costs at a million attempts, beside a plain ``ModelAdmin`` over the same rows.
+"""Measure the admin with a million attempts, compared with a plain ``ModelAdmin`` of the same rows.
 
-Each database is filled with a month of calls; then every list, each of its filters, each search and the overview are
-asked for, and the SQL statements counted and the milliseconds taken. Ends with 1 where a bound is missed.
+Fills each database with a month of calls. Then requests each list, filter, search and the overview, and counts SQL
+statements and milliseconds. The exit status is 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TYPED = {
         ("failed yesterday", "?day=yesterday&status__exact=failed"),
     ],
 }
-"""What no link of the page offers: the filter has a field for it, or a row's own value leads to it."""
+"""Filters without a link on the page: a form field or the value of a row leads to them."""
 HEAD = f"{'':58} {'SQL':>4} {'ms':>8} {'bound':>8}"
 
 
@@ -47,8 +47,8 @@ Ask = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, as often as the rounds want it. ``bound`` in ms; or ``share`` of what ``beside`` takes, which is
-    asked in turns with it, so that whatever else the machine does falls on both."""
+    """A request that is repeated each round. ``bound``: milliseconds. Or ``share``: of the time of ``beside``, which is
+    requested in turn with it, so that other load on the machine affects both."""
 
     title: str
     ask: Ask
@@ -61,7 +61,7 @@ class Asked:
 
 
 def measure(asked: Asked, *, using: str) -> bool:
-    """Print how many statements and how long, in the median; True if the bounds hold."""
+    """Print the median number of statements and milliseconds. Returns whether the bounds hold."""
     from django.db import connections
     from django.test.utils import CaptureQueriesContext
 
@@ -91,7 +91,7 @@ def timed(ask: Ask, *, before: Callable[[], object] | None = None) -> float:
 
 
 class Admin:
-    """Somebody who may see everything, in front of one of the two admins."""
+    """A client of a superuser for one of the two admin sites."""
 
     def __init__(self, root: str, *, using: str) -> None:
         from django.contrib.auth.models import User
@@ -108,7 +108,7 @@ class Admin:
         return lambda: self.client.post(f"{self.root}{address}", {"term": term})
 
     def filters(self, address: str) -> Iterator[tuple[str, str]]:
-        """Each filter with the first of its choices, as the page itself offers them."""
+        """Return each filter with the first choice that the page offers."""
         from django.utils.encoding import force_str
 
         cl = self.client.get(f"{self.root}{address}").context_data["cl"]
@@ -119,7 +119,7 @@ class Admin:
 
 
 def lists(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
-    """A first page of ours takes at most half as long as the plain one, and no filter longer than that one."""
+    """Our first page takes at most half the time of the plain one. No filter takes longer than the plain page."""
     for name, address in LISTS.items():
         measure(Asked(f"plain {name}, first page", plain.get(address)), using=using)
         first = plain.get(address)
@@ -134,7 +134,7 @@ def lists(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
 
 
 def page_sizes(page: Asked, name: str, *, using: str) -> bool:
-    """A page of ten takes as many statements as a page of a hundred."""
+    """A page of 10 rows executes as many statements as a page of 100."""
     from django.contrib import admin
 
     listed = next(each for each in admin.site._registry.values() if f"/{each.opts.model_name}/" in LISTS[name])
@@ -146,7 +146,7 @@ def page_sizes(page: Asked, name: str, *, using: str) -> bool:
 
 
 def searches(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
-    """An exact number is found at once; so is whatever else a box takes."""
+    """Exact numbers and all other search terms are found quickly."""
     from django_telroi.models import VerificationAttempt
 
     attempt = (

@@ -1,4 +1,4 @@
-"""A site with the admin twice over the same rows: ours, and what somebody would write who only wants to see them."""
+"""A site with two admin sites for the same rows: ours, and a plain ``ModelAdmin`` that only lists them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def configure(databases: Sequence[str], *, folder: Path) -> None:
 
 @contextmanager
 def admin_site(databases: Sequence[str]) -> Iterator[None]:
-    """Django with these databases, empty, made for this run and dropped after it."""
+    """Set Django up with these databases. They are empty, and dropped at the end."""
     with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder, ExitStack() as stack:
         configure(databases, folder=Path(folder))
         for name in databases:

@@ -1,4 +1,4 @@
-"""Ours under ``admin/``, the plain one under ``plain/``."""
+"""Our admin is at ``admin/``, the plain one at ``plain/``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 
 
 class PlainNumbers(admin.ModelAdmin):
-    """The same facts as ours, each asked of the history for each row, as there is no other place to ask."""
+    """The same columns as ours, each with a query of the attempts per row."""
 
     list_display = ("number", "region", "blocked_at", "last_hour", "last_day", "last_call", "last_verified")
     list_filter = ("region", "limited_by", ("blocked_at", admin.EmptyFieldListFilter))
@@ -33,7 +33,7 @@ class PlainNumbers(admin.ModelAdmin):
 
 
 class PlainAttempts(admin.ModelAdmin):
-    """Without ``date_hierarchy``, which alone takes seconds, and without a query a row for number and user."""
+    """Without ``date_hierarchy``, which takes seconds, and without queries per row for number and user."""
 
     list_display = ("created_at", "phone", "status", "error_code", "purpose", "user", "tries", "region")
     list_filter = ("status", "error_code", "purpose", "region", "livemode")

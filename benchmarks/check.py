@@ -1,8 +1,8 @@
-"""What judging a code costs beside the one request that it cannot do without.
+"""Measure a code check, compared with the one HTTP request that it needs.
 
 In turns, against one simulator: a bare POST of a keep-alive ``requests.Session``, and on each database
-``services.check_code`` for a right code with and without an account, and for a wrong one. Each code is for a call of
-its own.
+``services.check_code`` for a right code with and without an account, and for a wrong one. Each code belongs to
+a new call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WRONG_CODE = "135791"
 
 
 def calls(simulator: Telroi) -> Iterator[str]:
-    """Numbers never seen; the next call to one reads out ``CODE``."""
+    """Yield new numbers. The next call to each reads out ``CODE``."""
     for line in range(10**7):
         number = f"+234803{line:07d}"
         simulator.switch("next_otp", code=CODE, to=number)

@@ -1,8 +1,7 @@
-"""Whether the API's time tells a number that the site knows from one that it never saw.
+"""Measure whether the API's response time reveals that the site knows a number.
 
-In turns, over the API: a start for a number that an account verified and for one never seen, and a refusal of a blocked
-number and of one that is never called. Ends with 1 where two medians that nobody should tell apart are more than 5 ms
-apart.
+In turns, over the API: a start for a verified number and for a new one, and a refusal of a blocked number and of one
+that is never called. The exit status is 1 if the two medians of a pair differ by more than 5 ms.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def ask(database: str, *, status: int) -> Callable[[str], object]:
 
 
 def verified_numbers(database: str) -> list[str]:
-    """Numbers that accounts have, each called once before."""
+    """Return verified numbers of accounts. Each was called once."""
     from django.contrib.auth.models import User
     from django.utils import timezone
 

@@ -1,7 +1,7 @@
-"""What a purge of a million attempts costs, killed half-way and gone on with.
+"""Measure a purge of a million attempts that is killed half-way and run again.
 
-Seeds a month of a busy site, purges all but its last day in a process of its own, kills that process half-way (SIGKILL)
-and purges the rest. Ends with 1 where a batch took a second or more, or where a limit is not what it was.
+Seeds a month of a busy site, purges all but the last day in a separate process, kills the process half-way (SIGKILL)
+and purges the rest. The exit status is 1 if a batch took a second or more, or if a limit changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIMITS = ("number", "calls", "last_call_at", "next_call_at", "limited_by", "held
 
 
 def purge(kept_since: datetime, told: Connection) -> None:
-    """Tell of each batch how long it took and how many attempts are gone."""
+    """Purge, and report the time and the number of deleted attempts of each batch."""
     from django.db import connections
 
     from django_telroi.services import Purged, purge
@@ -41,10 +41,10 @@ def purge(kept_since: datetime, told: Connection) -> None:
 
 
 def run(kept_since: datetime, *, kill_after: int | None = None) -> list[tuple[float, int, int]]:
-    """The batches of a purge in a process of its own, which may be killed after so many attempts."""
+    """Run a purge in a separate process and return its batches. It may be killed after a number of attempts."""
     from django.db import connections
 
-    connections.close_all()  # a connection must not be inherited
+    connections.close_all()  # the child must not inherit a connection
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=purge, args=(kept_since, theirs))
@@ -61,7 +61,7 @@ def run(kept_since: datetime, *, kill_after: int | None = None) -> list[tuple[fl
 
 
 def limits(now: datetime) -> dict[str, tuple[Any, ...]]:
-    """The state of every number that anything limits; a day after its last call nothing of it counts any more."""
+    """Return the state of each limited number. A day after the last call a number has no limits."""
     from django.db.models import Q
 
     from django_telroi.models import PhoneNumber

@@ -1,4 +1,4 @@
-"""The settings of a site whose workers place the calls, with what ``throughput.py`` says in the environment."""
+"""Settings of a site whose workers place the calls. ``throughput.py`` sets the environment variables."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ TELROI = {
     "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
     "DISPATCH": "celery",
     "CELERY_QUEUE": QUEUE,
-    "QUEUE_DEADLINE_SECONDS": 3600,  # what is measured is the pace, not who waits too long for it
+    "QUEUE_DEADLINE_SECONDS": 3600,  # no call may expire: only the pace is measured
     **json.loads(os.environ.get("TELROI_BENCH_SETTINGS", "{}")),
 }

@@ -1,4 +1,4 @@
-"""A worker of that site: ``python queue_worker.py POOL PLACES``."""
+"""A worker of ``queue_site``: ``python queue_worker.py POOL PLACES``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A month of a busy site: a hundred thousand numbers, a million attempts and what happened on the way.
+"""A month of a busy site: 100,000 numbers, a million attempts and their events.
 
-Every value is made as text, as all three databases take it: PostgreSQL gets it by COPY, the others in batches.
+All values are text that all three databases accept. PostgreSQL gets them by COPY, the others in batches.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BATCH = 10_000
 LIFE = timedelta(minutes=5)
 # Calls in each hour of a day: few at night, most in the evening.
 RHYTHM = (4, 2, 1, 1, 1, 2, 5, 9, 13, 15, 16, 16, 15, 14, 14, 15, 17, 20, 23, 24, 22, 17, 11, 7)
-# In a thousand; what is rare is what a list must not look for row by row.
+# Per thousand. Rare values show whether a list searches row by row.
 PREFIXES = {"NG": "+234803", "US": "+1201", "GB": "+447700", "GH": "+23324", "FR": "+3361"}
 REGIONS = {"NG": 480, "US": 200, "GB": 150, "GH": 100, "FR": 70}
 RARE_REGION, RARE_PREFIX = "IS", "+35461"
@@ -35,7 +35,7 @@ OUTCOMES = {"verified": 790, "expired": 100, "superseded": 66, "locked": 14, "ca
 ERRORS = {"unreachable": 7, "rate_limited": 6, "insufficient_funds": 3, "invalid": 1}
 RARE_ERROR = "lost"
 ONE_IN = 50_000
-"""So often comes what is rare."""
+"""How often the rare values occur."""
 STILL_OPEN = ("queued", "queued", "dialing", "unknown", "unknown", "unknown", *["placed"] * 24)
 REFUSALS = ("cooldown", "hourly_limit", "invalid_number", "not_callable")
 # fmt: off
@@ -59,7 +59,7 @@ Row = tuple[str | int | None, ...]
 
 @dataclass(frozen=True)
 class Size:
-    """How much is made."""
+    """The number of rows."""
 
     numbers: int
     attempts: int
@@ -67,10 +67,10 @@ class Size:
 
 
 class Month:
-    """The rows of a month that ends at ``now``, the same ones for the same size and moment."""
+    """The rows of a month that ends at ``now``. The same size and moment give the same rows."""
 
     def __init__(self, size: Size, *, now: datetime, has_uuids: bool) -> None:
-        """``has_uuids``: the database has a type for them, and takes them with dashes."""
+        """``has_uuids``: the database has a UUID type, and accepts values with dashes."""
         self.size, self.now, self.has_uuids = size, now, has_uuids
         self.random = Random(SEED)
         self.people = list(self._people())
@@ -79,7 +79,7 @@ class Month:
         self.events: list[Row] = []
 
     def _people(self) -> Iterator[tuple[str, str, int | None]]:
-        """A number, its region, and whose it is: seven in ten belong to somebody."""
+        """Make numbers with region and user. Seven in ten have a user."""
         regions = self.random.choices(list(REGIONS), list(REGIONS.values()), k=self.size.numbers)
         for line, region in enumerate(regions):
             user = line % self.size.users + 1 if line % 10 < 7 else None
@@ -89,7 +89,7 @@ class Month:
                 yield f"{PREFIXES[region]}{line * 7 % 10**6:06d}", region, user
 
     def _moments(self) -> list[datetime]:
-        """Oldest first, by the hour of the day."""
+        """Return moments, oldest first, distributed over the hours of the day."""
         hours = range(DAYS * 24)
         weights = [RHYTHM[(self.now - timedelta(hours=hour)).hour] for hour in hours]
         seconds = self.random.choices([hour * 3600 for hour in hours], weights, k=self.size.attempts)
@@ -138,7 +138,7 @@ class Month:
         self.events.extend((pk, None, "code_rejected", text(at), "", "", None) for _ in range(times))
 
     def numbers(self) -> Iterator[Row]:
-        """After the attempts, for a number knows its last call."""
+        """Yield the rows of numbers. Call it after the attempts: a number stores its last call."""
         for pk, (number, region, _user) in enumerate(self.people, 1):
             at = self.last_call.get(number)
             calls = [at.isoformat()] if at and self.now - at < timedelta(days=1) else []
@@ -176,7 +176,7 @@ def text(moment: datetime) -> str:
 
 
 def seed(using: str, size: Size, *, now: datetime) -> None:
-    """Fill empty tables; the foreign keys are not checked on the way."""
+    """Fill empty tables, without checks of foreign keys."""
     from django.contrib.auth.models import User
 
     from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
@@ -195,7 +195,7 @@ def seed(using: str, size: Size, *, now: datetime) -> None:
 
 @contextmanager
 def unchecked(using: str) -> Iterator[None]:
-    """Rows come in any order: on PostgreSQL the foreign keys wait for the commit, elsewhere they are switched off."""
+    """Allow rows in any order: PostgreSQL checks foreign keys at the commit, the others do not check them."""
     connection = connections[using]
     with connection.constraint_checks_disabled(), transaction.atomic(using=using):
         yield
@@ -224,7 +224,7 @@ def copy_in(cursor: Any, statement: str, rows: Iterable[Row]) -> None:
 
 
 def settle(using: str, models: Iterable[type[Model]]) -> None:
-    """Ids go on after those that were given, and the planner knows what there is."""
+    """Set the id sequences after the last id, and update the planner's statistics."""
     connection = connections[using]
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(models)):

@@ -1,4 +1,4 @@
-"""What a benchmark stands on: a Telroi in a process of its own, and a site with several databases in this one."""
+"""Set up a benchmark: a simulator in a separate process, and a site with several databases in this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLES = {
 
 
 def options(about: str | None) -> tuple[list[str], int]:
-    """Which databases, and how many rounds."""
+    """Parse the options. Returns the databases and the number of rounds."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--databases", default="wal,sqlite,postgres", help=f"some of {','.join(TITLES)} (default: %(default)s)"
@@ -40,7 +40,7 @@ def options(about: str | None) -> tuple[list[str], int]:
 
 
 class Telroi:
-    """A simulator in a process of its own: threads of one process would share its interpreter lock."""
+    """A simulator in a separate process, because threads would share the interpreter lock."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -53,7 +53,7 @@ class Telroi:
 
 @contextmanager
 def telroi() -> Iterator[Telroi]:
-    """One that rings a number as often as it is asked to."""
+    """Run a simulator without limits per number."""
     command = [sys.executable, "-m", "django_telroi.simulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -65,14 +65,14 @@ def telroi() -> Iterator[Telroi]:
 
 
 def bare_session(simulator: Telroi) -> requests.Session:
-    """What somebody would write who only wants the request done."""
+    """Return a plain session of requests, for the comparison."""
     session = requests.Session()
     session.headers.update({"Authorization": f"Bearer {simulator.api_key}", "Accept": "application/json"})
     return session
 
 
 class OneDatabase:
-    """A router that sends everything to the database whose turn it is."""
+    """A router that uses the database that is measured now."""
 
     current = "default"
 
@@ -87,7 +87,7 @@ ROUTER = OneDatabase()
 
 @contextmanager
 def site(databases: Sequence[str], simulator: Telroi) -> Iterator[None]:
-    """Django with these databases, made for this run and dropped after it."""
+    """Set Django up with these databases. They are dropped at the end."""
     with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder, ExitStack() as stack:
         settings.configure(
             SECRET_KEY="not a secret",
@@ -100,7 +100,7 @@ def site(databases: Sequence[str], simulator: Telroi) -> Iterator[None]:
                 "BASE_URL": simulator.base_url,
                 "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
                 "KEY_REQUESTS_PER_MINUTE": 10**9,
-                "RATES": None,  # one address asks for everything that is timed
+                "RATES": None,  # all measured requests come from one address
                 "COOLDOWN_SECONDS": 0,
                 "CALLS_PER_HOUR": 1000,
                 "CALLS_PER_DAY": 1000,
@@ -114,7 +114,7 @@ def site(databases: Sequence[str], simulator: Telroi) -> Iterator[None]:
 
 @contextmanager
 def made(name: str) -> Iterator[None]:
-    """The database of that name, empty, until the end of the block."""
+    """Create an empty database of that name, and drop it at the end of the block."""
     ROUTER.current = name
     connection = connections[name]
     lasting_name = connection.settings_dict["NAME"]
@@ -129,7 +129,7 @@ def made(name: str) -> Iterator[None]:
 
 
 def database(name: str, *, folder: Path) -> dict[str, Any]:
-    """How Django reaches the database of that name; SQLite's file lies in ``folder``."""
+    """Return Django's settings of the database of that name. SQLite's file is in ``folder``."""
     if name in ("wal", "sqlite"):
         file = str(folder / f"{name}.sqlite3")
         wal = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}

@@ -1,8 +1,8 @@
-"""What starting a verification costs beside the one request that it cannot do without.
+"""Measure the start of a verification, compared with the one HTTP request that it needs.
 
 In turns, against one simulator: a bare POST of a keep-alive ``requests.Session``, and on each database
-``services.start_verification`` for a number that was called before and for one never seen. Ends with 1 where a bound is
-missed.
+``services.start_verification`` for a number that was called before and for one never seen. The exit status is 1 if a
+bound is missed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def start_on(database: str) -> Callable[[str], object]:
 
 
 def contestants(databases: list[str], simulator: Telroi) -> Iterator[Timed[str]]:
-    """The numbers that were called before are called in turns, so that no history grows longer than life."""
+    """Return what is timed. Known numbers are called in turns, so that none has an unrealistic number of calls."""
     never_seen = (f"+234803{line:07d}" for line in range(10**7))
     yield Timed("bare POST", never_seen.__next__, bare_post(simulator))
     for name in databases:

@@ -1,8 +1,7 @@
-"""What a sweep costs at a million attempts: it reads what is due and the last hour, whatever else the table holds.
+"""Measure a sweep with a million attempts. It must read only due attempts and the last hour.
 
-Seeds a month of a busy site, asks the database for the plan of each statement of a sweep that has something to do, and
-times sweeps that have nothing to do. Ends with 1 where a plan reads the attempts from end to end, or where a sweep
-without work takes a twentieth of a second or more.
+Seeds a month of a busy site, gets the query plan of each statement of a sweep with work, and times sweeps without work.
+The exit status is 1 if a plan scans all attempts, or if a sweep without work takes 50 ms or more.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ TABLE = "django_telroi_verificationattempt"
 
 @dataclass
 class Plans:
-    """How the database goes about each statement, asked before it runs; ``rows`` only where the database tells."""
+    """The query plan of each statement, read before it runs. ``rows`` only if the database reports them."""
 
     connection: Any
     statements: int = 0
@@ -50,7 +49,7 @@ class Plans:
                 cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
                 self.scans += [step[-1] for step in cursor.fetchall() if step[-1].startswith(f"SCAN {TABLE}")]
                 return
-            runs = "ANALYZE, " if sql.startswith("SELECT") else ""  # with it, an UPDATE would be done
+            runs = "ANALYZE, " if sql.startswith("SELECT") else ""  # ANALYZE would execute an UPDATE
             cursor.execute(f"EXPLAIN ({runs}FORMAT JSON) {sql}", params)
             [[answer]] = cursor.fetchall()
         for step in steps((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]):
@@ -74,7 +73,7 @@ def timed(sweep: Callable[..., object], *, now: datetime) -> float:
 
 
 def measure(name: str, attempts: int) -> bool:
-    """Whether it is as it should be."""
+    """Measure one database. Returns whether the bounds hold."""
     from django.db import connections
 
     from django_telroi.models import VerificationAttempt

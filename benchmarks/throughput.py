@@ -1,10 +1,10 @@
-"""How many calls a worker places, and how much of its key's budget a site can use.
+"""Measure how many calls a worker places, and how much of its key's budget a site can use.
 
-On PostgreSQL, with Redis as broker and cache, and a Telroi that takes 300 ms:
+On PostgreSQL, with Redis as broker and cache, and a simulator that answers after 300 ms:
 
-* a worker with 32 places, without a budget: beside what places ÷ latency allows, in the pools threads and gevent;
-* with Telroi's 600 requests a minute: how many starts and checks get through, and whether Telroi ever had to refuse;
-* what the worker weighs after 1,000 and after 10,000 calls.
+* a worker with 32 slots, without a budget, compared with slots ÷ latency, in the pools threads and gevent;
+* with Telroi's 600 requests a minute: how many starts and checks succeed, and whether Telroi rejected any;
+* the worker's memory after 1,000 and after 10,000 calls.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ PER_MINUTE = 600
 WITHOUT_LIMIT = 10**9
 LEAST_OF_PLACES, LEAST_OF_BUDGET = 0.95, 0.85
 FLAT = 1.1
-"""How much heavier a worker may be after ten times as many calls."""
+"""How much a worker's memory may grow after ten times as many calls."""
 WARM_UP, TIMED = 5, 30
 CALLS_TO_TIME = int((WARM_UP + TIMED + 1) * PLACES / LATENCY)
 NUMBERS = count()
 
 
 class Telroi:
-    """A simulator in a process of its own, and its ledger on disk."""
+    """A simulator in a separate process, with its ledger on disk."""
 
     def __init__(self, process: subprocess.Popen[str], ledger: Path) -> None:
         assert process.stdout
@@ -54,7 +54,7 @@ class Telroi:
 
     @property
     def moments(self) -> list[float]:
-        """When each request came, in seconds."""
+        """Return the arrival time of each request, in seconds."""
         lines = map(json.loads, self._ledger.read_text().splitlines())
         return [datetime.fromisoformat(line["at"]).timestamp() for line in lines]
 
@@ -75,7 +75,7 @@ def telroi(folder: Path, *, per_minute: int, latency: float = LATENCY) -> Iterat
 
 @contextmanager
 def site(simulator: Telroi, **settings: Any) -> Iterator[None]:
-    """This process is the site; a worker that is started meanwhile is told the same."""
+    """Configure this process as the site. Workers that it starts get the same settings."""
     from django.conf import settings as own
 
     told = {"API_KEY": simulator.api_key, "BASE_URL": simulator.base_url, **settings}
@@ -90,7 +90,7 @@ def site(simulator: Telroi, **settings: Any) -> Iterator[None]:
 
 @contextmanager
 def worker(pool: str = "threads", *, prefetch: int = 1) -> Iterator[int]:
-    """Its process id. It is killed at the end: what it still has to do is of no interest."""
+    """Run a worker and yield its process id. It is killed at the end; remaining work is not needed."""
     command = [sys.executable, str(Path(__file__).parent / "queue_worker.py"), pool, str(PLACES)]
     environment = os.environ | {"TELROI_BENCH_PREFETCH": str(prefetch)}
     process = subprocess.Popen(
@@ -104,7 +104,7 @@ def worker(pool: str = "threads", *, prefetch: int = 1) -> Iterator[int]:
 
 
 def ask(calls: int) -> None:
-    """So many people ask for a call, each at a number of their own."""
+    """Start this many calls, each to a different number."""
     from django_telroi.services import start_verification
 
     for _ in range(calls):
@@ -112,7 +112,7 @@ def ask(calls: int) -> None:
 
 
 def forget() -> None:
-    """What waits in the queue, and every row."""
+    """Delete the messages of the queue and all rows."""
     import redis
     from django.conf import settings
     from django.db import connection
@@ -125,7 +125,7 @@ def forget() -> None:
 
 
 def pace(folder: Path, pool: str, *, prefetch: int) -> float:
-    """Calls a second of one worker that has always something to do."""
+    """Return the calls per second of one worker that always has work."""
     with telroi(folder, per_minute=WITHOUT_LIMIT) as simulator, site(simulator, KEY_REQUESTS_PER_MINUTE=WITHOUT_LIMIT):
         ask(CALLS_TO_TIME)
         with worker(pool, prefetch=prefetch):
@@ -143,7 +143,7 @@ def wait_for(simulator: Telroi, calls: int, *, seconds: float) -> None:
 
 
 def within_budget(folder: Path, *, minutes: float) -> tuple[float, int]:
-    """Requests a minute with more calls and checks than fit, and the most that came in any 60 seconds."""
+    """Return the requests per minute under overload, and the maximum in any 60 seconds."""
     with telroi(folder, per_minute=PER_MINUTE) as simulator, site(simulator):
         ask(int(PER_MINUTE * (minutes + 1)))
         over = threading.Event()
@@ -163,7 +163,7 @@ def within_budget(folder: Path, *, minutes: float) -> tuple[float, int]:
 
 
 def check_on_and_on(over: threading.Event) -> None:
-    """People who type a wrong code for the calls that were placed."""
+    """Check wrong codes for the placed calls until ``over`` is set."""
     from django.db import connection
 
     from django_telroi.models import VerificationAttempt
@@ -179,7 +179,7 @@ def check_on_and_on(over: threading.Event) -> None:
 
 
 def weights(folder: Path, *, calls: int) -> tuple[float, float]:
-    """MiB of a worker after a tenth of the calls, and after all of them."""
+    """Return a worker's memory in MiB after a tenth of the calls and after all of them."""
     with (
         telroi(folder, per_minute=WITHOUT_LIMIT, latency=0.05) as simulator,
         site(simulator, KEY_REQUESTS_PER_MINUTE=WITHOUT_LIMIT),

@@ -1,4 +1,4 @@
-"""Several things timed in turns, so that whatever else the machine does falls on all of them alike."""
+"""Time several functions in turns, so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HEAD = f"{'':55} {'p10 ms':>7} {'median':>7} {'p90':>7} {'ratio':>6} {'bound':>6
 
 @dataclass
 class Timed(Generic[T]):
-    """Something that is done again and again: ``prepare`` is not timed, ``act`` is, in ms.
+    """A repeated function. ``act`` is timed, in ms; ``prepare`` is not.
 
-    ``bound`` is how many times as long as the first of a table it may take.
+    ``bound``: the largest allowed ratio to the first one of the table.
     """
 
     title: str
@@ -35,7 +35,7 @@ class Timed(Generic[T]):
 
 
 def take_turns(contestants: Sequence[Timed[T]], *, warm_up: int, rounds: int) -> None:
-    """Each once a round, in an order that changes; the rounds that warm up do not count."""
+    """Run each once per round, in changing order. The warm-up rounds do not count."""
     order = random.Random(1)
     for number in range(warm_up + rounds):
         if number == warm_up:
@@ -46,7 +46,7 @@ def take_turns(contestants: Sequence[Timed[T]], *, warm_up: int, rounds: int) ->
 
 
 def print_table(contestants: Sequence[Timed[T]]) -> bool:
-    """How long each took, and how the medians compare with the first; True if every bound holds."""
+    """Print the times, and the ratio of each median to the first. Returns whether all bounds hold."""
     print(HEAD)
     one = median(contestants[0].took)
     held = [_print_line(timed, one) for timed in contestants]

@@ -1,4 +1,4 @@
-"""A site that receives webhooks, for gunicorn; as a program, ``make LINES`` and ``drop`` of its database."""
+"""A site that receives webhooks, for gunicorn. As a program: ``make LINES`` and ``drop`` its database."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def configure() -> None:
 
 
 def make(lines: int) -> None:
-    """The database, and as many calls whose answer was lost."""
+    """Create the database, with this many calls whose answer was lost."""
     from django.core.management import call_command
     from django.db import connection
 

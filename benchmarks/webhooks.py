@@ -1,7 +1,7 @@
-"""How long Telroi waits for us: webhooks through gunicorn, one after another as Telroi sends them, and eight at once.
+"""Measure the response time of webhooks through gunicorn: one after another, as Telroi sends them, and eight at once.
 
-A site with stock settings on each database, its calls' answers lost, so that every event has something to settle. Ends
-with 1 where an authentic one is not answered with 2xx, or where the slowest of a hundred takes 100 ms or more.
+The site has default settings, on each database. The answers to its calls were lost, so each event settles an attempt.
+The exit status is 1 if an authentic webhook gets no 2xx, or if the slowest of a hundred takes 100 ms or more.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def show(title: str, answers: list[Answered], *, bound: float) -> bool:
 
 
 def deliver(database: str, deliveries: int, *, senders: int) -> list[Answered]:
-    """Each to a site of its own; a few first, for the workers' first request costs what no other does."""
+    """Deliver each run to a new site. A few go first, because a worker's first request is slow."""
     with site(database, lines=deliveries) as url:
         lines = count()
         send(url, lines, 8)
@@ -80,7 +80,7 @@ def in_turns(act: Callable[[], object], senders: int) -> None:
 
 
 def send(url: str, lines: Iterator[int], deliveries: int) -> list[Answered]:
-    """On a connection each, as Telroi does."""
+    """Send each on a new connection, as Telroi does."""
     return [post(url, body_about(next(lines))) for _ in range(deliveries)]
 
 
@@ -103,7 +103,7 @@ def body_about(line: int) -> bytes:
 
 @contextmanager
 def site(database: str, *, lines: int) -> Iterator[str]:
-    """gunicorn with two workers of four threads, and so many calls whose answer was lost."""
+    """Run gunicorn with two workers of four threads, and this many calls whose answer was lost."""
     with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder:
         environ = os.environ | {
             "BENCH_DATABASE": database,
@@ -125,7 +125,7 @@ def site(database: str, *, lines: int) -> Iterator[str]:
 
 
 def address_in(log: Path) -> str:
-    """Where gunicorn says that it listens: a port that it chose is nobody else's."""
+    """Return the address that gunicorn logs. It chose a free port."""
     for _ in range(600):
         told = log.read_text() if log.exists() else ""
         if "Booting worker" in told:

@@ -1,8 +1,8 @@
-"""A thousand kills while the right code is judged: ``python tests/chaos/code_kills.py``.
+"""Kill 1,000 processes while they check the right code: ``python tests/chaos/code_kills.py``.
 
-The process that judges it is killed at one point of the check: a worker of a web server, under a browser or a JSON
-client, or a process that calls the services. Then the same code is sent again, and another code by somebody else.
-Prints a table, and ends with 1 where a right code was lost, another code was verified, or an answer was a 500.
+The process is killed at one point of the check. It is a worker of a web server with a browser or a JSON client, or a
+process that calls the services. Then the same code is sent again, and a stranger sends another code. Prints a table.
+The exit status is 1 if a right code was lost, another code was verified, or a response was a 500.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.chaos.code_points import CODE_POINTS, FACES, SERVICES
 from tests.chaos.command import database_of_its_own, options
 
 SENT_AGAIN = 3
-"""How often a person sends the same code again, at most."""
+"""The maximum number of times that a person sends the same code again."""
 COLUMNS = ("kills", "verified", "at once", "lost", "other code", "5xx", "no signal", "two signals")
 NEVER = ("lost", "other code", "5xx", "two signals")
 SERIALS = count()
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def places(faces: Sequence[str]) -> list[tuple[str, str]]:
-    """Each face with each of its points."""
+    """Return each face with each of its points."""
     return [(face, name) for face in faces for name, point in CODE_POINTS.items() if face in point.faces]
 
 
@@ -89,10 +89,10 @@ def kill_at_every_point(folder: Path, faces: Sequence[str], *, kills_each: int) 
 
 
 def kill_once(url: str, telroi: Any, told: Path, face: str, point: str, turn: int) -> Iterator[str]:
-    """What came of one kill, in the words of ``COLUMNS``.
+    """Kill one process and yield the results, as keys of ``COLUMNS``.
 
-    In turns the person is logged in, sends the same form again instead of loading the page, and is preceded by a
-    stranger after the kill.
+    In turns: the person is logged in; sends the same form again instead of loading the page; a stranger sends a code
+    first after the kill.
     """
     from django.contrib.auth.models import User
 
@@ -125,7 +125,7 @@ def kill_once(url: str, telroi: Any, told: Path, face: str, point: str, turn: in
 
 
 def problems(outcomes: Outcomes) -> Iterator[str]:
-    """What must never be."""
+    """Return the violations."""
     for (face, point), counted in outcomes.items():
         if counted["kills"] != counted["verified"] + counted["lost"]:
             yield f"{face}, {point}: {counted['kills']} of {counted['verified'] + counted['lost']} were killed"

@@ -1,4 +1,4 @@
-"""People who send the right code to a process that dies of it, and send it again; a face each."""
+"""Clients of each face that send the right code to a process that is killed, and send it again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUCCESS = "Your number is verified"
 
 
 class Person(Protocol):
-    """Somebody whose number was called. ``statuses`` are those of every answer that they or a stranger got."""
+    """A person whose number was called. ``statuses``: of all responses to the person or a stranger."""
 
     attempt: str
 
@@ -33,16 +33,16 @@ class Person(Protocol):
     def is_killed(self, code: str, point: str) -> bool: ...
 
     def succeeds(self, code: str) -> bool:
-        """Send the code, and read success with all that belongs to it."""
+        """Send the code. Returns whether it succeeded completely."""
         ...
 
     def another_succeeds(self, code: str) -> bool:
-        """Let somebody else send this code, with all that a stranger may know."""
+        """Send this code as a stranger, who knows all that a stranger may know. Returns whether it succeeded."""
         ...
 
 
 class Caller:
-    """A program of the site: ``django_telroi.services`` in a process that is forked for the check."""
+    """A caller of ``django_telroi.services`` in a process that is forked for the check."""
 
     def __init__(self, url: str, number: str, user: User | None, *, resends: bool) -> None:
         self.statuses: list[int] = []
@@ -68,7 +68,7 @@ class Caller:
 
 
 class Program:
-    """A JSON client; one that is logged in has a session and its CSRF token."""
+    """A JSON client. With a login it has a session and its CSRF token."""
 
     def __init__(self, url: str, number: str, user: User | None, *, resends: bool) -> None:
         self._browser, self._stranger = Browser(url, session_of(user)), Browser(url)
@@ -95,7 +95,7 @@ class Program:
 
 
 class Reader:
-    """A person with a browser. After the kill they load the code's page again, or ``resend`` the form that died."""
+    """A person with a browser. After the kill the person loads the code page again, or ``resend``s the form."""
 
     def __init__(self, url: str, number: str, user: User | None, *, resends: bool) -> None:
         self._url, self._user, self._resends = url, user, resends
@@ -127,7 +127,7 @@ class Reader:
         return self._visitor.heading() == SUCCESS and is_whole
 
     def another_succeeds(self, code: str) -> bool:
-        """A stranger who knows the attempt's id; or who has this browser's cookies, as before the code was sent."""
+        """Send it as a stranger who knows the attempt's id, or who has the browser's cookies from before the code was sent."""
         if self._user:
             return stranger_succeeds(self.attempt, code)
         browser = Browser(self._url, self._before)
@@ -153,7 +153,7 @@ def is_recorded(user: User) -> bool:
 
 
 def session_of(user: User | None) -> dict[str, str]:
-    """The cookie of somebody who is logged in."""
+    """Return the session cookie of a logged-in user."""
     client = Client()
     if user:
         client.force_login(user)

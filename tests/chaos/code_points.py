@@ -1,4 +1,4 @@
-"""The points of a check at which its process kills itself, put around the shipped code from outside."""
+"""The points of a check at which its process kills itself. They wrap functions of the package from outside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from tests.chaos.points import after, before
 
 DIES_AT = "X-Dies-At"
-"""The header of a request whose process is to die."""
+"""The header of a request whose process must be killed."""
 TOLD = "TELROI_TEST_TOLD"
 """The file with a line for each ``phone_verified``, in the environment of the server."""
 SERVICES, PAGE, API = "services", "page", "api"
@@ -54,14 +54,14 @@ CODE_POINTS = {
 
 
 def arm(name: str) -> None:
-    """Let this process be killed where it comes to the point."""
+    """Kill this process when it reaches the point."""
     point = CODE_POINTS[name]
     put_around = after if point.is_after else before
     put_around(resolve_name(point.owner), point.name, partial(os.kill, os.getpid(), signal.SIGKILL))
 
 
 def receiver(told: Path) -> Callable[..., None]:
-    """Writes a line into that file, in whichever process the signal is sent."""
+    """Write a line into that file, in the process that sends the signal."""
 
     def write_down(attempt: Any, **_: Any) -> None:
         with told.open("a") as lines:

@@ -1,4 +1,4 @@
-"""gunicorn with one worker, and another one at once where that was killed; and browsers that it dies under."""
+"""gunicorn with one worker, which is replaced at once after a kill, and browsers that use it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.chaos.code_points import DIES_AT, TOLD
 
 ROOT = Path(__file__).parent.parent.parent
 AT_MOST_SECONDS = 120
-"""For one answer. It is no measure: only a server that hangs comes near it."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 
 
 @contextmanager
 def web_server(log: Path, *, told: Path) -> Iterator[str]:
     """The address of this process's site: its settings of TELROI, its database.
 
-    The socket is ours, so a request waits in it while no worker is there.
+    This process owns the socket, so a request waits in it while there is no worker.
     """
     stage = {
         "database": str(connection.settings_dict["NAME"]),
@@ -77,7 +77,7 @@ class Answer:
 
 
 class Browser:
-    """Real requests with cookies. It follows no redirect by itself."""
+    """Sends real requests with cookies. It does not follow redirects."""
 
     def __init__(self, url: str, cookies: Mapping[str, str] | None = None) -> None:
         self.statuses: list[int] = []
@@ -109,7 +109,7 @@ class Browser:
 
 
 def is_killed_by(post: Any, *arguments: Any, at: str) -> bool:
-    """Whether the server's process died of this request."""
+    """Send the request. Returns whether it killed the server's process."""
     try:
         post(*arguments, headers={DIES_AT: at})
     except requests.ConnectionError:

@@ -1,4 +1,4 @@
-"""The site whose web process is killed in a check. A request says in a header at which point its process is to die."""
+"""The site whose web process is killed in a check. A request header names the point."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
 
 def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The whole answer. The server sends nothing of it before this returns."""
+    """Return the whole response. The server sends nothing before that."""
     return _site(environ, start_response)
 
 

@@ -1,4 +1,4 @@
-"""What the long runs share: their options, and a database of their own."""
+"""Shared by the long runs: their options and their own database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def options(doc: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def database_of_its_own(name: str) -> Iterator[None]:
-    """Set Django up on an empty test database, and drop it in the end."""
+    """Set Django up on an empty test database, and drop it at the end."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     os.environ["TELROI_TEST_DB"] = name
 

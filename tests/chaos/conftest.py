@@ -1,4 +1,4 @@
-"""A stage on the database of the tests, and a broker for each of its plays."""
+"""A site as processes, on the database of the tests, with a broker."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def broker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def on_stage(tmp_path: Path, broker: str, transactional_db: None) -> Callable[..., AbstractContextManager[Stage]]:
-    """Raises the curtain; the arguments are keys of TELROI."""
+    """Return a function that starts the site. The arguments are keys of ``TELROI``."""
     return partial(stage, tmp_path, broker=broker)
 
 
 @pytest.fixture
 def standing(on_stage: Callable[..., AbstractContextManager[Stage]]) -> Iterator[Stage]:
-    """A site with its settings as they are by default, but its calls may wait for as long as a slow machine takes."""
+    """A site with default settings, except that its calls may wait long enough for a slow machine."""
     with on_stage(QUEUE_DEADLINE_SECONDS=HANGS) as raised:
         yield raised
 

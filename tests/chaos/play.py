@@ -1,4 +1,4 @@
-"""Kills at every point, and what became of the calls."""
+"""Kill processes at every point and count the results of their calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERIALS = count()
 
 @dataclass
 class Outcome:
-    """What became of the calls of one point over one transport: kills, and calls by how often their phone rang."""
+    """The results of one point over one transport: kills, and calls by the number of times that the phone rang."""
 
     kills: int = 0
     one: int = 0
@@ -45,7 +45,7 @@ Outcomes = dict[tuple[Point, str], Outcome]
 
 
 def play(folder: Path, transports: Sequence[str | None], *, kills_each: int, **settings: object) -> Outcomes:
-    """So many calls for each point over each transport, every one of them killed there once."""
+    """Start this many calls for each point over each transport. The process of each is killed there once."""
     outcomes: Outcomes = defaultdict(Outcome)
     with ExitStack() as ends:
         scenes: dict[Stage, list[str]] = {}
@@ -67,7 +67,7 @@ def play(folder: Path, transports: Sequence[str | None], *, kills_each: int, **s
 
 
 def problems(outcomes: Outcomes) -> Iterator[str]:
-    """What must never be."""
+    """Return the violations."""
     for (point, transport), outcome in outcomes.items():
         calls = outcome.one + outcome.none + outcome.two
         where = f"{transport}, {point}"

@@ -1,6 +1,6 @@
-"""The points at which a process kills itself, put around the shipped code from outside: none of it knows of them.
+"""The points at which a process kills itself. They wrap functions of the package from outside.
 
-A number says at which point its process is to die, and a file that it did, so that it dies there once.
+The number determines the point. A file records the kill, so that each call is killed once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class Point(StrEnum):
-    """How far a call had come."""
+    """The progress of a call."""
 
     BEFORE_CLAIM = "before the claim"
     WITHIN_CLAIM = "within the claim"
@@ -35,7 +35,7 @@ PREFIX = "+234803"
 
 
 def number_for(point: Point, serial: int) -> str:
-    """A number whose call is killed there; each serial number once."""
+    """Return a number whose call is killed at this point. Use each serial number once."""
     return f"{PREFIX}{POINTS.index(point)}{serial:06d}"
 
 
@@ -45,9 +45,9 @@ def point_of(number: str) -> Point | None:
 
 
 class Executioner:
-    """Kills this process where the call that its thread is about has come to its point.
+    """Kills this process when the call of the current thread reaches its point.
 
-    ``graves`` is a folder with a file for each kill.
+    ``graves``: a folder with a file for each kill.
     """
 
     def __init__(self, graves: Path) -> None:
@@ -55,7 +55,7 @@ class Executioner:
         self._about = threading.local()
 
     def take_up(self, number: str) -> None:
-        """From now on this thread is about the call to that number."""
+        """Set the number whose call this thread handles from now on."""
         self._about.number = number
 
     def reached(self, point: Point) -> None:
@@ -71,7 +71,7 @@ class Executioner:
 
 
 def place_points(executioner: Executioner) -> None:
-    """Put every point but the last around the code; that one depends on who runs it."""
+    """Wrap the code with all points except the last, which depends on the process that runs it."""
     from django_telroi.backends.telroi import TelroiBackend
     from django_telroi.services.calls import claim, queue, start
 

@@ -1,7 +1,7 @@
-"""A thousand kills: ``python tests/chaos/run.py``.
+"""Kill 1,000 processes during a call: ``python tests/chaos/run.py``.
 
-At every point, over Redis, RabbitMQ and inline, with the site's settings at their defaults. Prints a table, and ends
-with 1 where a phone rang twice, a request was lost, or one that was killed before its claim did not ring.
+At every point, over Redis, RabbitMQ and inline, with default settings. Prints a table. The exit status is 1 if a phone
+rang twice, a request was lost, or a call that was killed before its claim did not ring.
 """
 
 from __future__ import annotations

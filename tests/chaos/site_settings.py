@@ -1,4 +1,4 @@
-"""The site whose processes are killed: the tests' own, with what the stage says in the environment."""
+"""Settings of the site whose processes are killed: those of the tests, changed by environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One site as its processes: a Telroi with a ledger on disk, a broker, workers that come back, and a sweeper."""
+"""A site as processes: a simulator with a ledger on disk, a broker, workers that restart, and a sweeper."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Worker:
 
 PREFORK, THREADS = Worker("prefork", 3), Worker("threads", 1)
 HANGS = 600
-"""Seconds after which a test hangs, however busy the machine is."""
+"""Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 
 
 class Stage:
-    """What a play stands on; ``broker`` None is a site whose requests place their calls themselves."""
+    """The processes of one site. ``broker`` None: the requests place their calls themselves."""
 
     def __init__(
         self, folder: Path, *, broker: str | None, database: str, telroi: Telroi, ledger: Path, **settings: Any
@@ -72,7 +72,7 @@ class Stage:
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """How often each number was rung, as the ledger on disk has it."""
+        """Return how often each number was called, according to the ledger."""
         lines = map(json.loads, self.ledger.read_text().splitlines())
         return Counter(line["to"] for line in lines if line["path"] == "/v1/otp")
 
@@ -82,11 +82,11 @@ class Stage:
 
     @property
     def kills(self) -> set[str]:
-        """The numbers at whose calls a process has died."""
+        """Return the numbers whose call killed a process."""
         return {f"+{grave.name}" for grave in self.graves.iterdir()}
 
     def start(self, role: str, *arguments: object) -> subprocess.Popen[str]:
-        """A member of the site, in a process group of its own, with all of its children."""
+        """Start a process of the site in its own process group, with all its children."""
         command = [sys.executable, "-m", "tests.chaos.members", role, *map(str, arguments)]
         member = subprocess.Popen(
             command,
@@ -102,7 +102,7 @@ class Stage:
         return member
 
     def ask(self, number: str) -> None:
-        """A person asks for a call; who asked has been answered when this returns."""
+        """Start a call. Returns after the response."""
         if self._asker is None:
             self._asker = self.start("asker" if self.broker else "caller")
         assert self._asker.stdin
@@ -116,7 +116,7 @@ class Stage:
             raise AssertionError(f"the {self._asker.args!r} is gone")
 
     def a_worker_is_stopping(self) -> bool:
-        """Whether a worker has been told to end, as a deployment does, and has begun to."""
+        """Return whether a worker received SIGTERM, as in a deployment, and began to stop."""
         return self._stopping.exists()
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class Stage:
 
 @contextmanager
 def database_for(name: str) -> Iterator[str]:
-    """A copy of the tests' own database, for a site that must not meet another's rows; its alias, in this thread."""
+    """Make a copy of the test database for a site that must not see the rows of another. Yields its alias."""
     original = connections[DEFAULT_DB_ALIAS]
     original.creation.clone_test_db(suffix=name, verbosity=0, autoclobber=True)
     copy = original.copy(name)
@@ -197,7 +197,7 @@ def database_for(name: str) -> Iterator[str]:
 
 @contextmanager
 def stage(folder: Path, *, broker: str | None, database: str = DEFAULT_DB_ALIAS, **settings: Any) -> Iterator[Stage]:
-    """``settings`` are keys of TELROI."""
+    """Start a site. ``settings``: keys of ``TELROI``."""
     ledger = folder / "ledger"
     command = [sys.executable, "-m", "django_telroi.simulator", "--port", "0", "--ledger", str(ledger)]
     with ExitStack() as ends:
@@ -211,7 +211,7 @@ def stage(folder: Path, *, broker: str | None, database: str = DEFAULT_DB_ALIAS,
 
 
 def until(is_so: Callable[[], bool], *, seconds: float = HANGS) -> None:
-    """Wait until it is so, but no longer than ``seconds``."""
+    """Wait until the condition is true, at most ``seconds``."""
     ends = time.monotonic() + seconds
     while not is_so() and time.monotonic() < ends:
         time.sleep(0.1)

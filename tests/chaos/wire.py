@@ -1,4 +1,4 @@
-"""The wire to a broker, which can be cut, and can go mute."""
+"""A proxy of a broker connection that can be cut or made silent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_PORTS = {"redis": 6379, "amqp": 5672}
 
 
 class Wire:
-    """Listens on loopback and passes everything on to the broker, both ways, while nobody does anything to it."""
+    """Listens on loopback and forwards everything in both directions until a test cuts it."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -21,7 +21,7 @@ class Wire:
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         self._listener: socket.socket | None = None
-        # Bound and never listening: the port stays ours while connections to it are refused.
+        # Bound but not listening: connections are refused, and no other process can take the port.
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(("127.0.0.1", 0))
@@ -30,7 +30,7 @@ class Wire:
         self.mend()
 
     def cut(self) -> None:
-        """Nobody answers: connections end, and new ones are refused."""
+        """Close all connections and refuse new ones."""
         listener, self._listener = self._listener, None
         if listener:
             listener.shutdown(socket.SHUT_RDWR)
@@ -43,7 +43,7 @@ class Wire:
             end.close()
 
     def mute(self) -> None:
-        """Connections are accepted, and nothing is ever said on them."""
+        """Accept connections but send nothing."""
         self._passes.clear()
 
     def mend(self) -> None:
