@@ -77,9 +77,9 @@ def hold_site_clock(monkeypatch: pytest.MonkeyPatch, *, at: datetime | None = No
     for vendor in clock.LITERALS:
         monkeypatch.setattr(DbNow, f"as_{vendor}", lambda expression, *args, **context: clock.as_sql(*args, **context))
     # The SELECT contains the time, so it is composed anew for each query.
-    compose = number_state._question.__wrapped__
-    question = lru_cache(lambda now, *args, **options: compose(*args, **options))
-    monkeypatch.setattr(number_state, "_question", lambda *args, **options: question(clock.now, *args, **options))
+    compose = number_state._select.__wrapped__
+    select = lru_cache(lambda now, *args, **options: compose(*args, **options))
+    monkeypatch.setattr(number_state, "_select", lambda *args, **options: select(clock.now, *args, **options))
     monkeypatch.setattr(timezone, "now", lambda: clock.now)
     _replace_later(monkeypatch, lambda now, *, since: clock.now)
     return clock

@@ -760,7 +760,7 @@ MUTANTS = (
     Mutant(
         "write a name that no database keeps",
         "django_telroi/services/shared/arguments.py",
-        '    return "".join(sign if is_storable(sign, using=using) else REPLACEMENT for sign in text)',
+        '    return "".join(char if is_storable(char, using=using) else REPLACEMENT for char in text)',
         "    return text",
         ("tests/services/test_unstorable_text.py::TestServices::test_replace_what_is_in_a_name",),
     ),
@@ -1331,14 +1331,14 @@ MUTANTS = (
     Mutant(
         "let a backend's own exception out of a check",
         "django_telroi/services/shared/backend_calls.py",
-        "    except Exception as error:  # noqa: BLE001 - the code may have been judged all the same\n",
+        "    except Exception as error:  # noqa: BLE001 - after any exception the code may have been judged\n",
         "    except ArithmeticError as error:\n",
         ("tests/backends/test_own_backend.py::TestACheckThatFails",),
     ),
     Mutant(
         "let a backend's own exception out of a call",
         "django_telroi/services/shared/backend_calls.py",
-        "    except Exception as error:  # noqa: BLE001 - the phone may ring all the same\n",
+        "    except Exception as error:  # noqa: BLE001 - after any exception the phone may ring\n",
         "    except ArithmeticError as error:\n",
         ("tests/backends/test_own_backend.py::TestACallThatFails",),
     ),

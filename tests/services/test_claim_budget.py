@@ -160,8 +160,8 @@ def test_at_most_two_requests_of_a_process_sleep_for_the_budget(monkeypatch: pyt
 
 def test_a_worker_may_sleep_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=lambda seconds: None))
-    monkeypatch.setattr(backend_calls, "_places", threading.BoundedSemaphore(1))
-    backend_calls._places.acquire()
+    monkeypatch.setattr(backend_calls, "_sleep_slots", threading.BoundedSemaphore(1))
+    backend_calls._sleep_slots.acquire()
 
     slept = [backend_calls.SlotWait(is_request=is_request).sleep(3) for is_request in (True, False)]
 
@@ -172,8 +172,8 @@ def test_whoever_may_not_sleep_is_told_the_wait(
     telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(KEY_REQUESTS_PER_MINUTE=600)
-    monkeypatch.setattr(backend_calls, "_places", threading.BoundedSemaphore(1))
-    backend_calls._places.acquire()
+    monkeypatch.setattr(backend_calls, "_sleep_slots", threading.BoundedSemaphore(1))
+    backend_calls._sleep_slots.acquire()
 
     with pytest.raises(Unavailable) as refused:  # noqa: PT012 - whichever start is the first over the budget
         for number in NUMBERS[:40]:

@@ -82,7 +82,7 @@ def _may_use_worker() -> bool:
 def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     """Place the call of a queued attempt. Several processes may do this at once: the call is placed once.
 
-    ``attempt_id`` is the primary key. ``now`` replaces the database's clock. An attempt that is not queued any more is
+    ``attempt_id`` is the primary key. ``now`` replaces the database's clock. An attempt that is no longer queued is
     left as it is. A call that must wait stays queued, and is due again when the wait is over.
 
     Raises InsideTransaction if a rollback could undo the claim, and Unavailable if the database fails before the claim.

@@ -161,7 +161,7 @@ def _return_repeat_or_call(
     admit(request)
     if state.attempt:
         raise AttemptNotFound
-    state = state if now else state.moved_on()
+    state = state if now else state.with_current_time()
     if has_veto():
         _raise_if_vetoed(request, raw, state, backend)
         with unavailable_without_database():

@@ -214,7 +214,7 @@ def _result(
 def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
     """Return the outcome for a call without an id if this number has a newer call, or None if it has not.
 
-    Without an id, Telroi judges a code by the newest call to the number, so this attempt cannot be judged any more.
+    Without an id, Telroi judges a code by the newest call to the number, so this attempt can no longer be judged.
 
     While a newer call is being placed, its outcome is not known. The code is not judged then, and the attempt stays
     open. The same applies while a call of another flow to this number accepts codes. If Telroi never stored our call,

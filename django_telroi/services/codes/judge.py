@@ -195,8 +195,8 @@ def _settle_another_call(typed: TypedCode, *, now: datetime, using: str) -> Chec
     """Write the outcome of an ``already_verified`` that is about the number.
 
     An older call may have been verified, so the answer does not show that this code is right. If another answer for
-    this attempt is pending, that answer decides. Otherwise the attempt is closed, because a right code cannot be
-    recognized any more.
+    this attempt is pending, that answer decides. Otherwise the attempt is closed, because a right code can no
+    longer be recognized.
     """
     attempt = typed.attempt
     attempt.refresh_from_db(using=using)

@@ -1,1 +1,1 @@
-"""What all services use: transactions, arguments, the rows of a number and of the site, the backend, alerts."""
+"""Code that all services use: transactions, arguments, the state of a number and of the site, the backend, alerts."""

@@ -1,4 +1,4 @@
-"""Telling the site's people that something needs them, without flooding them."""
+"""Alerts: tell the operators of the site that they must act, at most once an hour for each kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONCE_IN = timedelta(hours=1)
 
 
 class Alert(StrEnum):
-    """What is wrong."""
+    """The kinds of alerts."""
 
     MISCONFIGURED = "misconfigured"
     INSUFFICIENT_FUNDS = "insufficient_funds"
@@ -27,11 +27,11 @@ class Alert(StrEnum):
     PUMPING = "pumping"
     PROXIES_UNDECIDED = "proxies_undecided"
     WAITING = "waiting"
-    """Calls wait to be placed: nobody takes them from the queue, or the queue cannot be reached."""
+    """Calls stay in the queue: no worker takes them, or the broker cannot be reached."""
 
 
 def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
-    """Log, record and signal ``kind``, unless that was done within the last hour. Whether it was done now."""
+    """Log, record and signal ``kind``, unless that was done within the last hour. Return whether it was done now."""
     try:
         is_first = _record(kind, now=now, using=using)
     except Error as error:
@@ -44,7 +44,11 @@ def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
 
 
 def _record(kind: Alert, *, now: datetime, using: str) -> bool:
-    """One event a clock hour by its unique digest, which also finds last hour's without a search."""
+    """Record the alert, unless one of the last hour exists. Return whether it was recorded.
+
+    The unique digest allows one event for each clock hour, so two processes cannot both record it. The digests of this
+    hour and of the last hour also make the lookup cheap.
+    """
     this_hour, last_hour = _digest(kind, now), _digest(kind, now - ONCE_IN)
     events = AttemptEvent.objects.using(using)
     if events.filter(digest__in=(this_hour, last_hour), at__gt=now - ONCE_IN).exists():

@@ -1,4 +1,4 @@
-"""Checking what callers pass in: types, users, texts and phone numbers, before anything is read or written."""
+"""Validation of a service's arguments: types, users, texts and phone numbers."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ TYPES: dict[str, tuple[type, ...]] = {
     "timedelta | None": (timedelta, NoneType),
     "datetime | None": (datetime, NoneType),
 }
-"""By the annotation as it is written: the signature of a service is its rule."""
+"""Allowed types by the text of the annotation. Arguments with other annotations are not checked."""
 
 USERS = ("AbstractBaseUser", "AbstractBaseUser | None")
 
 
 def typed_arguments(function: Callable[P, T]) -> Callable[P, T]:
-    """Raise TypeError for an argument that is not of the type in the signature; its value is not shown.
+    """Decorate a service: raise TypeError for an argument that does not have the type in the signature.
 
-    To stand above ``sensitive_variables``, which hides the frame directly below its own, and below
-    ``redact_arguments``. A user is whatever has ``is_authenticated``: tokens bring users that are no rows.
+    The message does not contain the value. Place this decorator below ``redact_arguments`` and above
+    ``sensitive_variables``, which hides only the frame directly below its own. Any object with ``is_authenticated``
+    is accepted as a user, because stateless tokens have users without a row.
     """
     parameters = list(signature(function).parameters.values())
     by_name = {parameter.name: parameter for parameter in parameters}
@@ -60,34 +61,35 @@ def typed_arguments(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _refuse_wrong_type(function: str, parameter: Parameter, value: Any) -> None:
-    wanted = str(parameter.annotation)
-    if wanted in USERS:
-        fits = hasattr(value, "is_authenticated") or (value is None and "None" in wanted)
-        wanted = wanted.replace("AbstractBaseUser", "a user")
+    expected = str(parameter.annotation)
+    if expected in USERS:
+        fits = hasattr(value, "is_authenticated") or (value is None and "None" in expected)
+        expected = expected.replace("AbstractBaseUser", "a user")
     else:
-        fits = wanted not in TYPES or isinstance(value, TYPES[wanted])
+        fits = expected not in TYPES or isinstance(value, TYPES[expected])
     if not fits:
-        raise TypeError(f"{function}(): {parameter.name} must be {wanted}, not {type(value).__name__}.")
+        raise TypeError(f"{function}(): {parameter.name} must be {expected}, not {type(value).__name__}.")
 
 
 def owner_id(user: AbstractBaseUser | None) -> Any:
-    """The user's key, None for no user and for Django's anonymous one.
+    """Return the primary key of ``user``, or None for no user and for Django's anonymous user.
 
-    As a row has it: the user of a stateless token brings it as text. Raises UserNotFound for what no row can have.
+    The key has the type of the model field, also if a stateless token supplied it as text. Raises UserNotFound for a
+    key that no row can have.
     """
     if user is None or not user.is_authenticated:
         return None
     key = VerificationAttempt._meta.get_field("user").target_field
     try:
         value = key.to_python(user.pk)
-        key.run_validators(value)  # whole numbers that are too large for the column
+        key.run_validators(value)  # rejects an integer that is too large for the column
     except ValidationError:
         raise UserNotFound from None
     return value
 
 
 def is_gone(user_id: Any, *, using: str) -> bool:
-    """Whether the user of this key has no row any more: a token or a request outlived it."""
+    """Return whether the user was deleted. A token or a running request can still refer to a deleted user."""
     return user_id is not None and not get_user_model()._base_manager.using(using).filter(pk=user_id).exists()
 
 
@@ -101,23 +103,26 @@ CHARACTER_SETS = """
 
 
 def is_storable(text: str, *, using: str) -> bool:
-    """Whether our tables keep each character. The database is asked once a process, and only about rare characters."""
+    """Return whether our tables can store each character of ``text``.
+
+    Characters of four bytes depend on the character set. That is read once in each process, and only for such texts.
+    """
     if text.isascii():
         return "\0" not in text
     return _is_encodable(text) and (max(text) <= LAST_OF_THREE_BYTES or _keeps_four_bytes(using))
 
 
 def refuse_unstorable(text: str, argument: str, *, using: str) -> None:
-    """Raise UnstorableText for what a person wrote: they can write it in other characters."""
+    """Raise UnstorableText if ``text`` cannot be stored. For a text that a person can write in other characters."""
     if not is_storable(text, using=using):
         raise UnstorableText(argument)
 
 
 def storable(text: str, *, using: str) -> str:
-    """The text with each character replaced that our tables do not keep: for a name that is not ours to refuse."""
+    """Return ``text`` with U+FFFD for each character that cannot be stored. For names, which we must not reject."""
     if is_storable(text, using=using):
         return text
-    return "".join(sign if is_storable(sign, using=using) else REPLACEMENT for sign in text)
+    return "".join(char if is_storable(char, using=using) else REPLACEMENT for char in text)
 
 
 def _is_encodable(text: str) -> bool:
@@ -142,10 +147,10 @@ def _keeps_four_bytes(using: str) -> bool:
 @redact_arguments("text")
 @sensitive_variables()
 def spelled_number(text: str) -> str | None:
-    """The E.164 spelling of what was typed; None where it spells no number.
+    """Return the typed number in E.164 form, or None if ``text`` is not a number.
 
-    What is valid changes with every edition of the numbering plans. So text that is E.164 but not valid is returned
-    too: a number that was called or verified before still has its rows.
+    Numbering plans change, so a number that was called or verified before may be invalid now. Text in E.164 form is
+    therefore returned even if the number is not valid.
     """
     try:
         return parse_phone(text, default_region=conf.default_region()).number
@@ -156,10 +161,10 @@ def spelled_number(text: str) -> str | None:
 @redact_arguments("number")
 @sensitive_variables()
 def known_number(number: str, *, using: str) -> Phone:
-    """The number that is meant: E.164, or any spelling of it. Raises InvalidNumber.
+    """Return the phone of ``number``, in E.164 form or any other spelling. Raises InvalidNumber.
 
-    A number that was valid once is found by the rows that we have of it. Only what may stand in the column is looked
-    for: given a NUL or half a surrogate pair, databases raise errors of their own.
+    A number that is no longer valid is found by its rows. Only text in E.164 form is looked up, because databases
+    raise errors for a NUL or half of a surrogate pair.
     """
     try:
         return parse_phone(number, default_region=conf.default_region())

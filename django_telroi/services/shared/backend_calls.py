@@ -1,7 +1,7 @@
-"""Calling the backend, and sleeping for a short time where its budget has no slot.
+"""Calling the backend, and sleeping for a short time if the key's budget has no slot.
 
-The backend may be the site's own. What leaves this module is a reply of the right shape, or an ApiError with fields of
-the right types. So a mistake in a backend never becomes an error of the server.
+The site may have its own backend. The functions here return a valid reply, or raise an ApiError whose fields have the
+right types. So a bug in a backend never causes a server error.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
 from django_telroi.models import VerificationAttempt
 
 LONGEST_SLEEP = timedelta(seconds=6)
-"""What one request or task may sleep in all: two windows of a key's default budget."""
+"""The longest total sleep of one request or task: two windows of a key's default budget."""
 
 REQUESTS_THAT_SLEEP = 2
-"""At most so many requests of a process sleep at a time. A server has few threads: without this bound, requests that
-wait for the budget would occupy all of them. The others are refused with the wait."""
+"""At most this many requests of a process sleep at the same time. A server has few threads. Without this limit,
+requests that wait for the budget would occupy all of them. Further requests are rejected, with the seconds to wait."""
 
-_places = BoundedSemaphore(REQUESTS_THAT_SLEEP)
+_sleep_slots = BoundedSemaphore(REQUESTS_THAT_SLEEP)
 
 
 class SlotWait:
-    """What one request, or one task of a worker, has slept and may still sleep.
+    """The total sleep of one request, or of one task of a worker, which is limited to ``longest``.
 
-    ``is_request``: somebody waits in a browser, so the process-wide bound applies. A worker has nothing else to do.
+    ``is_request``: True in a web request. Then ``REQUESTS_THAT_SLEEP`` applies too. A worker is not limited by it,
+    because a sleeping worker blocks no visitor.
     """
 
     def __init__(self, *, is_request: bool, longest: timedelta = LONGEST_SLEEP) -> None:
@@ -42,24 +43,24 @@ class SlotWait:
         self.slept = timedelta(0)
 
     def sleep(self, seconds: int | None) -> bool:
-        """Sleep ``seconds`` and return True. Return False at once if that is unknown, exceeds what is left of the
-        limit, or if enough requests of this process are asleep."""
+        """Sleep ``seconds`` and return True. Return False at once if ``seconds`` is None or exceeds what is left of the
+        limit, or if ``REQUESTS_THAT_SLEEP`` requests of this process are asleep."""
         if seconds is None or timedelta(seconds=seconds) > self._left:
             return False
-        if self._is_request and not _places.acquire(blocking=False):
+        if self._is_request and not _sleep_slots.acquire(blocking=False):
             return False
         try:
             time.sleep(seconds)
         finally:
             if self._is_request:
-                _places.release()
+                _sleep_slots.release()
         self._left -= timedelta(seconds=seconds)
         self.slept += timedelta(seconds=seconds)
         return True
 
 
 def wait_for_slot(take: Callable[[], None]) -> None:
-    """Call ``take`` until the key's budget has a slot. Raises ApiRefused when it may not sleep any longer."""
+    """Call ``take`` until the key's budget has a slot, and sleep in between. Raises ApiRefused after the limit."""
     wait = SlotWait(is_request=True)
     while True:
         try:
@@ -70,19 +71,19 @@ def wait_for_slot(take: Callable[[], None]) -> None:
 
 
 LONGEST_ID = 200
-"""Characters: the column ``telroi_id``, and the detail of an event that keeps an id."""
+"""Characters. The length of the column ``telroi_id``, and of an event's detail, which may hold an id."""
 
 LONGEST_PROVIDER_WAIT = 86_400
-"""Seconds. A provider's wait that is longer says nothing that we could act on."""
+"""Seconds. A longer wait in a provider's answer is ignored, because it is useless to a waiting person."""
 
 
 def take_call_slot(backend: Backend) -> None:
-    """Have the backend admit one call. Raises ApiRefused; nothing was sent then, whatever the backend raised."""
-    _take(backend.admit_call)
+    """Take a slot for one call from the backend. Raises ApiRefused, also for other exceptions."""
+    _admit(backend.admit_call)
 
 
 def return_call_slot(backend: Backend) -> None:
-    """Give the slot back. It raises nothing, because it runs while another exception is on its way."""
+    """Return the slot of a call. Raises nothing, because it runs while another exception is handled."""
     try:
         backend.return_call()
     except Exception as error:  # noqa: BLE001 - a site's own backend may raise anything
@@ -90,46 +91,46 @@ def return_call_slot(backend: Backend) -> None:
 
 
 def take_check_slot(backend: Backend) -> None:
-    """Have the backend admit one check. Raises ApiRefused; the code was not judged then."""
-    _take(backend.admit_check)
+    """Take a slot for one check from the backend. Raises ApiRefused: the code was not judged."""
+    _admit(backend.admit_check)
 
 
 def request_call(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
-    """Have the backend place the call, once. Raises ApiError: ApiOutcomeUnknown for whatever it must not raise."""
+    """Let the backend place the call, once. Raises an ApiError; other exceptions become ApiOutcomeUnknown."""
     try:
         call = backend.place_call(attempt.number, code_length=attempt.code_length, language=attempt.language or None)
         return _usable_call(call)
     except ApiError as error:
         raise _clean(error, attempt.number) from None
-    except Exception as error:  # noqa: BLE001 - the phone may ring all the same
+    except Exception as error:  # noqa: BLE001 - after any exception the phone may ring
         log_failure(error, attempt=attempt.pk)
         raise ApiOutcomeUnknown from None
 
 
 def request_check(backend: Backend, code: str, *, call_id: str | None, attempt: VerificationAttempt) -> OtpCheck:
-    """Have the backend judge the code, once. Raises ApiError: ApiOutcomeUnknown for whatever it must not raise."""
+    """Let the backend judge the code, once. Raises an ApiError; other exceptions become ApiOutcomeUnknown."""
     try:
         return _usable_check(backend.check_code(code, call_id=call_id, to=attempt.number))
     except ApiError as error:
         raise _clean(error, code, attempt.number) from None
-    except Exception as error:  # noqa: BLE001 - the code may have been judged all the same
+    except Exception as error:  # noqa: BLE001 - after any exception the code may have been judged
         log_failure(error, attempt=attempt.pk)
         raise ApiOutcomeUnknown from None
 
 
 def judgeable_id(backend: Backend, attempt: VerificationAttempt) -> str | None:
-    """The id by which the backend can judge this attempt's code; None where it is judged by the number."""
+    """Return the id by which the backend can judge this attempt's code. None: the code is judged by the number."""
     call_id: str | None = attempt.telroi_id
     if not call_id:
         return None
     try:
         return call_id if backend.judges_by_id(call_id) else None
-    except Exception as error:  # noqa: BLE001 - by id is how most backends judge
+    except Exception as error:  # noqa: BLE001 - most backends judge by the id, so that is the fallback
         log_failure(error, attempt=attempt.pk)
         return call_id
 
 
-def _take(admit: Callable[[], None]) -> None:
+def _admit(admit: Callable[[], None]) -> None:
     try:
         admit()
     except ApiRefused as refused:
@@ -145,9 +146,9 @@ def _no_slot() -> ApiRefused:
 
 
 def _usable_call(call: object) -> OtpCall:
-    """Raises TypeError for what is no call, and ValueError for an id that cannot be written down."""
+    """Return the call with valid fields. Raises TypeError for another object, ValueError for an invalid id."""
     if not isinstance(call, OtpCall) or not isinstance(call.id, str):
-        raise TypeError("no call")
+        raise TypeError("not a call")
     if not is_usable_id(call.id):
         raise ValueError("no usable id")
     livemode: object = call.livemode
@@ -161,24 +162,24 @@ def _usable_call(call: object) -> OtpCall:
 
 
 def is_usable_id(call_id: str) -> bool:
-    """Whether every database keeps it: MariaDB may be set up for characters of at most three bytes."""
+    """Return whether every database can store the id. MariaDB may be limited to characters of three bytes."""
     return 1 <= len(call_id) <= LONGEST_ID and call_id.isprintable() and max(call_id) <= "\uffff"
 
 
 def _usable_check(check: object) -> OtpCheck:
-    """Raises TypeError for what is no judgement."""
+    """Return the check with valid fields. Raises TypeError for another object, or for fields of another type."""
     if not isinstance(check, OtpCheck):
-        raise TypeError("no judgement")
+        raise TypeError("not a check")
     types = ((check.verified, bool), (check.status, str), (check.livemode, bool | None))
     if not all(isinstance(value, type_) for value, type_ in types):
-        raise TypeError("no judgement")
+        raise TypeError("fields of another type")
     left = check.tries_left
     is_count = isinstance(left, int) and not isinstance(left, bool) and left >= 0
     return check if is_count else replace(check, tries_left=None)
 
 
 def _clean(error: ApiError, *hidden: str) -> ApiError:
-    """The same error with fields of the right types. A refusal without a status says nothing."""
+    """Return the same error with fields of the right types. A refusal without a status becomes ApiOutcomeUnknown."""
     if not isinstance(error, ApiRefused):
         return error.with_traceback(None)
     status, scope = getattr(error, "status", None), getattr(error, "scope", None)

@@ -1,4 +1,4 @@
-"""What each answer to a call makes of the attempt: the table of the design, as a function."""
+"""The outcome of a call: the status, and whether the call counts, pauses other calls or raises an alert."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.site_control import MISCONFIGURED_PAUSE, PauseReason, pause_calls
 
 DEFAULT_WAIT = 60
-"""Seconds to wait where Telroi limits us and does not say how long: its own cooldown, and its own minute."""
+"""Seconds to wait after a rate limit of Telroi without a time. Telroi's cooldown and its window both last a minute."""
 
 RETRY_AFTER = 15
-"""Seconds to wait where nothing was placed and Telroi, or the way to it, may work again soon."""
+"""Seconds until a retry if no call was placed because Telroi or the network failed for a moment."""
 
 
 class ErrorCode(StrEnum):
-    """Why a call failed, or why nobody knows what became of it."""
+    """Why a call failed, or why its outcome is unknown."""
 
     UNREACHABLE = "unreachable"
     INVALID = "invalid"
@@ -37,15 +37,15 @@ class ErrorCode(StrEnum):
 
 
 NOT_PLACED_FOR_NOW = frozenset({ErrorCode.UNREACHABLE, ErrorCode.UNAVAILABLE})
-"""Nothing reached Telroi, or it could not look at the request: a worker tries again until the deadline of the queue."""
+"""The request did not reach Telroi, or Telroi did not process it. A worker retries until the deadline of the queue."""
 
 
 @dataclass(frozen=True)
 class CallOutcome:
-    """What becomes of the attempt, and what follows from it.
+    """The new status of the attempt, and its consequences.
 
-    ``counts``: the call uses up the number's limits. ``hold`` and ``pause_seconds``: how long this number, or every
-    call with this key, must wait.
+    ``counts``: the call counts towards the number's limits. ``hold``: seconds that this number must wait, or None.
+    ``pause_seconds``: seconds that all calls with this key must wait.
     """
 
     status: Status
@@ -59,7 +59,7 @@ class CallOutcome:
 
 
 def outcome_of_call(error: ApiError) -> CallOutcome:
-    """Read the error of a call. Only what certainly did not ring is ``failed``."""
+    """Return the outcome of a call that raised ``error``. It is ``failed`` only if the phone certainly did not ring."""
     if isinstance(error, ApiUnreachable):
         return CallOutcome(Status.FAILED, ErrorCode.UNREACHABLE, counts=False)
     if isinstance(error, ApiRefused):
@@ -68,17 +68,20 @@ def outcome_of_call(error: ApiError) -> CallOutcome:
 
 
 def is_service_unavailable(error: ApiRefused) -> bool:
-    """Telroi could not even look at the request. A 503 of something in front of Telroi says no such thing."""
+    """Return whether Telroi did not process the request. A 503 from a proxy in front of Telroi does not mean that."""
     return error.status == 503 and error.code == "service_unavailable"
 
 
 def is_out_of_funds(error: ApiRefused) -> bool:
-    """Only the message tells an empty wallet from a carrier that failed; Telroi stores nothing then."""
+    """Return whether the account has no funds. Then Telroi stores nothing.
+
+    Only the message distinguishes this 502 from the 502 of a failed carrier.
+    """
     return error.status == 502 and "insufficient_funds" in (error.code, error.message.strip())
 
 
 def pause_and_alert(outcome: CallOutcome, *, key_digest: str, now: datetime, using: str) -> None:
-    """Hold back all calls with this key, and tell the site's people, where the verdict asks for it."""
+    """Pause all calls with this key, and raise an alert, if ``outcome`` says so."""
     if outcome.pause:
         until = now + timedelta(seconds=outcome.pause_seconds)
         pause_calls(outcome.pause, until=until, key_digest=key_digest, using=using)
@@ -86,15 +89,16 @@ def pause_and_alert(outcome: CallOutcome, *, key_digest: str, now: datetime, usi
 
 
 def raise_alert_of(outcome: CallOutcome, *, now: datetime, using: str) -> None:
-    """Tell the site's people, where the verdict asks for it."""
+    """Raise the alert of ``outcome``, if it has one."""
     if outcome.alert:
         raise_alert(outcome.alert, now=now, using=using)
 
 
 def shows_valid_key(error: ApiError | None) -> bool:
-    """Whether Telroi's answer to a call says that it took the key; None is an accepted call.
+    """Return whether Telroi's answer to a call shows that it accepts the key. ``error`` is None for an accepted call.
 
-    It looks at the key first, at its limits next and then at what was asked for. A 5xx may come from before all that.
+    Telroi checks the key first, then its limits, then the request. A 5xx may come before these checks, so it shows
+    nothing about the key.
     """
     if error is None:
         return True
@@ -114,7 +118,7 @@ def _outcome_of_refusal(error: ApiRefused) -> CallOutcome:
     if is_out_of_funds(error):
         return _failed(error, ErrorCode.INSUFFICIENT_FUNDS, alert=Alert.INSUFFICIENT_FUNDS)
     if error.status >= 500 or error.status == 408:
-        # Telroi gives up on its carrier after 15 to 20 s while the phone may ring, and counts the call.
+        # Telroi stops waiting for its carrier after 15 to 20 s. The phone may ring, and Telroi counts the call.
         return CallOutcome(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)
     return _misconfigured(error)
 
@@ -129,7 +133,10 @@ def _rate_limited(error: ApiRefused) -> CallOutcome:
 
 
 def _misconfigured(error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0) -> CallOutcome:
-    """A bad key, a missing scope, or (302 to ``/login``, 404, 405) a path or method that Telroi does not have."""
+    """Return the outcome for an invalid key, a missing scope, or a path or method that Telroi does not have.
+
+    Telroi answers the last two with a 302 to ``/login``, 404 or 405.
+    """
     return _failed(error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED)
 
 

@@ -24,10 +24,10 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class State:
-    """A number, the site's control and the database's now, as one SELECT saw them together.
+    """The row of a number, the site's CallControl and the time of the database, read in one SELECT.
 
-    ``phone`` is None for a number never seen; ``control`` is an unsaved blank one while nothing was ever stopped,
-    paused or counted. ``attempt`` is the one whose uuid was asked for, None if there is none.
+    ``phone`` is None if the number has no row yet. ``control`` is an unsaved, empty row if no call was ever stopped,
+    paused or counted. ``attempt`` is the requested attempt, or None. ``read_at`` is the monotonic clock in seconds.
     """
 
     now: datetime
@@ -37,61 +37,61 @@ class State:
     read_at: float = field(default_factory=time.monotonic)
 
     def now_by(self) -> datetime:
-        """The database's clock as it must stand by this moment, without asking it again."""
+        """Return the current time of the database, calculated without another query."""
         return later(self.now, since=self.read_at)
 
-    def moved_on(self) -> State:
-        """The same state with the clock of this moment. What else changed since, the row's version will tell."""
+    def with_current_time(self) -> State:
+        """Return the same state with the current time. The claim detects changes of the rows by their version."""
         return replace(self, now=self.now_by(), read_at=time.monotonic())
 
 
 def later(now: datetime, *, since: float) -> datetime:
-    """``now`` moved on by what has passed on the monotonic clock since it read ``since``."""
+    """Return ``now`` plus the time since ``since``, which is a value of the monotonic clock in seconds."""
     return now + timedelta(seconds=time.monotonic() - since)
 
 
 def database_now(using: str) -> datetime:
-    """The database's clock: the one that every process and host of a site shares."""
+    """Return the time of the database, which is the same for all processes and hosts of a site."""
     return read_state("", using=using).now
 
 
 def read_state(number: str, *, using: str, now: datetime | None = None, attempt_uuid: UUID | None = None) -> State:
-    """Read the state of ``number`` (E.164), and the attempt that has ``attempt_uuid``, whatever its number.
+    """Return the state of ``number`` (E.164), with the attempt of ``attempt_uuid``, which may be for another number.
 
-    ``now`` stands in for the database's clock.
+    ``now`` replaces the database's clock.
     """
     if attempt_uuid is None:
-        db_now, control, phone = _read(_question(using), [number], using=using)
+        db_now, control, phone = _read(_select(using), [number], using=using)
         return State(now=now or db_now, phone=phone, control=control or CallControl())
     column = VerificationAttempt._meta.get_field("uuid")
     parameters = [column.get_db_prep_value(attempt_uuid, connections[using]), number]
-    db_now, control, phone, attempt = _read(_question(using, attempt_by="uuid"), parameters, using=using)
-    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=_of_number(attempt, phone))
+    db_now, control, phone, attempt = _read(_select(using, attempt_by="uuid"), parameters, using=using)
+    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=_with_phone(attempt, phone))
 
 
 def read_attempt(
     attempt_id: int, *, using: str, now: datetime | None = None
 ) -> tuple[VerificationAttempt | None, State]:
-    """The attempt with this primary key, and the state of its number as the same SELECT saw it."""
-    db_now, control, phone, attempt = _read(_question(using, attempt_by="id"), [attempt_id], using=using)
-    return _of_number(attempt, phone), State(now=now or db_now, phone=phone, control=control or CallControl())
+    """Return the attempt with this primary key, and the state of its number, read in one SELECT."""
+    db_now, control, phone, attempt = _read(_select(using, attempt_by="id"), [attempt_id], using=using)
+    return _with_phone(attempt, phone), State(now=now or db_now, phone=phone, control=control or CallControl())
 
 
 def read_number(phone_id: int, *, using: str) -> PhoneNumber | None:
-    """The row of a number by its primary key, None if it was erased."""
+    """Return the row of a number by its primary key, or None if it was erased."""
     return PhoneNumber.objects.using(using).filter(pk=phone_id).first()
 
 
-def _of_number(attempt: VerificationAttempt | None, phone: PhoneNumber | None) -> VerificationAttempt | None:
-    """The attempt, with its number's row if that is the one that was read."""
+def _with_phone(attempt: VerificationAttempt | None, phone: PhoneNumber | None) -> VerificationAttempt | None:
+    """Set ``attempt.phone`` if ``phone`` is its number, to save a query. Return the attempt."""
     if attempt and phone and attempt.phone_id == phone.pk:
         attempt.phone = phone
     return attempt
 
 
 @dataclass(frozen=True)
-class _Question:
-    """A SELECT whose row begins with the database's now and goes on with a row of each model."""
+class _Select:
+    """A SELECT. Its columns are the time of the database, then the fields of each model."""
 
     sql: str
     models: tuple[type[Model], ...]
@@ -99,14 +99,15 @@ class _Question:
 
 
 @lru_cache
-def _question(using: str, *, attempt_by: str = "") -> _Question:
-    """The SELECT, composed once for each database: it is asked before every call.
+def _select(using: str, *, attempt_by: str = "") -> _Select:
+    """Return the SELECT. It runs before every call, so it is composed only once for each database.
 
-    ``attempt_by``: the column that an attempt is looked up by, ``""`` for none. By its ``id``, the number is the
-    attempt's own; by its ``uuid``, the number is a second parameter, because the uuid is a caller's.
+    ``attempt_by``: the column by which an attempt is read, ``""`` for no attempt. With ``id``, the number is the
+    number of the attempt. With ``uuid``, the number is a second parameter, because a caller may send the uuid of an
+    attempt of another number.
 
-    Written in SQL because a row must come back for a number that nobody has rung yet: a queryset has no way to select
-    from nothing and join what there is.
+    It is SQL because it must also return a row for a number without a row. A queryset cannot select a constant and
+    join tables to it.
     """
     models = (CallControl, PhoneNumber, *([VerificationAttempt] if attempt_by else []))
     fields = [field for model in models for field in model._meta.concrete_fields]
@@ -123,32 +124,32 @@ def _question(using: str, *, attempt_by: str = "") -> _Question:
         + (f" LEFT JOIN {attempts} ON {attempts}.{quote(attempt_by)} = %s" if attempt_by else "")
         + f" LEFT JOIN {phones} ON {phones}.{quote(phone)} = {value}"
     )
-    return _Question(sql, models, columns)
+    return _Select(sql, models, columns)
 
 
-def _read(question: _Question, parameters: Sequence[int | str], *, using: str) -> Iterator[Any]:
-    """The database's now and a row of each model, None where there is none."""
+def _read(select: _Select, parameters: Sequence[int | str], *, using: str) -> Iterator[Any]:
+    """Yield the time of the database, then the instance of each model, or None if it has no row."""
     with connections[using].cursor() as cursor:
-        cursor.execute(question.sql, parameters)
+        cursor.execute(select.sql, parameters)
         row = cursor.fetchone()
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
-    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(question.columns))
+    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(select.columns))
     yield db_now
-    for model in question.models:
+    for model in select.models:
         width = len(model._meta.concrete_fields)
         yield _instance(model, values[:width], using=using)
         values = values[width:]
 
 
 def _instance(model: type[M], values: Sequence[object], *, using: str) -> M | None:
-    """The row, or None where the join found none: then every column is NULL, the first one too, which is the key."""
+    """Return the instance, or None if the join found no row: then the first column, the primary key, is NULL."""
     if values[0] is None:
         return None
     return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)
 
 
 class VersionConflict(Exception):
-    """Somebody else changed the number's row first."""
+    """Another process changed the row since it was read. Nothing was written."""
 
 
 def write_moments(
@@ -161,11 +162,10 @@ def write_moments(
     held_at: datetime | None = None,
     held_reason: str | None = None,
 ) -> PhoneNumber:
-    """Write a number's new state from the version that was read, and return the row as it is then.
+    """Write the new state of a number, if its row still has the version of ``phone``. Return the changed row.
 
-    Raises VersionConflict.
-
-    ``held_at`` and ``held_reason`` belong to a new hold; None keeps those of the row.
+    ``moments``: the times of the counted calls. ``held_at`` and ``held_reason`` belong to a new hold; None keeps the
+    values of the row. Raises VersionConflict if another process changed the row.
     """
     limit = current_limit(conf.policy(), moments, held_until=held_until)
     row = copy(phone)

@@ -18,7 +18,7 @@ MISCONFIGURED_PAUSE = timedelta(seconds=60)
 
 
 class PauseReason(StrEnum):
-    """Why all calls wait."""
+    """Why all calls with a key are paused."""
 
     MISCONFIGURED = "misconfigured"
     KEY_LIMITED = "key_limited"
@@ -26,21 +26,21 @@ class PauseReason(StrEnum):
 
 @dataclass(frozen=True)
 class Pause:
-    """Calls wait until then."""
+    """A pause of all calls with a key."""
 
     reason: PauseReason
     until: datetime
 
 
 def pause_for(control: CallControl, *, key_digest: str, now: datetime) -> Pause | None:
-    """The pause that holds for this key now; another key's pause holds nobody else."""
+    """Return the current pause of this key, or None. The pause of another key does not apply."""
     if control.paused_until is None or control.paused_until <= now or control.paused_key != key_digest:
         return None
     return Pause(PauseReason(control.paused_reason), control.paused_until)
 
 
 def needs_key_probe(control: CallControl, *, key_digest: str) -> bool:
-    """Whether a pause for a refused key has run out and nobody has tried the key again yet."""
+    """Return whether the next call is a key probe: the first call after the pause of a rejected key."""
     return (
         control.paused_until is not None
         and control.paused_key == key_digest
@@ -49,65 +49,75 @@ def needs_key_probe(control: CallControl, *, key_digest: str) -> bool:
 
 
 def take_key_probe(control: CallControl, *, now: datetime, using: str) -> bool:
-    """Win the one call that may try a refused key again; for everybody else the pause begins anew."""
+    """Claim the single call that probes a rejected key. Return False if another process claimed it.
+
+    The claim starts the pause again, so all other calls wait for the result of the probe.
+    """
     taken = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until=control.paused_until)
     return bool(taken.update(paused_until=now + MISCONFIGURED_PAUSE))
 
 
 def pause_calls(reason: PauseReason, *, until: datetime, key_digest: str, using: str) -> None:
-    """Let all calls with this key wait. A pause that lasts longer stays, and a refused key waits for its trial."""
-    ours = control_row(using).exclude(paused_key=key_digest, paused_until__gt=until)
+    """Pause all calls with this key until ``until``.
+
+    A longer pause of this key is kept. The pause of a rejected key is kept too, until its probe.
+    """
+    replaceable = control_row(using).exclude(paused_key=key_digest, paused_until__gt=until)
     if reason != PauseReason.MISCONFIGURED:
-        ours = ours.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
-    ours.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
+        replaceable = replaceable.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
+    replaceable.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
 
 
 def lift_pause(*, tried_at: datetime, key_digest: str, using: str) -> None:
-    """The key works again: end the pause that began with the trial, and no other that began since."""
-    _begun_with_probe(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
+    """End the pause that the probe of ``tried_at`` started, because the key works. A pause that began later is kept."""
+    _pause_of_probe(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
 
 
 def repeat_key_probe(*, tried_at: datetime, key_digest: str, using: str) -> None:
-    """Where the trial told nothing about the key, neither good nor bad, the next call may be one as well."""
-    _begun_with_probe(tried_at, key_digest, using).update(paused_until=tried_at)
+    """End the pause of a probe that showed nothing about the key, so that the next call is a probe again.
+
+    Only a pause that the probe of ``tried_at`` started is changed.
+    """
+    _pause_of_probe(tried_at, key_digest, using).update(paused_until=tried_at)
 
 
-def _begun_with_probe(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
+def _pause_of_probe(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
     return CallControl.objects.using(using).filter(
         pk=CallControl.ONLY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
     )
 
 
 def control_row(using: str) -> QuerySet[CallControl]:
-    """The one row as a queryset to update, made if it never existed."""
+    """Create the CallControl row if it does not exist, and return a queryset of it."""
     rows = CallControl.objects.using(using)
     rows.bulk_create([CallControl(pk=CallControl.ONLY)], ignore_conflicts=True)
     return rows.filter(pk=CallControl.ONLY)
 
 
 def prepare_count(state: State, *, using: str) -> None:
-    """Make the row that counts, where there is none.
+    """Create the CallControl row if this site has a daily limit and no row yet.
 
-    Before the transaction that counts: on MariaDB, those who insert a row and then update it wait for each other.
+    Call this before the transaction that counts. On MariaDB, transactions that insert the row and then update it would
+    deadlock.
     """
     if conf.calls_per_day_total() and state.control._state.adding:
         control_row(using)
 
 
 def refuse_full_day(state: State) -> None:
-    """Raise SiteLimitReached where the count that was read says so: it is cheaper than a claim that is rolled back."""
+    """Raise SiteLimitReached if the count in ``state`` is at the limit. A claim that rolls back would cost more."""
     total, day = conf.calls_per_day_total(), state.control.day
     if total is not None and day is not None and day >= day_of(state.now) and state.control.day_calls >= total:
         raise _refusal(state)
 
 
 def count_for_the_day(state: State, *, using: str) -> None:
-    """Count one call more, where the site has a ceiling. Raises SiteLimitReached."""
+    """Add one to today's calls, if the site has a daily limit. Raises SiteLimitReached."""
     total = conf.calls_per_day_total()
     if total is None:
         return
     today = day_of(state.now)
-    # A clock that steps back over midnight does not begin the day before anew.
+    # ``gte``: if the clock steps back over midnight, the count of the later day goes on and does not restart.
     is_counting = Q(day__gte=today)
     row = CallControl.objects.using(using).filter(pk=CallControl.ONLY)
     has_room = row.filter(Q(day_calls__lt=total) | ~is_counting) if total else row.none()
@@ -120,7 +130,7 @@ def count_for_the_day(state: State, *, using: str) -> None:
 
 
 def return_to_site(moment: datetime, *, using: str) -> None:
-    """Take back what was counted for the day of a call that turned out not to count."""
+    """Subtract a call that does not count from the calls of the day of ``moment``."""
     if conf.calls_per_day_total() is not None:
         counted = CallControl.objects.using(using).filter(pk=CallControl.ONLY, day=day_of(moment), day_calls__gt=0)
         counted.update(day_calls=F("day_calls") - 1)

@@ -1,4 +1,4 @@
-"""What we mean about transactions: whose they are, and what a lock error is worth."""
+"""Transactions: whether the caller has one, retries after lock errors, and lost database connections."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ logger = logging.getLogger("django_telroi")
 T = TypeVar("T")
 
 DATABASE_LOST = (OperationalError, InterfaceError, InternalError)
-"""What Django raises where the database does not do what it is asked, for reasons of its own.
+"""The exceptions for a database that is not available.
 
-Nothing listens, the connection was cut, the server shuts down, no lock or no space is left: OperationalError, or
-InterfaceError for a connection that was closed before. A server that turned read-only answers MariaDB's 1290 or 1792 as
-an OperationalError, and PostgreSQL's 25006 as an InternalError. Errors about the data (IntegrityError, DataError) and
-about the statement (ProgrammingError) are none of these: they are faults of the program.
+OperationalError: the server cannot be reached, the connection was cut, the server shuts down, or no lock or disk space
+is left. InterfaceError: the connection was closed before. A read-only server raises OperationalError on MariaDB (1290,
+1792) and InternalError on PostgreSQL (25006). Errors about the data (IntegrityError, DataError) and the statement
+(ProgrammingError) are bugs of the program, so they are not included.
 """
 
 TIMES_A_LOCK_ERROR_IS_REPEATED = 3
@@ -37,15 +37,15 @@ LOCK_ERROR_NUMBERS = frozenset({1205, 1213, 1020})
 
 
 def write_alias() -> str:
-    """The one alias that services read from and write to: a replica that lags would forget a call."""
+    """Return the alias that all services read from and write to. A replica may lag, so it could miss a call."""
     return router.db_for_write(VerificationAttempt)
 
 
 def is_autocommit(using: str) -> bool:
-    """Whether each statement is a transaction by itself.
+    """Return whether each statement is its own transaction.
 
-    Django's ``get_autocommit()`` connects first, and so fails where no database can be reached. A connection that is
-    not open yet opens with what the settings say.
+    This does not use Django's ``get_autocommit()``, which opens a connection and fails if the database cannot be
+    reached. For a connection that is not open, the settings decide.
     """
     connection = connections[using]
     if connection.connection is None:
@@ -54,10 +54,9 @@ def is_autocommit(using: str) -> bool:
 
 
 def is_in_callers_transaction(using: str) -> bool:
-    """Whether what is written now could still be rolled back by whoever called us.
+    """Return whether the caller could still roll back what is written now.
 
-    The transaction that Django's ``TestCase`` wraps around every test does not count: it stands for a database, not for
-    a caller's decision.
+    The transaction that Django's ``TestCase`` opens around each test is ignored, because it only resets the database.
     """
     connection = connections[using]
     if not connection.in_atomic_block:
@@ -66,12 +65,12 @@ def is_in_callers_transaction(using: str) -> bool:
 
 
 def tells_of_its_commit(using: str) -> bool:
-    """Whether a hook for after the commit can be set: not with autocommit off and no ``atomic`` block."""
+    """Return whether ``transaction.on_commit`` works: with autocommit on, or inside an ``atomic`` block."""
     return connections[using].in_atomic_block or is_autocommit(using)
 
 
 def after_commit(act: Callable[[], object], *, using: str) -> None:
-    """Do it once the commit is certain, or as certain as can be known. Its error is logged and goes no further."""
+    """Run ``act`` after the commit. Django logs its exceptions. If ``on_commit`` does not work, run ``act`` now."""
     if tells_of_its_commit(using):
         transaction.on_commit(act, using=using, robust=True)
     else:
@@ -79,9 +78,9 @@ def after_commit(act: Callable[[], object], *, using: str) -> None:
 
 
 def refuse_manual_transactions(using: str) -> None:
-    """Raise InsideTransaction where autocommit is off: no hook would tell us of the commit in time, or at all.
+    """Raise InsideTransaction if autocommit is off, because then ``on_commit`` runs too late or never.
 
-    An ``atomic`` block changes nothing about it: it leaves the commit to whoever switched autocommit off.
+    This also applies inside an ``atomic`` block, because with autocommit off it does not commit at its end.
     """
     connection = connections[using]
     if not (connection.commit_on_exit if connection.in_atomic_block else is_autocommit(using)):
@@ -89,23 +88,25 @@ def refuse_manual_transactions(using: str) -> None:
 
 
 def refuse_callers_transaction(using: str) -> None:
-    """Raise InsideTransaction where a rollback could undo what is about to be written."""
+    """Raise InsideTransaction if the caller has an open transaction, whose rollback would undo what is written."""
     if is_in_callers_transaction(using):
         raise InsideTransaction
 
 
 def lone_statement(using: str) -> AbstractContextManager[object]:
-    """For one statement whose error is caught: a savepoint inside a transaction, and nothing at all outside of one.
+    """Return a context manager for one statement whose database error is caught.
 
-    With autocommit on, a statement is a transaction by itself; BEGIN and COMMIT would be two more ways to the server.
+    Inside a transaction it opens a savepoint. With autocommit on it does nothing, because the statement is its own
+    transaction. BEGIN and COMMIT would cost two more round trips.
     """
     return nullcontext() if is_autocommit(using) else transaction.atomic(using=using)
 
 
 def repeat_on_lock_error(write: Callable[[], T], *, using: str) -> T:
-    """Run ``write``, a transaction of its own, again if the database says that it lost out over a lock.
+    """Run ``write`` and return its result. Retry after a deadlock, a lock timeout or a serialization failure.
 
-    Never inside a transaction that is already open: the database has undone more than ``write`` then.
+    ``write`` must be a transaction of its own. Inside an open transaction it is not retried, because the database has
+    undone more than ``write``.
     """
     for times_left in reversed(range(TIMES_A_LOCK_ERROR_IS_REPEATED + 1)):
         try:
@@ -124,15 +125,16 @@ def is_lock_error(error: Exception) -> bool:
 
 
 class CommitInDoubt(Exception):
-    """The connection broke while a transaction was being committed: whether it was, only the database knows."""
+    """The connection broke during a COMMIT. It is not known whether the transaction was committed."""
 
 
 @contextmanager
 def atomic_unless_in_doubt(using: str) -> Iterator[None]:
-    """``transaction.atomic``, which raises CommitInDoubt where the answer to the COMMIT was lost.
+    """Like ``transaction.atomic``, but raise CommitInDoubt if the answer to the COMMIT was lost.
 
-    An error of the database before that undoes everything, and is raised as it is. So is one about a lock, which is the
-    database's own word that it undid everything. In a caller's transaction there is no COMMIT, and so no doubt.
+    An error before the COMMIT is raised unchanged, because everything was undone. A lock error at the COMMIT is raised
+    unchanged too, because it means that the database undid everything. In a transaction of the caller there is no
+    COMMIT here, so there is no doubt.
     """
     is_written = False
     is_whole = not connections[using].in_atomic_block
@@ -147,11 +149,11 @@ def atomic_unless_in_doubt(using: str) -> Iterator[None]:
 
 
 def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
-    """Run ``write``, and once more over a new connection if the old one broke.
+    """Run ``write`` and return its result. Retry once over a new connection if the connection broke.
 
-    For what must be written after a call or a check: they take up to 30 s, and servers, proxies and firewalls cut
-    connections that are idle. ``write`` may have been committed before the connection broke, so it must be harmless
-    when it is repeated, as a conditional UPDATE is. Never inside a transaction, which the broken connection has undone.
+    Use it to write the outcome of a call or a check. These take up to 30 s, and servers, proxies and firewalls cut idle
+    connections. ``write`` may have been committed before the connection broke, so it must be idempotent, for example a
+    conditional UPDATE. Inside a transaction it is not retried, because the broken connection undid the transaction.
     """
     before = connections[using].connection
     try:
@@ -168,9 +170,9 @@ def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
 
 
 def renew_connection(using: str, *, before: object) -> bool:
-    """Whether the next statement goes over another connection than ``before``, because that one is of no use any more.
+    """Close a broken connection. Return whether the next statement uses another connection than ``before``.
 
-    Django replaces a broken one by itself where a transaction ends, and otherwise at the end of the request.
+    Django itself replaces a broken connection only at the end of a transaction or of the request.
     """
     connection = connections[using]
     if connection.in_atomic_block:
@@ -180,10 +182,10 @@ def renew_connection(using: str, *, before: object) -> bool:
 
 
 def drop_if_broken(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection that is of no use any more, so that the next statement opens another one.
+    """Close a broken connection, so that the next statement opens a new one.
 
-    On MariaDB and MySQL, one that broke at the end of a transaction is left with autocommit off. A later ``atomic``
-    block would then believe that it is inside of a transaction, and Django would never replace the connection.
+    On MariaDB and MySQL, a connection that broke at the end of a transaction still has autocommit off. A later
+    ``atomic`` block would then act as if it were inside a transaction, and Django would never replace the connection.
     """
     is_open = connection.connection is not None and not connection.in_atomic_block
     if is_open and connection.errors_occurred and not connection.is_usable():
@@ -192,9 +194,9 @@ def drop_if_broken(connection: BaseDatabaseWrapper) -> None:
 
 @contextmanager
 def unavailable_without_database() -> Iterator[None]:
-    """Turn a database that cannot be asked or written to into Unavailable: what cannot be counted is not called.
+    """Raise Unavailable instead of a database outage. A call that cannot be counted is not placed.
 
-    It decorates as well, below ``redact_arguments``, so that no frame of it holds a number or a code in the clear.
+    It is also a decorator. Place it below ``redact_arguments``, so that none of its frames holds a full number or code.
     """
     try:
         yield
@@ -204,7 +206,7 @@ def unavailable_without_database() -> Iterator[None]:
 
 
 def note_lost_database(error: Exception) -> None:
-    """Log that the database failed: what it said, cut and cleaned. Connections that broke are closed."""
+    """Close broken connections, and log the database error with a shortened, cleaned message."""
     for connection in connections.all(initialized_only=True):
         drop_if_broken(connection)
     logger.error("database_unavailable error=%s detail=%s", type(error).__name__, clean_message(str(error)))
