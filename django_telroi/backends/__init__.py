@@ -1,4 +1,4 @@
-"""Ways of calling, each behind one contract and chosen by dotted path, like Django's mail."""
+"""Backends place calls and check codes. All have one contract. ``BACKEND`` is a dotted path, as for Django's mail."""
 
 from __future__ import annotations
 
