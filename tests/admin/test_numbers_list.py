@@ -210,7 +210,7 @@ class TestCost:
         assert staff.get(f"{url(*LIST)}?p=2").status_code == (200 if rows == 3 else 302)
 
 
-def test_a_viewer_sees_the_list_and_no_deed(db: None) -> None:
+def test_a_viewer_sees_the_list_and_no_staff_action(db: None) -> None:
     number("0001")
 
     html = html_of(client_with("view_phonenumber"), url(*LIST))

@@ -91,7 +91,7 @@ class TestAStory:
 
         last = timeline(row, [])[-1]
 
-        assert (last.title, last.note, last.said, last.tone) == ("failed", "wallet is empty", "no money", "bad")
+        assert (last.title, last.note, last.quote, last.tone) == ("failed", "wallet is empty", "no money", "bad")
 
     @pytest.mark.parametrize("error", [ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED])
     @pytest.mark.parametrize("status", [Status.UNKNOWN, Status.EXPIRED, Status.VERIFIED])
@@ -100,7 +100,7 @@ class TestAStory:
 
         dialing = timeline(row, [])[1]
 
-        assert (dialing.title, dialing.said) == ("dialing", "Gateway returned 500")
+        assert (dialing.title, dialing.quote) == ("dialing", "Gateway returned 500")
         assert str(dialing.note) == f"outcome unknown: {error_name(error)}"
 
     @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ class TestAStory:
         story = timeline(row, [block])
 
         assert titles(story)[-2:] == ["number blocked", "expired"]
-        assert (story[-2].who, story[-2].said) == ("grace", "asked us to")
+        assert (story[-2].who, story[-2].quote) == ("grace", "asked us to")
 
     def test_of_a_number_that_is_taken_spends_no_proof(self) -> None:
         row = attempt(

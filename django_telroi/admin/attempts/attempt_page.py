@@ -42,7 +42,7 @@ class TimelineLine:
     distance: str
     who: str
     where: str
-    said: str
+    quote: str
     note: str
     url: str
 
@@ -139,7 +139,7 @@ def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> TimelineLine:
         distance=distance(entry.after),
         who=plain(entry.who),
         where=plain(entry.where),
-        said=plain(entry.said),
+        quote=plain(entry.quote),
         note=plain(entry.note),
         url=page_address(VerificationAttempt, other, site=site, request=request) if other else "",
     )

@@ -48,7 +48,7 @@ class Entry:
     after: timedelta
     who: str = ""
     where: str = ""
-    said: str = ""
+    quote: str = ""
     note: Words = ""
     tone: str = ""
     attempt_id: int | None = None
@@ -106,7 +106,7 @@ def _dialed(attempt: VerificationAttempt, at: datetime) -> Entry:
     if attempt.placed_at or attempt.error_code not in UNKNOWN_OUTCOMES:
         return _entry(attempt, at, _("dialing"))
     note = _("outcome unknown: %(error)s") % {"error": error_name(attempt.error_code)}
-    return _entry(attempt, at, _("dialing"), said=attempt.error_detail, note=note, tone="wait")
+    return _entry(attempt, at, _("dialing"), quote=attempt.error_detail, note=note, tone="wait")
 
 
 def _from_events(attempt: VerificationAttempt, events: Iterable[AttemptEvent]) -> Iterator[Entry]:
@@ -117,7 +117,7 @@ def _from_events(attempt: VerificationAttempt, events: Iterable[AttemptEvent]) -
             wrong_codes += 1
             title = _wrong_code(min(wrong_codes, attempt.max_tries), attempt)
         tone, note = TONES.get(event.kind, ""), event.call_id or ""
-        yield _entry(attempt, event.at, title, who=event.actor, said=event.detail, note=note, tone=tone)
+        yield _entry(attempt, event.at, title, who=event.actor, quote=event.detail, note=note, tone=tone)
 
 
 def _wrong_code(which: int, attempt: VerificationAttempt) -> str:
@@ -146,7 +146,7 @@ def _closed(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbour
         attempt,
         _ended_at(attempt, at),
         _ending(attempt, status),
-        said=attempt.error_detail if explains else "",
+        quote=attempt.error_detail if explains else "",
         note=error_name(attempt.error_code) if explains else "",
         tone=TONES.get(status, ""),
         attempt_id=neighbours.after if status == Status.SUPERSEDED else None,
@@ -181,12 +181,12 @@ def _entry(
     *,
     who: str = "",
     where: str = "",
-    said: str = "",
+    quote: str = "",
     note: Words = "",
     tone: str = "",
     attempt_id: int | None = None,
 ) -> Entry:
-    return Entry(at, title, at - attempt.created_at, who, where, said, note, tone, attempt_id)
+    return Entry(at, title, at - attempt.created_at, who, where, quote, note, tone, attempt_id)
 
 
 def distance(after: timedelta) -> str:
