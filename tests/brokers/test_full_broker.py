@@ -1,4 +1,4 @@
-"""A broker that has no room: a Redis of the test's own, with hardly any memory."""
+"""A broker without free memory: a Redis of this test with a low memory limit."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Reader:
         return self._visitor.heading() == SUCCESS and is_whole
 
     def another_succeeds(self, code: str) -> bool:
-        """Send it as a stranger who knows the attempt's id, or who has the browser's cookies from before the code was sent."""
+        """Send it as a stranger who knows the attempt's id, or has the cookies of the time before the code."""
         if self._user:
             return stranger_succeeds(self.attempt, code)
         browser = Browser(self._url, self._before)

@@ -1,4 +1,4 @@
-"""Middleware of a site's own."""
+"""Middleware of a project."""
 
 from __future__ import annotations
 

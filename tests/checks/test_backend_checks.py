@@ -1,4 +1,4 @@
-"""A backend of the site's own that cannot be used is found before the first call."""
+"""The system checks report an unusable backend of the project."""
 
 from __future__ import annotations
 

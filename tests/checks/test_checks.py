@@ -1,4 +1,4 @@
-"""A set-up that is wrong is said before it hurts."""
+"""The system checks report a wrong setup."""
 
 from __future__ import annotations
 

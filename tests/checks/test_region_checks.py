@@ -1,4 +1,4 @@
-"""A region or a prefix that fits no number is an error, for a block that is misspelt would ring."""
+"""A region or prefix that matches no number is an error, because a misspelt block would allow calls."""
 
 from __future__ import annotations
 

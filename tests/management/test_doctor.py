@@ -1,4 +1,4 @@
-"""What the doctor finds: each fault in the report, with its cure, and no secret."""
+"""The doctor reports each fault with its solution, and no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds of the broker and the workers."""
+"""The doctor's report of the broker and the workers."""
 
 from __future__ import annotations
 

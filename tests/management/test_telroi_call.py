@@ -1,4 +1,4 @@
-"""``telroi_call``: the whole way from a terminal."""
+"""``telroi_call``: a whole verification in a terminal."""
 
 from __future__ import annotations
 

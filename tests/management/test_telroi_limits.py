@@ -1,4 +1,4 @@
-"""``telroi_limits``: what is allowed, where that comes from, and how one number stands."""
+"""``telroi_limits``: the limits, the settings they come from, and the state of one number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``telroi_purge``: what it says, to whom, and how it ends."""
+"""``telroi_purge``: its output and its exit status."""
 
 from __future__ import annotations
 

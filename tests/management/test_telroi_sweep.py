@@ -1,4 +1,4 @@
-"""``manage.py telroi_sweep``: one pass for cron, or one after the other until it is stopped."""
+"""``manage.py telroi_sweep``: one pass for cron, or repeated passes until it is stopped."""
 
 from __future__ import annotations
 

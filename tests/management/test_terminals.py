@@ -1,4 +1,4 @@
-"""Terminals that cannot write everything: what they cannot write is replaced, and nothing fails for it."""
+"""Terminals with a limited encoding: characters that they cannot write are replaced."""
 
 from __future__ import annotations
 

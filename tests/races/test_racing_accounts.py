@@ -1,4 +1,4 @@
-"""Many accounts that claim one number at once, on a site that allows one."""
+"""Concurrent claims of one number by many accounts, on a site that allows one account per number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fifty who type a code at once."""
+"""Fifty concurrent checks."""
 
 from __future__ import annotations
 

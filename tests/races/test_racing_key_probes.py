@@ -1,4 +1,4 @@
-"""Many numbers at once, when the pause for a refused key has just run out: one call tries the key."""
+"""Many concurrent calls after the pause for a refused key: exactly one call probes the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fifty from one address at once."""
+"""Fifty concurrent requests from one address."""
 
 from __future__ import annotations
 

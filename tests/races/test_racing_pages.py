@@ -1,4 +1,4 @@
-"""Fifty browsers at once, on a site whose every request is a transaction."""
+"""Fifty concurrent browsers, on a site with ``ATOMIC_REQUESTS``."""
 
 from __future__ import annotations
 

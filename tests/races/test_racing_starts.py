@@ -1,4 +1,4 @@
-"""Fifty who ask for a call at once."""
+"""Fifty concurrent starts."""
 
 from __future__ import annotations
 

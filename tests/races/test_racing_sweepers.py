@@ -1,4 +1,4 @@
-"""Many sweepers at once, beside workers and readers: each row is looked after once."""
+"""Concurrent sweeps, workers and readers: each row is settled once."""
 
 from __future__ import annotations
 

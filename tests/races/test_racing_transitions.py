@@ -1,4 +1,4 @@
-"""Everything that can be done with one attempt, by many at once."""
+"""All actions on one attempt, many of them concurrently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telroi's scheduler runs twice at once, and delivers everything twice at once."""
+"""Concurrent and duplicate deliveries of webhooks."""
 
 from __future__ import annotations
 

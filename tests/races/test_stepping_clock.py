@@ -1,4 +1,4 @@
-"""The database's clock steps to and fro: no window over the moments of a number's calls is ever over a cap."""
+"""The database's clock jumps back and forth: no window of a number's calls exceeds its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose phone is whose: records, proofs, and one account a number where a site wants that."""
+"""Phones of users: records, proofs, and one account per number if the site requires it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong argument is told by its name, whatever service it was given to, and before anything happens."""
+"""A wrong argument is rejected by name in every service, before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refused "call again" keeps the code that just rang; a code is judged against one attempt, never two."""
+"""A refused "call again" keeps the code of the previous call. A code is judged for one attempt, never for two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that workers place: the row is written, its key is handed on, and nothing else about them is different."""
+"""Calls that workers place: the row is written and its primary key is published. All else is as for inline calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of a code: the table of answers, each met on a real socket."""
+"""The outcome of a check for each answer of Telroi, on a real socket."""
 
 from __future__ import annotations
 

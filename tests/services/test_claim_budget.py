@@ -1,4 +1,4 @@
-"""The key's budget and the claim of a call: outside the transaction, given back if the claim is lost."""
+"""The key's budget and the claim: a slot is taken outside the transaction, and returned if the claim is lost."""
 
 from __future__ import annotations
 

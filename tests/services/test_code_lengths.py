@@ -1,4 +1,4 @@
-"""A code that is longer or shorter than it can be costs no try, whatever stands behind the attempt."""
+"""A code that is too long or too short uses no try, with every backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes that are judged at the same time, each in a thread of its own and on a connection of its own."""
+"""Concurrent checks, each in its own thread with its own database connection."""
 
 from __future__ import annotations
 

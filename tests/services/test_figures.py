@@ -1,4 +1,4 @@
-"""The overview's figures, against a count of every row by hand."""
+"""The figures of the overview, compared with a count of all rows."""
 
 from __future__ import annotations
 

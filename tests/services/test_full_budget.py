@@ -1,4 +1,4 @@
-"""What becomes of calls and checks when the key's budget, or Telroi's own limit of the key, has no room for them."""
+"""Calls and checks when the key's budget, or Telroi's own limit of the key, is used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attempt's life after its start: waiting, being placed late, running out, being replaced and given up."""
+"""An attempt after its start: queued, placed late, expired, superseded and canceled."""
 
 from __future__ import annotations
 

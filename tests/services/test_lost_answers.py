@@ -1,4 +1,4 @@
-"""A right code survives every loss: the digest is on the row before the code is judged."""
+"""A right code survives every lost answer: its digest is written before the code is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff's services and a user's own take for a number: any spelling, and numbers that are not valid any more."""
+"""The numbers that services for staff and users accept: any spelling, also numbers that are no longer valid."""
 
 from __future__ import annotations
 

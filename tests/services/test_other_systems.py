@@ -1,4 +1,4 @@
-"""Another system calls with the same key: what Telroi reports of its calls does not decide about ours."""
+"""Another system uses the same key: reports of its calls do not change our attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an overdue row has become: the same for the row by itself, for a list of rows, and for whoever settles it."""
+"""The status of an overdue row is the same for one row, for a list of rows, and for the code that settles it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a call: the table of answers, each met on a real socket."""
+"""The outcome of a call for each answer of Telroi, on a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A range of numbers that is called and called, and hardly ever verified."""
+"""The alert for a range of numbers that is called often and hardly ever verified."""
 
 from __future__ import annotations
 

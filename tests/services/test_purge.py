@@ -1,4 +1,4 @@
-"""What is too old goes, in short batches, and takes no limit and no account with it."""
+"""A purge deletes old rows in short batches, and deletes no limit and no account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recycled number: staff take it from the old account, and the new one has it by the right code that it typed."""
+"""A recycled number: staff remove it from the old account, and the new owner verifies it."""
 
 from __future__ import annotations
 

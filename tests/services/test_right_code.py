@@ -1,4 +1,4 @@
-"""Success belongs to the code that was judged right: through services, API and page."""
+"""Only the code that was judged right verifies: through services, API and page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canaries: a key, a number and every code, looked for in whatever a verification leaves behind."""
+"""The key, a number and every code are searched for in all output of a verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code has a sentence that says what happened and what to do, and none says more than anybody can know."""
+"""Each code has a sentence that says what happened and what to do, and claims nothing unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telroi's windows begin with its own row: after a slow answer ours begin later, and its flat waits are doubted."""
+"""After a slow answer our limits start later than Telroi's. Waits that Telroi reports are then not trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What staff do to a number, and to all calls: done at once, and told by an event."""
+"""Staff actions on a number and on all calls: they take effect at once and write an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting a verification: what is refused and how, and what is written down of what is not."""
+"""The start of a verification: the refusals, and what is written otherwise."""
 
 from __future__ import annotations
 

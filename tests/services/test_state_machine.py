@@ -1,4 +1,4 @@
-"""Any sequence of what people, workers, staff, time and a bad line may do, against what must hold after each step."""
+"""Random sequences of actions, faults and time, with invariants that are checked after each step."""
 
 from __future__ import annotations
 

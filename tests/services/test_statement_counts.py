@@ -1,4 +1,4 @@
-"""What a verification costs: the statements that read or write data, on whatever database the suite runs."""
+"""The number of statements that read or write data in a verification, on each database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweep: whatever is due is looked after, by one of any number of sweepers."""
+"""The sweep settles all due rows, with any number of concurrent sweepers."""
 
 from __future__ import annotations
 

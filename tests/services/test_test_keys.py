@@ -1,4 +1,4 @@
-"""With ALLOW_TEST_KEY off, neither a test key nor an answer of one verifies anybody, whichever way it comes."""
+"""If ``ALLOW_TEST_KEY`` is off, neither a test key nor an answer to one verifies a number."""
 
 from __future__ import annotations
 

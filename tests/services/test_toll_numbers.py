@@ -1,4 +1,4 @@
-"""Numbers that cost their caller dearly: nothing of them ever reaches the wire."""
+"""Calls to expensive numbers are never requested from the provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose transaction it is: no call without a row, no HTTP inside a transaction, no guess that a rollback forgets."""
+"""Transactions: no call without a row, no HTTP inside a transaction, and no try that a rollback forgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call that turns out not to count gives its moment back: to the number and to the site's day, once."""
+"""A call that does not count is removed from the limits of the number and of the site's day, once."""
 
 from __future__ import annotations
 

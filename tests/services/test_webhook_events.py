@@ -1,4 +1,4 @@
-"""What Telroi reports: once, in any order, and never more than it proves."""
+"""Telroi's reports take effect once, in any order, and never prove more than they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of deliveries, a quarter forged in every way, a quarter repeated, all in disorder: what is left of them."""
+"""Thousands of deliveries in random order, a quarter forged and a quarter repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py telroi_webhook``: what it says of a deployment, and that it keeps the secret."""
+"""``manage.py telroi_webhook``: what it reports of a deployment. It does not reveal the secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoint: who is heard, who is not, and what the answer is."""
+"""The webhook endpoint: which requests it accepts, and its responses."""
 
 from __future__ import annotations
 

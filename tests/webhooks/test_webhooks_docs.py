@@ -1,4 +1,4 @@
-"""The how-to's code does what the page says, with the simulator's own deliveries on a real socket."""
+"""The code of the how-to page works with deliveries of the simulator on a real socket."""
 
 from __future__ import annotations
 
