@@ -1,4 +1,4 @@
-"""After a slow answer our limits start later than Telroi's. Waits that Telroi reports are then not trusted."""
+"""After a slow answer the number's limits start at the answer. A flat wait that Telroi reports is not trusted."""
 
 from __future__ import annotations
 
