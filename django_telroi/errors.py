@@ -38,6 +38,37 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+__all__ = [
+    "ApiError",
+    "ApiOutcomeUnknown",
+    "ApiRefused",
+    "ApiUnreachable",
+    "AttemptNotFound",
+    "CallsStopped",
+    "ChangedMeanwhile",
+    "CooldownActive",
+    "DailyLimitReached",
+    "HourlyLimitReached",
+    "InsideTransaction",
+    "InvalidNumber",
+    "InvalidPurpose",
+    "Misconfigured",
+    "NotCallable",
+    "NumberHeld",
+    "NumberTaken",
+    "ProofRejected",
+    "RateScope",
+    "RegionNotAllowed",
+    "SignatureRejected",
+    "SiteLimitReached",
+    "TelroiError",
+    "TooManyRequests",
+    "Unavailable",
+    "UnstorableText",
+    "UserNotFound",
+    "VerificationRefused",
+]
+
 RateScope = Literal["number", "key"]
 
 

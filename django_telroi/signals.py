@@ -11,6 +11,15 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
+__all__ = [
+    "alert",
+    "call_failed",
+    "call_placed",
+    "code_rejected",
+    "phone_verified",
+    "verification_refused",
+]
+
 call_placed = Signal()
 call_failed = Signal()
 code_rejected = Signal()

@@ -14,6 +14,12 @@ from celery import Task, shared_task
 from django_telroi import conf, services
 from django_telroi.errors import Unavailable
 
+__all__ = [
+    "place_call",
+    "purge",
+    "sweep",
+]
+
 
 class PlacingTask(Task):
     """A task with time limits that follow the site's timeouts. The settings are read when the task runs.

@@ -11,6 +11,10 @@ from typing import ClassVar
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.codes import CodeLength
 
+__all__ = [
+    "Backend",
+]
+
 
 class Backend(ABC):
     """Places calls that read out a code, and checks the codes that people type.

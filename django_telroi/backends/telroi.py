@@ -18,6 +18,10 @@ from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.domain.codes import CodeLength
 from django_telroi.errors import Misconfigured
 
+__all__ = [
+    "TelroiBackend",
+]
+
 TEST_KEY_PREFIX = "tlr_test_"
 # Telroi reads out at most as many digits as the operator of the workspace allows: 6, unless that was changed. Its reply
 # does not contain the number of digits.

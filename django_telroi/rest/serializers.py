@@ -11,6 +11,16 @@ from django_telroi.domain.states import Status
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
 from django_telroi.services.sentences import result_sentence, status_sentence
 
+__all__ = [
+    "PhoneCheckSerializer",
+    "PhoneCodeSerializer",
+    "PhoneProblemSerializer",
+    "PhoneProofSerializer",
+    "PhoneStartSerializer",
+    "PhoneVerificationSerializer",
+    "VerifiedPhoneSerializer",
+]
+
 
 class Text(serializers.CharField):
     """A string, passed on unchanged. The services validate it, so that pages and API give the same messages.

@@ -44,6 +44,18 @@ from django_telroi.services.attempts.typed_codes import (
     was_uncheckable,
 )
 
+__all__ = [
+    "SENTENCES",
+    "check_sentence",
+    "duration",
+    "go_on_sentence",
+    "length_sentence",
+    "result_sentence",
+    "sentence",
+    "status_sentence",
+    "wait_sentence",
+]
+
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
     NotCallable.code: gettext_lazy("We cannot call this number. Try a mobile or landline number."),

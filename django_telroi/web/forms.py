@@ -19,6 +19,15 @@ from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.web.card_texts import code_label, number_hint
 
+__all__ = [
+    "CodeField",
+    "CodeForm",
+    "PhoneField",
+    "PhoneForm",
+    "ProofField",
+    "ProofFormMixin",
+]
+
 
 class PhoneField(forms.CharField):
     """A phone number in any usual spelling. The value is the number in E.164.

@@ -1,4 +1,14 @@
-"""Signed values in the browser: the ticket in each form, and the cookie of a browser that typed the right code."""
+"""Signed values in the browser: the ticket in each form, and the cookie of a browser that typed the right code.
+
+The id of an attempt is all that is needed to type a code for it, and forms are kept in caches, histories and
+screenshots. So a ticket hides the id of the attempt on show with a keyed stream, and derives the id of the next
+attempt from a nonce with a key.
+
+The first answer to a right code gives the session a new key. A browser that never received that answer still has the
+old key, and so has the second request of a double click. Both send the right code, so both get the cookie. If the
+session knows nothing of the verification, the cookie shows that this browser typed its code. A session that has one
+takes precedence.
+"""
 
 from __future__ import annotations
 

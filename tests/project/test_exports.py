@@ -34,8 +34,14 @@ PUBLIC = {
         verified_phones
     """,
     "django_telroi.signals": "alert call_failed call_placed code_rejected phone_verified verification_refused",
+    "django_telroi.services.sentences": """
+        SENTENCES check_sentence duration go_on_sentence length_sentence result_sentence sentence status_sentence
+        wait_sentence
+    """,
     "django_telroi.simulator": "Call Simulator",
+    "django_telroi.tasks": "place_call purge sweep",
     "django_telroi.testing": "BackendContract RemoteBackendContract last_code_for outbox running_simulator",
+    "django_telroi.web.forms": "CodeField CodeForm PhoneField PhoneForm ProofField ProofFormMixin",
     "django_telroi.web.gates": "PhoneVerifiedRequiredMixin phone_verified_required",
 }
 

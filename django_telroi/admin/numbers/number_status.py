@@ -1,4 +1,7 @@
-"""The status of a number in the admin: its chip, the same status as a database filter, and the chart of 24 hours."""
+"""The status of a number in the admin: its chip, the same status as a database filter, and the chart of 24 hours.
+
+The status is computed from the number's row and the settings of this moment, so a changed setting shows at once.
+"""
 
 from __future__ import annotations
 

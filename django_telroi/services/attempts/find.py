@@ -1,4 +1,10 @@
-"""Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first."""
+"""Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first.
+
+Of two calls of one flow, the older one takes the codes until the newer one rings or may ring. A claim writes the
+newer call's uuid to the older attempt and leaves it open. A queued older call is superseded in the claim, or both
+would ring. The process that settles the newer call closes the older one. If it dies first, the next request that
+reads the older attempt closes it.
+"""
 
 from __future__ import annotations
 

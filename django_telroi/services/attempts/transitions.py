@@ -1,4 +1,8 @@
-"""The transitions of an attempt: conditional UPDATEs of its status, and the transitions that are due by time."""
+"""The transitions of an attempt: conditional UPDATEs of its status, and the transitions that are due by time.
+
+Reading an attempt writes what time has made of it, and ``sweep`` writes the same. A list applies the same rule to the
+objects in memory, so it is right before anything is written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Validation of a service's arguments: types, users, texts and phone numbers."""
+"""Validation of a service's arguments: types, users, texts and phone numbers.
+
+No database stores a lone surrogate, which JSON and the arguments of a command may contain. PostgreSQL stores no NUL.
+A table of MySQL or MariaDB in ``utf8mb3`` stores no character above U+FFFF, so no emoji. Such text is rejected before
+it is written, because each database raises another error for it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Deletion of old rows in batches, without loading them."""
+"""Deletion of old rows in batches, without loading them.
+
+A purge stores no progress, because the remaining rows show it. If a purge is killed, the next one continues. Two
+purges at once share the work. Limits are stored in the number's own row, so a deleted attempt never loosens a limit.
+"""
 
 from __future__ import annotations
 
