@@ -53,9 +53,11 @@ class Caller:
         connections.close_all()
         child = os.fork()
         if child == 0:
-            arm(point)
-            check_code(self.attempt, code, user=self._user)
-            os._exit(0)
+            try:
+                arm(point)
+                check_code(self.attempt, code, user=self._user)
+            finally:
+                os._exit(0)  # after an error too: the child must not go on as a second test run
         _, status = os.waitpid(child, 0)
         return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 

@@ -35,11 +35,11 @@ class CodePoint:
 CODE_POINTS = {
     "before the try is reserved": CodePoint("django_telroi.services.attempts.typed_codes", "_reserve"),
     "after the try is reserved": CodePoint("django_telroi.services.attempts.typed_codes", "_reserve", is_after=True),
-    "before Telroi is asked": CodePoint("django_telroi.services.codes.check", "ask"),
+    "before Telroi is asked": CodePoint("django_telroi.services.codes.check", "ask_telroi"),
     "while Telroi judges": CodePoint("http.client:HTTPConnection", "getresponse"),
-    "after Telroi has judged": CodePoint("django_telroi.services.codes.check", "ask", is_after=True),
+    "after Telroi has judged": CodePoint("django_telroi.services.codes.check", "ask_telroi", is_after=True),
     "before the success is written": CodePoint("django_telroi.services.codes.judge", "_write_verified"),
-    "within the transaction": CodePoint("django_telroi.services.codes.judge", "move", is_after=True),
+    "within the transaction": CodePoint("django_telroi.services.codes.judge", "transition", is_after=True),
     "after the commit": CodePoint("django_telroi.services.codes.judge", "_write_verified", is_after=True),
     "after the signal": CodePoint("django_telroi.services.codes.judge", "signal_verified", is_after=True),
     "before the session's new key": CodePoint(
