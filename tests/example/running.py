@@ -37,7 +37,7 @@ class Demo:
 
     @property
     def simulator(self) -> str:
-        return self._found(r"simulator at (\S+):")
+        return self._found(r"simulator at (\S+)\. ")
 
     def _found(self, pattern: str) -> str:
         found = re.search(pattern, self.told)
