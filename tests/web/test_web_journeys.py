@@ -225,7 +225,7 @@ def test_a_number_that_nobody_will_type_over_is_not_kept(visitor: Visitor) -> No
 
     visitor.client.post("/phone/", {"number": SPELLING})
 
-    assert "4567" not in str(dict(visitor.client.session))
+    assert "1234567" not in str(dict(visitor.client.session))
 
 
 def test_a_wait_that_is_over_by_now_is_not_told_any_more(visitor: Visitor) -> None:
