@@ -386,11 +386,12 @@ class TestAnAttemptOfADeletedUser:
         services.check_code(attempt.uuid, code, user=ada)
         self.delete_by_sql(ada)
 
+        # Before any request has read the row and spent the proof, too.
+        assert proofs.proof_of(row(attempt), now=row(attempt).verified_at) is None
         for typed in (code, wrong(code)):
             with pytest.raises(AttemptNotFound):
                 services.check_code(attempt.uuid, typed)
 
-        assert proofs.proof_of(row(attempt), now=row(attempt).verified_at) is None
         assert row(attempt).proof_spent_at is not None
 
     def test_is_closed_by_the_sweep(self, telroi: Simulator, ada: User) -> None:
