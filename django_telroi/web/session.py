@@ -1,7 +1,5 @@
-"""What the session stores of a verification. A page saves it before a call and before its answer, not after the view.
-
-Each purpose has its own flow. No code is stored, and a number only until it is shown again. Django's middleware turns
-an error of a later save into a bare 400 or 500, when the phone may ring already.
+"""What the session stores of a verification. A page saves it before a call and before its answer, not after the view:
+Django's middleware turns an error of a later save into a bare 400 or 500, when the phone may ring already.
 """
 
 from __future__ import annotations

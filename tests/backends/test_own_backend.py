@@ -162,7 +162,7 @@ class NeedsAnId(OwnBackend):
 
 
 class TestABackendThatNeedsAnId:
-    """Nobody is told to type a code that cannot be checked."""
+    """The person is not told to type a code that cannot be checked."""
 
     @pytest.fixture(autouse=True)
     def _needs_an_id(self, configure: Configure) -> None:

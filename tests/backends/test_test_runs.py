@@ -139,7 +139,7 @@ def settings_file(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 
 class TestABackendOfTheSitesOwn:
-    """It rings nobody from a test run, whatever the settings file says."""
+    """It never calls a phone from a test run, for all settings files."""
 
     @pytest.mark.parametrize("backend", [*REAL, NeedsAToken, TelroiBackend])
     @pytest.mark.django_db

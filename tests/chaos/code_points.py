@@ -50,7 +50,7 @@ CODE_POINTS = {
     ),
     "before the answer leaves": CodePoint("tests.chaos.code_site", "respond", is_after=True, faces=(PAGE, API)),
 }
-"""``is_anonymous``: the point is not on the way of somebody who is logged in, because their session keeps its key."""
+"""``is_anonymous``: the point is never reached by a person who is logged in, because their session keeps its key."""
 
 
 def arm(name: str) -> None:

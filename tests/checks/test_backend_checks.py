@@ -16,7 +16,7 @@ from django_telroi.errors import Misconfigured
 
 class Whole(Backend):
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
-        raise AssertionError("a check rings nobody")
+        raise AssertionError("a check never calls a phone")
 
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
         raise AssertionError("a check judges no code")

@@ -31,7 +31,7 @@ def wait_for_kill_at(point: Point) -> None:
 
 
 def say_so() -> None:
-    print("here", flush=True)  # noqa: T201 - a line to whoever holds the other end of the pipe
+    print("here", flush=True)  # noqa: T201 - a line for the process at the other end of the pipe
 
 
 class StoppingBackend(TelroiBackend):

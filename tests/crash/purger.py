@@ -16,7 +16,7 @@ def main(database: str) -> None:
 
     def stand_still_half_way(gone: Purged) -> None:
         if gone.attempts == 6:
-            print("here", flush=True)  # noqa: T201 - a line to whoever holds the other end of the pipe
+            print("here", flush=True)  # noqa: T201 - a line for the process at the other end of the pipe
             time.sleep(600)
 
     purge(batch_size=3, progress=stand_still_half_way)

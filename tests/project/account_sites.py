@@ -300,7 +300,7 @@ class Connection:
 
 
 class Member(Visitor):
-    """Somebody with a browser and a phone, who may have an account."""
+    """A person with a browser and a phone, who may have an account."""
 
     def __init__(self, address: str, telroi: Simulator) -> None:
         super().__init__(Connection(address))  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ def has(member: Member, name: str, number: str) -> bool:
 
 
 def owner(served: Served, name: str, number: str) -> Member:
-    """Somebody with an account that has this number."""
+    """A person with an account that has this number."""
     member = served.member().logs_in(served.make_account(name)).asks_for_a_call(number).types_the_code(number)
     assert has(member, name, number)
     return member

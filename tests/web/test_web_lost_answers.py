@@ -1,4 +1,4 @@
-"""A right code whose answer never reached the browser: whoever types it again, on any page of it, reads success."""
+"""A right code whose answer never reached the browser is a success if it is typed again, on each page."""
 
 from __future__ import annotations
 
