@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test lint services chaos programs long browser docs fuzz mutants bench bench-queue bench-admin bench-purge bench-sweep demo clean
+.PHONY: help test coverage lint services chaos programs long browser docs fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-limits bench-hot bench-scale bench-peers demo clean
 
 help:
 	@echo "make demo      run the demo site; it needs no key and no phone"
 	@echo "make test      run the suite on SQLite (4 to 15 minutes)"
+	@echo "make coverage  run the suite on SQLite and print the lines that no test reaches"
 	@echo "make lint      check style, types, import contracts and migrations"
 	@echo "make services  run the suite on PostgreSQL and MariaDB (TELROI_TEST_DB_HOST, _USER, _PASSWORD), and with workers"
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their URLs)"
@@ -20,10 +21,15 @@ help:
 	@echo "make fuzz      send 5,000 generated requests to the demo's API"
 	@echo "make mutants   remove each guard in turn and check that a test fails"
 	@echo "make bench     measure a verification"
+	@echo "make bench-cpu  measure the processor time of a request to each face"
 	@echo "make bench-queue  measure how many calls a worker places, and how much of the key's budget it can use"
 	@echo "make bench-admin  measure the admin with a million attempts"
 	@echo "make bench-purge  measure a purge of a million attempts that is killed half-way"
 	@echo "make bench-sweep  measure a sweep with a million attempts"
+	@echo "make bench-limits  measure a counted request at several rates, on Redis and in memory"
+	@echo "make bench-hot  measure 64 threads on 64 numbers, on one number and on the row of the day's calls"
+	@echo "make bench-scale  measure and derive what ten million verifications a day need"
+	@echo "make bench-peers  compare a start and a check over HTTP with django-allauth and others"
 	@echo "make clean     delete everything that these commands made"
 
 test: $(VENV)/.tox
@@ -32,11 +38,14 @@ test: $(VENV)/.tox
 	@status=0; $(TOX) -e test || status=$$?; \
 	  $(VENV)/bin/python tests/summary.py $$status .tox/test/report.xml
 
+coverage: $(VENV)/.tox
+	$(TOX) -e coverage
+
 lint: $(VENV)/.tox
 	$(TOX) -e lint,types,contracts,migrations
 
 services: $(VENV)/.tox
-	$(TOX) -e postgres,mariadb,brokers
+	$(TOX) -e postgres,mariadb,bridges-postgres,bridges-mariadb,brokers
 
 chaos: $(VENV)/.tox
 	$(TOX) -e chaos
@@ -62,6 +71,9 @@ mutants: $(VENV)/.tox
 bench: $(VENV)/.tox
 	$(TOX) -e bench
 
+bench-cpu: $(VENV)/.tox
+	$(TOX) -e bench-cpu
+
 bench-queue: $(VENV)/.tox
 	$(TOX) -e bench-queue
 
@@ -74,6 +86,18 @@ bench-purge: $(VENV)/.tox
 bench-sweep: $(VENV)/.tox
 	$(TOX) -e bench-sweep
 
+bench-limits: $(VENV)/.tox
+	$(TOX) -e bench-limits
+
+bench-hot: $(VENV)/.tox
+	$(TOX) -e bench-hot
+
+bench-scale: $(VENV)/.tox
+	$(TOX) -e bench-scale
+
+bench-peers: $(VENV)/.tox
+	$(TOX) -e bench-peers
+
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python example_project/demo.py
 
@@ -82,7 +106,7 @@ clean:
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "django-telroi needs Python 3.11 or later, and '$(PYTHON)' is not. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	  echo "django-telroi needs Python 3.11 or later, but '$(PYTHON)' is older or missing. Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu it comes with the package python3-venv." >&2; exit 1; }
 
@@ -90,7 +114,7 @@ $(VENV)/.tox: $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check "tox>=4.25"
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
-	@echo "Installing django-telroi and its dependencies into $(VENV) ..."
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable .
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml Makefile
+	@echo "Installing django-telroi, its dependencies and the extra for its API's page into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --editable ".[openapi]"
 	@touch $@

@@ -20,7 +20,7 @@ from admin_site import admin_site
 from seeding import Size, seed
 from stage import ROUTER, TITLES
 
-MOST_QUERIES = 6
+MAX_QUERIES = 6
 FOUND_IN = 30
 DAY_IN, MONTH_IN, KEPT_IN = 500, 5000, 100
 CHOICES_OF_A_FILTER = 8
@@ -123,7 +123,7 @@ def lists(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
     for name, address in LISTS.items():
         measure(Asked(f"plain {name}, first page", plain.get(address)), using=using)
         first = plain.get(address)
-        page = Asked(f"{name}, first page", ours.get(address), beside=first, most_queries=MOST_QUERIES)
+        page = Asked(f"{name}, first page", ours.get(address), beside=first, most_queries=MAX_QUERIES)
         yield measure(page, using=using)
         yield page_sizes(page, name, using=using)
         for title, query in plain.filters(address):
@@ -159,7 +159,7 @@ def searches(ours: Admin, plain: Admin, *, using: str) -> Iterator[bool]:
         "a full number": attempt.number,
         "four digits": attempt.last4,
         "a public id": str(attempt.uuid),
-        "Telroi's id": attempt.telroi_id or "",
+        "the provider's id": attempt.telroi_id or "",
         "a user": attempt.user.username,
         "what is not there": "+2348039999999",
     }

@@ -40,10 +40,10 @@ STILL_OPEN = ("queued", "queued", "dialing", "unknown", "unknown", "unknown", *[
 REFUSALS = ("cooldown", "hourly_limit", "invalid_number", "not_callable")
 # fmt: off
 ATTEMPT = [
-    "id", "uuid", "phone_id", "last4", "region", "user_id", "purpose", "status", "dispatch", "telroi_id", "livemode",
-    "language", "code_length", "tries", "max_tries", "created_at", "dialed_at", "placed_at", "expires_at",
-    "verified_at", "closed_at", "due_at", "had_user", "is_again", "asked", "judging", "code_digest", "proof_spent_at",
-    "error_code", "error_detail", "requester_ip",
+    "id", "uuid", "phone_id", "last4", "region", "prefix", "user_id", "purpose", "status", "dispatch", "telroi_id",
+    "livemode", "language", "code_length", "judge", "tries", "max_tries", "created_at", "dialed_at", "placed_at",
+    "expires_at", "verified_at", "closed_at", "due_at", "had_user", "is_again", "asked", "judging", "code_digest",
+    "proof_spent_at", "error_code", "error_detail", "requester_ip",
 ]
 NUMBER = [
     "id", "number", "last4", "region", "calls", "last_call_at", "next_call_at", "limited_by", "held_until",
@@ -124,14 +124,15 @@ class Month:
         dispatch = "celery" if status == "queued" else "inline"
         livemode = int(pk % ONE_IN != 11) if was_placed else None
         return (
-            *(pk, str(uuid) if self.has_uuids else uuid.hex, line + 1, phone[-4:], region, user, purpose, status),
+            *(pk, str(uuid) if self.has_uuids else uuid.hex, line + 1, phone[-4:], region, phone[:8], user, purpose),
+            status,
             dispatch,
             *(str(uuid)[::-1] if was_placed else None, livemode),
-            *("en", 6, wrong + (status == "verified"), 3, text(at), None if status == "queued" else text(at)),
+            *("en", 6, "telroi", wrong + (status == "verified"), 3, text(at), None if status == "queued" else text(at)),
             *(text(at + timedelta(seconds=1.2)) if was_placed else None, text(at + LIFE)),
             *(text(ended_at) if status == "verified" else None, None if is_open else text(ended_at)),
             *(text(due_at) if is_open else None, int(user is not None), 0, wrong, "{}", "", None),
-            *(error, "Telroi's words" if error else "", "203.0.113.9"),
+            *(error, "Telroi's words" if error else "", f"203.0.{line // 250 % 250}.{line % 250}"),
         )
 
     def _reject(self, pk: int, times: int, *, at: datetime) -> None:
@@ -202,8 +203,17 @@ def unchecked(using: str) -> Iterator[None]:
 
 
 def write(model: type[Model], columns: list[str], rows: Iterable[Row], *, using: str) -> None:
+    """Insert rows with these columns. Each other column gets the default of its field."""
     connection = connections[using]
     quote = connection.ops.quote_name
+    others = [
+        field
+        for field in model._meta.concrete_fields
+        if field.column not in columns and not field.null and not field.primary_key
+    ]
+    defaults = tuple(field.get_db_prep_save(field.get_default(), connection) for field in others)
+    columns = [*columns, *(str(field.column) for field in others)]
+    rows = (row + defaults for row in rows)
     table, names = quote(model._meta.db_table), ", ".join(map(quote, columns))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -19,7 +19,7 @@ from typing import Any
 from seeding import Size, seed
 from stage import ROUTER, TITLES, site, telroi
 
-LONGEST_IDLE_SWEEP = 0.05
+MAX_IDLE_SWEEP = 0.05
 ROUNDS = 20
 TABLE = "django_telroi_verificationattempt"
 
@@ -94,7 +94,7 @@ def measure(name: str, attempts: int) -> bool:
     print(f"  a sweep without work: {took * 1000:.1f} ms   statements that read all attempts: {len(plans.scans)}")
     for scan in plans.scans:
         print(f"    {scan}")
-    return not plans.scans and took < LONGEST_IDLE_SWEEP
+    return not plans.scans and took < MAX_IDLE_SWEEP
 
 
 def main() -> int:

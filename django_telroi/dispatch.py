@@ -4,7 +4,8 @@ A broker that does not answer must not block a web request. So one daemon thread
 over its own connection, with short timeouts and without retries. A request waits for the thread for at most
 ``PUBLISH_TIMEOUT`` seconds. It does not wait at all if the thread is stuck or if publishing has just failed.
 
-Celery is imported when it is first needed: a site that places its calls in the web request never loads it.
+Celery is imported when it is first needed: a site that places its calls in the web request never loads it. See "A
+call" in docs/how.rst.
 """
 
 from __future__ import annotations

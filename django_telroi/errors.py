@@ -16,7 +16,11 @@
     │   ├── HourlyLimitReached      hourly_limit
     │   ├── DailyLimitReached       daily_limit
     │   ├── NumberHeld              held
+    │   ├── DestinationPaused       destination_paused
+    │   ├── ConsentRequired         consent_required
+    │   ├── BotCheckFailed          bot_check_failed
     │   ├── TooManyRequests         too_many_requests
+    │   ├── TooManyWrongCodes       too_many_wrong_codes
     │   ├── SiteLimitReached        site_limit
     │   ├── CallsStopped            calls_stopped
     │   ├── Misconfigured           misconfigured
@@ -25,7 +29,9 @@
     ├── UserNotFound                the user has no row: it was deleted, but its token or request was still in use
     ├── InsideTransaction           the caller's transaction could undo what must not be undone
     ├── UnstorableText              a text with characters that the database cannot store
+    ├── ReasonRequired              the owner of the number asked for its block, and no reason was given to lift it
     ├── ChangedMeanwhile            the number's row changed during every retry of a staff action
+    ├── AlreadyBlocked              the number, prefix or region is blocked; the first block stays
     ├── SignatureRejected           a webhook without a valid signature of Telroi
     └── ProofRejected               a proof that is not valid here
         └── NumberTaken             a valid proof of a number that belongs to another account
@@ -36,18 +42,23 @@ of an error are its whole state, so it survives pickling. None of them is a secr
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 __all__ = [
+    "AlreadyBlocked",
     "ApiError",
     "ApiOutcomeUnknown",
     "ApiRefused",
     "ApiUnreachable",
     "AttemptNotFound",
+    "BotCheckFailed",
     "CallsStopped",
     "ChangedMeanwhile",
+    "ConsentRequired",
     "CooldownActive",
     "DailyLimitReached",
+    "DestinationPaused",
     "HourlyLimitReached",
     "InsideTransaction",
     "InvalidNumber",
@@ -58,11 +69,13 @@ __all__ = [
     "NumberTaken",
     "ProofRejected",
     "RateScope",
+    "ReasonRequired",
     "RegionNotAllowed",
     "SignatureRejected",
     "SiteLimitReached",
     "TelroiError",
     "TooManyRequests",
+    "TooManyWrongCodes",
     "Unavailable",
     "UnstorableText",
     "UserNotFound",
@@ -75,6 +88,7 @@ RateScope = Literal["number", "key"]
 class TelroiError(Exception):
     """The base class of all errors. ``str()`` is English, for logs and developers. ``description`` is its default."""
 
+    # Many subclasses use one text as docstring and description. It is assigned: ``python -OO`` removes docstrings.
     description: ClassVar[str] = "django-telroi could not do this."
 
     def __str__(self) -> str:
@@ -82,9 +96,7 @@ class TelroiError(Exception):
 
 
 class ApiError(TelroiError):
-    """A request to Telroi gave no result."""
-
-    description = "Telroi gave no usable answer."
+    __doc__ = description = "Telroi gave no usable answer."
 
 
 class ApiUnreachable(ApiError):
@@ -115,11 +127,7 @@ class ApiRefused(ApiError):
         scope: RateScope | None = None,
     ) -> None:
         super().__init__(status, code, message, retry_after, scope)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
-        self.scope = scope
+        self.status, self.code, self.message, self.retry_after, self.scope = status, code, message, retry_after, scope
 
     def __str__(self) -> str:
         return " ".join(filter(None, ("Telroi answered", str(self.status), self.code)))
@@ -150,10 +158,8 @@ class VerificationRefused(TelroiError):
 
 
 class InvalidNumber(VerificationRefused):
-    """The text is not a phone number."""
-
+    __doc__ = description = "This is not a phone number."
     code = "invalid_number"
-    description = "This is not a phone number."
     http_status = 400
 
 
@@ -166,97 +172,98 @@ class NotCallable(VerificationRefused):
 
 
 class RegionNotAllowed(VerificationRefused):
-    """The site does not call numbers of this region."""
-
+    __doc__ = description = "This site does not call numbers of this region."
     code = "region_not_allowed"
-    description = "This site does not call numbers of this region."
     http_status = 400
 
 
 class InvalidPurpose(VerificationRefused):
-    """The purpose is not one of the site's purposes."""
-
+    __doc__ = description = 'The purpose is not in TELROI["PURPOSES"].'
     code = "invalid_purpose"
-    description = 'The purpose is not in TELROI["PURPOSES"].'
     http_status = 400
 
 
 class CooldownActive(VerificationRefused):
-    """The last call to this number was too recent."""
-
+    __doc__ = description = "The last call to this number was too recent."
     code = "cooldown"
-    description = "The last call to this number was too recent."
     http_status = 429
 
 
 class HourlyLimitReached(VerificationRefused):
-    """This number has had the maximum number of calls in an hour."""
-
+    __doc__ = description = "This number has had the maximum number of calls in an hour."
     code = "hourly_limit"
-    description = "This number has had the maximum number of calls in an hour."
     http_status = 429
 
 
 class DailyLimitReached(VerificationRefused):
-    """This number has had the maximum number of calls in a day."""
-
+    __doc__ = description = "This number has had the maximum number of calls in a day."
     code = "daily_limit"
-    description = "This number has had the maximum number of calls in a day."
     http_status = 429
 
 
 class NumberHeld(VerificationRefused):
-    """Telroi asked for a pause in calls to this number."""
-
+    __doc__ = description = "Telroi asked for a pause in calls to this number."
     code = "held"
-    description = "Telroi asked for a pause in calls to this number."
     http_status = 429
 
 
-class TooManyRequests(VerificationRefused):
-    """The requester, not the number, reached a rate limit."""
+class DestinationPaused(VerificationRefused):
+    __doc__ = description = "This site has paused calls to numbers of this region, or that begin like this one."
+    code = "destination_paused"
+    http_status = 429
 
+
+class ConsentRequired(VerificationRefused):
+    __doc__ = description = "The form or the client did not show the current version of CONSENT_TEXT."
+    code = "consent_required"
+    http_status = 400
+
+
+class BotCheckFailed(VerificationRefused):
+    __doc__ = description = "The site's BOT_CHECK did not accept this request as a person's."
+    code = "bot_check_failed"
+    http_status = 403
+
+
+class TooManyRequests(VerificationRefused):
+    __doc__ = description = "This requester reached a rate limit."
     code = "too_many_requests"
-    description = "This requester reached a rate limit."
+    http_status = 429
+
+
+class TooManyWrongCodes(VerificationRefused):
+    __doc__ = description = "This user, or this number without a user, had too many wrong codes in a row."
+    code = "too_many_wrong_codes"
     http_status = 429
 
 
 class SiteLimitReached(VerificationRefused):
-    """The site has placed its maximum number of calls of the day."""
-
+    __doc__ = description = "The site has placed its maximum number of calls of the day."
     code = "site_limit"
-    description = "The site has placed its maximum number of calls of the day."
     http_status = 503
 
 
 class CallsStopped(VerificationRefused):
-    """Staff stopped all calls."""
-
+    __doc__ = description = "Staff stopped all calls."
     code = "calls_stopped"
-    description = "Staff stopped all calls."
     http_status = 503
 
 
 class Misconfigured(VerificationRefused):
-    """The site's settings or its API key do not allow calls."""
-
+    __doc__ = description = "The site's settings or its API key do not allow calls."
     code = "misconfigured"
-    description = "The site's settings or its API key do not allow calls."
     http_status = 503
 
 
 class Unavailable(VerificationRefused):
-    """No call can be placed at this moment."""
-
+    __doc__ = description = "No call can be placed at this moment."
     code = "unavailable"
-    description = "No call can be placed at this moment."
     http_status = 503
 
 
 class AttemptNotFound(TelroiError):
-    """The attempt does not exist, or belongs to another user. The error does not say which."""
-
-    description = "The attempt does not exist, or belongs to another user."
+    # One error for both cases, so that a stranger does not learn which ids exist.
+    __doc__ = description = "The attempt does not exist, or belongs to another user."
     code: ClassVar[str] = "not_found"
 
 
@@ -268,12 +275,7 @@ class UserNotFound(TelroiError):
 
 
 class InsideTransaction(TelroiError):
-    """The caller's transaction could undo what must not be undone.
-
-    A rollback would delete the record of a placed call or a judged code. Use ``@transaction.non_atomic_requests``.
-    """
-
-    description = (
+    __doc__ = description = (
         "A rollback here could undo the record of a placed call or of a judged code. "
         "Decorate the view with @transaction.non_atomic_requests, or call this outside of atomic()."
     )
@@ -295,10 +297,30 @@ class UnstorableText(TelroiError):
         return f"{self.argument}: {self.description}"
 
 
-class ChangedMeanwhile(TelroiError):
-    """The number's row changed during every retry of this staff action. Nothing was done; try again."""
+class ReasonRequired(TelroiError):
+    __doc__ = description = "The owner asked not to be called. A reason is required to lift this block."
 
-    description = "The number changed at the same moment. Nothing was done; try again."
+
+class ChangedMeanwhile(TelroiError):
+    __doc__ = description = "The number changed at the same moment. Nothing was done; try again."
+
+
+class AlreadyBlocked(TelroiError):
+    """The number, the prefix or the region is blocked already. That block stays as it is, and nothing was done.
+
+    ``by`` is the name of who blocked it, ``at`` when, ``until`` the end of the block or None.
+    """
+
+    description = "It is blocked already. Nothing was done."
+
+    def __init__(self, by: str = "", at: datetime | None = None, until: datetime | None = None) -> None:
+        super().__init__(by, at, until)
+        self.by = by
+        self.at = at
+        self.until = until
+
+    def __str__(self) -> str:
+        return self.description
 
 
 class SignatureRejected(TelroiError):
@@ -316,9 +338,7 @@ class SignatureRejected(TelroiError):
 
 
 class ProofRejected(TelroiError):
-    """The proof is forged, expired, spent, or of another purpose."""
-
-    description = "This proof is forged, expired, spent, or of another purpose."
+    __doc__ = description = "This proof is forged, expired, spent, or of another purpose."
     code: ClassVar[str] = "proof_rejected"
     http_status: ClassVar[int] = 400
 

@@ -17,7 +17,11 @@ MASK = "'•••'"
 
 
 class Secret(str):
-    """Text whose repr is masked."""
+    """Text whose repr is masked.
+
+    A subclass and not a wrapper, so that every library accepts it as text. Only ``repr`` is masked, because tracebacks,
+    debuggers and error reports use it. ``str``, formatting and slices return ordinary text.
+    """
 
     __slots__ = ()
 
@@ -49,6 +53,20 @@ class SecretBytes(bytes):
         return MASK
 
 
+def _masked(value: object) -> object:
+    """Return text as a Secret, and a number or bytes as a number or bytes with a masked repr.
+
+    A caller may pass a code as a number by mistake. The service refuses it, and the error's frames show the value.
+    """
+    if isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, int | float | bytes) and not isinstance(value, bool):
+        kind = type(value)
+        # ``__str__`` too: that of a number calls ``__repr__``, and another package reads the code from it.
+        return type(kind.__name__, (kind,), {"__repr__": lambda self: MASK, "__str__": kind.__repr__})(value)
+    return value
+
+
 def redact_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Convert the named text arguments to Secret before the function is called.
 
@@ -61,8 +79,8 @@ def redact_arguments(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            args = tuple(as_secret(value) if place in places else value for place, value in enumerate(args))  # type: ignore[assignment]
-            kwargs = {name: as_secret(value) if name in names else value for name, value in kwargs.items()}  # type: ignore[assignment]
+            args = tuple(_masked(value) if place in places else value for place, value in enumerate(args))  # type: ignore[assignment]
+            kwargs = {name: _masked(value) if name in names else value for name, value in kwargs.items()}  # type: ignore[assignment]
             return function(*args, **kwargs)
 
         return call

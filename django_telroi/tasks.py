@@ -52,6 +52,7 @@ def place_call(attempt_id: int) -> None:
         services.place_call(attempt_id)
 
 
+# The limits end a sweep that hangs. The next one, ten seconds later, does not wait for it.
 @shared_task(
     name="django_telroi.tasks.sweep",
     acks_late=True,
@@ -66,6 +67,7 @@ def sweep() -> None:
         services.sweep()
 
 
+# Without time limits: the first purge of an old site may take long, and a purge that is killed loses nothing.
 @shared_task(name="django_telroi.tasks.purge", acks_late=True, ignore_result=True, max_retries=0)
 def purge() -> None:
     """Delete the rows that are past their retention time. Run it once a day with Celery beat.

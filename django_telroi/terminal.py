@@ -16,6 +16,7 @@ def printable(text: str, encoding: str | None) -> str:
     """
     if encoding is None:
         return text
+    # Replaced only if it must be: a UTF-8 terminal shows the text as it is.
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

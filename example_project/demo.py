@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
@@ -105,15 +106,31 @@ def ready(url: str) -> str:
     return f"""
   The demo is ready.
 
-    Home page    {url:<30} the form in a page of a shop
-    Phone page   {url + "phone/":<30} the pages that one line in urls.py adds
-    Sign up      {url + "sign-up/":<30} an account with the proof of a phone
-    Members      {url + "members/":<30} a page for users with a verified phone
-    Admin        {url + "admin/":<30} sign in as staff, password demo
+{in_columns(url)}
 
   {where_calls_go()}
   Ctrl-C ends the demo.
 """
+
+
+def in_columns(url: str) -> str:
+    """Return the pages of the demo, one a line: name, URL, what it shows."""
+    pages = (
+        ("Home page", "", "the form in a page of a shop"),
+        ("Phone page", "phone/", "the pages that one line in urls.py adds"),
+        ("Sign up", "sign-up/", "an account with the proof of a phone"),
+        ("Members", "members/", "a page for users with a verified phone"),
+        ("API", api_path(), "the same flow as JSON, for an app"),
+        ("Admin", "admin/", "sign in as staff, password demo"),
+    )
+    # The length of a URL depends on the port and on the installed packages.
+    width = max(len(url + path) for _, path, _ in pages)
+    return "\n".join(f"    {name:<12} {url + path:<{width}}  {shows}" for name, path, shows in pages)
+
+
+def api_path() -> str:
+    """Return the path of the page about the API, or of the API itself if drf-spectacular is not installed."""
+    return "api/docs/" if apps.is_installed("drf_spectacular") else "api/phone/phones/"
 
 
 def where_calls_go() -> str:

@@ -2,24 +2,77 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakSet
+from zlib import crc32
 
 import pytest
 from django.core.cache import cache
 from hypothesis import settings
+
+from django_telroi.conf.values import DEFAULTS
+from django_telroi.services.shared import number_state
+from django_telroi.services.shared.number_state import STOP_HINT
 
 # No deadline: the time of one example depends on the machine.
 settings.register_profile("telroi", deadline=None, print_blob=True)
 settings.load_profile("telroi")
 
 
+# Each bridge has its own settings, with the apps of the other package. The tox environment `bridges` runs them.
+collect_ignore = ["bridges"] if os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings") == "tests.settings" else []
+
+HALVES = (1, 2)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--half", type=int, choices=HALVES, help="run only this half of the tests, chosen by their names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    half = config.getoption("--half")
+    if half is not None:
+        others = [item for item in items if half_of(item.nodeid) != half]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if half_of(item.nodeid) == half]
+
+
+def half_of(name: str) -> int:
+    """Return the half of the test ``name``. It is the same on every machine and in every process."""
+    return HALVES[crc32(name.encode()) % len(HALVES)]
+
+
+CODES = os.environ.get("TELROI_TEST_CODES", "site")
+"""The value of ``CODES`` in tests that do not set it. The tests of one maker's codes have the marker ``codes``."""
+
+
+@pytest.fixture(autouse=True)
+def code_maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Set the default of ``CODES``, and return it: the argument of the test's marker ``codes``, else ``CODES``."""
+    marker = request.node.get_closest_marker("codes")
+    maker = str(marker.args[0]) if marker else CODES
+    monkeypatch.setitem(DEFAULTS, "CODES", maker)
+    return maker
+
+
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
     """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_stop_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that an earlier test stopped all calls. Its database is gone.
+
+    No page looks again by itself. Otherwise the statements of a test would depend on the machine's pace.
+    """
+    monkeypatch.setattr(number_state, "STOP_HINT_LIFETIME", math.inf)
+    STOP_HINT.see(is_stopped=False)
 
 
 HANGS = 120

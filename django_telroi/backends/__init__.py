@@ -12,7 +12,7 @@ from django_telroi import conf
 from django_telroi.backends.base import Backend
 from django_telroi.backends.failures import log_failure
 from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import Misconfigured
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "uses_telroi",
 ]
 
-LONGEST_DIGEST = 64
+MAX_DIGEST_LENGTH = 64
 """Characters. The database column that stores the digest of a refused key has this length."""
 
 logger = logging.getLogger("django_telroi")
@@ -39,11 +39,21 @@ def get_backend() -> Backend:
     """
     factory = _load_configured()
     if factory is None:
-        raise _misconfigured("backend_not_importable")
+        raise _log_misconfigured("backend_not_importable")
+    # Twice: the class first, so that a constructor of the site does not run if the calls would ring. Then the instance,
+    # because ``BACKEND`` may name a function that returns it.
     _refuse_in_test_run(factory)
     try:
         backend: object = factory()
-        has_digest = _is_digest(getattr(backend, "key_digest", None))
+        # Every database must be able to store the digest. MariaDB may be configured for characters of at most three
+        # bytes. Inside the ``try``, because ``key_digest`` may be a property of the site.
+        digest = getattr(backend, "key_digest", None)
+        has_digest = (
+            isinstance(digest, str)
+            and len(digest) <= MAX_DIGEST_LENGTH
+            and digest.isprintable()
+            and max(digest, default="") <= "\uffff"
+        )
     except Misconfigured:
         if not uses_telroi():  # TelroiBackend has already logged a more exact reason
             logger.error("misconfigured reason=backend_settings")
@@ -51,12 +61,13 @@ def get_backend() -> Backend:
     except Exception as error:
         if isinstance(error, ImproperlyConfigured) and conf.is_test_run():
             raise
+        # ``from None``: the text of the error may contain a key.
         log_failure(error)
-        raise _misconfigured("backend_failed") from None
+        raise _log_misconfigured("backend_failed") from None
     _refuse_in_test_run(backend)
     if isinstance(backend, Backend) and has_digest:
         return backend
-    raise _misconfigured("no_backend")
+    raise _log_misconfigured("no_backend")
 
 
 def spoken_length(asked: int) -> CodeLength:
@@ -90,6 +101,7 @@ def is_own_backend() -> bool:
 
 def judges_by_number() -> bool:
     """Whether the backend can check a code for a call whose id is unknown. It creates no instance."""
+    # The default is that of ``Backend``, for a path that names no class.
     return bool(getattr(chosen_class(), "judges_by_number", True))
 
 
@@ -123,13 +135,6 @@ def _import_or_none(path: str) -> Any:
         return None
 
 
-def _is_digest(digest: object) -> bool:
-    """Whether every database can store it. MariaDB may be configured for characters of at most three bytes."""
-    if not isinstance(digest, str) or len(digest) > LONGEST_DIGEST:
-        return False
-    return digest.isprintable() and max(digest, default="") <= "\uffff"
-
-
-def _misconfigured(reason: str) -> Misconfigured:
+def _log_misconfigured(reason: str) -> Misconfigured:
     logger.error("misconfigured reason=%s", reason)
     return Misconfigured()

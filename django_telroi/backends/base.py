@@ -1,6 +1,7 @@
 """The contract of a backend.
 
-``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend.
+``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend. See
+"A call" and "A code" in docs/how.rst for what each error of a backend does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 
 __all__ = [
     "Backend",

@@ -11,10 +11,11 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
-from django.conf import settings
 from django.core.cache import caches
 from django_ratelimit.core import ALL, _get_window, _make_cache_key, get_usage
 
+from django_telroi import conf
+from django_telroi.domain.states import CodeMaker
 from django_telroi.errors import ApiRefused
 
 MINUTE = 60
@@ -29,7 +30,10 @@ logger = logging.getLogger("django_telroi")
 
 @dataclass(frozen=True)
 class Share:
-    """The ``requests`` that may be sent in each window of ``seconds``. A tenth of them is reserved for checks."""
+    """The ``requests`` that may be sent in each window of ``seconds``.
+
+    A tenth of them is reserved for checks while Telroi may judge the code of a call.
+    """
 
     seconds: int
     requests: int
@@ -56,18 +60,54 @@ def share_of(requests_per_minute: int) -> Share:
 
     A window of one request comes last, because it can reserve nothing for checks.
     """
+    # Requests that reach Telroi within one minute were sent within ``MINUTE + SLACK``. This time can overlap as many
+    # windows as fit into it, rounded up, and one more.
     shares = [
-        Share(seconds, requests_per_minute // _windows_in_a_minute(seconds)) for seconds in range(1, MINUTE + SLACK + 1)
+        Share(seconds, requests_per_minute // (-(-(MINUTE + SLACK) // seconds) + 1))
+        for seconds in range(1, MINUTE + SLACK + 1)
     ]
     return max(shares, key=lambda share: (min(share.requests, 2), share.per_minute, share.seconds))
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One counted request."""
+    """One request that was counted in a window of django-ratelimit."""
 
-    cache_key: str
-    """The cache key of the window's counter. After the window it is gone, and giving the slot back has no effect."""
+    group: str
+    window: int
+    rate: tuple[int, int]
+    key_digest: str
+
+    @property
+    def cache_key(self) -> str:
+        """The cache key of the window's counter. After the window it is gone, and giving back has no effect."""
+        key: str = _make_cache_key(self.group, self.window, self.rate, self.key_digest, ALL)
+        return key
+
+
+def expect_checks(key_digest: str, *, seconds: float) -> None:
+    """Reserve a tenth of the budget for checks during ``seconds``, because Telroi may judge the code of a call.
+
+    If the cache fails, nothing is reserved beyond the requests that are left.
+    """
+    try:
+        caches[conf.rate_limit_cache()].set(_expectation_key(key_digest), 1, timeout=seconds)
+    except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
+        logger.info("checks_not_expected error=%s", type(error).__name__)
+
+
+def _expects_checks(key_digest: str) -> bool:
+    """Return whether Telroi may judge a code now. Codes of the site need no request, and no part of the budget."""
+    if conf.codes() == CodeMaker.TELROI:
+        return True
+    try:
+        return bool(caches[conf.rate_limit_cache()].get(_expectation_key(key_digest)))
+    except Exception:  # noqa: BLE001 - the count that follows reports the failing cache
+        return True
+
+
+def _expectation_key(key_digest: str) -> str:
+    return f"django_telroi.expects_checks.{key_digest}"
 
 
 def take_for_call(key_digest: str, *, requests_per_minute: int) -> Slot | None:
@@ -76,7 +116,14 @@ def take_for_call(key_digest: str, *, requests_per_minute: int) -> Slot | None:
     Raises ApiRefused: 429 with the seconds to wait if the budget is used up, 503 if the cache fails.
     """
     share = share_of(requests_per_minute)
-    return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+    try:
+        return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+    except ApiRefused as refused:
+        # The same two counters as those of a check. A counter with another limit would be a new one for
+        # django-ratelimit, and both together would let more requests through than the budget has.
+        if refused.code != OVER_BUDGET or not share.for_checks or _expects_checks(key_digest):
+            raise
+        return _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
 def give_back(slot: Slot | None) -> None:
@@ -84,7 +131,7 @@ def give_back(slot: Slot | None) -> None:
     if slot is None:
         return
     try:
-        caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")].decr(slot.cache_key)
+        caches[conf.rate_limit_cache()].decr(slot.cache_key)
     except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
         logger.info("budget_not_returned error=%s", type(error).__name__)
 
@@ -104,12 +151,9 @@ def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
         _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
-def _windows_in_a_minute(seconds: int) -> int:
-    """Return how many windows can overlap the requests that reach Telroi within one minute."""
-    return -(-(MINUTE + SLACK) // seconds) + 1
-
-
 def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
+    # django-ratelimit returns no name of its counter, and a slot can be given back only by that name. So the window is
+    # computed before and after.
     window = _get_window(key_digest, seconds)
     try:
         usage = get_usage(
@@ -126,7 +170,7 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
         raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
     if _get_window(key_digest, seconds) != window:  # a new window began: it is unknown which one counted the request
         return None
-    return Slot(_make_cache_key(group, window, (most, seconds), key_digest, ALL))
+    return Slot(group, window, (most, seconds), key_digest)
 
 
 def _budget_unavailable(error: str) -> ApiRefused:

@@ -11,8 +11,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from django_telroi.backends.base import Backend
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import CodeLength
 from django_telroi.domain.phone import mask
+from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.terminal import printable
 
 _CALL_ID = re.compile(r"[0-9a-f-]{36}-(?P<length>[0-9]{1,2})")
@@ -33,6 +33,7 @@ class ConsoleBackend(Backend):
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         call_id = f"{uuid4()}-{code_length}"
+        # The number is masked as in every log, because a server's standard output usually is one.
         spoken = code or _code_of(call_id)
         line = f"Telroi would now call {mask(to)}. The code is {spoken}.\n"
         sys.stdout.write(printable(line, getattr(sys.stdout, "encoding", None)))

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from django_telroi.backends.base import Backend
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 
 
 @dataclass(frozen=True)

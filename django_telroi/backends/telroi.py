@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,11 +12,14 @@ from django.utils.crypto import salted_hmac
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
-from django_telroi.backends.budget import Slot, give_back, take_for_call, take_for_check
+from django_telroi.backends.budget import Slot, expect_checks, give_back, take_for_call, take_for_check
 from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
-from django_telroi.client import OtpCall, OtpCheck, TelroiClient
-from django_telroi.domain.codes import CodeLength
-from django_telroi.errors import Misconfigured
+from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.domain.typed_codes import CodeLength
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, Misconfigured
+
+if TYPE_CHECKING:
+    from django_telroi.client import TelroiClient
 
 __all__ = [
     "TelroiBackend",
@@ -34,6 +37,8 @@ class TelroiBackend(Backend):
     """Places real calls that cost money, within the budget of the key.
 
     A slot of the budget is valid for one request. A request without a slot takes one itself.
+
+    ``client``: the ``TelroiClient``. All instances with the same settings share it in a process.
     """
 
     rings: ClassVar[bool] = True
@@ -47,12 +52,13 @@ class TelroiBackend(Backend):
             raise Misconfigured
         timeouts = conf.timeouts()
         try:
-            self._client = _client(
+            self.client = _client(
                 key, conf.base_url(), timeouts.connect, timeouts.read, timeouts.total, conf.proxy_url()
             )
         except ValueError:
             logger.error("misconfigured reason=client_settings")
             raise Misconfigured from None
+        # Keyed, so that the digest in the database does not show which key is in use.
         self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
         self._call_is_admitted = self._check_is_admitted = False
         self._slot: Slot | None = None
@@ -88,16 +94,30 @@ class TelroiBackend(Backend):
             self._check_is_admitted = True
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
+        # The slot is used up before the request is sent. If that fails, a second request must take its own.
         self.admit_call()
         self._call_is_admitted = False
-        return self._client.place_otp(to, code_length=code_length, language=language, code=code)
+        try:
+            call = self.client.place_otp(to, code_length=code_length, language=language, code=code)
+        except ApiError as error:
+            # After a timeout or a server error the phone may ring, and it is not known whose code it reads out.
+            if isinstance(error, ApiOutcomeUnknown) or (isinstance(error, ApiRefused) and error.status >= 500):
+                self._expect_checks()
+            raise
+        if call.verification != "client":
+            self._expect_checks()
+        return call
+
+    def _expect_checks(self) -> None:
+        expect_checks(self.key_digest, seconds=conf.code_ttl().total_seconds())
 
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
         self.admit_check()
         self._check_is_admitted = False
+        # The id decides alone in Telroi. By number it checks the newest call, which may be that of another system.
         if call_id is not None:
-            return self._client.check_otp(code, id=call_id)
-        return self._client.check_otp(code, to=to)
+            return self.client.check_otp(code, id=call_id)
+        return self.client.check_otp(code, to=to)
 
 
 @lru_cache(maxsize=8)
@@ -105,6 +125,9 @@ def _client(
     key: str, base_url: str, connect_timeout: float, read_timeout: float, total_timeout: float, proxy_url: str | None
 ) -> TelroiClient:
     """Return the one client of this configuration, so that its connections are reused."""
+    # The system checks import this module. They need no requests.
+    from django_telroi.client import TelroiClient
+
     return TelroiClient(
         key,
         base_url=base_url,

@@ -20,7 +20,7 @@ from django_telroi.checks.key import check_key
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys
-from django_telroi.checks.region_names import check_regions
+from django_telroi.checks.second_factors import check_second_factors
 
 CheckFunction = Callable[[], Iterable[CheckMessage]]
 
@@ -28,10 +28,13 @@ CheckFunction = Callable[[], Iterable[CheckMessage]]
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return a message for each setting that is misspelt, invalid or dangerous."""
+    # Here and not above: this package is imported at every start, and the module needs phonenumbers and a large table.
+    from django_telroi.checks.region_names import check_regions
+
     return [
         *check_types(),
         *check_unknown_keys(),
-        *_messages(check_key, check_backend, check_calls, check_regions, check_queue),
+        *_messages(check_key, check_backend, check_calls, check_regions, check_queue, check_second_factors),
     ]
 
 
@@ -52,4 +55,5 @@ def _messages(*functions: CheckFunction) -> list[CheckMessage]:
 
     An invalid setting raises ``ImproperlyConfigured`` in these functions. ``check_types`` reports it already.
     """
+    # Checked for each group, because Django may run one tag without the others (``check --tag urls``).
     return [] if check_types() else [message for function in functions for message in function()]

@@ -13,7 +13,7 @@ from django_telroi.backends import Backend, chosen_class, is_own_backend
 from django_telroi.errors import Misconfigured
 
 CALLS: Mapping[str, tuple[tuple[object, ...], Mapping[str, object]]] = {
-    "place_call": (("+2348031234567",), {"code_length": 6, "language": None}),
+    "place_call": (("+2348031234567",), {"code_length": 6, "language": None, "code": "123456"}),
     "check_code": (("123456",), {"call_id": None, "to": "+2348031234567"}),
     "judges_by_id": (("id",), {}),
     "admit_call": ((), {}),
@@ -32,6 +32,7 @@ def check_backend() -> Iterator[CheckMessage]:
     kind = chosen_class()
     if not issubclass(kind, Backend):
         return  # check_calls reports it as telroi.E009
+    # One problem at a time: an abstract class has no constructor to try, and its methods are those of the base class.
     if missing := sorted(getattr(kind, "__abstractmethods__", ())):
         yield Error(
             f"{conf.backend_path()} does not define {' and '.join(missing)}, so no call can be placed.",
@@ -43,15 +44,18 @@ def check_backend() -> Iterator[CheckMessage]:
     for name in misfits:
         yield Error(
             f"{name} of {conf.backend_path()} does not accept the arguments that it is called with.",
-            hint=f"Define it with the parameters {_parameters(name)}.",
+            hint=f"Define it with the parameters {str(inspect.signature(getattr(Backend, name))).partition(' ->')[0]}.",
             id="telroi.E017",
         )
+    # Our own backends raise Misconfigured without a key, which check_key reports.
     if is_own_backend() and not misfits:
         yield from _constructor(kind)
 
 
 def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str, object]) -> bool:
     """Return True if the method accepts these arguments, or if Python cannot read its signature."""
+    # The signature is read from the class, because an instance may need settings that are missing. A plain method then
+    # has its ``self``, for which None stands in.
     takes_self = name not in CALLED_ON_THE_CLASS and not isinstance(
         inspect.getattr_static(kind, name), classmethod | staticmethod
     )
@@ -65,10 +69,6 @@ def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str
     except TypeError:
         return False
     return True
-
-
-def _parameters(name: str) -> str:
-    return str(inspect.signature(getattr(Backend, name))).partition(" ->")[0]
 
 
 def _constructor(kind: type) -> Iterator[CheckMessage]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend, spoken_length
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
+from django_telroi.domain.states import CodeMaker
 
 # Digits. NIST SP 800-63B and OWASP ASVS require 20 bits, which six digits nearly have (19.9). Five digits have 17.
 LEAST_CODE_LENGTH = 6
@@ -22,16 +25,26 @@ LEAST_CODE_LENGTH = 6
 # and calls that ring would be recorded as unknown.
 TELROI_SECONDS = 20
 # OWASP ASVS and NIST limit an out-of-band code to ten minutes.
-LONGEST_CODE_TTL = timedelta(minutes=10)
+MAX_CODE_TTL = timedelta(minutes=10)
+# Telroi locks a call after three wrong codes. A fourth try of ours would be rejected and the page would promise too
+# much.
 TELROI_TRIES = 3
+# NIST SP 800-63B-4, section 3.2.2, allows no more consecutive failures.
+MAX_WRONG_CODES = 100
 
 
 def check_calls() -> Iterator[CheckMessage]:
     """Yield a message for each setting with which calls fail, calls are lost or codes are easy to guess."""
     yield from _backend()
     yield from _may_start()
+    yield from _site_functions()
+    yield from _own_rates()
+    yield from _reserved_calls()
+    yield from _consent()
     yield from _time_zone()
     yield from _codes()
+    yield from _wrong_codes()
+    # The client's settings, which another provider's backend does not read.
     if not is_own_backend():
         yield from _base_url()
         yield from _timeouts()
@@ -40,13 +53,15 @@ def check_calls() -> Iterator[CheckMessage]:
 
 def _backend() -> Iterator[CheckMessage]:
     path = conf.backend_path()
+    # An error, because a deployment without a key would look healthy while no phone rings.
     if path == conf.CONSOLE_BACKEND and not settings.DEBUG:
         yield Error(
             'TELROI["BACKEND"] is the console backend, but DEBUG is off. It prints codes and places no calls.',
             hint='Set TELROI["API_KEY"] and remove TELROI["BACKEND"].',
             id="telroi.E004",
         )
-    if not _is_backend(path):
+    found = _import_or_none(path)
+    if not (isinstance(found, type) and issubclass(found, Backend)):
         yield Error(
             'TELROI["BACKEND"] is not the dotted path of a backend.',
             hint="Set it to the dotted path of a subclass of django_telroi.backends.Backend.",
@@ -54,14 +69,9 @@ def _backend() -> Iterator[CheckMessage]:
         )
 
 
-def _is_backend(path: str) -> bool:
-    found = _imported(path)
-    return isinstance(found, type) and issubclass(found, Backend)
-
-
 def _may_start() -> Iterator[CheckMessage]:
     path = conf.may_start_path()
-    if path and not callable(_imported(path)):
+    if path and not callable(_import_or_none(path)):
         yield Error(
             'TELROI["MAY_START"] is not the dotted path of a function, so every start is rejected.',
             hint="Set it to the dotted path of a function that takes django_telroi.services.StartFacts.",
@@ -69,7 +79,57 @@ def _may_start() -> Iterator[CheckMessage]:
         )
 
 
-def _imported(path: str) -> object:
+def _site_functions() -> Iterator[CheckMessage]:
+    for key, chosen, arguments in (
+        ("BOT_CHECK", conf.bot_check(), "the keyword arguments request and token"),
+        ("RATE_KEYS", conf.rate_keys(), "the request"),
+        ("PHONE_RISK", conf.phone_risk(), "the keyword arguments number and request"),
+    ):
+        if isinstance(chosen, str) and not callable(_import_or_none(chosen)):
+            yield Error(
+                f'TELROI["{key}"] is not the dotted path of a function, so every start is rejected.',
+                hint=f"Set it to a function that takes {arguments}, or to its dotted path.",
+                id="telroi.E022",
+            )
+
+
+def _consent() -> Iterator[CheckMessage]:
+    if conf.consent_version() and not conf.consent_text():
+        yield Error(
+            'TELROI["CONSENT_VERSION"] is set, but TELROI["CONSENT_TEXT"] is empty. No consent is recorded.',
+            hint="Set CONSENT_TEXT to the text of this version, or remove CONSENT_VERSION.",
+            id="telroi.E023",
+        )
+
+
+def _own_rates() -> Iterator[CheckMessage]:
+    """Warn of a name in ``RATES`` that is probably a misspelt built-in one. With ``RATE_KEYS`` any name is allowed."""
+    for scope, rates in conf.rates().items():
+        built_in = conf.DEFAULT_RATES[scope]
+        for name in rates.keys() - built_in.keys():
+            if near := get_close_matches(name, built_in, n=1, cutoff=0.8):
+                yield checks.Warning(
+                    f'TELROI["RATES"]["{scope}"]["{name}"] is a key of the site, but looks like "{near[0]}".',
+                    hint=f'Write "{near[0]}", or give the key of RATE_KEYS another name.',
+                    id="telroi.W025",
+                )
+
+
+def _reserved_calls() -> Iterator[CheckMessage]:
+    if not conf.reserves_calls():
+        return
+    limits = conf.policy()
+    of_hour, of_day = conf.stranger_calls()
+    for period, of_strangers, of_all in (("HOUR", of_hour, limits.per_hour), ("DAY", of_day, limits.per_day)):
+        if (of_strangers or of_all) >= of_all:
+            yield checks.Warning(
+                f'TELROI["STRANGER_CALLS_PER_{period}"] is not below CALLS_PER_{period}, so strangers use them all.',
+                hint=f"Set it below {of_all}. Calls are reserved only if both settings are below their limits.",
+                id="telroi.W028",
+            )
+
+
+def _import_or_none(path: str) -> object:
     try:
         return import_string(path)
     except ImportError:
@@ -84,6 +144,14 @@ def _time_zone() -> Iterator[CheckMessage]:
             hint="Set USE_TZ = True.",
             id="telroi.E003",
         )
+    for alias in connections:
+        database = connections[alias]
+        if database.settings_dict.get("TIME_ZONE") and database.vendor != "postgresql":
+            yield Error(
+                f'DATABASES["{alias}"]["TIME_ZONE"] is set. The database\'s clock differs from the times in the rows.',
+                hint="Remove it. Then Django stores all times in UTC.",
+                id="telroi.E021",
+            )
 
 
 def _base_url() -> Iterator[CheckMessage]:
@@ -97,7 +165,7 @@ def _base_url() -> Iterator[CheckMessage]:
     if urlsplit(conf.base_url()).path.strip("/"):
         yield checks.Warning(
             'TELROI["BASE_URL"] has a path. The client adds /v1 itself, so with "/v1" here every call fails.',
-            hint="Remove the path. Silence this if your gateway needs it.",
+            hint="Remove the path. If your gateway needs the path, add telroi.W016 to SILENCED_SYSTEM_CHECKS.",
             id="telroi.W016",
         )
 
@@ -129,13 +197,23 @@ def _codes() -> Iterator[CheckMessage]:
             hint=f"Set it to {LEAST_CODE_LENGTH} or more.",
             id="telroi.E006",
         )
-    if (spoken := spoken_length(conf.code_length()).expected) < conf.code_length():
+    spoken = spoken_length(conf.code_length()).expected
+    if conf.codes() == CodeMaker.TELROI and spoken < conf.code_length():
+        # Telroi's limit is 6 digits by default, and nothing in its API shows the limit of a workspace. So the site may
+        # be right, and this is a warning.
+        voice = conf.backend_path() if is_own_backend() else "Telroi"
+        silence_if = (
+            ""
+            if is_own_backend()
+            else " Telroi shortens longer codes without an error. Silence this if Telroi raised the limit of your "
+            "workspace."
+        )
         yield checks.Warning(
-            f'TELROI["CODE_LENGTH"] is {conf.code_length()}, but {_voice()} reads out {spoken} digits at most.',
-            hint=f"Set it to {spoken}.{_silence_if()}",
+            f'TELROI["CODE_LENGTH"] is {conf.code_length()}, but {voice} reads out {spoken} digits at most.',
+            hint=f"Set it to {spoken}.{silence_if}",
             id="telroi.W017",
         )
-    if conf.code_ttl() > LONGEST_CODE_TTL:
+    if conf.code_ttl() > MAX_CODE_TTL:
         yield checks.Warning(
             f'TELROI["CODE_TTL_SECONDS"] is {conf.code_ttl().total_seconds():.0f}. '
             "A code should expire in ten minutes or less.",
@@ -144,14 +222,15 @@ def _codes() -> Iterator[CheckMessage]:
         )
 
 
-def _voice() -> str:
-    return conf.backend_path() if is_own_backend() else "Telroi"
-
-
-def _silence_if() -> str:
-    if is_own_backend():
-        return ""
-    return " Telroi shortens longer codes without an error. Silence this if Telroi raised the limit of your workspace."
+def _wrong_codes() -> Iterator[CheckMessage]:
+    lock = conf.wrong_codes().lock
+    if lock > MAX_WRONG_CODES:
+        yield checks.Warning(
+            f'TELROI["WRONG_CODES"] locks new calls after {lock} wrong codes. NIST SP 800-63B-4 allows '
+            f"{MAX_WRONG_CODES} at most.",
+            hint=f'Set "lock" to {MAX_WRONG_CODES} or less.',
+            id="telroi.W024",
+        )
 
 
 def _tries() -> Iterator[CheckMessage]:

@@ -8,20 +8,19 @@ from django.conf import settings
 from django.core import checks
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
-from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 from django.core.checks import CheckMessage
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend
 from django_telroi.conf import values
+from django_telroi.domain.phone import LineType
 
+# Subclasses too. A cache of another package may be shared, so it is not in this table.
 REASONS_AGAINST: dict[type[BaseCache], str] = {
     LocMemCache: "each process counts separately",
-    DatabaseCache: "two concurrent requests may count as one",
-    FileBasedCache: "two concurrent requests may count as one",
     DummyCache: "it stores nothing, so every request is rejected",
 }
 
@@ -29,6 +28,8 @@ REASONS_AGAINST: dict[type[BaseCache], str] = {
 def check_production_settings() -> Iterator[CheckMessage]:
     """Yield a warning for each setting that suits development but not production."""
     yield from _regions()
+    yield from _line_types()
+    yield from _other_way()
     yield from _test_key()
     yield from _rate_limits()
     yield from _cache()
@@ -43,6 +44,29 @@ def _regions() -> Iterator[CheckMessage]:
             "Calls to every country are allowed, including expensive destinations.",
             hint='List the countries of your users: TELROI["ALLOWED_REGIONS"] = ["NG", "GH"].',
             id="telroi.W009",
+        )
+
+
+def _line_types() -> Iterator[CheckMessage]:
+    if conf.calling_rules().allowed_line_types & {LineType.VOIP, LineType.PERSONAL}:
+        # NIST SP 800-63B-4, section 3.1.3.1: an authenticator is bound to a SIM card or to a wired line.
+        yield checks.Warning(
+            "VoIP and personal numbers are called. Anyone with the password of such an account hears the code, "
+            "on any device.",
+            hint='If codes protect accounts, set TELROI["ALLOWED_LINE_TYPES"] to ["either", "fixed_line", "mobile"].',
+            id="telroi.W026",
+        )
+
+
+def _other_way() -> Iterator[CheckMessage]:
+    if not conf.alternative_url():
+        # NIST SP 800-63B-4, section 3.2.9, and WCAG 2.2, criterion 3.3.8: another way is offered beside the call.
+        yield checks.Warning(
+            "ALTERNATIVE_URL is not set, so people have no other way than a call. A call proves only that a person "
+            "heard it. Voicemail, call forwarding or a SIM swap can bring it to others, and not everyone can hear it.",
+            hint='Set TELROI["ALTERNATIVE_URL"] to a page with another way, such as a passkey or your support. '
+            '"What a call proves" in the documentation says what to offer.',
+            id="telroi.W027",
         )
 
 
@@ -74,7 +98,7 @@ def _rate_limits() -> Iterator[CheckMessage]:
 
 
 def _cache() -> Iterator[CheckMessage]:
-    alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
+    alias = conf.rate_limit_cache()
     cache = caches[alias]
     for kind, reason in REASONS_AGAINST.items():
         if isinstance(cache, kind):
@@ -83,6 +107,25 @@ def _cache() -> Iterator[CheckMessage]:
                 hint="Use Redis or Memcached. Set RATELIMIT_USE_CACHE to its alias if it is not the default cache.",
                 id="telroi.W011",
             )
+            return
+    if reason := _reason_for_wrong_counts(cache):
+        yield checks.Warning(
+            f'The cache "{alias}" counts requests, but {reason}. Concurrent requests can exceed the limits.',
+            hint="Use Memcached, or Redis with one server in LOCATION. "
+            "Set RATELIMIT_USE_CACHE to its alias if it is not the default cache.",
+            id="telroi.W020",
+        )
+
+
+def _reason_for_wrong_counts(cache: BaseCache) -> str:
+    # By the method and not by the class, so that a cache of another package is judged too. The base class has no atomic
+    # command to use: its ``incr`` reads the value and sets it. Django's database and file caches use it.
+    if type(cache).incr is BaseCache.incr:
+        return f"the incr of {type(cache).__name__} is not atomic"
+    # Django writes to the first server and reads from a random one of the others, which may be behind.
+    if isinstance(cache, RedisCache) and len(getattr(cache, "_servers", ())) > 1:
+        return "Redis is read from replicas"
+    return ""
 
 
 def _proxies() -> Iterator[CheckMessage]:

@@ -23,6 +23,7 @@ def check_key() -> Iterator[CheckMessage]:
     """Yield at most one message about the API key, if the backend is Telroi's."""
     if not uses_telroi():
         return
+    # The messages never contain the key, because their output is kept in logs of deployments.
     key = conf.api_key()
     if not key:
         yield checks.Warning(
@@ -52,6 +53,7 @@ def check_key() -> Iterator[CheckMessage]:
 
 
 def _is_simulated() -> bool:
+    # check_calls reports an invalid BASE_URL.
     try:
         return read_base_url(conf.base_url())[0].is_loopback
     except ValueError:

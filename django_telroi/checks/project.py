@@ -11,20 +11,22 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend
+from django_telroi.checks.second_factors import has_second_factor
 
 PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
 
 
 def check_included_urls() -> Iterator[CheckMessage]:
     """Yield a message if no URL of ours is included, or if an included URL lacks something."""
+    # A project without URLs, for example one that only runs workers.
     if getattr(settings, "ROOT_URLCONF", None) is None:
         return
-    if not (_is_included(PAGE) or _is_included(API)):
+    if not (_is_included(PAGE) or _is_included(API) or has_second_factor() or _has_other_bridge()):
         yield checks.Warning(
             "The URLconf includes neither the pages nor the API.",
             hint='Include django_telroi.urls in your URLconf: path("phone/", include("django_telroi.urls")). '
@@ -43,19 +45,24 @@ def check_included_urls() -> Iterator[CheckMessage]:
 
 
 def _check_pages() -> Iterator[CheckMessage]:
-    if _is_included(PAGE) and not _has_sessions():
+    # A subclass of SessionMiddleware has another path, so the classes are compared and not the paths.
+    middleware = [import_string(path) for path in settings.MIDDLEWARE]
+    has_sessions = any(isinstance(each, type) and issubclass(each, SessionMiddleware) for each in middleware)
+    if _is_included(PAGE) and not has_sessions:
         yield Error(
             "django_telroi.urls is included, but SessionMiddleware is not in MIDDLEWARE. "
             "The pages keep the verification in the session.",
             hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
             id="telroi.E010",
         )
-    if not _is_resolvable(conf.success_url()):
-        yield Error(
-            'TELROI["SUCCESS_URL"] is not a path, a URL or the name of a URL pattern without arguments.',
-            hint='Set it to a path such as "/account/", or to the name of a URL pattern without arguments.',
-            id="telroi.E013",
-        )
+    # Each card resolves these URLs for its links, so with an invalid one no page works.
+    for key, url in (("SUCCESS_URL", conf.success_url()), ("ALTERNATIVE_URL", conf.alternative_url())):
+        if not _is_resolvable(url):
+            yield Error(
+                f'TELROI["{key}"] is not a path, a URL or the name of a URL pattern without arguments.',
+                hint='Set it to a path such as "/account/", or to the name of a URL pattern without arguments.',
+                id="telroi.E013",
+            )
 
 
 def _check_api() -> Iterator[CheckMessage]:
@@ -68,6 +75,16 @@ def _check_api() -> Iterator[CheckMessage]:
         )
 
 
+def _has_other_bridge() -> bool:
+    """Return whether the site places its calls by the bridge to django-allauth or to django-phone-verify."""
+    if apps.is_installed("django_telroi.contrib.allauth"):
+        return True
+    # django-phone-verify itself has a URL of this name.
+    return _is_included("phone-register") and resolve(reverse("phone-register")).func.__module__.startswith(
+        "django_telroi."
+    )
+
+
 def _is_included(name: str) -> bool:
     try:
         reverse(name)
@@ -76,18 +93,10 @@ def _is_included(name: str) -> bool:
     return True
 
 
-def _is_resolvable(success_url: Any) -> bool:
-    """Return True if the redirect after a verification can be resolved."""
+def _is_resolvable(url: Any) -> bool:
+    """Return True if the URL of a setting can be resolved, also if it is empty."""
     try:
-        resolve_url(success_url or "/")
+        resolve_url(url or "/")
     except NoReverseMatch:
         return False
     return True
-
-
-def _has_sessions() -> bool:
-    return any(_is_for_sessions(import_string(path)) for path in settings.MIDDLEWARE)
-
-
-def _is_for_sessions(middleware: object) -> bool:
-    return isinstance(middleware, type) and issubclass(middleware, SessionMiddleware)

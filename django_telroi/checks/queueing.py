@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, Error
@@ -21,11 +20,15 @@ def check_queue() -> Iterator[CheckMessage]:
     """Yield a message if Celery has no broker, or if the broker may redeliver a task that is still running."""
     if conf.dispatch() != Dispatch.CELERY:
         return
+    # In eager mode a task runs in the request, so no broker is used.
     app = site_app()
     settings = app.conf
     if settings.task_always_eager:
         return
     url = broker_url(app)
+    # RabbitMQ has no such option.
+    redelivers = url.partition(":")[0] in REDELIVERING_TRANSPORTS
+    timeout = settings.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT)
     if not url:
         yield Error(
             'TELROI["DISPATCH"] is "celery", but Celery has no broker.',
@@ -33,7 +36,7 @@ def check_queue() -> Iterator[CheckMessage]:
             "CELERY_BROKER_URL.",
             id="telroi.E012",
         )
-    elif _visibility_timeout(settings, url) <= _longest_task():
+    elif redelivers and float(timeout) <= _longest_task():
         yield checks.Warning(
             "The broker may redeliver a task whose call is still in progress. The call is not placed twice, but a "
             "worker does useless work.",
@@ -41,13 +44,6 @@ def check_queue() -> Iterator[CheckMessage]:
             f"{_longest_task():.0f} s. Celery's default is {VISIBILITY_TIMEOUT}.",
             id="telroi.W014",
         )
-
-
-def _visibility_timeout(settings: Any, url: str) -> float:
-    """Return the seconds after which the broker redelivers a message; infinity if it never does."""
-    if url.partition(":")[0] not in REDELIVERING_TRANSPORTS:
-        return float("inf")
-    return float(settings.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT))
 
 
 def _longest_task() -> float:

@@ -25,14 +25,23 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.queue_deadline,
     conf.policy,
     conf.calls_per_day_total,
+    conf.pumping_pause,
+    conf.call_prices,
+    conf.call_price_currency,
     conf.rates,
     conf.trusted_proxies,
+    conf.rate_keys,
+    conf.bot_check,
     conf.may_start_path,
+    conf.phone_risk,
+    conf.codes,
     conf.code_length,
     conf.code_tries,
+    conf.wrong_codes,
     conf.code_ttl,
     conf.language,
     conf.default_region,
+    conf.country_choice,
     conf.calling_rules,
     conf.purposes,
     conf.anonymous_purposes,
@@ -41,6 +50,12 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.retention,
     conf.webhook_secrets,
     conf.success_url,
+    conf.site_name,
+    conf.purpose_texts,
+    conf.consent_text,
+    conf.consent_version,
+    conf.submit_last_digit,
+    conf.alternative_url,
 )
 
 
@@ -56,6 +71,7 @@ def check_types() -> list[CheckMessage]:
 def check_unknown_keys() -> Iterator[CheckMessage]:
     """Yield a warning for each key that is not a setting. Most are misspelt."""
     site = getattr(settings, "TELROI", {})
+    # With a misspelt key the default applies, and nothing else would show it.
     for key in site.keys() - conf.DEFAULTS.keys() if isinstance(site, dict) else ():
         near = get_close_matches(str(key).upper(), conf.DEFAULTS, n=1)
         hint = f'Did you mean "{near[0]}"?' if near else "The settings page of the documentation lists every setting."

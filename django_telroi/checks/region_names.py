@@ -10,15 +10,16 @@ import phonenumbers
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.checks.countries import OTHER_CODES, REGION_BY_NAME, REGION_BY_THREE_LETTERS, words_of
+from django_telroi.checks.countries import OTHER_CODES, REGION_BY_NAME, words_of
 from django_telroi.conf import values
+from django_telroi.domain.country_facts import REGION_BY_THREE_LETTERS
 from django_telroi.domain.typed_text import clean_typed
 
 # Country codes after which a number may begin with 0 although 0 is the trunk prefix: Bulgaria, Indonesia, India, Japan,
 # South Korea, Rwanda, Thailand, Uruguay. Most of these numbers are toll-free.
 ZERO_BEGINS_NUMBERS = frozenset({"359", "62", "91", "81", "82", "250", "66", "598"})
-LONGEST_SHOWN = 40
-LONGEST_PREFIX = 15
+MAX_SHOWN_LENGTH = 40
+MAX_PREFIX_LENGTH = 15
 """Digits, the maximum of E.164."""
 
 
@@ -28,14 +29,14 @@ def check_regions() -> Iterator[CheckMessage]:
         for text in texts:
             if not _is_region(text):
                 yield Error(
-                    f'TELROI["{key}"] has "{text[:LONGEST_SHOWN]}", which is not a region of phone numbers.',
+                    f'TELROI["{key}"] has "{text[:MAX_SHOWN_LENGTH]}", which is not a region of phone numbers.',
                     hint=_region_hint(text),
                     id="telroi.E014",
                 )
     for prefix in values.texts("BLOCKED_PREFIXES"):
         if prefix.strip() and not _can_match(prefix):
             yield Error(
-                f'TELROI["BLOCKED_PREFIXES"] has "{prefix[:LONGEST_SHOWN]}", but no phone number begins with it.',
+                f'TELROI["BLOCKED_PREFIXES"] has "{prefix[:MAX_SHOWN_LENGTH]}", but no phone number begins with it.',
                 hint=_prefix_hint(prefix),
                 id="telroi.E015",
             )
@@ -44,6 +45,7 @@ def check_regions() -> Iterator[CheckMessage]:
 def _chosen_regions() -> Iterator[tuple[str, list[str]]]:
     yield "DEFAULT_REGION", [conf.default_region() or ""] if conf.default_region() else []
     yield "ALLOWED_REGIONS", [] if values.read("ALLOWED_REGIONS") is None else values.texts("ALLOWED_REGIONS")
+    yield "CALL_PRICES", [region for region in conf.call_prices() if region]
     # Splitting an unset environment variable gives one empty entry. It blocks no number, so it is allowed.
     yield "BLOCKED_REGIONS", [text for text in values.texts("BLOCKED_REGIONS") if text.strip()]
 
@@ -68,28 +70,29 @@ def suggested_region(text: str) -> str | None:
     code = re.sub(r"[.\s]", "", text).upper()
     if _is_region(code):
         return code
-    if meant := OTHER_CODES.get(code) or REGION_BY_THREE_LETTERS.get(code) or _of_calling_code(code):
+    if meant := OTHER_CODES.get(code) or REGION_BY_THREE_LETTERS.get(code):
         return meant
+    # "234", "+234" and "00234" are calling codes. Of several regions with one code the first is the main one.
+    digits = code.removeprefix("+").removeprefix("00")
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits)) if re.fullmatch("[0-9]{1,3}", digits) else None
+    if regions and regions[0] in phonenumbers.SUPPORTED_REGIONS:
+        return regions[0]
     # "en-GB" is a locale and "GB-ENG" a subdivision. The last part that is a region is used.
     parts = [part for part in re.split("[-_]", code) if part in phonenumbers.SUPPORTED_REGIONS]
     if parts and len(code) > 2:
         return parts[-1]
+    # 0.75 finds "Nigerai" and "Untied Kingdom". With Python's default of 0.6 "Asia" would become Austria.
     near = get_close_matches(words_of(text), REGION_BY_NAME, n=1, cutoff=0.75)
     return REGION_BY_NAME[near[0]] if near else None
-
-
-def _of_calling_code(text: str) -> str | None:
-    digits = text.removeprefix("+").removeprefix("00")
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits)) if re.fullmatch("[0-9]{1,3}", digits) else None
-    return regions[0] if regions and regions[0] in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def _can_match(prefix: str) -> bool:
     """Return True if a number in E.164 may begin with ``prefix``, judging by country code, trunk prefix and length."""
     plain = clean_typed(prefix)
     digits = re.sub("[^0-9]", "", plain)
-    if not re.fullmatch(r"\+?[0-9 ()./-]+", plain) or not digits or len(digits) > LONGEST_PREFIX:
+    if not re.fullmatch(r"\+?[0-9 ()./-]+", plain) or not digits or len(digits) > MAX_PREFIX_LENGTH:
         return False
+    # A prefix may be shorter than a country code: "23" blocks +233 and +234.
     code = _country_code_of(digits)
     if code is None:
         return any(str(code).startswith(digits) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
@@ -122,6 +125,8 @@ def _prefix_hint(prefix: str) -> str:
     region = (conf.default_region() or "").strip().upper()
     home = phonenumbers.country_code_for_region(region) if region in phonenumbers.SUPPORTED_REGIONS else 0
     code = _country_code_of(digits)
+    # How people dial: 00 and the country code from abroad, 0 and the national number at home, or the country code with
+    # the trunk prefix after it, as on business cards ("+44 (0) 20").
     if digits.startswith("00"):
         meant = digits.lstrip("0")
     elif digits.startswith("0"):

@@ -13,9 +13,22 @@ or ``ApiRefused``. ``read_webhook`` reads the events that Telroi sends.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django_telroi.client.replies import OtpCall, OtpCheck
 from django_telroi.client.strict_json import JSON
-from django_telroi.client.telroi_client import TelroiClient
 from django_telroi.client.webhooks import WebhookEvent, read_webhook
 
+if TYPE_CHECKING:
+    from django_telroi.client.telroi_client import TelroiClient
+
 __all__ = ["JSON", "OtpCall", "OtpCheck", "TelroiClient", "WebhookEvent", "read_webhook"]
+
+
+def __getattr__(name: str) -> object:
+    # Imported at first use, because it needs requests, and that takes 50 ms. Many processes send no request.
+    if name == "TelroiClient":
+        from django_telroi.client.telroi_client import TelroiClient
+
+        return TelroiClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,8 @@
 * 2xx with a body that cannot be read: the request was carried out, but its result is unknown.
 * 302 to ``/login``: Telroi's response to a wrong path or method. The request was not carried out.
 * Any other 3xx: the outcome is unknown.
+
+See "A call" and "A code" in docs/how.rst. ``services/sentences.py`` lists the steps from here to a sentence.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from requests import Response
 
 from django_telroi.client.clean_text import clean_error_code, clean_message
 from django_telroi.client.strict_json import JSON, read_json
-from django_telroi.client.transport import LONGEST_BODY
+from django_telroi.client.transport import MAX_BODY_BYTES
 from django_telroi.client.waits import scope_of, seconds_in_header, seconds_in_sentence
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, RateScope
 
@@ -26,6 +28,7 @@ Outcome: TypeAlias = "JSON | ApiError"
 NO_CONTENT = 204
 FOUND = 302
 LOGIN = "/login"
+# The reason phrases of Telroi's errors. Its redirect for a wrong path has the phrase of its status, "Found".
 HIDDEN_ERRORS = ("Server Error", "Bad Request")
 NO_SUCH_ROUTE = "Redirected to /login: a wrong path or method."
 TOO_MANY_REQUESTS = 429
@@ -59,6 +62,7 @@ def classify(response: Response, kind: RequestKind) -> Outcome:
 def _value(response: Response, kind: RequestKind) -> Outcome:
     if response.status_code == NO_CONTENT:
         return None
+    # Not a refusal: with this status Telroi has placed the call or checked the code. A proxy may have damaged the body.
     try:
         return _body(response)
     except ValueError:
@@ -70,6 +74,7 @@ def _unknown_outcome(response: Response, kind: RequestKind) -> Outcome:
 
 
 def _refusal(response: Response, kind: RequestKind) -> Outcome:
+    # The message may be None, a number or missing, because a proxy may have answered.
     error = _error_in(response)
     message = error.get("message")
     sentence = message if isinstance(message, str) else ""
@@ -79,6 +84,7 @@ def _refusal(response: Response, kind: RequestKind) -> Outcome:
         response.status_code,
         code,
         clean_message(sentence, kind.hidden),
+        # Telroi sends no header, but a proxy may. Only the messages of a 429 are known to contain seconds.
         seconds_in_header(response.headers) or (seconds_in_sentence(sentence) if limited else None),
         # A 429 without a code comes from a proxy in front of Telroi, which does not know the numbers.
         scope_of(sentence, usual=kind.limited if code else "key") if limited else None,
@@ -99,6 +105,7 @@ def _redirect(response: Response, kind: RequestKind) -> Outcome:
 
 
 def _path_of(location: str) -> str:
+    # ``urlsplit`` raises for some hosts, such as "http://[".
     try:
         return urlsplit(location).path
     except ValueError:
@@ -121,6 +128,7 @@ def _error_in(response: Response) -> Mapping[str, JSON]:
         return {}
     if not isinstance(body, dict):
         return {}
+    # ``data`` first: there, ``error`` at the top is only true. Telroi's docs show the object at the top.
     for place in (body.get("data"), body):
         if isinstance(place, dict) and isinstance(error := place.get("error"), dict):
             return {"message": body.get("message"), **error}
@@ -132,8 +140,9 @@ def _body(response: Response) -> JSON:
 
     Raises ValueError if it is too long, not strict JSON, or compressed although the request did not allow that.
     """
+    # A compressed body of 194 KB can have 200 MB. We ask for an uncompressed one, and Telroi compresses nothing.
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise ValueError("compressed")
-    if len(response.content) > LONGEST_BODY:
+    if len(response.content) > MAX_BODY_BYTES:
         raise ValueError("too long")
     return read_json(response.content)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 # Bytes: twice the longest body, which leaves room for headers and the framing of chunks.
-LONGEST_ANSWER = 128 * 1024
+MAX_ANSWER_BYTES = 128 * 1024
 
 
 class OverlongAnswerError(Exception):
-    """The response has more than ``LONGEST_ANSWER`` bytes."""
+    """The response has more than ``MAX_ANSWER_BYTES`` bytes."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,11 @@ class Allowance:
     def renew(self) -> None:
         self.sent = False
         self._ends = monotonic() + self._timeouts.total
-        self._bytes_left = LONGEST_ANSWER
+        self._bytes_left = MAX_ANSWER_BYTES
 
     def seconds(self) -> float:
         """Return the timeout of the next step in seconds. Raises TimeoutError if no time is left."""
+        # A timeout of 0 would make the socket non-blocking, and a negative one is a ValueError.
         left = self._ends - monotonic()
         if left <= 0:
             raise TimeoutError
@@ -60,6 +61,7 @@ class Allowance:
 
     def spend(self, received: int) -> None:
         """Count ``received`` bytes. Raises OverlongAnswerError if there are too many."""
+        # All bytes count, also headers and the framing of chunks, which a limit for the body does not see.
         self._bytes_left -= received
         if self._bytes_left < 0:
             raise OverlongAnswerError
@@ -71,6 +73,7 @@ class BoundedSocket(socket.socket):
     allowance: Allowance
 
     def connect(self, address: Any) -> None:
+        # Before each step, because the time that is left gets shorter.
         self.settimeout(self.allowance.seconds())
         super().connect(address)
 
@@ -108,7 +111,9 @@ class BoundedContext(ssl.SSLContext):
     def wrap_socket(  # type: ignore[override]  # without the arguments for servers
         self, sock: socket.socket, *, server_hostname: str
     ) -> socket.socket | SSLTransport:
-        if isinstance(sock, ssl.SSLSocket):  # a tunnel through a proxy that is itself reached over TLS
+        # A tunnel through a proxy that is itself reached over TLS. ``ssl`` cannot wrap a TLS socket; urllib3 can, and
+        # the socket below keeps the limits.
+        if isinstance(sock, ssl.SSLSocket):
             return SSLTransport(sock, self, server_hostname)
         assert isinstance(sock, BoundedSocket)
         sock.settimeout(sock.allowance.seconds())
@@ -121,8 +126,10 @@ class BoundedContext(ssl.SSLContext):
 def verifying_context() -> BoundedContext:
     """Return a context that trusts certifi's list, as requests does. Environment variables cannot change that."""
     context = BoundedContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Not left to the configuration of the system's OpenSSL.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    # http.client speaks nothing newer, and a server could choose HTTP/2.
     context.set_alpn_protocols(["http/1.1"])
     return context
 

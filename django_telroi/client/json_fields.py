@@ -8,8 +8,9 @@ from email.utils import parsedate_to_datetime
 
 from django_telroi.client.strict_json import JSON
 
+# A pattern instead of a list of statuses, because Telroi may add one.
 WORD = re.compile(r"[a-z][a-z_]{0,31}")
-LONGEST_TIMESTAMP = 40
+MAX_TIMESTAMP_LENGTH = 40
 
 
 def read_word(value: JSON) -> str | None:
@@ -19,17 +20,19 @@ def read_word(value: JSON) -> str | None:
 
 def read_flag(value: JSON) -> bool | None:
     """Return a boolean."""
+    # Only JSON's own. With Python's truth, ``"false"`` would verify a code.
     return value if isinstance(value, bool) else None
 
 
 def read_count(value: JSON) -> int | None:
     """Return an integer of 0 or more."""
+    # True is an int in Python.
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def read_moment(value: JSON) -> datetime | None:
     """Return the time of an ISO 8601 timestamp, in UTC. Without an offset the time is unknown, so return None."""
-    if not isinstance(value, str) or len(value) > LONGEST_TIMESTAMP:
+    if not isinstance(value, str) or len(value) > MAX_TIMESTAMP_LENGTH:
         return None
     try:
         found = datetime.fromisoformat(value)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from urllib3.util import make_headers
-
 PORTS = {"http": 80, "https": 443}
 
 
@@ -28,6 +26,7 @@ class Origin:
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
+            # No other name: where it leads is decided by DNS, and may change after this check.
             return self.host == "localhost"
 
 
@@ -58,6 +57,9 @@ def read_proxy_url(proxy_url: str, target: Origin) -> Proxy:
 
     A proxy cannot read https, which goes through a tunnel. It can read plain http.
     """
+    # Here, because the system checks use this module: see ``__init__``.
+    from urllib3.util import make_headers
+
     parts = _split(proxy_url, "proxy_url")
     origin = _origin(parts, "proxy_url")
     if not target.is_secure and not origin.is_loopback:
@@ -67,12 +69,14 @@ def read_proxy_url(proxy_url: str, target: Origin) -> Proxy:
 
 
 def _split(url: str, name: str) -> SplitResult:
+    # ``urlsplit`` removes tabs and line breaks without an error. The host would then not be the one in the settings.
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError(f"{name} must be printable ASCII without spaces.")
     return urlsplit(url)
 
 
 def _origin(parts: SplitResult, name: str) -> Origin:
+    # ``port`` raises ValueError for a text or a number above 65535.
     try:
         port = parts.port or PORTS.get(parts.scheme)
     except ValueError:

@@ -22,7 +22,7 @@ class OtpCall:
 
     * ``id``: the provider's id of the call.
     * ``to``: the number, exactly as it was passed to the provider.
-    * ``status``: the provider's status.
+    * ``status``: the provider's status text, such as ``delivered``. Optional.
     * ``livemode``: False for a test key, which places no calls. None if unknown.
     * ``expires_at``: when the provider's code expires, with a time zone. None if unknown.
     * ``verification``: ``"client"`` for a code of your own, which the provider does not check.
@@ -57,6 +57,7 @@ class OtpCheck:
 
     def __post_init__(self) -> None:
         if self.status == "":
+            # The class is frozen, so this is how a field gets a computed default.
             object.__setattr__(self, "status", "verified" if self.verified is True else "mismatch")
 
 
@@ -81,6 +82,8 @@ def read_call(reply: JSON, to: str) -> OtpCall | ApiOutcomeUnknown:
     call_id = reply.get("id")
     if not isinstance(call_id, str) or not USABLE_ID.fullmatch(call_id):
         return ApiOutcomeUnknown("no usable id")
+    # Telroi repeats the number unchanged. Another number means that this is not the answer to our request, and its id
+    # must not decide about our number.
     if reply.get("to", to) != to:
         return ApiOutcomeUnknown("about another number")
     return OtpCall(
@@ -100,6 +103,7 @@ def read_check(reply: JSON) -> OtpCheck | ApiOutcomeUnknown:
     status = read_word(reply.get("status"))
     if status is None:
         return ApiOutcomeUnknown("no status")
+    # Both must say so. A contradiction is not a success, and the caller treats it as an unknown outcome.
     return OtpCheck(
         status=status,
         verified=reply.get("verified") is True and status == "verified",
@@ -113,5 +117,6 @@ def read_list(reply: JSON) -> list[dict[str, JSON]] | ApiOutcomeUnknown:
     entries = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(entries, list):
         return ApiOutcomeUnknown("not a list")
+    # All or nothing. A shorter list would look like a workspace with fewer numbers.
     objects = [entry for entry in entries if isinstance(entry, dict)]
     return objects if len(objects) == len(entries) else ApiOutcomeUnknown("not a list of objects")

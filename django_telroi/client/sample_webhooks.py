@@ -57,11 +57,11 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
         SIGNATURE_HEADERS[0]: sign(body, secret),
     }
     with requests.Session() as session:
-        session.trust_env = (
-            False  # with .netrc or a proxy of the environment, the test would not match Telroi's request
-        )
+        # With ``.netrc`` or a proxy of the environment, the test would not match Telroi's request.
+        session.trust_env = False
         session.proxies = {"http": proxy_url, "https": proxy_url} if proxy_url else {}
         try:
+            # ``stream``: the status is enough. A receiver that sends a body without end must not hold the command.
             reply = session.post(
                 url, body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
             )
@@ -73,6 +73,7 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
 
 def _kind_of(error: requests.RequestException) -> str:
     """Return one word for the error. Its text would contain addresses, and sometimes what was sent."""
+    # Subclasses first: for requests, an SSLError and a ProxyError are ConnectionErrors.
     kinds: tuple[tuple[type[requests.RequestException], str], ...] = (
         (requests.exceptions.SSLError, "tls"),
         (requests.exceptions.ProxyError, "proxy"),

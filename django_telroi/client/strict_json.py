@@ -24,11 +24,13 @@ def read_json(text: bytes) -> JSON:
     return value
 
 
+# Python's parser calls this for NaN and Infinity only, which are not JSON.
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(digits: str) -> float:
+    # ``1e999`` is valid JSON, but becomes infinite.
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("a number is too large")

@@ -1,34 +1,41 @@
-"""``TelroiClient``, the client for Telroi's API."""
+"""``TelroiClient``, the client for Telroi's API.
+
+See "A call" and "A code" in docs/how.rst for what the errors mean for a person.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from json import dumps
 from time import monotonic
 from types import TracebackType
 from typing import TypeVar
 
-from requests import PreparedRequest, Response
+from requests import Response, Session
 from requests.structures import CaseInsensitiveDict
 
 from django_telroi.client.classify import RequestKind, classify
 from django_telroi.client.clean_text import clean_path
 from django_telroi.client.deadline import Timeouts
+from django_telroi.client.http_session import HttpSession
 from django_telroi.client.json_fields import http_date
 from django_telroi.client.origin import read_base_url, read_proxy_url
+from django_telroi.client.permits import Permit, permitted
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import Transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
-from django_telroi.redaction import Secret, SecretBytes
+from django_telroi.redaction import Secret, SecretBytes, kind_of
 
 logger = logging.getLogger("django_telroi.client")
 
 T = TypeVar("T")
 
+# A space or a line break in one of them would begin another request. The path may have a query but no fragment, which
+# is never sent.
 METHOD = re.compile(r"[A-Za-z]{1,20}")
 PATH = re.compile(r"/[!\"$-~]*")
 
@@ -57,6 +64,9 @@ class TelroiClient:
     Certificates are always verified against certifi's list. ``.netrc`` and the environment variables for proxies and
     trust stores are not used. To use a proxy, pass ``proxy_url`` (http or https).
 
+    ``session`` is the ``requests.Session`` that sends the requests. Add response hooks to it. It takes no adapters, and
+    it sends no other requests.
+
     Threads can share one client. It also works in a process that is forked after the client was used.
     """
 
@@ -73,26 +83,33 @@ class TelroiClient:
         proxy_url: str | None = None,
     ) -> None:
         """Raises ValueError for a key that is not valid in a header, a URL that would expose it, and wrong timeouts."""
+        # Masked first: if a check below fails, an error report shows the local variables of this frame.
         api_key, proxy_url = Secret(api_key), proxy_url and Secret(proxy_url)
-        _check_api_key(api_key)
-        _check_timeouts(connect_timeout, read_timeout, total_timeout)
+        # Only what would break the header. Telroi's keys vary in length, so no format is required.
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+            raise ValueError("api_key must be printable ASCII without spaces.")
+        timeouts = (connect_timeout, read_timeout, total_timeout)
+        if not all(math.isfinite(seconds) and seconds > 0 for seconds in timeouts):
+            raise ValueError("Timeouts must be finite numbers of seconds above 0.")
         origin, self._base_url = read_base_url(base_url)
-        self._transport = Transport(
+        transport = Transport(
             origin,
             proxy=read_proxy_url(proxy_url, origin) if proxy_url else None,
-            timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
+            timeouts=Timeouts(*timeouts),
         )
         self._api_key = api_key
-        self._headers = CaseInsensitiveDict(
+        headers = CaseInsensitiveDict(
             {
                 "Authorization": Secret(f"Bearer {api_key}"),
                 # Without it, every error is a 302 to the login page.
                 "Accept": "application/json",
+                # A compressed body could become a thousand times as long.
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
                 "User-Agent": "django-telroi",
             }
         )
+        self.session: Session = HttpSession(transport, headers)
 
     def __repr__(self) -> str:
         return f"<TelroiClient {self._base_url}>"
@@ -107,7 +124,7 @@ class TelroiClient:
 
     def close(self) -> None:
         """Close the idle connections. The client can still be used."""
-        self._transport.close()
+        self.session.close()
 
     def place_otp(
         self, to: str, *, code_length: int | None = None, language: str | None = None, code: str | None = None
@@ -121,6 +138,7 @@ class TelroiClient:
         """
         to, code = _as_secret_text(to), None if code is None else _as_secret_text(code)
         body = _encode(_without_none(to=to, code_length=code_length, language=language, code=code))
+        # Telroi's docs speak of limits by number only, so a 429 with an unknown text is taken for one of those.
         kind = self._request_kind(to, code or "", limited="number")
         return self._send("POST", "/v1/otp", body, kind=kind, read=lambda reply: read_call(reply, to))
 
@@ -145,11 +163,10 @@ class TelroiClient:
     def probe(self) -> Probe:
         """Request the list of numbers, to test the key and the connection. Never raises an ``ApiError``."""
         started = monotonic()
-        try:
-            response = self._transport.send(self._prepare("GET", "/v1/numbers", None))
-        except ApiError as error:
-            return Probe(error.with_traceback(None), monotonic() - started, None)
+        response = self._exchange("GET", "/v1/numbers", None)
         seconds = monotonic() - started
+        if isinstance(response, ApiError):
+            return Probe(response, seconds, None)
         outcome = _read(response, self._request_kind(), read_list)
         return Probe(
             error=outcome if isinstance(outcome, ApiError) else None,
@@ -170,8 +187,10 @@ class TelroiClient:
                 "without spaces and without a fragment."
             )
         body = None if json is None else _encode(json)
-        hidden = _secret_values(json)
-        del json  # error reports show the local variables of each frame
+        # Telroi's errors may repeat a value, for example a number, so all texts of the body are redacted from them.
+        values = json.values() if isinstance(json, dict) else ()
+        hidden = [Secret(value) for value in values if isinstance(value, str)]
+        del json, values  # error reports show the local variables of each frame
         return self._send(method.upper(), path, body, kind=self._request_kind(*hidden), read=lambda reply: reply)
 
     def _request_kind(self, *hidden: str, limited: RateScope = "key") -> RequestKind:
@@ -191,7 +210,9 @@ class TelroiClient:
         Errors are raised only here, so that their tracebacks contain no frame with a key, a code or a number.
         """
         started = monotonic()
-        outcome = self._outcome(self._prepare(method, path, body), kind, read)
+        response = self._exchange(method, path, body)
+        outcome = response if isinstance(response, ApiError) else _read(response, kind, read)
+        # Logged without the query, the body and the headers, which contain the number, the code and the key.
         milliseconds = round((monotonic() - started) * 1000)
         if isinstance(outcome, ApiError):
             event = EVENTS[type(outcome)]
@@ -200,24 +221,34 @@ class TelroiClient:
         logger.debug("telroi_answered method=%s path=%s ms=%d", method, clean_path(path), milliseconds)
         return outcome
 
-    def _outcome(
-        self, request: PreparedRequest, kind: RequestKind, read: Callable[[JSON], T | ApiError]
-    ) -> T | ApiError:
-        try:
-            # Not through a Session: it would read and decompress the whole body of a redirect, and parse its target.
-            response = self._transport.send(request)
-        except ApiError as error:
-            return error.with_traceback(None)
-        return _read(response, kind, read)
+    def _exchange(self, method: str, path: str, body: bytes | None) -> Response | ApiError:
+        """Send the request through the session. Returns the response, or the error without a traceback.
 
-    def _prepare(self, method: str, path: str, body: bytes | None) -> PreparedRequest:
-        """Return the request. ``PreparedRequest.prepare`` is not needed, because all its fields are known here."""
-        request = PreparedRequest()
-        request.method = method
-        request.url = self._base_url + path
-        request.headers = self._headers
-        request.body = body
-        return request
+        Hooks and instrumentations of the site run around the transport and may raise. The error still says whether the
+        request was sent, and a response that was read is returned.
+        """
+        with permitted() as permit:
+            try:
+                return self.session.request(method, self._base_url + path, data=body, allow_redirects=False)
+            except Exception as error:  # noqa: BLE001 - a hook may raise anything
+                # Its text is not logged, because it may contain the number. The transport's own error is logged later.
+                if permit.failure is None:
+                    logger.error(
+                        "telroi_hook_failed method=%s path=%s error=%s", method, clean_path(path), kind_of(error)
+                    )
+        return _outcome_of(permit)
+
+
+def _outcome_of(permit: Permit) -> Response | ApiError:
+    """Return what came of a request, if the session raised an error."""
+    if permit.response is not None:
+        return permit.response
+    if permit.failure is not None:
+        # A new error: an instrumentation may have attached its own errors to the first one.
+        failure, reason = permit.failure
+        return failure(reason)
+    # A permit that is taken here cannot be used later, for example by another thread of the instrumentation.
+    return ApiUnreachable("hook failed") if permit.take() else ApiOutcomeUnknown("hook failed")
 
 
 def _read(response: Response, kind: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
@@ -230,16 +261,6 @@ def _read(response: Response, kind: RequestKind, read: Callable[[JSON], T | ApiE
         return reply if isinstance(reply, ApiError) else read(reply)
     except Exception:  # noqa: BLE001 - memory may run out, and a parser of the standard library may have a bug
         return ApiOutcomeUnknown("unreadable")
-
-
-def _check_api_key(api_key: str) -> None:
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ValueError("api_key must be printable ASCII without spaces.")
-
-
-def _check_timeouts(*timeouts: float) -> None:
-    if not all(math.isfinite(seconds) and seconds > 0 for seconds in timeouts):
-        raise ValueError("Timeouts must be finite numbers of seconds above 0.")
 
 
 def _as_secret_text(text: str) -> Secret:
@@ -256,8 +277,3 @@ def _without_none(**fields: JSON) -> dict[str, JSON]:
 
 def _encode(body: object) -> SecretBytes:
     return SecretBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())
-
-
-def _secret_values(body: object) -> Sequence[str]:
-    values = body.values() if isinstance(body, dict) else ()
-    return [Secret(value) for value in values if isinstance(value, str)]

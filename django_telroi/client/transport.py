@@ -21,9 +21,9 @@ from time import monotonic
 from typing import Any
 
 from requests import PreparedRequest, Response
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.util import wait_for_read
+from urllib3.util import Retry, wait_for_read
 
 from django_telroi.client.deadline import (
     Allowance,
@@ -34,15 +34,19 @@ from django_telroi.client.deadline import (
     verifying_context,
 )
 from django_telroi.client.origin import Origin, Proxy
+from django_telroi.client.permits import take_permit
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
 
-LONGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 """Bytes of a response's body."""
 # Seconds. Telroi closes a connection that is idle for 5 s. A request that is sent at that moment is lost, and it is
 # unknown whether Telroi got it.
-LONGEST_IDLE = 2.0
-MOST_IDLE = 8
+MAX_IDLE_SECONDS = 2.0
+# More are closed. Telroi ends them after 5 s anyway.
+MAX_IDLE_CONNECTIONS = 8
 
+# The first class that fits decides, so a subclass must stand before its base class. The texts of the exceptions are not
+# used: they may contain addresses and parts of the request.
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "timed out"),
     (ssl.SSLCertVerificationError, "certificate not trusted"),
@@ -79,6 +83,7 @@ class BoundedConnection(HTTPConnection):
         """
         if self.sock is None:
             self.connect()
+        # http.client may fail while it builds the request. As long as that is buffered, certainly nothing was sent.
         self._buffered = []
         self.request(request.method or "GET", target, request.body, headers)
         message, self._buffered = b"".join(self._buffered), None
@@ -120,11 +125,17 @@ class IdleConnection:
 
     @property
     def is_usable(self) -> bool:
-        return self.process == os.getpid() and monotonic() - self.since < LONGEST_IDLE and self.connection.is_reusable
+        return (
+            self.process == os.getpid() and monotonic() - self.since < MAX_IDLE_SECONDS and self.connection.is_reusable
+        )
 
 
 class Transport(BaseAdapter):
     """Sends requests to one origin. Threads can share it. It never retries, follows redirects or decodes bodies."""
+
+    # Not used here. The test library ``responses`` reads both from an adapter whose ``send`` it replaces.
+    build_response = HTTPAdapter.build_response
+    max_retries = Retry(0)
 
     def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts) -> None:
         super().__init__()
@@ -134,6 +145,7 @@ class Transport(BaseAdapter):
         needs_tls = origin.is_secure or (proxy is not None and proxy.origin.is_secure)
         self._context = verifying_context() if needs_tls else None
         self._idle: deque[IdleConnection] = deque()
+        # A client that is dropped without ``close`` must leave no open sockets.
         weakref.finalize(self, _close_all, self._idle)
 
     def send(
@@ -147,14 +159,19 @@ class Transport(BaseAdapter):
     ) -> Response:
         """Return the response, read to its end. Raises ApiUnreachable or ApiOutcomeUnknown, with one of ``REASONS``.
 
-        The body is raw. A longer one is cut at ``LONGEST_BODY`` plus one byte. Only the first argument is used.
+        The body is raw. A longer one is cut at ``MAX_BODY_BYTES`` plus one byte. Only the first argument is used.
+        Raises RuntimeError and sends nothing if this thread has no permit for the request, or used it before.
         """
+        permit = take_permit()
         connection = self._take()
         reusable = False
         try:
-            with connection.exchange(request, self._target(request), self._headers(request)) as reply:
+            target = str(request.url) if self._is_forwarded else request.path_url
+            with connection.exchange(request, target, self._headers(request)) as reply:
                 response = _read(reply, request)
+                # Not after a 1xx: http.client returns some of them as the response, and the real one still comes.
                 reusable = reply.isclosed() and reply.status >= 200
+            permit.response = response
             return response
         except Exception as error:  # noqa: BLE001 - for every error, only ``allowance.sent`` decides
             reason = next((words for kind, words in REASONS if isinstance(error, kind)), "failed")
@@ -162,6 +179,7 @@ class Transport(BaseAdapter):
             self._release(connection, reusable=reusable)
         # Outside the except block: the error must not refer to frames that contain the request.
         failure: type[ApiError] = ApiOutcomeUnknown if connection.allowance.sent else ApiUnreachable
+        permit.failure = (failure, reason)
         raise failure(reason)
 
     def close(self) -> None:
@@ -169,6 +187,7 @@ class Transport(BaseAdapter):
         _close_all(self._idle)
 
     def _take(self) -> BoundedConnection:
+        # The newest first: it is the most likely one to be open still.
         while self._idle:
             try:
                 idle = self._idle.pop()
@@ -181,7 +200,7 @@ class Transport(BaseAdapter):
         return self._new_connection()
 
     def _release(self, connection: BoundedConnection, *, reusable: bool) -> None:
-        if reusable and connection.sock is not None and len(self._idle) < MOST_IDLE:
+        if reusable and connection.sock is not None and len(self._idle) < MAX_IDLE_CONNECTIONS:
             self._idle.append(IdleConnection(connection, monotonic(), os.getpid()))
         else:
             connection.close()
@@ -195,6 +214,7 @@ class Transport(BaseAdapter):
         connection = BoundedTLSConnection(
             first_hop, allowance=allowance, proxy_context=proxy_context, context=self._context
         )
+        # The proxy's password goes into the CONNECT request only, never to Telroi.
         if self._proxy:
             connection.set_tunnel(self._origin.host, self._origin.port, self._proxy.headers)
         return connection
@@ -203,9 +223,6 @@ class Transport(BaseAdapter):
     def _is_forwarded(self) -> bool:
         """Whether a proxy reads the request itself, because plain http needs no tunnel."""
         return self._proxy is not None and not self._origin.is_secure
-
-    def _target(self, request: PreparedRequest) -> str:
-        return str(request.url) if self._is_forwarded else request.path_url
 
     def _headers(self, request: PreparedRequest) -> Mapping[str, str]:
         if self._proxy and self._is_forwarded:
@@ -228,15 +245,18 @@ def _body(reply: HTTPResponse) -> bytes:
     """Return the body. Raises IncompleteRead if it is incomplete or if the length headers contradict each other."""
     if not _is_framed(reply):
         raise IncompleteRead(b"")
+    # To the end: ``read(n)`` of http.client returns what there is of a cut body, without an error.
     body = b""
-    while len(body) <= LONGEST_BODY and (part := reply.read(LONGEST_BODY + 1 - len(body))):
+    while len(body) <= MAX_BODY_BYTES and (part := reply.read(MAX_BODY_BYTES + 1 - len(body))):
         body += part
-    if len(body) <= LONGEST_BODY and reply.length:
+    if len(body) <= MAX_BODY_BYTES and reply.length:
         raise IncompleteRead(b"")
     return body
 
 
 def _is_framed(reply: HTTPResponse) -> bool:
+    # Two different lengths, or a length besides chunks: it is unclear where the body ends, and its rest would be read
+    # as the response to the next request. http.client takes one of them without an error.
     lengths = set(reply.headers.get_all("Content-Length", []))
     encodings = [encoding.strip().lower() for encoding in reply.headers.get_all("Transfer-Encoding", [])]
     if encodings:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from django_telroi.client.json_fields import http_date
 from django_telroi.errors import RateScope
 
-LONGEST_WAIT = 86_400
+# Seconds. Telroi's longest limit is one of a day. A longer wait is a mistake, and would block a number for too long.
+MAX_WAIT = 86_400
+# At most six digits: enough for a day. ``int`` raises ValueError for more than 4,300.
 WHOLE_SECONDS = re.compile(r"[0-9]{1,6}")
 # "Too many requests for this number. Retry after 60s." and "Too many requests. Try again in 56s."
 SENTENCE = re.compile(r"(?:Retry after|Try again in) ([0-9]{1,6}) ?s(?:econds?)?\b", re.IGNORECASE)
@@ -40,10 +42,11 @@ def seconds_in_sentence(message: str) -> int | None:
 
 def scope_of(message: str, *, usual: RateScope) -> RateScope:
     """Return whether a 429 is about the number or the key. Two known messages decide; ``usual`` is for all others."""
+    # Telroi has one error code for both. Only the two messages tell them apart.
     if ABOUT_THE_NUMBER in message:
         return "number"
     return "key" if ABOUT_THE_KEY.match(message) else usual
 
 
 def _in_range(seconds: int) -> int | None:
-    return seconds if 1 <= seconds <= LONGEST_WAIT else None
+    return seconds if 1 <= seconds <= MAX_WAIT else None

@@ -14,24 +14,43 @@ from urllib.parse import urlsplit
 
 from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core import mail
-from django.utils.functional import Promise
 
 from django_telroi.conf import values
+from django_telroi.conf.code_settings import code_length as code_length
+from django_telroi.conf.code_settings import code_tries as code_tries
+from django_telroi.conf.code_settings import code_ttl as code_ttl
+from django_telroi.conf.code_settings import codes as codes
+from django_telroi.conf.code_settings import wrong_codes as wrong_codes
+from django_telroi.conf.page_settings import alternative_url as alternative_url
+from django_telroi.conf.page_settings import consent_text as consent_text
+from django_telroi.conf.page_settings import consent_version as consent_version
+from django_telroi.conf.page_settings import country_choice as country_choice
+from django_telroi.conf.page_settings import purpose_texts as purpose_texts
+from django_telroi.conf.page_settings import site_name as site_name
+from django_telroi.conf.page_settings import submit_last_digit as submit_last_digit
+from django_telroi.conf.page_settings import success_url as success_url
+from django_telroi.conf.requester_settings import DEFAULT_RATES as DEFAULT_RATES
+from django_telroi.conf.requester_settings import bot_check as bot_check
+from django_telroi.conf.requester_settings import may_start_path as may_start_path
+from django_telroi.conf.requester_settings import phone_risk as phone_risk
+from django_telroi.conf.requester_settings import rate_keys as rate_keys
+from django_telroi.conf.requester_settings import rates as rates
+from django_telroi.conf.spending import OTHER_REGIONS as OTHER_REGIONS
+from django_telroi.conf.spending import call_price_currency as call_price_currency
+from django_telroi.conf.spending import call_prices as call_prices
+from django_telroi.conf.spending import pumping_pause as pumping_pause
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
-from django_telroi.conf.values import MOST_DAYS, RATES
+from django_telroi.conf.values import MAX_DAYS
 from django_telroi.conf.values import chosen as chosen
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
-from django_telroi.domain.rates import Rates, read_rates
 from django_telroi.domain.states import Dispatch
 from django_telroi.redaction import Secret
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
 LOCMEM_BACKEND = "django_telroi.backends.locmem.LocmemBackend"
-
-NO_SETTING = object()
 
 
 @dataclass(frozen=True)
@@ -52,9 +71,9 @@ def base_url() -> str:
     """Return the URL of Telroi, or ``""`` if it is None."""
     url = values.text("BASE_URL") or ""
     try:
-        urlsplit(url)
+        urlsplit(url)  # raises for a malformed IPv6 address, for example; the system checks report the rest
     except ValueError:
-        raise values.wrong("BASE_URL", "a URL like https://app.telroi.ai") from None
+        raise values.invalid_setting("BASE_URL", "a URL like https://app.telroi.ai") from None
     return url
 
 
@@ -74,7 +93,7 @@ def is_settings_file() -> bool:
     Returns False if settings come from ``settings.configure()``.
     """
     module = sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, ""))
-    return module is not None and getattr(settings, "TELROI", None) is getattr(module, "TELROI", NO_SETTING)
+    return module is not None and getattr(settings, "TELROI", None) is getattr(module, "TELROI", object())
 
 
 def backend_path() -> str:
@@ -95,25 +114,26 @@ def allow_test_key() -> bool:
 
     With a test key the code 000000 verifies any number, so test keys are for development only.
     """
-    return bool(settings.DEBUG) if values.read("ALLOW_TEST_KEY") is None else values.flag("ALLOW_TEST_KEY")
+    return bool(settings.DEBUG) if values.read("ALLOW_TEST_KEY") is None else values.boolean("ALLOW_TEST_KEY")
 
 
 def timeouts() -> Timeouts:
     """Return the timeouts of a request to Telroi, in seconds."""
     return Timeouts(
-        connect=values.number("CONNECT_TIMEOUT_SECONDS"),
-        read=values.number("READ_TIMEOUT_SECONDS"),
-        total=values.number("TOTAL_TIMEOUT_SECONDS"),
+        connect=values.seconds("CONNECT_TIMEOUT_SECONDS"),
+        read=values.seconds("READ_TIMEOUT_SECONDS"),
+        total=values.seconds("TOTAL_TIMEOUT_SECONDS"),
     )
 
 
 def key_requests_per_minute() -> int:
     """Return the limit of requests with one key, calls and checks together: 2 or more, to spread over a minute."""
-    return values.whole("KEY_REQUESTS_PER_MINUTE", least=2)
+    return values.integer("KEY_REQUESTS_PER_MINUTE", least=2)
 
 
 def lease() -> timedelta:
     """Return the time after which a ``dialing`` attempt is recorded as unknown. It exceeds every request to Telroi."""
+    # The total timeout does not include the DNS lookup, nor the statement that saves the result.
     return timedelta(seconds=timeouts().total + 15)
 
 
@@ -122,7 +142,7 @@ def dispatch() -> Dispatch:
     try:
         return Dispatch(values.text("DISPATCH") or "")
     except ValueError:
-        raise values.wrong("DISPATCH", "one of " + ", ".join(f'"{way}"' for way in Dispatch)) from None
+        raise values.invalid_setting("DISPATCH", "one of " + ", ".join(f'"{way}"' for way in Dispatch)) from None
 
 
 def celery_queue() -> str | None:
@@ -132,57 +152,51 @@ def celery_queue() -> str | None:
 
 def queue_deadline() -> timedelta:
     """Return how long a call may wait in the queue. After that it expires and is not placed."""
-    return timedelta(seconds=values.number("QUEUE_DEADLINE_SECONDS"))
+    return timedelta(seconds=values.seconds("QUEUE_DEADLINE_SECONDS"))
 
 
-def policy() -> Policy:
-    """Return the limits of calls to one number."""
-    return Policy(
-        cooldown=timedelta(seconds=values.number("COOLDOWN_SECONDS", least=0)),
-        per_hour=values.whole("CALLS_PER_HOUR"),
-        per_day=values.whole("CALLS_PER_DAY"),
+def policy(*, is_known: bool | None = None) -> Policy:
+    """Return the limits of calls to one number.
+
+    ``is_known``: False for a requester who is not known with the number. The reserved calls are left out then.
+    """
+    per_hour, per_day = values.integer("CALLS_PER_HOUR"), values.integer("CALLS_PER_DAY")
+    if is_known is False:
+        of_hour, of_day = stranger_calls()
+        per_hour, per_day = min(per_hour, of_hour or per_hour), min(per_day, of_day or per_day)
+    return Policy(timedelta(seconds=values.seconds("COOLDOWN_SECONDS", least=0)), per_hour, per_day)
+
+
+def stranger_calls() -> tuple[int | None, int | None]:
+    """Return how many calls of an hour and of a day strangers may use. None is no limit of their own."""
+    return (
+        _count_or_none("STRANGER_CALLS_PER_HOUR", least=1),
+        _count_or_none("STRANGER_CALLS_PER_DAY", least=1),
     )
+
+
+def reserves_calls() -> bool:
+    """Return whether calls of a number are reserved for the people who are known with it."""
+    return any(stranger_calls())
 
 
 def calls_per_day_total() -> int | None:
     """Return the limit of calls of the whole site in a UTC day. None is no limit, and 0 allows no calls."""
-    return None if values.read("CALLS_PER_DAY_TOTAL") is None else values.whole("CALLS_PER_DAY_TOTAL", least=0)
+    return _count_or_none("CALLS_PER_DAY_TOTAL", least=0)
 
 
-def rates() -> Rates:
-    """Return the rate limits of a visitor (IP address) and a user, by scope and requester. None is no limit."""
-    try:
-        return read_rates(values.read("RATES"), RATES)
-    except ValueError as error:
-        raise values.wrong("RATES", f"a dict of rates: {error}") from None
+def _count_or_none(key: str, *, least: int) -> int | None:
+    return None if values.read(key) is None else values.integer(key, least=least)
+
+
+def rate_limit_cache() -> str:
+    """Return the alias of the cache that counts requests and codes: the setting of django-ratelimit, or ``default``."""
+    return getattr(settings, "RATELIMIT_USE_CACHE", "default")
 
 
 def trusted_proxies() -> int | None:
     """Return the number of reverse proxies in front of Django, or None if it is not set."""
-    return None if values.read("TRUSTED_PROXIES") is None else values.whole("TRUSTED_PROXIES", least=0)
-
-
-def may_start_path() -> str | None:
-    """Return the dotted path of the site's function that may reject a start, or None."""
-    return values.text("MAY_START")
-
-
-def code_length() -> int:
-    """Return the number of digits in a code, 4 to 10."""
-    length = values.whole("CODE_LENGTH", least=4)
-    if length > 10:
-        raise values.wrong("CODE_LENGTH", "a whole number from 4 to 10")
-    return length
-
-
-def code_tries() -> int:
-    """Return the number of codes that may be tried for one call."""
-    return values.whole("CODE_TRIES")
-
-
-def code_ttl() -> timedelta:
-    """Return how long a code is valid."""
-    return timedelta(seconds=values.number("CODE_TTL_SECONDS"))
+    return None if values.read("TRUSTED_PROXIES") is None else values.integer("TRUSTED_PROXIES", least=0)
 
 
 def language() -> str | None:
@@ -192,7 +206,7 @@ def language() -> str | None:
         return None
     tag = language_tag(text)
     if tag is None:
-        raise values.wrong("LANGUAGE", 'a BCP 47 tag such as "en" or "pt-BR", or None')
+        raise values.invalid_setting("LANGUAGE", 'a BCP 47 tag such as "en" or "pt-BR", or None')
     return tag
 
 
@@ -223,7 +237,9 @@ def anonymous_purposes() -> list[str] | None:
         return None
     anonymous = values.texts("ANONYMOUS_PURPOSES")
     if set(anonymous) - set(purposes()):
-        raise values.wrong("ANONYMOUS_PURPOSES", 'a list of purposes that TELROI["PURPOSES"] names too, or None')
+        raise values.invalid_setting(
+            "ANONYMOUS_PURPOSES", 'a list of purposes that TELROI["PURPOSES"] names too, or None'
+        )
     return anonymous
 
 
@@ -231,7 +247,7 @@ def purposes_without_record() -> list[str]:
     """Return the purposes, such as a login, whose verifications do not write a ``VerifiedPhone``."""
     without = values.texts("PURPOSES_WITHOUT_RECORD")
     if set(without) - set(purposes()):
-        raise values.wrong("PURPOSES_WITHOUT_RECORD", 'a list of purposes that TELROI["PURPOSES"] names too')
+        raise values.invalid_setting("PURPOSES_WITHOUT_RECORD", 'a list of purposes that TELROI["PURPOSES"] names too')
     return without
 
 
@@ -242,7 +258,7 @@ def writes_record(purpose: str) -> bool:
 
 def one_account_per_number() -> bool:
     """Return True if a number that is verified for one account must be rejected for another account."""
-    return values.flag("ONE_ACCOUNT_PER_NUMBER")
+    return values.boolean("ONE_ACCOUNT_PER_NUMBER")
 
 
 def retention() -> timedelta | None:
@@ -252,32 +268,22 @@ def retention() -> timedelta | None:
     """
     if values.read("RETENTION_DAYS") is None:
         return None
-    days = values.whole("RETENTION_DAYS")
-    if days > MOST_DAYS:
-        raise values.wrong("RETENTION_DAYS", f"a whole number from 1 to {MOST_DAYS}, or None")
+    days = values.integer("RETENTION_DAYS")
+    if days > MAX_DAYS:
+        raise values.invalid_setting("RETENTION_DAYS", f"a whole number from 1 to {MAX_DAYS}, or None")
     return timedelta(days=days)
 
 
 def webhook_secrets() -> list[str]:
     """Return the secrets that a webhook may be signed with. Several are valid during a rotation.
 
-    Empty entries are removed. Splitting an unset environment variable gives one, and an empty secret would accept
-    forged webhooks.
+    Empty entries are removed, because an empty secret would accept forged webhooks.
     """
     return [Secret(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
-
-
-def success_url() -> str | Promise | None:
-    """Return a path, a URL or the name of a URL pattern, for ``django.shortcuts.resolve_url``; or None.
-
-    The result of ``reverse_lazy`` is returned unevaluated, because the URLconf may not be loaded yet.
-    """
-    value = values.read("SUCCESS_URL")
-    return value if isinstance(value, Promise) else values.text("SUCCESS_URL")
 
 
 def _line_type(name: str) -> LineType:
     try:
         return LineType(name)
     except ValueError:
-        raise values.wrong("ALLOWED_LINE_TYPES", "a list out of " + ", ".join(LineType)) from None
+        raise values.invalid_setting("ALLOWED_LINE_TYPES", "a list out of " + ", ".join(LineType)) from None

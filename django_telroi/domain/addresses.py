@@ -15,7 +15,7 @@ _TRANSLATED = IPv6Network("64:ff9b::/96")
 
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
-_LONGEST = 100
+_MAX_LENGTH = 100
 
 
 def client_address(remote_addr: str, forwarded_for: str, *, proxies: int) -> Address | None:
@@ -34,7 +34,7 @@ def client_address(remote_addr: str, forwarded_for: str, *, proxies: int) -> Add
 
 def read_address(text: str) -> Address | None:
     """Return the address without port, brackets and zone, or None. An IPv4-mapped IPv6 address becomes IPv4."""
-    text = text.strip()[:_LONGEST]
+    text = text.strip()[:_MAX_LENGTH]
     if found := _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text):
         text = found[1]
     try:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from itertools import accumulate, islice
-
-import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from typing import TYPE_CHECKING
 
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed
 from django_telroi.redaction import Secret
+
+# ``phonenumbers`` is imported by the functions that use it, because every start of the site would wait for it.
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 
 class LineType(StrEnum):
@@ -43,21 +46,9 @@ _NEVER_CALLABLE_LINE_TYPES = frozenset({LineType.PREMIUM, LineType.SHARED_COST})
 # minute, and the library classifies +870 as mobile. Country codes are prefix-free: no other number begins with these.
 _NEVER_CALLABLE_PREFIXES = ("+870", "+878", "+881", "+882", "+883", "+888", "+979", "+808", "+800")
 
-_LINE_TYPES = {
-    PhoneNumberType.MOBILE: LineType.MOBILE,
-    PhoneNumberType.FIXED_LINE: LineType.FIXED_LINE,
-    PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.EITHER,
-    PhoneNumberType.VOIP: LineType.VOIP,
-    PhoneNumberType.PERSONAL_NUMBER: LineType.PERSONAL,
-    PhoneNumberType.PREMIUM_RATE: LineType.PREMIUM,
-    PhoneNumberType.SHARED_COST: LineType.SHARED_COST,
-    PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
-    PhoneNumberType.PAGER: LineType.PAGER,
-    PhoneNumberType.UAN: LineType.UAN,
-    PhoneNumberType.VOICEMAIL: LineType.VOICEMAIL,
-}
+MAX_INPUT_LENGTH = 64
+"""Greatest number of characters of a typed number."""
 
-_LONGEST_INPUT = 64
 # Stricter than the library, which also accepts letters (vanity numbers), extensions, parameters of a tel: URI and
 # digits of mixed scripts. With this full match, only plain spellings reach the library.
 _SPELLING = re.compile(r"[ (]*\+?[0-9 ()./-]+")
@@ -120,19 +111,49 @@ def parse_phone(text: str, *, default_region: str | None = None) -> Phone:
     Raises InvalidNumber if the text is not a valid number of a country or network. Unassigned ranges, emergency and
     other short numbers are invalid. So are numbers longer than the 15 digits of E.164, such as some German numbers.
     """
-    parsed = _parsed(text, default_region)
-    kind = phonenumbers.number_type(parsed)  # only valid numbers have a type, so this look-up also validates
-    if kind not in _LINE_TYPES:
+    import phonenumbers
+
+    parsed = _parse(text, default_region)
+    line_type = _line_types().get(phonenumbers.number_type(parsed))
+    if line_type is None:  # only valid numbers have a type, so this look-up also validates
         raise InvalidNumber
     region = phonenumbers.region_code_for_number(parsed)
-    number = Secret(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+    number = Secret(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     if not _E164.fullmatch(number):  # networks need not route longer numbers, and the column does not fit them
         raise InvalidNumber
-    return Phone(number, "" if region in (None, "001") else region, _LINE_TYPES[kind])
+    return Phone(number, "" if region in (None, "001") else region, line_type)
 
 
-def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:
-    spelling = _spelling_in(text)
+def supported_regions() -> frozenset[str]:
+    """Return the regions that have phone numbers, as ISO 3166 codes."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
+@cache
+def _line_types() -> dict[int, LineType]:
+    from phonenumbers import PhoneNumberType
+
+    return {
+        PhoneNumberType.MOBILE: LineType.MOBILE,
+        PhoneNumberType.FIXED_LINE: LineType.FIXED_LINE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.EITHER,
+        PhoneNumberType.VOIP: LineType.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER: LineType.PERSONAL,
+        PhoneNumberType.PREMIUM_RATE: LineType.PREMIUM,
+        PhoneNumberType.SHARED_COST: LineType.SHARED_COST,
+        PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
+        PhoneNumberType.PAGER: LineType.PAGER,
+        PhoneNumberType.UAN: LineType.UAN,
+        PhoneNumberType.VOICEMAIL: LineType.VOICEMAIL,
+    }
+
+
+def _parse(text: str, default_region: str | None) -> PhoneNumber:
+    import phonenumbers
+
+    spelling = spelling_in(text)
     try:
         if default_region:
             return phonenumbers.parse(spelling, default_region.strip().upper())
@@ -141,9 +162,9 @@ def _parsed(text: str, default_region: str | None) -> phonenumbers.PhoneNumber:
         raise InvalidNumber from None
 
 
-def _spelling_in(text: str) -> str:
+def spelling_in(text: str) -> str:
     """Return the text as plain digits and punctuation. Raises InvalidNumber if it contains anything else."""
-    if len(text) > _LONGEST_INPUT:
+    if len(text) > MAX_INPUT_LENGTH:
         raise InvalidNumber
     spelling = Secret(_TEL_SCHEME.sub("", clean_typed(text)))
     if not _SPELLING.fullmatch(spelling):
@@ -157,7 +178,7 @@ def written_e164(text: str) -> str | None:
     It finds rows of numbers that were valid once, or are valid only in another edition of the numbering plans.
     """
     try:
-        number = Secret(re.sub("[ ()./-]", "", _spelling_in(text)))
+        number = Secret(re.sub("[ ()./-]", "", spelling_in(text)))
     except InvalidNumber:
         return None
     return number if _E164.fullmatch(number) else None
@@ -178,6 +199,17 @@ def refuse_uncallable(phone: Phone, rules: CallingRules) -> None:
         raise RegionNotAllowed
 
 
+def has_country_code(spelling: str) -> bool:
+    """Return whether a text of ``spelling_in`` begins with ``+`` or with ``00``."""
+    return spelling.lstrip(" (").startswith("+") or _ABROAD.match(spelling) is not None
+
+
+def grouped(number: str) -> str:
+    """Return a number (E.164) in the groups of its country: ``+234 803 123 4567``. Any other text is unchanged."""
+    country_code, *groups = _format_groups(number)
+    return " ".join((f"+{country_code}", *groups)) if country_code else number
+
+
 def mask(number: str) -> str:
     """Return the number with most digits masked: ``+234 803 ••• 4567``. Accepts any text and never raises.
 
@@ -185,38 +217,56 @@ def mask(number: str) -> str:
     short number shows less. A text that is no E.164 number shows only its last digits.
     """
     shown, groups = _groups(number)
-    return " ".join((*shown, *_hidden(groups)))
+    return " ".join((*shown, *_hide_digits(groups)))
+
+
+_DIGITS_IN_TEXT = re.compile(r"\+?\d(?:[ \u00a0()./-]{0,2}\d){6,}")
+_DATE = re.compile(r"(?:19|20)\d\d([-/.]?)[01]\d\1[0-3]\d|[0-3]?\d([-/.])[01]?\d\2(?:19|20)\d\d")
+
+
+def mask_within(text: str) -> str:
+    """Return free text in which each run of seven or more digits is masked, in any spelling and script.
+
+    A national number has no mark of its own, so an order number is masked too, and keeps its last digits. A date such
+    as ``2026-11-23`` stays.
+    """
+
+    def masked(found: re.Match[str]) -> str:
+        digits = "".join(str(int(sign)) for sign in found[0] if sign.isdecimal())
+        if _DATE.fullmatch(found[0]):
+            return found[0]
+        return mask(f"+{digits}" if found[0].startswith("+") else digits)
+
+    return _DIGITS_IN_TEXT.sub(masked, text)
 
 
 def _groups(number: str) -> tuple[list[str], list[str]]:
     """Return the groups to show, and the groups to mask."""
-    country_code, *groups = _spelled(number)
+    country_code, *groups = _format_groups(number)
     if len("".join(groups)) <= _HIDDEN_DIGITS:
-        digits = re.sub("[^0-9]", "", number[-_LONGEST_INPUT:])[-_HIDDEN_DIGITS - _SHOWN_DIGITS :]
+        digits = re.sub("[^0-9]", "", number[-MAX_INPUT_LENGTH:])[-_HIDDEN_DIGITS - _SHOWN_DIGITS :]
         return [], [digits.rjust(_HIDDEN_DIGITS, "0")]
     shown = 1 if len("".join(groups[1:])) >= _HIDDEN_DIGITS + 2 else 0
     return ["+" + country_code, *groups[:shown]], groups[shown:]
 
 
-def _spelled(number: str) -> list[str]:
+def _format_groups(number: str) -> list[str]:
     """Return the country code and the groups of digits in the format of the country. ``[""]`` if it is no number."""
+    import phonenumbers
+
     try:
         parsed = phonenumbers.parse(number if _E164.fullmatch(number) else "")
     except phonenumbers.NumberParseException:
         return [""]
-    return re.findall("[0-9]+", phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL))
+    return re.findall("[0-9]+", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
 
 
-def _hidden(groups: list[str]) -> list[str]:
+def _hide_digits(groups: list[str]) -> list[str]:
     digits = "".join(groups)
-    tail = _tail_length(groups)
+    # Whole groups stay visible if the last group fits, else as many digits as allowed.
+    most = max(0, min(_SHOWN_DIGITS, len(digits) - _HIDDEN_DIGITS))
+    ends = accumulate(len(group) for group in reversed(groups))
+    tail = max((end for end in ends if end <= most), default=most)
     masked = iter("•" * (len(digits) - tail) + digits[len(digits) - tail :])
     words = ("".join(islice(masked, len(group))) for group in groups)
     return [re.sub("•(?=[0-9])", "• ", word) for word in words]
-
-
-def _tail_length(groups: list[str]) -> int:
-    """Return how many last digits stay visible: whole groups if the last group fits, else as many as allowed."""
-    most = max(0, min(_SHOWN_DIGITS, len("".join(groups)) - _HIDDEN_DIGITS))
-    ends = accumulate(len(group) for group in reversed(groups))
-    return max((end for end in ends if end <= most), default=most)

@@ -110,15 +110,12 @@ def hold_after(policy: Policy, calls: Sequence[datetime], *, now: datetime, wait
         return Hold(now, now + wait)
     limit = current_limit(policy, calls, held_until=None)
     length = max(limit.until - now + SPARE if limit else SPARE, SHORTEST_FLAT_HOLD)
-    if last and _is_repeated(last, calls, now=now, wait=wait):
+    # A call that Telroi accepted since the last hold shows that the estimate was right, so the next one starts anew.
+    # So does a last hold that ended at least ``wait`` ago: by then Telroi's window has passed.
+    has_rung_since = last and calls and _utc(calls[0]) > _utc(last.since)
+    if last and last.since <= now < last.until + wait and not has_rung_since:
         length = max(length, 2 * (last.until - last.since))
     return Hold(now, now + min(length, wait))
-
-
-def _is_repeated(last: Hold, calls: Sequence[datetime], *, now: datetime, wait: timedelta) -> bool:
-    """False after a call that Telroi accepted, or if the last hold ended at least ``wait`` ago."""
-    has_rung_since = bool(calls) and _utc(calls[0]) > _utc(last.since)
-    return last.since <= now < last.until + wait and not has_rung_since
 
 
 def longest_wait(policy: Policy, rule: Rule) -> int | None:

@@ -1,4 +1,4 @@
-"""The statuses of an attempt, and the transitions between them."""
+"""The statuses of an attempt, and the transitions between them. See "States of an attempt" in docs/how.rst."""
 
 from __future__ import annotations
 
@@ -31,6 +31,32 @@ class Dispatch(StrEnum):
     CELERY = "celery"
 
 
+class CodeMaker(StrEnum):
+    """Who makes the codes of this site (the setting ``CODES``)."""
+
+    SITE = "site"
+    TELROI = "telroi"
+
+
+class Judge(StrEnum):
+    """Who checks the codes of one attempt.
+
+    Set at the claim (``services/calls/claim.py``), by Telroi's answer (``services/calls/place.py``), by a webhook
+    (``services/attempts/call_reports.py``), or by the right code (``services/codes``). ``services/codes/check.py``
+    chooses by it.
+    """
+
+    UNDECIDED = ""
+    """The call carried a code of the site, and the provider's answer has not shown yet whether it reads that out."""
+    SITE = "site"
+    """The provider confirmed the code of the site, so it is compared with the attempt's digest."""
+    TELROI = "telroi"
+    """The provider made the code and checks it."""
+    CALLER = "caller"
+    """Another package made the code (``services.read_out``) and checks it."""
+
+
+# Possible from every open status: a person may cancel, or ask for another call, at any time.
 _WITHDRAWN = {Status.CANCELED, Status.SUPERSEDED}
 _JUDGED = {Status.VERIFIED, Status.LOCKED, Status.EXPIRED}
 

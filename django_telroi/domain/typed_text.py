@@ -47,16 +47,16 @@ def clean_typed(text: str) -> str:
     """
     if text.isascii():
         return text
-    return _plain_digits("".join(map(_plain_sign, _INVISIBLE.sub("", text))))
+    signs = (
+        _SIGNS.get(character) or _PLAIN_BY_CATEGORY.get(unicodedata.category(character), character)
+        for character in _INVISIBLE.sub("", text)
+    )
+    return _plain_digits("".join(signs))
 
 
 def without_invisible(text: str) -> str:
     """Return the text for display to the person who typed it, without characters that are invisible or reorder text."""
     return _INVISIBLE.sub("", text).replace("\u202e", "")
-
-
-def _plain_sign(character: str) -> str:
-    return _SIGNS.get(character) or _PLAIN_BY_CATEGORY.get(unicodedata.category(character), character)
 
 
 def _plain_digits(text: str) -> str:

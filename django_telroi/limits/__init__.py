@@ -3,11 +3,16 @@
 The pages and the API call these functions instead of the services and pass their HTTP request. A retry of a start (same
 id, number, purpose and user) returns the existing attempt and is not counted. Every other request is counted before a
 call is placed or a try is used. It is rejected if it cannot be counted. Invalid numbers, numbers that are never called
-and malformed codes are rejected before they are counted.
+and malformed codes are rejected before they are counted. See "A call" in docs/how.rst.
+
+``astart_verification`` and the other functions with the name of another one after an ``a`` are awaited. They run in the
+thread that Django uses for the database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -15,19 +20,45 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.domain.codes import clean_code
+from django_telroi.domain.typed_codes import clean_code
 from django_telroi.errors import AttemptNotFound, VerificationRefused
-from django_telroi.limits.counting import admit, cache_digest, forget
+from django_telroi.limits import decoys
+from django_telroi.limits.counting import admit, forget
+from django_telroi.limits.known_numbers import is_known_to, remember_number
+from django_telroi.limits.site_functions import (
+    BotCheck,
+    PhoneRisk,
+    bot_check_of,
+    phone_risk_of,
+    requester_with_keys,
+)
+from django_telroi.limits.sub_windows import cache_digest
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import redact_arguments
-from django_telroi.services import CheckResult
-from django_telroi.services.calls.refusals import note_refusal
-from django_telroi.services.calls.request import CallRequest
-from django_telroi.services.requester import Requester, requester_of
+from django_telroi.services import CheckOutcome, CheckResult, Consent
+from django_telroi.services.async_services import in_thread
+from django_telroi.services.calls.refusals import record_refusal
+from django_telroi.services.calls.request import Admission, CallRequest
+from django_telroi.services.requester import Requester
 from django_telroi.services.shared.transactions import write_alias
 
+__all__ = [
+    "BotCheck",
+    "PhoneRisk",
+    "acall_again",
+    "acheck_code",
+    "aread_out",
+    "astart_verification",
+    "call_again",
+    "check_code",
+    "check_start",
+    "count_decoy",
+    "read_out",
+    "start_verification",
+]
 
-@redact_arguments("number")
+
+@redact_arguments("number", "bot_token")
 @sensitive_variables()
 def start_verification(
     request: HttpRequest,
@@ -37,13 +68,26 @@ def start_verification(
     purpose: str = "",
     language: str | None = None,
     attempt_uuid: UUID | None = None,
+    once_counted: Callable[[str], None] | None = None,
+    consent: Consent | None = None,
+    bot_token: str | None = None,
+    is_known: bool | None = None,
 ) -> VerificationAttempt:
     """Count the request, then call ``services.start_verification`` with the same arguments.
 
-    Returns the attempt. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
-    errors of the service.
+    ``once_counted``: called with the number (E.164) when the request is counted and no call is placed yet, but not for
+    a retry. A page that compares the number with one that it does not show compares it there and raises an exception
+    of its own, so that each comparison takes a place in the limits.
+
+    ``bot_token``: for ``BOT_CHECK``; None reads the field ``bot_token`` of a posted form.
+
+    ``is_known``: whether the requester may use the reserved calls of the number (``STRANGER_CALLS_PER_HOUR``), for
+    example after a password. None: if the session, or the user of ``request``, verified the number.
+
+    Returns the attempt. Raises BotCheckFailed if ``BOT_CHECK`` refuses, TooManyRequests if a rate limit is reached,
+    Unavailable if the cache fails, and the errors of the service.
     """
-    counted = _CountedStart(requester_of(request, user))
+    counted = _CountedStart(request, user, bot_token, once_counted, is_known=is_known)
     try:
         return services.start_verification(
             number,
@@ -52,6 +96,7 @@ def start_verification(
             language=language,
             requester_ip=counted.requester.ip,
             attempt_uuid=attempt_uuid,
+            consent=consent,
             admit=counted.admit,
         )
     except BaseException:
@@ -59,19 +104,88 @@ def start_verification(
         raise
 
 
+@redact_arguments("number", "code", "bot_token")
+@sensitive_variables()
+def read_out(
+    request: HttpRequest,
+    number: str,
+    code: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    purpose: str = "",
+    language: str | None = None,
+    bot_token: str | None = None,
+    is_known: bool | None = None,
+) -> VerificationAttempt:
+    """Count the request as a start, then call ``services.read_out`` with the same arguments.
+
+    ``bot_token`` and ``is_known`` are as in ``start_verification``.
+
+    Returns the attempt. Raises BotCheckFailed if ``BOT_CHECK`` refuses, TooManyRequests if a rate limit is reached,
+    Unavailable if the cache fails, and the errors of the service.
+    """
+    counted = _CountedStart(request, user, bot_token, is_known=is_known)
+    return services.read_out(
+        number,
+        code,
+        user=user,
+        purpose=purpose,
+        language=language,
+        requester_ip=counted.requester.ip,
+        admit=counted.admit,
+    )
+
+
+@redact_arguments("number")
+@sensitive_variables()
+def check_start(request: HttpRequest, number: str, *, user: AbstractBaseUser | None = None) -> None:
+    """Raise the VerificationRefused that a call to ``number`` would get now. Counts nothing.
+
+    A form that starts a call later uses it to show the refusal beside its field. ``BOT_CHECK``,
+    ``MAY_START`` and ``PHONE_RISK`` are not asked, and the call itself may still be rejected.
+    """
+    decoys.check(number, requester_with_keys(request, user), is_known_to=partial(is_known_to, request))
+
+
+@redact_arguments("number", "bot_token")
+@sensitive_variables()
+def count_decoy(
+    request: HttpRequest, number: str, *, user: AbstractBaseUser | None = None, bot_token: str | None = None
+) -> None:
+    """Count a request that must look like a call, although no call is placed: see ``limits.decoys``.
+
+    ``bot_token`` is as in ``start_verification``. Raises the VerificationRefused that the call would get.
+    """
+    decoys.count(
+        number,
+        requester_with_keys(request, user),
+        ask=bot_check_of(request, bot_token),
+        is_known_to=partial(is_known_to, request),
+    )
+
+
+@redact_arguments("bot_token")
 @sensitive_variables()
 def call_again(
-    request: HttpRequest, attempt_uuid: UUID, *, user: AbstractBaseUser | None = None
+    request: HttpRequest,
+    attempt_uuid: UUID,
+    *,
+    user: AbstractBaseUser | None = None,
+    bot_token: str | None = None,
+    is_known: bool | None = None,
 ) -> VerificationAttempt:
     """Count the request as a start, then call ``services.call_again``. A request for an unknown attempt counts too.
 
-    Returns the attempt. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
-    errors of the service.
+    ``bot_token`` and ``is_known`` are as in ``start_verification``.
+
+    Returns the attempt. Raises BotCheckFailed if ``BOT_CHECK`` refuses, TooManyRequests if a rate limit is reached,
+    Unavailable if the cache fails, and the errors of the service.
     """
-    counted = _CountedStart(requester_of(request, user))
+    counted = _CountedStart(request, user, bot_token, is_known=is_known)
     try:
         attempt = services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
     except AttemptNotFound:
+        # Counted too. Otherwise ids of attempts could be guessed without a limit.
         counted.count_without_call()
         raise
     except BaseException:
@@ -91,19 +205,37 @@ def check_code(
     *,
     user: AbstractBaseUser | None = None,
     judge_short: bool = True,
+    inside_transaction: bool = False,
 ) -> CheckResult:
     """Count the request, then call ``services.check_code``. A code for an unknown attempt counts too.
 
     Returns the result. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
     errors of the service.
     """
-    counted = _CountedCode(requester_of(request, user))
+    counted = _CountedCode(requester_with_keys(request, user))
     try:
-        return services.check_code(attempt_uuid, code, user=user, admit=counted.admit, judge_short=judge_short)
+        result = services.check_code(
+            attempt_uuid,
+            code,
+            user=user,
+            admit=counted.admit,
+            judge_short=judge_short,
+            inside_transaction=inside_transaction,
+        )
     except AttemptNotFound:
+        # Counted too. Otherwise ids of attempts could be guessed without a limit.
         if clean_code(code) is not None:
             counted.admit()
         raise
+    if result.outcome == CheckOutcome.VERIFIED:
+        remember_number(request, result.attempt.number)
+    return result
+
+
+astart_verification = in_thread(start_verification)
+aread_out = in_thread(read_out)
+acall_again = in_thread(call_again)
+acheck_code = in_thread(check_code)
 
 
 class _CountedCode:
@@ -120,24 +252,46 @@ class _CountedCode:
         try:
             admit("check", self.requester, once=None)
         except VerificationRefused as refusal:
-            note_refusal(refusal, None, using=write_alias())
+            record_refusal(refusal, None, using=write_alias())
             raise
 
 
 class _CountedStart:
-    """Counts one start. Both requests of a double click have the same digest, so they are counted once."""
+    """Counts one start. Both requests of a double click have the same digest, so they are counted once.
 
-    def __init__(self, requester: Requester) -> None:
-        self.requester = requester
+    ``BOT_CHECK`` and ``PHONE_RISK`` are not asked about a request that places no call.
+    """
+
+    @sensitive_variables()
+    def __init__(
+        self,
+        request: HttpRequest,
+        user: AbstractBaseUser | None,
+        bot_token: str | None,
+        once_counted: Callable[[str], None] | None = None,
+        *,
+        is_known: bool | None = None,
+    ) -> None:
+        self.requester = requester_with_keys(request, user)
+        self._ask = bot_check_of(request, bot_token)
+        self._ask_risk = phone_risk_of(request)
+        self._once_counted = once_counted
+        self._is_known = partial(is_known_to, request) if is_known is None else lambda number: is_known
         self._once: str | None = None
         self._is_counted = False
 
-    def admit(self, call_request: CallRequest) -> None:
+    def admit(self, call_request: CallRequest) -> Admission:
+        """Count the request. Returns the function that asks ``PHONE_RISK``, and whether the requester is known."""
         if call_request.attempt_uuid is not None:
+            # Not the id alone: with one id for many numbers, all calls but the first would be free of the limit.
             uuid, number = call_request.attempt_uuid, call_request.phone.number
             self._once = cache_digest("start", uuid, number, call_request.purpose, call_request.user_id)
         self._is_counted = True
-        admit("start", self.requester, once=self._once)
+        admit("start", self.requester, once=self._once, ask=self._ask)
+        if self._once_counted:
+            self._once_counted(call_request.phone.number)
+        ask_risk = partial(self._ask_risk, call_request.phone) if self._ask_risk else None
+        return Admission(ask_risk, self._is_known(call_request.phone.number))
 
     def count_without_call(self) -> None:
         """Count a request that did not request a call. Raises TooManyRequests and Unavailable. Counts at most once."""
@@ -146,7 +300,7 @@ class _CountedStart:
         try:
             admit("start", self.requester, once=None)
         except VerificationRefused as refusal:
-            note_refusal(refusal, None, using=write_alias())
+            record_refusal(refusal, None, using=write_alias())
             raise
 
     def forget(self) -> None:

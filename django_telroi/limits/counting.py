@@ -3,146 +3,66 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
-from operator import methodcaller
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from operator import itemgetter
 
 from django.conf import settings
-from django.core.cache import BaseCache, caches
-from django.utils.crypto import salted_hmac
-from django.views.decorators.debug import sensitive_variables
-from django_ratelimit.core import get_usage
+from django.core.cache import caches
 
 from django_telroi import conf
-from django_telroi.domain.rates import MULTIPLIED, Rate
 from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
-from django_telroi.redaction import Secret
+from django_telroi.limits.sub_windows import Counter, NotCounted, Window, cache_digest
 from django_telroi.services.requester import Requester
 
 logger = logging.getLogger("django_telroi")
 
 COUNTING, ADMITTED = "counting", "admitted"
 COUNT_TIMEOUT_SECONDS = 10
+"""If a process dies while it counts, its mark expires, and a retry counts."""
 RETRY_LIFETIME_SECONDS = 600
+MAX_ROUNDS = 3
+"""A request that a sub-window's end interrupts is counted again, at most this often in all."""
 POLL_INTERVAL_SECONDS = 0.02
-MOST_CACHE_MISSES = 3
+MAX_CACHE_MISSES = 3
 """Give up on the cache after this many contradictory answers: ``add`` says the key exists, ``get`` does not find it."""
 
 
-class NotCounted(Exception):
-    """The cache accepted a count but did not store it."""
+class SubWindowEnded(Exception):
+    """A sub-window ended while a request was counted in it."""
 
 
-@dataclass(frozen=True)
-class Counter:
-    """One rate limit of one requester. The keys contain a digest of ``name``, so the cache stores no IP address.
-
-    django-ratelimit uses fixed windows, which let up to twice the rate through around a boundary. We add a sliding
-    window: each request also takes one of ``rate.requests`` places for ``rate.seconds``. Each place is one cache key.
-    So the rate is never exceeded in any window of that length, and the wait is exact to the second.
-    """
-
-    scope: str
-    who: str
-    name: str = field(repr=False)
-    rate: Rate
-
-    def wait(self) -> int:
-        """Return the seconds until a place is free, 0 if one is free. Counts nothing."""
-        taken = self._taken_places()
-        if len(taken) < self.rate.requests:
-            return 0
-        first_free = min(taken.values(), default=math.inf) - time.time()
-        return math.ceil(min(max(first_free, 1), self.rate.seconds))
-
-    def take(self) -> int:
-        """Count one request. Returns 0 if it took a place, else the seconds until one is free. Raises NotCounted."""
-        usage = self._usage(increment=True)
-        if usage["should_limit"]:
-            return max(self.wait(), int(usage["time_left"]) + 1)
-        return 0 if self._take_place(first=usage["count"] - 1) else max(1, self.wait())
-
-    def _usage(self, *, increment: bool) -> dict[str, Any]:
-        """Return django-ratelimit's count of the current window. Raises NotCounted."""
-        usage: dict[str, Any] | None = get_usage(
-            None,
-            group=f"telroi.{self.scope}.{self.who}",
-            key=lambda group, request: self._digest,
-            rate=(self.rate.requests, self.rate.seconds),
-            increment=increment,
-        )
-        if usage is None or usage["time_left"] < 0:
-            raise NotCounted
-        return usage
-
-    def _take_place(self, *, first: int) -> bool:
-        """Take a free place by adding its key. Returns whether one was free.
-
-        Concurrent requests begin at different places, so that they do not compete for the same key.
-        """
-        cache, taken = _cache(), self._taken_places()
-        for number in range(first, first + self.rate.requests):
-            place = self._place_key(number % self.rate.requests)
-            free_at = time.time() + self.rate.seconds
-            if place not in taken and cache.add(place, free_at, self.rate.seconds):
-                if cache.get(place) is None and time.time() < free_at:
-                    raise NotCounted
-                return True
-        return False
-
-    def _taken_places(self) -> dict[str, float]:
-        """Return the keys of the places that are taken, with the time when each is free (seconds since the epoch)."""
-        taken: dict[str, float] = _cache().get_many([self._place_key(number) for number in range(self.rate.requests)])
-        return taken
-
-    def _place_key(self, number: int) -> str:
-        return f"telroi:{self.scope}:{self.who}:{self.rate.requests}:{self.rate.seconds}:{self._digest}:{number}"
-
-    @cached_property
-    def _digest(self) -> str:
-        return cache_digest(self.scope, self.who, self.name)
-
-
-class NetworkCounter(Counter):
-    """A rate limit for a large IPv6 network. It uses only django-ratelimit's fixed windows, without places.
-
-    These rates are high. With one key per place, each request would have to read very many keys. Up to twice the rate
-    may pass around a window boundary. That is acceptable, because this rate only limits an attacker who has very many
-    /64 networks, and each of those networks has its own exact limit.
-    """
-
-    def wait(self) -> int:
-        usage = self._usage(increment=False)
-        return int(usage["time_left"]) + 1 if usage["count"] >= self.rate.requests else 0
-
-    def take(self) -> int:
-        usage = self._usage(increment=True)
-        if usage["should_limit"]:
-            return int(usage["time_left"]) + 1
-        if not self._usage(increment=False)["count"] and int(usage["time_left"]) > 0:
-            raise NotCounted  # for example, a cache that stores nothing
-        return 0
-
-
-def admit(scope: str, requester: Requester, *, once: str | None) -> None:
+def admit(scope: str, requester: Requester, *, once: str | None, ask: Callable[[], None] | None = None) -> None:
     """Count one request. Raises TooManyRequests if a limit is reached, Unavailable if the cache fails.
 
     ``scope``: "start" or "check". ``once``: a digest of the request. A retry with the same digest is not counted again.
-    None counts each request.
+    None counts each request. ``ask``: raises the refusal of the site's bot check. It is called before anything is
+    counted, and not for a retry: of a double click, whose requests have the same token, only one is asked about.
     """
-    counters = list(_counters(scope, requester))
-    if not counters or not getattr(settings, "RATELIMIT_ENABLE", True):  # django-ratelimit's switch for the whole site
+    counters = _counters_in_use(scope, requester)
+    if not counters and ask is None:
         return
-    with _reject_if_cache_fails():
+    with reject_if_cache_fails():
         if once is None:
-            _count(counters)
+            _ask_and_count(counters, ask)
         else:
-            _count_once(counters, once=once)
+            _count_once(counters, once=once, ask=ask)
+
+
+def _ask_and_count(counters: Sequence[Counter], ask: Callable[[], None] | None) -> None:
+    if ask:
+        ask()
+    if counters:
+        _count(counters)
+
+
+def refuse_if_full(scope: str, requester: Requester) -> None:
+    """Raise what ``admit`` would raise for a new request now. Counts nothing."""
+    with reject_if_cache_fails():
+        windows = [Window.of(counter, now=time.time()) for counter in _counters_in_use(scope, requester)]
+        found = _read(windows)
+        _reject_if_full([(window, window.counts(found)) for window in windows])
 
 
 def forget(scope: str, requester: Requester, *, once: str | None) -> None:
@@ -153,48 +73,111 @@ def forget(scope: str, requester: Requester, *, once: str | None) -> None:
     if once is None:
         return
     try:
-        _cache().delete(_mark(list(_counters(scope, requester)), once=once))
+        caches[conf.rate_limit_cache()].delete(_mark(_counters_in_use(scope, requester), once=once))
     except Exception as error:  # noqa: BLE001 - each cache's client has errors of its own
         logger.error("cache_unavailable error=%s", type(error).__name__)
+
+
+def _counters_in_use(scope: str, requester: Requester) -> list[Counter]:
+    counters = list(_counters(scope, requester))
+    # django-ratelimit's switch for the whole site
+    return counters if getattr(settings, "RATELIMIT_ENABLE", True) else []
 
 
 def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
     for who, rate in conf.rates()[scope].items():
         name = requester.name(who) if rate else None
         if rate and name is not None:
-            yield (NetworkCounter if who in MULTIPLIED else Counter)(scope, who, name, rate)
+            yield Counter(scope, who, name, rate)
 
 
 def _count(counters: Sequence[Counter]) -> None:
-    """Take one place of each rate, or none. A request that one rate rejects does not use up another rate."""
-    _reject_if_any_waits(counters, methodcaller("wait"))
-    _reject_if_any_waits(counters, methodcaller("take"))
+    """Count one request for each rate, or for none: a request that one rate rejects does not use up another rate.
+
+    Raises TooManyRequests, NotCounted and the cache's errors.
+    """
+    for _ in range(MAX_ROUNDS):
+        with suppress(SubWindowEnded):
+            return _count_in([Window.of(counter, now=time.time()) for counter in counters])
+    raise NotCounted  # the cache needs longer than a sub-window
 
 
-def _reject_if_any_waits(counters: Sequence[Counter], wait_of: Callable[[Counter], int]) -> None:
-    waits = {counter: wait for counter in counters if (wait := wait_of(counter))}
+def _count_in(windows: Sequence[Window]) -> None:
+    """Count one request in the current sub-windows. Raises SubWindowEnded if one of them ended meanwhile."""
+    found = _read(windows)
+    # Before anything is written: requests that are rejected again and again must not keep the counts high.
+    _reject_if_full([(window, window.counts(found)) for window in windows])
+    counted: list[tuple[Window, int]] = []
+    try:
+        for window in windows:
+            count = window.add_one(exists=window.current_key in found)
+            counted.append((window, count))
+            # The first read may be out of date: concurrent requests read the same counts. But each gets another count
+            # from ``incr``, so of two requests for the last place the first is admitted.
+            # Not only after the loop: all requests count in the same order, so the one that this limit rejects has not
+            # counted for the next ones. Otherwise each of two requests could be the first for one limit and the second
+            # for another, and both would be rejected.
+            _reject_if_full([(window, window.others(found, count))])
+        # Read again, because clocks of servers differ. At the end of a sub-window two servers may count in different
+        # ones, and neither sees the other in its first read. The one that counts later sees the other here.
+        found = _read(windows)
+        # A request that stalled into a later sub-window has not read what others counted since. It is not admitted
+        # there either: it would be admitted later than it is counted, and a window could have more than the rate.
+        if any(window != Window.of(window.counter, now=time.time()) for window in windows):
+            raise SubWindowEnded
+        if not all(window.current_key in found for window in windows):
+            raise NotCounted  # for example, a cache that stores nothing
+        _reject_if_full([(window, window.others(found, count)) for window, count in counted])
+    except BaseException:
+        _give_back(window for window, _ in counted)
+        raise
+
+
+def _read(windows: Sequence[Window]) -> dict[str, int]:
+    """Read the counts of all limits with one command."""
+    found: dict[str, int] = caches[conf.rate_limit_cache()].get_many([key for window in windows for key in window.keys])
+    return found
+
+
+def _reject_if_full(counts: Sequence[tuple[Window, Sequence[int]]]) -> None:
+    """Raise TooManyRequests if the counts of other requests reach a rate. Of several waits the longest is returned."""
+    waits = [(wait, window.counter) for window, others in counts if (wait := window.seconds_to_wait(others))]
     if waits:
-        counter = max(waits, key=waits.__getitem__)
-        logger.warning("rate_limited scope=%s by=%s retry_after=%s", counter.scope, counter.who, waits[counter])
-        raise TooManyRequests(waits[counter])
+        wait, counter = max(waits, key=itemgetter(0))
+        logger.warning("rate_limited scope=%s by=%s retry_after=%s", counter.scope, counter.who, wait)
+        raise TooManyRequests(wait)
 
 
-def _count_once(counters: Sequence[Counter], *, once: str) -> None:
+def _give_back(windows: Iterable[Window]) -> None:
+    """Subtract a request that was counted and not admitted. If the cache fails, it stays counted until its key expires.
+
+    The same happens if the process dies before. That uses up one place for a window, and never admits too many.
+    """
+    try:
+        for window in windows:
+            with suppress(ValueError):  # the request took longer than the window, so its key has expired
+                caches[conf.rate_limit_cache()].decr(window.current_key)
+    except Exception as error:  # noqa: BLE001 - each cache's client has errors of its own
+        # Not one attempt for each key: with a cache that does not answer, each would take a time-out.
+        logger.error("count_not_returned error=%s", type(error).__name__)
+
+
+def _count_once(counters: Sequence[Counter], *, once: str, ask: Callable[[], None] | None) -> None:
     """Count the requests of a double click once. The second request waits (sleeps) until the first one is counted.
 
     This does not bypass the limit. ``once`` includes the number, and one id requests at most one call.
     """
-    cache, mark, misses = _cache(), _mark(counters, once=once), 0
+    cache, mark, misses = caches[conf.rate_limit_cache()], _mark(counters, once=once), 0
     while not cache.add(mark, COUNTING, COUNT_TIMEOUT_SECONDS):
         seen = cache.get(mark)
         if seen == ADMITTED:
             return
         misses += seen is None
-        if misses > MOST_CACHE_MISSES:
+        if misses > MAX_CACHE_MISSES:
             raise NotCounted
         time.sleep(POLL_INTERVAL_SECONDS)
     try:
-        _count(counters)
+        _ask_and_count(counters, ask)
     except BaseException:
         cache.delete(mark)
         raise
@@ -206,7 +189,7 @@ def _mark(counters: Sequence[Counter], *, once: str) -> str:
 
 
 @contextmanager
-def _reject_if_cache_fails() -> Iterator[None]:
+def reject_if_cache_fails() -> Iterator[None]:
     """Raise Unavailable if the cache fails. A request that cannot be counted is rejected."""
     try:
         yield
@@ -215,14 +198,3 @@ def _reject_if_cache_fails() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - each cache's client has errors of its own
         logger.error("cache_unavailable error=%s", type(error).__name__)
         raise Unavailable from None
-
-
-def _cache() -> BaseCache:
-    """Return the cache that django-ratelimit uses."""
-    return caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
-
-
-@sensitive_variables()
-def cache_digest(*parts: object) -> str:
-    text = Secret("\0".join(str(part) for part in parts))
-    return salted_hmac("django_telroi.limits", text, algorithm="sha256").hexdigest()

@@ -14,6 +14,7 @@ from django_telroi.services.calls.refusals import limit_of
 from django_telroi.services.shared.arguments import known_number
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
+from django_telroi.services.shared.wrong_code_counts import bar_of
 
 NO_LIMIT = "no limit"
 
@@ -21,8 +22,11 @@ LIMITS: Sequence[tuple[str, str, str]] = (
     ("COOLDOWN_SECONDS", NO_LIMIT, "seconds between two calls to a number"),
     ("CALLS_PER_HOUR", NO_LIMIT, "calls to a number in any hour"),
     ("CALLS_PER_DAY", NO_LIMIT, "calls to a number in any day"),
+    ("STRANGER_CALLS_PER_HOUR", NO_LIMIT, "of the calls of an hour, those that strangers may use"),
+    ("STRANGER_CALLS_PER_DAY", NO_LIMIT, "of the calls of a day, those that strangers may use"),
     ("CALLS_PER_DAY_TOTAL", NO_LIMIT, "calls of the whole site in a UTC day"),
     ("CODE_TRIES", NO_LIMIT, "codes that may be tried for one call"),
+    ("WRONG_CODES", NO_LIMIT, "consecutive wrong codes over all calls"),
     ("CODE_TTL_SECONDS", NO_LIMIT, "seconds that a code is valid"),
     ("RATES", NO_LIMIT, "requests of one requester"),
     ("TRUSTED_PROXIES", "not set", "reverse proxies in front of Django"),
@@ -56,6 +60,10 @@ def limits_in_force() -> Iterator[LimitSetting]:
         source = "settings" if key in site else "default"
         if key == "RATES":
             yield from _rates(source, counts)
+        elif key == "WRONG_CODES":
+            each = conf.wrong_codes()
+            value = f"told from {each.warn}, wait from {each.wait}, lock at {each.lock}"
+            yield LimitSetting(key, value, source, counts)
         else:
             yield LimitSetting(key, _as_text(site.get(key, conf.DEFAULTS[key]), nothing), source, counts)
 
@@ -85,13 +93,26 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
     yield "line", str(phone.line_type)
     yield "can be called", _callable(phone)
     with unavailable_without_database():
-        state = read_state(phone.number, using=write_alias())
+        state = read_state(phone, using=write_alias())
     moments, policy = (state.phone.moments if state.phone else ()), conf.policy()
     yield "calls in the last hour", f"{used_in(moments, now=state.now, window=HOUR)} of {policy.per_hour}"
     yield "calls in the last day", f"{used_in(moments, now=state.now, window=DAY)} of {policy.per_day}"
     if state.phone and state.phone.blocked_at:
-        yield "blocked", state.phone.blocked_reason or "yes"
+        wish = "the owner asked not to be called" if state.phone.blocked_by_owner else "yes"
+        yield "blocked", state.phone.blocked_reason or wish
+    if state.destination and state.destination.is_active(state.now):
+        until = state.destination.until
+        end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is unblocked"
+        yield "prefix or region", f"{state.destination.destination} is blocked {end}"
+    if state.phone and state.phone.wrong_codes:
+        bar = bar_of(state.phone, now=state.now)
+        end = f", no call without a user for {seconds_to_wait(bar, state.now)} s" if bar else ""
+        yield "wrong codes", f"{state.phone.wrong_codes} in a row{end}"
     limit = limit_of(state, policy=policy)
+    if conf.reserves_calls():
+        of_strangers = limit_of(state, policy=conf.policy(is_known=False))
+        wait = f"in {seconds_to_wait(of_strangers.until, state.now)} s" if of_strangers else "now"
+        yield "next call for a stranger", wait
     yield "limited by", str(limit.rule) if limit else "nothing"
     yield "next call", f"in {seconds_to_wait(limit.until, state.now)} s" if limit else "now"
     if state.control.stopped_at:

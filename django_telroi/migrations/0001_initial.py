@@ -19,9 +19,38 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="BlockedDestination",
+            fields=[
+                (
+                    "destination",
+                    models.CharField(max_length=16, primary_key=True, serialize=False, verbose_name="destination"),
+                ),
+                ("blocked_at", models.DateTimeField(verbose_name="blocked")),
+                ("until", models.DateTimeField(blank=True, null=True, verbose_name="blocked until")),
+                ("blocked_by", models.CharField(blank=True, max_length=150, verbose_name="blocked by")),
+                ("reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the block")),
+            ],
+            options={
+                "verbose_name": "blocked prefix or region",
+                "verbose_name_plural": "blocked prefixes and regions",
+                "permissions": [("block_destination", "Can block and unblock prefixes and regions")],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
             name="CallControl",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    django_telroi.models.exact.ExactCharField(
+                        blank=True,
+                        default="",
+                        max_length=64,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="name of the key",
+                    ),
+                ),
                 ("stopped_at", models.DateTimeField(blank=True, null=True, verbose_name="stopped")),
                 ("stopped_by", models.CharField(blank=True, max_length=150, verbose_name="stopped by")),
                 ("stopped_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the stop")),
@@ -29,6 +58,14 @@ class Migration(migrations.Migration):
                 ("paused_reason", models.CharField(blank=True, max_length=40, verbose_name="reason of the pause")),
                 (
                     "paused_key",
+                    django_telroi.models.exact.ExactCharField(blank=True, editable=False, max_length=64),
+                ),
+                (
+                    "codes_refused_until",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="own codes refused until"),
+                ),
+                (
+                    "codes_refused_key",
                     django_telroi.models.exact.ExactCharField(blank=True, editable=False, max_length=64),
                 ),
                 ("day", models.DateField(blank=True, null=True, verbose_name="day of the count")),
@@ -61,18 +98,21 @@ class Migration(migrations.Migration):
                             ("cooldown", "cooling down"),
                             ("hourly_limit", "hour full"),
                             ("daily_limit", "day full"),
-                            ("held", "held by Telroi"),
+                            ("held", "held by the provider"),
                         ],
                         max_length=16,
                         verbose_name="limited by",
                     ),
                 ),
-                ("held_at", models.DateTimeField(blank=True, null=True, verbose_name="held by Telroi since")),
-                ("held_until", models.DateTimeField(blank=True, null=True, verbose_name="held by Telroi until")),
+                ("held_at", models.DateTimeField(blank=True, null=True, verbose_name="held by the provider since")),
+                ("held_until", models.DateTimeField(blank=True, null=True, verbose_name="held by the provider until")),
                 ("held_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the hold")),
                 ("blocked_at", models.DateTimeField(blank=True, null=True, verbose_name="blocked")),
                 ("blocked_by", models.CharField(blank=True, max_length=150, verbose_name="blocked by")),
                 ("blocked_reason", models.CharField(blank=True, max_length=200, verbose_name="reason of the block")),
+                ("wrong_codes", models.PositiveIntegerField(default=0, verbose_name="consecutive wrong codes")),
+                ("last_wrong_code_at", models.DateTimeField(blank=True, null=True, verbose_name="last wrong code")),
+                ("blocked_by_owner", models.BooleanField(default=False, verbose_name="blocked at its owner's wish")),
                 (
                     "created_at",
                     models.DateTimeField(
@@ -87,8 +127,9 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("view_full_number", "Can see a full phone number"),
                     ("block_number", "Can block and unblock phone numbers"),
-                    ("release_number", "Can release a hold of Telroi's"),
+                    ("release_number", "Can release a hold of the provider"),
                     ("reset_limits", "Can reset the limits of a number"),
+                    ("reset_wrong_codes", "Can reset the wrong codes of a number or a user"),
                     ("move_number", "Can move a verified number to another account"),
                     ("erase_number", "Can erase a phone number and all its rows"),
                     ("view_overview", "Can see the overview of all calls"),
@@ -98,6 +139,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["last_call_at"], name="telroi_number_by_last_call"),
                     models.Index(fields=["region"], name="telroi_number_by_region"),
                     models.Index(fields=["blocked_at"], name="telroi_number_by_block"),
+                    models.Index(fields=["last_wrong_code_at"], name="telroi_number_by_wrong_code"),
                 ],
             },
         ),
@@ -119,12 +161,59 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="UserWrongCodes",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                ("wrong_codes", models.PositiveIntegerField(default=0, verbose_name="consecutive wrong codes")),
+                ("last_wrong_code_at", models.DateTimeField(blank=True, null=True, verbose_name="last wrong code")),
+                ("by_number", models.JSONField(default=dict, editable=False)),
+                ("version", models.PositiveBigIntegerField(default=0, editable=False)),
+            ],
+            options={
+                "verbose_name": "wrong codes of a user",
+                "verbose_name_plural": "wrong codes of users",
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["last_wrong_code_at"], name="telroi_user_by_wrong_code")],
+            },
+        ),
+        migrations.CreateModel(
+            name="ConsentText",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version_name", models.CharField(max_length=64, verbose_name="version")),
+                ("text", models.TextField(verbose_name="text")),
+                ("sha256", models.CharField(editable=False, max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django_telroi.models.database_clock.DbNow(), verbose_name="first accepted"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "text of consent",
+                "verbose_name_plural": "texts of consent",
+                "constraints": [models.UniqueConstraint(fields=("sha256",), name="telroi_consent_text_once")],
+            },
+        ),
+        migrations.CreateModel(
             name="VerificationAttempt",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id")),
                 ("last4", models.CharField(max_length=4, verbose_name="last digits")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
+                ("prefix", models.CharField(blank=True, max_length=8, verbose_name="prefix")),
                 (
                     "purpose",
                     django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),
@@ -159,12 +248,26 @@ class Migration(migrations.Migration):
                 (
                     "telroi_id",
                     django_telroi.models.exact.ExactCharField(
-                        blank=True, max_length=200, null=True, verbose_name="Telroi's id"
+                        blank=True, max_length=200, null=True, verbose_name="provider's id"
                     ),
                 ),
                 ("livemode", models.BooleanField(blank=True, null=True, verbose_name="live")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
                 ("code_length", models.PositiveSmallIntegerField(default=6, editable=False)),
+                (
+                    "judge",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "not known yet"),
+                            ("site", "this site"),
+                            ("telroi", "the provider"),
+                            ("caller", "another package of this site"),
+                        ],
+                        max_length=6,
+                        verbose_name="codes checked by",
+                    ),
+                ),
                 ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
                 ("max_tries", models.PositiveSmallIntegerField(verbose_name="tries allowed")),
                 (
@@ -174,23 +277,40 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("dialed_at", models.DateTimeField(blank=True, null=True, verbose_name="dialed")),
-                ("placed_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted by Telroi")),
+                ("placed_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted by the provider")),
                 ("expires_at", models.DateTimeField(verbose_name="expires")),
                 ("verified_at", models.DateTimeField(blank=True, null=True, verbose_name="verified")),
                 ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
                 ("due_at", models.DateTimeField(blank=True, db_index=True, null=True, verbose_name="due")),
                 ("had_user", models.BooleanField(default=False, editable=False)),
                 ("is_again", models.BooleanField(default=False, editable=False)),
+                (
+                    "known_requester",
+                    models.BooleanField(editable=False, null=True, verbose_name="requester known with the number"),
+                ),
                 ("followed_by", models.UUIDField(editable=False, null=True)),
                 ("asked", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("judging", models.JSONField(default=dict, editable=False)),
                 ("code_digest", models.CharField(blank=True, editable=False, max_length=64)),
                 ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof spent")),
                 ("error_code", models.CharField(blank=True, max_length=40, verbose_name="error")),
-                ("error_detail", models.CharField(blank=True, max_length=200, verbose_name="Telroi's words")),
+                ("error_detail", models.CharField(blank=True, max_length=200, verbose_name="provider's words")),
                 (
                     "requester_ip",
                     models.GenericIPAddressField(blank=True, null=True, verbose_name="requester's address"),
+                ),
+                ("consented_at", models.DateTimeField(blank=True, null=True, verbose_name="consented")),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="django_telroi.consenttext",
+                        verbose_name="consent",
+                    ),
                 ),
                 (
                     "phone",
@@ -231,17 +351,22 @@ class Migration(migrations.Migration):
                             ("code_rejected", "wrong code"),
                             ("code_unjudged", "code not judged"),
                             ("late_reply", "late answer"),
-                            ("webhook", "Telroi's webhook"),
+                            ("webhook", "webhook"),
                             ("alert", "alert"),
                             ("number_blocked", "number blocked"),
+                            ("owner_blocked", "blocked at its owner's wish"),
                             ("number_unblocked", "number unblocked"),
                             ("hold_released", "hold released"),
                             ("limits_reset", "limits reset"),
+                            ("wrong_codes_reset", "wrong codes reset"),
+                            ("user_wrong_codes_reset", "wrong codes of the user reset"),
                             ("number_revealed", "full number shown"),
                             ("number_moved", "number moved to another account"),
                             ("number_erased", "number erased"),
                             ("calls_stopped", "all calls stopped"),
                             ("calls_resumed", "calls resumed"),
+                            ("destination_blocked", "prefix or region blocked"),
+                            ("destination_unblocked", "prefix or region unblocked"),
                         ],
                         max_length=32,
                         verbose_name="kind",
@@ -348,6 +473,10 @@ class Migration(migrations.Migration):
             model_name="verificationattempt",
             index=models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
         ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
+            index=models.Index(fields=["requester_ip", "created_at"], name="telroi_attempt_by_address"),
+        ),
         migrations.AddConstraint(
             model_name="verificationattempt",
             constraint=models.UniqueConstraint(fields=("telroi_id",), name="telroi_attempt_telroi_id_once"),
@@ -395,10 +524,59 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="verifiedphone",
-            index=models.Index(fields=["purpose", "id"], name="telroi_verified_by_purpose"),
+            index=models.Index(fields=["verified_at"], name="telroi_verified_by_moment"),
+        ),
+        migrations.AddIndex(
+            model_name="verifiedphone",
+            index=models.Index(fields=["purpose", "verified_at"], name="telroi_verified_by_purpose"),
         ),
         migrations.AddConstraint(
             model_name="verifiedphone",
             constraint=models.UniqueConstraint(fields=("user", "number", "purpose"), name="telroi_verified_phone_once"),
+        ),
+        migrations.CreateModel(
+            name="SupportNote",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.CharField(max_length=500, verbose_name="text")),
+                ("author", models.CharField(blank=True, max_length=150, verbose_name="author")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django_telroi.models.database_clock.DbNow(), verbose_name="written"
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notes",
+                        to="django_telroi.verificationattempt",
+                        verbose_name="attempt",
+                    ),
+                ),
+                (
+                    "phone",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notes",
+                        to="django_telroi.phonenumber",
+                        verbose_name="number",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "note",
+                "verbose_name_plural": "notes",
+                "permissions": [("add_note", "Can add a note to a number or an attempt")],
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["phone", "created_at"], name="telroi_note_of_number"),
+                    models.Index(fields=["created_at"], name="telroi_note_by_moment"),
+                ],
+            },
         ),
     ]

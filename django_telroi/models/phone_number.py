@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import Rule
@@ -18,7 +19,7 @@ RULE_NAMES = {
     Rule.COOLDOWN: _("cooling down"),
     Rule.HOURLY_LIMIT: _("hour full"),
     Rule.DAILY_LIMIT: _("day full"),
-    Rule.HELD: _("held by Telroi"),
+    Rule.HELD: _("held by the provider"),
 }
 
 
@@ -32,19 +33,28 @@ class PhoneNumber(models.Model):
     number = models.CharField(_("number"), max_length=16, unique=True)
     last4 = models.CharField(_("last digits"), max_length=4)
     region = models.CharField(_("region"), max_length=3, blank=True)
+    # A list and not a table: one conditional UPDATE of this row counts a call, and a purge of attempts changes nothing.
     calls = models.JSONField(_("calls that count"), default=list, blank=True)
     last_call_at = models.DateTimeField(_("last call"), null=True, blank=True)
     next_call_at = models.DateTimeField(_("next call possible"), null=True, blank=True, db_index=True)
     limited_by = models.CharField(
         _("limited by"), max_length=16, blank=True, choices=[(rule.value, name) for rule, name in RULE_NAMES.items()]
     )
-    held_at = models.DateTimeField(_("held by Telroi since"), null=True, blank=True)
-    held_until = models.DateTimeField(_("held by Telroi until"), null=True, blank=True)
+    held_at = models.DateTimeField(_("held by the provider since"), null=True, blank=True)
+    held_until = models.DateTimeField(_("held by the provider until"), null=True, blank=True)
     held_reason = models.CharField(_("reason of the hold"), max_length=200, blank=True)
     blocked_at = models.DateTimeField(_("blocked"), null=True, blank=True)
     blocked_by = models.CharField(_("blocked by"), max_length=150, blank=True)
     blocked_reason = models.CharField(_("reason of the block"), max_length=200, blank=True)
+    # Of attempts without a user. Those of a user are in ``UserWrongCodes``, so that strangers never bar a user.
+    wrong_codes = models.PositiveIntegerField(_("consecutive wrong codes"), default=0)
+    last_wrong_code_at = models.DateTimeField(_("last wrong code"), null=True, blank=True)
+    # The owner asked not to be called. Only a reason lifts such a block.
+    blocked_by_owner = models.BooleanField(
+        pgettext_lazy("state of a number", "blocked at its owner's wish"), default=False
+    )
     created_at = models.DateTimeField(_("first seen"), db_default=DbNow())
+    # Each write adds one. The WHERE clause of an UPDATE has the version that was read, so only one of two writers wins.
     version = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
@@ -56,12 +66,14 @@ class PhoneNumber(models.Model):
             models.Index(fields=["last_call_at"], name="telroi_number_by_last_call"),
             models.Index(fields=["region"], name="telroi_number_by_region"),
             models.Index(fields=["blocked_at"], name="telroi_number_by_block"),
+            models.Index(fields=["last_wrong_code_at"], name="telroi_number_by_wrong_code"),
         ]
         permissions = [
             ("view_full_number", "Can see a full phone number"),
             ("block_number", "Can block and unblock phone numbers"),
-            ("release_number", "Can release a hold of Telroi's"),
+            ("release_number", "Can release a hold of the provider"),
             ("reset_limits", "Can reset the limits of a number"),
+            ("reset_wrong_codes", "Can reset the wrong codes of a number or a user"),
             ("move_number", "Can move a verified number to another account"),
             ("erase_number", "Can erase a phone number and all its rows"),
             ("view_overview", "Can see the overview of all calls"),
@@ -103,7 +115,8 @@ class VerifiedPhone(models.Model):
         verbose_name_plural = _("verified phones")
         indexes = [
             models.Index(fields=["number", "verified_at"], name="telroi_verified_of_number"),
-            models.Index(fields=["purpose", "id"], name="telroi_verified_by_purpose"),
+            models.Index(fields=["verified_at"], name="telroi_verified_by_moment"),
+            models.Index(fields=["purpose", "verified_at"], name="telroi_verified_by_purpose"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["user", "number", "purpose"], name="telroi_verified_phone_once"),

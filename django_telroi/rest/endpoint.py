@@ -24,9 +24,10 @@ from django_telroi.rest.charsets import refuse_other_charsets
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, UserGone, answer_problem
 from django_telroi.services.requester import hide_what_was_posted
-from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.services.sentences import sentence
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 
-LONGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 """Bytes. The longest valid body has a few lines."""
 
 ProblemHandler = Callable[[Exception, dict[str, Any]], Response | None]
@@ -43,6 +44,8 @@ class PhoneEndpoint(APIView):
     """The serializer of this request's body. None until the body is read."""
     unavailable: type[NotNow] | None = NotNow
     """The error that replaces ``Unavailable``. None keeps ``Unavailable``, whose text is about placing a call."""
+    refusal_sentence = staticmethod(sentence)
+    """Returns the text of a refused start."""
     _ignore_model_permissions = True
     """DRF's flag for a view without a queryset. Without it a default of ``DjangoModelPermissions`` raises an error."""
 
@@ -59,12 +62,14 @@ class PhoneEndpoint(APIView):
         return view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if _content_length(request) > LONGEST_BODY:
+        # Before authentication, which may read the body of a form.
+        if _content_length(request) > MAX_BODY_BYTES:
             raise BodyTooLarge
         refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
     def get_exception_handler(self) -> ProblemHandler:
+        # Not the project's handler: all endpoints have the documented body, also for the errors of DRF.
         return answer_problem
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -75,7 +80,7 @@ class PhoneEndpoint(APIView):
         no call replace it with ``unavailable``.
         """
         if isinstance(exc, DATABASE_LOST):
-            note_lost_database(exc)
+            close_lost_connections(exc)
             exc = Unavailable()
         if isinstance(exc, UserNotFound):
             exc = UserGone()
@@ -113,6 +118,7 @@ class PhoneEndpoint(APIView):
 
 
 def _content_length(request: Request) -> int:
+    # Django and DRF treat an invalid length as 0 too, and read no body.
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:

@@ -45,6 +45,7 @@ class ProofField(serializers.CharField):
     """
 
     def __init__(self, *, purpose: str = "", **options: Any) -> None:
+        # A proof is a secret that can be used once, so no response repeats it.
         options.setdefault("write_only", True)
         super().__init__(**options)
         self.purpose = purpose
@@ -59,6 +60,7 @@ class ProofField(serializers.CharField):
             raise serializers.ValidationError([_detail_of(error)]) from None
         except Unavailable:
             raise NotNow from None
+        # The error of a later ``redeem`` must name the field, and the proof is all that the serializer keeps.
         return replace(proof, field_name=self.field_name or "")
 
 

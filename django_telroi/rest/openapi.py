@@ -30,6 +30,8 @@ class DescribedEndpoint(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
     def view_replacement(self) -> type[APIView]:
+        # The project may have a schema class of its own, with its own authentication or tags. Ours is mixed into it, so
+        # that these stay. A class of another library cannot be combined.
         chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
         base: type = chosen if issubclass(chosen, AutoSchema) else AutoSchema
         schema = type("PhoneSchema", (OperationSchema, base), {"operations": operations_of(self.target)})
@@ -49,6 +51,8 @@ class DescribedText(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
 
 def text_constraints(field_name: str) -> dict[str, Any]:
     """Return the JSON Schema keywords for this text field, or an empty dict."""
+    # For readers and code generators only: the pattern is narrower than the parser, which also accepts other scripts
+    # and invisible characters, and the serializer does not apply it.
     match field_name:
         case "number":
             return {"format": "phone", "pattern": r"^[ (]*\+?[0-9 ()./-]+$", "maxLength": 64}

@@ -8,16 +8,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django_telroi.domain.invalid_numbers import NumberProblem
 from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneVerificationSerializer, VerifiedPhoneSerializer
-from django_telroi.rest.views import status_of
+from django_telroi.rest.views import status_of_check
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
+from django_telroi.services.typed_numbers import RejectedNumber
 
 NUMBER = "+2348031234567"
 NOW = datetime(2030, 5, 17, 9, 30, tzinfo=UTC)
 PROOF = "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10:cf0Vb9nM0vB1H3iG5xQ2yT8w"
+
+REJECTED = RejectedNumber(NumberProblem.NO_COUNTRY_CODE, suggestions=(NUMBER,), example="+2348021234567")
+
+
+class TypedNumber:
+    """Stands for the view of an endpoint whose client sends a number, where its body of an invalid number is made."""
+
+    def rejected_number(self) -> RejectedNumber:
+        return REJECTED
+
 
 Bodies = dict[int, dict[str, Any]]
 """Bodies by HTTP status and name of the example."""
@@ -38,7 +50,7 @@ def checks() -> Bodies:
     for outcome in CheckOutcome:
         for was_judged in (True, False):
             result = _result(outcome, was_judged=was_judged)
-            bodies[status_of(result)][str(outcome)] = dict(PhoneCheckSerializer(result).data)
+            bodies[status_of_check(result)][str(outcome)] = dict(PhoneCheckSerializer(result).data)
     return bodies
 
 

@@ -26,13 +26,16 @@ from django_telroi.rest.problems import (
     CodeNotChecked,
     IdempotencyKeyUsed,
     InvalidIdempotencyKey,
+    NoNumber,
     NotNow,
     UserGone,
 )
 from django_telroi.rest.serializers import (
+    PhoneCallSerializer,
     PhoneCodeSerializer,
     PhoneProofSerializer,
     PhoneStartSerializer,
+    PhoneStoredStartSerializer,
     VerifiedPhoneSerializer,
 )
 
@@ -47,19 +50,26 @@ CALL_PROBLEMS: Problems = (
     errors.HourlyLimitReached(1800),
     errors.DailyLimitReached(36000),
     errors.NumberHeld(55),
+    errors.DestinationPaused(900),
+    errors.BotCheckFailed(),
     errors.TooManyRequests(600),
+    errors.TooManyWrongCodes(480),
     errors.SiteLimitReached(),
     errors.CallsStopped(),
     errors.Misconfigured(),
     errors.Unavailable(),
 )
-START_PROBLEMS: Problems = (
+STORED_START_PROBLEMS: Problems = (
     errors.InvalidNumber(),
     errors.InvalidPurpose(),
-    exceptions.ValidationError({"number": ["This field is required."]}),
+    errors.ConsentRequired(),
     InvalidIdempotencyKey(),
     IdempotencyKeyUsed(),
     UserGone(),
+)
+START_PROBLEMS: Problems = (
+    *STORED_START_PROBLEMS,
+    exceptions.ValidationError({"number": ["This field is required."]}),
 )
 
 UUID_IN_PATH = OpenApiParameter(
@@ -111,6 +121,7 @@ def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
 
     A subclass of an endpoint gets the operations of the endpoint.
     """
+    # The tables are functions, because their texts are translated when the schema is made, not when it is imported.
     described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
     return {method: describe() for method, describe in described.items()}
 
@@ -119,10 +130,22 @@ def start_operation() -> Operation:
     return Operation(
         "phone_start",
         "Start a verification: call a number and read out a code",
-        {**call_answers(), **problem_answers([*START_PROBLEMS, *BODY_PROBLEMS, *CALL_PROBLEMS])},
+        {**call_answers(), **problem_answers([*START_PROBLEMS, *BODY_PROBLEMS, *CALL_PROBLEMS], of_typed_number=True)},
         request=body_with_example(PhoneStartSerializer, {"number": openapi_examples.NUMBER, "language": "en"}),
         parameters=(IDEMPOTENCY_KEY, RETRY_AFTER),
         links=LINKS,
+    )
+
+
+def stored_start_operation() -> Operation:
+    return Operation(
+        "phone_start_stored",
+        "Start a verification of the number that the site has for the user",
+        {**call_answers(), **problem_answers([*STORED_START_PROBLEMS, NoNumber(), *BODY_PROBLEMS, *CALL_PROBLEMS])},
+        request=body_with_example(PhoneStoredStartSerializer, {"language": "en"}),
+        parameters=(IDEMPOTENCY_KEY, RETRY_AFTER),
+        links=LINKS,
+        needs_user=True,
     )
 
 
@@ -153,10 +176,12 @@ def check_operation() -> Operation:
 
 
 def call_again_operation() -> Operation:
+    no_text = exceptions.ValidationError({"bot_token": ["Not a valid string."]})
     return Operation(
         "phone_call_again",
         "Call the same number again",
-        {**call_answers(), **problem_answers([*NOT_FOUND, *CALL_PROBLEMS])},
+        {**call_answers(), **problem_answers([*NOT_FOUND, no_text, *BODY_PROBLEMS, *CALL_PROBLEMS])},
+        request=body_with_example(PhoneCallSerializer, {}),
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links=LINKS,
     )
@@ -206,6 +231,7 @@ def add_phone_operation() -> Operation:
 
 DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
     views.StartView: {"POST": start_operation},
+    views.StoredNumberStartView: {"POST": stored_start_operation},
     views.VerificationView: {"GET": follow_operation},
     views.CheckView: {"POST": check_operation},
     views.CallAgainView: {"POST": call_again_operation},

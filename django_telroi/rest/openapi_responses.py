@@ -60,19 +60,25 @@ def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     }
 
 
-def problem_answers(problems: Problems) -> dict[int, OpenApiResponse]:
-    """Return the responses for ``problems``, and for the problems that every endpoint can have."""
+def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dict[int, OpenApiResponse]:
+    """Return the responses for ``problems``, and for the problems that every endpoint can have.
+
+    ``of_typed_number``: the client sends the number, so an invalid one is answered with what may be meant.
+    """
+    view = openapi_examples.TypedNumber() if of_typed_number else None
     return {
         status: _one_of(PhoneProblemSerializer, status, bodies)
-        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE]).items())
+        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE], view=view).items())
     }
 
 
-def _bodies_of(problems: Iterable[Exception]) -> dict[int, dict[str, Any]]:
+def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
     """Return the bodies of our exception handler, by HTTP status and code."""
     bodies: dict[int, dict[str, Any]] = defaultdict(dict)
     for exc in problems:
-        answer = answer_problem(exc, {"view": None})
+        # Our handler knows every exception of these lists. None would mean that a list names one that it does not
+        # handle.
+        answer = answer_problem(exc, {"view": view})
         assert answer is not None
         bodies[answer.status_code][answer.data["code"]] = answer.data
     return bodies

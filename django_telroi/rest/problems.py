@@ -1,7 +1,8 @@
 """The one body of all error responses, including those of DRF's own exceptions.
 
 ``{"code", "detail", "retry_after"}``: a stable code, a sentence for the person, and whole seconds or null. If fields
-are missing or have the wrong type, ``errors`` is added.
+are missing or have the wrong type, ``errors`` is added. A typed number that is invalid adds ``errors`` with the reason,
+and ``suggestions``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from django_telroi.errors import AttemptNotFound, ProofRejected, Unavailable, VerificationRefused
-from django_telroi.services.sentences import CODE_NOT_CHECKED, NOT_NOW, sentence
+from django_telroi.errors import AttemptNotFound, InvalidNumber, ProofRejected, Unavailable, VerificationRefused
+from django_telroi.services.sentences import CODE_NOT_CHECKED, NOT_NOW, NUMBER_MISSING, sentence
+from django_telroi.services.shared.arguments import NO_NUMBER
+from django_telroi.services.typed_numbers import RejectedNumber
 
 
 class InvalidIdempotencyKey(exceptions.APIException):
@@ -33,6 +36,14 @@ class IdempotencyKeyUsed(exceptions.APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "idempotency_key_used"
     default_detail = gettext_lazy("This Idempotency-Key belongs to another request. Make a new one.")
+
+
+class NoNumber(exceptions.APIException):
+    """The site should supply the number to call, but has none for this user."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = NO_NUMBER
+    default_detail = NUMBER_MISSING
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -67,14 +78,21 @@ def answer_problem(exc: Exception, context: Mapping[str, Any]) -> Response | Non
     transaction back, because our endpoints do not run in a transaction of ``ATOMIC_REQUESTS``.
     """
     if isinstance(exc, VerificationRefused):
-        body = problem(exc.code, sentence(exc.code, retry_after=exc.retry_after), retry_after=exc.retry_after)
+        # The OpenAPI schema makes its examples without a view.
+        refusal_sentence = getattr(context["view"], "refusal_sentence", sentence)
+        detail = refusal_sentence(exc.code, retry_after=exc.retry_after)
+        body = problem(exc.code, detail, retry_after=exc.retry_after)
+        if isinstance(exc, InvalidNumber) and hasattr(context["view"], "rejected_number"):
+            body |= number_problem(context["view"].rejected_number())
         return _response(exc.http_status, body, context)
     if isinstance(exc, ProofRejected):
         return _response(exc.http_status, problem(exc.code, sentence(exc.code)), context)
+    # Anything else is a bug. Django must report it, and the client gets 500.
     known = _as_api_exception(exc)
     if known is None:
         return None
     response = _response(known.status_code, _body_of(known), context)
+    # RFC 9110 requires the header with 401. DRF's own handler sets it too.
     if challenge := getattr(known, "auth_header", None):
         response["WWW-Authenticate"] = challenge
     return response
@@ -84,6 +102,15 @@ def problem(code: str, detail: str, *, retry_after: int | None = None, errors: o
     """Return the body of an error response. ``retry_after`` is in seconds."""
     body: dict[str, Any] = {"code": code, "detail": detail, "retry_after": retry_after}
     return body if errors is None else body | {"errors": errors}
+
+
+def number_problem(rejected: RejectedNumber | None) -> dict[str, Any]:
+    """Return what the body says about a typed number that is invalid. Nothing for a number on file."""
+    if rejected is None:
+        return {}
+    # The form of ``ErrorDetail.get_full_details``, because the code must be in the JSON.
+    error = {"message": rejected.sentence, "code": rejected.problem}
+    return {"detail": rejected.sentence, "errors": {"number": [error]}, "suggestions": list(rejected.suggestions)}
 
 
 def _as_api_exception(exc: Exception) -> exceptions.APIException | None:

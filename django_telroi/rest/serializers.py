@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -12,14 +14,26 @@ from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
 from django_telroi.services.sentences import result_sentence, status_sentence
 
 __all__ = [
+    "PhoneCallSerializer",
     "PhoneCheckSerializer",
     "PhoneCodeSerializer",
     "PhoneProblemSerializer",
     "PhoneProofSerializer",
     "PhoneStartSerializer",
+    "PhoneStoredStartSerializer",
     "PhoneVerificationSerializer",
     "VerifiedPhoneSerializer",
 ]
+
+
+@cache
+def _shared_serializer(serializer: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    return serializer()
+
+
+def body_of(serializer: type[serializers.Serializer[Any]], value: object) -> dict[str, Any]:
+    """Return the body of a response for ``value``. The fields are made once: DRF copies them for each serializer."""
+    return dict(_shared_serializer(serializer).to_representation(value))
 
 
 class Text(serializers.CharField):
@@ -30,9 +44,17 @@ class Text(serializers.CharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
+        # DRF adds validators that reject NUL and half surrogate pairs with its own sentences. The services reject such
+        # a number or code too, with the sentence of the pages.
         self.validators = []
 
+    def __deepcopy__(self, memo: object) -> Text:
+        # DRF copies the declared fields for each request, by calling ``__init__`` again. Nothing in a ``Text`` changes
+        # but its name and its parent, so a shallow copy does.
+        return copy(self)
+
     def run_validation(self, data: Any = serializers.empty) -> Any:
+        # DRF would say "This field may not be blank." The services say what is missing.
         return data if data == "" else super().run_validation(data)
 
     def to_internal_value(self, data: object) -> str:
@@ -48,7 +70,18 @@ class SecondsField(serializers.DateTimeField):
         return super().to_representation(value.replace(microsecond=0))
 
 
-class PhoneStartSerializer(serializers.Serializer[Any]):
+class PhoneCallSerializer(serializers.Serializer[Any]):
+    """A request for a call. On most sites the body is empty."""
+
+    bot_token = Text(
+        required=False,
+        allow_null=True,
+        help_text="The token of the site's bot check (BOT_CHECK), such as Turnstile or hCaptcha. Ignored on a site "
+        "without one.",
+    )
+
+
+class PhoneStartSerializer(PhoneCallSerializer):
     """The number to call."""
 
     number = Text(
@@ -58,6 +91,18 @@ class PhoneStartSerializer(serializers.Serializer[Any]):
     language = Text(
         required=False, allow_null=True, help_text="The language of the call, as a BCP 47 tag such as en or pt-BR."
     )
+    consent = Text(
+        required=False,
+        allow_null=True,
+        help_text="The version of the text of consent that your app showed to the person. Required, and the site's "
+        "current CONSENT_VERSION, on a site that has one.",
+    )
+
+
+class PhoneStoredStartSerializer(PhoneStartSerializer):
+    """A call to the number that the site has for the user."""
+
+    number = None  # type: ignore[assignment]  # None removes a field of the base class
 
 
 class PhoneCodeSerializer(serializers.Serializer[Any]):
@@ -91,6 +136,12 @@ class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
     call_again_in = serializers.IntegerField(
         min_value=0, help_text="Seconds until another call may be requested; 0 means now."
     )
+    wrong_codes_left = serializers.IntegerField(
+        allow_null=True,
+        min_value=1,
+        help_text="After how many more wrong codes new calls must wait. null while there are few wrong codes, and once "
+        "new calls wait (`call_again_in`).",
+    )
     detail = serializers.SerializerMethodField(help_text="A sentence for the person.")
 
     def get_detail(self, status: AttemptStatus) -> str:
@@ -103,6 +154,12 @@ class PhoneCheckSerializer(serializers.Serializer[CheckResult]):
     verified = serializers.SerializerMethodField()
     outcome = serializers.ChoiceField(choices=[str(each) for each in CheckOutcome])
     tries_left = serializers.IntegerField(min_value=0)
+    wrong_codes_left = serializers.IntegerField(
+        allow_null=True,
+        min_value=1,
+        help_text="After how many more wrong codes new calls must wait. null while there are few wrong codes, and once "
+        "new calls wait (`call_again_in`).",
+    )
     proof = serializers.CharField(
         allow_null=True,
         help_text="Set if the verification was started without a user. It can be redeemed once, for 10 minutes.",
@@ -139,5 +196,13 @@ class PhoneProblemSerializer(serializers.Serializer[Any]):
         help_text="Seconds until the request can be sent again; null if waiting does not help or the time is unknown.",
     )
     errors = serializers.DictField(  # type: ignore[assignment]
-        required=False, help_text="The errors of each field. Only with the code `invalid`."
+        required=False,
+        help_text="The errors of each field: with the code `invalid` as texts, with `invalid_number` as objects with "
+        "`message` and a stable `code`.",
+    )
+    suggestions = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Numbers in E.164 format that the person may mean. Ask them before you call one. Only with the code "
+        "`invalid_number`.",
     )

@@ -1,5 +1,7 @@
 """The endpoints. Each calls one service. A refusal is raised, and ``problems`` makes the response.
 
+What the services do is described under "A call" and "A code" in docs/how.rst.
+
 You can subclass them. If your URLconf includes your own views, keep the argument name ``uuid`` in the URLs.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated
@@ -17,22 +20,29 @@ from rest_framework.response import Response
 
 from django_telroi import conf, limits, services
 from django_telroi.domain.states import Status
-from django_telroi.errors import AttemptNotFound, InvalidPurpose, Unavailable
+from django_telroi.errors import AttemptNotFound, InvalidPurpose
 from django_telroi.models import VerificationAttempt
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.ids import idempotency_key
-from django_telroi.rest.problems import CodeNotChecked, IdempotencyKeyUsed
+from django_telroi.rest.problems import CodeNotChecked, IdempotencyKeyUsed, NoNumber
 from django_telroi.rest.serializers import (
+    PhoneCallSerializer,
     PhoneCheckSerializer,
     PhoneCodeSerializer,
     PhoneProofSerializer,
     PhoneStartSerializer,
+    PhoneStoredStartSerializer,
     PhoneVerificationSerializer,
     VerifiedPhoneSerializer,
+    body_of,
 )
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
-from django_telroi.services.attempts.status import status_without_database
+from django_telroi.services.attempts.status import status_of
+from django_telroi.services.calls.required_consent import consent_to_version
+from django_telroi.services.sentences import stored_sentence
+from django_telroi.services.shared.arguments import NO_NUMBER, stored_number
 from django_telroi.services.shared.transactions import unavailable_without_database
+from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected, visitor_region
 
 __all__ = [
     "CallAgainView",
@@ -41,6 +51,7 @@ __all__ = [
     "PhoneEndpoint",
     "PhonesView",
     "StartView",
+    "StoredNumberStartView",
     "VerificationView",
 ]
 
@@ -52,6 +63,8 @@ STATUS_OF_A_START: Mapping[str, int] = {
 }
 """Every other status is 200: the request is a retry, and its verification is over."""
 
+# A wrong code is an answer and not an error of the client, so it has 200. 409 means that the state
+# of the verification, or of the number, does not allow what was asked.
 STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
     CheckOutcome.VERIFIED: status.HTTP_200_OK,
     CheckOutcome.WRONG_CODE: status.HTTP_200_OK,
@@ -63,6 +76,7 @@ STATUS_OF_AN_OUTCOME: Mapping[CheckOutcome, int] = {
     CheckOutcome.NUMBER_TAKEN: status.HTTP_409_CONFLICT,
     CheckOutcome.ANSWER_LOST: status.HTTP_409_CONFLICT,
     CheckOutcome.ALREADY_VERIFIED: status.HTTP_409_CONFLICT,
+    CheckOutcome.JUDGED_ELSEWHERE: status.HTTP_409_CONFLICT,
     CheckOutcome.EXPIRED: status.HTTP_410_GONE,
     CheckOutcome.UNAVAILABLE: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
@@ -74,15 +88,10 @@ class CallEndpoint(PhoneEndpoint):
     unavailable = None
 
     def answer(self, attempt: VerificationAttempt) -> Response:
-        """Return the status of the call. Raises the refusal of a call that failed.
-
-        If the database stops answering now, the response is made from ``attempt`` alone: the call may ring, so an
-        error would be wrong.
-        """
-        try:
-            current = services.follow(attempt.uuid, user=self.user)
-        except Unavailable:
-            current = status_without_database(attempt)
+        """Return the status of the call. Raises the refusal of a call that failed."""
+        current = status_of(attempt, user=self.user)
+        # The service returns an attempt whose call failed. A client gets the same error as for a call that was rejected
+        # before.
         if current.refusal:
             raise current.refusal
         return verification(current, status_code=STATUS_OF_A_START.get(current.attempt.status, status.HTTP_200_OK))
@@ -99,21 +108,69 @@ class StartView(CallEndpoint):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         body = self.validated_body(request)
+        return self.start(request, body["number"], body)
+
+    @sensitive_variables()
+    def rejected_number(self) -> RejectedNumber | None:
+        """Return why the number of the body is invalid, and which numbers it may mean. None for a number on file."""
+        number = self.body_serializer.validated_data["number"] if self.body_serializer else ""
+        return explain_rejected(number, visitor_region=visitor_region(self.request._request))
+
+    @sensitive_variables()
+    def start(self, request: Request, number: str, body: Mapping[str, Any]) -> Response:
+        """Call ``number``. Raises a VerificationRefused if no call is placed."""
         key = idempotency_key(request)
+        # The services accept any purpose, because trusted code calls them. A client may choose from PURPOSES only.
         if body["purpose"] not in conf.purposes():
             raise InvalidPurpose
         try:
             attempt = limits.start_verification(
                 request._request,
-                body["number"],
+                number,
                 user=self.user,
                 purpose=body["purpose"],
                 language=body.get("language"),
                 attempt_uuid=key,
+                consent=consent_to_version(body.get("consent") or ""),
+                bot_token=body.get("bot_token") or "",
             )
         except AttemptNotFound:
+            # 409 instead of 404: nothing is missing, and a client that makes a new key succeeds.
             raise IdempotencyKeyUsed from None
         return self.answer(attempt)
+
+
+class StoredNumberStartView(StartView):
+    """Calls the number that the site has for the user, and reads out a code.
+
+    Send the header `Idempotency-Key` with a new UUID. You can then send the request again, and only one call is placed.
+    """
+
+    # A subclass overrides ``get_number``. The texts above are in the OpenAPI schema.
+    serializer_class = PhoneStoredStartSerializer
+    refusal_sentence = staticmethod(stored_sentence)
+
+    def get_permissions(self) -> list[Any]:
+        # Added to the project's permissions, because only a user who is logged in has a number.
+        return [*super().get_permissions(), IsAuthenticated()]
+
+    def get_number(self) -> object:
+        """Return the number to call, such as ``self.request.user.phone``. Override this.
+
+        None and an empty text are answered with 409 and the code ``no_number``.
+        """
+        raise ImproperlyConfigured(f"{type(self).__name__} must override get_number().")
+
+    def rejected_number(self) -> None:
+        return None  # the client cannot correct the number of the site
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        body = self.validated_body(request)
+        stored = stored_number(self.get_number())
+        if stored.problem == NO_NUMBER:
+            raise NoNumber
+        return self.start(request, stored.number, body)
 
 
 class VerificationView(PhoneEndpoint):
@@ -136,7 +193,7 @@ class CheckView(PhoneEndpoint):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         code = self.validated_body(request)["code"]
         result = limits.check_code(request._request, self.attempt_uuid, code, user=self.user)
-        return Response(dict(PhoneCheckSerializer(result).data), status=status_of(result))
+        return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
 
 
 class CallAgainView(CallEndpoint):
@@ -146,8 +203,13 @@ class CallAgainView(CallEndpoint):
     the new call is refused, the old code is still valid, and you can send this request again.
     """
 
+    serializer_class = PhoneCallSerializer
+
+    @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.answer(limits.call_again(request._request, self.attempt_uuid, user=self.user))
+        token = self.validated_body(request).get("bot_token") or ""
+        attempt = limits.call_again(request._request, self.attempt_uuid, user=self.user, bot_token=token)
+        return self.answer(attempt)
 
 
 class CancelView(PhoneEndpoint):
@@ -155,7 +217,7 @@ class CancelView(PhoneEndpoint):
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         attempt = services.cancel_verification(self.attempt_uuid, user=self.user)
-        return verification(services.follow(attempt.uuid, user=self.user))
+        return verification(status_of(attempt, user=self.user))
 
 
 class PhonesView(PhoneEndpoint):
@@ -167,16 +229,20 @@ class PhonesView(PhoneEndpoint):
     serializer_class = PhoneProofSerializer
 
     def get_permissions(self) -> list[Any]:
+        # Added to the project's permissions, because a site may allow anonymous verifications, and this list has full
+        # numbers.
         return [*super().get_permissions(), IsAuthenticated()]
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         phones = services.verified_phones(self.user) if self.user else []
+        # The rows are read while they are serialized, so the response is made inside.
         with unavailable_without_database():
             return Response(list(VerifiedPhoneSerializer(phones, many=True).data))
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         body = self.validated_body(request)
+        # A subclass may have replaced the permissions.
         if self.user is None:
             raise NotAuthenticated
         with unavailable_without_database():
@@ -186,10 +252,10 @@ class PhonesView(PhoneEndpoint):
 
 def verification(current: AttemptStatus, *, status_code: int = status.HTTP_200_OK) -> Response:
     """Return the response for a verification."""
-    return Response(dict(PhoneVerificationSerializer(current).data), status=status_code)
+    return Response(body_of(PhoneVerificationSerializer, current), status=status_code)
 
 
-def status_of(result: CheckResult) -> int:
+def status_of_check(result: CheckResult) -> int:
     """Return the HTTP status for the result of a check.
 
     The wrong code that locks an attempt was checked, so the status is 200. A code for an attempt that was locked

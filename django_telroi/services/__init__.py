@@ -5,7 +5,9 @@ Only services write rows. No service sends an HTTP request inside a database tra
 
 from __future__ import annotations
 
-from django_telroi.services.accounts.ownership import move_number
+from django_telroi.domain.consent import Consent
+from django_telroi.services.accounts.external_verifications import record_verification
+from django_telroi.services.accounts.ownership import change_phone, move_number
 from django_telroi.services.accounts.phones import (
     PhoneRecord,
     forget_phone,
@@ -14,32 +16,52 @@ from django_telroi.services.accounts.phones import (
     verified_phones,
 )
 from django_telroi.services.accounts.proofs import Proof, add_phone, read_proof, redeem_proof
+from django_telroi.services.async_services import (
+    aadd_phone,
+    acall_again,
+    acancel_verification,
+    achange_phone,
+    acheck_code,
+    afollow,
+    aforget_phone,
+    ahas_verified_phone,
+    aread_out,
+    aread_proof,
+    aredeem_proof,
+    astart_verification,
+)
+from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult
 from django_telroi.services.attempts.status import AttemptStatus, cancel_verification, follow
-from django_telroi.services.attempts.typed_codes import CheckOutcome, CheckResult
 from django_telroi.services.calls.queue import place_call
-from django_telroi.services.calls.request import MayStart, StartFacts
-from django_telroi.services.calls.start import call_again, start_verification
+from django_telroi.services.calls.request import Admission, MayStart, StartFacts
+from django_telroi.services.calls.required_consent import current_consent
+from django_telroi.services.calls.start import call_again, read_out, start_verification
 from django_telroi.services.calls.webhook_events import EventEffect, record_event
 from django_telroi.services.codes.check import check_code
+from django_telroi.services.staff.destination_blocks import block_destination, blocked_destinations, unblock_destination
+from django_telroi.services.staff.notes import add_note
+from django_telroi.services.staff.number_export import export_number
+from django_telroi.services.staff.owner_links import do_not_call_path
+from django_telroi.services.staff.site_switch import call_control, resume_calls, stop_calls
 from django_telroi.services.staff.staff_actions import (
+    block_for_owner,
     block_number,
-    call_control,
     erase_number,
-    export_number,
     release_hold,
     reset_limits,
-    resume_calls,
     reveal_number,
-    stop_calls,
     unblock_number,
 )
+from django_telroi.services.staff.wrong_code_resets import reset_user_wrong_codes, reset_wrong_codes
 from django_telroi.services.upkeep.purge import Purged, purge
 from django_telroi.services.upkeep.sweep import Swept, sweep
 
 __all__ = [
+    "Admission",
     "AttemptStatus",
     "CheckOutcome",
     "CheckResult",
+    "Consent",
     "EventEffect",
     "MayStart",
     "PhoneRecord",
@@ -47,12 +69,31 @@ __all__ = [
     "Purged",
     "StartFacts",
     "Swept",
+    "aadd_phone",
+    "acall_again",
+    "acancel_verification",
+    "achange_phone",
+    "acheck_code",
+    "add_note",
     "add_phone",
+    "afollow",
+    "aforget_phone",
+    "ahas_verified_phone",
+    "aread_out",
+    "aread_proof",
+    "aredeem_proof",
+    "astart_verification",
+    "block_destination",
+    "block_for_owner",
     "block_number",
+    "blocked_destinations",
     "call_again",
     "call_control",
     "cancel_verification",
+    "change_phone",
     "check_code",
+    "current_consent",
+    "do_not_call_path",
     "erase_number",
     "export_number",
     "follow",
@@ -62,16 +103,21 @@ __all__ = [
     "phone_record",
     "place_call",
     "purge",
+    "read_out",
     "read_proof",
     "record_event",
+    "record_verification",
     "redeem_proof",
     "release_hold",
     "reset_limits",
+    "reset_user_wrong_codes",
+    "reset_wrong_codes",
     "resume_calls",
     "reveal_number",
     "start_verification",
     "stop_calls",
     "sweep",
+    "unblock_destination",
     "unblock_number",
     "verified_phones",
 ]

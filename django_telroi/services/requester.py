@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -33,12 +33,25 @@ NETWORK_BITS = {"ip": 64, "ipv6_56": 56, "ipv6_48": 48}
 """The keys of ``RATES`` that count by network, with the prefix length in bits. IPv4 addresses use only the first."""
 
 
+MAX_KEY_LENGTH = 200
+"""Characters. A longer key of the site is not counted, and the request is rejected."""
+
+
+def no_keys() -> Mapping[str, object]:
+    """Return the keys of a site without ``RATE_KEYS``."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Requester:
-    """The sender of a request. ``address`` is None if it is unknown, ``user_id`` is None without a logged-in user."""
+    """The sender of a request. ``address`` is None if it is unknown, ``user_id`` is None without a logged-in user.
+
+    ``own_keys``: returns the names that the site's ``RATE_KEYS`` gave this request, by their key in ``RATES``.
+    """
 
     address: Address | None
     user_id: Any
+    own_keys: Callable[[], Mapping[str, object]] = field(default=no_keys, repr=False, compare=False)
 
     @property
     def ip(self) -> str | None:
@@ -47,31 +60,56 @@ class Requester:
     def name(self, who: str) -> str | None:
         """Return the name that is counted for ``who``: a network for the keys of ``NETWORK_BITS``, the id for ``user``.
 
-        Returns None if this rate does not apply. Raises Unavailable if the address is unknown. Otherwise all requesters
-        with an unknown address would share one rate limit.
+        Any other key is one of the site's ``RATE_KEYS``. Returns None if this rate does not apply. Raises Unavailable
+        if the address is unknown. Otherwise all requesters with an unknown address would share one rate limit. Also
+        raises Unavailable if the site's key is not a string of at most ``MAX_KEY_LENGTH`` characters.
         """
         if who == "user":
             return None if self.user_id is None else str(self.user_id)
-        if self.address is None:
+        if who not in NETWORK_BITS:
+            return self._own_name(who)
+        if self.address is None:  # the request did not pass all proxies, or the server gave no address
             logger.error("requester_unknown proxies=%s", conf.trusted_proxies())
             raise Unavailable
         return network_of(self.address, bits=NETWORK_BITS[who])
 
+    def _own_name(self, who: str) -> str | None:
+        name = self.own_keys().get(who)
+        if name is None or name == "":
+            return None
+        # Not cut to the limit: two long keys with the same beginning would share one rate.
+        if not isinstance(name, str) or len(name) > MAX_KEY_LENGTH:
+            fault = "too long" if isinstance(name, str) else "not a string"
+            logger.error("rate_key_rejected key=%s error=%s", who, fault)
+            raise Unavailable
+        return name
 
-def requester_of(request: HttpRequest, user: AbstractBaseUser | None) -> Requester:
-    """Return the requester. If ``TRUSTED_PROXIES`` is not set, headers of proxies are ignored and raise an alert."""
+
+def requester_of(
+    request: HttpRequest,
+    user: AbstractBaseUser | None,
+    *,
+    own_keys: Callable[[], Mapping[str, object]] = no_keys,
+) -> Requester:
+    """Return the requester. If ``TRUSTED_PROXIES`` is not set, headers of proxies are ignored and raise an alert.
+
+    ``own_keys`` is as in Requester.
+    """
     proxies = conf.trusted_proxies()
     if proxies is None and any(header in request.META for header in FORWARDING_HEADERS):
         raise_alert(Alert.PROXIES_UNDECIDED, now=datetime.now(UTC), using=write_alias())
     forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "")
     address = client_address(request.META.get("REMOTE_ADDR") or "", forwarded_for, proxies=proxies or 0)
-    return Requester(address, owner_id(user))
+    return Requester(address, owner_id(user), own_keys)
 
 
 JOINERS = "\u200c\u200d"
 """Zero-width characters that the spelling of Persian and Hindi and some emoji need."""
 
-LONGEST_NAME = 80
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Categories of Unicode: control, format, surrogate, private use, line and paragraph separators."""
+
+MAX_NAME_LENGTH = 80
 FEWEST_DIGITS = 7
 """A number with fewer digits is not masked in a user name."""
 
@@ -80,12 +118,9 @@ _NUMBER = re.compile(r"\+[0-9](?:[ ().-]{0,2}[0-9]){6,}")
 
 def plain(text: object) -> str:
     """Return the text on one line, without control characters and without characters that change text direction."""
-    characters = ("" if _is_invisible(character) else character for character in re.sub(r"\s", " ", str(text)))
-    return "".join(characters).strip()
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character not in JOINERS
+    spaced = re.sub(r"\s", " ", str(text))
+    visible = (each for each in spaced if unicodedata.category(each) not in INVISIBLE or each in JOINERS)
+    return "".join(visible).strip()
 
 
 def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
@@ -98,15 +133,22 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
         return ""
     name = plain(user.get_username() or user)
     digits = re.sub("[^0-9]", "", name)
+    # By the last digits, because a national spelling has no country code.
     if len(number) > FEWEST_DIGITS and number[-FEWEST_DIGITS:] in digits:
         return mask(number)
-    shortened = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    shortened = name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
     return masked_within(shortened)
 
 
 def masked_within(text: str) -> str:
     """Return the text with every phone number in it masked."""
     return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), text)
+
+
+@lru_cache(maxsize=8)
+def _always_active(site_filter: Any) -> Any:
+    """Return the site's filter of error reports, active on the ``DEBUG`` page too. A new class takes 50 µs to make."""
+    return type("AlwaysActive", (site_filter,), {"is_active": lambda self, request: True})
 
 
 View = Callable[..., HttpResponseBase]
@@ -121,9 +163,8 @@ def hide_what_was_posted(view: View) -> View:
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        site_filter = type(get_default_exception_reporter_filter())
-        always_active = type("AlwaysActive", (site_filter,), {"is_active": lambda self, request: True})
-        request.exception_reporter_filter = always_active()
+        site_filter: Any = type(get_default_exception_reporter_filter())
+        request.exception_reporter_filter = _always_active(site_filter)()
         return view(request, *args, **kwargs)
 
     return sensitive_post_parameters()(wrapped)

@@ -2,6 +2,10 @@
 
 The pages, the API and the drop-in use the same sentences. They never say that a call was answered or heard, because the
 site cannot know it.
+
+A response of Telroi becomes a sentence in these steps. To a call: ``client/classify.py`` (error of the client),
+``shared/call_outcome.py`` (error code of the attempt), ``attempts/status.py`` (refusal), this module. To a code:
+``codes/telroi_judge.py`` (kind of answer), ``codes/telroi_answer.py`` (outcome), this module.
 """
 
 from __future__ import annotations
@@ -12,16 +16,18 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext_lazy
 
-from django_telroi.backends import spoken_length
-from django_telroi.domain.codes import LengthFit
 from django_telroi.domain.states import Status
+from django_telroi.domain.typed_codes import CodeLength, LengthFit
 from django_telroi.errors import (
     AttemptNotFound,
+    BotCheckFailed,
     CallsStopped,
+    ConsentRequired,
     CooldownActive,
     DailyLimitReached,
+    DestinationPaused,
     HourlyLimitReached,
     InvalidNumber,
     InvalidPurpose,
@@ -33,19 +39,23 @@ from django_telroi.errors import (
     RegionNotAllowed,
     SiteLimitReached,
     TooManyRequests,
+    TooManyWrongCodes,
     Unavailable,
 )
-from django_telroi.services.attempts.status import AttemptStatus
-from django_telroi.services.attempts.typed_codes import (
+from django_telroi.services.attempts.check_outcome import (
     CheckOutcome,
     CheckResult,
-    is_undecided,
     outcome_of,
+    was_closed_by_lost_answers,
     was_uncheckable,
 )
+from django_telroi.services.attempts.status import AttemptStatus
+from django_telroi.services.shared.arguments import NO_NUMBER
+from django_telroi.services.shared.site_codes import length_of
 
 __all__ = [
     "SENTENCES",
+    "STORED_SENTENCES",
     "check_sentence",
     "duration",
     "go_on_sentence",
@@ -53,6 +63,7 @@ __all__ = [
     "result_sentence",
     "sentence",
     "status_sentence",
+    "stored_sentence",
     "wait_sentence",
 ]
 
@@ -60,12 +71,21 @@ SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
     NotCallable.code: gettext_lazy("We cannot call this number. Try a mobile or landline number."),
     RegionNotAllowed.code: gettext_lazy("We do not call numbers of this country. Try a number of another country."),
-    InvalidPurpose.code: gettext_lazy("This purpose cannot be used here. Go back and start again."),
+    InvalidPurpose.code: gettext_lazy("This page was opened with a wrong link. Go back and start again."),
     CooldownActive.code: gettext_lazy("We called this number a moment ago."),
-    HourlyLimitReached.code: gettext_lazy("This number had all the calls it can get within an hour."),
-    DailyLimitReached.code: gettext_lazy("This number had all the calls it can get within a day."),
+    HourlyLimitReached.code: gettext_lazy("We have called this number as often as we can within an hour."),
+    DailyLimitReached.code: gettext_lazy("We have called this number as often as we can within a day."),
     NumberHeld.code: gettext_lazy("This number cannot be called just now."),
+    DestinationPaused.code: gettext_lazy("Numbers of this country or network cannot be called at the moment."),
+    ConsentRequired.code: pgettext_lazy(
+        "refused call", "The text that you agree to has changed. Read it above the button, then ask for the call again."
+    ),
+    BotCheckFailed.code: pgettext_lazy(
+        "refused call",
+        "We could not confirm that a person sent this request. Complete the check on this page, then try again.",
+    ),
     TooManyRequests.code: gettext_lazy("There were many requests from your network or account in a short time."),
+    TooManyWrongCodes.code: gettext_lazy("There were too many wrong codes in a row."),
     SiteLimitReached.code: gettext_lazy("No more calls can be placed today."),
     CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
     Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
@@ -79,26 +99,43 @@ SENTENCES: dict[str, str | Promise] = {
     CheckOutcome.WRONG_CODE: gettext_lazy("That is not the code."),
     CheckOutcome.LOCKED: gettext_lazy("Too many wrong codes. Ask for another call to get a new code."),
     CheckOutcome.EXPIRED: gettext_lazy("This code is no longer valid. Ask for another call to get a new one."),
-    CheckOutcome.CLOSED: gettext_lazy("This call takes no code any more. Ask for another call."),
+    CheckOutcome.CLOSED: gettext_lazy("This call is over. Ask for another call."),
     CheckOutcome.INVALID_CODE: gettext_lazy("A code has only digits. Type the digits that you hear."),
     CheckOutcome.NOT_READY: gettext_lazy("The call is on its way. Type the code when you hear it."),
     CheckOutcome.IN_PROGRESS: gettext_lazy("Your code is being checked. Try again in a moment."),
     CheckOutcome.ANSWER_LOST: gettext_lazy(
         "We could not finish checking an earlier code. Type that code again, or ask for another call."
     ),
+    CheckOutcome.JUDGED_ELSEWHERE: gettext_lazy("This code cannot be checked here. Go back to where you asked for it."),
     CheckOutcome.ALREADY_VERIFIED: gettext_lazy(
         "This call was already verified with another code. Start again to verify the number here."
     ),
 }
 """``unavailable`` is the code of a refused start and the outcome of a check. ``check_sentence`` handles the second."""
 
+NUMBER_MISSING = gettext_lazy("No phone number is saved yet. Save one first, then come back.")
+
+STORED_SENTENCES: dict[str, str | Promise] = {
+    NO_NUMBER: NUMBER_MISSING,
+    InvalidNumber.code: gettext_lazy("The saved phone number is not valid. Correct it first, then come back."),
+    NotCallable.code: gettext_lazy(
+        "We cannot call the saved phone number. Save a mobile or landline number first, then come back."
+    ),
+    RegionNotAllowed.code: gettext_lazy(
+        "We do not call numbers of this country. Save a number of another country first, then come back."
+    ),
+    NumberTaken.code: gettext_lazy("This number belongs to another account."),
+}
+"""The sentences about a number on file. The person cannot type another one here, so the sentences of the
+same codes in ``SENTENCES`` would be wrong."""
+
 STATUS_SENTENCES: dict[str, str | Promise] = {
     Status.PLACED: gettext_lazy("Answer your phone and type the code you hear. It is read twice."),
     Status.UNKNOWN: gettext_lazy(
-        "The line did not confirm the call. If your phone rings, type the code. If not, ask for another call."
+        "We could not confirm the call. If your phone rings, type the code. If not, ask for another call."
     ),
-    Status.CANCELED: gettext_lazy("This call was called off. Ask for another call when you are ready."),
-    Status.SUPERSEDED: gettext_lazy("Another call to this number was asked for. Go on with that one."),
+    Status.CANCELED: gettext_lazy("This call was canceled. Ask for another call when you are ready."),
+    Status.SUPERSEDED: gettext_lazy("You asked for a newer call. Type the code of that one."),
 }
 """The sentences of statuses that no refusal and no outcome of a code describes."""
 
@@ -120,6 +157,7 @@ NEWER_CALL = gettext_lazy(
 about the newer call."""
 
 UNDECIDED = gettext_lazy("We could not find out whether a code was right. Ask for another call.")
+MISSING = pgettext_lazy("error of the code", "Type the code first.")
 TOO_SHORT = gettext_lazy("This code is too short. Type all the digits that you hear.")
 
 NO_CODE_CHECKED = gettext_lazy("We could not confirm this call, so its code cannot be checked. Ask for another call.")
@@ -142,19 +180,33 @@ def sentence(code: str, *, retry_after: int | None = None) -> str:
     return " ".join(parts)
 
 
+def stored_sentence(code: str, *, retry_after: int | None = None) -> str:
+    """Return the sentence of a refused start for a number on file. ``retry_after`` is in seconds."""
+    stored = STORED_SENTENCES.get(code)
+    return sentence(code, retry_after=retry_after) if stored is None else str(stored)
+
+
 def result_sentence(result: CheckResult) -> str:
     """Return the sentence of a checked code."""
     if result.length_fit is not None:
-        return length_sentence(result.length_fit, asked=result.attempt.code_length)
-    if result.outcome == CheckOutcome.CLOSED and is_undecided(result.attempt):
+        return length_sentence(result.length_fit, length_of(result.attempt))
+    if result.outcome == CheckOutcome.CLOSED and was_closed_by_lost_answers(result.attempt):
         return str(UNDECIDED)
     if result.outcome == CheckOutcome.EXPIRED and was_uncheckable(result.attempt):
         return str(NO_CODE_CHECKED)
-    return check_sentence(result.outcome, tries_left=result.tries_left)
+    return check_sentence(result.outcome, tries_left=result.tries_left, wrong_codes_left=result.wrong_codes_left)
 
 
-def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
+def check_sentence(outcome: CheckOutcome, *, tries_left: int, wrong_codes_left: int | None = None) -> str:
     """Return the sentence of an outcome. It does not consider the length of the code."""
+    if wrong_codes_left is not None and outcome in (CheckOutcome.WRONG_CODE, CheckOutcome.LOCKED):
+        before_wait = npgettext(
+            "wrong codes",
+            "After %(count)d more wrong code you must wait before the next call.",
+            "After %(count)d more wrong codes you must wait before the next call.",
+            wrong_codes_left,
+        )
+        return f"{check_sentence(outcome, tries_left=tries_left)} {before_wait % {'count': wrong_codes_left}}"
     if outcome == CheckOutcome.UNAVAILABLE:
         return str(CODE_NOT_CHECKED)
     if outcome == CheckOutcome.WRONG_CODE and tries_left:
@@ -163,12 +215,14 @@ def check_sentence(outcome: CheckOutcome, *, tries_left: int) -> str:
     return str(SENTENCES[outcome])
 
 
-def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
+def length_sentence(fit: LengthFit, length: CodeLength, *, digits: int = 0) -> str:
     """Return the sentence about the length of a code.
 
-    ``asked``: the attempt's ``code_length``. ``digits``: how many were typed, needed for ``PERHAPS_TOO_SHORT``.
+    ``length``: the length of the code that was read out. ``digits``: how many were typed, needed for
+    ``PERHAPS_TOO_SHORT``.
     """
-    length = spoken_length(asked)
+    if fit == LengthFit.MISSING:
+        return str(MISSING)
     if fit == LengthFit.PERHAPS_TOO_SHORT:
         asks = _("The code may have %(expected)s digits. Send it again if you heard %(typed)s.")
         return asks % {"expected": DIGITS[length.expected], "typed": DIGITS[digits]}
@@ -186,14 +240,17 @@ def length_sentence(fit: LengthFit, *, asked: int, digits: int = 0) -> str:
 def status_sentence(status: AttemptStatus) -> str:
     """Return what the person can do now."""
     attempt = status.attempt
+    # From special cases to the general one: the last line has a sentence for each of these statuses too.
     if status.refusal:
         return sentence(status.refusal.code, retry_after=status.refusal.retry_after)
     if attempt.status == Status.EXPIRED and attempt.dialed_at is None:
         return str(NOT_IN_TIME)
-    if is_undecided(attempt):
+    if was_closed_by_lost_answers(attempt):
         return str(UNDECIDED)
     if was_uncheckable(attempt):
         return str(NO_CODE_CHECKED)
+    if attempt.status == Status.LOCKED:
+        return check_sentence(CheckOutcome.LOCKED, tries_left=0, wrong_codes_left=status.wrong_codes_left)
     return str(STATUS_SENTENCES.get(attempt.status) or SENTENCES[outcome_of(attempt)])
 
 
@@ -212,10 +269,10 @@ def wait_sentence(seconds: int) -> str:
 def go_on_sentence(seconds: int) -> str:
     """Return when to go on. It fits a person who wanted a call and a person who wanted to type a code."""
     if seconds < MINUTE:
-        return _("You can go on in %(wait)s.") % _words_of(seconds)
+        return _("Try again in %(wait)s.") % _words_of(seconds)
     if _is_tomorrow(seconds):
-        return _("You can go on tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
-    return _("You can go on at %(time)s, in %(wait)s.") % _words_of(seconds)
+        return _("Try again tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
+    return _("Try again at %(time)s, in %(wait)s.") % _words_of(seconds)
 
 
 def _words_of(seconds: int) -> dict[str, str]:

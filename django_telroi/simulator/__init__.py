@@ -6,7 +6,7 @@ each quirk off or each fault on.
 
 from __future__ import annotations
 
-from django_telroi.simulator.otp_store import Call
+from django_telroi.simulator.otp import Call
 from django_telroi.simulator.simulator import Simulator
 
 __all__ = ["Call", "Simulator"]

@@ -18,6 +18,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # The machine's time may be set back during a test. The monotonic clock cannot, so no waiting time grows.
         self._epoch = time.time() - time.monotonic()
         self._ahead = 0.0
         self._frozen_at: float | None = None
@@ -73,6 +74,7 @@ class OtpLimits:
     requests_per_minute: int = 600
 
 
+# Two workspaces, because a live key of one in sandbox mode gets the same responses, and its calls never ring.
 LIVE = "live"
 SANDBOX = "sandbox"
 MINUTE = 60
@@ -96,6 +98,8 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Key:
+    """An API key. ``scopes`` may contain ``*``, which covers all. A test key is known by its prefix only."""
+
     value: str = field(repr=False)
     workspace: str
     scopes: frozenset[str]
@@ -157,6 +161,7 @@ class Accounts:
     def admit(self, headers: Mapping[str, str], *, scope: str) -> Key:
         """Count the request and return its key. Raises Refusal, in Telroi's order: key, rate limit, scope."""
         key = self._authenticate(_key_in(headers))
+        # A request that lacks the scope is counted, too. One with an unknown key has no counter.
         self._count(key)
         if not key.allows(scope):
             raise Refusal(403, "forbidden", f"Key lacks {scope}")
@@ -165,6 +170,7 @@ class Accounts:
     def _authenticate(self, value: str) -> Key:
         if not value.startswith("tlr_"):
             raise Refusal(401, "unauthorized", "Missing or malformed API key")
+        # Telroi looks at the prefix before it asks its database, so a malformed key gets 401 during an outage, too.
         if not self.is_reachable:
             raise Refusal(503, "service_unavailable", "Key verification temporarily unavailable")
         key = self._keys.get(value)
@@ -179,6 +185,7 @@ class Accounts:
         """
         now = self._clock.now()
         with self._lock:
+            # Every authenticated request counts, as in Telroi, also one that is rejected.
             began, count = self._windows.get(key.value, (now, 0))
             if now - began >= MINUTE:
                 began, count = now, 0
@@ -192,7 +199,8 @@ class Accounts:
 
 
 def _key_in(headers: Mapping[str, str]) -> str:
-    """Return the key of a ``Bearer`` header. Without one, return ``X-API-Key``, which contains only the key."""
+    """Return the token of a ``Bearer`` header, else the header ``X-API-Key``, else ``""``."""
+    # Telroi compares the word ``Bearer`` case-sensitively.
     authorization = headers.get("authorization", "")
     if authorization.startswith("Bearer "):
         return authorization.removeprefix("Bearer ").strip()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from django_telroi.simulator.accounts import Accounts, Clock, iso
 from django_telroi.simulator.fault_rules import Behavior
 from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.otp_requests import OtpRequest, read_body, read_check_request, read_otp_request
-from django_telroi.simulator.otp_store import Judgement, Otp, OtpStore
+from django_telroi.simulator.otp import Judgement
+from django_telroi.simulator.otp_requests import read_body, read_check_request, read_otp_request
+from django_telroi.simulator.otp_store import OtpStore
 from django_telroi.simulator.responses import (
     Answer,
     Refusal,
@@ -40,14 +40,15 @@ class Api:
             ("GET", "/login"): self._login_page,
             ("POST", "/v1/otp"): self._send,
             ("POST", "/v1/otp/verify"): self._verify,
+            # Telroi's own scheduler calls this. A client that finds it must not be able to send the webhooks.
             ("POST", "/api/cron/webhooks"): self._run_webhooks,
             **{("GET", f"/v1/{name}"): self._list for name in LISTS},
-            **{("POST", path): self._other for path in ROUTES},
+            **{("POST", path): self._answer_from_table for path in ROUTES},
             **{("GET", path): self._publish for path in PUBLISHED},
         }
 
     def answer(self, request: Request, behavior: Behavior) -> Answer:
-        """Carry out the request and return the response. Never raises."""
+        """Carry out the request and return the response. Every Refusal becomes an error response."""
         try:
             return self._endpoint(request, behavior.quirks)(request, behavior)
         except Refusal as refusal:
@@ -55,6 +56,7 @@ class Api:
 
     def _endpoint(self, request: Request, quirks: Quirks) -> Endpoint:
         found = self._endpoints.get((request.method, request.route))
+        # The only path with an id in it, so a table of patterns is not needed.
         if request.method == "GET" and KNOWLEDGE.fullmatch(request.route):
             found = self._knowledge
         return found or (_unknown_route if quirks.login_redirects else self._documented_error)
@@ -94,7 +96,7 @@ class Api:
         agent_id = request.route.split("/")[3]
         return success(knowledge_of(self._accounts.workspace(key.workspace), agent_id))
 
-    def _other(self, request: Request, behavior: Behavior) -> Answer:
+    def _answer_from_table(self, request: Request, behavior: Behavior) -> Answer:
         route = ROUTES[request.route]
         key = self._accounts.admit(request.headers, scope=route.scope)
         return success(route.answer(read_body(request), is_test=key.is_test, now=self._clock.now()))
@@ -104,52 +106,43 @@ class Api:
 
     def _send(self, request: Request, behavior: Behavior) -> Answer:
         key = self._accounts.admit(request.headers, scope="otp:write")
-        otp_request = read_otp_request(request, behavior.quirks)
-        body = _simulated_otp(otp_request) if key.is_test else _otp(self._store.send(key, otp_request, behavior))
+        otp_request = read_otp_request(request, behavior.quirks, behavior.own_codes)
+        if key.is_test:
+            # Stateless, as in Telroi: nothing is stored, so a number has no cooldown and no limit, and there is no
+            # webhook. An own code changes nothing: only 000000 verifies.
+            body = {
+                "object": "otp",
+                "simulated": True,
+                "livemode": False,
+                "id": sandbox_id("otp", length=10),
+                "to": otp_request.to,
+                "status": "delivered",
+                "expires_in": SANDBOX_SECONDS,
+                "sandbox_code": SANDBOX_CODE,
+            }
+        else:
+            otp = self._store.send(key, otp_request, behavior)
+            # Telroi does not verify an own code, so it does not say when it expires.
+            verified_by = {"verification": "client"} if otp.is_own_code else {"expires_at": iso(otp.expires_at)}
+            body = {"object": "otp", "livemode": True, "id": otp.id, "to": otp.to, "status": "delivered", **verified_by}
         return success(body, status=200 if behavior.quirks.created_is_200 else 201)
 
     def _verify(self, request: Request, behavior: Behavior) -> Answer:
         key = self._accounts.admit(request.headers, scope="otp:write")
         check_request = read_check_request(request, behavior.quirks)
         if key.is_test:
-            return success(_simulated_verification(check_request.code))
-        return success(_verification(self._store.verify(key, check_request, behavior)))
+            # For any number and any id, also for the OTP of a live key, which stays as it is.
+            judgement = Judgement("verified" if check_request.code == SANDBOX_CODE else "mismatch")
+            mode = {"simulated": True, "livemode": False}
+        else:
+            judgement = self._store.verify(key, check_request, behavior)
+            mode = {"livemode": True}
+        left = {} if judgement.tries_left is None else {"attempts_left": judgement.tries_left}
+        outcome = {"status": judgement.status, "verified": judgement.is_verified, **left}
+        # The order of the keys is Telroi's, because the recordings are compared byte by byte.
+        return success({"object": "otp_verification", **mode, **outcome})
 
 
 def _unknown_route(request: Request, behavior: Behavior) -> Answer:
     """Return the response for an unknown path or method. Telroi sends it before it checks the key."""
     return scanner_repelled() if request.looks_like_a_scanner else login_redirect()
-
-
-def _simulated_otp(otp_request: OtpRequest) -> Mapping[str, Any]:
-    """Return the response to a send with a test key. Nothing is stored and no phone rings."""
-    return {
-        "object": "otp",
-        "simulated": True,
-        "livemode": False,
-        "id": sandbox_id("otp", length=10),
-        "to": otp_request.to,
-        "status": "delivered",
-        "expires_in": SANDBOX_SECONDS,
-        "sandbox_code": SANDBOX_CODE,
-    }
-
-
-def _otp(otp: Otp) -> Mapping[str, Any]:
-    verified_by = {"verification": "client"} if otp.is_own_code else {"expires_at": iso(otp.expires_at)}
-    return {"object": "otp", "livemode": True, "id": otp.id, "to": otp.to, "status": "delivered", **verified_by}
-
-
-def _simulated_verification(code: str) -> Mapping[str, Any]:
-    """Return the response to a verify with a test key: 000000 is right for any number, every other code is wrong."""
-    judgement = Judgement("verified" if code == SANDBOX_CODE else "mismatch")
-    return {"object": "otp_verification", "simulated": True, "livemode": False, **_outcome(judgement)}
-
-
-def _verification(judgement: Judgement) -> Mapping[str, Any]:
-    left = {} if judgement.tries_left is None else {"attempts_left": judgement.tries_left}
-    return {"object": "otp_verification", "livemode": True, **_outcome(judgement), **left}
-
-
-def _outcome(judgement: Judgement) -> Mapping[str, Any]:
-    return {"status": judgement.status, "verified": judgement.is_verified}

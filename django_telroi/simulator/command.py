@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from django_telroi.simulator.http_switches import PREFIX
+from django_telroi.simulator.otp_requests import OwnCodesMode
 from django_telroi.simulator.simulator import Simulator
-from django_telroi.simulator.switches import PREFIX
 from django_telroi.simulator.webhook_sender import webhook_url
 
+# Next to 8000, Django's own, so that both can run side by side.
 DEFAULT_PORT = 8010
 
 
@@ -26,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--webhook-secret", help="the secret that signs webhooks (default: a new one)")
     parser.add_argument("--webhook", type=webhook_url, metavar="URL", help="URL to send webhooks to, once a second")
     parser.add_argument("--ledger", type=Path, help="file to which each request is appended before it is carried out")
+    parser.add_argument(
+        "--own-codes",
+        choices=get_args(OwnCodesMode),
+        default="confirm",
+        help="what a send with the client's own code does (default: confirm, as Telroi; the switch reset restores it)",
+    )
 
 
 def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
@@ -41,8 +49,10 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
         webhook_secret=options["webhook_secret"],
         ledger=options["ledger"],
     )
+    # A signal handler may only set the event. Ending threads in it could wait for a lock of the interrupted code.
     before = {each: signal.signal(each, lambda *_: stop_requested.set()) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
+        simulator.own_codes(options["own_codes"])
         with simulator:
             if options["webhook"]:
                 simulator.set_webhook(options["webhook"], every=1)
@@ -54,6 +64,7 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> None:
 
 
 def main() -> None:
+    """Run the simulator with the arguments of the command line. Exits with 1 if the port or the ledger fails."""
     parser = argparse.ArgumentParser(
         prog="python -m django_telroi.simulator", description="A simulator of Telroi's API."
     )
@@ -65,6 +76,7 @@ def main() -> None:
 
 
 def _print(text: str) -> None:
+    # Flushed: a program that starts the simulator reads the URL from a pipe, which is buffered.
     sys.stdout.write(text)
     sys.stdout.flush()
 

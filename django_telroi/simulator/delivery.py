@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from django_telroi.simulator.http_server import Connection
+from django_telroi.simulator.http_connection import Connection
 from django_telroi.simulator.responses import Outgoing
 
 LENGTH = re.compile(rb"Content-Length: \d+\r\n")
+# Each header line is valid. Only their number is not: http.client of Python reads at most 100.
 PADDING = b"x-padding: " + b"p" * 1000 + b"\r\n"
 
 Delivery = Callable[..., bool]
@@ -32,7 +33,7 @@ def reset(connection: Connection, out: Outgoing) -> bool:
 
 def close(connection: Connection, out: Outgoing) -> bool:
     """The connection ends without a response."""
-    return False
+    return False  # the server closes it, with FIN
 
 
 def hang(connection: Connection, out: Outgoing, *, seconds: float | None = None) -> bool:
@@ -117,6 +118,7 @@ def early_hints(connection: Connection, out: Outgoing) -> bool:
 
 
 def _drip(connection: Connection, data: bytes, every: float) -> bool:
+    # A timeout for each read, as of ``requests``, never ends this. Only a limit for the whole request does.
     for position in range(len(data)):
         connection.send(data[position : position + 1])
         connection.wait(every)

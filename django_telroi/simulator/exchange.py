@@ -14,11 +14,11 @@ from django_telroi.simulator.accounts import Clock, as_datetime, iso
 from django_telroi.simulator.api import Api
 from django_telroi.simulator.delivery import as_it_is
 from django_telroi.simulator.fault_rules import Behavior, FaultRules
+from django_telroi.simulator.http_connection import Connection
 from django_telroi.simulator.http_request import Request
-from django_telroi.simulator.http_server import Connection
 from django_telroi.simulator.otp_requests import text_field
 from django_telroi.simulator.otp_store import OtpStore
-from django_telroi.simulator.responses import Answer, Outgoing, outgoing, refused, success
+from django_telroi.simulator.responses import Answer, outgoing, refused, success
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Ledger:
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
+        # A file descriptor instead of a Python file: with no buffer, a killed process loses no line. Only the owner
+        # can read the file, because it contains numbers.
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._changed = threading.Condition()
         self._seen: list[SeenRequest] = []
@@ -49,7 +51,11 @@ class Ledger:
     def record(self, method: str, path: str, to: str | None) -> None:
         now = self._clock.now()
         with self._changed:
-            self._append(method, path, to, now)
+            if self._file is not None:
+                # One write for one line, before the request is carried out. A test that kills processes then counts
+                # requests in the file, not in the database of the process that it killed.
+                line = json.dumps({"at": iso(now), "method": method, "path": path, "to": to}) + "\n"
+                os.write(self._file, line.encode())
             self._seen.append(SeenRequest(method, path, to, as_datetime(now)))
             self._changed.notify_all()
 
@@ -68,14 +74,9 @@ class Ledger:
             os.close(self._file)
             self._file = None
 
-    def _append(self, method: str, path: str, to: str | None, now: float) -> None:
-        if self._file is not None:
-            line = json.dumps({"at": iso(now), "method": method, "path": path, "to": to}) + "\n"
-            os.write(self._file, line.encode())
-
 
 class FreezeGate:
-    """Holds requests until ``open`` is called. It holds requests that come after that, too."""
+    """Holds requests until ``open`` is called. Requests that come after that are held until the next ``open``."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -87,6 +88,7 @@ class FreezeGate:
 
     def open(self) -> None:
         """Release the requests that are held now."""
+        # A new event instead of set and clear: the held threads look at it every 20 ms and could miss that.
         current, self._event = self._event, threading.Event()
         current.set()
 
@@ -116,40 +118,41 @@ class Exchange:
 
     def serve(self, request: Request, connection: Connection) -> bool:
         """Record the request and send the response. Returns whether the connection stays open."""
-        to = self._number_in(request)
+        # A verify by id is about the number of that call. Telroi ignores ``to`` if there is an ``id``.
+        otp_id = text_field(request, "id") or ""
+        to = self._store.number_of(otp_id.lower()) or text_field(request, "to")
+
+        # Read the event before the request is recorded. A test waits for the record and then calls ``release``, which
+        # must release this request.
         release_event = self._gate.event
         self._ledger.record(request.method, request.target, to)
+
         behavior = self._rules.behavior_for(request.operation, to)
-        if behavior.fault and behavior.fault.begin:
-            behavior.fault.begin(connection, release_event)
-        out = self._outgoing(self._answer(request, behavior), request)
+        fault = behavior.fault
+        if fault and fault.begin:
+            fault.begin(connection, release_event)
+        answer = self._answer(request, behavior)
+
+        # Made before the waits, so that ``Date`` is the time of the answer, as if the network were slow.
+        out = outgoing(
+            answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=request.method == "HEAD"
+        )
         if behavior.latency.seconds:
             connection.wait(behavior.latency.seconds)
-        if behavior.fault and behavior.fault.holds:
+        if fault and fault.holds:
             connection.wait(None, until=release_event)
-        return self._deliver(connection, out, behavior) and request.keeps_alive
-
-    def _number_in(self, request: Request) -> str | None:
-        """Return the number that the request is about. For a verify by id it is the number of that call."""
-        otp_id = text_field(request, "id") or ""
-        return self._store.number_of(otp_id.lower()) or text_field(request, "to")
+        deliver = fault.deliver if fault else None
+        return (deliver or as_it_is)(connection, out) and request.keeps_alive
 
     def _answer(self, request: Request, behavior: Behavior) -> Answer:
+        """Return the response, changed by the fault. Carries out the request, unless the fault prevents that."""
         fault = behavior.fault
         if fault is None:
             return self._api.answer(request, behavior)
         if fault.refuse and not fault.acts:
             return refused(fault.refuse(), request, behavior.quirks)
+        # Without an act there is no right answer to rewrite or to delay, so the faults get an empty one.
         answer = self._api.answer(request, behavior) if fault.acts else success({})
         if fault.refuse:
             return refused(fault.refuse(), request, behavior.quirks)
         return fault.rewrite(answer) if fault.rewrite else answer
-
-    def _outgoing(self, answer: Answer, request: Request) -> Outgoing:
-        return outgoing(
-            answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=request.method == "HEAD"
-        )
-
-    def _deliver(self, connection: Connection, out: Outgoing, behavior: Behavior) -> bool:
-        deliver = behavior.fault.deliver if behavior.fault else None
-        return (deliver or as_it_is)(connection, out)

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, get_args
 
 from django_telroi.simulator.faults import Fault
 from django_telroi.simulator.http_request import Operation, Quirks
+from django_telroi.simulator.otp_requests import OwnCodes
 from django_telroi.simulator.responses import Refusal, crash
 
 NO_GATEWAY = (
@@ -43,17 +44,18 @@ def gateway_500(*, rings: bool = False) -> Carrier:
 
 
 def carrier_refuses(*, message: str = "Trunk is congested") -> Carrier:
-    """502 with the carrier's own message."""
+    """Return a carrier whose calls fail with 502 and the carrier's own message."""
     return _failing(message)
 
 
 def carrier_silent(*, after: float = 15, rings: bool = False) -> Carrier:
-    """502 after ``after`` seconds. With ``rings`` the phone still rings."""
+    """Return a carrier whose calls fail with 502 after ``after`` seconds. With ``rings`` the phone still rings."""
     return _failing("The operation was aborted due to timeout", after=after, rings=rings)
 
 
 def vendor_unreachable() -> Carrier:
     """500 without a code: the external vendor refuses the connection."""
+    # Telroi does not expect this error, so the response has no code and there is no webhook.
     return Carrier(rings=False, failure=crash)
 
 
@@ -63,7 +65,7 @@ def vendor_not_configured() -> Carrier:
 
 
 def custom_vendor_500() -> Carrier:
-    """502: the workspace's own vendor responds with 500."""
+    """502: the workspace's own vendor responds with 500. Telroi does not show the vendor's status as its own."""
     return _failing("Custom vendor error 500")
 
 
@@ -109,8 +111,8 @@ class WithoutQuirk:
     name: str
 
 
-Effect = Fault | Carrier | Latency | Race | WithoutQuirk
-E = TypeVar("E", Fault, Carrier, Latency, Race)
+Effect = Fault | Carrier | Latency | Race | OwnCodes | WithoutQuirk
+E = TypeVar("E", Fault, Carrier, Latency, Race, OwnCodes)
 
 
 @dataclass
@@ -142,6 +144,7 @@ class Behavior:
     carrier: Carrier = field(default_factory=Carrier)
     latency: Latency = field(default_factory=Latency)
     race: Race = field(default_factory=Race)
+    own_codes: OwnCodes = field(default_factory=OwnCodes)
     quirks: Quirks = field(default_factory=Quirks)
 
 
@@ -170,6 +173,7 @@ class FaultRules:
 
     def behavior_for(self, operation: Operation, to: str | None) -> Behavior:
         """Return the behavior for this request, and subtract 1 from ``times`` of each rule that is used."""
+        # Most requests have no rule, and then they do not wait for the lock.
         if not self._rules:
             return FAITHFUL
         with self._lock:
@@ -179,6 +183,7 @@ class FaultRules:
                 carrier=_take(rules, Carrier) or FAITHFUL.carrier,
                 latency=_take(rules, Latency) or FAITHFUL.latency,
                 race=_take(rules, Race) or FAITHFUL.race,
+                own_codes=_take(rules, OwnCodes) or FAITHFUL.own_codes,
                 quirks=_take_quirks(rules),
             )
 
@@ -187,10 +192,13 @@ class FaultRules:
         if not self._rules:
             return False
         with self._lock:
+            # The number is in the body, which is not read. ``fail_next`` allows no ``to`` for such a fault.
             rules = [rule for rule in self._in_force(operation, None) if _leaves_unread(rule)]
             return _take(rules, Fault) is not None
 
     def _in_force(self, operation: Operation, to: str | None) -> list[FaultRule]:
+        # A test sets a lasting state and then single faults, which must not be hidden by it. Of two lasting rules the
+        # newer one replaces the older one, as a switch does.
         covering = [rule for rule in self._rules if rule.covers(operation, to)]
         lasting = [rule for rule in reversed(covering) if rule.times is None]
         return [rule for rule in covering if rule.times is not None] + lasting

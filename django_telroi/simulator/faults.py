@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from django_telroi.simulator.delivery import DELIVERIES, Delivery, as_it_is
-from django_telroi.simulator.http_server import Connection
+from django_telroi.simulator.delivery import DELIVERIES, as_it_is
+from django_telroi.simulator.http_connection import Connection
 from django_telroi.simulator.responses import (
     HTML,
     JSON,
@@ -24,6 +24,7 @@ from django_telroi.simulator.responses import (
     sign_in_page,
 )
 
+# In the style of nginx. Telroi's own server never sends such a page, but a proxy in front of it may.
 PROXY_PAGE = b"<html><head><title>Bad gateway</title></head><body><center><h1>Bad gateway</h1></center></body></html>"
 
 Rewrite = Callable[..., Answer]
@@ -43,6 +44,7 @@ def answer(
 
 def fields(original: Answer, *, change: Mapping[str, Any] | None = None, drop: Sequence[str] = ()) -> Answer:
     """The right response with some fields changed or removed. Errors stay unchanged."""
+    # An error has none of these fields. With ``livemode`` added it would be a response that no server sends.
     if original.status >= 300:
         return original
     body = {**json.loads(original.body), **(change or {})}
@@ -82,6 +84,7 @@ def huge_body(original: Answer, *, size: int = 200_000) -> Answer:
 
 def huge_gzip(original: Answer, *, size: int = 200_000_000) -> Answer:
     """The right response, padded to ``size`` bytes and compressed to very few."""
+    # 200 MB become 194 KB on the wire. A client that decompresses without a limit needs all the memory.
     return gzip(huge_body(original, size=size))
 
 
@@ -182,6 +185,8 @@ def begins_late(connection: Connection, released: threading.Event, *, seconds: f
 
 def with_options(way: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
     """Return the function with these keyword arguments. Raises ValueError for an unknown one."""
+    # Checked when the test sets the fault. Otherwise the mistake would be a TypeError in the thread of a connection,
+    # which the test sees as a broken connection.
     known = {
         name for name, each in inspect.signature(way).parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY
     }
@@ -194,20 +199,14 @@ def _about(way: Callable[..., Any]) -> str:
     return (inspect.getdoc(way) or "").partition("\n")[0]
 
 
-def _delivered(way: Delivery) -> Fault:
-    return Fault(_about(way), deliver=way)
-
-
-def _rewritten(way: Rewrite) -> Fault:
-    return Fault(_about(way), rewrite=way)
-
-
+# The order is that of the list over HTTP. Every fault has one docstring or text, which is its help there.
 FAULTS: Mapping[str, Fault] = {
     "reset_unread": Fault("A reset before the request is read.", acts=False, leaves_unread=True),
     "begins_late": Fault(_about(begins_late), begin=begins_late),
     "hold": Fault("Silence until released, then the right response.", holds=True),
-    **{name: _delivered(way) for name, way in DELIVERIES.items()},
-    **{name: _rewritten(way) for name, way in REWRITES.items()},
+    **{name: Fault(_about(way), deliver=way) for name, way in DELIVERIES.items()},
+    **{name: Fault(_about(way), rewrite=way) for name, way in REWRITES.items()},
+    # Telroi sends this before it checks the key, so nothing was carried out.
     "login": Fault(_about(login), acts=False, rewrite=login),
     **{name: Fault(about, rewrite=way) for name, (about, way) in BODIES.items()},
     **{

@@ -44,6 +44,7 @@ class Quirks:
 Operation = Literal["send", "verify", "other"]
 
 OPERATIONS: Mapping[str, Operation] = {"/v1/otp": "send", "/v1/otp/verify": "verify"}
+# Paths that scanners for weaknesses try, such as ``/wp-admin`` and ``/.env``. ``/./`` and ``/../`` are not among them.
 SCANNER = re.compile(r"\.(?:php|aspx?|jsp|cgi|env|git|sql)\b|/wp-|/\.(?!\.?/)", re.IGNORECASE)
 
 
@@ -87,13 +88,12 @@ class Request:
         accept = self.headers.get("accept", "").lower()
         if "text/html" in accept:
             return False
-        return "application/json" in accept or self._is_known_tool or self.headers.get("sec-fetch-mode") == "cors"
+        # Telroi's framework knows tools of developers by their name and browsers' ``fetch`` by its mode. Other clients
+        # with ``Accept: */*``, such as Python's, get HTML.
+        agent = self.headers.get("user-agent", "").lower()
+        is_known = "curl/" in agent or "httpie/" in agent or self.headers.get("sec-fetch-mode") == "cors"
+        return is_known or "application/json" in accept
 
     @property
     def looks_like_a_scanner(self) -> bool:
         return SCANNER.search(self.path) is not None
-
-    @property
-    def _is_known_tool(self) -> bool:
-        agent = self.headers.get("user-agent", "").lower()
-        return "curl/" in agent or "httpie/" in agent

@@ -1,185 +1,18 @@
-"""An HTTP server on loopback, with one thread that accepts and one thread for each connection.
-
-It parses HTTP itself, because faults must control each byte and each connection.
-"""
+"""An HTTP server on loopback, with one thread that accepts and one thread for each connection."""
 
 from __future__ import annotations
 
 import selectors
 import socket
-import struct
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from django_telroi.simulator.http_request import Request
+from django_telroi.simulator.http_connection import BadRequest, Connection
 from django_telroi.simulator.responses import IDLE_SECONDS
 
-CHUNK = 65536
-PEEK_BYTES = 512
-HEADERS_AT_MOST = 65536
-READING_SECONDS = 30
-POLL_SECONDS = 0.02
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class BadRequest(Exception):
-    """The request is not HTTP, or it is incomplete."""
-
-
-class Connection:
-    """The server's side of a connection. Only one thread may use it, except ``hang_up`` and ``hang_up_if_idle``.
-
-    ``is_idle`` is True between two requests.
-    """
-
-    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
-        self._sock = sock
-        self._stopping = stopping
-        self._buffer = b""
-        self._ending = threading.Lock()
-        self.is_idle = True
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def wait_for_request(self, seconds: float) -> bytes:
-        """Wait for the next request, at most ``seconds``. Return its first bytes without reading them, or ``b""``."""
-        self._sock.settimeout(seconds)
-        try:
-            return self._buffer or self._sock.recv(PEEK_BYTES, socket.MSG_PEEK)
-        except TimeoutError:
-            return b""
-
-    def read_request(self) -> Request:
-        """Read and return the next request. Raises BadRequest, TimeoutError or another OSError."""
-        self._sock.settimeout(READING_SECONDS)
-        method, target, version, headers = _parse_head(self._read_until(b"\r\n\r\n", most=HEADERS_AT_MOST))
-        if headers.get("expect", "").lower() == "100-continue" and not self._buffer:
-            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self._read_body(headers)
-        keeps_alive = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-        return Request(method, target, headers, body, keeps_alive)
-
-    def send(self, data: bytes) -> None:
-        self._sock.sendall(data)
-
-    def finish(self, data: bytes) -> None:
-        """Send the end of a response and mark the connection as idle.
-
-        Both happen under the lock: a client that has read the response can then rely on an idle connection.
-        """
-        with self._ending:
-            self.send(data)
-            self.is_idle = True
-
-    def wait(self, seconds: float | None, *, until: threading.Event | None = None) -> None:
-        """Wait ``seconds`` (None: no limit). Return early if ``until`` is set, on stop or if the client disconnects."""
-        ends = None if seconds is None else time.monotonic() + seconds
-        while not (self._stopping.is_set() or (until and until.is_set()) or self.client_has_closed()):
-            left = POLL_SECONDS if ends is None else ends - time.monotonic()
-            if left <= 0:
-                return
-            self._stopping.wait(min(POLL_SECONDS, left))
-
-    def client_has_closed(self) -> bool:
-        self._sock.settimeout(0)
-        try:
-            return self._sock.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        finally:
-            self._sock.settimeout(READING_SECONDS)
-
-    def reset(self) -> None:
-        """Close with RST instead of FIN."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self._sock.close()
-
-    def hang_up(self) -> None:
-        """End the connection from another thread. A read in its own thread then gets the end, a write an error."""
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-    def hang_up_if_idle(self) -> None:
-        with self._ending:
-            if self.is_idle:
-                self.hang_up()
-
-    def close(self) -> None:
-        """Close with FIN, even if a forked child still has a copy of the socket."""
-        self.hang_up()
-        self._sock.close()
-
-    def _read_until(self, end: bytes, *, most: int) -> bytes:
-        while end not in self._buffer:
-            if len(self._buffer) > most:
-                raise BadRequest
-            self._buffer += self._receive(CHUNK)
-        found, _, self._buffer = self._buffer.partition(end)
-        return found
-
-    def _read_exactly(self, size: int) -> bytes:
-        parts, missing = [self._buffer[:size]], size - len(self._buffer)
-        self._buffer = self._buffer[size:]
-        while missing > 0:
-            part = self._receive(min(missing, CHUNK))
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
-
-    def _receive(self, most: int) -> bytes:
-        part = self._sock.recv(most)
-        if not part:
-            raise BadRequest
-        return part
-
-    def _read_body(self, headers: dict[str, str]) -> bytes:
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            return self._read_chunks()
-        length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()):
-            raise BadRequest
-        return self._read_exactly(int(length))
-
-    def _read_chunks(self) -> bytes:
-        parts = []
-        while size := self._read_chunk_size():
-            parts.append(self._read_exactly(size))
-            self._read_until(b"\r\n", most=2)
-        while self._read_until(b"\r\n", most=HEADERS_AT_MOST):
-            pass
-        return b"".join(parts)
-
-    def _read_chunk_size(self) -> int:
-        try:
-            return int(self._read_until(b"\r\n", most=1024).partition(b";")[0], 16)
-        except ValueError:
-            raise BadRequest from None
-
-
-def first_line(first_bytes: bytes) -> tuple[str, str]:
-    """Return method and target, as far as the first bytes contain them."""
-    method, _, rest = first_bytes.partition(b"\r\n")[0].decode("latin-1").partition(" ")
-    return method, rest.partition(" ")[0]
-
-
-def _parse_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    try:
-        method, target, version = first.split(" ")
-    except ValueError:
-        raise BadRequest from None
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return method, target, version, headers
-
-
 HOST = "127.0.0.1"
+# Tests connect with many clients at once. A client whose connection does not fit tries again after a second.
 BACKLOG = 512
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -205,10 +38,12 @@ class Server:
         self.port = port
 
     def start(self) -> None:
+        """Listen on the port. Raises OSError if another program uses it. Can be called again after a stop."""
         if self._reserved is None:
             self._reserved = _reserve_port(self.port)
             self.port = self._reserved.getsockname()[1]
         listener = socket.create_server((HOST, self.port), backlog=BACKLOG)
+        # ``accept`` cannot be interrupted from another thread, so the thread waits for the listener and for this pair.
         wake_receiver, self._wake_sender = socket.socketpair()
         self._is_listening = True
         self._acceptor = threading.Thread(
@@ -229,6 +64,7 @@ class Server:
             self._wake_sender.send(b".")
             self._wake_sender.close()
             acceptor.join()
+        # Only after the join: until then the thread may still add a connection.
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
@@ -253,12 +89,15 @@ class Server:
             selector.register(listener, selectors.EVENT_READ)
             selector.register(wake_receiver, selectors.EVENT_READ)
             while not any(key.fileobj is wake_receiver for key, _ in selector.select()):
+                # The client may have left between ``select`` and ``accept``.
                 with suppress(OSError):
                     self._start_connection(listener.accept()[0])
+            # Without it, the system would accept connections for as long as a forked child has a copy of the listener.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
 
     def _start_connection(self, sock: socket.socket) -> None:
+        # A thread for each connection: a fault may hold one for minutes, and all others must be served meanwhile.
         connection = Connection(sock, self._stopping)
         thread = threading.Thread(target=self._serve_connection, args=(connection,), name="telroi-line", daemon=True)
         with self._lock:
@@ -284,7 +123,7 @@ class Server:
             with suppress(OSError):
                 connection.send(BAD_REQUEST)
         except OSError:
-            pass
+            pass  # the client has left, or ``close`` ended the connection
         finally:
             connection.close()
             with self._lock:

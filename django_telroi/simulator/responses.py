@@ -16,6 +16,7 @@ JSON = "application/json"
 HTML = "text/html"
 LOGIN_PAGE = b'<!DOCTYPE html><html><head><meta http-equiv="refresh" content="0; url=/login"></head></html>'
 
+# The beginning of the recorded page. The rest is styles and scripts, which no client of the API reads.
 SIGN_IN_PAGE = (
     '<!DOCTYPE html><html  lang="en"><head><meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1.0">\n'
@@ -91,8 +92,13 @@ def scanner_repelled() -> Answer:
 def refused(refusal: Refusal, request: Request, quirks: Quirks) -> Answer:
     """Return the response for the refusal. Its format depends on the request and on the quirks."""
     if quirks.html_errors and not request.wants_json:
-        return _as_error(_hidden(refusal))
-    answer = _as_error(_wrapped(refusal, request) if quirks.wrapped_errors else _documented(refusal))
+        return _as_error(_login_redirect(refusal))
+    if quirks.wrapped_errors:
+        answer = _as_error(_wrap_error(refusal, request))
+    else:
+        documented = {"error": {"code": refusal.code or "internal", "message": refusal.message}}
+        headers = (("content-type", JSON),)
+        answer = _as_error(Answer(refusal.status, headers, compact(documented), phrase(refusal.status)))
     if refusal.wait is not None and not quirks.hidden_waits:
         answer = replace(answer, headers=(*answer.headers, ("retry-after", str(refusal.wait))))
     return answer
@@ -102,13 +108,13 @@ def _as_error(answer: Answer) -> Answer:
     return replace(answer, headers=(*answer.headers, *ERROR_HEADERS))
 
 
-def _hidden(refusal: Refusal) -> Answer:
+def _login_redirect(refusal: Refusal) -> Answer:
     """Return the redirect that hides an error. Only the reason phrase of the error remains."""
     headers = (("cache-control", "no-cache"), ("content-type", HTML), ("location", "/login"))
     return Answer(302, headers, LOGIN_PAGE, refusal.reason)
 
 
-def _wrapped(refusal: Refusal, request: Request) -> Answer:
+def _wrap_error(refusal: Refusal, request: Request) -> Answer:
     body: dict[str, object] = {
         "error": True,
         "url": request.url,
@@ -118,15 +124,12 @@ def _wrapped(refusal: Refusal, request: Request) -> Answer:
     }
     if refusal.code:
         body["data"] = {"error": {"code": refusal.code, "message": refusal.message}}
+    # Telroi writes a success compactly and an error indented. The recordings are compared byte by byte.
     pretty = json.dumps(body, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
     return Answer(refusal.status, (("content-type", JSON), ("cache-control", "no-cache")), pretty, refusal.reason)
 
 
-def _documented(refusal: Refusal) -> Answer:
-    body = {"error": {"code": refusal.code or "internal", "message": refusal.message}}
-    return Answer(refusal.status, (("content-type", JSON),), compact(body), phrase(refusal.status))
-
-
+# As Telroi announces it. Telroi closed an idle connection after 6 s, so a client must stop using it before 5 s.
 IDLE_SECONDS = 5
 COMMON = {
     "x-content-type-options": "nosniff",
@@ -139,6 +142,8 @@ COMMON = {
 
 @dataclass(frozen=True)
 class Outgoing:
+    """The bytes of a response, in two parts: many faults break or delay only one of them."""
+
     head: bytes
     body: bytes
 
@@ -151,6 +156,7 @@ def outgoing(answer: Answer, *, now: float, keeps_alive: bool, without_body: boo
     """Return the bytes of a response. ``without_body`` is for HEAD: Telroi then sends no length either."""
     reason = answer.reason or phrase(answer.status)
     own = {name for name, _ in answer.headers}
+    # A client must accept names in any case. Telroi sends those of its framework in lower case and Node.js its own.
     common = [header for header in COMMON.items() if header[0] not in own]
     headers = "".join(f"{name}: {value}\r\n" for name, value in (*answer.headers, *common))
     lasting = f"keep-alive\r\nKeep-Alive: timeout={IDLE_SECONDS}" if keeps_alive else "close"
@@ -159,9 +165,11 @@ def outgoing(answer: Answer, *, now: float, keeps_alive: bool, without_body: boo
         f"HTTP/1.1 {answer.status} {reason}\r\n{headers}Date: {_date(int(now))}\r\n"
         f"Connection: {lasting}\r\n{length}\r\n"
     )
+    # HTTP headers are Latin-1. A fault may set a header with other bytes than ASCII.
     return Outgoing(head.encode("latin-1"), b"" if without_body else answer.body)
 
 
+# The responses of one second have the same date. The benchmarks get thousands of them.
 @lru_cache(maxsize=4)
 def _date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)

@@ -19,9 +19,10 @@ from django_telroi.simulator.responses import JSON, Answer, Refusal, compact
 BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 KNOWLEDGE = re.compile(r"/v1/agents/([^/]+)/knowledge")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# Telroi accepts any scheme here, not only http.
 URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
-MOST_CONTACTS = 1000
-LONGEST_SPEECH = 5000
+MAX_CONTACTS = 1000
+MAX_SPEECH_LENGTH = 5000
 NO_SPEECH = "Telroi speech engine not configured (set TELROI_SPEECH_URL or choose an external TTS vendor)."
 
 Body = Any
@@ -68,29 +69,30 @@ def published(path: str) -> Answer:
 
 
 def _has_text(body: Body, name: str, *, least: int, most: int | None = None) -> bool:
+    """Whether the body is an object with this text. Lengths are in UTF-16 units, as in JavaScript."""
     value = body.get(name) if isinstance(body, dict) else None
     return isinstance(value, str) and least <= utf16_length(value) <= (most or utf16_length(value))
 
 
-def _has_optional_texts(body: Mapping[str, Any], *names: str) -> bool:
+def _are_texts_or_absent(body: Mapping[str, Any], *names: str) -> bool:
     return all(is_absent_or(body, name, is_text) for name in names)
 
 
 def _is_call(body: Body) -> bool:
-    return _has_text(body, "phone", least=3) and _has_optional_texts(body, "from", "user", "group")
+    return _has_text(body, "phone", least=3) and _are_texts_or_absent(body, "from", "user", "group")
 
 
 def _is_contact(body: Body) -> bool:
     return (
         _has_text(body, "phone", least=4)
-        and _has_optional_texts(body, "name", "company", "city", "region", "country")
+        and _are_texts_or_absent(body, "name", "company", "city", "region", "country")
         and is_absent_or(body, "email", lambda email: is_text(email) and EMAIL.fullmatch(email) is not None)
     )
 
 
 def _is_contacts(body: Body) -> bool:
     if isinstance(body, list):
-        return len(body) <= MOST_CONTACTS and all(map(_is_contact, body))
+        return len(body) <= MAX_CONTACTS and all(map(_is_contact, body))
     return _is_contact(body)
 
 
@@ -100,8 +102,8 @@ def _is_van(body: Body) -> bool:
 
 def _is_speech(body: Body) -> bool:
     return (
-        _has_text(body, "text", least=1, most=LONGEST_SPEECH)
-        and _has_optional_texts(body, "voice", "language")
+        _has_text(body, "text", least=1, most=MAX_SPEECH_LENGTH)
+        and _are_texts_or_absent(body, "voice", "language")
         and is_absent_or(body, "format", lambda name: name in ("mp3", "wav", "ogg"))
     )
 
@@ -111,7 +113,7 @@ def _is_audio(body: Body) -> bool:
         isinstance(body, dict)
         and bool(body.get("audio_url") or body.get("audio_base64"))
         and is_absent_or(body, "audio_url", lambda url: is_text(url) and URL.fullmatch(url) is not None)
-        and _has_optional_texts(body, "audio_base64", "language")
+        and _are_texts_or_absent(body, "audio_base64", "language")
     )
 
 
@@ -127,7 +129,8 @@ def _simulated_call(body: Body, now: float) -> Payload:
     return {"object": "call", "simulated": True, "livemode": False, **call, "status": "queued", "created": iso(now)}
 
 
-def _ingested(body: Body, now: float) -> Payload:
+def _ingest(body: Body, now: float) -> Payload:
+    # Test and live keys get the same response: it does not show that a test key stores nothing.
     return {"object": "list", "ingested": len(body) if isinstance(body, list) else 1}
 
 
@@ -159,8 +162,8 @@ ROUTES: Mapping[str, Route] = {
         "contacts:write",
         _is_contacts,
         "Provide a contact or an array of contacts (max 1000)",
-        _ingested,
-        _ingested,
+        _ingest,
+        _ingest,
     ),
     "/v1/vans": Route("vans:write", _is_van, "name and telnum required", _van, _van),
     "/v1/speech/tts": Route(

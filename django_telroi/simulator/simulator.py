@@ -15,12 +15,14 @@ from django_telroi.simulator.delivery import as_it_is
 from django_telroi.simulator.exchange import Exchange
 from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
+from django_telroi.simulator.http_connection import Connection, first_line
 from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.http_server import HOST, Connection, Server, first_line
-from django_telroi.simulator.otp_store import Call
+from django_telroi.simulator.http_server import HOST, Server
+from django_telroi.simulator.http_switches import PREFIX, HttpSwitches
 from django_telroi.simulator.responses import outgoing
-from django_telroi.simulator.switches import PREFIX, Control, Switches
+from django_telroi.simulator.switches import Switches
 
+# A list, not all methods of ``Switches``: a new method is reachable over HTTP only on purpose.
 SWITCHES = (
     "add_key",
     "advance",
@@ -34,6 +36,7 @@ SWITCHES = (
     "freeze",
     "latency",
     "next_otp",
+    "own_codes",
     "race",
     "refuse",
     "release",
@@ -78,7 +81,7 @@ class Simulator(Switches):
         )
         api = Api(self._store, self._accounts, self._clock)
         self._exchange = Exchange(api, self._store, self._rules, self._ledger, self._clock, self._gate)
-        self._control = Control(
+        self._http_switches = HttpSwitches(
             {
                 "": self._describe,
                 "calls": self._list_calls,
@@ -100,6 +103,7 @@ class Simulator(Switches):
 
     def close(self) -> None:
         """End all connections and threads. Clients that wait for a response get none."""
+        # In this order: a timer could start the server again, and each request in progress may write to the ledger.
         self._cancel_restart()
         self._webhooks.close()
         self._server.close()
@@ -136,15 +140,16 @@ class Simulator(Switches):
     def _serve_one(self, first_bytes: bytes, connection: Connection) -> bool:
         method, target = first_line(first_bytes)
         if target.startswith(PREFIX):
-            return self._serve_control(connection)
+            # Before the ledger and the faults: a switch must work while all requests fail, and it is no request.
+            return self._serve_switch(connection)
         if self._exchange.leaves_unread(Request(method, target, {}, b"")):
             connection.reset()
             return False
         return self._exchange.serve(connection.read_request(), connection)
 
-    def _serve_control(self, connection: Connection) -> bool:
+    def _serve_switch(self, connection: Connection) -> bool:
         request = connection.read_request()
-        answer = self._control.answer(request)
+        answer = self._http_switches.answer(request)
         out = outgoing(answer, now=self._clock.now(), keeps_alive=request.keeps_alive, without_body=False)
         return as_it_is(connection, out) and request.keeps_alive
 
@@ -162,7 +167,16 @@ class Simulator(Switches):
         }
 
     def _list_calls(self) -> list[Mapping[str, Any]]:
-        return [_call_fields(call) for call in self.calls]
+        return [
+            {
+                "id": call.id,
+                "to": call.to,
+                "code": call.code,
+                "language": call.language,
+                "at": iso(call.at.timestamp()),
+            }
+            for call in self.calls
+        ]
 
     def _list_otps(self) -> list[Mapping[str, Any]]:
         return [{"id": otp.id, "to": otp.to, "code": otp.code, "language": otp.language} for otp in self.otps]
@@ -185,13 +199,3 @@ class Simulator(Switches):
             }
             for each in self.webhooks
         ]
-
-
-def _call_fields(call: Call) -> Mapping[str, Any]:
-    return {
-        "id": call.id,
-        "to": call.to,
-        "code": call.code,
-        "language": call.language,
-        "at": iso(call.at.timestamp()),
-    }

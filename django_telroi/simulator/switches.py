@@ -1,14 +1,12 @@
-"""The switches of the simulator: methods in Python, and the same methods over HTTP."""
+"""The switches of the simulator: its state, and the methods that change it."""
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from django_telroi.simulator.accounts import LIVE, SANDBOX, Accounts, Clock, Key
 from django_telroi.simulator.exchange import FreezeGate, Ledger, SeenRequest
@@ -23,56 +21,11 @@ from django_telroi.simulator.fault_rules import (
     WithoutQuirk,
 )
 from django_telroi.simulator.faults import FAULTS, Fault, with_options
-from django_telroi.simulator.http_request import Quirks, Request
-from django_telroi.simulator.otp_store import Call, NextOtp, Otp, OtpStore
-from django_telroi.simulator.responses import JSON, Answer, compact
-from django_telroi.simulator.webhook_sender import EVENTS, PATIENCE, Webhook, Webhooks
-
-PREFIX = "/_simulator/"
-LOOPBACK = frozenset({"127.0.0.1", "localhost"})
-PORT = re.compile(r":\d*$")
-
-Readings = Mapping[str, Callable[[], object]]
-SwitchTable = Mapping[str, Callable[..., object]]
-
-
-class Control:
-    """The switches over HTTP. GET reads, POST calls a switch with the arguments in a JSON object."""
-
-    def __init__(self, readings: Readings, switches: SwitchTable) -> None:
-        self._readings = readings
-        self._switches = switches
-
-    def answer(self, request: Request) -> Answer:
-        name = request.path.removeprefix(PREFIX)
-        if _is_from_web_page(request):
-            return _json_answer(403, error="Web pages cannot use the switches.")
-        if request.method == "GET" and name in self._readings:
-            return _json_answer(200, **{name or "simulator": self._readings[name]()})
-        if request.method == "POST" and name in self._switches:
-            return _run_switch(self._switches[name], request.body)
-        return _json_answer(404, error=f"{request.method} is not possible here.", switches=sorted(self._switches))
-
-
-def _is_from_web_page(request: Request) -> bool:
-    """Whether a web page sent the request. Any site can reach loopback, with a form or a name that resolves to it."""
-    host = PORT.sub("", request.headers.get("host", ""))
-    return "origin" in request.headers or host not in LOOPBACK
-
-
-def _run_switch(switch: Callable[..., object], body: bytes) -> Answer:
-    try:
-        arguments = json.loads(body or b"{}")
-        if not isinstance(arguments, dict):
-            raise TypeError("The body must be a JSON object of arguments.")
-        switch(**arguments)
-    except (TypeError, ValueError, LookupError) as error:
-        return _json_answer(400, error=str(error))
-    return _json_answer(200, done=True)
-
-
-def _json_answer(status: int, **payload: Any) -> Answer:
-    return Answer(status, (("content-type", JSON), ("cache-control", "no-store")), compact(payload))
+from django_telroi.simulator.http_request import Quirks
+from django_telroi.simulator.otp import Call, Otp
+from django_telroi.simulator.otp_requests import OwnCodes, OwnCodesMode
+from django_telroi.simulator.otp_store import NextOtp, OtpStore
+from django_telroi.simulator.webhook_sender import EVENTS, WEBHOOK_TIMEOUT, Webhook, Webhooks
 
 
 class Switches:
@@ -133,7 +86,10 @@ class Switches:
         return self._webhooks.is_on
 
     def last_code_for(self, to: str) -> str:
-        """Return the code of the newest OTP for exactly this number, rung or not. Raises LookupError without one."""
+        """Return the code of the newest OTP for exactly this number, rung or not. Raises LookupError without one.
+
+        After a send with an own code, this is that code.
+        """
         codes = [otp.code for otp in self.otps if otp.to == to]
         if not codes:
             raise LookupError("no OTP for this number")
@@ -141,6 +97,7 @@ class Switches:
 
     def wait_for_requests(self, count: int, *, timeout: float = 10) -> None:
         """Wait until ``count`` requests were received. Raises TimeoutError after ``timeout`` seconds."""
+        # Instead of a sleep, so that a test does not depend on how fast the machine is.
         if not self._ledger.wait_for(lambda seen: len(seen) >= count, timeout=timeout):
             raise TimeoutError(f"{len(self.requests)} of {count} requests were received")
 
@@ -177,8 +134,21 @@ class Switches:
         name = _check_name(quirk, [each.name for each in fields(Quirks)])
         self._rules.add(FaultRule(WithoutQuirk(name), to, on, times))
 
+    def own_codes(
+        self, mode: OwnCodesMode, to: str | None = None, *, times: int | None = None, status: int = 400
+    ) -> None:
+        """Set what happens to the client's own ``code`` in a send: ``confirm`` (Telroi), ``ignore`` or ``reject``.
+
+        ``ignore``: as a Telroi that does not know ``code``. It creates the code and verifies it. ``reject``: an error
+        with ``status``, 400 or 422; no phone rings and no cooldown starts. ``times`` counts all sends.
+        """
+        _check_name(mode, get_args(OwnCodesMode))
+        if status not in (400, 422):
+            raise ValueError("status must be 400 or 422")
+        self._rules.add(FaultRule(OwnCodes(mode, status), to, "send", times))
+
     def faithful(self) -> None:
-        """Remove all faults, carriers, latencies and races, and turn all quirks on."""
+        """Remove all faults, carriers, latencies and races, confirm own codes, and turn all quirks on."""
         self._rules.remove()
 
     def advance(self, seconds: float) -> None:
@@ -240,14 +210,14 @@ class Switches:
         events: Collection[str] = EVENTS,
         delay: float = 0,
         every: float | None = None,
-        patience: float = PATIENCE,
+        timeout: float = WEBHOOK_TIMEOUT,
     ) -> None:
         """Send events to this URL, signed with ``webhook_secret``.
 
         ``every``: seconds between two runs that send the events that are due. If it is None, call ``deliver_webhooks``.
-        ``delay``: seconds, by the simulator's clock, until an event is first due. ``patience``: timeout in seconds.
+        ``delay``: seconds, by the simulator's clock, until an event is first due. ``timeout``: timeout in seconds.
         """
-        self._webhooks.send_to(url, events=events, delay=delay, every=every, patience=patience)
+        self._webhooks.send_to(url, events=events, delay=delay, every=every, timeout=timeout)
 
     def remove_webhook(self) -> None:
         """Remove the endpoint and all queued events."""
@@ -267,6 +237,7 @@ class Switches:
 
     def reset(self) -> None:
         """Restore the initial state, except for the values of the keys and the ledger's file."""
+        # First without faults, then release: a request that was held must not meet the next fault.
         self._rules.remove()
         self._gate.open()
         self._webhooks.close()
@@ -283,6 +254,7 @@ class Switches:
 
 
 def _rule(name: str, to: str | None, on: On, times: int | None, options: Mapping[str, Any]) -> FaultRule:
+    # A carrier's result is part of carrying out a send, so ``on`` is not used.
     if name in CARRIERS:
         return FaultRule(with_options(CARRIERS[name], options)(), to, "send", times)
     fault = FAULTS[_check_name(name, [*FAULTS, *CARRIERS])].tuned(**options)

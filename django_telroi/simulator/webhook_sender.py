@@ -16,10 +16,14 @@ from urllib.parse import urljoin, urlsplit
 from django_telroi.simulator.accounts import Clock, iso
 from django_telroi.simulator.responses import compact
 
+# As measured, Telroi treats redirects like a browser's ``fetch``. A receiver whose URL lacks its final slash gets a
+# redirect from Django, and loses the event in this way.
 FOLLOWED_AS_GET = frozenset({301, 302, 303})
 FOLLOWED_AS_POST = frozenset({307, 308})
-MOST_REDIRECTS = 20
-LONGEST_ANSWER = 64 * 1024
+# The limit of ``fetch``.
+MAX_REDIRECTS = 20
+# Bytes. Only the status matters. Reading the rest of a normal response lets the receiver finish without an error.
+MAX_ANSWER_BYTES = 64 * 1024
 CONNECTIONS: Mapping[str, type[http.client.HTTPConnection]] = {
     "http": http.client.HTTPConnection,
     "https": http.client.HTTPSConnection,
@@ -43,35 +47,37 @@ def webhook_url(url: str) -> str:
     return url
 
 
-def post(webhook_request: WebhookRequest, *, patience: float) -> int | None:
+def post(webhook_request: WebhookRequest, *, timeout: float) -> int | None:
     """Send the request and return the final status, or None without a response.
 
-    Redirects are followed: 301, 302 and 303 with a GET, 307 and 308 with the POST. ``patience`` is in seconds.
+    Redirects are followed: 301, 302 and 303 with a GET, 307 and 308 with the POST. ``timeout`` is in seconds.
     """
     try:
-        for _ in range(MOST_REDIRECTS + 1):
-            status, location = _send_once(webhook_request, patience)
+        for _ in range(MAX_REDIRECTS + 1):
+            status, location = _send_once(webhook_request, timeout)
             if location is None or status not in FOLLOWED_AS_GET | FOLLOWED_AS_POST:
                 return status
             body = None if status in FOLLOWED_AS_GET else webhook_request.body
             webhook_request = replace(webhook_request, url=urljoin(webhook_request.url, location), body=body)
     except (OSError, http.client.HTTPException, ValueError):
+        # ValueError: the target of a redirect is not an http or https URL.
         return None
     return None
 
 
-def _send_once(webhook_request: WebhookRequest, patience: float) -> tuple[int, str | None]:
+def _send_once(webhook_request: WebhookRequest, timeout: float) -> tuple[int, str | None]:
     parts = urlsplit(webhook_url(webhook_request.url))
+    # http.client instead of urllib: the receiver must see Telroi's headers only, in Telroi's order and case.
     connect = CONNECTIONS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with closing(connect(str(parts.hostname), parts.port, timeout=patience)) as connection:
+    with closing(connect(str(parts.hostname), parts.port, timeout=timeout)) as connection:
         method = "GET" if webhook_request.body is None else "POST"
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in _headers(webhook_request, parts.netloc):
             connection.putheader(name, value)
         connection.endheaders(webhook_request.body)
         answer = connection.getresponse()
-        answer.read(LONGEST_ANSWER)
+        answer.read(MAX_ANSWER_BYTES)
         return answer.status, answer.getheader("location")
 
 
@@ -95,10 +101,12 @@ def _headers(webhook_request: WebhookRequest, host: str) -> Sequence[tuple[str, 
 
 
 MINUTE = 60
+# Seconds after each failure. After the fourth failure Telroi gives up.
 RETRIES_AFTER = (5 * MINUTE, 20 * MINUTE, 60 * MINUTE)
 FAILURES_IN_A_ROW = 20
-MOST_IN_A_RUN = 200
-PATIENCE = 8.0
+MAX_RUN_LENGTH = 200
+# Seconds. A receiver that answers later has failed, even if it has recorded the event.
+WEBHOOK_TIMEOUT = 8.0
 EVENTS = ("otp.completed", "otp.failed", "otp.verified")
 
 
@@ -126,7 +134,7 @@ class Endpoint:
     url: str
     events: frozenset[str]
     delay: float
-    patience: float
+    timeout: float
     is_on: bool = True
     failures: int = 0
 
@@ -138,6 +146,8 @@ class Webhooks:
         self._clock = clock
         self._secret = secret
         self._lock = threading.RLock()
+        # One for the data and one for the job: a delivery takes up to 8 s, and a request that queues an event during
+        # that time must not wait.
         self._job = threading.Lock()
         self._scheduler: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -157,11 +167,11 @@ class Webhooks:
     def is_on(self) -> bool:
         return self._endpoint is not None and self._endpoint.is_on
 
-    def send_to(self, url: str, *, events: Collection[str], delay: float, every: float | None, patience: float) -> None:
-        webhook_url(url)
+    def send_to(self, url: str, *, events: Collection[str], delay: float, every: float | None, timeout: float) -> None:
+        webhook_url(url)  # only for its ValueError, before anything changes
         self._stop_scheduler()
         with self._lock:
-            self._endpoint = Endpoint(url, frozenset(events), delay, patience)
+            self._endpoint = Endpoint(url, frozenset(events), delay, timeout)
         if every is not None:
             self._stopped = threading.Event()
             self._scheduler = threading.Thread(
@@ -179,7 +189,7 @@ class Webhooks:
             self._unsigned = times
 
     def queue(self, event: str, data: Mapping[str, Any]) -> None:
-        """Queue an event. Without an enabled endpoint it is never sent."""
+        """Queue the event if an endpoint is enabled for it. Otherwise drop it."""
         now = self._clock.now()
         with self._lock:
             endpoint = self._endpoint
@@ -191,15 +201,18 @@ class Webhooks:
     def deliver(self, *, runs: int) -> None:
         """Run the job. ``runs`` overlapping runs do not see each other, so each sends all events that are due."""
         with self._job:
-            due = self._due()
-            copies = [(webhook, copy) for copy in range(runs) for webhook in due]
+            now = self._clock.now()
+            due = [webhook for webhook in self.all if webhook.state == "waiting" and webhook.due_at <= now]
+            copies = [(webhook, copy) for copy in range(runs) for webhook in due[:MAX_RUN_LENGTH]]
+            # Telroi keeps no order either: ten events came as 0, 4, 6, 2, 1, 3, 8, 9, 7, 5.
             for webhook, copy in random.sample(copies, len(copies)):
+                # Read for each delivery: the URL at that time counts, and a failure may have disabled the endpoint.
                 with self._lock:
                     endpoint = self._endpoint
                 if endpoint is None or not endpoint.is_on:
                     return
                 status = post(
-                    WebhookRequest(endpoint.url, webhook.body, self._signature(webhook)), patience=endpoint.patience
+                    WebhookRequest(endpoint.url, webhook.body, self._signature(webhook)), timeout=endpoint.timeout
                 )
                 self._record_result(webhook.number, status, is_repetition=copy > 0)
 
@@ -208,11 +221,6 @@ class Webhooks:
         self._stop_scheduler()
         with self._lock:
             self._clear()
-
-    def _due(self) -> list[Webhook]:
-        now = self._clock.now()
-        waiting = [webhook for webhook in self.all if webhook.state == "waiting" and webhook.due_at <= now]
-        return waiting[:MOST_IN_A_RUN]
 
     def _signature(self, webhook: Webhook) -> str | None:
         with self._lock:
@@ -224,10 +232,12 @@ class Webhooks:
     def _record_result(self, number: int, status: int | None, *, is_repetition: bool) -> None:
         arrived = status is not None and 200 <= status < 300
         with self._lock:
+            # ``reset`` may have removed both while the request was on its way.
             webhook, endpoint = self._webhooks.get(number), self._endpoint
             if webhook is None or endpoint is None:
                 return
             self._endpoint = replace(endpoint, failures=0 if arrived else endpoint.failures + 1)
+            # Of two overlapping runs one may arrive and the other fail. Then the event is delivered.
             if webhook.state != "delivered":
                 failed = self._after_failure(webhook, is_repetition=is_repetition)
                 self._webhooks[number] = replace(
@@ -239,6 +249,7 @@ class Webhooks:
                 self._switch_off(self._endpoint)
 
     def _after_failure(self, webhook: Webhook, *, is_repetition: bool) -> Webhook:
+        """Return the event with its next time, or given up. Overlapping runs count as one attempt."""
         if is_repetition:
             return webhook
         if webhook.attempts >= len(RETRIES_AFTER):

@@ -22,7 +22,8 @@ from django_telroi.errors import Unavailable
 from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.accounts.proofs import proof_for
 from django_telroi.services.sentences import duration
-from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.services.shared.arguments import stored_number
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_address
@@ -30,35 +31,47 @@ from django_telroi.web.session import Notice, pop_notice, read_flow
 
 register = template.Library()
 
+TYPED = object()
+"""The value of ``number`` in a tag without one. None is the value of an empty field of the site."""
+
 register.filter("telroi_clock", card_texts.clock_text)
 register.filter("telroi_duration", duration)
+register.filter("telroi_number", card_texts.grouped_number)
 
 
 @register.inclusion_tag("telroi/phone_verify.html", takes_context=True)
 def phone_verify(
     context: Context,
-    next: str = "",  # noqa: A002 - the tag's own word
+    next: object = "",  # noqa: A002 - the tag's own word
     purpose: str = "",
     heading: Heading = "h2",
+    number: object = TYPED,
 ) -> dict[str, Any]:
     """Render the card: ``{% phone_verify next="/account/" purpose="signup" heading="h3" %}``.
 
-    Do not put the tag inside a form. ``next``: the URL after success, on this site. ``purpose``: one of ``PURPOSES``.
-    ``heading``: the HTML element of the title. Raises ImproperlyConfigured if an argument is invalid or the context has
-    no request.
+    Do not put the tag inside a form. ``next``: the URL after success, on this site, also a lazy one. None is like no
+    ``next``. ``purpose``: one of ``PURPOSES``.
+    ``heading``: the HTML element of the title. ``number``: the number to call, such as ``user.phone``. Without
+    ``number``, the card asks for a number. Raises ImproperlyConfigured if an argument is invalid or the context has no
+    request.
     """
     request = _request_of(context)
     _require_purpose(purpose, tag="phone_verify")
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
     notice, attempt = _pop_notice(request, purpose)
+    # The page may have several cards. The number makes their ids unique.
+    ordinal = getattr(request, "_telroi_cards", 0) + 1
+    request._telroi_cards = ordinal  # type: ignore[attr-defined]
     place = CardPlace(
         purpose=purpose,
-        next=next,
+        next="" if next is None else str(next),
         back=current_address(request),
-        ordinal=_next_ordinal(request),
+        ordinal=ordinal,
         heading=heading,
-        takes_focus=notice is not None,  # after a form of the card; otherwise the page keeps its own focus
+        takes_focus=notice is not None
+        and not notice.is_shown,  # after a form of the card; otherwise the page keeps its own focus
+        stored=None if number is TYPED else stored_number(number),
     )
     step = drop_in_step(request, place, notice)
     card = card_at(place, request, shown_attempt=attempt, asked_digits=step.asked_digits)
@@ -68,6 +81,7 @@ def phone_verify(
 @register.inclusion_tag("telroi/assets.html", takes_context=True)
 def telroi_assets(context: Context) -> dict[str, bool]:
     """Render the stylesheet and the script, once per page."""
+    # Kept on the request, because two cards are two renderings with separate contexts.
     request = _request_of(context)
     is_first = not getattr(request, "_telroi_has_assets", False)
     request._telroi_has_assets = True  # type: ignore[attr-defined]
@@ -109,6 +123,7 @@ def is_phone_verified_lately(user: Any, purpose: str | None = None, max_age: tim
 
 def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = None) -> bool:
     """Return False also for an anonymous user, for an undefined variable, and if the database is unavailable."""
+    # The lazy ``request.user`` reads the database at its first attribute, so that is inside too.
     try:
         if not getattr(user, "is_authenticated", False):
             return False
@@ -127,21 +142,23 @@ def _pop_notice(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID
             settle_older_call(request, purpose)
         return pop_notice(request, purpose), read_flow(request, purpose).shown
     except DATABASE_LOST as error:
-        note_lost_database(error)
+        close_lost_connections(error)
         return None, None
 
 
 def _proof(request: HttpRequest, purpose: str) -> str | None:
+    # Only the session that typed the right code gets the proof. The id of an attempt alone must not give it.
     try:
         flow = read_flow(request, purpose)
         proven = flow.attempt if flow.is_proven else None
         return proof_for(proven, user=getattr(request, "user", None)) if proven else None
     except DATABASE_LOST as error:
-        note_lost_database(error)
+        close_lost_connections(error)
         return None
 
 
 def _require_purpose(purpose: str, *, tag: str) -> None:
+    # An exception and not an empty card, because it is a mistake in the template and must show in development.
     if purpose not in conf.purposes():
         raise ImproperlyConfigured(f'{tag}: the purpose "{purpose}" is not in TELROI["PURPOSES"].')
 
@@ -154,10 +171,3 @@ def _request_of(context: Context) -> HttpRequest:
             "'django.template.context_processors.request' to the context processors, and render with a request."
         )
     return request
-
-
-def _next_ordinal(request: HttpRequest) -> int:
-    """Count the cards of this page and return the new count. It makes the ids of the cards unique."""
-    ordinal: int = getattr(request, "_telroi_cards", 0) + 1
-    request._telroi_cards = ordinal  # type: ignore[attr-defined]
-    return ordinal

@@ -21,7 +21,7 @@ from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
 from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import WRONG_LENGTHS, clean_code, judge_length
+from django_telroi.domain.typed_codes import WRONG_LENGTHS, clean_code, judge_length
 from django_telroi.errors import ApiRefused
 from django_telroi.services.shared.backend_calls import is_usable_id
 
@@ -119,6 +119,7 @@ class BackendContract(ABC):
         other = self._place(self.other_number)
         code = self.heard(self.number)
 
+        # Two calls have the same code by chance once in a million runs. Then the right answer is yes.
         is_the_same = code == self.heard(self.other_number)
 
         assert self._check(code, other).verified is is_the_same, (
@@ -128,6 +129,7 @@ class BackendContract(ABC):
     def test_a_call_that_does_not_exist_verifies_nothing(self) -> None:
         backend = self._backend()
 
+        # A backend that cannot check by number is never asked without an id.
         for call_id in (self.unknown_id, None) if backend.judges_by_number else (self.unknown_id,):
             check = reply_of(partial(backend.check_code, "123456", call_id=call_id, to=self.number))
             if check is not None:
@@ -186,6 +188,8 @@ class BackendContract(ABC):
             assert call.to == number, f"place_call with language={language!r} returned another number in OtpCall.to"
 
     def test_a_code_of_the_sites_own_is_read_out_or_refused(self) -> None:
+        # A provider that ignores the code would read out another one than the site checks. So only two answers are
+        # right.
         place = partial(self._backend().place_call, self.number, code_length=6, language=None, code=GIVEN_CODE)
         try:
             call = place()
@@ -219,6 +223,7 @@ class BackendContract(ABC):
             code = self.heard(self.number)
             checks = [self._check(each, call) for each in (another(code), code)]
 
+        # Without the leading +, because a log may leave it out.
         shown = f"{lines} {self._backend()!r} {call!r} {checks!r}"
         secrets = {"the number": self.number[1:], "the code": code, "a code": another(code), "the secret": self.secret}
         exposed = [name for name, secret in secrets.items() if secret and secret in shown]
@@ -266,6 +271,7 @@ def reply_of(check: Callable[[], OtpCheck]) -> OtpCheck | None:
 def everything_logged() -> Iterator[list[str]]:
     """Collect the lines of all loggers at level DEBUG."""
     lines: list[str] = []
+    # The root logger at DEBUG also gets the lines of HTTP libraries, which log URLs and headers.
     root, handler = logging.getLogger(), logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     level = root.level

@@ -21,6 +21,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @pytest.fixture(scope="session", autouse=True)
 def telroi_refuses_a_live_key() -> Iterator[None]:
     """Stop the tests if the settings contain a live key. Hide ``TELROI_API_KEY`` of the environment from them."""
+    # A developer's shell may have a live key. It is hidden and not rejected, because the tests do not need it.
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TELROI_API_KEY", raising=False)
         if _settings_contain_live_key():
@@ -36,6 +37,7 @@ def telroi_refuses_a_live_key() -> Iterator[None]:
 def telroi_outbox() -> Iterator[list[LocmemCall]]:
     """Use the in-memory backend, with any settings. Returns the list of calls, which is empty at first."""
     outbox.clear()
+    # The site's other settings stay, so its limits and purposes are tested too.
     with override_settings(TELROI={**conf.chosen(), "BACKEND": conf.LOCMEM_BACKEND}):
         yield outbox
     outbox.clear()
@@ -49,7 +51,7 @@ def telroi_simulator() -> Iterator[Simulator]:
             "BACKEND": conf.TELROI_BACKEND,
             "API_KEY": simulator.api_key,
             "BASE_URL": simulator.base_url,
-            "PROXY_URL": None,
+            "PROXY_URL": None,  # a proxy would not find the simulator on this machine
             "WEBHOOK_SECRETS": [simulator.webhook_secret],
         }
         with override_settings(TELROI={**conf.chosen(), **simulator_settings}):

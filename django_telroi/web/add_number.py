@@ -14,8 +14,8 @@ from django_telroi.services.accounts.proofs import proof_of
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.web.card_state import load_seen_attempt
 from django_telroi.web.pages import PhonePage
+from django_telroi.web.seen_attempt import step_name
 from django_telroi.web.session import Flow
-from django_telroi.web.steps import step_name
 
 
 @sensitive_variables()
@@ -27,7 +27,9 @@ def add_number_after_login(request: HttpRequest, flow: Flow, result: CheckResult
     redeemed, with outcome NUMBER_TAKEN if another account has the number, else unchanged.
     """
     attempt, user = result.attempt, getattr(request, "user", None)
-    is_of_session = attempt.uuid in (flow.attempt, flow.older)
+    # The attempt may come from the ticket of a form, and be unknown to the session. Then nothing shows that this user
+    # requested the call.
+    is_of_session = attempt.uuid in (flow.attempt, flow.older, flow.kept)
     is_users = owner_id(user) is not None and conf.writes_record(attempt.purpose)
     if result.proof is None or not is_of_session or not is_users:
         return result
@@ -52,6 +54,8 @@ class AddNumberView(PhonePage):
             return self.redirect_to_page("start")
         attempt, flow = seen.attempt, self.flow
         proof = proof_of(attempt, now=seen.attempt_status.now)
+        # The form must be of the attempt on show. A form of an older verification, in another tab, would add a number
+        # that the person does not see.
         is_offered = step_name(seen) == "offer" and self.ticket.shown_attempt == attempt.uuid
         if not is_offered or proof is None:
             return self.redirect_to_page("code")

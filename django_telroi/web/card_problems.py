@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from django_telroi.errors import InvalidPurpose
 from django_telroi.services.sentences import NOT_NOW, sentence
@@ -11,7 +12,13 @@ from django_telroi.web.steps import Step
 
 def problem_step() -> Step:
     """Return the step for a GET of a URL that takes only POST."""
-    return Step(name="problem", title=_("Nothing happened"), message=_("Go on from where you were."), again=_("Go on"))
+    message = pgettext("phone card", "This page cannot be opened on its own. Your verification is where you left it.")
+    return Step(
+        name="problem",
+        title=_("Nothing happened"),
+        message=message,
+        again=pgettext("phone card", "Back to your verification"),
+    )
 
 
 def unavailable_step() -> Step:
@@ -25,6 +32,11 @@ def unavailable_step() -> Step:
     )
 
 
+def form_problem_step(message: str) -> Step:
+    """Return the step for a form that is rejected and has no field to type into again."""
+    return Step(name="problem", title=_("This did not work"), message=message, is_bad=True)
+
+
 def purpose_problem() -> Step:
     """Return the step for a purpose that is not in ``PURPOSES``."""
-    return Step(name="problem", title=_("This did not work"), message=sentence(InvalidPurpose.code), is_bad=True)
+    return form_problem_step(sentence(InvalidPurpose.code))

@@ -1,28 +1,75 @@
-"""Texts of the cards. ``services.sentences`` has the sentences about rejected requests and about outcomes."""
+"""Texts of the cards.
+
+Titles are in ``web/steps.py`` and ``web/attempt_steps.py``, labels of buttons in ``templates/telroi/steps``, sentences
+about rejected requests and outcomes in ``services/sentences.py``. A site changes them with a translation or a template:
+see "Texts" in docs/howto/look.rst.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import is_own_backend, spoken_length
-from django_telroi.domain.phone import LineType
+from django_telroi.backends import is_own_backend
+from django_telroi.domain.country_facts import national_example
+from django_telroi.domain.phone import LineType, grouped
+from django_telroi.redaction import MASK
 from django_telroi.services import CheckOutcome
 from django_telroi.services.sentences import check_sentence, duration, sentence, time_of_day
+from django_telroi.services.shared.site_codes import length_of_next_code
+from django_telroi.services.typed_numbers import RejectedNumber, example_for
+
+GATE_REASONS = {
+    "none": pgettext_lazy("phone card", "The page that you opened needs a verified phone number."),
+    "old": pgettext_lazy("phone card", "The page that you opened needs a number that was verified more recently."),
+}
+"""Why a gate asks for a verification. A gate sends the key in the URL."""
 
 
 def number_lead() -> str:
     """Return the sentence that announces the call."""
-    digits = spoken_length(conf.code_length()).expected
+    digits = length_of_next_code().expected
+    # The default has a sentence of its own, because "six digits" reads better than "6 digits".
     if digits == 6:
         return _("We call you and read out a code of six digits.")
     return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
+
+
+def stored_lead(masked_number: str) -> SafeString:
+    """Return the sentence that announces the call to a number on file."""
+    digits = length_of_next_code().expected
+    if digits == 6:
+        return format_html(_("We call {} and read out a code of six digits."), shown_number(masked_number))
+    text = _("We call {number} and read out a code of {digits} digits.")
+    return format_html(text, number=shown_number(masked_number), digits=digits)
+
+
+def change_lead(masked_number: str) -> SafeString:
+    """Return the sentences that explain the change of a number."""
+    text = _("Your number is {}. It stays your number until you have typed the code that we read out to the new one.")
+    return format_html(text, shown_number(masked_number))
+
+
+def same_number() -> str:
+    """Return the error for a new number that is the old one."""
+    return _("This is your number already. Type the new one.")
+
+
+def stored_refused() -> str:
+    """Return the reason for rejecting a form whose number is not of this person, or was changed."""
+    return _("This page is too old, or was opened with another login. Open it again, then ask for the call.")
+
+
+def stored_lost() -> str:
+    """Return the message for a session that does not know the number on file any more."""
+    return _("We no longer know which number to call. Go back to the page that you came from.")
 
 
 def no_cookie() -> str:
@@ -34,32 +81,55 @@ def no_cookie() -> str:
 
 def lost_call() -> str:
     """Return the message for a session that does not know the call."""
-    return _("This site does not know your last call any more. Allow cookies for this site, or ask for another call.")
+    return _("We lost track of your last call. Allow cookies for this site, or ask for another call.")
 
 
 def lost_number() -> str:
     """Return the message for a session that does not know the number that was typed."""
-    return _("This site does not know your last answer any more. Allow cookies, then send the form again.")
+    return _("We lost what you typed. Allow cookies, then send the form again.")
 
 
-def number_hint() -> str:
-    """Return the hint on how to write a number. It depends on ``DEFAULT_REGION`` and on the allowed line types."""
-    if conf.default_region():
-        return _("From abroad, start with + and the country code.")
-    if LineType.FIXED_LINE in conf.calling_rules().allowed_line_types:
-        return _("With country code. Landlines work too.")
-    return _("With country code.")
+def forgotten_number() -> str:
+    """Return the message for the button of a call that had to wait, if its number is not known any more."""
+    return pgettext("phone card", "We no longer know which number you asked us to call. Type it again.")
 
 
-def code_label(code_length: int) -> str:
-    """Return the label of the code field, for a call that was requested with ``code_length`` digits."""
-    digits = spoken_length(code_length).expected
+def number_hint(visitor_region: str, *, has_choice: bool) -> SafeString:
+    """Return the hint on how to write a number, with an example of the site's region or of ``visitor_region``.
+
+    ``has_choice``: the form has a choice of the country.
+    """
+    example, region = example_for(visitor_region), conf.default_region()
+    if example and has_choice:
+        text = pgettext("hint", "Start with + and the country code, like {}, or choose the country.")
+    elif example:
+        text = pgettext("hint", "Start with + and the country code, like {}.")
+    elif has_choice:
+        text = pgettext("hint", "Start with + and the country code, or choose the country.")
+    else:
+        text = pgettext("hint", "Start with + and the country code.")
+    parts = [format_html(text, _ltr(grouped(example)))]
+    if region and (national := national_example(region.strip().upper())):
+        parts.append(format_html(pgettext("hint: a number without its country code", "{} works too."), _ltr(national)))
+    elif LineType.FIXED_LINE in conf.calling_rules().allowed_line_types:
+        parts.append(escape(pgettext("hint", "Landlines work too.")))
+    return format_html_join(" ", "{}", ((part,) for part in parts))
+
+
+def number_error(rejected: RejectedNumber) -> SafeString:
+    """Return the error of a typed number, as HTML. It has the same text as in the API."""
+    text, example = str(escape(rejected.sentence)), grouped(rejected.example)
+    return mark_safe(text.replace(escape(example), _ltr(example), 1) if example else text)
+
+
+def code_label(digits: int) -> str:
+    """Return the label of the field for a code of so many digits."""
     return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
 
 
-def code_lead(masked_number: str) -> SafeString:
-    """Return the instruction to answer the call and to type the code."""
-    return format_html(_("Answer {} and type the code you hear. It is read twice."), shown_number(masked_number))
+def code_lead(number: str) -> SafeString:
+    """Return the instruction to answer the call and to type the code. ``number`` is masked or whole."""
+    return _about(_("Answer {} and type the code you hear. It is read twice."), number)
 
 
 def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's own three values
@@ -69,12 +139,31 @@ def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's 
     return _("Test key: no phone rings. The code 000000 is right for any number, and no other code is.")
 
 
-def doubtful_lead(masked_number: str) -> SafeString:
-    return format_html(_("We tried to call {}."), shown_number(masked_number))
+def asked_lead(masked_number: str) -> SafeString:
+    """Return the sentence that names the number of a call that was not placed."""
+    return format_html(pgettext("phone card", "You asked for a call to {}."), shown_number(masked_number))
 
 
-def waiting_lead(masked_number: str) -> SafeString:
-    return format_html(_("We are placing your call to {}."), shown_number(masked_number))
+def doubtful_lead(number: str) -> SafeString:
+    """Return the lead for a call that may not ring. ``number`` is masked or whole."""
+    return _about(_("We tried to call {}."), number)
+
+
+def waiting_lead(number: str) -> SafeString:
+    """Return the lead for a call that is being placed. ``number`` is masked or whole."""
+    return _about(_("We are placing your call to {}."), number)
+
+
+class SecretHtml(SafeString):
+    """HTML whose repr is masked, because error reports show the repr of what a template renders."""
+
+    def __repr__(self) -> str:
+        return MASK
+
+
+@sensitive_variables()
+def _about(text: str, number: str) -> SecretHtml:
+    return SecretHtml(format_html(text, shown_number(number)))
 
 
 def verified_elsewhere() -> str:
@@ -91,9 +180,23 @@ def calling_again() -> str:
     return _("We are placing another call. Until it is placed, you can still type the code of the last one.")
 
 
-def shown_number(masked_number: str) -> SafeString:
+def back_to_code(masked_number: str) -> SafeString:
+    """Return the label of the button that leads from the form for another number back to the code of the call."""
+    return format_html(pgettext("phone card", "Back to the code for {}"), shown_number(masked_number))
+
+
+def shown_number(number: str) -> SafeString:
     """Return the number as HTML. It stays on one line and reads from left to right in every language."""
-    return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', masked_number)
+    return format_html('<bdi class="telroi-phone" dir="ltr">{}</bdi>', number)
+
+
+def grouped_number(number: str) -> SafeString:
+    """Return a number (E.164) as HTML, in the groups of its country."""
+    return shown_number(grouped(number))
+
+
+def _ltr(number: str) -> SafeString:
+    return format_html('<bdi class="telroi-example" dir="ltr">{}</bdi>', number)
 
 
 def account_lead(name: str) -> SafeString:
@@ -124,12 +227,14 @@ def tries_left(tries: int) -> str:
     return text % {"count": tries}
 
 
-def outcome_text(outcome: CheckOutcome, *, tries_left: int) -> SafeString:
+def outcome_text(outcome: CheckOutcome, *, tries_left: int, wrong_codes_left: int | None) -> SafeString:
     """Return the sentence about a code, as HTML. It has the same text as in the API.
 
     The part about the error is bold, so that it stands out from the number of tries that are left.
     """
-    full = escape(check_sentence(outcome, tries_left=tries_left))
+    # One sentence for pages and API, so that they cannot differ. The part about the error is what the same sentence is
+    # without tries.
+    full = escape(check_sentence(outcome, tries_left=tries_left, wrong_codes_left=wrong_codes_left))
     error = escape(check_sentence(outcome, tries_left=0))
     return mark_safe(full.replace(error, f"<strong>{error}</strong>", 1)) if full != error else full
 
@@ -140,28 +245,40 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
     The time and the wait are marked up for the script, which shows the time in the browser's time zone and counts the
     wait down. ``wait`` is in seconds, 0 for none.
     """
+    # Safe as HTML, because everything is escaped before the marks replace parts of it.
     text = str(escape(sentence(code, retry_after=wait or None)))
     if not wait:
         return mark_safe(text)
     then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
-    figures = {time_of_day(then): _time(then), duration(wait): _ticking(wait)}
+    # A longer wait is shown in whole hours. Few people watch a clock for that long.
+    ticking = (
+        escape(duration(wait))
+        if wait > 3600
+        else format_html('<span class="telroi-clock" data-telroi-wait="{}">{}</span>', wait, duration(wait))
+    )
+    figures = {time_of_day(then): _time(then), duration(wait): ticking}
     for shown, marked in figures.items():
         text = text.replace(escape(shown), marked, 1)
     return mark_safe(text)
 
 
+def next_call(wait: int) -> SafeString:
+    """Return the sentence about the time of the next call, as HTML. ``wait`` is in seconds."""
+    then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
+    if then.date() > timezone.localdate():
+        text = pgettext("phone card", "You can ask for another call tomorrow at {}.")
+    else:
+        text = pgettext("phone card", "You can ask for another call at {}.")
+    return format_html(text, _time(then))
+
+
 def _time(moment: datetime) -> SafeString:
+    # The script compares the attribute with the visitor's own day. If the visitor's zone has another date, the sentence
+    # "tomorrow at …" would be wrong with the local time, so the server's time stays.
     day = mark_safe(" data-telroi-tomorrow") if moment.date() > timezone.localdate() else ""
     return format_html(
-        '<time datetime="{}"{}>{}</time>', moment.isoformat(timespec="seconds"), day, time_of_day(moment)
+        '<bdi><time datetime="{}"{}>{}</time></bdi>', moment.isoformat(timespec="seconds"), day, time_of_day(moment)
     )
-
-
-def _ticking(seconds: int) -> SafeString:
-    """Return the wait as HTML. Only waits of an hour or less count down."""
-    if seconds > 3600:
-        return escape(duration(seconds))
-    return format_html('<span class="telroi-clock" data-telroi-wait="{}">{}</span>', seconds, duration(seconds))
 
 
 def clock_text(seconds: int) -> str:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import urlencode
+from functools import partial
+from typing import Literal, cast
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
+from django.apps import apps
+from django.contrib.sites.shortcuts import get_current_site
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.http import HttpRequest
+from django.http.request import split_domain_port
 from django.shortcuts import resolve_url
-from django.urls import reverse
+from django.urls import Resolver404, get_script_prefix, is_valid_path, resolve, reverse
 from django.utils.encoding import iri_to_uri
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
 
 from django_telroi import conf
+from django_telroi.services.calls.required_consent import current_consent
+from django_telroi.services.shared.arguments import StoredNumber
+from django_telroi.services.shared.encryption import new_nonce
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web.session import is_unseen
-from django_telroi.web.tickets import Ticket, new_nonce, sign_ticket
+from django_telroi.web.tickets import Ticket, seal_number, sign_ticket
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
-LONGEST_ADDRESS = 2_000
+MAX_ADDRESS_LENGTH = 2_000
 """Greatest number of characters of a URL that is kept for a redirect. Django rejects URLs of more than 2,048.
 
 Without a limit, one GET with a long query would fill the session's row, each form and each redirect.
@@ -30,7 +41,12 @@ Without a limit, one GET with a long query would fill the session's row, each fo
 class Card:
     """The template variable ``card``. ``here`` is the URL of the page that shows the card.
 
-    ``is_ahead``: the browser prefetches the page, so the script reloads the card when the page is shown.
+    ``is_ahead``: the browser prefetches the page, so the script reloads the card when the page is shown. ``is_stored``:
+    the site supplied the number, so the card offers no other one. ``is_change``: the number replaces another one.
+    ``site_name``: of the site that calls. It may query the database, so it is lazy. ``purpose_text``: what the number
+    is for, ``""`` if the site does not say. ``consent_text``: the line of consent, or ``""``.
+    ``continue_url``: where the visitor wanted to go. ``leave_url``: where the visitor came from, else the home page;
+    ``""`` for a card in a page of the site.
     """
 
     id: str
@@ -45,8 +61,15 @@ class Card:
     add_url: str
     status_url: str
     continue_url: str
+    leave_url: str
+    alternative_url: str
     takes_focus: bool
     is_ahead: bool
+    is_stored: bool
+    is_change: bool
+    site_name: str
+    purpose_text: str
+    consent_text: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +78,8 @@ class CardPlace:
 
     ``back`` is the URL of the page of the site that includes the card, ``""`` on the pages of this app. A ``back`` or
     ``next`` that is too long or on another site is ignored. Without a ``back`` the card redirects to the pages of this
-    app. ``ordinal`` counts the cards of one page from 1.
+    app. ``ordinal`` counts the cards of one page from 1. ``stored`` is the number on file, None if the
+    person types it. ``is_change``: the number replaces another one of the user. ``why`` is as in ``Ticket``.
     """
 
     purpose: str = ""
@@ -64,6 +88,9 @@ class CardPlace:
     ordinal: int = 1
     heading: Heading = "h1"
     takes_focus: bool = True
+    stored: StoredNumber | None = None
+    is_change: bool = False
+    why: str = ""
 
     @property
     def card_id(self) -> str:
@@ -84,7 +111,11 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         next=next_,
         back=back,
         asked_digits=asked_digits,
+        stored=seal_number(place.stored.number, request) if place.stored else "",
+        why=place.why,
+        consent=consent.digest if (consent := current_consent()) else "",
     )
+    # The last one is for a path that alone is longer than Django's redirects allow.
     here = back or current_address(request) or page_url("start", place.purpose)
     goal = goal_of(next_, request)
     return Card(
@@ -93,16 +124,44 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         here=here,
         ticket=sign_ticket(ticket, request),
         is_dropped_in=bool(back),
-        start_url=page_url("start", place.purpose),
+        start_url=page_url("change" if place.is_change else "start", place.purpose),
         code_url=page_url("code", place.purpose),
         again_url=page_url("call-again", place.purpose),
         change_url=page_url("change-number", place.purpose),
         add_url=page_url("add-number", place.purpose),
         status_url=page_url("status", place.purpose),
+        # A button that leads to this page would do nothing.
         continue_url="" if goal == here else goal,
+        leave_url="" if back else leave_url(request, next_),
+        alternative_url=_other_way_url(),
         takes_focus=place.takes_focus,
         is_ahead=is_unseen(request),
+        is_stored=place.stored is not None,
+        is_change=place.is_change,
+        site_name=cast(str, SimpleLazyObject(partial(shown_site_name, request))),
+        purpose_text=conf.purpose_texts().get(place.purpose, ""),
+        consent_text=conf.consent_text(),
     )
+
+
+def shown_site_name(request: HttpRequest) -> str:
+    """Return the name of the site for people: ``SITE_NAME``, else that of the current site, else the host.
+
+    The current site is that of ``django.contrib.sites``, if it is installed and not Django's ``example.com``.
+    """
+    host = split_domain_port(request.get_host())[0]
+    if name := conf.site_name():
+        return name
+    if not apps.is_installed("django.contrib.sites"):
+        return host
+    try:
+        name = get_current_site(request).name
+    except (ObjectDoesNotExist, ImproperlyConfigured):
+        return host
+    except DATABASE_LOST as error:
+        close_lost_connections(error)
+        return host
+    return host if name in ("", "example.com") else name
 
 
 def page_url(name: str, purpose: str, *flags: str) -> str:
@@ -119,8 +178,42 @@ def goal_of(next_: str, request: HttpRequest) -> str:
     return resolve_url(str(success_url)) if success_url else ""
 
 
+def leave_url(request: HttpRequest, next_: str) -> str:
+    """Return the page of this site that the visitor came from, else the home page, ``""`` if the site has none.
+
+    It is neither one of these pages nor ``next_``, because a gate there would send the visitor here again.
+    """
+    referrer = request.headers.get("Referer", "")
+    parts = urlsplit(referrer) if is_safe(referrer, request) else None
+    if parts and parts.path != urlsplit(next_).path and not _is_ours(parts.path):
+        return referrer
+    return home_url()
+
+
+def home_url() -> str:
+    """Return the URL of the site's home page, in the active language if the URLs have it. ``""`` if there is none."""
+    paths = ("/", f"/{get_language()}/")
+    return next((get_script_prefix() + path[1:] for path in paths if is_valid_path(path)), "")
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether ``path`` is a page of this app, or no page at all."""
+    prefix = get_script_prefix().rstrip("/")
+    try:
+        return "telroi" in resolve(path.removeprefix(prefix)).namespaces
+    except Resolver404:
+        return True
+
+
+def _other_way_url() -> str:
+    """Return the URL of the site's other way to prove a number, ``""`` for none."""
+    url = conf.alternative_url()
+    return resolve_url(str(url)) if url else ""
+
+
 def is_safe(url: str, request: HttpRequest) -> bool:
     """Return whether ``url`` is on this site and short enough to be kept."""
+    # Without require_https, a person on https could be sent to http, where the session cookie may be read.
     return is_short(url) and url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
@@ -128,7 +221,7 @@ def is_safe(url: str, request: HttpRequest) -> bool:
 
 def is_short(url: str) -> bool:
     """Return whether ``url`` is short enough to be kept, also in its encoded form. False for ``""``."""
-    return 0 < len(url) <= LONGEST_ADDRESS and len(iri_to_uri(url)) <= LONGEST_ADDRESS
+    return 0 < len(url) <= MAX_ADDRESS_LENGTH and len(iri_to_uri(url)) <= MAX_ADDRESS_LENGTH
 
 
 def current_address(request: HttpRequest) -> str:

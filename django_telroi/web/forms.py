@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.codes import clean_code, misfit_of
 from django_telroi.domain.phone import parse_phone
+from django_telroi.domain.typed_codes import clean_code, misfit_of
 from django_telroi.errors import InvalidNumber, ProofRejected, Unavailable
 from django_telroi.services import CheckOutcome, Proof
 from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence
+from django_telroi.services.shared.site_codes import length_of_next_code
 from django_telroi.services.shared.transactions import write_alias
-from django_telroi.web.card_texts import code_label, number_hint
+from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected
+from django_telroi.web.card_texts import code_label, number_error, number_hint
+from django_telroi.web.country_choice import country_choices
 
 __all__ = [
     "CodeField",
@@ -33,14 +38,23 @@ class PhoneField(forms.CharField):
     """A phone number in any usual spelling. The value is the number in E.164.
 
     The field checks only the format. ``services.start_verification`` checks whether the number may be called. Numbers
-    without a country code are read in ``DEFAULT_REGION``.
+    without a country code are read in ``country``, an ISO 3166 code, else in ``DEFAULT_REGION``. ``visitor_region`` is
+    a guess: it gives the examples and the suggestions.
     """
 
+    country = ""
+    visitor_region = ""
+    rejected: RejectedNumber | None = None
+    """What helps after ``clean`` rejected a number."""
+
+    # A number reads from left to right in every language, so dir is fixed. The limit of 64 leaves room for spaces and
+    # brackets; the parser has its own.
     widget = forms.TextInput(
         attrs={
             "type": "tel",
             "autocomplete": "tel",
             "inputmode": "tel",
+            "enterkeyhint": "go",
             "maxlength": 64,
             "dir": "ltr",
             "class": "telroi-input",
@@ -49,23 +63,37 @@ class PhoneField(forms.CharField):
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("label", _("Phone number"))
+        # strip=False, because parse_phone removes spaces and invisible characters itself. So form and API accept the
+        # same.
         super().__init__(strip=False, **options)
 
     def clean(self, value: object) -> str:
-        """Return the number in E.164. Raises ValidationError, with the same message as the API, if it is invalid."""
+        """Return the number in E.164. Raises ValidationError, with the same message as the API, if it is invalid.
+
+        Its code is one of ``NumberProblem``, such as ``country_code_missing``.
+        """
+        typed, self.rejected = self.to_python(value) or "", None
         try:
-            return parse_phone(self.to_python(value) or "", default_region=conf.default_region()).number
+            return parse_phone(typed, default_region=self.country or conf.default_region()).number
         except InvalidNumber:
-            raise forms.ValidationError(sentence(InvalidNumber.code), code=InvalidNumber.code) from None
+            self.rejected = explain_rejected(typed, country=self.country, visitor_region=self.visitor_region)
+            raise forms.ValidationError(number_error(self.rejected), code=self.rejected.problem) from None
+
+    @property
+    def suggestions(self) -> Sequence[str]:
+        """The numbers (E.164) that a rejected text may mean. The template shows a button for each."""
+        return self.rejected.suggestions if self.rejected else ()
 
 
 class CodeField(forms.CharField):
     """A code, in groups or not. The value is its digits. It is one input, so that paste and autofill work."""
 
+    # Not type="number": for such an input a browser sends "493 027" as an empty value.
     widget = forms.TextInput(
         attrs={
             "autocomplete": "one-time-code",
             "inputmode": "numeric",
+            "enterkeyhint": "done",
             "maxlength": 64,
             "dir": "ltr",
             "class": "telroi-input telroi-code",
@@ -81,7 +109,7 @@ class CodeField(forms.CharField):
         code = clean_code(typed)
         if code is None:
             fit = misfit_of(typed)
-            text = length_sentence(fit, asked=conf.code_length()) if fit else sentence(CheckOutcome.INVALID_CODE)
+            text = length_sentence(fit, length_of_next_code()) if fit else sentence(CheckOutcome.INVALID_CODE)
             raise forms.ValidationError(text, code=CheckOutcome.INVALID_CODE)
         return code
 
@@ -157,13 +185,16 @@ class ProofFormMixin:
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         view: Any = self
+        # One transaction, so that a sign-up that fails leaves the proof unspent, and a proof that fails leaves no user.
         try:
             with transaction.atomic(using=write_alias()):
                 response: HttpResponse = super().post(request, *args, **kwargs)  # type: ignore[misc]
                 return response
         except ProofRejected as error:
             form = view.get_form()  # a new form, because the objects that the first one saved were rolled back
+            # A form that is invalid now shows the error already: the proof was redeemed meanwhile.
             if form.is_valid():
+                # With several proofs it is unknown which one was rejected, so the error belongs to the form.
                 fields = [name for name, field in form.fields.items() if isinstance(field, ProofField)]
                 form.add_error(fields[0] if len(fields) == 1 else None, error)
             invalid: HttpResponse = view.form_invalid(form)
@@ -171,23 +202,54 @@ class ProofFormMixin:
 
 
 class PhoneForm(forms.Form):
-    """Asks for the number to call."""
+    """Asks for the number to call. With ``COUNTRY_CHOICE`` it also asks for the country, as ``phone_country``.
+
+    ``visitor_region``: the region that the browser's language names. ``country``: the one that the visitor chose
+    before. Both are ISO 3166 codes, or ``""``.
+    """
 
     number = PhoneField()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, visitor_region: str = "", country: str = "", **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["number"].help_text = number_hint()
+        number: Any = self.fields["number"]  # a PhoneField, or a field of a subclass
+        number.visitor_region = visitor_region
+        number.help_text = number_hint(visitor_region, has_choice=conf.country_choice())
+        if conf.country_choice():
+            self._add_choice(country or conf.default_region() or visitor_region)
+            number.country = self._chosen_country()
+
+    def _add_choice(self, initial: str) -> None:
+        # ``autocomplete="country"``: the values are ISO 3166 codes, as browsers fill them in.
+        widget = forms.Select(attrs={"autocomplete": "country", "class": "telroi-input telroi-select"})
+        self.fields["phone_country"] = forms.ChoiceField(
+            choices=country_choices,
+            initial=initial.strip().upper(),
+            required=False,
+            label=pgettext_lazy("label", "Country"),
+            widget=widget,
+        )
+        self.order_fields(["phone_country"])
+
+    def _chosen_country(self) -> str:
+        """Return the posted country, ``""`` for none. The number is cleaned with it, so it is needed before."""
+        field: Any = self.fields["phone_country"]
+        name = self.add_prefix("phone_country")
+        chosen = field.widget.value_from_datadict(self.data, self.files, name) or ""
+        return chosen if field.valid_value(chosen) else ""
 
 
 class CodeForm(forms.Form):
     """Asks for the code that was read out.
 
-    ``code_length``: the number of digits of the attempt's code. The default is the setting ``CODE_LENGTH``.
+    ``code_length``: the number of digits of the attempt's code. The default is that of the next call.
     """
 
     code = CodeField()
 
     def __init__(self, *args: Any, code_length: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["code"].label = code_label(code_length or conf.code_length())
+        field, digits = self.fields["code"], code_length or length_of_next_code().expected
+        field.label = code_label(digits)
+        if conf.submit_last_digit():
+            field.widget.attrs["data-telroi-digits"] = digits

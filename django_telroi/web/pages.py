@@ -1,51 +1,46 @@
-"""The base class of all pages: its CSRF check, login, flow in the session, and redirects."""
+"""The base class of all pages: its guards, its flow in the session, its response and its redirects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, wraps
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.middleware.csrf import REASON_NO_CSRF_COOKIE, CsrfViewMiddleware
 from django.shortcuts import render
-from django.utils.decorators import decorator_from_middleware_with_args
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from django_telroi import conf
+from django_telroi.domain.states import Status
 from django_telroi.errors import InvalidPurpose, Unavailable, UserNotFound
-from django_telroi.services.calls.request import LONGEST_PURPOSE
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts.status import status_of
+from django_telroi.services.calls.request import MAX_PURPOSE_LENGTH
 from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.sentences import NOT_NOW
-from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.services.shared.arguments import StoredNumber
+from django_telroi.services.shared.encryption import new_nonce
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web import card_texts
-from django_telroi.web.card_problems import problem_step, purpose_problem, unavailable_step
+from django_telroi.web.attempt_steps import attempt_step
+from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_step
 from django_telroi.web.cards import CardPlace, card_at, goal_of, is_safe, page_url
-from django_telroi.web.forms import PhoneForm
-from django_telroi.web.posted_values import LONGEST_VALUE
-from django_telroi.web.session import (
-    About,
-    Flow,
-    Notice,
-    read_flow,
-    save_flow,
-    save_if_possible,
-    session_of,
-    tolerate_failed_save,
-)
-from django_telroi.web.steps import Step, no_cookie_step
-from django_telroi.web.tickets import Ticket, new_nonce, read_ticket
+from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.page_guards import csrf_protect_with_card, login_by_purpose
+from django_telroi.web.posted_values import MAX_VALUE_LENGTH
+from django_telroi.web.seen_attempt import Seen
+from django_telroi.web.session import About, Flow, Notice, read_flow, save_flow, session_of
+from django_telroi.web.session_saves import save_if_possible, tolerate_failed_save
+from django_telroi.web.steps import Step, changed_step, no_cookie_step, with_reason, without_other_number
+from django_telroi.web.tickets import Ticket, open_number, read_ticket
+from django_telroi.web.visitor_country import form_options
 
 
 def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.html") -> HttpResponse:
@@ -63,91 +58,28 @@ def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.htm
         return HttpResponse(html, status=Unavailable.http_status)
 
 
-Page = Callable[..., HttpResponseBase]
+LOST = "lost"
+"""Query parameter of the start page: the session does not know the call."""
 
+WHY = "why"
+"""Query parameter of the start page: the reason of a gate, a key of ``card_texts.GATE_REASONS``."""
 
-class CookieCheck(CsrfViewMiddleware):
-    """Django's CSRF check. A request without the CSRF cookie gets ``card``; other rejections are Django's own."""
-
-    def __init__(self, get_response: Any, card: Page) -> None:
-        super().__init__(get_response)
-        self.card = card
-
-    def _reject(self, request: HttpRequest, reason: str) -> HttpResponseBase:
-        rejected = super()._reject(request, reason)  # type: ignore[misc]
-        if reason != REASON_NO_CSRF_COOKIE:
-            return rejected  # type: ignore[no-any-return]
-        # The form on the card has a new token, so the response must set the cookie. The site may not have Django's
-        # CSRF middleware, which would set it.
-        return self.process_response(request, self.card(request))
-
-
-def csrf_protect_with_card(page: Page, card: Page) -> Page:
-    """Return the view with Django's CSRF check. The check does not depend on the site's middleware.
-
-    ``csrf_exempt`` turns off the middleware's check for this view. It would run first and show Django's error page
-    instead of ``card``.
-    """
-    return csrf_exempt(decorator_from_middleware_with_args(CookieCheck)(card)(page))
-
-
-class LoginDecidedByPurpose:
-    """A false value for ``login_required``, so that LoginRequiredMiddleware passes the request to ``login_by_purpose``.
-
-    The middleware sees only the view, not the purpose. This class is distinct from ``False``, which the decorator
-    ``login_not_required`` sets: then the site has decided that the page needs no login.
-    """
-
-    def __bool__(self) -> bool:
-        return False
-
-
-def login_by_purpose(page: Page, purpose_of: Callable[[HttpRequest], str]) -> Page:
-    """Return the view with a login check.
-
-    It requires a login if the site has LoginRequiredMiddleware, unless ``ANONYMOUS_PURPOSES`` contains the purpose.
-    """
-
-    @wraps(page)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        login_response = _middleware_response(request)
-        if login_response and not _is_open(request, purpose_of):
-            return login_response
-        return page(request, *args, **kwargs)
-
-    guarded.login_required = LoginDecidedByPurpose()  # type: ignore[attr-defined]
-    return guarded
-
-
-def _middleware_response(request: HttpRequest) -> HttpResponseBase | None:
-    """Return LoginRequiredMiddleware's response, such as a redirect to the login. None if it lets the request pass."""
-    responses = (
-        each.process_view(request, _plain_view, (), {}) for each in _login_middleware(tuple(settings.MIDDLEWARE))
-    )
-    return next((response for response in responses if response), None)
-
-
-def _is_open(request: HttpRequest, purpose_of: Callable[[HttpRequest], str]) -> bool:
-    view = getattr(request.resolver_match, "func", None)
-    if getattr(view, "login_required", True) is False:
-        return True
-    return purpose_of(request) in (conf.anonymous_purposes() or ())
-
-
-def _plain_view(request: HttpRequest) -> HttpResponse:
-    """A view without the attribute ``login_required``. LoginRequiredMiddleware requires a login for it."""
-    return HttpResponse()
-
-
-@cache
-def _login_middleware(paths: tuple[str, ...]) -> tuple[LoginRequiredMiddleware, ...]:
-    """Return an instance of each LoginRequiredMiddleware, or subclass of it, among the site's middleware."""
-    found = [each for each in map(import_string, paths) if isinstance(each, type)]
-    return tuple(each(_plain_view) for each in found if issubclass(each, LoginRequiredMiddleware))
-
+STORED = "stored"
+"""Query parameter of the start page: the session knows the number on file. Also a field of forms."""
 
 IN_PLACE = "X-Telroi-In-Place"
 """Request header of the script, for a card in a page of the site. The response is JSON with the URL, not a redirect."""
+
+
+def not_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:
+    """Return the attempt. Raises VerificationRefused with the reason if the attempt failed.
+
+    ``services`` raise only before the attempt is saved, and return an attempt whose call failed afterwards. The pages
+    show the same card for both.
+    """
+    if attempt.status == Status.FAILED:
+        raise status_of(attempt, user=user).refusal or Unavailable()
+    return attempt
 
 
 class PhonePage(View):
@@ -168,6 +100,8 @@ class PhonePage(View):
             page.setup(request)
             return page
 
+        # From the inside out. The login check is inside the CSRF check, in the order of Django's own middleware. The
+        # purpose may be in the signed ticket of the form, so only a page can read it.
         view = login_by_purpose(super().as_view(**initkwargs), lambda request: page_for(request).purpose)
         view = csrf_protect_with_card(view, card=lambda request: page_for(request).missing_cookie_response())
         view = never_cache(hide_what_was_posted(view))
@@ -176,6 +110,7 @@ class PhonePage(View):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Kept, because the view may replace request.session.
         session = session_of(request)
         answer = None
         try:
@@ -187,7 +122,9 @@ class PhonePage(View):
         except Unavailable:
             pass  # it was logged where it was raised
         except DATABASE_LOST as error:
-            note_lost_database(error)
+            close_lost_connections(error)
+
+        # Also after an error: the middleware saves the session in any case, and the database is likely to fail again.
         tolerate_failed_save(request, session)
         return answer or unavailable_page(request, self.template_name)
 
@@ -213,8 +150,13 @@ class PhonePage(View):
         """Return the response (403) for a form without the CSRF cookie, with the reason and the typed number."""
         if IN_PLACE in self.request.headers:
             return JsonResponse({"problem": card_texts.no_cookie()}, status=403)
-        number = self.request.POST.get("number", "")[:LONGEST_VALUE]
-        form = PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id)
+        # The form is not checked yet, and any other site can send one, so only the number is repeated and no call is
+        # placed.
+        if STORED in self.request.POST:
+            return self.show(form_problem_step(card_texts.no_cookie()), status=403)
+        number = self.request.POST.get("number", "")[:MAX_VALUE_LENGTH]
+        options = form_options(self.request)
+        form = PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id, **options)
         place = CardPlace(purpose=self.purpose if self.purpose in conf.purposes() else "")
         return self.show_at(place, no_cookie_step(form), attempt=None, status=403)
 
@@ -231,8 +173,14 @@ class PhonePage(View):
             return ticket
         purpose, next_ = (sent.get(name, self.request.GET.get(name, "")) for name in ("purpose", "next"))
         # Keep one character more than allowed. Cut to the limit, an unknown purpose could become a known one.
-        purpose = purpose[: LONGEST_PURPOSE + 1]
-        return Ticket(new_nonce(), purpose=purpose, next=next_ if is_safe(next_, self.request) else "")
+        purpose = purpose[: MAX_PURPOSE_LENGTH + 1]
+        why = sent.get(WHY, "")
+        return Ticket(
+            new_nonce(),
+            purpose=purpose,
+            next=next_ if is_safe(next_, self.request) else "",
+            why=why if why in card_texts.GATE_REASONS else "",
+        )
 
     @property
     def purpose(self) -> str:
@@ -241,6 +189,7 @@ class PhonePage(View):
     @property
     def back(self) -> str:
         """The URL of the page of the site that includes the card, ``""`` if the card is on one of these pages."""
+        # Checked again, because the ticket may have been signed on another host of the site.
         return self.ticket.back if is_safe(self.ticket.back, self.request) else ""
 
     @property
@@ -266,10 +215,37 @@ class PhonePage(View):
         notice = self.flow.notice
         return notice is not None and notice.about == about
 
-    def show(self, step: Step, *, next_: str = "", status: int = 200) -> HttpResponse:
-        """Return this page with the card of ``step``."""
-        place = CardPlace(purpose=self.purpose, next=next_)
-        return self.show_at(place, step, attempt=self.flow.shown, status=status)
+    def has_new_notice(self, about: About) -> bool:
+        """Return whether the flow has such a notice that was not shown yet."""
+        return self.has_notice(about) and not (self.flow.notice and self.flow.notice.is_shown)
+
+    def stored_of(self, seen: Seen) -> StoredNumber | None:
+        """Return the number on file if the attempt is of it, None if the person typed the number."""
+        number = open_number(self.flow.stored, self.request)
+        return StoredNumber(number) if number == seen.attempt.number else None
+
+    def show(
+        self,
+        step: Step,
+        *,
+        next_: str = "",
+        status: int = 200,
+        stored: StoredNumber | None = None,
+        is_change: bool = False,
+    ) -> HttpResponse:
+        """Return this page with the card of ``step``. ``stored`` and ``is_change`` are as in CardPlace."""
+        why = self.ticket.why or self.flow.why
+        place = CardPlace(purpose=self.purpose, next=next_, stored=stored, is_change=is_change, why=why)
+        return self.show_at(place, with_reason(step, why), attempt=self.flow.shown, status=status)
+
+    def show_attempt(self, seen: Seen, form: CodeForm, notice: Notice | None) -> HttpResponse:
+        """Return this page with the card of an attempt."""
+        step, stored = attempt_step(seen, form, notice), self.stored_of(seen)
+        if stored:
+            step = without_other_number(step, seen)
+        elif self.flow.replaces and step.name == "done":
+            step = changed_step(step)
+        return self.show(step, next_=self.flow.next, stored=stored, is_change=bool(self.flow.replaces))
 
     def show_at(self, place: CardPlace, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
         card = card_at(place, self.request, shown_attempt=attempt, asked_digits=step.asked_digits)
@@ -284,6 +260,11 @@ class PhonePage(View):
         """
         return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
 
+    def drop_session_changes(self) -> None:
+        """Leave the session in the store as it is: another request has changed it, and its response has the cookie."""
+        self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        self.request.session = type(self.request.session)()  # so the middleware saves nothing and sets no cookie
+
     def redirect(self, url: str) -> HttpResponseBase:
         """Return a redirect, or JSON with the URL if the script sent the header ``IN_PLACE``."""
         if IN_PLACE in self.request.headers:
@@ -292,4 +273,10 @@ class PhonePage(View):
 
     def redirect_to_page(self, name: str) -> HttpResponseBase:
         """Redirect to the page of the site that includes the card, else to the page ``name``."""
-        return self.redirect(self.back or page_url(name, self.purpose))
+        return self.redirect(self.back or (self.start_url() if name == "start" else page_url(name, self.purpose)))
+
+    def start_url(self, *flags: str) -> str:
+        """Return the URL of the first step of this flow."""
+        if self.flow.replaces:
+            return page_url("change", self.purpose, *flags)
+        return page_url("start", self.purpose, *([STORED] if self.flow.stored else []), *flags)

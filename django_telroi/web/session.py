@@ -1,5 +1,6 @@
-"""What the session stores of a verification. A page saves it before a call and before its answer, not after the view:
-Django's middleware turns an error of a later save into a bare 400 or 500, when the phone may ring already.
+"""What the session stores of a verification: one flow for each purpose, and the notice for the next page.
+
+It stores the id of the attempt and never the code. The number is stored only while the person may correct it.
 """
 
 from __future__ import annotations
@@ -7,147 +8,53 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
 from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.domain.codes import LengthFit
-from django_telroi.errors import Unavailable, VerificationRefused
+from django_telroi.domain.phone import mask
+from django_telroi.domain.typed_codes import LengthFit
+from django_telroi.errors import VerificationRefused
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
-from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database, renew_connection
 from django_telroi.web.posted_values import Value
-from django_telroi.web.tickets import proven_attempt
-
-SAVED = "_telroi_saved_session"
-
-
-def save_session(request: HttpRequest, session: SessionBase) -> None:
-    """Save the session before a call. Otherwise a second request would not know the call and request it again.
-
-    Raises Unavailable if the database fails, and SessionInterrupted if the session was deleted meanwhile.
-    """
-    try:
-        _save_with_reconnect(session)
-    except (UpdateError, *DATABASE_LOST) as error:
-        if not _is_database_error(error):
-            raise SessionInterrupted("The session was deleted while a call was requested.") from None
-        note_lost_database(error)
-        raise Unavailable from None
-    setattr(request, SAVED, _content(session))
-
-
-def save_if_possible(request: HttpRequest, session: SessionBase) -> bool:
-    """Save the session if it changed. Returns False if the database failed and the changes are lost.
-
-    A lost connection is renewed once, because a database may close it during a long call. Raises SessionInterrupted if
-    the session was deleted meanwhile.
-    """
-    if not session.modified or session.is_empty() or getattr(request, SAVED, None) == _content(session):
-        return True
-    try:
-        _save_with_reconnect(session)
-    except (UpdateError, *DATABASE_LOST) as error:
-        if not _is_database_error(error):
-            raise SessionInterrupted("The session was deleted during this request.") from None
-        note_lost_database(error)
-        return False
-    setattr(request, SAVED, _content(session))
-    return True
-
-
-def tolerate_failed_save(request: HttpRequest, session: SessionBase) -> None:
-    """Replace ``session.save`` so that Django's middleware does not raise after the view.
-
-    The middleware saves the session after the view. A database error there would replace the response with an error
-    page. Content that is saved already is not saved again.
-    """
-    save = session.save
-
-    def save_unless_saved(must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
-        if getattr(request, SAVED, None) == _content(session):
-            return
-        try:
-            save(must_create)
-        except (UpdateError, *DATABASE_LOST) as error:
-            if not _is_database_error(error):
-                raise
-            note_lost_database(error)
-
-    session.save = save_unless_saved  # type: ignore[method-assign]
-
-
-def renew_key(session: SessionBase, old_content: Mapping[str, Any], *, lifetime: timedelta) -> None:
-    """Move the session's content to a new key. The old key keeps only ``old_content``, for ``lifetime``.
-
-    Raises Unavailable if the database fails. Then the browser keeps the old key with its whole content.
-    """
-    old = type(session)(session.session_key)
-    content = dict(session.items())
-    session.create()
-    session.update(content)
-    if old.session_key is None:
-        return
-    old.clear()
-    old.update(old_content)
-    old.set_expiry(lifetime)
-    try:
-        _save_with_reconnect(old)
-    except (UpdateError, *DATABASE_LOST) as error:
-        if _is_database_error(error):
-            note_lost_database(error)
-            raise Unavailable from None
-        # Otherwise the session was deleted meanwhile, and the old key must keep nothing.
-
-
-def _save_with_reconnect(session: SessionBase) -> None:
-    model = getattr(session, "model", None)  # None if the session is not in a database
-    using = router.db_for_write(model) if model else None
-    before = connections[using].connection if using else None
-    is_new = session.session_key is None
-    try:
-        session.save()
-    except (UpdateError, *DATABASE_LOST) as error:
-        if using is None or not _is_database_error(error) or not renew_connection(using, before=before):
-            raise
-        session.create() if is_new else session.save()
-
-
-def _is_database_error(error: BaseException) -> bool:
-    """Return whether the database failed. Django may hide its error behind UpdateError, as for a deleted session."""
-    return isinstance(error, DATABASE_LOST) or isinstance(error.__context__, DATABASE_LOST)
-
-
-def _content(session: SessionBase) -> bytes:
-    """Return the session's content as bytes, which can be compared."""
-    content: bytes = session.serializer().dumps(dict(session.items()))
-    return content
-
+from django_telroi.web.session_saves import renew_key
+from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_waiting_number
 
 SESSION_KEY = "telroi"
+MAX_RETURN = 3600
+"""Seconds after a wait in which the card still knows the number."""
+
 PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Sec-Purpose", "X-Purpose", "X-Moz")
 """Request headers of browsers and of Turbo for a prefetch."""
 
 NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
 """Reasons why a page does not check a code: it was typed for an older call, or a digit may be missing."""
 
+FORGOTTEN = "forgotten"
+"""Reason why a page asks for the number again: the number of a call that had to wait is not known any more."""
+
+SAME_NUMBER = "same_number"
+"""Reason why a page does not request a call: the user has this number already."""
+
 About = Literal["number", "code", "call"]
 
 
 @dataclass(frozen=True)
 class Notice:
-    """The result of the last form, for the page after the redirect. It is shown once.
+    """The result of the last form, for the page after the redirect. It is shown once, or during a wait.
 
     ``code``: of a rejection or of a check, ``NEWER_CALL`` or ``SHORT_CODE``; ``""`` for no message. ``over_at``: end of
     the wait, in seconds since the epoch. ``length_fit``: of a code with a wrong length. ``digits``: the number of typed
-    digits of a code that may be too short. ``typed``, ``problems``: ``values`` and ``problems`` of PostedValues.
+    digits of a code that may be too short. ``number``: the sealed number of a call that must wait, for the button that
+    requests it again; ``masked``: the same number for display. Such a notice is shown as long as the sealed number is
+    valid; ``is_shown``: it was shown before. ``typed``, ``problems``: ``values`` and ``problems`` of PostedValues.
     """
 
     about: About
@@ -156,6 +63,9 @@ class Notice:
     tries_left: int | None = None
     length_fit: str = ""
     digits: int = 0
+    number: str = field(default="", repr=False)
+    masked: str = ""
+    is_shown: bool = False
     typed: Mapping[str, Value] = field(default_factory=dict, repr=False)
     problems: Mapping[str, list[str]] = field(default_factory=dict, repr=False)
 
@@ -171,7 +81,11 @@ class Flow:
 
     ``older``: the call whose code is valid until ``attempt``, requested by "Call again", is placed. ``is_proven``: this
     session typed the right code; a verified attempt means success only then. ``is_renewed``: this is the session's old
-    key; the right code gave the session a new key, which the browser may not have received.
+    key; the right code gave the session a new key, which the browser may not have received. ``stored``: the number
+    on file (``tickets.seal_number``), ``""`` if the person typed the number. ``replaces``: the sealed number that the
+    verified one replaces in the user's account, ``""`` if it replaces none. ``is_changing``: the person asks for
+    another number, and ``attempt`` still takes its code. ``kept``: the call to the former number, whose code is valid
+    until ``attempt``, a call to another number, is placed. ``why``: the reason of a gate, as in ``Ticket``.
     """
 
     attempt: UUID | None = None
@@ -180,6 +94,11 @@ class Flow:
     older: UUID | None = None
     is_proven: bool = False
     is_renewed: bool = False
+    stored: str = field(default="", repr=False)
+    replaces: str = field(default="", repr=False)
+    is_changing: bool = False
+    kept: UUID | None = None
+    why: str = ""
 
     @property
     def shown(self) -> UUID | None:
@@ -188,8 +107,25 @@ class Flow:
 
 
 def notice_of(refusal: VerificationRefused, *, about: About) -> Notice:
+    # The end of the wait is stored, not its length, because the page may be shown or loaded again later.
     over_at = None if refusal.retry_after is None else time.time() + refusal.retry_after
     return Notice(about, refusal.code, over_at=over_at)
+
+
+def with_number(notice: Notice, number: str, request: HttpRequest) -> Notice:
+    """Return the notice of a call to ``number`` (E.164) that must wait. It is kept until an hour after the wait."""
+    ends_at = (notice.over_at or time.time()) + MAX_RETURN
+    return replace(notice, number=seal_waiting_number(number, request, ends_at=ends_at), masked=mask(number))
+
+
+@sensitive_variables()
+def shown_waiting_number(request: HttpRequest, notice: Notice | None, sealed: str) -> str:
+    """Return the number (E.164) of ``sealed``, ``""`` if it has expired or is not that of ``notice``.
+
+    It is accepted only from the session whose card has it.
+    """
+    is_shown_here = notice is not None and notice.number != "" and constant_time_compare(sealed, notice.number)
+    return (open_waiting_number(sealed, request) or "") if is_shown_here else ""
 
 
 def notice_of_check(refusal: VerificationRefused) -> Notice:
@@ -212,19 +148,27 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
     If the session has no flow of this purpose, or has its old key, the cookie shows whether this browser typed the
     right code.
     """
-    stored = _flows(request).get(purpose)
-    if stored is None:
+    saved = _flows(request).get(purpose)
+    if saved is None:
         attempt = proven_attempt(request, purpose)
         return Flow(attempt, is_proven=attempt is not None)
+    # An older or newer version of this app may have written the flow, with other fields. The person then starts again,
+    # which is better than an error on each page until the session ends.
     try:
-        attempt, older, notice = stored.get("attempt"), stored.get("older"), stored.get("notice")
+        attempt, older, notice = saved.get("attempt"), saved.get("older"), saved.get("notice")
+        kept = saved.get("kept")
         flow = Flow(
             UUID(attempt) if attempt else None,
-            stored.get("next", ""),
+            saved.get("next", ""),
             Notice(**notice) if notice else None,
             UUID(older) if older else None,
-            stored.get("is_proven") is True,
-            stored.get("is_renewed") is True,
+            saved.get("is_proven") is True,
+            saved.get("is_renewed") is True,
+            saved.get("stored", ""),
+            saved.get("replaces", ""),
+            saved.get("is_changing") is True,
+            UUID(kept) if kept else None,
+            saved.get("why", ""),
         )
     except (TypeError, ValueError, AttributeError):
         return Flow()
@@ -241,8 +185,9 @@ def is_known(request: HttpRequest, purpose: str) -> bool:
 
 def save_flow(request: HttpRequest, purpose: str, flow: Flow) -> None:
     """Write the flow to the session if it changed."""
+    # An unchanged flow must not mark the session as modified: each save costs a query, and races with other tabs.
     if flow != read_flow(request, purpose):
-        session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _serialized(flow)}
+        session_of(request)[SESSION_KEY] = _flows(request) | {purpose: _serialize(flow)}
 
 
 def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
@@ -251,11 +196,12 @@ def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
     Django's ``cycle_key`` deletes the old key. A browser that did not receive the response, because the process was
     killed or the connection broke, would then see that its call is unknown.
     """
-    old_content = {SESSION_KEY: {purpose: _serialized(Flow(flow.attempt, flow.next, is_renewed=True))}}
+    old_flow = Flow(flow.attempt, flow.next, is_renewed=True, stored=flow.stored)
+    old_content = {SESSION_KEY: {purpose: _serialize(old_flow)}}
     renew_key(session_of(request), old_content, lifetime=RIGHT_CODE_LIFETIME)
 
 
-def _serialized(flow: Flow) -> dict[str, Any]:
+def _serialize(flow: Flow) -> dict[str, Any]:
     """Return the flow as JSON-compatible values."""
     return {
         "attempt": flow.attempt.hex if flow.attempt else None,
@@ -264,22 +210,45 @@ def _serialized(flow: Flow) -> dict[str, Any]:
         "older": flow.older.hex if flow.older else None,
         "is_proven": flow.is_proven,
         "is_renewed": flow.is_renewed,
+        "stored": flow.stored,
+        "replaces": flow.replaces,
+        "is_changing": flow.is_changing,
+        "kept": flow.kept.hex if flow.kept else None,
+        "why": flow.why,
     }
 
 
 def pop_notice(request: HttpRequest, purpose: str) -> Notice | None:
     """Return the notice and delete it from the session, together with the typed values.
 
-    It is not deleted for a HEAD request or a prefetch, because a person may not see that response.
+    A notice with the number of a call that must wait stays, so that a reload shows the same card. A notice is not
+    deleted for a HEAD request or a prefetch, because a person may not see that response.
     """
     flow = read_flow(request, purpose)
+    notice, kept = flow.notice, None
+    if notice and notice.number:
+        if open_waiting_number(notice.number, request) is not None:
+            kept = replace(notice, is_shown=True)
+        else:
+            notice = _without_number(flow, notice)
     if not is_unseen(request):
-        save_flow(request, purpose, replace(flow, notice=None))
-    return flow.notice
+        save_flow(request, purpose, replace(flow, notice=kept))
+    return notice
+
+
+def _without_number(flow: Flow, notice: Notice) -> Notice | None:
+    """Return the notice of a call that must wait, without its number: it expired, or is of another person.
+
+    After a login the number may be of another person, but the wait is shown: this browser asked for the call.
+    """
+    if notice.wait:
+        return replace(notice, number="", masked="")
+    return None if flow.stored else Notice("number", FORGOTTEN)
 
 
 def is_unseen(request: HttpRequest) -> bool:
     """Return whether the response may be shown later or not at all: a HEAD request or a prefetch."""
+    # "preview" is Safari's word, "prefetch" that of all others.
     purposes = " ".join(request.headers.get(name, "") for name in PREFETCH_HEADERS).lower()
     return request.method == "HEAD" or "prefetch" in purposes or "preview" in purposes
 
@@ -296,5 +265,6 @@ def session_of(request: HttpRequest) -> SessionBase:
 
 
 def _flows(request: HttpRequest) -> dict[str, Any]:
+    # The site shares the session, so another app may have used this key.
     flows = session_of(request).get(SESSION_KEY)
     return flows if isinstance(flows, dict) else {}

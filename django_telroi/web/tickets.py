@@ -1,4 +1,4 @@
-"""Signed values in the browser: the ticket in each form, and the cookie of a browser that typed the right code.
+"""Signed values in the browser: the ticket in each form, a number on file, and the cookie of a right code.
 
 The id of an attempt is all that is needed to type a code for it, and forms are kept in caches, histories and
 screenshots. So a ticket hides the id of the attempt on show with a keyed stream, and derives the id of the next
@@ -8,25 +8,37 @@ The first answer to a right code gives the session a new key. A browser that nev
 old key, and so has the second request of a double click. Both send the right code, so both get the cookie. If the
 session knows nothing of the verification, the cookie shows that this browser typed its code. A session that has one
 takes precedence.
+
+A number on file (``user.phone``) is encrypted, signed and bound to one user: see "A number on file" in
+docs/howto/form.rst. The ticket has it, and for the pages of this app the session.
+
+The number of a call that must wait is encrypted in the same way, with a salt of its own. It is valid until an hour
+after the wait, so that the button of the card can request the call.
 """
 
 from __future__ import annotations
 
-import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.csrf import get_token
-from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
 
+from django_telroi.redaction import Secret
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
+from django_telroi.services.shared.arguments import owner_id
+from django_telroi.services.shared.encryption import keyed_digest, seal, unseal, xor_keystream
 
 SALT = "django_telroi.web.ticket"
+NUMBER_SALT = "django_telroi.web.stored"
+WAITING_SALT = "django_telroi.web.waiting"
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,9 @@ class Ticket:
     ``back``: the URL of the page of the site that includes the card, ``""`` on the pages of this app.
     ``secret``: the key that signed the ticket, from ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
     ``asked_digits``: the card asked whether a code of this many digits is complete. 0 if it did not ask.
+    ``stored``: the sealed number on file (``seal_number``), ``""`` if the person types the number.
+    ``why``: the reason of the gate that sent the visitor here, a key of ``card_texts.GATE_REASONS``; ``""`` for none.
+    ``consent``: the digest of the text of consent that the form shows (``Consent.digest``); ``""`` if none is recorded.
     """
 
     nonce: str
@@ -48,30 +63,34 @@ class Ticket:
     back: str = ""
     secret: str | bytes = field(default="", repr=False)
     asked_digits: int = 0
+    stored: str = field(default="", repr=False)
+    why: str = ""
+    consent: str = ""
 
-    def new_attempt(self, number: str, user_id: object) -> UUID:
+    def attempt_id_for(self, number: str, user_id: object) -> UUID:
         """Return the id of the attempt for this form, ``number`` (E.164) and user.
 
         The same form with another number, or after a login, has another id, so it requests another call.
         """
+        # NUL separates the parts, because no part can contain it. "1" + "23" and "12" + "3" must not give the same id.
         text = "\0".join((self.nonce, self.purpose, number, "" if user_id is None else str(user_id)))
-        return UUID(bytes=_keyed_digest(text, secret=self.secret or settings.SECRET_KEY)[:16], version=4)
-
-
-def new_nonce() -> str:
-    return secrets.token_hex(16)
+        return UUID(bytes=keyed_digest(text, secret=self.secret or settings.SECRET_KEY)[:16], version=4)
 
 
 def sign_ticket(ticket: Ticket, request: HttpRequest) -> str:
     """Return the signed ticket. It is valid in this browser only."""
     attempt = ticket.shown_attempt
     encrypted = xor_keystream(attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if attempt else ""
-    fields = [ticket.nonce, encrypted, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits]
+    fields = [ticket.nonce, encrypted, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits, ticket.stored]
+    fields += [ticket.why, ticket.consent]
     return signing.dumps(fields, salt=_salt(request), compress=True)
 
 
 def read_ticket(text: str, request: HttpRequest) -> Ticket | None:
     """Return the ticket of a signed text. None if the signature is invalid or is of another browser."""
+    if not text:
+        return None
+    # signing.loads can try all keys itself, but it does not say which one fitted. Decryption needs that key.
     salt = _salt(request)
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
@@ -82,22 +101,9 @@ def read_ticket(text: str, request: HttpRequest) -> Ticket | None:
 
 
 def _read(fields: Sequence[Any], secret: str | bytes) -> Ticket:
-    nonce, shown, purpose, next_, back, asked_digits = fields
+    nonce, shown, purpose, next_, back, asked_digits, stored, *others = fields
     shown_attempt = UUID(bytes=xor_keystream(bytes.fromhex(shown), nonce, secret)) if shown else None
-    return Ticket(nonce, shown_attempt, purpose, next_, back, secret, asked_digits)
-
-
-def xor_keystream(data: bytes, nonce: str, secret: str | bytes) -> bytes:
-    """Encrypt or decrypt ``data``: XOR with a key stream that is derived from the secret and the nonce."""
-    stream = b""
-    while len(stream) < len(data):
-        stream += _keyed_digest(f"shown\0{nonce}" + (f"\0{len(stream)}" if stream else ""), secret=secret)
-    return bytes(a ^ b for a, b in zip(data, stream, strict=False))
-
-
-def _keyed_digest(text: str, *, secret: str | bytes) -> bytes:
-    """Return the HMAC-SHA256 of the text, 32 bytes."""
-    return salted_hmac(f"{SALT}.id", text, secret=secret, algorithm="sha256").digest()
+    return Ticket(nonce, shown_attempt, purpose, next_, back, secret, asked_digits, stored, *others)
 
 
 def _salt(request: HttpRequest) -> str:
@@ -144,3 +150,39 @@ def _proven_salt(request: HttpRequest) -> str:
     """
     get_token(request)
     return f"{PROVEN_SALT}:{request.META['CSRF_COOKIE']}"
+
+
+def seal_number(number: str, request: HttpRequest) -> str:
+    """Return the number as text that only ``open_number`` can read, in a request of the same user."""
+    return seal(number, owner=_owner(request), salt=NUMBER_SALT)
+
+
+def open_number(sealed: str, request: HttpRequest) -> str | None:
+    """Return the number of a sealed text. None if the text was changed, or was made for another user or no user."""
+    # Bound to the user: the cookie of the CSRF secret survives a logout, so the ticket alone would let the next person
+    # in this browser call the number of the last one.
+    return unseal(sealed, owner=_owner(request), salt=NUMBER_SALT)
+
+
+@sensitive_variables()
+def seal_waiting_number(number: str, request: HttpRequest, *, ends_at: float) -> str:
+    """Return the number of a call that must wait as text that only ``open_waiting_number`` can read.
+
+    It is valid until ``ends_at``, in seconds since the epoch, and is not accepted as a number on file.
+    """
+    return seal(f"{int(ends_at)} {number}", owner=_owner(request), salt=WAITING_SALT)
+
+
+@sensitive_variables()
+def open_waiting_number(sealed: str, request: HttpRequest) -> str | None:
+    """Return the number of a call that had to wait. None if it has expired, was changed, or is of another user."""
+    opened = unseal(sealed, owner=_owner(request), salt=WAITING_SALT)
+    if opened is None:
+        return None
+    ends_at, number = opened.split(" ", 1)
+    return Secret(number) if time.time() < int(ends_at) else None
+
+
+def _owner(request: HttpRequest) -> str:
+    user: AbstractBaseUser | None = getattr(request, "user", None)
+    return str(owner_id(user) or "")

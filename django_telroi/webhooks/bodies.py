@@ -6,44 +6,36 @@ from typing import BinaryIO
 
 from django.http import HttpRequest
 
-LONGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 """Bytes. An event from Telroi has a few hundred."""
 
 
 class BodyTooLong(Exception):
-    """The body is longer than ``LONGEST_BODY``. Telroi sends no such body."""
+    """The body is longer than ``MAX_BODY_BYTES``. Telroi sends no such body."""
 
 
 def raw_body(request: HttpRequest) -> bytes:
     """Return the body, unchanged.
 
-    Raises BodyTooLong if the body, or its ``Content-Length``, exceeds ``LONGEST_BODY``. A wrong ``Content-Length`` does
-    not help a sender, because the bytes are counted too. Raises UnreadablePostError if the sender disconnects before
-    the end.
+    Raises BodyTooLong if the body, or its ``Content-Length``, exceeds ``MAX_BODY_BYTES``. A wrong ``Content-Length``
+    does not help a sender, because the bytes are counted too. Raises UnreadablePostError if the sender disconnects
+    before the end.
     """
-    if _announced_length(request) > LONGEST_BODY:
+    length = request.META.get("CONTENT_LENGTH") or ""
+    # ``isdigit`` also accepts digits that ``int`` rejects, such as superscripts, and ``int`` rejects very long numbers.
+    if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > MAX_BODY_BYTES:
         raise BodyTooLong
-    stream = _chunked_body(request) or request
-    parts, missing = [], LONGEST_BODY + 1
+
+    # Django treats a request without a length as empty, so a chunked body is read from the server's own stream. Only a
+    # WSGI server that sets this flag ends such a stream. Without it, reading could wait forever.
+    is_chunked = not length and request.META.get("wsgi.input_terminated")
+    stream: BinaryIO | HttpRequest = (request.META.get("wsgi.input") if is_chunked else None) or request
+
+    # One byte more than allowed is read, to tell a body of exactly the maximum from a longer one.
+    parts, missing = [], MAX_BODY_BYTES + 1
     while missing and (part := stream.read(missing)):
         parts.append(part)
         missing -= len(part)
     if not missing:
         raise BodyTooLong
     return b"".join(parts)
-
-
-def _announced_length(request: HttpRequest) -> int:
-    length = request.META.get("CONTENT_LENGTH") or ""
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
-
-
-def _chunked_body(request: HttpRequest) -> BinaryIO | None:
-    """Return the stream of a chunked request, or None for any other request.
-
-    Django treats a request without a length as empty. A WSGI server that ends such a stream sets
-    ``wsgi.input_terminated``. Without that flag, reading could wait forever.
-    """
-    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
-        return None
-    return request.META.get("wsgi.input")

@@ -69,7 +69,7 @@ def _verified_event(request: HttpRequest) -> WebhookEvent:
     """
     try:
         secrets = conf.webhook_secrets()
-    except ImproperlyConfigured:
+    except ImproperlyConfigured:  # a system check reports it; a 503 lets Telroi send the event again
         secrets = []
     if not secrets:
         raise RejectedWebhook(
@@ -90,6 +90,7 @@ def _verified_event(request: HttpRequest) -> WebhookEvent:
 
 
 def _body_of(request: HttpRequest) -> bytes:
+    """Return the raw body. Raises RejectedWebhook: 413 if it is too long, 400 if the connection was cut."""
     try:
         return raw_body(request)
     except BodyTooLong:

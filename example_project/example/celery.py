@@ -14,6 +14,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
+# The usual set-up of Celery with Django. django-telroi finds the app, because example/__init__.py imports it.
 app = Celery("example")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

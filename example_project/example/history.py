@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
+from django_telroi.domain.destinations import prefix_of
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt, VerifiedPhone
 from example.people import Person
@@ -73,6 +74,7 @@ def make_history(rng: Random, people: list[Person], *, regulars: int, calls: int
         if len(ledger.attempts) >= calls:
             break
         person = rng.choice(people[:regulars] if rng.random() < 0.35 else people)
+        # Six hours between two verifications keep every number within its limits, so the rows could be real.
         if at - last_call.get(person.number, at - REST) >= REST:
             last_call[person.number] = call_person(ledger, rng, person, at=at, now=now)
     return ledger
@@ -105,6 +107,7 @@ def attempt(
         uuid=UUID(int=rng.getrandbits(128), version=4),
         phone=person.phone,
         last4=person.phone.last4,
+        prefix=prefix_of(person.number),
         region=person.region,
         user=person.user,
         dispatch=Dispatch.INLINE,

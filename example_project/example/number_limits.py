@@ -60,6 +60,7 @@ def _phone_number(person: Person, rows: list[VerificationAttempt]) -> PhoneNumbe
     phone.created_at, phone.last_call_at, phone.version = rows[0].created_at, rows[-1].created_at, len(rows)
     moments: tuple[datetime, ...] = ()
     for row in rows:
+        # A failed call does not count, as in the services.
         if row.status != Status.FAILED:
             moments = with_call(moments, row.created_at)
         if row.error_code == "rate_limited":

@@ -47,6 +47,7 @@ class Person:
 
 def make_users(rng: Random, count: int) -> list[User]:
     """Return unsaved users with different names. They have no password, so they cannot log in."""
+    # Twice as many as needed, because some are the same. Sorted, because the order of a set differs from run to run.
     names = {f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}" for _ in range(count * 2)}
     return [_user(name) for name in sorted(names)[:count]]
 

@@ -40,13 +40,20 @@ def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 CELERY_BROKER_URL = os.environ.get("EXAMPLE_BROKER_URL")
+# A sweep that waited longer than 10 s is dropped, because the next one does its work. Otherwise sweeps would pile up
+# while no worker runs.
 CELERY_BEAT_SCHEDULE = {
     "telroi-sweep": {"task": "django_telroi.tasks.sweep", "schedule": 10.0, "options": {"expires": 10.0}},
 }
 
 TELROI = {
     "PURPOSES": ["", "signup"],
-    "TRUSTED_PROXIES": 0,
+    "SITE_NAME": "Example shop",
+    "PURPOSE_TEXTS": {
+        "": "It shows that the number is yours.",
+        "signup": "We need your number to create your account.",
+    },
+    "TRUSTED_PROXIES": 0,  # the demo's server has no proxy in front of it
     # All visitors of the demo have the IP address of this machine.
     "RATES": {"start": {"ip": "300/h", "user": "100/h"}, "check": {"ip": "900/h", "user": "300/h"}},
     "DISPATCH": "celery" if CELERY_BROKER_URL else "inline",
@@ -110,6 +117,8 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": STATE / "db.sqlite3",
         "OPTIONS": {
+            # Without it, two concurrent transactions that read before they write fail with "database is locked" at
+            # once, instead of waiting for each other. WAL lets readers work while one writes.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },

@@ -26,6 +26,7 @@ class SignUpSerializer(serializers.ModelSerializer[User]):
     @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> User:
         """Create the user and redeem the proof in one transaction. Raises ProofRejected if the proof is invalid."""
+        # If the proof was used meanwhile, the new user is rolled back too.
         proof = validated_data.pop("proof")
         user = User.objects.create_user(**validated_data)
         proof.redeem(user=user)

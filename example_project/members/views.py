@@ -42,6 +42,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def create_account(request: HttpRequest, form: SignUpForm) -> bool:
     """Create the user and log them in. Returns False, with an error in the form, if the proof was used meanwhile."""
+    # The form was valid, but another tab may have used the proof since.
     try:
         login(request, form.save())
     except ProofRejected as error:

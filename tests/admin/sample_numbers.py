@@ -22,10 +22,15 @@ def number(
     minutes_ago: Iterable[float] = (),
     held: bool = False,
     blocked: str = "",
+    owners_wish: bool = False,
     region: str = "NG",
     owner: str = "",
+    wrong_codes: int = 0,
 ) -> PhoneNumber:
-    """Save a number with calls this many minutes ago, and with the limits that result from them."""
+    """Save a number with calls this many minutes ago, and with the limits that result from them.
+
+    ``wrong_codes``: in a row, the last one a second ago.
+    """
     now = timezone.now()
     phone = PhoneNumber(number=f"+234803123{last}", last4=last, region=region)
     phone.moments = sorted((now - timedelta(minutes=ago) for ago in minutes_ago), reverse=True)
@@ -34,6 +39,10 @@ def number(
         phone.held_until, phone.held_reason = now + HOLD, "Too many requests"
     if blocked:
         phone.blocked_at, phone.blocked_by, phone.blocked_reason = now, "grace", blocked
+    if wrong_codes:
+        phone.wrong_codes, phone.last_wrong_code_at = wrong_codes, now - timedelta(seconds=1)
+    if owners_wish:
+        phone.blocked_at, phone.blocked_by_owner = now, True
     limit = current_limit(conf.policy(), phone.moments, held_until=phone.held_until)
     if limit:
         phone.next_call_at, phone.limited_by = limit.until, limit.rule
@@ -53,6 +62,7 @@ def every_state() -> dict[str, PhoneNumber]:
         "day": number("0004", minutes_ago=[60 * n + 2 for n in range(20)]),
         "held": number("0005", minutes_ago=[10], held=True),
         "blocked": number("0006", minutes_ago=[0.2], blocked="ring-bombing"),
+        "wrong_codes": number("0007", minutes_ago=[300], wrong_codes=12),
     }
 
 

@@ -1,4 +1,4 @@
-"""The pages on whatever site they stand: an AdminSite of its own, a strict policy, people without user names."""
+"""The pages on other sites: a custom AdminSite, a strict CSP, users without user names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.urls("tests.admin.own_admin_site")
-class TestASiteOfItsOwn:
-    """No link leads to an admin that is not there."""
+class TestACustomAdminSite:
+    """No link leads to another admin site."""
 
-    def test_shows_the_pages_and_stays_on_them(self, staff: Client, attempt: VerificationAttempt) -> None:
+    def test_shows_the_pages_with_its_own_urls(self, staff: Client, attempt: VerificationAttempt) -> None:
         pages = [reverse("admin:index", current_app="office")]
         for row in (PhoneNumber.objects.get(number=NUMBER), attempt, VerifiedPhone.objects.get()):
             model = row._meta.model_name
@@ -51,9 +51,7 @@ class TestASiteOfItsOwn:
 
 @pytest.mark.parametrize("page", ["changelist", "change"])
 @pytest.mark.parametrize("model", ["verificationattempt", "verifiedphone"])
-def test_a_strict_policy_finds_nothing_to_refuse(
-    staff: Client, attempt: VerificationAttempt, model: str, page: str
-) -> None:
+def test_a_strict_csp_blocks_nothing(staff: Client, attempt: VerificationAttempt, model: str, page: str) -> None:
     row = attempt if model == "verificationattempt" else VerifiedPhone.objects.get()
     address = url(model, page, *([row.pk] if page == "change" else []))
 
@@ -66,18 +64,18 @@ def test_a_strict_policy_finds_nothing_to_refuse(
     ]
 
 
-def test_the_groups_of_the_docs_are_the_roles_of_the_table() -> None:
+def test_the_groups_of_the_docs_have_the_roles_of_the_table() -> None:
     names_of("admin.rst")["make_groups"]()
 
     has = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
     assert has == {"Phone viewers": set(VIEWS), "Phone operators": {*VIEWS, *own_permissions()}}
 
 
-class TestAName:
-    """Of a user, whatever model a site has."""
+class TestAUserName:
+    """The name of a user of any user model."""
 
     @isolate_apps("django_telroi")
-    def test_is_whatever_people_log_in_with(self) -> None:
+    def test_is_the_username_field(self) -> None:
         class Person(AbstractBaseUser):
             email = models.EmailField()
             USERNAME_FIELD = "email"
@@ -94,14 +92,14 @@ class TestAName:
     def test_that_is_another_number_is_masked_too(self) -> None:
         assert user_name(User(username="+44 7400 123456"), number=NUMBER) == "+44 7400 ••• 456"
 
-    def test_of_nobody_is_nothing(self) -> None:
+    def test_without_a_user_is_empty(self) -> None:
         assert user_name(None) == ""
 
-    def test_is_cut(self) -> None:
+    def test_is_shortened(self) -> None:
         assert len(user_name(User(username="x" * 150))) == 80
 
 
-def test_the_last_four_digits_lead_to_the_attempts_of_each_number(staff: Client) -> None:
+def test_the_last_four_digits_find_the_attempts_of_each_number(staff: Client) -> None:
     rows = {make(number).pk for number in ("+2348031234567", "+2348029874567")}
     reply = staff.post(url("verificationattempt", "search"), {"term": "4567"}, follow=True)
 

@@ -1,4 +1,4 @@
-"""The page of one attempt: settled before it is read, its story and what it means, and nothing that is secret."""
+"""The page of one attempt: it is settled before it is read, explains each event, and shows no secret."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def viewer(client: Client) -> Client:
 
 
 class TestReading:
-    """Settles what is overdue first, with the same move as a sweep."""
+    """Reading an overdue attempt settles it first, with the same transition as a sweep."""
 
     @pytest.mark.parametrize("status", [Status.QUEUED, Status.DIALING, Status.PLACED, Status.UNKNOWN])
-    def test_settles_what_is_overdue(self, viewer: Client, telroi: Simulator, status: Status) -> None:
+    def test_settles_an_overdue_attempt(self, viewer: Client, telroi: Simulator, status: Status) -> None:
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(status=status)
         let_time_pass(1000)
@@ -52,7 +52,7 @@ class TestReading:
         assert (attempt.status, attempt.due_at) == (Status.EXPIRED, None)
         assert ">expired<" in html
 
-    def test_settles_nothing_for_whoever_may_not_see_it(self, client: Client, telroi: Simulator) -> None:
+    def test_settles_nothing_without_the_view_permission(self, client: Client, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         let_time_pass(1000)
         client.force_login(User.objects.create_user("kim", is_staff=True))
@@ -62,7 +62,7 @@ class TestReading:
         attempt.refresh_from_db()
         assert (refused, attempt.status) == (403, Status.PLACED)
 
-    def test_of_an_attempt_that_is_erased_meanwhile_leads_away(
+    def test_an_attempt_that_is_erased_meanwhile_redirects(
         self, viewer: Client, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempt = services.start_verification(NUMBER)
@@ -77,24 +77,31 @@ class TestReading:
         assert viewer.get(url(MODEL, "change", attempt.pk)).status_code == 302
 
     @pytest.mark.parametrize("key", ["0", "x", "9" * 30, "²", "1_2F"])
-    def test_of_an_attempt_that_is_not_there_leads_away(self, viewer: Client, key: str) -> None:
+    def test_an_unknown_attempt_redirects(self, viewer: Client, key: str) -> None:
         assert viewer.get(url(MODEL, "change", key)).status_code == 302
 
 
-class TestAStory:
-    """Composed of columns and events."""
+class TestTheAttemptPage:
+    """The page is made of columns and events."""
 
-    def test_tells_each_step_and_what_it_means(self, staff: Client, attempt: VerificationAttempt) -> None:
+    @pytest.mark.codes("telroi")
+    def test_explains_each_step(self, staff: Client, attempt: VerificationAttempt) -> None:
         html = page_of(staff, attempt)
 
-        steps = ("requested", "dialing", "accepted by Telroi", "wrong code 1/3", "code not judged", "verified", "+0:00")
+        steps = (
+            "requested",
+            "dialing",
+            "accepted by the provider",
+            "wrong code 1/3",
+            "code not judged",
+            "verified",
+            "+0:00",
+        )
         assert [step for step in steps if step not in html] == []
         assert str(MEANINGS[Status.VERIFIED].means) in html
         assert "203.0.113.7" in html
 
-    def test_links_what_replaced_it_and_what_it_replaced(
-        self, staff: Client, telroi: Simulator, configure: Any
-    ) -> None:
+    def test_links_the_attempts_before_and_after_it(self, staff: Client, telroi: Simulator, configure: Any) -> None:
         configure(COOLDOWN_SECONDS=0)
         telroi.set_policy(cooldown=0)
         first = services.start_verification(NUMBER)
@@ -111,7 +118,7 @@ class TestAStory:
         assert leads_to[second.pk] - {second.pk} == {first.pk, third.pk}
         assert leads_to[third.pk] - {third.pk} == {second.pk}
 
-    def test_tells_what_staff_did_meanwhile_and_no_more(self, staff: Client, telroi: Simulator) -> None:
+    def test_shows_staff_actions_during_the_attempt_only(self, staff: Client, telroi: Simulator) -> None:
         services.block_number(NUMBER, reason="before", actor="ben")
         services.unblock_number(NUMBER, actor="ben")
         let_time_pass(60)
@@ -139,7 +146,7 @@ class TestAStory:
 
         assert page.context["story"].meaning == ERRORS[error]
 
-    def test_shows_no_digest_and_no_whole_number(self, staff: Client, attempt: VerificationAttempt) -> None:
+    def test_shows_no_digest_and_no_full_number(self, staff: Client, attempt: VerificationAttempt) -> None:
         VerificationAttempt.objects.filter(pk=attempt.pk).update(
             code_digest="d00b7" * 12, judging={"d00b7" * 12: {"1": "now"}}
         )
@@ -149,7 +156,7 @@ class TestAStory:
         assert "d00b7" not in html
         assert not shows_a_whole_number(html)
 
-    def test_links_number_and_user_for_whoever_may_see_them(
+    def test_links_number_and_user_if_both_can_be_viewed(
         self, staff: Client, attempt: VerificationAttempt, grace: User
     ) -> None:
         html = page_of(staff, attempt)
@@ -157,13 +164,13 @@ class TestAStory:
         assert f'href="{url("phonenumber", "change", attempt.phone.pk)}"' in html
         assert f'href="/admin/auth/user/{grace.pk}/change/"' in html
 
-    def test_links_those_that_are_alike(self, staff: Client, attempt: VerificationAttempt) -> None:
+    def test_links_similar_attempts(self, staff: Client, attempt: VerificationAttempt) -> None:
         html = page_of(staff, attempt)
 
         for query in ("region__exact=NG", "purpose__exact=payout"):
             assert f'href="{url(MODEL, "changelist")}?{query}"' in html
 
-    def test_links_nothing_that_they_may_not_see(
+    def test_links_nothing_that_cannot_be_viewed(
         self, viewer: Client, attempt: VerificationAttempt, grace: User
     ) -> None:
         html = page_of(viewer, attempt)
@@ -172,7 +179,8 @@ class TestAStory:
         assert f"/auth/user/{grace.pk}/" not in html
 
 
-def test_a_call_whose_lost_codes_cannot_be_told_apart_is_explained(viewer: Client, telroi: Simulator) -> None:
+@pytest.mark.codes("telroi")
+def test_a_call_whose_lost_codes_cannot_be_distinguished_is_explained(viewer: Client, telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     right = telroi.last_code_for(NUMBER)
     for code in (wrong(right), right):

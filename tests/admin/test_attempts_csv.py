@@ -1,4 +1,4 @@
-"""Attempts as CSV: as the list is filtered, masked, and harmless in a spreadsheet."""
+"""Attempts as CSV: filtered like the list, masked, and without formulas."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def export(client: Client, query: str = "") -> list[dict[str, str]]:
 
 
 class TestAnExport:
-    """A table of the filtered list."""
+    """The file contains the filtered list."""
 
-    def test_has_what_the_list_has(self, staff: Client, settings: Any) -> None:
+    def test_has_the_columns_of_the_list(self, staff: Client, settings: Any) -> None:
         settings.TIME_ZONE = "Africa/Lagos"
         at = datetime(2027, 1, 1, 12, tzinfo=UTC)
         row = make(
@@ -77,7 +77,7 @@ class TestAnExport:
         }
         assert (line["seconds_to_placed"], line["seconds_to_verified"]) == ("2.2", "31.0")
 
-    def test_has_the_rows_of_the_filters_and_of_the_search(self, staff: Client) -> None:
+    def test_has_the_rows_of_the_filters_and_the_search(self, staff: Client) -> None:
         make("+2348029876543", status="locked")
         locked = make(status="locked")
         make()
@@ -87,13 +87,13 @@ class TestAnExport:
 
         assert [line["id"] for line in lines] == [str(locked.pk)]
 
-    def test_tells_what_overdue_rows_have_become(self, staff: Client) -> None:
+    def test_shows_the_effective_status_of_overdue_rows(self, staff: Client) -> None:
         ago = timezone.now() - timedelta(hours=1)
         make(status=Status.PLACED, created_at=ago, expires_at=ago, due_at=ago)
 
         assert [line["status"] for line in export(staff)] == ["expired"]
 
-    def test_reads_chunk_by_chunk_and_loses_no_row(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reads_in_chunks_and_omits_no_row(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         same_moment, first = timezone.now(), make()
         VerificationAttempt.objects.bulk_create(
             VerificationAttempt(
@@ -110,8 +110,8 @@ class TestAnExport:
         assert len(ids) == 51
         assert sum("LIMIT 7" in query["sql"] for query in asked) == 8
 
-    def test_says_so_where_it_ends_early(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(attempt_admin, "MOST_ROWS", 2)
+    def test_ends_with_a_notice_if_it_is_cut(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(attempt_admin, "MAX_ROWS", 2)
         for _ in range(3):
             make()
 
@@ -131,19 +131,19 @@ class TestAnExport:
         assert not shows_a_whole_number(f"{entry} {entry.change_message} {reply.headers} {b''.join(reply).decode()}")  # type: ignore[arg-type]
         assert reply.headers["Content-Disposition"].startswith('attachment; filename="attempts-20')
 
-    def test_is_logged_without_a_number_that_stands_in_a_filter(self, staff: Client) -> None:
+    def test_is_logged_without_a_number_of_a_filter(self, staff: Client) -> None:
         staff.post(url(*EXPORT), query_params={"purpose__exact": f"call {NUMBER}"})
 
         assert not shows_a_whole_number(LogEntry.objects.get().change_message)
 
-    def test_is_posted(self, staff: Client) -> None:
+    def test_needs_a_post(self, staff: Client) -> None:
         assert staff.get(url(*EXPORT)).status_code == 405
         assert not LogEntry.objects.exists()
 
-    def test_of_a_filter_that_is_not_offered_is_refused(self, staff: Client) -> None:
+    def test_with_an_unknown_filter_is_rejected(self, staff: Client) -> None:
         assert staff.post(url(*EXPORT) + "?phone__number__startswith=%2B").status_code == 400
 
-    def test_is_offered_to_whoever_may(self, staff: Client, client: Client) -> None:
+    def test_is_offered_with_the_permission_only(self, staff: Client, client: Client) -> None:
         make()
 
         assert (
@@ -168,7 +168,7 @@ class TestAnExport:
 
 
 async def _read(reply: StreamingHttpResponse) -> bytes:
-    """The thread that makes the lines has a connection of its own."""
+    """The thread that makes the lines has its own connection."""
     lines = b"".join([chunk async for chunk in reply])  # type: ignore[union-attr]
     await sync_to_async(connections.close_all)()
     return lines
@@ -195,10 +195,10 @@ async def _read(reply: StreamingHttpResponse) -> bytes:
         *("＝1", "＋1", "－1", "＠1", "﹢1", "−1", "\x00=1", "\ufeff=1", "'=1"),
     ],
 )
-def test_no_cell_begins_a_formula(text: str) -> None:
+def test_no_cell_starts_a_formula(text: str) -> None:
     assert str(cell(text)).startswith("'")
 
 
 @pytest.mark.parametrize("text", ["a\r\nb", "a\x1b[31mb", "a\u202eb", "a\u2028b", "a\x85b"])
-def test_no_cell_holds_what_steers(text: str) -> None:
+def test_no_cell_contains_control_characters(text: str) -> None:
     assert str(cell(text)).isprintable()

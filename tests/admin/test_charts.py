@@ -1,4 +1,4 @@
-"""Charts: what is drawn is what there is."""
+"""Charts: the bars equal the numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_telroi.admin.overview.charts import (
     LABEL_WIDTH,
     LEAST_HEIGHT,
     LEFT,
-    MOST_LINES,
+    MAX_LINES,
     RIGHT,
     TOP,
     WIDTH,
@@ -38,7 +38,7 @@ def stack(*parts: int, label: str = "14:00") -> Stack:
 
 
 def parts_of(svg: ET.Element) -> list[tuple[str, float, float, float, float]]:
-    """Class, left, right, upper and lower edge of each part."""
+    """Return the class and the left, right, upper and lower edge of each part."""
     found = []
     for path in svg.iter("path"):
         numbers = [float(number) for number in re.findall(r"[0-9.]+", path.attrib["d"])]
@@ -48,18 +48,18 @@ def parts_of(svg: ET.Element) -> list[tuple[str, float, float, float, float]]:
 
 
 @pytest.mark.parametrize("highest", [0, 1, 2, 3, 4, 7, 9, 10, 11, 99, 101, 1284, 99_999, 10**6 + 1])
-def test_the_axis_goes_from_nought_to_a_round_figure_above_all(highest: int) -> None:
+def test_the_axis_goes_from_zero_to_a_round_number_above_all_bars(highest: int) -> None:
     lines = axis(highest)
 
     steps = {later - earlier for earlier, later in pairwise(lines)}
     assert lines[0] == 0
     assert max(highest, 1) <= lines[-1] <= max(2 * highest, 1) or highest == 0
-    assert 2 <= len(lines) <= MOST_LINES
+    assert 2 <= len(lines) <= MAX_LINES
     assert len(steps) == 1
     assert str(steps.pop()).strip("0") in {"1", "2", "5"}
 
 
-def test_parts_are_as_high_as_their_counts_and_stand_on_each_other() -> None:
+def test_parts_are_as_high_as_their_counts_and_stacked() -> None:
     svg = drawn(stack(60, 20), stack(0, 80))
 
     first, second, other = parts_of(svg)
@@ -71,7 +71,7 @@ def test_parts_are_as_high_as_their_counts_and_stand_on_each_other() -> None:
     assert (other_top, other_low) == (failed_top, GROUND)
 
 
-def test_bars_stay_inside_and_never_touch() -> None:
+def test_bars_stay_inside_and_do_not_touch() -> None:
     parts = parts_of(drawn(*[stack(count, 0) for count in range(1, 32)]))
 
     assert len(parts) == 31
@@ -81,28 +81,28 @@ def test_bars_stay_inside_and_never_touch() -> None:
     assert all(one[2] + 2 < other[1] for one, other in pairwise(parts))
 
 
-def test_one_call_among_a_hundred_thousand_is_seen() -> None:
+def test_one_call_among_a_hundred_thousand_is_visible() -> None:
     (_, _, _, _, _), (_, _, _, upper, lower) = parts_of(drawn(stack(100_000, 1)))
 
     assert lower - upper >= LEAST_HEIGHT - 0.05
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 24, 25, 26, 31, 100])
-def test_labels_have_room(count: int) -> None:
+def test_labels_do_not_overlap(count: int) -> None:
     shown = len(range(0, count, label_step(count)))
 
     assert shown * LABEL_WIDTH <= WIDTH - LEFT - RIGHT
     assert shown >= min(count, 5)
 
 
-def test_no_bars_are_an_axis_alone() -> None:
+def test_a_chart_without_bars_has_only_an_axis() -> None:
     svg = drawn()
 
     assert parts_of(svg) == []
     assert len(list(svg.iter("line"))) == 2
 
 
-def test_a_reader_hears_title_and_description() -> None:
+def test_a_screen_reader_gets_title_and_description() -> None:
     svg = drawn(stack(1, 2))
 
     labels = svg.attrib["aria-labelledby"].split()
@@ -110,7 +110,7 @@ def test_a_reader_hears_title_and_description() -> None:
     assert [svg.find(f"*[@id='{label}']").text for label in labels] == ["Calls", "About them"]  # type: ignore[union-attr]
 
 
-def test_words_are_text_whatever_is_in_them() -> None:
+def test_labels_are_escaped() -> None:
     svg = stacked_bars([Stack(HOSTILE, (1, 1), HOSTILE)], classes=CLASSES, key="calls", title=HOSTILE, about=HOSTILE)
 
     tree = ET.fromstring(svg)
@@ -120,7 +120,7 @@ def test_words_are_text_whatever_is_in_them() -> None:
 
 
 @pytest.mark.parametrize(("share", "width"), [(None, 0), (0, 0), (0.5, 37), (1, 74), (1.7, 74)])
-def test_a_share_is_never_wider_than_its_ground(share: float | None, width: float) -> None:
+def test_a_share_is_never_wider_than_its_bar(share: float | None, width: float) -> None:
     _, used = ET.fromstring(share_bar(share)).iter("rect")
 
     assert float(used.attrib["width"]) == width

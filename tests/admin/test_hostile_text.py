@@ -32,8 +32,8 @@ STEERING = "\x00\x07\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f
 
 @pytest.fixture
 def attempts(grace: User) -> list[VerificationAttempt]:
-    """As hostile as rows can be, past all that services would have cleaned."""
-    return [hostile(text.replace("\x00", "")) for text in HOSTILE]  # no database takes that sign
+    """Rows with hostile text, written without the cleaning of the services."""
+    return [hostile(text.replace("\x00", "")) for text in HOSTILE]  # no database stores that character
 
 
 def hostile(text: str) -> VerificationAttempt:
@@ -64,11 +64,11 @@ def assert_harmless(html: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["verificationattempt", "verifiedphone"])
-def test_does_no_harm_on_a_list(staff: Client, attempts: list[VerificationAttempt], where: str) -> None:
+def test_is_escaped_on_a_list(staff: Client, attempts: list[VerificationAttempt], where: str) -> None:
     assert_harmless(html_of(staff, url(where, "changelist")))
 
 
-def test_does_no_harm_on_the_pages_of_one(staff: Client, attempts: list[VerificationAttempt]) -> None:
+def test_is_escaped_on_detail_pages(staff: Client, attempts: list[VerificationAttempt]) -> None:
     for attempt in attempts:
         assert_harmless(html_of(staff, url("verificationattempt", "change", attempt.pk)))
     for phone in VerifiedPhone.objects.all():
@@ -76,14 +76,14 @@ def test_does_no_harm_on_the_pages_of_one(staff: Client, attempts: list[Verifica
 
 
 @pytest.mark.parametrize("name", ["purpose__exact", "error_code__exact", "region__exact", "day", "found"])
-def test_does_no_harm_as_a_filter(staff: Client, name: str) -> None:
+def test_is_escaped_as_a_filter(staff: Client, name: str) -> None:
     page = staff.get(url("verificationattempt", "changelist"), {name: "".join(HOSTILE)})
 
     assert page.status_code == 200
     assert_harmless(page.content.decode())
 
 
-def test_does_no_harm_in_a_spreadsheet(staff: Client, attempts: list[VerificationAttempt]) -> None:
+def test_starts_no_formula_in_a_spreadsheet(staff: Client, attempts: list[VerificationAttempt]) -> None:
     cells = [value for line in export(staff) for value in line.values()]
 
     assert len(cells) > 100

@@ -1,4 +1,4 @@
-"""The list says how every number stands, by the settings of this moment, and costs the same for many rows."""
+"""The list shows the state of every number under the current settings, with the same statements for many rows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def found(client: Client, query: str = "") -> list[int]:
 
 
 class TestState:
-    """A chip with words, computed from the row."""
+    """A label that is computed from the row."""
 
-    def test_is_said_in_words(self, staff: Client) -> None:
+    def test_is_shown_as_text(self, staff: Client) -> None:
         every_state()
 
         html = html_of(staff, url(*LIST))
 
-        for words in ("free<", "cooling down 0:4", "hour full until", "day full until", "held by Telroi until"):
+        for words in ("free<", "cooling down<", "hour full<", "day full<", "held<", "by the provider", "blocked<"):
             assert words in html
-        assert "blocked: ring-bombing" in html
+        assert "ring-bombing" in html
 
     @pytest.mark.parametrize(
         ("state", "names"),
@@ -57,7 +57,7 @@ class TestState:
 
         assert set(found(staff, f"state={state}")) == {phones[name].pk for name in names}
 
-    def test_is_right_at_once_when_a_setting_changes(self, staff: Client, configure: Configure) -> None:
+    def test_follows_a_changed_setting_at_once(self, staff: Client, configure: Configure) -> None:
         phones = every_state()
 
         configure(CALLS_PER_HOUR=20, CALLS_PER_DAY=21, COOLDOWN_SECONDS=1800)
@@ -65,7 +65,7 @@ class TestState:
         assert not found(staff, "state=full")
         assert set(found(staff, "state=cooldown")) == {phones[name].pk for name in ("cooldown", "hour", "day")}
 
-    def test_that_bars_longest_is_the_one_that_is_filtered(self, staff: Client) -> None:
+    def test_of_several_limits_is_the_longest_one(self, staff: Client) -> None:
         busy = number("0007", minutes_ago=[59.9, 40, 30, 20, 0.1])
 
         page = staff.get(url(*LIST))
@@ -74,16 +74,16 @@ class TestState:
         assert found(staff, "state=cooldown") == [busy.pk]
         assert not found(staff, "state=full")
 
-    def test_shows_a_reason_full_of_html_as_words(self, staff: Client) -> None:
+    def test_escapes_html_in_a_reason(self, staff: Client) -> None:
         number("0008", blocked='<img src=x onerror="alert(1)">')
 
         assert "<img src=x" not in html_of(staff, url(*LIST))
 
 
 class TestTheOtherFilters:
-    """Region, block and verification."""
+    """The filters by region, block and verification."""
 
-    def test_offer_the_regions_that_there_are(self, staff: Client) -> None:
+    def test_offer_the_regions_in_use(self, staff: Client) -> None:
         number("0001", region="NG")
         ghana = number("0002", region="GH")
         nowhere = number("0003", region="")
@@ -96,39 +96,39 @@ class TestTheOtherFilters:
         assert found(staff, "region__exact=-") == [nowhere.pk]
         assert found(staff, "region__exact=US") == []
 
-    def test_find_whom_somebody_answered(self, staff: Client, grace: User) -> None:
+    def test_find_verified_numbers(self, staff: Client, grace: User) -> None:
         verified, other = number("0001"), number("0002")
         VerifiedPhone.objects.create(user=grace, number=verified.number, verified_at=timezone.now())
 
         assert found(staff, "verified=yes") == [verified.pk]
         assert found(staff, "verified=no") == [other.pk]
 
-    def test_find_the_blocked(self, staff: Client) -> None:
+    def test_find_blocked_numbers(self, staff: Client) -> None:
         blocked, other = number("0001", blocked="x"), number("0002")
 
         assert found(staff, "blocked_at__isempty=0") == [blocked.pk]
         assert found(staff, "blocked_at__isempty=1") == [other.pk]
 
     @pytest.mark.parametrize("query", ["state=x", "region__exact='", "blocked_at__isempty=x", "verified=x", "o=9.x.-2"])
-    def test_survive_nonsense(self, staff: Client, query: str) -> None:
+    def test_ignore_invalid_values(self, staff: Client, query: str) -> None:
         number("0001")
 
         assert staff.get(f"{url(*LIST)}?{query}").status_code == 200
 
 
 class TestOrder:
-    """By one indexed column at a time."""
+    """The list is ordered by one indexed column."""
 
     @pytest.mark.parametrize("query", ["o=4", "o=5"])
-    def test_runs_the_way_the_index_does(self, staff: Client, query: str) -> None:
-        """Columns 4 and 5 are the next and the last call; equals are ordered by id in the same direction."""
+    def test_matches_the_index(self, staff: Client, query: str) -> None:
+        """Columns 4 and 5 are the next and the last call. Equal rows are ordered by id in the same direction."""
         late, early, same = (number(f"000{n}", minutes_ago=[ago]) for n, ago in ((1, 2), (2, 200), (3, 200)))
         PhoneNumber.objects.filter(pk=same.pk).update(last_call_at=early.last_call_at, next_call_at=early.next_call_at)
 
         assert found(staff, query) == [early.pk, same.pk, late.pk]
         assert found(staff, query.replace("=", "=-")) == [late.pk, same.pk, early.pk]
 
-    def test_takes_one_column_only(self, staff: Client) -> None:
+    def test_accepts_one_column_only(self, staff: Client) -> None:
         number("0001")
 
         with statements() as seen:
@@ -141,9 +141,9 @@ class TestOrder:
 
 
 class TestTheLastVerification:
-    """With or without an account, purged or not."""
+    """The last verification is known with or without an account, also after a purge."""
 
-    def test_counts_without_an_account(self, staff: Client) -> None:
+    def test_is_counted_without_an_account(self, staff: Client) -> None:
         attempt = services.start_verification(NUMBER)
         services.check_code(attempt.uuid, last_code_for(NUMBER))
         attempt.refresh_from_db()
@@ -153,7 +153,7 @@ class TestTheLastVerification:
         assert [row.last_verified_at for row in page.context["cl"].result_list] == [attempt.verified_at]
         assert not VerifiedPhone.objects.exists()
 
-    def test_outlives_its_attempt_in_the_account_and_the_newest_is_shown(self, staff: Client, grace: User) -> None:
+    def test_stays_after_its_attempt_is_deleted_and_the_newest_is_shown(self, staff: Client, grace: User) -> None:
         phone, moment = number("0001"), timezone.now()
         VerifiedPhone.objects.create(user=grace, number=phone.number, verified_at=moment)
 
@@ -170,7 +170,7 @@ class TestTheLastVerification:
 
 
 class TestCost:
-    """At most six queries, none of which counts the table."""
+    """The list executes at most six queries. None counts the table."""
 
     @pytest.mark.parametrize("count", [1, 12])
     def test_is_the_same_for_many_rows(self, staff: Client, count: int, grace: User) -> None:
@@ -182,9 +182,9 @@ class TestCost:
             html = html_of(staff, url(*LIST))
 
         assert len(seen) <= 6, seen
-        assert html.count("min ago") + html.count("s ago") >= count
+        assert html.count('class="field-last_call') == count
 
-    def test_is_no_more_for_an_operator_whose_rights_are_read_too(self) -> None:
+    def test_is_the_same_for_an_operator(self) -> None:
         operator = client_with("view_phonenumber", "view_overview", "stop_calls", "block_number")
         number("0001")
         html_of(operator, url(*LIST))
@@ -195,7 +195,7 @@ class TestCost:
         assert len(seen) <= 6, seen
 
     @pytest.mark.parametrize("rows", [2, 3])
-    def test_counts_no_row_that_it_does_not_show(
+    def test_reads_only_the_rows_that_are_shown(
         self, staff: Client, monkeypatch: pytest.MonkeyPatch, rows: int
     ) -> None:
         monkeypatch.setattr("django_telroi.admin.PhoneNumberAdmin.list_per_page", 2)
@@ -210,7 +210,7 @@ class TestCost:
         assert staff.get(f"{url(*LIST)}?p=2").status_code == (200 if rows == 3 else 302)
 
 
-def test_a_viewer_sees_the_list_and_no_staff_action(db: None) -> None:
+def test_a_viewer_sees_the_list_without_staff_actions(db: None) -> None:
     number("0001")
 
     html = html_of(client_with("view_phonenumber"), url(*LIST))
@@ -220,7 +220,7 @@ def test_a_viewer_sees_the_list_and_no_staff_action(db: None) -> None:
 
 
 @pytest.mark.parametrize("language", ["ar", "he", "de"])
-def test_the_list_is_drawn_in_other_languages(staff: Client, settings: Any, language: str) -> None:
+def test_the_list_renders_in_other_languages(staff: Client, settings: Any, language: str) -> None:
     every_state()
     settings.LANGUAGE_CODE = language
 

@@ -1,4 +1,4 @@
-"""Staff see every number and attempt, masked, and change nothing."""
+"""Staff can view every number and attempt, masked, and cannot change them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MODELS = ("phonenumber", "verificationattempt", "verifiedphone")
 
 @pytest.mark.usefixtures("site_clock", "attempt")
 class TestAList:
-    """One line each, masked. It is noon: no midnight comes between a call and a look at the list of today."""
+    """Each row is one masked line. The test clock is at noon, so no midnight is near."""
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_renders_and_shows_no_whole_number(self, staff: Client, model: str) -> None:
+    def test_renders_without_a_full_number(self, staff: Client, model: str) -> None:
         html = html_of(staff, url(model, "changelist"))
 
         assert "+234 803 ••• 4567".replace(" ", "\N{NO-BREAK SPACE}") in html
@@ -35,12 +35,12 @@ class TestAList:
         assert "cooling down" in html
         assert "2 phone numbers" in html
 
-    def test_names_no_limit_that_is_over(self, staff: Client) -> None:
+    def test_shows_no_limit_that_is_over(self, staff: Client) -> None:
         let_time_pass(61)
 
         assert "cooling down" not in html_of(staff, url("phonenumber", "changelist"))
 
-    def test_shows_where_attempts_stand(self, staff: Client) -> None:
+    def test_shows_the_status_of_attempts(self, staff: Client) -> None:
         html = html_of(staff, url("verificationattempt", "changelist"))
 
         assert "outcome unknown" in html
@@ -61,13 +61,13 @@ class TestAList:
             ("verificationattempt", "day=yesterday", 0),
         ],
     )
-    def test_is_filtered(self, staff: Client, model: str, query: str, found: int) -> None:
+    def test_can_be_filtered(self, staff: Client, model: str, query: str, found: int) -> None:
         page = staff.get(f"{url(model, 'changelist')}?{query}")
 
         assert (page.status_code, page.context["cl"].result_count) == (200, found)
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_shows_no_whole_number_to_a_window_that_asks_for_it(self, staff: Client, model: str) -> None:
+    def test_shows_no_full_number_in_a_popup(self, staff: Client, model: str) -> None:
         page = staff.get(url(model, "changelist"), {"_popup": "1", "_to_field": "number"})
 
         assert not shows_a_whole_number(page.content.decode())
@@ -83,19 +83,19 @@ class TestAList:
             ("verifiedphone", "number__startswith=%2B23480312"),
         ],
     )
-    def test_is_no_way_to_guess_a_number_digit_by_digit(self, staff: Client, model: str, query: str) -> None:
+    def test_cannot_be_used_to_guess_a_number_digit_by_digit(self, staff: Client, model: str, query: str) -> None:
         page = staff.get(f"{url(model, 'changelist')}?{query}")
 
         assert page.status_code == 400
 
     @pytest.mark.parametrize("status", Status)
-    def test_shows_an_attempt_in_any_state(self, staff: Client, status: str) -> None:
+    def test_shows_an_attempt_in_any_status(self, staff: Client, status: str) -> None:
         VerificationAttempt.objects.update(status=status)
 
         assert html_of(staff, url("verificationattempt", "changelist"))
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_costs_the_same_for_many_rows(
+    def test_executes_the_same_statements_for_many_rows(
         self, staff: Client, model: str, telroi: Simulator, grace: User, django_assert_max_num_queries: object
     ) -> None:
         for last in range(8):
@@ -106,8 +106,8 @@ class TestAList:
             html_of(staff, url(model, "changelist"))
 
 
-class TestADetail:
-    """Everything that is known, bar the number."""
+class TestADetailPage:
+    """The page shows everything except the full number."""
 
     def test_of_a_number_shows_its_limits_and_its_block(self, staff: Client, attempt: VerificationAttempt) -> None:
         phone = PhoneNumber.objects.get(number=OTHER_NUMBER)
@@ -117,13 +117,14 @@ class TestADetail:
         assert "asked us to" in html
         assert not shows_a_whole_number(html)
 
-    def test_of_an_attempt_tells_its_story(self, staff: Client, attempt: VerificationAttempt) -> None:
+    @pytest.mark.codes("telroi")
+    def test_of_an_attempt_shows_its_events(self, staff: Client, attempt: VerificationAttempt) -> None:
         html = html_of(staff, url("verificationattempt", "change", attempt.pk))
 
         assert all(word in html for word in ("wrong code", "code not judged", "203.0.113.7", "payout", "verified"))
         assert not shows_a_whole_number(html)
 
-    def test_of_an_attempt_shows_telrois_words_as_words(self, staff: Client, attempt: VerificationAttempt) -> None:
+    def test_of_an_attempt_escapes_telrois_texts(self, staff: Client, attempt: VerificationAttempt) -> None:
         other = VerificationAttempt.objects.get(phone__number=OTHER_NUMBER)
 
         html = html_of(staff, url("verificationattempt", "change", other.pk))
@@ -131,7 +132,7 @@ class TestADetail:
         assert "&lt;b&gt;no route&lt;/b&gt; to [hidden]" in html
         assert not shows_a_whole_number(html)
 
-    def test_of_a_verified_phone_shows_whose_it_is(self, staff: Client, attempt: VerificationAttempt) -> None:
+    def test_of_a_verified_phone_shows_its_user(self, staff: Client, attempt: VerificationAttempt) -> None:
         html = html_of(staff, url("verifiedphone", "change", VerifiedPhone.objects.get().pk))
 
         assert "grace" in html
@@ -146,14 +147,14 @@ class TestADetail:
 
 
 @pytest.mark.parametrize("model", MODELS)
-class TestNobody:
-    """Whatever their permissions."""
+class TestNoUser:
+    """No user can change rows, with any permissions."""
 
-    def test_adds(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+    def test_can_add(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
         assert staff.get(url(model, "add")).status_code == 403
         assert staff.post(url(model, "add"), {"number": "+447400123456"}).status_code == 403
 
-    def test_changes_or_deletes(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+    def test_can_change_or_delete(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
         row = {"phonenumber": PhoneNumber, "verificationattempt": VerificationAttempt, "verifiedphone": VerifiedPhone}
         before = list(row[model]._default_manager.order_by("pk").values())
         pk = before[0]["id"]
@@ -168,13 +169,13 @@ class TestNobody:
         assert codes == [403, 403, 403]
         assert list(row[model]._default_manager.order_by("pk").values()) == before
 
-    def test_is_offered_a_way_to(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
+    def test_is_offered_a_link_to_it(self, staff: Client, attempt: VerificationAttempt, model: str) -> None:
         html = html_of(staff, url(model, "changelist"))
 
         assert url(model, "add") not in html
         assert "delete_selected" not in html
 
-    def test_without_permission_sees_anything(self, client: Client, attempt: VerificationAttempt, model: str) -> None:
+    def test_without_permission_sees_a_page(self, client: Client, attempt: VerificationAttempt, model: str) -> None:
         ben = User.objects.create_user("ben", is_staff=True)
         client.force_login(ben)
         refused = client.get(url(model, "changelist")).status_code
@@ -183,7 +184,7 @@ class TestNobody:
         assert (refused, client.get(url(model, "changelist")).status_code) == (403, 200)
 
 
-def test_an_attempt_that_is_overdue_is_still_shown(staff: Client, attempt: VerificationAttempt) -> None:
+def test_an_overdue_attempt_is_still_shown(staff: Client, attempt: VerificationAttempt) -> None:
     let_time_pass(400)
 
     assert html_of(staff, url("verificationattempt", "change", VerificationAttempt.objects.latest("pk").pk))

@@ -1,4 +1,4 @@
-"""Who may do what: five roles at every address and action of this app, as the table in the docs says."""
+"""Permissions: five roles at every URL and action of this app, as in the table of the docs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 TABLE = Path(__file__).parents[2] / "docs" / "howto" / "admin_rights.csv"
 ROLES = ("no staff", "staff", "viewer", "operator", "superuser")
-"""Each may do what the ones before it may; the table names the first that may."""
+"""The roles in order. Each has the permissions of the roles before it. The table names the first permitted role."""
 OURS = ("phonenumber", "verificationattempt", "verifiedphone")
 VIEWS = tuple(f"view_{model}" for model in OURS)
 ACTION = "action "
@@ -54,7 +54,7 @@ def own_permissions() -> set[str]:
 
 
 def addresses(patterns: list[Any], within: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Every address of the admin that has to do with this app, by name."""
+    """Return the names of all URLs of the admin that belong to this app."""
     for pattern in patterns:
         route = within + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -84,7 +84,7 @@ def here(person: User, client: Client) -> Client:
 
 @pytest.fixture
 def rows() -> dict[str, int]:
-    """One row of everything: keys by model."""
+    """Create one row of each model. Return the keys by model."""
     ada = User.objects.create_user("ada")
     attempt = services.start_verification(NUMBER, user=ada)
     phone = VerifiedPhone.objects.create(user=ada, number=NUMBER, verified_at=attempt.created_at, attempt=attempt)
@@ -106,7 +106,7 @@ def address(name: str, rows: dict[str, int]) -> str:
 
 
 def is_let_in(client: Client, method: str, where: str) -> bool:
-    """Whatever it did is undone: the next address meets the same rows."""
+    """Roll back, so that each URL is tested with the same rows."""
     with transaction.atomic():
         reply = client.generic(method, where, content_type="application/x-www-form-urlencoded")
         transaction.set_rollback(True)
@@ -114,7 +114,7 @@ def is_let_in(client: Client, method: str, where: str) -> bool:
     return reply.status_code in {200, 302} and "/login/" not in reply.headers.get("Location", "")
 
 
-def test_the_table_has_every_address_of_this_app() -> None:
+def test_the_table_contains_every_url_of_the_admin() -> None:
     names = {name for name, _ in addresses(admin.site.get_urls())}
     known = {name.removeprefix("django_telroi_") for name in names if name.startswith("django_telroi_")}
 
@@ -122,14 +122,14 @@ def test_the_table_has_every_address_of_this_app() -> None:
 
     assert in_table == known | {"app_list"}
     unnamed = {name for name in names if not name.startswith("django_telroi_")} - {"app_list"}
-    assert all("object_id" in name for name in unnamed)  # the old way to a row, below
+    assert all("object_id" in name for name in unnamed)  # the URL with only an id, tested below
 
 
-def test_the_table_names_roles_that_there_are() -> None:
+def test_the_table_contains_only_existing_roles() -> None:
     assert {right.first for right in table()} <= {*ROLES, "none"}
 
 
-def test_every_role_is_let_in_where_the_table_says_so(role: str, here: Client, rows: dict[str, int]) -> None:
+def test_every_role_can_open_the_urls_that_the_table_lists(role: str, here: Client, rows: dict[str, int]) -> None:
     rights = [right for right in table() if not right.name.startswith(ACTION)]
 
     let_in = {(right.name, right.method): is_let_in(here, right.method, address(right.name, rows)) for right in rights}
@@ -137,7 +137,7 @@ def test_every_role_is_let_in_where_the_table_says_so(role: str, here: Client, r
     assert let_in == {(right.name, right.method): right.holds_for(role) for right in rights}
 
 
-def test_every_role_is_offered_the_actions_that_the_table_says(role: str, person: User) -> None:
+def test_every_role_is_offered_the_actions_that_the_table_lists(role: str, person: User) -> None:
     request = RequestFactory().get("/")
     request.user = person
 
@@ -151,7 +151,7 @@ def test_every_role_is_offered_the_actions_that_the_table_says(role: str, person
     assert offered == {right.name for right in table() if right.name.startswith(ACTION) and right.holds_for(role)}
 
 
-def test_an_address_without_a_name_leads_to_the_row_and_no_further(here: Client, rows: dict[str, int]) -> None:
+def test_a_url_with_only_an_id_redirects_to_the_row(here: Client, rows: dict[str, int]) -> None:
     for model in OURS:
         reply = here.get(url(model, "changelist") + f"{rows[model]}/")
 
@@ -160,18 +160,18 @@ def test_an_address_without_a_name_leads_to_the_row_and_no_further(here: Client,
 
 
 class TestEvidence:
-    """Attempts and events: nobody adds, changes or deletes any, with every permission that there is."""
+    """Attempts and events: no user can add, change or delete them, with any permissions."""
 
     @pytest.fixture
     def mighty(self, client: Client) -> Client:
-        """Not a superuser, but holder of every permission."""
+        """Not a superuser, but a user with every permission."""
         user = User.objects.create_user("max", is_staff=True)
         user.user_permissions.set(Permission.objects.all())
         client.force_login(user)
         return client
 
     @pytest.mark.parametrize("model", OURS)
-    def test_stays_as_it_is_whatever_is_posted(self, mighty: Client, rows: dict[str, int], model: str) -> None:
+    def test_cannot_be_changed_by_any_post(self, mighty: Client, rows: dict[str, int], model: str) -> None:
         before = everything()
         form = {"post": "yes", "_save": "1", "_popup": "1", "_to_field": "number", "status": "verified", "tries": "0"}
         selected = {"action": "delete_selected", "_selected_action": [rows[model]], "select_across": "1", "post": "yes"}
@@ -191,7 +191,7 @@ class TestEvidence:
         assert {reply.status_code for reply in replies} <= {400, 403}
         assert everything() == before
 
-    def test_survives_its_user_and_does_not_stand_in_the_way(self, mighty: Client, rows: dict[str, int]) -> None:
+    def test_is_kept_when_its_user_is_deleted(self, mighty: Client, rows: dict[str, int]) -> None:
         ada = User.objects.get(username="ada")
         where = reverse("admin:auth_user_delete", args=[ada.pk])
 
@@ -203,7 +203,7 @@ class TestEvidence:
         assert (VerificationAttempt.objects.get().user_id, VerifiedPhone.objects.count()) == (None, 0)
         assert AttemptEvent.objects.filter(kind="late_reply").exists()
 
-    def test_survives_many_users_deleted_at_once(self, mighty: Client, rows: dict[str, int]) -> None:
+    def test_is_kept_when_many_users_are_deleted_at_once(self, mighty: Client, rows: dict[str, int]) -> None:
         ada = User.objects.get(username="ada")
         form = {"action": "delete_selected", "_selected_action": [ada.pk], "post": "yes"}
 
@@ -212,9 +212,7 @@ class TestEvidence:
         assert not User.objects.filter(pk=ada.pk).exists()
         assert VerificationAttempt.objects.count() == 1
 
-    def test_of_a_verified_phone_needs_its_own_permission_to_go_along(
-        self, client: Client, rows: dict[str, int]
-    ) -> None:
+    def test_of_a_verified_phone_needs_its_own_delete_permission(self, client: Client, rows: dict[str, int]) -> None:
         clerk = User.objects.create_user("kim", is_staff=True)
         clerk.user_permissions.set(Permission.objects.filter(codename__in=["delete_user", "view_user"]))
         client.force_login(clerk)
@@ -235,7 +233,7 @@ class TestEvidence:
             ("verifiedphone", "attempt"),
         ],
     )
-    def test_is_not_listed_by_the_autocompletion(
+    def test_is_not_listed_by_the_autocomplete_view(
         self, mighty: Client, rows: dict[str, int], model: str, field: str
     ) -> None:
         query = {"app_label": "django_telroi", "model_name": model, "field_name": field, "term": "4567"}

@@ -1,4 +1,4 @@
-"""A module whose settings are missing where it is imported."""
+"""A module that raises an error when it is imported, because a setting is missing."""
 
 from __future__ import annotations
 

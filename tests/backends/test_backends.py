@@ -1,10 +1,10 @@
-"""One contract that every backend keeps."""
+"""The contract of every backend."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.services.world import NUMBER, OTHER_NUMBER
 
 
 class Shipped(BackendContract):
-    """What the backends of this package keep besides."""
+    """Further rules for the backends of this package."""
 
     rings: bool
 
@@ -30,9 +30,7 @@ class Shipped(BackendContract):
         return get_backend()
 
     @pytest.mark.parametrize("length", [4, 5, 6])
-    def test_a_code_has_the_length_that_was_asked_for(
-        self, backend: Backend, configure: Configure, length: int
-    ) -> None:
+    def test_a_code_has_the_requested_length(self, backend: Backend, configure: Configure, length: int) -> None:
         configure(CODE_LENGTH=length)
 
         call = backend.place_call(NUMBER, code_length=length, language=None)
@@ -40,7 +38,7 @@ class Shipped(BackendContract):
         assert (len(self.heard(NUMBER)), self.heard(NUMBER).isdecimal()) == (length, True)
         assert backend.check_code(self.heard(NUMBER), call_id=call.id, to=NUMBER).verified
 
-    def test_codes_differ_from_call_to_call(self, backend: Backend) -> None:
+    def test_codes_differ_between_calls(self, backend: Backend) -> None:
         codes = set()
         for last in range(8):
             number = f"+23480312345{last}0"
@@ -49,12 +47,12 @@ class Shipped(BackendContract):
 
         assert len(codes) > 4
 
-    def test_it_says_whether_it_rings_anybody(self, backend: Backend) -> None:
+    def test_a_backend_says_whether_it_rings_a_phone(self, backend: Backend) -> None:
         assert backend.rings is self.rings
 
 
 class TestTelroi(Shipped, RemoteBackendContract):
-    """The real thing, as far as a socket can tell."""
+    """The Telroi backend, on a real socket."""
 
     rings = True
 
@@ -85,7 +83,7 @@ class TestTelroi(Shipped, RemoteBackendContract):
         yield
         self.telroi.stop_failing()
 
-    def test_it_names_its_key_without_telling_it(self, backend: Backend, configure: Configure) -> None:
+    def test_it_names_its_key_without_showing_it(self, backend: Backend, configure: Configure) -> None:
         key = self.telroi.api_key
         configure(API_KEY="tlr_live_another")
 
@@ -93,15 +91,24 @@ class TestTelroi(Shipped, RemoteBackendContract):
         assert key not in backend.key_digest
         assert get_backend().key_digest != backend.key_digest
 
-    def test_the_same_connection_is_used_again(self, backend: Backend) -> None:
+    def test_the_same_connection_is_reused(self, backend: Backend) -> None:
         backend.place_call(NUMBER, code_length=6, language=None)
         again = get_backend()
 
         assert isinstance(backend, TelroiBackend)
         assert isinstance(again, TelroiBackend)
-        assert again._client is backend._client
+        assert again.client is backend.client
 
-    def test_a_changed_setting_is_right_at_once(self, backend: Backend, configure: Configure) -> None:
+    def test_a_subclass_can_set_a_hook_that_sees_each_request_once(self, configure: Configure) -> None:
+        configure(BACKEND=f"{__name__}.NotingBackend")
+        NotingBackend.seen.clear()
+
+        call = get_backend().place_call(NUMBER, code_length=6, language=None)
+        get_backend().check_code(self.heard(NUMBER), call_id=call.id, to=NUMBER)
+
+        assert NotingBackend.seen == [200, 200]
+
+    def test_a_changed_setting_takes_effect_at_once(self, backend: Backend, configure: Configure) -> None:
         self.telroi.add_key("tlr_live_another", scopes=())
         configure(API_KEY="tlr_live_another")
 
@@ -114,8 +121,18 @@ class TestTelroi(Shipped, RemoteBackendContract):
         assert backend.check_code(self.heard(NUMBER), call_id=None, to=NUMBER).verified
 
 
+class NotingBackend(TelroiBackend):
+    """Sets its hook as docs/howto/client.rst says."""
+
+    seen: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.session.hooks["response"] = [lambda response, **options: self.seen.append(response.status_code)]
+
+
 class TestConsole(Shipped):
-    """It prints the call and remembers nothing."""
+    """The console backend prints the call and stores nothing."""
 
     rings = False
 
@@ -129,13 +146,13 @@ class TestConsole(Shipped):
         self.lines += self.capsys.readouterr().out.splitlines()
         return [line for line in self.lines if mask(number) in line][-1].rpartition(" ")[2].removesuffix(".")
 
-    def test_it_prints_one_line_without_the_whole_number(self, backend: Backend) -> None:
+    def test_it_prints_one_line_without_the_full_number(self, backend: Backend) -> None:
         backend.place_call(NUMBER, code_length=6, language=None)
 
         code = self.heard(NUMBER)
         assert self.lines == [f"Telroi would now call +234 803 ••• 4567. The code is {code}."]
 
-    def test_the_code_follows_from_the_secret_of_the_site(self, backend: Backend, settings: object) -> None:
+    def test_the_code_is_derived_from_the_secret_key(self, backend: Backend, settings: object) -> None:
         call = backend.place_call(NUMBER, code_length=6, language=None)
         code = self.heard(NUMBER)
         settings.SECRET_KEY = "another"  # type: ignore[attr-defined]
@@ -144,7 +161,7 @@ class TestConsole(Shipped):
 
 
 class TestLocmem(Shipped):
-    """It keeps what it would have said."""
+    """The locmem backend stores its calls in the outbox."""
 
     rings = False
 
@@ -155,7 +172,7 @@ class TestLocmem(Shipped):
     def heard(self, number: str) -> str:
         return last_code_for(number)
 
-    def test_the_outbox_holds_every_call_newest_last(self, backend: Backend) -> None:
+    def test_the_outbox_contains_every_call_newest_last(self, backend: Backend) -> None:
         backend.place_call(NUMBER, code_length=6, language="yo")
         backend.place_call(OTHER_NUMBER, code_length=6, language=None)
 
@@ -169,7 +186,7 @@ class TestLocmem(Shipped):
         assert backend.check_code(newer, call_id=None, to=NUMBER).verified
         assert backend.check_code(older, call_id=None, to=NUMBER).verified is (older == newer)
 
-    def test_it_is_what_a_test_run_gets(self, configure: Configure) -> None:
+    def test_it_is_the_backend_of_a_test_run(self, configure: Configure) -> None:
         configure(BACKEND=None)
 
         assert isinstance(get_backend(), LocmemBackend)

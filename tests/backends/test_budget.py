@@ -1,9 +1,10 @@
-"""The key's own budget: no minute holds more than Telroi allows, wherever it begins, and little of it is wasted."""
+"""The key's request budget: no period of a minute has more requests than Telroi allows, and most of it can be used."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -40,13 +41,13 @@ def as_many_as_there_are(take: Callable[..., None], limit: int, *, key: str = KE
 
 
 def most_within(seconds: float, moments: list[float]) -> int:
-    """The largest number of sorted ``moments`` in any span of that length."""
+    """Return the largest number of the sorted ``moments`` in any period of that length."""
     return max(bisect_left(moments, moment + seconds) - position for position, moment in enumerate(moments))
 
 
 @pytest.mark.parametrize("limit", [2, 3, 9, 10, 33, 60, 100, 599, 600, 1200])
 @pytest.mark.parametrize("step", [0.35, 1.7])
-def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_on_their_way(
+def test_no_minute_has_more_requests_than_the_key_allows_even_after_network_delays(
     clock: ManualClock, limit: int, step: float
 ) -> None:
     sent: list[float] = []
@@ -58,7 +59,7 @@ def test_no_minute_holds_more_than_the_key_may_ask_even_if_requests_come_closer_
 
 
 @pytest.mark.parametrize("limit", [60, 100, 300, 600, 1200, 6000])
-def test_at_least_85_percent_of_it_can_be_used(clock: ManualClock, limit: int) -> None:
+def test_at_least_85_percent_of_the_limit_can_be_used(clock: ManualClock, limit: int) -> None:
     sent = 0
     while clock.now < START + 60 * MINUTES:
         sent += as_many_as_there_are(take_for_call, limit)
@@ -69,7 +70,7 @@ def test_at_least_85_percent_of_it_can_be_used(clock: ManualClock, limit: int) -
 
 
 @pytest.mark.parametrize("limit", [4, 10, 60, 600, 1200])
-def test_a_tenth_is_kept_for_checks_whatever_is_asked_of_calls(limit: int) -> None:
+def test_a_tenth_is_reserved_for_checks(limit: int) -> None:
     calls = as_many_as_there_are(take_for_call, limit)
     calls += sum(as_many_as_there_are(take_for_call, limit) for _ in range(50))
     checks = as_many_as_there_are(take_for_check, limit)
@@ -79,12 +80,12 @@ def test_a_tenth_is_kept_for_checks_whatever_is_asked_of_calls(limit: int) -> No
     assert calls >= 1
 
 
-def test_checks_may_use_it_all() -> None:
+def test_checks_can_use_the_whole_budget() -> None:
     assert as_many_as_there_are(take_for_check, 600) == 27
     assert as_many_as_there_are(take_for_call, 600) == 0
 
 
-def test_who_waits_as_told_finds_room(clock: ManualClock) -> None:
+def test_a_request_after_the_named_wait_finds_room(clock: ManualClock) -> None:
     for _ in range(7):
         as_many_as_there_are(take_for_call, 600)
         with pytest.raises(ApiRefused) as refused:
@@ -97,7 +98,7 @@ def test_who_waits_as_told_finds_room(clock: ManualClock) -> None:
         clock.now += 0.5
 
 
-def test_a_full_budget_says_what_telroi_would_say() -> None:
+def test_a_full_budget_raises_the_same_error_as_telroi() -> None:
     as_many_as_there_are(take_for_call, 600)
 
     with pytest.raises(ApiRefused) as refused:
@@ -106,13 +107,13 @@ def test_a_full_budget_says_what_telroi_would_say() -> None:
     assert (refused.value.status, refused.value.code, refused.value.scope) == (429, "rate_limited", "key")
 
 
-def test_another_key_has_a_budget_of_its_own() -> None:
+def test_another_key_has_its_own_budget() -> None:
     as_many_as_there_are(take_for_check, 600)
 
     assert as_many_as_there_are(take_for_check, 600, key="another") == 27
 
 
-def test_a_site_that_switched_its_rate_limits_off_has_none_here_either(settings: Any) -> None:
+def test_a_site_with_rate_limits_off_has_no_budget(settings: Any) -> None:
     settings.RATELIMIT_ENABLE = False
 
     for _ in range(100):
@@ -120,7 +121,7 @@ def test_a_site_that_switched_its_rate_limits_off_has_none_here_either(settings:
 
 
 class TestTheBackend:
-    """It asks before it sends anything."""
+    """The backend takes a place in the budget before it sends."""
 
     @pytest.fixture(autouse=True)
     def _a_small_budget(self, telroi: Simulator, configure: Configure) -> None:
@@ -130,7 +131,7 @@ class TestTheBackend:
     def call(self) -> str:
         return get_backend().place_call(NUMBER, code_length=6, language=None).id
 
-    def test_sends_no_call_beyond_it(self, telroi: Simulator) -> None:
+    def test_sends_no_call_beyond_its_budget(self, telroi: Simulator) -> None:
         for _ in range(5):
             self.call()
         with pytest.raises(ApiRefused):
@@ -138,7 +139,7 @@ class TestTheBackend:
 
         assert len(telroi.requests) == 5
 
-    def test_sends_no_check_beyond_it(self, telroi: Simulator) -> None:
+    def test_sends_no_check_beyond_its_budget(self, telroi: Simulator) -> None:
         for _ in range(6):
             get_backend().check_code("123456", call_id=None, to=NUMBER)
         with pytest.raises(ApiRefused):
@@ -146,7 +147,7 @@ class TestTheBackend:
 
         assert len(telroi.requests) == 6
 
-    def test_counts_a_place_that_was_taken_before_only_once(self, telroi: Simulator) -> None:
+    def test_counts_a_reserved_place_only_once(self, telroi: Simulator) -> None:
         for _ in range(5):
             backend = get_backend()
             backend.admit_call()
@@ -155,7 +156,7 @@ class TestTheBackend:
 
         assert len(telroi.requests) == 5
 
-    def test_takes_a_place_for_each_request_of_one_backend(self, telroi: Simulator) -> None:
+    def test_reserves_a_place_for_each_request_of_a_backend(self, telroi: Simulator) -> None:
         backend = get_backend()
         backend.admit_call()
         for _ in range(5):
@@ -165,7 +166,31 @@ class TestTheBackend:
 
         assert len(telroi.requests) == 5
 
-    def test_leaves_no_key_in_the_cache(self, telroi: Simulator) -> None:
+    @pytest.mark.codes("site")
+    def test_reserves_nothing_for_checks_while_the_site_judges_all_codes(self, telroi: Simulator) -> None:
+        for _ in range(6):
+            get_backend().place_call(NUMBER, code_length=6, language=None, code="482913")
+        with pytest.raises(ApiRefused):
+            get_backend().place_call(NUMBER, code_length=6, language=None, code="482913")
+
+        assert len(telroi.requests) == 6
+
+    @pytest.mark.codes("site")
+    @pytest.mark.parametrize("confirmed", range(1, 6))
+    def test_is_one_budget_before_and_after_a_code_is_not_confirmed(self, telroi: Simulator, confirmed: int) -> None:
+        for _ in range(confirmed):
+            get_backend().place_call(NUMBER, code_length=6, language=None, code="482913")
+        for _ in range(9):
+            with suppress(ApiRefused):
+                self.call()
+        for _ in range(9):
+            with suppress(ApiRefused):
+                get_backend().check_code("123456", call_id=None, to=NUMBER)
+
+        paths = [request.path for request in telroi.requests]
+        assert (len(paths), paths.count("/v1/otp/verify") > 0) == (6, confirmed < 5)
+
+    def test_stores_no_key_in_the_cache(self, telroi: Simulator) -> None:
         self.call()
 
         cache = caches["default"]
@@ -176,21 +201,21 @@ class TestTheBackend:
 
 
 class BrokenCache(LocMemCache):
-    """A cache whose server is gone."""
+    """A cache whose server cannot be reached."""
 
     def add(self, *args: Any, **kwargs: Any) -> bool:
         raise ConnectionError("redis://:password@cache:6379 is gone")
 
 
 class SilentCache(LocMemCache):
-    """A cache that stores nothing and does not complain, as memcached's clients do not."""
+    """A cache that stores nothing and raises no error, like clients of memcached."""
 
     def add(self, *args: Any, **kwargs: Any) -> bool:
         return False
 
 
 @pytest.mark.parametrize("cache", [BrokenCache, SilentCache])
-def test_what_cannot_be_counted_is_not_sent(
+def test_a_request_that_cannot_be_counted_is_not_sent(
     telroi: Simulator, settings: Any, caplog: pytest.LogCaptureFixture, cache: type[LocMemCache]
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.{cache.__name__}"}}

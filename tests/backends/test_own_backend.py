@@ -1,4 +1,4 @@
-"""A backend that the site wrote: whatever it raises or returns is an outcome, and never an error of the server."""
+"""A backend of the site: everything that it raises or returns has an outcome and never causes a 500."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.test import Client
 from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import (
     ApiError,
     ApiOutcomeUnknown,
@@ -39,7 +39,7 @@ BAD_IDS: list[Any] = ["", "x" * 201, "x" * 5_000, "a\x00b", "a\nb", "\ud800", "ð
 
 
 class OwnBackend(Backend):
-    """Rings a carrier that does as a test says."""
+    """A backend with results that a test sets."""
 
     call: ClassVar[Callable[[str], Any]]
     check: ClassVar[Callable[[str], Any]]
@@ -96,7 +96,7 @@ def row() -> VerificationAttempt:
     return VerificationAttempt.objects.get()
 
 
-def test_the_two_replies_need_an_id_and_a_verdict_and_nothing_else() -> None:
+def test_the_two_replies_need_only_an_id_and_a_result() -> None:
     attempt = services.start_verification(NUMBER)
 
     outcomes = [str(services.check_code(attempt.uuid, code).outcome) for code in (WRONG, RIGHT)]
@@ -107,10 +107,10 @@ def test_the_two_replies_need_an_id_and_a_verdict_and_nothing_else() -> None:
 
 
 class TestTheIdOfACall:
-    """It is the backend's own, and comes back as it went."""
+    """The backend chooses the id and gets it back unchanged."""
 
     @pytest.mark.parametrize("call_id", IDS)
-    def test_is_handed_to_the_check_whatever_it_looks_like(self, carrier: type[OwnBackend], call_id: str) -> None:
+    def test_is_passed_to_the_check_unchanged(self, carrier: type[OwnBackend], call_id: str) -> None:
         carrier.call = staticmethod(lambda to: OtpCall(id=call_id, to=to))
         attempt = services.start_verification(NUMBER)
 
@@ -119,7 +119,7 @@ class TestTheIdOfACall:
         assert (outcome, carrier.asked, row().telroi_id) == ("verified", [(RIGHT, call_id)], call_id)
 
     @pytest.mark.parametrize("call_id", BAD_IDS)
-    def test_that_cannot_be_kept_leaves_the_call_unknown_and_its_code_to_the_number(
+    def test_that_cannot_be_stored_makes_the_call_unknown_and_judged_by_number(
         self, carrier: type[OwnBackend], call_id: Any
     ) -> None:
         carrier.call = staticmethod(lambda to: OtpCall(id=call_id, to=to))
@@ -130,7 +130,7 @@ class TestTheIdOfACall:
         assert (attempt.status, attempt.telroi_id, outcome) == ("unknown", None, "verified")
         assert carrier.asked == [(RIGHT, None)]
 
-    def test_that_another_call_has_already_is_no_usable_id(self, carrier: type[OwnBackend]) -> None:
+    def test_that_another_call_has_is_not_stored(self, carrier: type[OwnBackend]) -> None:
         services.start_verification(NUMBER)
         let_time_pass(61)
 
@@ -138,7 +138,7 @@ class TestTheIdOfACall:
 
         assert (second.status, second.telroi_id) == ("unknown", None)
 
-    def test_is_left_out_where_the_backend_cannot_judge_by_it(self, carrier: type[OwnBackend]) -> None:
+    def test_is_omitted_if_the_backend_cannot_judge_by_it(self, carrier: type[OwnBackend]) -> None:
         carrier.judges = staticmethod(lambda call_id: False)
         attempt = services.start_verification(NUMBER)
 
@@ -146,7 +146,7 @@ class TestTheIdOfACall:
 
         assert carrier.asked == [(RIGHT, None)]
 
-    def test_is_used_where_the_backend_fails_to_say(self, carrier: type[OwnBackend]) -> None:
+    def test_is_used_if_the_backend_does_not_say_otherwise(self, carrier: type[OwnBackend]) -> None:
         carrier.judges = raising(ZeroDivisionError())
         attempt = services.start_verification(NUMBER)
 
@@ -156,20 +156,21 @@ class TestTheIdOfACall:
 
 
 class NeedsAnId(OwnBackend):
-    """Cannot check a code by the number."""
+    """A backend that cannot check a code by number."""
 
     judges_by_number = False
 
 
+@pytest.mark.codes("telroi")
 class TestABackendThatNeedsAnId:
-    """The person is not told to type a code that cannot be checked."""
+    """The person is not asked for a code that cannot be checked."""
 
     @pytest.fixture(autouse=True)
     def _needs_an_id(self, configure: Configure) -> None:
         configure(BACKEND=f"{__name__}.NeedsAnId")
 
     @pytest.mark.parametrize("error", [ApiOutcomeUnknown(), ApiRefused(500), ZeroDivisionError()], ids=repr)
-    def test_ends_a_call_without_an_id(self, carrier: type[OwnBackend], error: Exception) -> None:
+    def test_closes_a_call_without_an_id(self, carrier: type[OwnBackend], error: Exception) -> None:
         carrier.call = raising(error)
 
         attempt = services.start_verification(NUMBER)
@@ -186,7 +187,7 @@ class TestABackendThatNeedsAnId:
 
         assert started() == "cooldown"
 
-    def test_ends_a_call_whose_lease_ended_when_it_is_read(self, carrier: type[OwnBackend]) -> None:
+    def test_closes_a_call_whose_lease_ended_when_it_is_read(self, carrier: type[OwnBackend]) -> None:
         attempt = services.start_verification(NUMBER)
         long_ago = attempt.dialed_at - timedelta(seconds=1)
         VerificationAttempt.objects.update(status="dialing", telroi_id=None, due_at=long_ago)
@@ -195,7 +196,7 @@ class TestABackendThatNeedsAnId:
 
         assert (standing.attempt.status, standing.attempt.error_code) == ("expired", "lost")
 
-    def test_ends_a_call_whose_id_it_does_not_take(self, carrier: type[OwnBackend]) -> None:
+    def test_closes_a_call_with_an_id_that_it_does_not_accept(self, carrier: type[OwnBackend]) -> None:
         carrier.judges = staticmethod(lambda call_id: False)
         attempt = services.start_verification(NUMBER)
 
@@ -226,7 +227,7 @@ class TestABackendThatNeedsAnId:
 
 
 class Odd(ApiRefused):
-    """One whose fields are missing."""
+    """Return a reply without its fields."""
 
     def __init__(self) -> None:
         Exception.__init__(self)
@@ -255,10 +256,10 @@ SURPRISES = [
 
 
 class TestACheckThatFails:
-    """The code is in doubt: it keeps its try, and may be typed again."""
+    """The code is in doubt: it keeps its try and can be typed again."""
 
     @pytest.mark.parametrize("error", SURPRISES, ids=repr)
-    def test_is_an_outcome_that_keeps_the_try_and_its_digest(
+    def test_keeps_the_try_and_the_digest(
         self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture, error: Exception
     ) -> None:
         attempt = services.start_verification(NUMBER)
@@ -271,7 +272,7 @@ class TestACheckThatFails:
         assert list(AttemptEvent.objects.values_list("kind", flat=True)) == ["code_unjudged"]
         assert RIGHT not in caplog.text
 
-    def test_is_judged_when_the_same_code_is_typed_again(self, carrier: type[OwnBackend]) -> None:
+    def test_is_judged_when_the_same_code_is_sent_again(self, carrier: type[OwnBackend]) -> None:
         attempt = services.start_verification(NUMBER)
         right, carrier.check = carrier.check, raising(ZeroDivisionError())
         services.check_code(attempt.uuid, RIGHT)
@@ -281,7 +282,7 @@ class TestACheckThatFails:
 
         assert (result.outcome, row().tries) == ("verified", 1)
 
-    def test_is_logged_by_its_type_alone(self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture) -> None:
+    def test_is_logged_by_its_type_only(self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture) -> None:
         attempt = services.start_verification(NUMBER)
         carrier.check = raising(ZeroDivisionError(f"{RIGHT} for {NUMBER}"))
 
@@ -312,7 +313,7 @@ class TestACheckThatFails:
             ),
         ],
     )
-    def test_that_uses_a_try_and_verifies_nothing_is_logged(
+    def test_that_uses_a_try_and_does_not_verify_is_logged(
         self, carrier: type[OwnBackend], caplog: pytest.LogCaptureFixture, check: Callable[[str], Any], line: str
     ) -> None:
         attempt = services.start_verification(NUMBER)
@@ -347,7 +348,7 @@ class TestACheckThatFails:
         ],
         ids=repr,
     )
-    def test_a_reply_that_says_nothing_is_one_too(self, carrier: type[OwnBackend], reply: Any) -> None:
+    def test_includes_a_reply_without_a_result(self, carrier: type[OwnBackend], reply: Any) -> None:
         attempt = services.start_verification(NUMBER)
         carrier.check = staticmethod(lambda code: reply)
 
@@ -356,7 +357,7 @@ class TestACheckThatFails:
         assert (result.outcome, row().status, row().tries) == ("unavailable", "placed", 1)
 
     @pytest.mark.parametrize("tries_left", [-1, 1.5, "2", True, None, 10**30])
-    def test_tries_that_are_no_count_are_passed_over(self, carrier: type[OwnBackend], tries_left: Any) -> None:
+    def test_ignores_an_invalid_number_of_tries(self, carrier: type[OwnBackend], tries_left: Any) -> None:
         attempt = services.start_verification(NUMBER)
         carrier.check = staticmethod(lambda code: OtpCheck(verified=False, tries_left=tries_left))
 
@@ -377,7 +378,7 @@ class TestACheckThatFails:
         ],
         ids=repr,
     )
-    def test_an_error_of_the_contract_means_what_it_says_whatever_is_in_it(
+    def test_with_an_error_of_the_contract_has_the_documented_meaning(
         self, carrier: type[OwnBackend], error: Exception, outcome: str, tries: int
     ) -> None:
         attempt = services.start_verification(NUMBER)
@@ -389,7 +390,7 @@ class TestACheckThatFails:
 
 
 class TestACallThatFails:
-    """Nobody knows whether the phone rings."""
+    """It is unknown whether the phone rings."""
 
     @pytest.mark.parametrize("error", SURPRISES, ids=repr)
     def test_is_unknown_and_counts(self, carrier: type[OwnBackend], error: Exception) -> None:
@@ -402,7 +403,7 @@ class TestACallThatFails:
     @pytest.mark.parametrize(
         "reply", [None, "RV01", {"id": "RV01"}, OtpCheck(verified=True), ("RV01", NUMBER)], ids=repr
     )
-    def test_a_reply_that_says_nothing_is_one_too(self, carrier: type[OwnBackend], reply: Any) -> None:
+    def test_includes_a_reply_without_an_id(self, carrier: type[OwnBackend], reply: Any) -> None:
         carrier.call = staticmethod(lambda to: reply)
 
         attempt = services.start_verification(NUMBER)
@@ -422,7 +423,7 @@ class TestACallThatFails:
         ],
         ids=repr,
     )
-    def test_fields_that_may_be_left_out_never_spoil_a_call(
+    def test_does_not_result_from_invalid_optional_fields(
         self, carrier: type[OwnBackend], changes: dict[str, Any]
     ) -> None:
         carrier.call = staticmethod(lambda to: replace(OtpCall(id="RV01", to=to), **changes))
@@ -447,7 +448,7 @@ class TestACallThatFails:
         ],
         ids=repr,
     )
-    def test_an_error_of_the_contract_means_what_it_says_whatever_is_in_it(
+    def test_with_an_error_of_the_contract_has_the_documented_meaning(
         self, carrier: type[OwnBackend], error: Exception, status: str, detail: str
     ) -> None:
         carrier.call = raising(error)
@@ -458,7 +459,7 @@ class TestACallThatFails:
 
 
 class TestASlotThatFails:
-    """Nothing was sent, so nothing is spent."""
+    """Nothing was sent, so nothing is counted."""
 
     @pytest.mark.parametrize("error", [*SURPRISES, ApiUnreachable(), ApiOutcomeUnknown()], ids=repr)
     def test_for_a_call_refuses_the_start(self, carrier: type[OwnBackend], error: Exception) -> None:
@@ -478,18 +479,18 @@ class TestASlotThatFails:
 
         assert (result.outcome, row().tries, carrier.asked) == ("unavailable", 0, [])
 
-    def test_that_cannot_be_given_back_hides_no_refusal(
+    def test_to_be_given_back_does_not_hide_the_refusal(
         self, carrier: type[OwnBackend], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(carrier, "return_call", raising(ZeroDivisionError()))
-        monkeypatch.setattr("django_telroi.services.calls.start.claim_start", raising(Unavailable(7)))
+        monkeypatch.setattr("django_telroi.services.calls.claim_and_call.claim_start", raising(Unavailable(7)))
 
         with pytest.raises(Unavailable):
             services.start_verification(NUMBER)
 
 
 class ItsConstructor(OwnBackend):
-    """Fails as a test says."""
+    """A backend whose constructor raises an error that a test sets."""
 
     makes: ClassVar[Callable[[], Any]]
 
@@ -498,7 +499,7 @@ class ItsConstructor(OwnBackend):
 
 
 class TestAConstructorThatFails:
-    """The site is misconfigured, and says so in the log."""
+    """The site is misconfigured. The log says so."""
 
     @pytest.fixture(autouse=True)
     def _its_constructor(self, configure: Configure) -> None:
@@ -528,7 +529,7 @@ class TestAConstructorThatFails:
         assert (starts, outcome) == ("misconfigured", "unavailable")
         assert "CARRIER_TOKEN" not in caplog.text
 
-    def test_that_raises_misconfigured_is_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_with_misconfigured_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         ItsConstructor.makes = raising(Misconfigured())
 
         with pytest.raises(Misconfigured):
@@ -537,20 +538,20 @@ class TestAConstructorThatFails:
         assert caplog.messages == ["misconfigured reason=backend_settings"]
 
     @pytest.mark.parametrize("digest", [None, 7, "x" * 65, "a\x00b", "\ud800", "ðŸ˜€"])
-    def test_a_digest_that_is_none_is_one_too(self, digest: Any) -> None:
+    def test_with_an_invalid_digest_raises_misconfigured(self, digest: Any) -> None:
         ItsConstructor.makes = staticmethod(lambda: with_digest(digest))
 
         with pytest.raises(Misconfigured):
             get_backend()
 
-    def test_is_answered_with_503_and_no_error_of_the_server(self, configure: Configure) -> None:
+    def test_is_answered_with_503_and_not_500(self, configure: Configure) -> None:
         ItsConstructor.makes = raising(KeyError("CARRIER_TOKEN"))
 
         reply = PhoneApi().start()
 
         assert (reply.status_code, reply.json()["code"]) == (503, "misconfigured")
 
-    def test_a_module_that_cannot_even_be_read_is_one_too(self, configure: Configure) -> None:
+    def test_includes_a_module_that_cannot_be_imported(self, configure: Configure) -> None:
         configure(BACKEND="tests.backends.broken_module.Backend")
 
         with pytest.raises(Misconfigured):
@@ -558,7 +559,7 @@ class TestAConstructorThatFails:
 
 
 class ItsLength(OwnBackend):
-    """Says of its codes what a test says."""
+    """A backend with a spoken length that a test sets."""
 
     says: ClassVar[Callable[[int], Any]]
 
@@ -580,7 +581,7 @@ class ItsLength(OwnBackend):
         lambda asked: CodeLength(longest="6", expected="6", is_certain=True),  # type: ignore[arg-type]
     ],
 )
-def test_a_length_that_cannot_be_is_passed_over(configure: Configure, says: Callable[[int], Any]) -> None:
+def test_an_invalid_spoken_length_is_ignored(configure: Configure, says: Callable[[int], Any]) -> None:
     configure(BACKEND=f"{__name__}.ItsLength")
     ItsLength.says = staticmethod(says)
 

@@ -1,4 +1,4 @@
-"""No test run ever reaches Telroi by accident, even with a live key in the environment."""
+"""A test run never calls Telroi by accident, even with a live key in the environment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_test_run_keeps_its_calls_in_memory(settings: Any, debug: bool) -> Non
 
 
 @pytest.mark.django_db
-def test_a_whole_verification_in_a_test_run_asks_nobody() -> None:
+def test_a_whole_verification_in_a_test_run_sends_no_request() -> None:
     attempt = services.start_verification(NUMBER)
 
     result = services.check_code(attempt.uuid, outbox[-1].code)
@@ -61,7 +61,7 @@ def test_a_whole_verification_in_a_test_run_asks_nobody() -> None:
         "",
     ],
 )
-def test_a_test_run_that_names_the_backend_still_cannot_ring(configure: Configure, url: str | None) -> None:
+def test_a_test_run_with_the_backend_in_its_settings_cannot_ring(configure: Configure, url: str | None) -> None:
     configure(BACKEND=TELROI_BACKEND, **({} if url is None else {"BASE_URL": url}))
 
     with pytest.raises(ImproperlyConfigured, match="never calls a phone"):
@@ -69,7 +69,7 @@ def test_a_test_run_that_names_the_backend_still_cannot_ring(configure: Configur
 
 
 @pytest.mark.django_db
-def test_and_its_tests_hear_of_it_loudly(configure: Configure) -> None:
+def test_a_test_that_selects_a_ringing_backend_fails_with_an_error(configure: Configure) -> None:
     configure(BACKEND=TELROI_BACKEND)
 
     with pytest.raises(ImproperlyConfigured):
@@ -84,7 +84,7 @@ def test_a_test_run_may_use_a_simulator(configure: Configure, url: str) -> None:
 
 
 class OwnBackend(Backend):
-    """The site's own, for a provider somewhere."""
+    """A backend of the site for a remote provider."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         return OtpCall(id="RV01", to=to)
@@ -129,7 +129,7 @@ REAL = [OwnBackend, AtAProvider, AtAnUnsetProvider]
 
 @pytest.fixture
 def settings_file(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """Writes TELROI into the settings module of the project."""
+    """Return a function that writes TELROI into the settings module of the project."""
 
     def write(**keys: Any) -> None:
         settings.TELROI = keys
@@ -138,12 +138,12 @@ def settings_file(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Configure:
     return write
 
 
-class TestABackendOfTheSitesOwn:
-    """It never calls a phone from a test run, for all settings files."""
+class TestABackendOfTheSite:
+    """It never calls a phone from a test run, with any settings file."""
 
     @pytest.mark.parametrize("backend", [*REAL, NeedsAToken, TelroiBackend])
     @pytest.mark.django_db
-    def test_in_the_settings_file_is_replaced_like_djangos_mail(
+    def test_in_the_settings_file_is_replaced_like_djangos_email_backend(
         self, settings_file: Configure, backend: type[Backend]
     ) -> None:
         settings_file(BACKEND=f"{backend.__module__}.{backend.__name__}")
@@ -155,7 +155,7 @@ class TestABackendOfTheSitesOwn:
         assert spoken_length(6) == LocmemBackend.spoken_length(6)
 
     @pytest.mark.parametrize("backend", [AtADouble, Silent])
-    def test_in_the_settings_file_is_used_where_it_stays_on_this_machine(
+    def test_in_the_settings_file_is_used_if_it_stays_on_this_machine(
         self, settings_file: Configure, backend: type[Backend]
     ) -> None:
         settings_file(BACKEND=f"{__name__}.{backend.__name__}")
@@ -163,7 +163,7 @@ class TestABackendOfTheSitesOwn:
         assert type(get_backend()) is backend
 
     @pytest.mark.parametrize("backend", [*REAL, NeedsAToken])
-    def test_that_a_test_chooses_is_refused_before_it_is_made(
+    def test_selected_by_a_test_is_refused_before_it_is_created(
         self, configure: Configure, backend: type[Backend]
     ) -> None:
         configure(BACKEND=f"{__name__}.{backend.__name__}")
@@ -171,23 +171,21 @@ class TestABackendOfTheSitesOwn:
         with pytest.raises(ImproperlyConfigured, match=r"locmem.LocmemBackend.*provider_url"):
             get_backend()
 
-    def test_that_a_test_takes_over_with_the_rest_of_the_settings_is_refused(
-        self, settings_file: Configure, settings: Any
-    ) -> None:
+    def test_in_settings_that_a_test_overrides_is_refused(self, settings_file: Configure, settings: Any) -> None:
         settings_file(BACKEND=f"{__name__}.OwnBackend")
         settings.TELROI = {**settings.TELROI, "CODE_LENGTH": 8}
 
         with pytest.raises(ImproperlyConfigured):
             get_backend()
 
-    def test_that_a_function_makes_is_refused(self, settings_file: Configure) -> None:
+    def test_returned_by_a_function_is_refused(self, settings_file: Configure) -> None:
         settings_file(BACKEND=f"{__name__}.made_by_a_function")
 
         with pytest.raises(ImproperlyConfigured):
             get_backend()
 
     @pytest.mark.parametrize("backend", [AtADouble, Silent])
-    def test_that_a_test_chooses_is_used_where_it_stays_on_this_machine(
+    def test_selected_by_a_test_is_used_if_it_stays_on_this_machine(
         self, configure: Configure, backend: type[Backend]
     ) -> None:
         configure(BACKEND=f"{__name__}.{backend.__name__}")
@@ -204,7 +202,7 @@ class TestABackendOfTheSitesOwn:
 
 @pytest.mark.usefixtures("in_production")
 class TestInProduction:
-    """The key decides."""
+    """In production, the key decides."""
 
     @pytest.mark.parametrize("debug", [True, False])
     def test_a_live_key_rings(self, settings: Any, debug: bool) -> None:
@@ -212,7 +210,9 @@ class TestInProduction:
 
         assert isinstance(get_backend(), TelroiBackend)
 
-    def test_no_key_under_debug_prints(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_key_under_debug_selects_the_console_backend(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("TELROI_API_KEY")
         settings.DEBUG = True
 
@@ -232,7 +232,7 @@ class TestInProduction:
             ({"BACKEND": "django_telroi.backends.telroi.Missing"}, "backend_not_importable"),
         ],
     )
-    def test_what_cannot_work_says_so_to_the_log_and_to_nobody_else(
+    def test_the_reason_of_a_misconfiguration_is_only_logged(
         self,
         configure: Configure,
         monkeypatch: pytest.MonkeyPatch,
@@ -251,7 +251,7 @@ class TestInProduction:
         assert str(refused.value) == "The site's settings or its API key do not allow calls (misconfigured)."
 
     @pytest.mark.parametrize(("debug", "allowed"), [(True, None), (False, True)])
-    def test_a_test_key_is_for_development(
+    def test_a_test_key_is_allowed_only_in_development(
         self, configure: Configure, settings: Any, debug: bool, allowed: bool | None
     ) -> None:
         settings.DEBUG = debug
@@ -259,7 +259,7 @@ class TestInProduction:
 
         assert isinstance(get_backend(), TelroiBackend)
 
-    def test_a_test_key_can_be_refused_in_development_too(self, configure: Configure, settings: Any) -> None:
+    def test_a_test_key_can_be_rejected_in_development_too(self, configure: Configure, settings: Any) -> None:
         settings.DEBUG = True
         configure(API_KEY="tlr_test_0123456789", ALLOW_TEST_KEY=False)
 

@@ -20,6 +20,11 @@ EXAMPLE = ROOT / "example_project"
 AT_MOST_SECONDS = 600
 """Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 ASK = "from django_telroi import services; print(services.start_verification('{number}').pk)"
+CHECK = (
+    "from django_telroi import models, services\n"
+    "uuid = models.VerificationAttempt.objects.get(pk={attempt}).uuid\n"
+    "print(services.check_code(uuid, '{code}').outcome)"
+)
 PUBLISH = (
     "from example import celery_app\nfor _ in range({times}):\n"
     " celery_app.send_task('django_telroi.tasks.place_call', args=({attempt},), ignore_result=True)"
@@ -28,12 +33,13 @@ PUBLISH = (
 
 @dataclass
 class Site:
-    """The example project in its own folder. ``telroi``: the simulator that it calls."""
+    """The example project in its own folder. ``telroi``: the simulator that it calls. ``codes``: its ``CODES``."""
 
     folder: Path
     broker: str
     queue: str
     telroi: Simulator
+    codes: str = "site"
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -47,6 +53,7 @@ class Site:
             "EXAMPLE_SIMULATOR_URL": self.telroi.base_url,
             "EXAMPLE_SIMULATOR_KEY": self.telroi.api_key,
             "TELROI_TEST_QUEUE": self.queue,
+            "TELROI_TEST_CODES": self.codes,
         }
 
     @property
@@ -63,6 +70,14 @@ class Site:
     def ask(self, number: str) -> int:
         """Start a call and return the primary key of the attempt."""
         return int(self.manage("shell", "--verbosity", "0", "-c", ASK.format(number=number)).split()[-1])
+
+    def check(self, attempt: int, code: str) -> str:
+        """Check a code and return the outcome."""
+        return self.manage("shell", "--verbosity", "0", "-c", CHECK.format(attempt=attempt, code=code)).split()[-1]
+
+    @property
+    def checks(self) -> int:
+        return sum(request.path == "/v1/otp/verify" for request in self.telroi.requests)
 
     def publish(self, attempt: int, *, times: int) -> None:
         self.manage("shell", "--verbosity", "0", "-c", PUBLISH.format(attempt=attempt, times=times))
@@ -105,9 +120,9 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path, broker: str, queue: str) -> Iterator[Site]:
+def running_site(folder: Path, broker: str, queue: str, *, codes: str = "site") -> Iterator[Site]:
     with Simulator() as telroi:
-        site = Site(folder, broker, queue, telroi)
+        site = Site(folder, broker, queue, telroi, codes)
         site.manage("migrate", "--verbosity", "0")
         try:
             yield site

@@ -8,4 +8,5 @@ from example.settings import *  # noqa: F403
 
 CELERY_TASK_DEFAULT_QUEUE = os.environ["TELROI_TEST_QUEUE"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-TELROI = {**TELROI, "QUEUE_DEADLINE_SECONDS": 600}  # noqa: F405 - as long as a slow machine takes
+TELROI = {**TELROI, "QUEUE_DEADLINE_SECONDS": 600, "CODES": os.environ["TELROI_TEST_CODES"]}  # noqa: F405
+# The deadline is as long as a slow machine takes.

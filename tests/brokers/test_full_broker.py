@@ -49,10 +49,10 @@ def full_redis(tmp_path: Path) -> Iterator[Path]:
     process.wait()
 
 
-def test_a_full_redis_holds_nobody_up(
+def test_a_full_redis_delays_no_request(
     full_redis: Path, celery_app: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It says no, and that is what ends the first request's wait. The others do not ask."""
+    """The broker refuses, which ends the wait of the first request. Later requests do not contact it."""
     monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
     monkeypatch.setattr(dispatch, "PAUSE_SECONDS", HANGS)
     celery_app.conf.broker_url = f"redis+socket://{full_redis}"

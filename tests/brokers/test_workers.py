@@ -1,4 +1,4 @@
-"""Real workers and real brokers: what the docs say is run as it stands there."""
+"""Real workers and real brokers, started with the commands of the docs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ WORKER, BEAT = (
 
 
 @pytest.fixture(params=BROKERS)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, code_maker: str) -> Iterator[Site]:
     broker, queue = BROKERS[request.param], f"telroi_d_{uuid4().hex}"
     try:
-        with running_site(tmp_path, broker, queue) as running:
+        with running_site(tmp_path, broker, queue, codes=code_maker) as running:
             yield running
     finally:
         with Connection(broker) as connection:
@@ -56,7 +56,7 @@ def test_a_call_is_placed_by_the_worker_of_the_docs(site: Site) -> None:
     assert "Traceback" not in site.logs
 
 
-def test_a_call_is_placed_by_a_worker_of_processes_too(site: Site) -> None:
+def test_a_call_is_placed_by_a_prefork_worker(site: Site) -> None:
     worker = site.run([{"threads": "prefork", "32": "2"}.get(word, word) for word in WORKER])
     attempt = site.ask(NUMBER)
 
@@ -68,7 +68,26 @@ def test_a_call_is_placed_by_a_worker_of_processes_too(site: Site) -> None:
     assert "Traceback" not in site.logs
 
 
-def test_ten_messages_for_ten_places_are_one_call(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("maker", "checks"),
+    [
+        pytest.param("site", 0, marks=pytest.mark.codes("site")),
+        pytest.param("telroi", 1, marks=pytest.mark.codes("telroi")),
+    ],
+)
+def test_the_code_of_a_call_that_a_worker_placed_verifies(site: Site, maker: str, checks: int) -> None:
+    site.run(WORKER)
+    attempt = site.ask(NUMBER)
+    site.wait_for(lambda: site.status_of(attempt) == "placed")
+    code = site.telroi.last_code_for(NUMBER)
+
+    assert site.check(attempt, code) == "verified"
+    assert (site.sends, site.checks) == (1, checks)
+    assert code not in site.logs
+
+
+@pytest.mark.parametrize("maker", [pytest.param(maker, marks=pytest.mark.codes(maker)) for maker in ("site", "telroi")])
+def test_a_message_that_is_delivered_ten_times_places_one_call(site: Site, maker: str) -> None:
     attempt = site.ask(NUMBER)
     site.publish(attempt, times=10)
     for name in ("one", "two"):
@@ -90,7 +109,7 @@ def test_a_call_whose_message_was_lost_is_placed_by_the_sweep_of_the_docs(site: 
     assert site.sends == 1
 
 
-def test_a_worker_that_is_stopped_during_a_call_ends_it_first(site: Site) -> None:
+def test_a_worker_that_is_stopped_during_a_call_finishes_it_first(site: Site) -> None:
     site.telroi.fail_next("hold")
     worker = site.run(WORKER)
     attempt = site.ask(NUMBER)

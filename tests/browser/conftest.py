@@ -1,4 +1,4 @@
-"""A real Chromium before the real demo."""
+"""A real Chromium and the real demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.example.running import Demo, running_demo
 
 CHROMIUM = os.environ.get("TELROI_CHROMIUM", "/usr/bin/chromium")
-# London, 020 7946 0xxx: set aside for fiction, and the month of history has none of them.
+# London, 020 7946 0xxx: reserved for fiction, and not used by the demo's history.
 _NUMBERS = (f"+44 20 7946 {last:04}" for last in count(100))
 
 
@@ -44,13 +44,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def number() -> str:
-    """A number that nobody has called yet."""
+    """A number that was not called yet."""
     return next(_NUMBERS)
 
 
 @pytest.fixture
 def open_home(chromium: Browser, demo: Demo) -> Iterator[Callable[..., Page]]:
-    """Opens the home page in a browser of its own; whatever a browser complained about fails the test."""
+    """Open the home page in a new browser. Each browser error fails the test."""
     complaints: list[str] = []
     contexts = []
 
@@ -77,7 +77,7 @@ def page(open_home: Callable[..., Page]) -> Page:
 
 @pytest.fixture
 def let_minutes_pass(demo: Demo, state: Path) -> Callable[[str, int], None]:
-    """As if the calls to a number had been placed so much earlier, for the site and for Telroi."""
+    """Move the calls to a number into the past, for the site and for Telroi."""
 
     def pass_(number: str, minutes: int) -> None:
         e164 = number.replace(" ", "")

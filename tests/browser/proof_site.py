@@ -1,11 +1,12 @@
-"""A site of its own process: a card beside a form that wants its proof, and a page with the script and no card.
+"""A site in its own process: a card beside a form that needs its proof, and a page with the script and no card.
 
-``python -m tests.browser.proof_site DATABASE`` serves it on a free port: it prints its address, and then each call and
-its code.
+``python -m tests.browser.proof_site DATABASE [SETTINGS]`` serves it on a free port: it prints its address, and then
+each call and its code. ``SETTINGS`` is JSON and adds to the settings.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 
 from django.conf import settings
@@ -33,7 +34,7 @@ def rendered(source: str, request: HttpRequest) -> HttpResponse:
     return HttpResponse(engines["django"].from_string(source).render({}, request))
 
 
-def serve(database: str) -> None:
+def serve(database: str, chosen: str = "{}") -> None:
     from tests import settings as ours
 
     settings.configure(
@@ -41,6 +42,7 @@ def serve(database: str) -> None:
             name: getattr(ours, name)
             for name in ("INSTALLED_APPS", "MIDDLEWARE", "TEMPLATES", "STATIC_URL", "SECRET_KEY")
         },
+        **json.loads(chosen),
         DEBUG=True,
         USE_TZ=True,
         ROOT_URLCONF=__spec__.name,
@@ -64,7 +66,7 @@ def serve(database: str) -> None:
 
 if __name__ == "__main__":
     serve(*sys.argv[1:])
-else:  # imported by Django, once there are settings
+else:  # imported by Django after the settings exist
     urlpatterns = [
         path("join/", join),
         path("empty/", empty),

@@ -1,4 +1,4 @@
-"""``proof_site`` in a process of its own."""
+"""``proof_site`` in its own process."""
 
 from __future__ import annotations
 
@@ -14,44 +14,69 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+
+from django_telroi.models import CallControl
 
 
 @dataclass
 class Site:
-    """Where it answers, what it prints, and its database."""
+    """The site's address, its output and its database."""
 
     address: str
     process: subprocess.Popen[str]
     database: Path
 
     def next_code(self) -> str:
-        """What the next call reads out; waits for it."""
+        """Wait for the next call and return its code."""
         assert self.process.stdout
         for line in self.process.stdout:
             if said := re.search(r"The code is (\d+)", line):
                 return said.group(1)
-        raise AssertionError("nobody was called")
+        raise AssertionError("no call was placed")
 
     def execute(self, statement: str, *values: object) -> list[tuple[str, ...]]:
         with closing(sqlite3.connect(self.database, timeout=120)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def let_time_pass(self, seconds: float) -> None:
-        """As if every call had been placed so much earlier."""
+        """Move all calls into the past."""
         for number, calls in self.execute("SELECT number, calls FROM django_telroi_phonenumber"):
             earlier = [
                 (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat() for at in json.loads(calls)
             ]
             self.execute("UPDATE django_telroi_phonenumber SET calls = ? WHERE number = ?", json.dumps(earlier), number)
 
+    def let_the_waits_end(self) -> None:
+        """Move the waits that sessions know into the past, and the calls that caused them."""
+        store = SessionStore()
+        for key, data in self.execute("SELECT session_key, session_data FROM django_session"):
+            session = store.decode(data)
+            for flow in session.get("telroi", {}).values():
+                if flow["notice"] and flow["notice"]["over_at"]:
+                    flow["notice"]["over_at"] = 1.0
+            self.execute("UPDATE django_session SET session_data = ? WHERE session_key = ?", store.encode(session), key)
+        self.let_time_pass(3600)
+
+    def stop_calls(self) -> None:
+        """Stop all calls, as another process does."""
+        columns = self.execute("SELECT name, type, \"notnull\" FROM pragma_table_info('django_telroi_callcontrol')")
+        empty = {name: None if not is_set else 0 if kind == "integer" else "" for name, kind, is_set in columns}
+        row = {**empty, "name": CallControl.SWITCH, "stopped_at": "2026-01-01 00:00:00"}
+        places = ", ".join("?" * len(row))
+        names = ", ".join(row)
+        self.execute(f"REPLACE INTO django_telroi_callcontrol ({names}) VALUES ({places})", *row.values())
+
     def calls_become(self, status: str) -> None:
         self.execute("UPDATE django_telroi_verificationattempt SET status = ?", status)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A running site. A test may give settings: ``@pytest.mark.parametrize("site", [{…}], indirect=True)``."""
     database = tmp_path / "db.sqlite3"
-    command = [sys.executable, "-u", "-m", "tests.browser.proof_site", str(database)]
+    chosen = json.dumps(getattr(request, "param", {}))
+    command = [sys.executable, "-u", "-m", "tests.browser.proof_site", str(database), chosen]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout
         yield Site(process.stdout.readline().strip(), process, database)

@@ -1,4 +1,4 @@
-"""What a person sees and does, in the words of the page."""
+"""Helpers for what a person sees and does, with the texts of the page."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def digits_heard(page: Page) -> Locator:
 
 
 def heard_code(page: Page) -> str:
-    """The code, once the handset has read all of it."""
+    """Wait until the handset has spoken the code, and return it."""
     digits = handset(page).locator(".digits")
     expect(digits).to_have_text(re.compile(r"^\d{6}$"))
     return digits.inner_text().replace("\n", "")
 
 
 def code_of_the_call(page: Page) -> str:
-    """The code, for those who need not listen."""
+    """Return the code without listening to the call."""
     expect(state_of_the_call(page)).to_be_visible()
     return str(page.request.get(urljoin(page.url, "/handset/")).json()["call"]["code"])
 

@@ -1,4 +1,4 @@
-"""Nobody is kept out: axe finds nothing against WCAG 2.2 AA at any step, in light or in dark."""
+"""Accessibility: axe finds no violation of WCAG 2.2 AA at any step, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def barriers(page: Page, *, theme: Literal["light", "dark"]) -> list[str]:
     return [f"{theme}: {each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
 
 
-def test_every_step_of_the_way(page: Page, number: str) -> None:
+def test_every_step_is_accessible(page: Page, number: str) -> None:
     assert_open_to_all(page)
 
     ask_for_a_call(page, "+44 909 879 0000")
@@ -62,7 +62,7 @@ def test_every_step_of_the_way(page: Page, number: str) -> None:
     assert_open_to_all(page)
 
 
-def test_a_small_screen(open_home: Callable[..., Page], number: str) -> None:
+def test_a_small_screen_is_accessible(open_home: Callable[..., Page], number: str) -> None:
     page = open_home(viewport={"width": 360, "height": 640})
 
     call_and_answer(page, number)
@@ -71,7 +71,7 @@ def test_a_small_screen(open_home: Callable[..., Page], number: str) -> None:
     assert_open_to_all(page)
 
 
-def test_what_the_handset_says_as_a_page(page: Page, number: str) -> None:
+def test_the_demo_handset_is_accessible(page: Page, number: str) -> None:
     ask_for_a_call(page, number)
     expect(code_field(page)).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""The JavaScript client of the docs, in a page of the site that the docs build."""
+"""The JavaScript client of the docs, in a page of the site that the docs describe."""
 
 from __future__ import annotations
 

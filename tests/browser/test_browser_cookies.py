@@ -1,4 +1,4 @@
-"""Cookies are off, or the session is gone: the card says so, with and without the script, and the number stays."""
+"""Cookies are off, or the session is lost: the card says so, with and without the script, and the number stays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("path", ["/phone/", "
 
 NUMBER = "+234 803 123 4567"
 NO_COOKIE = "Your browser did not send the cookie of this site."
-LOST = "This site does not know your last call any more."
+LOST = "We lost track of your last call."
 
 
 @pytest.fixture(params=[True, False], ids=["with script", "without script"])
@@ -26,7 +26,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     page.context.close()
 
 
-def test_a_number_that_is_sent_without_cookies_stays(page: Page, site: Site, path: str) -> None:
+def test_a_number_that_is_sent_without_cookies_stays_in_the_field(page: Page, site: Site, path: str) -> None:
     page.goto(site.address + path)
     page.context.clear_cookies()
 
@@ -36,7 +36,7 @@ def test_a_number_that_is_sent_without_cookies_stays(page: Page, site: Site, pat
     expect(number_field(page)).to_have_value(NUMBER)
 
 
-def test_a_session_that_is_gone_is_told_of(page: Page, site: Site, path: str) -> None:
+def test_a_lost_session_is_reported(page: Page, site: Site, path: str) -> None:
     page.goto(site.address + path)
     ask_for_a_call(page, NUMBER)
     expect(page.get_by_role("button", name="Verify")).to_be_visible()
@@ -46,5 +46,5 @@ def test_a_session_that_is_gone_is_told_of(page: Page, site: Site, path: str) ->
 
     expect(page.get_by_text(LOST)).to_be_visible()
     expect(number_field(page)).to_have_value(NUMBER)
-    assert site.next_code()  # the first call is the only one
+    assert site.next_code()  # no second call was placed
     assert site.execute("SELECT count(*) FROM django_telroi_verificationattempt") == [(1,)]

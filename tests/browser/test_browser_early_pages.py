@@ -1,4 +1,4 @@
-"""Pages that are shown later than they were made: prefetched, prerendered, or restored by the back button."""
+"""Pages that are shown later than they were rendered: prefetched, prerendered, or restored by the back button."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOW = "window.isShown = true; document.dispatchEvent(new Event('prerenderingcha
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """In a browser that keeps pages for its back button, which Playwright switches off."""
+    """A browser with a back/forward cache, which Playwright switches off by default."""
     browser = chromium.browser_type.launch(
         executable_path=CHROMIUM, ignore_default_args=["--disable-back-forward-cache"]
     )
@@ -71,7 +71,7 @@ def show_prefetched(page: Page) -> None:
 
 
 def go_back(page: Page) -> None:
-    """To a page that the browser kept as it was."""
+    """Go back to a page that the browser cached."""
     page.evaluate("history.back()")
     page.wait_for_function("window.wasKept")
 
@@ -85,7 +85,7 @@ def entry(page: Page, name: str) -> Any:
     return page.evaluate("name => performance.getEntriesByType('navigation')[0][name]", name)
 
 
-def test_the_back_button_shows_no_code_form_of_a_call_that_is_verified(page: Page, site: Site) -> None:
+def test_the_back_button_shows_no_code_form_of_a_verified_call(page: Page, site: Site) -> None:
     code = called(page, site)
     keep_page(page, site)
     verified_in_another_tab(page, site, code)
@@ -96,7 +96,7 @@ def test_the_back_button_shows_no_code_form_of_a_call_that_is_verified(page: Pag
     expect(page.get_by_role("button", name="Verify", exact=True)).to_have_count(0)
 
 
-def test_the_back_button_keeps_what_was_typed(page: Page, site: Site) -> None:
+def test_the_back_button_keeps_the_typed_text(page: Page, site: Site) -> None:
     page.goto(site.address + "/join/")
     number_field(page).fill(NUMBER)
     page.get_by_label("Name").fill("Ada")
@@ -111,7 +111,7 @@ def test_the_back_button_keeps_what_was_typed(page: Page, site: Site) -> None:
     expect(page.get_by_role("button", name="Verify")).to_be_visible()
 
 
-def test_a_prefetched_page_shows_how_the_call_stands_when_it_is_opened(page: Page, site: Site) -> None:
+def test_a_prefetched_page_shows_the_current_status_when_it_is_opened(page: Page, site: Site) -> None:
     code = called(page, site)
     prefetched(page, site)
     verified_in_another_tab(page, site, code)
@@ -121,7 +121,7 @@ def test_a_prefetched_page_shows_how_the_call_stands_when_it_is_opened(page: Pag
     expect(page.get_by_role("heading", name="Your number is verified")).to_be_visible()
 
 
-def test_a_message_on_a_prefetched_page_is_shown_once_more_and_then_gone(page: Page, site: Site) -> None:
+def test_a_message_on_a_prefetched_page_is_shown_once_more_and_then_removed(page: Page, site: Site) -> None:
     code = called(page, site)
     wrong = "000000" if code != "000000" else "111111"
     page.evaluate(
@@ -144,14 +144,14 @@ def test_a_message_on_a_prefetched_page_is_shown_once_more_and_then_gone(page: P
     expect(page.get_by_text("That is not the code.")).to_have_count(0)
 
 
-def test_a_prerendered_page_asks_nothing_until_it_is_shown(page: Page, site: Site) -> None:
+def test_a_prerendered_page_sends_no_request_until_it_is_shown(page: Page, site: Site) -> None:
     called(page, site)
     site.calls_become("queued")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
     page.add_init_script(PRERENDERING)
     page.goto(site.address + "/join/")
-    page.wait_for_function("performance.now() > 3000")  # longer than the script waits before it asks
+    page.wait_for_function("performance.now() > 3000")  # longer than the script waits before its request
     assert asked == []
 
     site.calls_become("placed")

@@ -1,4 +1,4 @@
-"""The handset's own manners: its voice, its bell, its place on a small screen."""
+"""The handset of the demo: its voice, its bell, its position on a small screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.steps import answer, ask_for_a_call, digits_heard, handset, h
 
 pytestmark = pytest.mark.browser
 
-# Stands in for the browser's voice, which a machine without sound has not: says every word at once and remembers it.
+# Replaces the browser's speech, because the machine may have no sound. It speaks at once and records each text.
 VOICE = """
 window.said = [];
 window.SpeechSynthesisUtterance = class { constructor(words) { this.words = words; } };
@@ -57,7 +57,7 @@ def test_it_speaks_the_code_twice_and_hangs_up(open_home: Callable[..., Page], n
     assert {language for _, language in page.evaluate("said")} == {"en-US"}
 
 
-def test_without_a_voice_the_digits_come_in_time(open_home: Callable[..., Page], number: str) -> None:
+def test_without_a_voice_the_digits_are_shown_in_time(open_home: Callable[..., Page], number: str) -> None:
     page = home_with(open_home, MUTE)
     ask_for_a_call(page, number)
 
@@ -79,7 +79,7 @@ def test_the_bell_rings_until_it_is_answered(open_home: Callable[..., Page], num
     assert page.evaluate("rung") == before
 
 
-def test_with_the_sound_off_nothing_is_heard_and_it_stays_off(open_home: Callable[..., Page], number: str) -> None:
+def test_with_the_sound_off_it_is_silent_and_stays_off(open_home: Callable[..., Page], number: str) -> None:
     page = home_with(open_home, BELL + VOICE)
     ask_for_a_call(page, number)
     page.get_by_role("button", name="Sound").click()
@@ -93,7 +93,7 @@ def test_with_the_sound_off_nothing_is_heard_and_it_stays_off(open_home: Callabl
 
 
 @pytest.mark.parametrize(("wish", "animation"), [("reduce", "none"), ("no-preference", "shake")])
-def test_it_shakes_only_before_those_who_do_not_mind(
+def test_it_does_not_shake_with_reduced_motion(
     open_home: Callable[..., Page], number: str, wish: str, animation: str
 ) -> None:
     page = open_home(reduced_motion=wish)
@@ -104,7 +104,9 @@ def test_it_shakes_only_before_those_who_do_not_mind(
     expect(handset(page)).to_have_css("animation-name", animation)
 
 
-def test_on_a_phone_it_rings_within_sight_and_nothing_is_too_wide(open_home: Callable[..., Page], number: str) -> None:
+def test_on_a_phone_it_is_visible_while_it_rings_and_nothing_overflows(
+    open_home: Callable[..., Page], number: str
+) -> None:
     page = open_home(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
     assert_fits(page)
 
@@ -119,3 +121,35 @@ def test_on_a_phone_it_rings_within_sight_and_nothing_is_too_wide(open_home: Cal
 
 def assert_fits(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (640, 360), (320, 568)])
+def test_it_never_covers_the_field_for_the_code(
+    open_home: Callable[..., Page], number: str, width: int, height: int
+) -> None:
+    page = open_home(viewport={"width": width, "height": height})
+    ask_for_a_call(page, number)
+    answer(page)
+    expect(digits_heard(page)).to_have_count(2)
+
+    gap = page.evaluate(
+        """() => {
+          const box = (part) => document.querySelector(part).getBoundingClientRect();
+          const [field, handset] = [box("input[autocomplete=one-time-code]"), box("#handset")];
+          return Math.max(handset.top - field.bottom, field.top - handset.bottom);
+        }"""
+    )
+
+    assert gap >= 0
+    assert page.locator("#handset").evaluate("it => getComputedStyle(it).position") == "static"
+
+
+@pytest.mark.parametrize("path", ["", "phone/", "log-in/"])
+def test_a_single_card_is_in_the_middle(open_home: Callable[..., Page], path: str) -> None:
+    page = open_home(viewport={"width": 768, "height": 1024})
+    page.goto(page.url + path)
+
+    box = page.locator(".telroi-card, .panel").first.bounding_box()
+
+    assert box
+    assert abs(box["x"] + box["width"] / 2 - 384) < 20

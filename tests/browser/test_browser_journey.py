@@ -1,4 +1,4 @@
-"""The demo as a person walks it: type a number, answer the handset, type what it says."""
+"""The demo as a person uses it: type a number, answer the handset, type the code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.browser.steps import (
 pytestmark = pytest.mark.browser
 
 
-def test_a_phone_is_verified_by_what_its_handset_reads(page: Page, number: str) -> None:
+def test_a_phone_is_verified_by_the_digits_of_the_handset(page: Page, number: str) -> None:
     ask_for_a_call(page, number)
     expect(state_of_the_call(page)).to_have_text("Incoming call")
 
@@ -37,14 +37,14 @@ def test_a_phone_is_verified_by_what_its_handset_reads(page: Page, number: str) 
     expect(page.get_by_text("This phone rings when you ask for a call.")).to_be_visible()
 
 
-def test_the_digits_come_one_by_one(page: Page, number: str) -> None:
+def test_the_digits_are_spoken_one_by_one(page: Page, number: str) -> None:
     call_and_answer(page, number)
 
     for heard in range(1, 4):
         expect(digits_heard(page)).to_have_count(heard)
 
 
-def test_a_wrong_code_says_so_and_does_not_cut_the_call_off(page: Page, number: str) -> None:
+def test_a_wrong_code_shows_an_error_and_keeps_the_call(page: Page, number: str) -> None:
     call_and_answer(page, number)
     code = code_of_the_call(page)
     verify(page, "000000" if code != "000000" else "111111")
@@ -70,7 +70,7 @@ def test_the_wait_for_another_call_is_counted_down(page: Page, number: str) -> N
     expect(page.get_by_role("button", name="Call again")).to_be_hidden()
 
 
-def test_another_call_rings_again_and_its_code_is_the_one_that_counts(
+def test_call_again_rings_and_only_the_new_code_verifies(
     page: Page, number: str, let_minutes_pass: Callable[[str, int], None]
 ) -> None:
     call_and_answer(page, number)
@@ -88,17 +88,23 @@ def test_another_call_rings_again_and_its_code_is_the_one_that_counts(
     expect(page.get_by_role("heading", name="Your number is verified")).to_be_visible()
 
 
-def test_the_number_can_be_changed_and_the_handset_stops_ringing(page: Page, number: str) -> None:
+def test_the_handset_rings_on_while_the_number_is_changed_and_the_way_back_leads_to_its_code(
+    page: Page, number: str
+) -> None:
     ask_for_a_call(page, number)
     expect(state_of_the_call(page)).to_have_text("Incoming call")
 
     page.get_by_role("button", name="Change number").click()
-
     expect(number_field(page)).to_be_visible()
-    expect(state_of_the_call(page)).to_be_hidden()
+    expect(state_of_the_call(page)).to_have_text("Incoming call")
+    page.get_by_role("button", name="Back to the code for").click()
+
+    expect(code_field(page)).to_be_focused()
+    verify(page, code_of_the_call(page))
+    expect(page.get_by_role("heading", name="Your number is verified")).to_be_visible()
 
 
-def test_a_premium_number_is_refused_and_nothing_rings(page: Page) -> None:
+def test_a_premium_number_is_refused_and_no_phone_rings(page: Page) -> None:
     ask_for_a_call(page, "+44 909 879 0000")
 
     expect(number_field(page)).to_have_attribute("aria-invalid", "true")
@@ -108,13 +114,13 @@ def test_a_premium_number_is_refused_and_nothing_rings(page: Page) -> None:
     expect(handset(page)).to_have_attribute("data-phase", "idle")
 
 
-def test_a_sample_goes_into_the_field_with_a_click(page: Page) -> None:
+def test_a_click_on_a_sample_fills_the_field(page: Page) -> None:
     page.get_by_role("button", name="+234 803 123 4567").click()
 
     expect(number_field(page)).to_have_value("+234 803 123 4567")
 
 
-def test_who_comes_back_finds_the_call_as_they_left_it(page: Page, number: str) -> None:
+def test_a_person_who_returns_finds_the_same_call(page: Page, number: str) -> None:
     call_and_answer(page, number)
     expect(digits_heard(page)).to_have_count(2)
 
@@ -125,7 +131,7 @@ def test_who_comes_back_finds_the_call_as_they_left_it(page: Page, number: str) 
     expect(digits_heard(page)).to_have_count(3)
 
 
-def test_who_hangs_up_keeps_the_digits_that_were_heard(page: Page, number: str) -> None:
+def test_the_digits_stay_after_hanging_up(page: Page, number: str) -> None:
     call_and_answer(page, number)
     expect(digits_heard(page)).to_have_count(2)
 
@@ -145,7 +151,7 @@ def test_a_declined_call_says_how_to_get_another(page: Page, number: str) -> Non
     expect(handset(page).get_by_text("You can ask for another call.")).to_be_visible()
 
 
-def test_the_keyboard_is_enough(page: Page, number: str) -> None:
+def test_the_flow_works_by_keyboard(page: Page, number: str) -> None:
     press_until(page, number_field(page))
     page.keyboard.type(number)
     page.keyboard.press("Enter")
@@ -159,7 +165,7 @@ def test_the_keyboard_is_enough(page: Page, number: str) -> None:
 
 
 def press_until(page: Page, goal: Locator) -> None:
-    """Tab forward to ``goal``, as long as a page has stops."""
+    """Press Tab until ``goal`` has the focus."""
     expect(goal).to_be_visible()
     for _ in range(20):
         if goal.evaluate("it => it === document.activeElement"):
@@ -168,7 +174,7 @@ def press_until(page: Page, goal: Locator) -> None:
     raise AssertionError("The keyboard does not reach it.")
 
 
-def test_the_whole_way_without_javascript(open_home: Callable[..., Page], number: str) -> None:
+def test_the_flow_works_without_javascript(open_home: Callable[..., Page], number: str) -> None:
     page = open_home(java_script_enabled=False)
     ask_for_a_call(page, number)
     page.get_by_role("link", name="What the handset says").click()
@@ -182,7 +188,7 @@ def test_the_whole_way_without_javascript(open_home: Callable[..., Page], number
     expect(page.get_by_role("heading", name="Your number is verified")).to_be_visible()
 
 
-def test_the_phone_page_goes_the_same_way(page: Page, number: str) -> None:
+def test_the_phone_page_has_the_same_flow(page: Page, number: str) -> None:
     page.get_by_role("link", name="Phone page").click()
     call_and_answer(page, number)
     expect(page).to_have_url(re.compile("/phone/code/$"))

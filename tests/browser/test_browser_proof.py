@@ -1,4 +1,4 @@
-"""A card that changes in place, beside a form that wants what it earns."""
+"""A card that updates in place, beside a form that needs its proof."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["site"]
 pytestmark = pytest.mark.browser
 
 
-def test_the_proof_is_in_the_form_as_soon_as_the_card_says_so(chromium: Browser, site: Site) -> None:
+def test_the_proof_is_in_the_form_once_the_card_shows_success(chromium: Browser, site: Site) -> None:
     page = chromium.new_page()
     page.goto(site.address + "/join/")
     page.get_by_label("Name").fill("Ada")

@@ -1,4 +1,4 @@
-"""Every kind of stock project, used in a real browser: on the page and in the drop-in, with and without the script.
+"""Every kind of stock project in a real browser: the page and the drop-in, with and without the script.
 
 ``TELROI_PICTURES`` names a folder for a picture of each last step.
 """
@@ -25,7 +25,7 @@ WITH_PAGES = [name for name, kind in KINDS.items() if PAGES in kind.urls]
 WITH_API = [name for name, kind in KINDS.items() if API in kind.urls]
 WAYS = [("/phone/", "runs"), ("/host/", "is blocked"), ("/host/", "is late")]
 LARGEST_SIGN = 100
-"""Pixels. Without a stylesheet a picture that has no size of its own fills the page."""
+"""Pixels. Without a stylesheet, a picture without a size would fill the page."""
 
 ASK_API = """async ([path, body]) => {
   const headers = { "Content-Type": "application/json" };
@@ -36,7 +36,7 @@ ASK_API = """async ([path, body]) => {
 
 @dataclass
 class Seen:
-    """What the browser complained about; what it says of a script or a stylesheet that is missing is expected."""
+    """Return the browser errors, without those for a missing script or stylesheet, which are expected."""
 
     lacks_files: bool
     complaints: list[str] = field(default_factory=list)

@@ -33,6 +33,7 @@ Outcomes = dict[tuple[str, str], Counter[str]]
 
 def main() -> int:
     parser = options(__doc__)
+    parser.add_argument("--codes", default="site", choices=[*CODE_POINTS], help="(default: %(default)s)")
     parser.add_argument("--face", default="all", choices=[*FACES, "all", "web"], help="(default: %(default)s)")
     chosen = parser.parse_args()
     faces = {"all": FACES, "web": [face for face in FACES if face != SERVICES]}.get(chosen.face, [chosen.face])
@@ -42,20 +43,21 @@ def main() -> int:
 
         if connection.vendor == "sqlite":
             connection.cursor().execute("PRAGMA journal_mode=WAL")
-        outcomes = kill_at_every_point(Path(folder), faces, kills_each=-(-chosen.kills // len(places(faces))))
+        kills_each = -(-chosen.kills // len(places(faces, chosen.codes)))
+        outcomes = kill_at_every_point(Path(folder), faces, codes=chosen.codes, kills_each=kills_each)
     kills = sum(counted["kills"] for counted in outcomes.values())
-    took = f"{chosen.database}: {kills} kills in {time.monotonic() - started:.0f} s"
+    took = f"{chosen.database}, codes of {chosen.codes}: {kills} kills in {time.monotonic() - started:.0f} s"
     found = list(problems(outcomes))
     sys.stdout.write("\n".join([table(outcomes), "", took, *found, ""]))
     return 1 if found else 0
 
 
-def places(faces: Sequence[str]) -> list[tuple[str, str]]:
+def places(faces: Sequence[str], codes: str) -> list[tuple[str, str]]:
     """Return each face with each of its points."""
-    return [(face, name) for face in faces for name, point in CODE_POINTS.items() if face in point.faces]
+    return [(face, name) for face in faces for name, point in CODE_POINTS[codes].items() if face in point.faces]
 
 
-def kill_at_every_point(folder: Path, faces: Sequence[str], *, kills_each: int) -> Outcomes:
+def kill_at_every_point(folder: Path, faces: Sequence[str], *, codes: str, kills_each: int) -> Outcomes:
     from django.test import override_settings
 
     from django_telroi.conf import TELROI_BACKEND
@@ -67,7 +69,7 @@ def kill_at_every_point(folder: Path, faces: Sequence[str], *, kills_each: int) 
     told = folder / "told"
     told.touch()
     write_down = receiver(told)
-    outcomes: Outcomes = {place: Counter() for place in places(faces)}
+    outcomes: Outcomes = {place: Counter() for place in places(faces, codes)}
     with ExitStack() as ends:
         phone_verified.connect(write_down)
         ends.callback(phone_verified.disconnect, write_down)
@@ -78,17 +80,18 @@ def kill_at_every_point(folder: Path, faces: Sequence[str], *, kills_each: int) 
             "BASE_URL": telroi.base_url,
             "API_KEY": telroi.api_key,
             "KEY_REQUESTS_PER_MINUTE": 10**6,
+            "CODES": codes,
             "RATES": {scope: {"ip": None, "user": None} for scope in ("start", "check")},
         }
         ends.enter_context(override_settings(TELROI=chosen))
         url = ends.enter_context(web_server(folder / "gunicorn", told=told))
         for turn in range(kills_each):
             for (face, point), counted in outcomes.items():
-                counted.update(kill_once(url, telroi, told, face, point, turn))
+                counted.update(kill_once(url, telroi, told, face, codes, point, turn))
     return outcomes
 
 
-def kill_once(url: str, telroi: Any, told: Path, face: str, point: str, turn: int) -> Iterator[str]:
+def kill_once(url: str, telroi: Any, told: Path, face: str, codes: str, point: str, turn: int) -> Iterator[str]:
     """Kill one process and yield the results, as keys of ``COLUMNS``.
 
     In turns: the person is logged in; sends the same form again instead of loading the page; a stranger sends a code
@@ -100,7 +103,7 @@ def kill_once(url: str, telroi: Any, told: Path, face: str, point: str, turn: in
 
     serial = next(SERIALS)
     number = f"+234803{serial:07d}"
-    is_user = bool(turn & 1) and not CODE_POINTS[point].is_anonymous
+    is_user = bool(turn & 1) and not CODE_POINTS[codes][point].is_anonymous
     user = User.objects.create_user(f"user-{serial}") if is_user else None
     person = PEOPLE[face](url, number, user, resends=bool(turn & 2))
     code = telroi.code_of(number)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from django_telroi import conf
 from tests.chaos.points import after, before
 
 DIES_AT = "X-Dies-At"
@@ -32,30 +33,47 @@ class CodePoint:
     is_anonymous: bool = False
 
 
-CODE_POINTS = {
-    "before the try is reserved": CodePoint("django_telroi.services.attempts.typed_codes", "_reserve"),
-    "after the try is reserved": CodePoint("django_telroi.services.attempts.typed_codes", "_reserve", is_after=True),
-    "before Telroi is asked": CodePoint("django_telroi.services.codes.check", "ask_telroi"),
-    "while Telroi judges": CodePoint("http.client:HTTPConnection", "getresponse"),
-    "after Telroi has judged": CodePoint("django_telroi.services.codes.check", "ask_telroi", is_after=True),
-    "before the success is written": CodePoint("django_telroi.services.codes.judge", "_write_verified"),
-    "within the transaction": CodePoint("django_telroi.services.codes.judge", "transition", is_after=True),
-    "after the commit": CodePoint("django_telroi.services.codes.judge", "_write_verified", is_after=True),
-    "after the signal": CodePoint("django_telroi.services.codes.judge", "signal_verified", is_after=True),
-    "before the session's new key": CodePoint(
-        "django.contrib.sessions.backends.db:SessionStore", "create", faces=(PAGE,), is_anonymous=True
-    ),
-    "after the session's new key": CodePoint(
-        "django.contrib.sessions.backends.db:SessionStore", "create", is_after=True, faces=(PAGE,), is_anonymous=True
-    ),
+ANSWER, SITE_JUDGE = "django_telroi.services.codes.telroi_answer", "django_telroi.services.codes.site_judge"
+SUCCESS, TRIES = "django_telroi.services.codes.success", "django_telroi.services.attempts.telroi_tries"
+TELROI_JUDGE = "django_telroi.services.codes.telroi_judge"
+SESSION = "django.contrib.sessions.backends.db:SessionStore"
+
+AFTER_THE_SUCCESS = {
+    "after the signal": CodePoint(SUCCESS, "signal_verified", is_after=True),
+    "before the session's new key": CodePoint(SESSION, "create", faces=(PAGE,), is_anonymous=True),
+    "after the session's new key": CodePoint(SESSION, "create", is_after=True, faces=(PAGE,), is_anonymous=True),
     "before the answer leaves": CodePoint("tests.chaos.code_site", "respond", is_after=True, faces=(PAGE, API)),
 }
-"""``is_anonymous``: the point is never reached by a person who is logged in, because their session keeps its key."""
+
+CODE_POINTS = {
+    "site": {
+        "before the comparison": CodePoint(SITE_JUDGE, "matches"),
+        "after the comparison": CodePoint(SITE_JUDGE, "matches", is_after=True),
+        "before the success is written": CodePoint(SITE_JUDGE, "write_verified"),
+        "after the UPDATE": CodePoint(SUCCESS, "transition", is_after=True),
+        "after the commit": CodePoint(SITE_JUDGE, "write_verified", is_after=True),
+        **AFTER_THE_SUCCESS,
+    },
+    "telroi": {
+        "before the try is reserved": CodePoint(TRIES, "_reserve"),
+        "after the try is reserved": CodePoint(TRIES, "_reserve", is_after=True),
+        "before Telroi is asked": CodePoint(TELROI_JUDGE, "_ask_telroi"),
+        "while Telroi judges": CodePoint("http.client:HTTPConnection", "getresponse"),
+        "after Telroi has judged": CodePoint(TELROI_JUDGE, "_ask_telroi", is_after=True),
+        "before the success is written": CodePoint(ANSWER, "write_verified"),
+        "after the UPDATE": CodePoint(SUCCESS, "transition", is_after=True),
+        "after the commit": CodePoint(ANSWER, "write_verified", is_after=True),
+        **AFTER_THE_SUCCESS,
+    },
+}
+"""The points of each value of ``CODES``. ``is_anonymous``: the point is never reached by a person who is logged in,
+because their session keeps its key. The process dies within the transaction after the UPDATE if the attempt has a user.
+"""
 
 
 def arm(name: str) -> None:
-    """Kill this process when it reaches the point."""
-    point = CODE_POINTS[name]
+    """Kill this process when it reaches the point with this name of the site's ``CODES``."""
+    point = CODE_POINTS[conf.codes()][name]
     put_around = after if point.is_after else before
     put_around(resolve_name(point.owner), point.name, partial(os.kill, os.getpid(), signal.SIGKILL))
 

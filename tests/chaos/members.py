@@ -1,8 +1,8 @@
 """The processes of that site: ``python -m tests.chaos.members ROLE``, until standard input ends.
 
-``asker`` starts a verification for each line, ``NUMBER UUID``. ``caller`` does too, in a child each, and again where
-the child was killed, as a client repeats a request that broke off. ``worker POOL PLACES`` runs a worker of Celery in a
-child and another one at once where that was killed. ``sweeper`` sweeps every second.
+``asker`` starts a verification for each line, ``NUMBER UUID``. ``caller`` does the same in a child process for each
+line. If the child is killed, it retries, like a client whose connection broke. ``worker POOL PLACES`` runs a Celery
+worker in a child process and replaces it at once if it is killed. ``sweeper`` sweeps every second.
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ def sweeper() -> None:
 
 
 class Stop:
-    """Whether standard input has ended, or SIGTERM has come: then the worker is told to end cleanly."""
+    """Return whether standard input has ended or SIGTERM has arrived. On SIGTERM the worker is stopped cleanly."""
 
     def __init__(self) -> None:
         self.told = False
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
 
     def end_with(self, child: int) -> None:
-        """Wait for the child, or end it."""
+        """Wait for the child, or kill it."""
         while True:
             pid, _ = os.waitpid(child, os.WNOHANG)
             if pid:
@@ -124,7 +124,7 @@ def input_ended(seconds: float) -> bool:
 
 
 def fork(act: Callable[[], Any]) -> int:
-    """A child that has everything loaded already, so that who was killed is back at once."""
+    """Fork a child that has loaded all modules, so that a killed process is replaced at once."""
     if child := os.fork():
         return child
     status = 1

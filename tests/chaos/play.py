@@ -16,7 +16,7 @@ from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, poin
 from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, until
 
 TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
-MOST_WAITING, AT_ONCE = 30, 35
+MAX_WAITING, AT_ONCE = 30, 35
 OPEN = (Status.QUEUED, Status.DIALING)
 SERIALS = count()
 
@@ -94,17 +94,17 @@ def table(outcomes: Outcomes) -> str:
 
 def _people_it(standing: Stage) -> None:
     if standing.broker:
-        # One whose children die, and one that dies as a whole; each brings back what it lost in its own way.
+        # One pool loses its children, the other dies as a whole. Each recovers its lost tasks differently.
         for worker in (PREFORK, THREADS, THREADS):
             standing.start("worker", worker.pool, worker.places)
     standing.start("sweeper")
 
 
 def _ask_for_all(scenes: Mapping[Stage, list[str]]) -> None:
-    """On all stages at once, and no more than their workers can take: else calls expire, which is another play."""
+    """Run on all stages at once, with no more calls than their workers can place. Otherwise calls would expire."""
 
     def few_wait() -> bool:
-        return all(standing.attempts.filter(status=Status.QUEUED).count() < MOST_WAITING for standing in scenes)
+        return all(standing.attempts.filter(status=Status.QUEUED).count() < MAX_WAITING for standing in scenes)
 
     for position in range(0, max(map(len, scenes.values())), AT_ONCE):
         with ThreadPoolExecutor() as threads:
@@ -119,13 +119,13 @@ def _ask_for(standing: Stage, numbers: Iterable[str]) -> None:
 
 
 def _settle(scenes: Iterable[Stage]) -> None:
-    """Until nobody needs to look at any row any more: the lease of a call that died is over, and told as unknown."""
+    """Wait until no row is due: the leases of killed calls are over, and these calls are unknown."""
 
     def all_are() -> bool:
         return not any(standing.attempts.filter(status__in=OPEN).exists() for standing in scenes)
 
     until(all_are)
-    time.sleep(1)  # a second call would be under way now
+    time.sleep(1)  # a second call would be in progress now
 
 
 def _count(standing: Stage, numbers: list[str], outcomes: Outcomes) -> None:

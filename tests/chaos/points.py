@@ -73,7 +73,7 @@ class Executioner:
 def place_points(executioner: Executioner) -> None:
     """Wrap the code with all points except the last, which depends on the process that runs it."""
     from django_telroi.backends.telroi import TelroiBackend
-    from django_telroi.services.calls import claim, queue, start
+    from django_telroi.services.calls import claim, claim_and_call, queue
 
     def around_claim(original: Callable[..., None], number_in: Callable[..., str]) -> Callable[..., None]:
         @wraps(original)
@@ -86,10 +86,11 @@ def place_points(executioner: Executioner) -> None:
         return claiming
 
     queue.claim_queued = around_claim(queue.claim_queued, lambda attempt, *_, **__: attempt.number)  # type: ignore[attr-defined]
-    start.claim_start = around_claim(  # type: ignore[attr-defined]
-        start.claim_start, lambda request, *_, **__: request.phone.number
+    claim_and_call.claim_start = around_claim(  # type: ignore[attr-defined]
+        claim_and_call.claim_start, lambda request, *_, **__: request.phone.number
     )
     before(claim, "claim_key_probe", lambda: executioner.reached(Point.WITHIN_CLAIM))
+    before(claim, "insert_with_parent", lambda: executioner.reached(Point.WITHIN_CLAIM))  # PostgreSQL's one statement
     before(http.client.HTTPConnection, "endheaders", lambda: executioner.reached(Point.BEFORE_BYTES))
     before(http.client.HTTPConnection, "getresponse", lambda: executioner.reached(Point.AFTER_BYTES))
     after(TelroiBackend, "place_call", lambda: executioner.reached(Point.AFTER_ANSWER))

@@ -1,4 +1,4 @@
-"""``kill -9`` of whoever places a call, at every point of it: never two calls, and nothing is lost in silence."""
+"""``kill -9`` of the process that places a call, at every point: never two calls, and no request is lost silently."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.chaos.stage import HANGS
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 KILLS_EACH = 5
-"""105 in all. The long version is ``make chaos``, with every setting at its default."""
+"""105 kills in total. The long version is ``make chaos``, with default settings."""
 
 
-def test_whatever_dies_no_phone_rings_twice_and_no_request_is_lost(
+def test_after_any_kill_no_phone_rings_twice_and_no_request_is_lost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # On a slow machine a call may wait longer than by default: that it expires then is not what is tested.
+    # A longer queue time than the default. On a slow machine calls would expire, which is not the subject of this test.
     outcomes = play(tmp_path, TRANSPORTS, kills_each=KILLS_EACH, TOTAL_TIMEOUT_SECONDS=3, QUEUE_DEADLINE_SECONDS=HANGS)
 
     with capsys.disabled():

@@ -1,4 +1,4 @@
-"""What else a queue does to a call: workers that are stopped or late, rings too close, and a broker that is gone."""
+"""Other effects of a queue: stopped or late workers, calls that are too close, and a broker outage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def have(*wanted: Status) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("worker", [PREFORK, THREADS], ids=lambda worker: str(worker.pool))
-def test_a_worker_that_is_stopped_during_a_call_ends_it_cleanly(standing: Stage, worker: Worker) -> None:
+def test_a_worker_that_is_stopped_during_a_call_finishes_it(standing: Stage, worker: Worker) -> None:
     standing.telroi.throw("fail_next", fault="hold")
     member = standing.start("worker", worker.pool, worker.places)
     standing.ask(NUMBER)
@@ -45,7 +45,7 @@ def test_a_worker_that_is_stopped_during_a_call_ends_it_cleanly(standing: Stage,
     assert member.returncode == 0
 
 
-def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) -> None:
+def test_a_worker_that_returns_after_an_hour_places_no_late_call(standing: Stage) -> None:
     for number in FIVE:
         standing.ask(number)
     let_time_pass(3600)
@@ -58,7 +58,7 @@ def test_a_worker_that_is_back_after_an_hour_rings_nobody_late(standing: Stage) 
     assert {phone.moments for phone in PhoneNumber.objects.all()} == {()}
 
 
-def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
+def test_a_queue_delay_never_brings_two_calls_closer_than_the_cooldown(
     on_stage: Callable[..., AbstractContextManager[Stage]],
 ) -> None:
     cooldown = timedelta(seconds=4)
@@ -73,14 +73,14 @@ def test_a_delay_in_the_queue_never_brings_two_rings_closer_than_the_cooldown(
         until(have(Status.PLACED))
 
         rings = dict(standing.calls)
-    # By the clock that the rule goes by. How long each request then takes to reach Telroi is a matter of the machine.
+    # By the clock of the rule. The time that each request needs to reach Telroi depends on the machine.
     first, second = sorted(PhoneNumber.objects.get().moments)
     assert (statuses(), rings) == ({Status.PLACED}, {NUMBER: 2})
     assert second - first >= cooldown
 
 
 @pytest.mark.parametrize("trouble", ["cut", "mute"])
-def test_a_broker_that_is_gone_for_a_while_holds_no_request_and_loses_none(standing: Stage, trouble: str) -> None:
+def test_a_broker_outage_delays_no_request_and_loses_none(standing: Stage, trouble: str) -> None:
     standing.start("worker", THREADS.pool, 4)
     standing.start("sweeper")
     standing.ask(FIVE[0])
@@ -90,7 +90,9 @@ def test_a_broker_that_is_gone_for_a_while_holds_no_request_and_loses_none(stand
 
     wire.cut() if trouble == "cut" else wire.mute()
     for number in FIVE[1:]:
-        standing.ask(number)  # the wire is mended after the answers: a request that waits for the broker hangs here
+        standing.ask(
+            number
+        )  # the connection is restored after the answers, so a request that waits for the broker would hang here
     assert statuses() == {Status.PLACED, Status.QUEUED}
     wire.mend()
     until(have(Status.PLACED))

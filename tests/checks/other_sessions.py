@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 class OtherSessions(SessionMiddleware):
-    """Sessions, kept in another way."""
+    """Another implementation of sessions."""
 
 
 def a_function(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

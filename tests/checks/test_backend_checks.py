@@ -101,7 +101,7 @@ def found(settings: Any, backend: type) -> list[CheckMessage]:
         (Unfinished, "telroi.W019", "raised Misconfigured"),
     ],
 )
-def test_what_cannot_be_used_is_named(settings: Any, backend: type, message: str, says: str) -> None:
+def test_an_invalid_backend_is_named(settings: Any, backend: type, message: str, says: str) -> None:
     [one] = found(settings, backend)
 
     assert one.id == message
@@ -111,7 +111,7 @@ def test_what_cannot_be_used_is_named(settings: Any, backend: type, message: str
 
 
 @pytest.mark.parametrize("backend", [Whole, TakesAnything])
-def test_what_can_be_used_is_left_alone(settings: Any, backend: type) -> None:
+def test_a_valid_backend_has_no_message(settings: Any, backend: type) -> None:
     assert found(settings, backend) == []
 
 

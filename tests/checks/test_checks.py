@@ -12,6 +12,7 @@ from django.core import mail
 from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from django.test import override_settings
 from django.urls import include, path, reverse_lazy
 
@@ -29,14 +30,14 @@ SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 @pytest.fixture(autouse=True)
 def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """As ``manage.py check`` finds a site in production."""
+    """The setup of a site in production, for ``manage.py check``."""
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
     monkeypatch.delattr(mail, "outbox")
     settings.DEBUG = False
 
 
 def ours(tag: str = Tags.security) -> list[CheckMessage]:
-    """Found without asking the database."""
+    """Return the messages. The checks use no database."""
     return [message for message in run_checks(tags=[tag]) if (message.id or "").startswith("telroi.")]
 
 
@@ -72,6 +73,22 @@ SETTINGS: list[tuple[object, list[str]]] = [
     ({"API_KEY": LIVE, "MAY_START": "nowhere.at_all"}, ["telroi.E011"]),
     ({"API_KEY": LIVE, "MAY_START": "tests.limits.vetoes.not_callable"}, ["telroi.E011"]),
     ({"API_KEY": LIVE, "MAY_START": "tests.limits.vetoes.lets_everybody"}, []),
+    ({"API_KEY": LIVE, "CONSENT_VERSION": "1"}, ["telroi.E023"]),
+    ({"API_KEY": LIVE, "CONSENT_VERSION": "1", "CONSENT_TEXT": "You agree."}, []),
+    ({"API_KEY": LIVE, "BOT_CHECK": "nowhere.at_all"}, ["telroi.E022"]),
+    ({"API_KEY": LIVE, "BOT_CHECK": "tests.limits.site_functions.not_callable"}, ["telroi.E022"]),
+    ({"API_KEY": LIVE, "BOT_CHECK": "tests.limits.site_functions.knows_persons"}, []),
+    ({"API_KEY": LIVE, "RATE_KEYS": "nowhere.at_all"}, ["telroi.E022"]),
+    ({"API_KEY": LIVE, "STRANGER_CALLS_PER_HOUR": 4, "STRANGER_CALLS_PER_DAY": 19}, []),
+    ({"API_KEY": LIVE, "STRANGER_CALLS_PER_HOUR": 4}, ["telroi.W028"]),
+    ({"API_KEY": LIVE, "STRANGER_CALLS_PER_HOUR": 5}, ["telroi.W028", "telroi.W028"]),
+    ({"API_KEY": LIVE, "STRANGER_CALLS_PER_HOUR": 9, "STRANGER_CALLS_PER_DAY": 20}, ["telroi.W028", "telroi.W028"]),
+    ({"API_KEY": LIVE, "PHONE_RISK": "nowhere.at_all"}, ["telroi.E022"]),
+    ({"API_KEY": LIVE, "PHONE_RISK": "tests.limits.site_functions.not_callable"}, ["telroi.E022"]),
+    ({"API_KEY": LIVE, "RATE_KEYS": dict, "RATES": {"start": {"device": "5/h"}}}, []),
+    ({"API_KEY": LIVE, "RATE_KEYS": dict, "RATES": {"start": {"users": "5/h"}}}, ["telroi.W025"]),
+    ({"API_KEY": LIVE, "RATE_KEYS": dict, "RATES": {"start": {"Device": "5/h"}}}, ["telroi.E002"]),
+    ({"API_KEY": LIVE, "RATES": {"start": {"device": "5/h"}}}, ["telroi.E002"]),
     ({"API_KEY": LIVE, "READ_TIMEOUT_SECONDS": 20}, ["telroi.W004"]),
     ({"API_KEY": LIVE, "TOTAL_TIMEOUT_SECONDS": 10}, ["telroi.W004"]),
     ({"API_KEY": LIVE, "READ_TIMEOUT_SECONDS": 21, "TOTAL_TIMEOUT_SECONDS": 21}, []),
@@ -79,8 +96,9 @@ SETTINGS: list[tuple[object, list[str]]] = [
     ({"API_KEY": LIVE, "CODE_TTL_SECONDS": 600}, []),
     ({"API_KEY": LIVE, "CODE_TRIES": 4}, ["telroi.W006"]),
     ({"API_KEY": LIVE, "CODE_LENGTH": 5}, ["telroi.E006"]),
-    ({"API_KEY": LIVE, "CODE_LENGTH": 7}, ["telroi.W017"]),
-    ({"API_KEY": LIVE, "CODE_LENGTH": 10}, ["telroi.W017"]),
+    ({"API_KEY": LIVE, "CODES": "site", "CODE_LENGTH": 7}, []),
+    ({"API_KEY": LIVE, "CODES": "telroi", "CODE_LENGTH": 7}, ["telroi.W017"]),
+    ({"API_KEY": LIVE, "CODES": "telroi", "CODE_LENGTH": 10}, ["telroi.W017"]),
     ({"API_KEY": LIVE, "DEFAULT_REGION": "UK"}, ["telroi.E014"]),
     ({"API_KEY": LIVE, "DEFAULT_REGION": " gb "}, []),
     ({"API_KEY": LIVE, "DEFAULT_REGION": ""}, []),
@@ -102,7 +120,7 @@ SETTINGS: list[tuple[object, list[str]]] = [
 
 
 @pytest.mark.parametrize(("chosen", "found"), SETTINGS, ids=[str(chosen)[:60] for chosen, _ in SETTINGS])
-def test_each_wrong_set_up_is_named(settings: Any, chosen: object, found: list[str]) -> None:
+def test_each_wrong_setup_is_named(settings: Any, chosen: object, found: list[str]) -> None:
     settings.TELROI = chosen
 
     assert ids(ours()) == found
@@ -114,7 +132,15 @@ def test_a_site_without_time_zones_is_named(settings: Any) -> None:
     assert ids(ours()) == ["telroi.E003"]
 
 
-def test_what_is_wrong_is_an_error_and_a_slip_of_the_pen_a_warning(settings: Any) -> None:
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores the offset with each time")
+def test_a_database_in_local_time_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TELROI = {"API_KEY": LIVE}
+    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Africa/Lagos")
+
+    assert ids(ours()) == ["telroi.E021"]
+
+
+def test_an_error_of_the_setup_is_an_error_and_a_typing_mistake_a_warning(settings: Any) -> None:
     settings.TELROI = {"API_KYE": LIVE, "CODE_LENGTH": 4, "API_KEY": LIVE}
 
     assert {message.id: message.level for message in ours()} == {"telroi.W001": WARNING, "telroi.E006": ERROR}
@@ -123,7 +149,7 @@ def test_what_is_wrong_is_an_error_and_a_slip_of_the_pen_a_warning(settings: Any
 @pytest.mark.parametrize(
     ("key", "meant"), [("API_KYE", "API_KEY"), ("api_key", "API_KEY"), ("COOLDOWN_SECOND", "COOLDOWN_SECONDS")]
 )
-def test_a_key_that_is_none_is_asked_about(settings: Any, key: str, meant: str) -> None:
+def test_an_invalid_key_is_reported(settings: Any, key: str, meant: str) -> None:
     settings.TELROI = {"API_KEY": LIVE, key: 5}
 
     [message] = ours()
@@ -146,13 +172,13 @@ def test_no_message_shows_a_value(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("chosen", [{}, {"DEFAULT_REGION": "NG"}, {"API_KEY": "tlr_test_x"}])
-def test_a_stock_project_hears_nothing_under_debug(settings: Any, chosen: dict[str, Any]) -> None:
+def test_a_new_project_has_no_message_under_debug(settings: Any, chosen: dict[str, Any]) -> None:
     settings.DEBUG, settings.TELROI = True, chosen
 
     assert ours() == []
 
 
-def test_a_site_that_never_heard_of_us_hears_nothing(settings: Any) -> None:
+def test_a_site_without_the_app_has_no_message(settings: Any) -> None:
     settings.DEBUG = True
     if hasattr(settings, "TELROI"):
         del settings.TELROI
@@ -167,7 +193,7 @@ def test_a_live_key_in_the_environment_is_enough(monkeypatch: pytest.MonkeyPatch
     assert ours() == []
 
 
-def test_a_test_key_in_the_environment_is_found_as_well(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def test_a_test_key_in_the_environment_is_reported(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setenv("TELROI_API_KEY", "tlr_test_x")
     settings.TELROI = {}
 
@@ -175,13 +201,13 @@ def test_a_test_key_in_the_environment_is_found_as_well(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("url", ["https://app.telroi.ai", "https://telroi.example"])
-def test_a_live_key_under_debug_is_named(settings: Any, url: str) -> None:
+def test_a_live_key_under_debug_is_reported(settings: Any, url: str) -> None:
     settings.DEBUG, settings.TELROI = True, {"API_KEY": LIVE, "BASE_URL": url}
 
     assert ids(ours()) == ["telroi.W003"]
 
 
-def test_a_simulators_live_key_under_debug_is_not(settings: Any) -> None:
+def test_a_simulators_live_key_under_debug_is_not_reported(settings: Any) -> None:
     settings.DEBUG, settings.TELROI = True, {"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1:8000"}
 
     assert ours() == []
@@ -200,7 +226,7 @@ PROJECTS: list[tuple[list[Any], list[str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("urls", "middleware", "found"), PROJECTS)
-def test_what_the_project_lacks_is_named(
+def test_missing_parts_of_the_project_are_reported(
     settings: Any, urls: list[Any], middleware: list[str], found: list[str]
 ) -> None:
     settings.TELROI, settings.MIDDLEWARE = {"API_KEY": LIVE}, middleware
@@ -210,7 +236,7 @@ def test_what_the_project_lacks_is_named(
 
 
 @pytest.mark.parametrize(("secrets", "found"), [([], ["telroi.W008"]), (["whsec_Canary"], [])])
-def test_a_webhook_without_a_secret_is_named(settings: Any, secrets: list[str], found: list[str]) -> None:
+def test_a_webhook_without_a_secret_is_reported(settings: Any, secrets: list[str], found: list[str]) -> None:
     settings.TELROI = {"API_KEY": LIVE, "WEBHOOK_SECRETS": secrets}
 
     with override_settings(ROOT_URLCONF=tuple(PAGE + WEBHOOK)):
@@ -230,9 +256,12 @@ SUCCESS_URLS: list[tuple[object, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("success_url", "found"), SUCCESS_URLS)
-def test_a_success_url_that_leads_nowhere_is_named(settings: Any, success_url: object, found: list[str]) -> None:
-    settings.TELROI = {"API_KEY": LIVE, "SUCCESS_URL": success_url}
+@pytest.mark.parametrize("key", ["SUCCESS_URL", "ALTERNATIVE_URL"])
+@pytest.mark.parametrize(("url", "found"), SUCCESS_URLS)
+def test_a_url_of_the_cards_that_cannot_be_resolved_is_reported(
+    settings: Any, key: str, url: object, found: list[str]
+) -> None:
+    settings.TELROI = {"API_KEY": LIVE, key: url}
 
     with override_settings(ROOT_URLCONF=tuple(PAGE + API)):
         assert ids(ours(Tags.urls)) == found
@@ -240,7 +269,9 @@ def test_a_success_url_that_leads_nowhere_is_named(settings: Any, success_url: o
 
 
 @pytest.mark.parametrize(("urls", "found"), [(PAGE, []), (API, ["telroi.W018"]), (PAGE + API, ["telroi.W018"])])
-def test_an_api_without_rest_framework_s_app_is_named(settings: Any, urls: list[Any], found: list[str]) -> None:
+def test_an_api_without_rest_framework_in_installed_apps_is_reported(
+    settings: Any, urls: list[Any], found: list[str]
+) -> None:
     settings.TELROI = {"API_KEY": LIVE}
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
 
@@ -248,7 +279,7 @@ def test_an_api_without_rest_framework_s_app_is_named(settings: Any, urls: list[
         assert ids(ours(Tags.urls)) == found
 
 
-def test_a_project_without_addresses_of_any_kind_is_left_alone(settings: Any) -> None:
+def test_a_project_without_our_urls_has_no_message(settings: Any) -> None:
     settings.TELROI, settings.ROOT_URLCONF = {"API_KEY": LIVE}, None
 
     assert ours(Tags.urls) == []
@@ -272,7 +303,7 @@ QUEUES: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("options", "found"), QUEUES)
-def test_a_queue_that_cannot_deliver_or_delivers_too_soon_is_named(
+def test_a_queue_that_loses_or_redelivers_too_early_is_reported(
     settings: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], found: list[str]
 ) -> None:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
@@ -284,28 +315,38 @@ def test_a_queue_that_cannot_deliver_or_delivers_too_soon_is_named(
     assert ours() == []
 
 
-SAFE = {"API_KEY": LIVE, "ALLOWED_REGIONS": ["NG"], "TRUSTED_PROXIES": 0}
+SAFE = {
+    "API_KEY": LIVE,
+    "ALLOWED_REGIONS": ["NG"],
+    "ALLOWED_LINE_TYPES": ["either", "fixed_line", "mobile"],
+    "TRUSTED_PROXIES": 0,
+    "ALTERNATIVE_URL": "/help/",
+}
 REDIS = "django.core.cache.backends.redis.RedisCache"
 
 DEPLOYMENTS: list[tuple[dict[str, Any], str, list[str]]] = [
     (SAFE, REDIS, []),
     ({**SAFE, "ALLOWED_REGIONS": None}, REDIS, ["telroi.W009"]),
+    ({**SAFE, "ALTERNATIVE_URL": ""}, REDIS, ["telroi.W027"]),
+    ({**SAFE, "ALLOWED_LINE_TYPES": ["mobile", "voip"]}, REDIS, ["telroi.W026"]),
+    ({**SAFE, "ALLOWED_LINE_TYPES": ["mobile", "personal"]}, REDIS, ["telroi.W026"]),
     ({**SAFE, "ALLOW_TEST_KEY": True}, REDIS, ["telroi.W010"]),
     ({**SAFE, "TRUSTED_PROXIES": None}, REDIS, ["telroi.W012"]),
     ({**SAFE, "RETENTION_DAYS": None}, REDIS, ["telroi.W013"]),
     *(
-        (SAFE, f"django.core.cache.backends.{name}", ["telroi.W011"])
-        for name in ("locmem.LocMemCache", "db.DatabaseCache")
-    ),
-    *(
-        (SAFE, f"django.core.cache.backends.{name}", ["telroi.W011"])
-        for name in ("filebased.FileBasedCache", "dummy.DummyCache")
+        (SAFE, f"django.core.cache.backends.{name}", [found])
+        for name, found in {
+            "locmem.LocMemCache": "telroi.W011",
+            "dummy.DummyCache": "telroi.W011",
+            "db.DatabaseCache": "telroi.W020",
+            "filebased.FileBasedCache": "telroi.W020",
+        }.items()
     ),
 ]
 
 
 @pytest.mark.parametrize(("chosen", "cache", "found"), DEPLOYMENTS)
-def test_what_is_hasty_about_a_deployment_is_named(
+def test_deploy_checks_report_unsafe_settings(
     settings: Any, chosen: dict[str, Any], cache: str, found: list[str]
 ) -> None:
     settings.TELROI, settings.CACHES = chosen, {"default": {"BACKEND": cache, "LOCATION": "redis://127.0.0.1"}}
@@ -316,14 +357,29 @@ def test_what_is_hasty_about_a_deployment_is_named(
     assert ours() == []
 
 
-def test_a_site_that_counts_nobody_is_named(settings: Any) -> None:
+def test_a_site_that_counts_no_requesters_is_reported(settings: Any) -> None:
     settings.TELROI, settings.RATELIMIT_ENABLE = SAFE, False
     settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
 
     assert ids(list(check_production_settings())) == ["telroi.W015"]
 
 
-def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("servers", "found"),
+    [
+        ("redis://127.0.0.1", []),
+        (["redis://127.0.0.1"], []),
+        ("redis://127.0.0.1,redis://127.0.0.2", ["telroi.W020"]),
+        (["redis://127.0.0.1", "redis://127.0.0.2"], ["telroi.W020"]),
+    ],
+)
+def test_counts_that_are_read_from_a_replica_are_named(settings: Any, servers: Any, found: list[str]) -> None:
+    settings.TELROI, settings.CACHES = SAFE, {"default": {"BACKEND": REDIS, "LOCATION": servers}}
+
+    assert ids(list(check_production_settings())) == found
+
+
+def test_only_the_cache_of_the_limits_is_checked(settings: Any) -> None:
     settings.TELROI, settings.RATELIMIT_USE_CACHE = SAFE, "counting"
     local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     settings.CACHES = {"default": local, "counting": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
@@ -331,7 +387,7 @@ def test_only_the_cache_that_counts_is_looked_at(settings: Any) -> None:
     assert list(check_production_settings()) == []
 
 
-def test_the_docs_name_every_message_and_no_other() -> None:
+def test_the_docs_contain_every_message_and_no_other() -> None:
     modules = Path(checks.__file__).parent.glob("*.py")
     given = set(re.findall(r"telroi\.[EW]\d{3}", " ".join(module.read_text() for module in modules)))
     documented = set(
@@ -342,7 +398,7 @@ def test_the_docs_name_every_message_and_no_other() -> None:
 
 
 @pytest.mark.django_db
-def test_the_command_passes_for_a_good_set_up_and_stops_for_a_bad_one(settings: Any) -> None:
+def test_the_command_succeeds_for_a_valid_setup_and_fails_for_an_invalid_one(settings: Any) -> None:
     settings.TELROI = {"API_KEY": LIVE}
     call_command("check")
 

@@ -13,8 +13,9 @@ import pytest
 from django.core.checks import ERROR, CheckMessage
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
-from django_telroi.checks.countries import REGION_BY_NAME, REGION_BY_THREE_LETTERS
+from django_telroi.checks.countries import REGION_BY_NAME
 from django_telroi.checks.region_names import ZERO_BEGINS_NUMBERS, check_regions, suggested_region
+from django_telroi.domain.country_facts import REGION_BY_THREE_LETTERS
 from django_telroi.domain.phone import CallingRules
 
 
@@ -55,12 +56,12 @@ def found(settings: Any, **chosen: object) -> list[CheckMessage]:
         ("x" * 10_000, None),
     ],
 )
-def test_an_unknown_region_is_answered_by_the_one_that_was_meant(text: str, meant: str | None) -> None:
+def test_an_unknown_region_has_a_hint_with_the_intended_one(text: str, meant: str | None) -> None:
     assert suggested_region(text) == meant
 
 
 @pytest.mark.parametrize("key", ["DEFAULT_REGION", "ALLOWED_REGIONS", "BLOCKED_REGIONS"])
-def test_each_setting_of_regions_is_looked_at(settings: Any, key: str) -> None:
+def test_each_setting_with_regions_is_checked(settings: Any, key: str) -> None:
     [message] = found(settings, **{key: "UK" if key == "DEFAULT_REGION" else ["NG", "UK"]})
 
     assert (message.id, message.level) == ("telroi.E014", ERROR)
@@ -68,32 +69,32 @@ def test_each_setting_of_regions_is_looked_at(settings: Any, key: str) -> None:
     assert message.hint == 'Did you mean "GB"?'
 
 
-def test_an_entry_that_holds_several_regions_is_taken_apart(settings: Any) -> None:
+def test_an_entry_with_several_regions_is_reported(settings: Any) -> None:
     [message] = found(settings, ALLOWED_REGIONS=["NG,gh"])
 
     assert message.hint == 'Write each region as a separate entry: "NG", "GH".'
 
 
-def test_an_allowed_region_that_is_empty_calls_nobody_and_is_told(settings: Any) -> None:
+def test_an_empty_entry_in_allowed_regions_is_reported(settings: Any) -> None:
     [message] = found(settings, ALLOWED_REGIONS=[""])
 
     assert str(message.hint).startswith("Remove the empty entry")
 
 
-def test_what_nothing_resembles_is_told_the_form_of_a_region(settings: Any) -> None:
+def test_an_unrecognized_region_has_a_hint_with_the_format(settings: Any) -> None:
     [message] = found(settings, BLOCKED_REGIONS=["XX"])
 
     assert "ISO 3166-1" in str(message.hint)
 
 
 @pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
-def test_every_region_of_the_library_is_known_in_any_case(settings: Any, region: str) -> None:
+def test_every_region_of_the_library_is_accepted_in_any_case(settings: Any, region: str) -> None:
     assert (
         found(settings, DEFAULT_REGION=region, ALLOWED_REGIONS=[region.lower()], BLOCKED_REGIONS=[f" {region} "]) == []
     )
 
 
-def test_the_table_of_countries_names_every_region_of_the_library_once() -> None:
+def test_the_table_of_countries_contains_every_region_once() -> None:
     assert set(REGION_BY_THREE_LETTERS.values()) == set(phonenumbers.SUPPORTED_REGIONS)
     assert set(REGION_BY_NAME.values()) == set(phonenumbers.SUPPORTED_REGIONS)
     assert len(REGION_BY_THREE_LETTERS) == len(phonenumbers.SUPPORTED_REGIONS)
@@ -121,14 +122,14 @@ def test_a_prefix_that_no_number_has_is_an_error(settings: Any, prefix: str, reg
     assert str(message.hint).startswith(hint)
 
 
-def test_a_prefix_is_read_as_a_number_is() -> None:
+def test_a_prefix_is_normalized_like_a_number() -> None:
     assert CallingRules(blocked_prefixes=("\u202a+234\u201170", "\uff0b\uff12\uff13\uff14")).blocked_prefixes == (
         "+23470",
         "+234",
     )
 
 
-def test_no_beginning_of_any_country_s_numbers_is_refused(settings: Any) -> None:
+def test_no_possible_start_of_a_number_is_rejected(settings: Any) -> None:
     numbers = (
         phonenumbers.example_number_for_type(region, kind)
         for region in phonenumbers.SUPPORTED_REGIONS
@@ -140,7 +141,7 @@ def test_no_beginning_of_any_country_s_numbers_is_refused(settings: Any) -> None
     assert found(settings, BLOCKED_PREFIXES=beginnings) == []
 
 
-def test_the_countries_whose_numbers_may_begin_with_the_trunk_zero_are_those_of_the_library() -> None:
+def test_the_countries_with_a_trunk_zero_are_those_of_the_library() -> None:
     found = set()
     for region in phonenumbers.SUPPORTED_REGIONS:
         metadata = PhoneMetadata.metadata_for_region(region)
@@ -153,7 +154,7 @@ def test_the_countries_whose_numbers_may_begin_with_the_trunk_zero_are_those_of_
 
 
 def first_digits(pattern: Iterable[Any]) -> tuple[set[str], bool]:
-    """The digits that a match may begin with, and whether it may be empty."""
+    """Return the digits that a match may begin with, and whether it may be empty."""
     first: set[str] = set()
     for operation, argument in pattern:
         may_be_empty = False
@@ -180,7 +181,7 @@ def first_digits(pattern: Iterable[Any]) -> tuple[set[str], bool]:
 
 
 def _source_of(members: Iterable[Any]) -> str:
-    """A set of characters, written again."""
+    """Return a set of characters as a pattern."""
     parts = {
         sre.LITERAL: lambda value: chr(value),
         sre.RANGE: lambda value: f"{chr(value[0])}-{chr(value[1])}",

@@ -1,4 +1,4 @@
-"""What the docs promise, what a proxy in front may say, and what nobody should say."""
+"""Answers as documented, answers of a proxy in front of Telroi, and invalid answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Ask = Callable[[bytes], TelroiClient]
 
 @pytest.fixture
 def hearing(serve: Callable[..., Server], connect: Callable[..., TelroiClient]) -> Ask:
-    """A client that will hear this answer."""
+    """Return a client that gets this answer."""
     return lambda answer: connect(serve(answering(answer)))
 
 
@@ -42,7 +42,7 @@ def actual(code: str, message: str = "What went wrong.") -> dict[str, Any]:
 
 
 class TestValues:
-    def test_a_created_call_is_a_call_whichever_2xx_says_so(self, hearing: Ask) -> None:
+    def test_a_created_call_is_read_for_every_2xx(self, hearing: Ask) -> None:
         for status in ("200 OK", "201 Created", "202 Accepted"):
             assert hearing(reply(status, call_to(TO))).place_otp(TO) == OtpCall(
                 id=ID,
@@ -53,7 +53,7 @@ class TestValues:
                 verification=None,
             )
 
-    def test_what_is_not_said_is_none(self, hearing: Ask) -> None:
+    def test_a_missing_field_is_none(self, hearing: Ask) -> None:
         call = hearing(reply("201 Created", {"id": "otp_8f3c", "to": TO, "status": "calling"})).place_otp(TO)
 
         assert call == OtpCall("otp_8f3c", TO, "calling", livemode=None, expires_at=None, verification=None)
@@ -76,9 +76,7 @@ class TestValues:
             ("verification", 1, None),
         ],
     )
-    def test_a_field_of_the_wrong_kind_says_nothing(
-        self, field: str, value: object, read: object, hearing: Ask
-    ) -> None:
+    def test_a_field_of_the_wrong_type_is_none(self, field: str, value: object, read: object, hearing: Ask) -> None:
         call = hearing(reply(body=call_to(TO, **{field: value}))).place_otp(TO)
 
         assert getattr(call, field) == read
@@ -106,7 +104,7 @@ class TestValues:
     @pytest.mark.parametrize(
         ("left", "read"), [(2, 2), (0, 0), (-1, None), (True, None), ("2", None), (1.0, None), (None, None)]
     )
-    def test_tries_left_are_a_count_or_nothing(self, left: object, read: int | None, hearing: Ask) -> None:
+    def test_tries_left_is_a_count_or_none(self, left: object, read: int | None, hearing: Ask) -> None:
         said = {"status": "mismatch", "verified": False, "attempts_left": left, "livemode": True}
 
         assert hearing(reply(body=said)).check_otp("123456", to=TO) == OtpCheck(
@@ -119,14 +117,14 @@ class TestValues:
     def test_an_empty_204_is_none(self, hearing: Ask) -> None:
         assert hearing(b"HTTP/1.1 204 No Content\r\n\r\n").request("DELETE", "/v1/contacts/7") is None
 
-    def test_a_body_that_only_the_end_of_the_connection_ends_is_read(
+    def test_a_body_that_ends_with_the_connection_is_read(
         self, serve: Callable[..., Server], connect: Callable[..., TelroiClient]
     ) -> None:
         server = serve(once(b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(call_to(TO)).encode()))
 
         assert connect(server).place_otp(TO).id == ID
 
-    def test_a_body_in_chunks_is_read_and_its_connection_kept(
+    def test_a_chunked_body_is_read_and_its_connection_kept(
         self, serve: Callable[..., Server], connect: Callable[..., TelroiClient]
     ) -> None:
         chunks = [b"1\r\n%c\r\n" % byte for byte in json.dumps(call_to(TO)).encode()] + [b"0\r\n\r\n"]
@@ -159,7 +157,7 @@ class TestRefusals:
             (599, "Never-published.2"),
         ],
     )
-    def test_codes_arrive_alike_from_the_documented_body_and_from_the_real_one(
+    def test_codes_are_read_from_the_documented_body_and_the_actual_one(
         self, status: int, code: str, shape: Callable[[str], object], hearing: Ask
     ) -> None:
         error = refusal_of(hearing(reply(f"{status} Server Error", shape(code))))
@@ -189,7 +187,7 @@ class TestRefusals:
         ],
     )
     @pytest.mark.parametrize("status", [404, 502])
-    def test_a_refusal_that_cannot_be_read_keeps_its_status(self, status: int, body: bytes, hearing: Ask) -> None:
+    def test_an_unreadable_refusal_keeps_its_status(self, status: int, body: bytes, hearing: Ask) -> None:
         error = refusal_of(hearing(reply(f"{status} Sorry", body)))
 
         assert (error.status, error.code, error.message) == (status, "", "")
@@ -199,7 +197,7 @@ class TestRefusals:
 
         assert (refusal_of(hearing(answer)).status, refusal_of(hearing(answer)).code) == (403, "")
 
-    def test_a_code_without_a_message_borrows_the_message_beside_it(self, hearing: Ask) -> None:
+    def test_a_code_without_a_message_uses_the_message_beside_it(self, hearing: Ask) -> None:
         body = {"error": True, "message": "Beside it.", "data": {"error": {"code": "invalid"}}}
 
         assert refusal_of(hearing(reply("400 Bad Request", body))).message == "Beside it."
@@ -217,13 +215,15 @@ class TestRefusals:
             ("\ud800 alone", "alone"),
         ],
     )
-    def test_a_message_is_one_clean_line_without_what_we_sent(self, message: str, cleaned: str, hearing: Ask) -> None:
+    def test_a_message_is_one_clean_line_without_data_of_the_request(
+        self, message: str, cleaned: str, hearing: Ask
+    ) -> None:
         with pytest.raises(ApiRefused) as caught:
             hearing(reply("502 Bad Gateway", actual("otp_failed", message))).place_otp(TO, code="483920")
 
         assert caught.value.message == cleaned
 
-    def test_a_code_that_is_what_we_sent_is_no_code(self, hearing: Ask) -> None:
+    def test_a_code_that_repeats_the_request_is_not_used(self, hearing: Ask) -> None:
         with pytest.raises(ApiRefused) as caught:
             hearing(reply("400 Bad Request", actual("x483920"))).place_otp(TO, code="483920")
 
@@ -235,7 +235,7 @@ class TestWaits:
     KEY = "Too many requests. Try again in {}s."
 
     @pytest.mark.parametrize("shape", [documented, actual])
-    def test_the_two_sentences_tell_number_and_key_apart(self, shape: Callable[..., object], hearing: Ask) -> None:
+    def test_the_two_messages_distinguish_number_and_key(self, shape: Callable[..., object], hearing: Ask) -> None:
         number, key = (
             refusal_of(hearing(reply("429 Server Error", shape("rate_limited", sentence.format(34)))))
             for sentence in (self.NUMBER, self.KEY)
@@ -257,7 +257,7 @@ class TestWaits:
             ("", None),
         ],
     )
-    def test_only_a_wait_between_a_second_and_a_day_is_believed(
+    def test_only_a_wait_between_a_second_and_a_day_is_accepted(
         self, seconds: str, read: int | None, hearing: Ask
     ) -> None:
         in_words = refusal_of(hearing(reply("429 -", actual("rate_limited", self.NUMBER.format(seconds)))))
@@ -266,19 +266,19 @@ class TestWaits:
 
         assert (in_words.retry_after, in_header.retry_after) == (read, read)
 
-    def test_a_header_counts_before_the_sentence_and_a_senseless_one_does_not(self, hearing: Ask) -> None:
+    def test_a_valid_header_precedes_the_message(self, hearing: Ask) -> None:
         body = actual("rate_limited", self.NUMBER.format(60))
 
         for header, seconds in (("7", 7), ("soon", 60), ("0", 60)):
             answer = reply("429 -", body, headers=[("Retry-After", header)])
             assert refusal_of(hearing(answer)).retry_after == seconds
 
-    def test_a_date_is_measured_by_the_answers_own_clock(self, hearing: Ask) -> None:
+    def test_a_date_is_compared_with_the_date_of_the_answer(self, hearing: Ask) -> None:
         headers = [("Date", "Mon, 23 Nov 2020 16:25:03 GMT"), ("Retry-After", "Mon, 23 Nov 2020 16:26:33 GMT")]
 
         assert refusal_of(hearing(reply("429 -", b"", headers=headers))).retry_after == 90
 
-    def test_a_date_without_another_is_measured_by_ours(self) -> None:
+    def test_a_date_without_that_is_compared_with_our_clock(self) -> None:
         in_an_hour = datetime.fromtimestamp(datetime.now(UTC).timestamp() + 3600, UTC)
 
         seconds = seconds_in_header({"Retry-After": format_datetime(in_an_hour, usegmt=True)})
@@ -286,12 +286,12 @@ class TestWaits:
         assert seconds is not None
         assert 3500 < seconds <= 3600
 
-    def test_a_503_may_say_when_too(self, hearing: Ask) -> None:
+    def test_a_503_may_have_a_wait_too(self, hearing: Ask) -> None:
         answer = reply("503 -", actual("service_unavailable"), headers=[("Retry-After", "12")])
 
         assert (refusal_of(hearing(answer)).retry_after, refusal_of(hearing(answer)).scope) == (12, None)
 
-    def test_a_sentence_not_yet_known_is_about_the_number_of_a_call(self, hearing: Ask) -> None:
+    def test_an_unknown_message_limits_the_number_of_a_call(self, hearing: Ask) -> None:
         client = hearing(reply("429 -", documented("rate_limited", "You rang too often.")))
 
         with pytest.raises(ApiRefused) as caught:
@@ -299,7 +299,7 @@ class TestWaits:
 
         assert caught.value.scope == "number"
 
-    def test_what_is_no_call_is_limited_by_key_alone(self, hearing: Ask) -> None:
+    def test_a_request_that_is_not_a_call_is_limited_by_key_only(self, hearing: Ask) -> None:
         client = hearing(reply("429 -", documented("rate_limited", "Easy now.")))
 
         for ask in (lambda: client.check_otp("123456", id=ID), client.list_numbers, lambda: client.request("GET", "/")):
@@ -307,17 +307,17 @@ class TestWaits:
                 ask()
             assert caught.value.scope == "key"
 
-    def test_a_429_that_telroi_did_not_write_is_about_the_key(self, hearing: Ask) -> None:
+    def test_a_429_that_is_not_from_telroi_limits_the_key(self, hearing: Ask) -> None:
         assert refusal_of(hearing(reply("429 -", b"<html>Slow down, this number is busy</html>"))).scope == "key"
 
     @given(st.text(st.characters(max_codepoint=255)) | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ [\d:]+ .*"))
-    def test_whatever_a_header_holds_it_is_a_wait_or_none(self, value: str) -> None:
+    def test_every_header_value_is_a_wait_or_none(self, value: str) -> None:
         seconds = seconds_in_header({"Retry-After": value, "Date": value})
 
         assert seconds is None or 1 <= seconds <= 86_400
 
 
-class TestGarbage:
+class TestInvalidAnswers:
     GARBAGE = (
         b"",
         b" ",
@@ -346,7 +346,7 @@ class TestGarbage:
     )
 
     @pytest.mark.parametrize("body", GARBAGE)
-    def test_a_2xx_of_garbage_leaves_the_outcome_unknown(self, body: bytes, hearing: Ask) -> None:
+    def test_an_invalid_2xx_leaves_the_outcome_unknown(self, body: bytes, hearing: Ask) -> None:
         client = hearing(reply(body=body))
 
         for ask in (lambda: client.place_otp(TO), lambda: client.check_otp("123456", id=ID), client.list_numbers):
@@ -357,7 +357,7 @@ class TestGarbage:
         "call_id",
         [None, "", 7, True, [], {}, "x" * 65, "two words", "line\nbreak", "nul\x00", "\u202eid", "ïd", "\ud800"],
     )
-    def test_a_call_without_an_id_that_can_be_used_is_unknown(self, call_id: object, hearing: Ask) -> None:
+    def test_a_call_without_a_usable_id_is_unknown(self, call_id: object, hearing: Ask) -> None:
         with pytest.raises(ApiOutcomeUnknown):
             hearing(reply(body=call_to(TO, id=call_id))).place_otp(TO)
 
@@ -372,7 +372,7 @@ class TestGarbage:
             hearing(reply(body={"status": status, "verified": True})).check_otp("123456", id=ID)
 
     @pytest.mark.parametrize("data", [None, {}, "x", 1, [1], [{}, None]])
-    def test_a_list_of_no_objects_is_unknown(self, data: object, hearing: Ask) -> None:
+    def test_a_list_without_objects_is_unknown(self, data: object, hearing: Ask) -> None:
         with pytest.raises(ApiOutcomeUnknown):
             hearing(reply(body={"object": "list", "data": data})).list_numbers()
 
@@ -382,11 +382,11 @@ class TestGarbage:
             hearing(reply(body=call_to(TO), headers=[("Content-Encoding", encoding)])).place_otp(TO)
 
     @pytest.mark.parametrize("status", ["103 Early Hints", "101 Switching Protocols", "199 -", "600 -", "999 -"])
-    def test_a_status_of_no_known_kind_is_unknown(self, status: str, hearing: Ask) -> None:
+    def test_an_unknown_status_class_is_unknown(self, status: str, hearing: Ask) -> None:
         with pytest.raises(ApiOutcomeUnknown):
             hearing(reply(status, call_to(TO))).place_otp(TO)
 
-    def test_a_204_says_nothing_about_a_call(self, hearing: Ask) -> None:
+    def test_a_204_for_a_call_is_unknown(self, hearing: Ask) -> None:
         with pytest.raises(ApiOutcomeUnknown):
             hearing(b"HTTP/1.1 204 No Content\r\n\r\n").place_otp(TO)
 
@@ -404,7 +404,7 @@ class TestGarbage:
             ),
         )
     )
-    def test_no_json_ever_raises_anything_but_our_errors(self, body: Any) -> None:
+    def test_any_json_raises_only_our_errors(self, body: Any) -> None:
         for status in (200, 302, 400, 429, 502):
             response = Response()
             response.status_code = status

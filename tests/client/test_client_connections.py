@@ -1,4 +1,4 @@
-"""Connections are kept and used again, but never one that may be gone, another thread's, or another process's."""
+"""Connections are reused, except those that may be closed or belong to another thread or process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Serve = Callable[..., Server]
 Connect = Callable[..., TelroiClient]
 
 
-def test_one_connection_serves_one_request_after_another(serve: Serve, connect: Connect) -> None:
+def test_one_connection_is_used_for_successive_requests(serve: Serve, connect: Connect) -> None:
     server = serve(placing)
     client = connect(server)
 
@@ -31,9 +31,7 @@ def test_one_connection_serves_one_request_after_another(serve: Serve, connect: 
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "429 Server Error", "502 Server Error"])
-def test_a_connection_is_kept_after_each_answer_that_was_read_to_its_end(
-    status: str, serve: Serve, connect: Connect
-) -> None:
+def test_a_connection_is_kept_after_each_complete_answer(status: str, serve: Serve, connect: Connect) -> None:
     server = serve(answering(reply(status, b"{}")))
     client = connect(server)
 
@@ -45,7 +43,7 @@ def test_a_connection_is_kept_after_each_answer_that_was_read_to_its_end(
 
 
 @pytest.mark.parametrize(("idle", "connections"), [(1.9, 1), (2.0, 2), (6.0, 2)])
-def test_a_connection_that_idled_for_two_seconds_is_not_used(
+def test_a_connection_that_was_idle_for_two_seconds_is_not_used(
     idle: float, connections: int, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -60,7 +58,7 @@ def test_a_connection_that_idled_for_two_seconds_is_not_used(
     assert len(server.peers) == connections
 
 
-def test_each_request_on_a_connection_has_all_of_the_time(
+def test_each_request_on_a_connection_has_the_full_timeout(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = [0.0]
@@ -96,7 +94,7 @@ def test_a_connection_that_the_server_wants_closed_is_not_used(serve: Serve, con
     assert len(server.peers) == 2
 
 
-def test_an_answer_to_nothing_is_not_taken_for_the_next_one(serve: Serve, connect: Connect) -> None:
+def test_an_unrequested_answer_is_not_read_as_the_next_one(serve: Serve, connect: Connect) -> None:
     def answers_twice(peer: Peer) -> None:
         while peer.read():
             peer.send(reply(body={"status": "mismatch", "verified": False}))
@@ -115,7 +113,7 @@ def test_an_answer_to_nothing_is_not_taken_for_the_next_one(serve: Serve, connec
 
 
 @pytest.mark.parametrize("end", [Peer.reset, lambda peer: None], ids=["reset", "fin"])
-def test_a_connection_that_ends_under_the_second_request_leaves_it_unknown(
+def test_a_connection_that_ends_during_the_second_request_leaves_it_unknown(
     end: Callable[[Peer], object], serve: Serve, connect: Connect
 ) -> None:
     def script(peer: Peer) -> None:
@@ -133,7 +131,7 @@ def test_a_connection_that_ends_under_the_second_request_leaves_it_unknown(
     with pytest.raises(ApiOutcomeUnknown):
         client.place_otp("+2348012345679")
 
-    # Asked once, not again on a connection of its own.
+    # The request is not sent again on a new connection.
     assert [request.json["to"] for request in server.ledger] == [TO, "+2348012345679"]
     assert client.place_otp(TO).to == TO
     assert len(server.peers) == 2
@@ -152,17 +150,17 @@ def test_many_threads_each_get_their_own_answer(serve: Serve, connect: Connect) 
     assert len(server.peers) <= 200
 
 
-def test_only_so_many_connections_are_kept(serve: Serve, connect: Connect) -> None:
+def test_the_number_of_kept_connections_is_limited(serve: Serve, connect: Connect) -> None:
     server = serve(placing)
     client = connect(server)
 
     with ThreadPoolExecutor(24) as pool:
         list(pool.map(client.place_otp, [TO] * 48))
 
-    assert soon(lambda: sum(peer.sock.fileno() != -1 for peer in server.peers) <= transport.MOST_IDLE)
+    assert soon(lambda: sum(peer.sock.fileno() != -1 for peer in server.peers) <= transport.MAX_IDLE_CONNECTIONS)
 
 
-def test_closing_closes_what_is_idle_and_leaves_the_client_usable(serve: Serve, connect: Connect) -> None:
+def test_closing_closes_idle_connections_and_leaves_the_client_usable(serve: Serve, connect: Connect) -> None:
     server = serve(placing)
     client = connect(server)
 
@@ -173,7 +171,7 @@ def test_closing_closes_what_is_idle_and_leaves_the_client_usable(serve: Serve, 
     assert client.place_otp(TO).to == TO
 
 
-def test_a_forked_child_does_not_talk_on_its_parents_connection(serve: Serve) -> None:
+def test_a_forked_child_does_not_use_its_parents_connection(serve: Serve) -> None:
     server = serve(placing)
 
     family = subprocess.run(
@@ -186,7 +184,7 @@ def test_a_forked_child_does_not_talk_on_its_parents_connection(serve: Serve) ->
 
     assert (family.stdout.split(), family.stderr) == (["0"] * 4 + ["parent", "fine"], "")
     assert len(server.ledger) == 1 + 4 * 50 + 50
-    # The parent's one connection outlived its four children, who had one of their own each.
+    # The parent's connection is still usable after four children, each with its own connection.
     assert len(server.peers) == 5
 
 

@@ -1,4 +1,4 @@
-"""What networks, proxies and providers do wrong: sent or not sent, one request at most, never longer than the total."""
+"""Faults of networks, proxies and providers: sent or not sent, at most one request, within the total timeout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.client.wire import CERTIFICATE, PATIENCE, Peer, Script, Server, answe
 TO = "+2348012345678"
 ID = "75cbe7ef-28b7-4842-b2c0-6e956a9c3d56"
 TOTAL = 0.4
-"""Seconds that a client has for a fault without an end; with nothing to bound it, each would take ``PATIENCE``."""
+"""Seconds. The client's timeout for a fault that does not end by itself. Without it, a test would take ``PATIENCE``."""
 
 Serve = Callable[..., Server]
 Connect = Callable[..., TelroiClient]
@@ -34,7 +34,7 @@ def after_reading(*then: Callable[[Peer], object]) -> Script:
 
 
 def after_a_word(*then: Callable[[Peer], object]) -> Script:
-    """Whatever the word is, a request or not."""
+    """Run the steps after the first bytes, also if they are not an HTTP request."""
 
     def script(peer: Peer) -> None:
         if peer.sock.recv(65536):
@@ -49,7 +49,7 @@ def sends(data: bytes) -> Callable[[Peer], object]:
 
 
 def drips(data: bytes) -> Callable[[Peer], object]:
-    """Again and again, until the test hangs."""
+    """Return a step that sends the data slowly, again and again, until the client closes the connection."""
 
     def drip(peer: Peer) -> None:
         ends = time.monotonic() + PATIENCE
@@ -125,7 +125,7 @@ FAULTS = ENDLESS | BROKEN
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_goes_wrong_after_sending_leaves_the_outcome_unknown(
+def test_a_failure_after_sending_leaves_the_outcome_unknown(
     fault: str, serve: Serve, connect: Connect, timed_from_sending: None
 ) -> None:
     server = serve(FAULTS[fault])
@@ -138,7 +138,7 @@ def test_what_goes_wrong_after_sending_leaves_the_outcome_unknown(
     assert len(server.peers) == 1
 
 
-def test_a_check_is_bounded_like_a_call(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
+def test_a_check_has_the_same_timeouts_as_a_call(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     server = serve(FAULTS["it drips its body"])
 
     with pytest.raises(ApiOutcomeUnknown, match="timed out"):
@@ -147,7 +147,7 @@ def test_a_check_is_bounded_like_a_call(serve: Serve, connect: Connect, timed_fr
     assert soon(lambda: len(server.ledger) == 1)
 
 
-def test_a_hang_takes_all_of_the_time_there_is(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
+def test_a_hang_takes_the_full_timeout(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(FAULTS["it hangs"]), total_timeout=TOTAL)
 
     started = time.monotonic()
@@ -157,20 +157,20 @@ def test_a_hang_takes_all_of_the_time_there_is(serve: Serve, connect: Connect, t
     assert time.monotonic() - started >= TOTAL
 
 
-def test_each_read_is_bounded_too(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
+def test_each_read_has_a_timeout(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(FAULTS["it hangs"]), read_timeout=0.2)
 
     with pytest.raises(ApiOutcomeUnknown, match="timed out"):
         client.place_otp(TO)
 
 
-def test_an_answer_that_takes_its_time_but_not_too_much_is_read(serve: Serve, connect: Connect) -> None:
+def test_a_slow_answer_within_the_timeout_is_read(serve: Serve, connect: Connect) -> None:
     server = serve(after_reading(lambda peer: peer.drip(WHOLE, every=0.001)))
 
     assert connect(server).place_otp(TO).id == ID
 
 
-def test_each_write_is_bounded_too(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
+def test_each_write_has_a_timeout(serve: Serve, connect: Connect, timed_from_sending: None) -> None:
     client = connect(serve(Peer.hold), read_timeout=0.2)
 
     with pytest.raises(ApiOutcomeUnknown, match="timed out"):
@@ -178,7 +178,7 @@ def test_each_write_is_bounded_too(serve: Serve, connect: Connect, timed_from_se
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_server_that_reads_as_slowly_as_it_can_cannot_hold_a_large_request(
+def test_a_server_that_reads_very_slowly_cannot_block_a_large_request(
     tls: bool, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
 ) -> None:
     def sips(peer: Peer) -> None:
@@ -198,12 +198,12 @@ def test_a_reset_before_anything_was_read_is_unknown(serve: Serve, connect: Conn
     with pytest.raises(ApiError) as caught:
         client.place_otp(TO)
 
-    # Whether the kernel reports the reset to the connect or to what follows is a matter of microseconds.
+    # The kernel may report the reset to the connect or to a later call. It depends on microseconds.
     assert caught.type in (ApiOutcomeUnknown, ApiUnreachable)
     assert (len(server.ledger), len(server.peers)) == (0, 1)
 
 
-def test_a_server_that_never_reads_cannot_hold_a_large_request(
+def test_a_server_that_never_reads_cannot_block_a_large_request(
     serve: Serve, connect: Connect, timed_from_sending: None
 ) -> None:
     server = serve(Peer.hold)
@@ -215,7 +215,7 @@ def test_a_server_that_never_reads_cannot_hold_a_large_request(
 @pytest.mark.parametrize(
     ("surprise", "outcome"), [(KeyboardInterrupt, KeyboardInterrupt), (MemoryError, ApiOutcomeUnknown)]
 )
-def test_a_surprise_amid_the_answer_closes_the_connection(
+def test_an_unexpected_error_during_the_answer_closes_the_connection(
     surprise: type[BaseException],
     outcome: type[BaseException],
     serve: Serve,
@@ -236,25 +236,25 @@ def test_a_surprise_amid_the_answer_closes_the_connection(
 
 
 class TestNotSent:
-    def test_a_closed_port(self, connect: Connect) -> None:
-        with port_of_nobody() as (host, port), pytest.raises(ApiUnreachable, match="refused"):
+    def test_with_a_closed_port(self, connect: Connect) -> None:
+        with refusing_port() as (host, port), pytest.raises(ApiUnreachable, match="refused"):
             connect(f"http://{host}:{port}").place_otp(TO)
 
-    def test_a_name_that_nobody_has(self, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-        def nobody(*args: object, **kwargs: object) -> None:
+    def test_with_an_unknown_host_name(self, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*args: object, **kwargs: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-        monkeypatch.setattr(socket, "getaddrinfo", nobody)
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
 
         with pytest.raises(ApiUnreachable, match="no such name"):
             connect("https://app.telroi.example").place_otp(TO)
 
     @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
-    def test_a_name_that_cannot_be(self, host: str, connect: Connect) -> None:
+    def test_with_an_invalid_host_name(self, host: str, connect: Connect) -> None:
         with pytest.raises(ApiUnreachable):
             connect(f"https://{host}").place_otp(TO)
 
-    def test_six_dead_addresses_take_no_longer_than_the_total(
+    def test_with_six_dead_addresses_within_the_total_timeout(
         self, connect: Connect, dead_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resolve_to(monkeypatch, *[dead_address] * 6)
@@ -263,32 +263,32 @@ class TestNotSent:
         with pytest.raises(ApiUnreachable, match="timed out"):
             client.place_otp(TO)
 
-    def test_after_dead_addresses_a_living_one_is_found(
+    def test_to_dead_addresses_but_to_a_reachable_one(
         self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = serve(placing)
-        with port_of_nobody() as dead:
+        with refusing_port() as dead:
             resolve_to(monkeypatch, dead, dead, ("127.0.0.1", server.port))
 
             assert connect("http://localhost").place_otp(TO).id == ID
         assert len(server.ledger) == 1
 
-    def test_a_stalled_handshake_ends_with_the_time_for_connecting(self, serve: Serve, connect: Connect) -> None:
+    def test_after_a_stalled_handshake_within_the_connect_timeout(self, serve: Serve, connect: Connect) -> None:
         server = serve(Peer.hold)
         url = server.url.replace("http:", "https:")
 
         with pytest.raises(ApiUnreachable, match="timed out"):
             connect(url, connect_timeout=0.2).place_otp(TO)
 
-    def test_a_handshake_that_drips_ends_with_the_total(self, serve: Serve, connect: Connect) -> None:
-        # The head of a record that announces 16 KB of a handshake, and then a byte now and again.
+    def test_after_a_slow_handshake_within_the_total_timeout(self, serve: Serve, connect: Connect) -> None:
+        # The header of a record that announces 16 KB of a handshake, then a byte from time to time.
         server = serve(lambda peer: peer.drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0" + b"\x00" * 200, every=0.05))
         url = server.url.replace("http:", "https:")
 
         with pytest.raises(ApiUnreachable, match="timed out"):
             connect(url, total_timeout=TOTAL).place_otp(TO)
 
-    def test_a_server_without_tls(self, serve: Serve, connect: Connect) -> None:
+    def test_to_a_server_without_tls(self, serve: Serve, connect: Connect) -> None:
         server = serve(after_a_word(sends(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
         url = server.url.replace("http:", "https:")
 
@@ -296,7 +296,7 @@ class TestNotSent:
             connect(url).place_otp(TO)
         assert server.ledger == []
 
-    def test_a_certificate_that_nobody_vouches_for(self, serve: Serve, connect: Connect) -> None:
+    def test_with_an_untrusted_certificate(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing, tls=True)
 
         with pytest.raises(ApiUnreachable, match="certificate"):
@@ -304,7 +304,7 @@ class TestNotSent:
         assert server.ledger == []
 
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-    def test_a_certificate_that_only_the_environment_vouches_for(
+    def test_with_a_certificate_that_only_the_environment_trusts(
         self, variable: str, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, str(CERTIFICATE))
@@ -314,7 +314,7 @@ class TestNotSent:
             connect(server).place_otp(TO)
         assert server.ledger == []
 
-    def test_a_certificate_of_another_host(
+    def test_with_a_certificate_of_another_host(
         self, serve: Serve, connect: Connect, trusting: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = serve(placing, tls=True)
@@ -345,7 +345,7 @@ class TestOverTLS:
             "its headers have no end",
         ],
     )
-    def test_what_goes_wrong_after_sending_is_unknown_there_too(
+    def test_a_failure_after_sending_is_unknown_too(
         self, fault: str, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
     ) -> None:
         server = serve(FAULTS[fault], tls=True)
@@ -354,7 +354,7 @@ class TestOverTLS:
             connect(server, total_timeout=total_for(fault)).place_otp(TO)
         assert soon(lambda: len(server.ledger) == 1)
 
-    def test_a_server_that_never_reads_cannot_hold_a_large_request(
+    def test_a_server_that_never_reads_cannot_block_a_large_request(
         self, serve: Serve, connect: Connect, trusting: None, timed_from_sending: None
     ) -> None:
         server = serve(Peer.hold, tls=True)
@@ -365,7 +365,7 @@ class TestOverTLS:
 
 class TestRedirects:
     @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
-    def test_nothing_is_followed(self, status: int, serve: Serve, connect: Connect) -> None:
+    def test_are_not_followed(self, status: int, serve: Serve, connect: Connect) -> None:
         elsewhere = serve(placing)
         location = [("Location", f"{elsewhere.url}/v1/otp")]
         server = serve(answering(reply(f"{status} Elsewhere", b"", headers=location)))
@@ -374,7 +374,7 @@ class TestRedirects:
             connect(server).place_otp(TO)
         assert (len(server.ledger), len(elsewhere.peers)) == (1, 0)
 
-    def test_a_loop_is_not_entered(self, serve: Serve, connect: Connect) -> None:
+    def test_in_a_loop_are_not_followed(self, serve: Serve, connect: Connect) -> None:
         server = serve(answering(reply("307 Again", b"", headers=[("Location", "/v1/otp")])))
 
         with pytest.raises(ApiOutcomeUnknown):
@@ -390,14 +390,14 @@ class TestSize:
         with pytest.raises(ApiOutcomeUnknown):
             connect(serve(answering(reply(body=longest + b" ")))).place_otp(TO)
 
-    def test_a_refusal_with_a_page_as_long_as_a_book_keeps_its_status(self, serve: Serve, connect: Connect) -> None:
+    def test_a_refusal_with_a_very_long_page_keeps_its_status(self, serve: Serve, connect: Connect) -> None:
         with pytest.raises(ApiRefused) as caught:
             connect(serve(answering(reply("502 Bad Gateway", b"<p>" * 500_000)))).place_otp(TO)
 
         assert (caught.value.status, caught.value.code) == (502, "")
 
     @pytest.mark.parametrize("headers", ["Content-Length: 1000000000", CHUNKED, "Content-Encoding: gzip"])
-    def test_of_a_huge_answer_little_is_read_and_less_is_kept(
+    def test_a_huge_answer_is_read_partly_and_kept_even_less(
         self, headers: str, serve: Serve, connect: Connect
     ) -> None:
         piece = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
@@ -411,7 +411,7 @@ class TestSize:
         tracemalloc.stop()
 
         assert peak < 1_000_000
-        # What the kernel's buffers on both sides hold, and no more.
+        # The size of the kernel's buffers on both sides.
         assert soon(lambda: server.peers[0].sock.fileno() == -1)
         assert server.peers[0].sent < 5_000_000
 
@@ -427,20 +427,22 @@ class TestEnvironment:
             monkeypatch.setenv(f"{scheme}_PROXY", "http://127.0.0.1:9")
             monkeypatch.setenv(f"{scheme}_PROXY".lower(), "http://127.0.0.1:9")
 
-    def test_neither_netrc_nor_a_proxy_variable_is_looked_at(self, serve: Serve, connect: Connect) -> None:
+    def test_netrc_and_proxy_variables_are_ignored(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         assert connect(server).place_otp(TO).id == ID
         assert server.ledger[0].headers["authorization"] == "Bearer tlr_live_Canary0Key0Canary0Key0Canary"
 
-    def test_over_tls_neither(self, serve: Serve, connect: Connect, trusting: None) -> None:
+    def test_netrc_and_proxy_variables_are_ignored_over_tls(
+        self, serve: Serve, connect: Connect, trusting: None
+    ) -> None:
         server = serve(placing, tls=True)
 
         assert connect(server).place_otp(TO).id == ID
 
 
-class TestWhatIsSent:
-    def test_the_headers_that_make_telroi_answer_in_json(self, serve: Serve, connect: Connect) -> None:
+class TestTheRequest:
+    def test_has_the_headers_that_make_telroi_answer_in_json(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         connect(server).place_otp(TO)
@@ -451,7 +453,7 @@ class TestWhatIsSent:
         assert headers["content-type"] == "application/json"
         assert not {"cookie", "x-api-key", "expect", "transfer-encoding"} & set(headers)
 
-    def test_a_cookie_is_not_kept(self, serve: Serve, connect: Connect) -> None:
+    def test_has_no_cookie_of_an_earlier_answer(self, serve: Serve, connect: Connect) -> None:
         answer = reply(body=call_to(TO), headers=[("Set-Cookie", "session=1")])
         server = serve(answering(answer))
         client = connect(server)
@@ -461,7 +463,7 @@ class TestWhatIsSent:
 
         assert "cookie" not in server.ledger[1].headers
 
-    def test_what_is_none_is_left_out(self, serve: Serve, connect: Connect) -> None:
+    def test_omits_none_values(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
         client = connect(server)
 
@@ -471,7 +473,7 @@ class TestWhatIsSent:
         assert server.ledger[0].json == {"to": TO}
         assert server.ledger[1].json == {"to": TO, "code_length": 6, "language": "en-NG", "code": "483920"}
 
-    def test_a_base_url_may_have_a_path(self, serve: Serve, connect: Connect) -> None:
+    def test_can_have_a_base_url_with_a_path(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         connect(f"{server.url}/telroi/").place_otp(TO)
@@ -481,13 +483,13 @@ class TestWhatIsSent:
 
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list of trusted certificates holds that of the test servers, and nothing else."""
+    """Trust only the certificate of the test servers."""
     monkeypatch.setattr(deadline, "DEFAULT_CA_BUNDLE_PATH", str(CERTIFICATE))
 
 
 @pytest.fixture
 def dead_address() -> Iterator[tuple[str, int]]:
-    """A listener whose queue is full: the kernel drops what asks to connect, as an address without a host does."""
+    """A listener with a full queue. The kernel drops new connections, as if the address had no host."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         waiting = []
@@ -502,8 +504,8 @@ def dead_address() -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def port_of_nobody() -> Iterator[tuple[str, int]]:
-    """Bound and never listening: connections are refused, and no other test's server gets the port meanwhile."""
+def refusing_port() -> Iterator[tuple[str, int]]:
+    """A port that is bound and does not listen. Connections are refused, and no other server gets the port."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()
@@ -519,9 +521,9 @@ def total_for(fault: str) -> float:
 
 
 def what_ends(fault: str) -> str:
-    """A pattern: what has no end is ended by the client's time, and what breaks off never is."""
+    """Return the expected message. A fault without an end reaches the timeout, a broken connection does not."""
     return "timed out" if fault in ENDLESS else "^(?!.*timed out)"
 
 
-def test_the_limits_are_what_the_docs_say() -> None:
-    assert (transport.LONGEST_BODY, transport.LONGEST_IDLE) == (64 * 1024, 2.0)
+def test_the_limits_equal_those_in_the_docs() -> None:
+    assert (transport.MAX_BODY_BYTES, transport.MAX_IDLE_SECONDS) == (64 * 1024, 2.0)

@@ -43,19 +43,19 @@ FUZZ = settings(
 
 @dataclass
 class Liar:
-    """A server whose answer is whatever the test says next, and a client of it."""
+    """A server whose next answer is set by the test, and its client."""
 
     client: TelroiClient
     told: list[bytes] = field(default_factory=list)
 
     def answers(self, data: bytes) -> dict[str, Any]:
-        """What both endpoints make of this answer; any exception but ApiError is the test's failure."""
+        """Return the outcome of this answer for both endpoints. An exception other than ApiError fails the test."""
         self.told[:] = [data]
         place, check = partial(self.client.place_otp, TO), partial(self.client.check_otp, "123456", id=ID)
         return {"call": self._outcome(place), "check": self._outcome(check)}
 
     def _outcome(self, ask: Callable[[], Any]) -> Any:
-        self.client.close()  # the server ends each connection, and no request shall meet the end of the last one
+        self.client.close()  # the server closes each connection, so the next request needs a new one
         try:
             return ask()
         except ApiError as error:
@@ -94,7 +94,7 @@ JSONS = st.recursive(
 )
 NAMES = ("object", "id", "to", "status", "livemode", "expires_at", "verification", "verified", "attempts_left", "error")
 OBJECTS = st.dictionaries(st.sampled_from((*NAMES, "data", "message", "code", "__proto__")), JSONS, max_size=8)
-# What a header may hold on a raw socket: any byte but the two that end it.
+# The bytes of a header on a raw socket: all except the two that end it.
 VALUES = st.binary(max_size=60).map(lambda value: value.replace(b"\r", b"").replace(b"\n", b"")) | st.sampled_from(
     [date.encode() for date in DATES]
 )
@@ -120,7 +120,7 @@ def with_headers(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -
 @given(status=STATUSES, headers=HEADERS)
 @example(status=429, headers=[(b"Retry-After", DATES[0].encode())])
 @example(status=401, headers=[(b"Retry-After", DATES[1].encode()), (b"Date", DATES[2].encode())])
-def test_any_header_is_an_outcome(liar: Liar, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+def test_any_header_has_an_outcome(liar: Liar, status: int, headers: list[tuple[bytes, bytes]]) -> None:
     data = with_headers(status, headers, b"{}")
 
     found = liar.answers(data)
@@ -131,7 +131,7 @@ def test_any_header_is_an_outcome(liar: Liar, status: int, headers: list[tuple[b
 @pytest.mark.parametrize("name", ["Date", "Retry-After"])
 @pytest.mark.parametrize("value", DATES)
 @pytest.mark.parametrize("status", [200, 401, 429, 503])
-def test_no_figure_in_a_date_hides_the_status(liar: Liar, status: int, value: str, name: str) -> None:
+def test_a_number_in_a_date_does_not_hide_the_status(liar: Liar, status: int, value: str, name: str) -> None:
     other = ("Retry-After", "Mon, 23 Nov 2026 16:25:03 GMT") if name == "Date" else ("X", "x")
     answer = reply(f"{status} -", call_to(TO, verified=False), headers=[(name, value), other])
 
@@ -145,7 +145,7 @@ def test_no_figure_in_a_date_hides_the_status(liar: Liar, status: int, value: st
 
 
 @pytest.mark.parametrize("value", DATES)
-def test_a_probe_reads_any_date(liar: Liar, value: str) -> None:
+def test_a_probe_accepts_any_date(liar: Liar, value: str) -> None:
     liar.client.close()
     liar.told[:] = [reply(body={"object": "list", "data": []}, headers=[("Date", value)])]
 
@@ -158,7 +158,7 @@ def test_a_probe_reads_any_date(liar: Liar, value: str) -> None:
 @given(status=STATUSES, body=JSONS | OBJECTS)
 @example(status=200, body={"id": "\ud800", "to": TO})
 @example(status=429, body={"data": {"error": {"code": "rate_limited", "message": "Retry after \ud800s."}}})
-def test_any_json_of_any_type_is_an_outcome(liar: Liar, status: int, body: Any) -> None:
+def test_any_json_of_any_type_has_an_outcome(liar: Liar, status: int, body: Any) -> None:
     data = reply(f"{status} -", json.dumps(body).encode())
 
     found = liar.answers(data)
@@ -173,8 +173,8 @@ def test_any_json_of_any_type_is_an_outcome(liar: Liar, status: int, body: Any) 
 @example(name="verified", value=1)
 @example(name="livemode", value="true")
 @example(name="expires_at", value="9999-12-31T23:59:59-23:59")
-def test_each_field_may_be_of_any_type(liar: Liar, name: str, value: Any) -> None:
-    """A field that is not of its type counts as missing; of a field that decides the answer is unknown then."""
+def test_each_field_can_have_any_type(liar: Liar, name: str, value: Any) -> None:
+    """A field of the wrong type counts as missing. If it decides the answer, the outcome is unknown."""
     data = reply(body=json.dumps(call_to(TO, verified=False, attempts_left=2) | {name: value}).encode())
 
     found = liar.answers(data)
@@ -198,7 +198,7 @@ def test_each_field_may_be_of_any_type(liar: Liar, name: str, value: Any) -> Non
 @example(body=b'{"a":' * 12_000 + b"1" + b"}" * 12_000, status=502)
 @example(body=b'{"verified":true,"verified":true,"status":"verified"}', status=200)
 @example(body=b'{"verified":false,"verified":true,"status":"verified"}', status=200)
-def test_any_bytes_as_a_body_are_an_outcome(liar: Liar, body: bytes, status: int) -> None:
+def test_any_bytes_as_a_body_have_an_outcome(liar: Liar, body: bytes, status: int) -> None:
     data = reply(f"{status} -", body)
 
     found = liar.answers(data)
@@ -222,14 +222,14 @@ def test_any_bytes_as_a_body_are_an_outcome(liar: Liar, body: bytes, status: int
 @example(data=b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n")
 @example(data=b"HTTP/1.1 200 \xff\xfe\r\nX-\xff: \xff\r\nContent-Length: 2\r\n\r\n{}")
 @example(data=b"HTTP/1.1 200 OK\r\n: nameless\r\n folded\r\nContent-Length: 2\r\n\r\n{}")
-def test_any_bytes_at_all_are_an_outcome(liar: Liar, data: bytes) -> None:
+def test_any_bytes_as_an_answer_have_an_outcome(liar: Liar, data: bytes) -> None:
     found = liar.answers(data)
 
     assert all(isinstance(each, ApiError) for each in found.values()), found
 
 
 @pytest.mark.parametrize("surprise", [MemoryError, OverflowError, RecursionError])
-def test_a_surprise_in_reading_is_an_unknown_outcome(
+def test_an_unexpected_error_while_reading_is_an_unknown_outcome(
     surprise: type[Exception], liar: Liar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def surprised(*args: object, **kwargs: object) -> None:
@@ -244,7 +244,7 @@ def test_a_surprise_in_reading_is_an_unknown_outcome(
 
 
 class TestLogin:
-    """Telroi sends a wrong path or method to its page for signing in: nothing was carried out."""
+    """Telroi redirects a wrong path or method to its login page, so nothing was done."""
 
     @pytest.mark.parametrize("location", ["/login", "/login?redirect=/v1/v1/otp", "https://app.telroi.ai/login#top"])
     def test_a_redirect_to_the_login_page_is_a_refusal(self, location: str, liar: Liar) -> None:
@@ -277,7 +277,7 @@ class TestLogin:
 
     @pytest.mark.parametrize("reason", ["Server Error", "Bad Request"])
     def test_a_redirect_that_hides_an_error_leaves_the_outcome_unknown(self, reason: str, liar: Liar) -> None:
-        """Something between took our ``Accept`` away: behind this redirect may be a 502 of a phone that rings."""
+        """A proxy removed our ``Accept`` header. The redirect may hide a 502 of a call that rings."""
         answer = reply(f"302 {reason}", b"", headers=[("Location", "/login")])
 
         found = liar.answers(answer)

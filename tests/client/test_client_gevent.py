@@ -1,4 +1,4 @@
-"""A worker of Celery may run on gevent, which puts sockets of its own under everything."""
+"""A Celery worker may use gevent, which replaces all sockets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.services
 
 
-def test_calls_are_placed_and_bounded_with_gevents_sockets_too() -> None:
+def test_calls_are_placed_and_time_out_with_gevents_sockets_too() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.client.under_gevent"],
         cwd=Path(__file__).parent.parent.parent,

@@ -1,4 +1,4 @@
-"""A proxy is a setting; through it the key travels inside TLS or not at all."""
+"""A proxy is a setting. The key is sent through it only inside TLS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tunnel_to(server: Server) -> Script:
-    """Does what CONNECT asks for, whatever host it names."""
+    """A proxy that handles CONNECT for any host name."""
 
     def script(peer: Peer) -> None:
         if not peer.read():
@@ -52,7 +52,7 @@ def pump(source: socket.socket, drain: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
-def test_https_goes_through_a_tunnel_that_never_sees_the_key(over_tls: bool, serve: Serve, connect: Connect) -> None:
+def test_https_uses_a_tunnel_that_never_sees_the_key(over_tls: bool, serve: Serve, connect: Connect) -> None:
     server = serve(placing, tls=True)
     proxy = serve(tunnel_to(server), tls=over_tls)
     client = connect(server, proxy_url=proxy.url)
@@ -66,7 +66,7 @@ def test_https_goes_through_a_tunnel_that_never_sees_the_key(over_tls: bool, ser
     assert (len(proxy.ledger), len(server.ledger), len(server.peers)) == (1, 2, 1)
 
 
-def test_the_proxys_password_goes_to_the_proxy_alone(serve: Serve, connect: Connect) -> None:
+def test_the_proxys_password_is_sent_to_the_proxy_only(serve: Serve, connect: Connect) -> None:
     server = serve(placing, tls=True)
     proxy = serve(tunnel_to(server))
 
@@ -78,7 +78,7 @@ def test_the_proxys_password_goes_to_the_proxy_alone(serve: Serve, connect: Conn
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway", "302 Found", "204 -"])
-def test_a_tunnel_that_is_refused_means_that_nothing_was_sent(status: str, serve: Serve, connect: Connect) -> None:
+def test_after_a_refused_tunnel_nothing_was_sent(status: str, serve: Serve, connect: Connect) -> None:
     server = serve(placing, tls=True)
     proxy = serve(answering(reply(status)))
 
@@ -88,7 +88,7 @@ def test_a_tunnel_that_is_refused_means_that_nothing_was_sent(status: str, serve
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
-def test_a_proxy_that_hangs_means_that_nothing_was_sent(
+def test_after_a_proxy_that_hangs_nothing_was_sent(
     over_tls: bool, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(placing, tls=True)
@@ -102,7 +102,7 @@ def test_a_proxy_that_hangs_means_that_nothing_was_sent(
         assert soon(lambda: len(proxy.ledger) == 1)
         return receive(sock, *args)
 
-    # What a busy machine needs to reach the proxy is not what is tested.
+    # The time that a busy machine needs to reach the proxy is not the subject of this test.
     monkeypatch.setattr(deadline.Allowance, "seconds", once_it_has_read)
     monkeypatch.setattr(deadline.BoundedSocket, "recv_into", receive_then)
 
@@ -124,7 +124,7 @@ def test_a_server_that_hangs_behind_a_proxy_is_unknown(
 
 
 @pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
-def test_a_server_that_drips_behind_a_proxy_is_unknown(
+def test_a_slow_server_behind_a_proxy_is_unknown(
     over_tls: bool, serve: Serve, connect: Connect, timed_from_sending: None
 ) -> None:
     answer = reply(body={"id": "x" * 500})
@@ -145,7 +145,7 @@ def test_a_proxys_certificate_is_verified_too(serve: Serve, connect: Connect, mo
     assert proxy.ledger == []
 
 
-def test_a_simulator_may_be_watched_through_a_proxy_on_the_same_machine(serve: Serve, connect: Connect) -> None:
+def test_a_simulator_can_be_used_through_a_proxy_on_the_same_machine(serve: Serve, connect: Connect) -> None:
     proxy = serve(placing)
 
     connect("http://127.0.0.1:9", proxy_url=proxy.url).place_otp(TO)
@@ -153,7 +153,7 @@ def test_a_simulator_may_be_watched_through_a_proxy_on_the_same_machine(serve: S
     assert proxy.ledger[0].target == "http://127.0.0.1:9/v1/otp"
 
 
-def test_plain_http_is_not_shown_to_a_proxy_elsewhere() -> None:
+def test_plain_http_is_not_sent_to_a_remote_proxy() -> None:
     with pytest.raises(ValueError, match="show the key"):
         TelroiClient("tlr_live_x", base_url="http://127.0.0.1:9", proxy_url="http://proxy.example:3128")
 
@@ -162,6 +162,6 @@ def test_plain_http_is_not_shown_to_a_proxy_elsewhere() -> None:
     "proxy_url",
     ["proxy.example:3128", "socks5://127.0.0.1:1080", "http://", "ftp://127.0.0.1", "http://a:b:c", "http:// x"],
 )
-def test_what_is_no_proxy_is_refused_at_once(proxy_url: str) -> None:
+def test_an_invalid_proxy_is_rejected_at_once(proxy_url: str) -> None:
     with pytest.raises(ValueError, match="proxy_url"):
         TelroiClient("tlr_live_x", proxy_url=proxy_url)

@@ -1,4 +1,4 @@
-"""Every exchange that was recorded at Telroi's own server, served back byte for byte."""
+"""Every exchange that was recorded at Telroi's server, replayed byte for byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.client.wire import Peer, Server
 RECORDINGS = json.loads((Path(__file__).parents[1] / "recordings" / "telroi-exchanges.json").read_text())
 BY_NAME = {recording["name"]: recording for recording in RECORDINGS}
 
-# Seconds to wait, and what the limit is about.
+# The wait in seconds, and the scope of the limit.
 LIMITS = {
     "otp.send.live.cooldown_429": (60, "number"),
     "otp.send.live.cooldown_429_own_code": (60, "number"),
@@ -33,7 +33,7 @@ LIMITS = {
     "auth.per_key_rate_limit_429_verify": (56, "key"),
 }
 
-# The answers without ``data``, and so without a code.
+# Answers without ``data``, which have no error code.
 CODELESS = {
     "otp.send.test.proto": (400, "Invalid JSON body"),
     "otp.verify.test.malformed": (400, "Invalid JSON body"),
@@ -49,7 +49,7 @@ CHECK_FIELDS = {"code": str, "id": str, "to": str}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_recorded_exchange_comes_out_as_what_it_was(
+def test_a_recorded_exchange_has_its_recorded_outcome(
     name: str, serve: Callable[..., Server], connect: Callable[..., TelroiClient]
 ) -> None:
     recording = BY_NAME[name]
@@ -62,7 +62,7 @@ def test_a_recorded_exchange_comes_out_as_what_it_was(
 
 
 @pytest.mark.parametrize("name", [name for name, it in BY_NAME.items() if not name.startswith("webhook.")])
-def test_a_recorded_question_is_asked_as_it_was(
+def test_a_recorded_request_is_sent_as_recorded(
     name: str, serve: Callable[..., Server], connect: Callable[..., TelroiClient]
 ) -> None:
     recording = BY_NAME[name]
@@ -75,7 +75,7 @@ def test_a_recorded_question_is_asked_as_it_was(
     assert json_in(asked.body.decode()) == json_in(recording["request"]["body"])
 
 
-def test_the_recordings_are_all_there() -> None:
+def test_all_recordings_are_replayed() -> None:
     statuses = Counter(recording["response"]["status"] for recording in RECORDINGS)
 
     refused = {400: 44, 401: 14, 403: 4, 404: 1, 422: 3, 429: 11, 500: 3, 502: 11, 503: 2}
@@ -132,7 +132,7 @@ def what_it_is(outcome: object) -> object:
 
 
 def what_it_was(recording: dict[str, Any]) -> object:
-    """Read from the recording by hand, not by anything of the client's."""
+    """Read the expected values from the recording without code of the client."""
     name, request, response = recording["name"], recording["request"], recording["response"]
     status = response["status"]
     if status == 302 and response["reason"] == "Found":

@@ -25,7 +25,7 @@ Connect = Callable[..., TelroiClient]
 
 
 def echoing(status: str) -> bytes:
-    """An answer that says back all it was told, wherever it can."""
+    """Return an answer that repeats all data of the request in every field."""
     words = f"{KEY} may not ring {TO} with {CODE}"
     error = {"code": "otp_failed", "message": words}
     return reply(status, {"error": True, "url": words, "message": words, "data": {"error": error}, "to": TO, "x": CODE})
@@ -45,7 +45,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_error_and_its_frames_and_its_log_line_hold_no_canary(
+def test_an_error_with_its_frames_and_its_log_line_contains_no_secret(
     answer: str, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = connect(serve(once(ANSWERS[answer])))
@@ -63,14 +63,14 @@ def test_an_error_and_its_frames_and_its_log_line_hold_no_canary(
 
 
 @pytest.mark.parametrize("answer", ["a refusal", "a limit", "a redirect", "garbage", "a cut", "nothing"])
-def test_neither_does_an_error_of_a_request_by_hand(answer: str, serve: Serve, connect: Connect) -> None:
+def test_an_error_of_a_custom_request_contains_no_secret(answer: str, serve: Serve, connect: Connect) -> None:
     error = error_of(place_by_hand, connect(serve(once(ANSWERS[answer]))))
 
     assert error.__context__ is None
     assert_no_canary(str(error), repr(error), repr(error.args), *locals_in(error))
 
 
-def test_what_never_left_holds_no_canary_either(connect: Connect) -> None:
+def test_an_error_of_a_request_that_was_not_sent_contains_no_secret(connect: Connect) -> None:
     client = connect("http://127.0.0.1:1")
 
     error = error_of(place, client)
@@ -80,7 +80,7 @@ def test_what_never_left_holds_no_canary_either(connect: Connect) -> None:
     assert_no_canary(str(error), repr(error), *locals_in(error))
 
 
-def test_neither_do_values_clients_and_their_log_line(
+def test_values_clients_and_their_log_lines_contain_no_secret(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -88,13 +88,11 @@ def test_neither_do_values_clients_and_their_log_line(
 
     call = client.place_otp(TO)
 
-    assert_no_canary(repr(client), repr(call), caplog.text, repr(vars(client)))
+    assert_no_canary(repr(client), repr(call), caplog.text, repr(vars(client)), repr(client.session.headers))
     assert "telroi_answered method=POST path=/v1/otp" in caplog.text
 
 
-def test_a_number_that_somebody_put_into_a_path_is_not_logged(
-    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_number_in_a_path_is_not_logged(serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     client = connect(serve(answering(reply(body={}))))
 
@@ -108,7 +106,7 @@ def test_a_number_that_somebody_put_into_a_path_is_not_logged(
     ("status", "event"),
     [("400 -", "telroi_refused"), ("200 OK", "telroi_outcome_unknown"), ("302 -", "telroi_outcome_unknown")],
 )
-def test_each_request_is_one_line(
+def test_each_request_is_logged_as_one_line(
     status: str, event: str, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -129,26 +127,26 @@ def test_each_request_is_one_line(
         ApiRefused(502),
     ],
 )
-def test_an_error_survives_a_queue(error: ApiError) -> None:
+def test_an_error_can_be_pickled(error: ApiError) -> None:
     for carried in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(carried) is type(error)
         assert (carried.args, vars(carried), str(carried)) == (error.args, vars(error), str(error))
 
 
-def test_an_error_from_the_wire_survives_a_queue(serve: Serve, connect: Connect) -> None:
+def test_an_error_of_a_real_answer_can_be_pickled(serve: Serve, connect: Connect) -> None:
     for answer in ANSWERS.values():
         error = error_of(place, connect(serve(once(answer))))
 
         assert pickle.loads(pickle.dumps(error)).args == error.args
 
 
-def test_a_value_survives_a_queue() -> None:
+def test_a_value_can_be_pickled() -> None:
     call = OtpCall("x1", TO, "delivered", livemode=True, expires_at=None, verification=None)
 
     assert pickle.loads(pickle.dumps(call)) == call
 
 
-def test_quiet_text_is_text_that_only_its_repr_hides() -> None:
+def test_secret_text_is_text_with_a_hidden_repr() -> None:
     assert (repr(Secret("abc")), str(Secret("abc")), Secret("abc") == "abc", f"{Secret('abc')}") == (
         "'•••'",
         "abc",
@@ -162,14 +160,14 @@ class TestSettings:
     @pytest.mark.parametrize(
         "key", ["", " ", "tlr live", "tlr_live_x\n", "tlr\r\nX-Evil: 1", "tlr_\x00", "tlr_\x7f", "tlr_é", "tlr_\u202e"]
     )
-    def test_a_key_that_fits_no_header_is_refused_without_being_shown(self, key: str) -> None:
+    def test_a_key_that_fits_no_header_is_rejected_without_being_shown(self, key: str) -> None:
         with pytest.raises(ValueError, match="api_key") as caught:
             TelroiClient(key)
 
         assert not key.strip() or key not in str(caught.value)
 
     @pytest.mark.parametrize("key", ["tlr_test_x", "tlr_live_" + "a" * 20, "tlr_live_" + "a" * 200, "whatever"])
-    def test_a_key_of_any_length_is_taken(self, key: str) -> None:
+    def test_a_key_of_any_length_is_accepted(self, key: str) -> None:
         TelroiClient(key).close()
 
     @pytest.mark.parametrize(
@@ -194,7 +192,7 @@ class TestSettings:
             "",
         ],
     )
-    def test_a_base_url_must_keep_the_key_safe(self, base_url: str) -> None:
+    def test_a_base_url_that_would_expose_the_key_is_rejected(self, base_url: str) -> None:
         with pytest.raises(ValueError, match="base_url") as caught:
             TelroiClient(KEY, base_url=base_url)
 
@@ -213,25 +211,25 @@ class TestSettings:
             "https://10.0.0.1",
         ],
     )
-    def test_https_anywhere_and_http_on_loopback_are_fine(self, base_url: str) -> None:
+    def test_https_to_any_host_and_http_to_loopback_are_accepted(self, base_url: str) -> None:
         with TelroiClient(KEY, base_url=base_url) as client:
             assert repr(client) == f"<TelroiClient {base_url.rstrip('/')}>"
 
     @pytest.mark.parametrize("timeout", ["connect_timeout", "read_timeout", "total_timeout"])
     @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-    def test_no_time_and_all_time_are_refused(self, timeout: str, seconds: float) -> None:
+    def test_a_timeout_of_zero_or_infinity_is_rejected(self, timeout: str, seconds: float) -> None:
         with pytest.raises(ValueError, match="Timeouts"):
             TelroiClient(KEY, **{timeout: seconds})
 
     @pytest.mark.parametrize("to", [None, 2348012345678, b"+2348012345678", ["+2348012345678"]])
-    def test_a_number_that_is_no_text_is_not_dialled(self, to: object, serve: Serve, connect: Connect) -> None:
+    def test_a_number_that_is_not_a_string_is_rejected(self, to: object, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         with pytest.raises(TypeError):
             connect(server).place_otp(to)
         assert server.peers == []
 
-    def test_a_check_needs_something_to_check_against(self, connect: Connect) -> None:
+    def test_a_check_needs_a_number_or_an_id(self, connect: Connect) -> None:
         with pytest.raises(ValueError, match="id or to"):
             connect("http://127.0.0.1:1").check_otp(CODE)
 
@@ -250,14 +248,14 @@ class TestSettings:
             ("GÉT", "/"),
         ],
     )
-    def test_a_request_that_is_none_is_not_made(self, method: str, path: str, serve: Serve, connect: Connect) -> None:
+    def test_an_invalid_request_is_not_sent(self, method: str, path: str, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         with pytest.raises(ValueError, match="path"):
             connect(server).request(method, path)
         assert server.peers == []
 
-    def test_json_that_is_none_is_not_sent(self, serve: Serve, connect: Connect) -> None:
+    def test_invalid_json_is_not_sent(self, serve: Serve, connect: Connect) -> None:
         server = serve(placing)
 
         with pytest.raises(ValueError, match="JSON"):
@@ -288,7 +286,7 @@ def error_of(ask: Callable[[TelroiClient], object], client: TelroiClient) -> Api
 
 
 def locals_in(error: BaseException) -> Iterator[str]:
-    """What a reporter shows: the locals of every frame, but for those of the test itself."""
+    """Return the text of an error report: the locals of every frame, except those of the test itself."""
     for frame in frames_of(error.__traceback__):
         if not frame.tb_frame.f_code.co_filename.endswith("test_client_secrets.py"):
             yield from (repr(value) for value in frame.tb_frame.f_locals.values())

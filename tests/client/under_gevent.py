@@ -21,7 +21,7 @@ LAST = "+2348031234560"
 
 
 def tls_before(port: int) -> int:
-    """The port of a server that accepts TLS and forwards everything."""
+    """Yield the port of a server that accepts TLS and forwards everything."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:

@@ -1,20 +1,23 @@
-"""What the site chose, read when asked."""
+"""Settings are read each time that they are used."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rate
-from django_telroi.domain.states import Dispatch
+from django_telroi.domain.states import CodeMaker, Dispatch
+from django_telroi.domain.wrong_code_limits import WrongCodeLimits
 
 STOCK_RATES = {
     "start": {
@@ -46,9 +49,16 @@ READERS = {
     "COOLDOWN_SECONDS": conf.policy,
     "CALLS_PER_HOUR": conf.policy,
     "CALLS_PER_DAY": conf.policy,
+    "STRANGER_CALLS_PER_HOUR": conf.stranger_calls,
+    "STRANGER_CALLS_PER_DAY": conf.stranger_calls,
     "CALLS_PER_DAY_TOTAL": conf.calls_per_day_total,
+    "PUMPING_PAUSE_SECONDS": conf.pumping_pause,
+    "CALL_PRICES": conf.call_prices,
+    "CALL_PRICE_CURRENCY": conf.call_price_currency,
+    "CODES": conf.codes,
     "CODE_LENGTH": conf.code_length,
     "CODE_TRIES": conf.code_tries,
+    "WRONG_CODES": conf.wrong_codes,
     "CODE_TTL_SECONDS": conf.code_ttl,
     "LANGUAGE": conf.language,
     "DEFAULT_REGION": conf.default_region,
@@ -58,7 +68,10 @@ READERS = {
     "ALLOWED_LINE_TYPES": conf.calling_rules,
     "RATES": conf.rates,
     "TRUSTED_PROXIES": conf.trusted_proxies,
+    "RATE_KEYS": conf.rate_keys,
+    "BOT_CHECK": conf.bot_check,
     "MAY_START": conf.may_start_path,
+    "PHONE_RISK": conf.phone_risk,
     "PURPOSES": conf.purposes,
     "ANONYMOUS_PURPOSES": conf.anonymous_purposes,
     "PURPOSES_WITHOUT_RECORD": conf.purposes_without_record,
@@ -66,6 +79,13 @@ READERS = {
     "RETENTION_DAYS": conf.retention,
     "WEBHOOK_SECRETS": conf.webhook_secrets,
     "SUCCESS_URL": conf.success_url,
+    "COUNTRY_CHOICE": conf.country_choice,
+    "SITE_NAME": conf.site_name,
+    "PURPOSE_TEXTS": conf.purpose_texts,
+    "CONSENT_TEXT": conf.consent_text,
+    "CONSENT_VERSION": conf.consent_version,
+    "SUBMIT_LAST_DIGIT": conf.submit_last_digit,
+    "ALTERNATIVE_URL": conf.alternative_url,
 }
 CHOICES: list[tuple[str, Any, Any]] = [
     ("API_KEY", "tlr_live_x", "tlr_live_x"),
@@ -84,11 +104,19 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("COOLDOWN_SECONDS", 90.5, Policy(timedelta(seconds=90.5), 5, 20)),
     ("CALLS_PER_HOUR", 1, Policy(timedelta(seconds=60), 1, 20)),
     ("CALLS_PER_DAY", 3, Policy(timedelta(seconds=60), 5, 3)),
+    ("STRANGER_CALLS_PER_HOUR", 4, (4, None)),
+    ("STRANGER_CALLS_PER_DAY", 15, (None, 15)),
     ("CALLS_PER_DAY_TOTAL", 0, 0),
     ("CALLS_PER_DAY_TOTAL", 500, 500),
+    ("PUMPING_PAUSE_SECONDS", 600, timedelta(seconds=600)),
+    ("CALL_PRICES", {"ng": Decimal("0.08"), "": 1}, {"NG": 0.08, "": 1.0}),
+    ("CALL_PRICE_CURRENCY", "USD", "USD"),
+    ("CODES", "telroi", CodeMaker.TELROI),
     ("CODE_LENGTH", 4, 4),
     ("CODE_LENGTH", 10, 10),
     ("CODE_TRIES", 1, 1),
+    ("WRONG_CODES", "strict", WrongCodeLimits(warn=3, wait=4, lock=5)),
+    ("WRONG_CODES", {"warn": 1, "wait": 1, "lock": 1}, WrongCodeLimits(warn=1, wait=1, lock=1)),
     ("CODE_TTL_SECONDS", 90, timedelta(seconds=90)),
     ("LANGUAGE", "yo", "yo"),
     ("LANGUAGE", "pt-br", "pt-BR"),
@@ -119,7 +147,13 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("RATES", None, {scope: dict.fromkeys(rates) for scope, rates in STOCK_RATES.items()}),
     ("TRUSTED_PROXIES", 0, 0),
     ("TRUSTED_PROXIES", 2, 2),
+    ("RATE_KEYS", "site.rate_keys", "site.rate_keys"),
+    ("RATE_KEYS", dict, dict),
+    ("BOT_CHECK", "site.bot_check", "site.bot_check"),
+    ("BOT_CHECK", bool, bool),
     ("MAY_START", "site.may_start", "site.may_start"),
+    ("PHONE_RISK", "site.phone_risk", "site.phone_risk"),
+    ("PHONE_RISK", bool, bool),
     ("PURPOSES", ("", "payout"), ["", "payout"]),
     ("ANONYMOUS_PURPOSES", ("",), [""]),
     ("PURPOSES_WITHOUT_RECORD", ("",), [""]),
@@ -129,6 +163,15 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
     ("SUCCESS_URL", reverse_lazy("telroi:done"), "/phone/done/"),
+    ("COUNTRY_CHOICE", True, True),
+    ("SITE_NAME", "Ringwell", "Ringwell"),
+    ("SITE_NAME", gettext_lazy("Ringwell"), "Ringwell"),
+    ("PURPOSE_TEXTS", {"": "We need it to sign you in."}, {"": "We need it to sign you in."}),
+    ("CONSENT_TEXT", "You agree to one call.", "You agree to one call."),
+    ("CONSENT_VERSION", "2026-11", "2026-11"),
+    ("SUBMIT_LAST_DIGIT", True, True),
+    ("ALTERNATIVE_URL", "branch", "branch"),
+    ("ALTERNATIVE_URL", reverse_lazy("telroi:done"), "/phone/done/"),
 ]
 TEXTS = (
     "API_KEY",
@@ -136,9 +179,11 @@ TEXTS = (
     "PROXY_URL",
     "BACKEND",
     "CELERY_QUEUE",
+    "CALL_PRICE_CURRENCY",
     "LANGUAGE",
     "DEFAULT_REGION",
     "SUCCESS_URL",
+    "ALTERNATIVE_URL",
     "MAY_START",
 )
 SECONDS = (
@@ -150,7 +195,7 @@ SECONDS = (
 )
 COUNTS = ("KEY_REQUESTS_PER_MINUTE", "CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
 LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES", "WEBHOOK_SECRETS")
-FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER")
+FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER", "COUNTRY_CHOICE", "SUBMIT_LAST_DIGIT")
 
 WRONG: list[tuple[str, Any]] = [
     *((key, wrong) for key in TEXTS for wrong in (5, b"x", ["x"], True)),
@@ -158,6 +203,15 @@ WRONG: list[tuple[str, Any]] = [
     *((key, wrong) for key in COUNTS for wrong in (0, -1, 1.5, "5", True, None)),
     *((key, wrong) for key in LISTS for wrong in ("NG", 5, [5], [None])),
     *((key, wrong) for key in FLAGS for wrong in (1, 0, "True", "no")),
+    *((key, wrong) for key in ("SITE_NAME", "CONSENT_TEXT") for wrong in (5, b"x", ["x"], True, None)),
+    *(("PURPOSE_TEXTS", wrong) for wrong in (None, "x", [], {"": 5}, {"": None}, {"pigeon": "x"})),
+    *(
+        ("WRONG_CODES", wrong)
+        for wrong in (None, 5, "lax", ["warn"], {}, {"lock": 5}, {"warn": 5, "wait": 4, "lock": 9})
+    ),
+    *(("WRONG_CODES", {"warn": 1, "wait": 2, "lock": wrong}) for wrong in (0, 1, True, "9", 9.5, None)),
+    *((key, wrong) for key in ("RATE_KEYS", "BOT_CHECK", "PHONE_RISK") for wrong in (5, b"x", ["x"], True)),
+    *(("CONSENT_VERSION", wrong) for wrong in (5, b"x", ["x"], True, "x" * 65, "pigeon\n")),
     ("BASE_URL", "http://["),
     *(("LANGUAGE", wrong) for wrong in ("en_US", "English, please", "en" * 18)),
     *(("DISPATCH", wrong) for wrong in (5, True, None, "", "Celery", "later")),
@@ -165,8 +219,14 @@ WRONG: list[tuple[str, Any]] = [
     ("COOLDOWN_SECONDS", "60"),
     ("COOLDOWN_SECONDS", 10**300),
     ("CALLS_PER_DAY_TOTAL", -1),
+    *(("STRANGER_CALLS_PER_HOUR", wrong) for wrong in (0, -1, 1.5, "4", True)),
+    *(("STRANGER_CALLS_PER_DAY", wrong) for wrong in (0, -1, 1.5, "4", True)),
+    *(("PUMPING_PAUSE_SECONDS", wrong) for wrong in (-1, 1.5, "600", True, None, 10**300)),
+    *(("CALL_PRICES", wrong) for wrong in (None, 0.1, [], {5: 1}, {"NG": "0.1"}, {"NG": -1}, {"NG": True})),
+    *(("CALL_PRICES", {"NG": wrong}) for wrong in (float("nan"), float("inf"), None)),
     ("CALLS_PER_DAY_TOTAL", 1.5),
     *(("RETENTION_DAYS", wrong) for wrong in (0, -1, 1.5, "90", True, 36_501)),
+    *(("CODES", wrong) for wrong in (5, True, None, "", "Site", "client")),
     ("CODE_LENGTH", 3),
     ("CODE_LENGTH", 11),
     ("KEY_REQUESTS_PER_MINUTE", 1),
@@ -190,18 +250,19 @@ def _no_key_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
 
 
-def test_every_setting_is_read_by_one_of_these() -> None:
+def test_every_setting_is_in_these_tests() -> None:
     assert READERS.keys() == conf.DEFAULTS.keys() == {key for key, _, _ in CHOICES}
 
 
 @pytest.mark.parametrize(("key", "value", "read"), CHOICES, ids=lambda value: str(value)[:40])
-def test_a_setting_is_read_as_what_it_is(key: str, value: Any, read: Any) -> None:
+def test_a_valid_value_is_returned(key: str, value: Any, read: Any) -> None:
     with override_settings(TELROI={key: value}):
         assert READERS[key]() == read
 
 
+@pytest.mark.codes("site")
 @pytest.mark.parametrize(("key", "value", "read"), CHOICES, ids=lambda value: str(value)[:40])
-def test_a_setting_is_right_at_once_and_for_as_long_as_it_holds(key: str, value: Any, read: Any) -> None:
+def test_a_setting_takes_effect_at_once_and_until_it_changes(key: str, value: Any, read: Any) -> None:
     with override_settings(TELROI={}):
         before = READERS[key]()
         with override_settings(TELROI={key: value}):
@@ -211,7 +272,7 @@ def test_a_setting_is_right_at_once_and_for_as_long_as_it_holds(key: str, value:
 
 
 @pytest.mark.parametrize(("key", "value"), WRONG, ids=lambda value: repr(value)[:40])
-def test_a_value_of_another_kind_is_named_and_not_shown(key: str, value: Any) -> None:
+def test_an_invalid_value_is_named_and_not_shown(key: str, value: Any) -> None:
     with override_settings(TELROI={key: value}), pytest.raises(ImproperlyConfigured) as wrong:
         READERS[key]()
 
@@ -219,7 +280,7 @@ def test_a_value_of_another_kind_is_named_and_not_shown(key: str, value: Any) ->
     assert "pigeon" not in str(wrong.value)
 
 
-def test_a_site_that_says_nothing_gets_the_defaults() -> None:
+def test_a_site_with_an_empty_dict_gets_the_defaults() -> None:
     with override_settings(TELROI={}):
         assert conf.api_key() == ""
         assert conf.base_url() == "https://app.telroi.ai"
@@ -233,6 +294,8 @@ def test_a_site_that_says_nothing_gets_the_defaults() -> None:
         assert conf.calling_rules() == CallingRules(allowed_line_types=CALLABLE_LINE_TYPES)
         assert conf.key_requests_per_minute() == 600
         assert (conf.purposes(), conf.anonymous_purposes(), conf.calls_per_day_total()) == ([""], None, None)
+        assert (conf.site_name(), conf.purpose_texts(), conf.consent_text()) == ("", {}, "")
+        assert (conf.country_choice(), conf.submit_last_digit()) == (False, False)
         nothing = (conf.proxy_url(), conf.language(), conf.default_region(), conf.success_url())
         assert nothing == (None, None, None, None)
 
@@ -245,15 +308,15 @@ def test_a_site_without_the_dict_gets_the_defaults_too(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", 5, [("API_KEY", "x")], None])
-def test_what_is_no_dict_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_dict_is_rejected(value: Any) -> None:
     with override_settings(TELROI=value), pytest.raises(ImproperlyConfigured, match=r"settings\.TELROI must be a dict"):
         conf.code_length()
 
 
 class TestTheKey:
-    """The setting wins over the environment."""
+    """The setting precedes the environment variable."""
 
-    def test_comes_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TELROI_API_KEY", "tlr_live_env")
 
         with override_settings(TELROI={}):
@@ -265,7 +328,7 @@ class TestTheKey:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_test_key_is_allowed_under_debug_where_the_site_says_nothing(settings: Any, debug: bool) -> None:
+def test_a_test_key_is_allowed_under_debug_if_the_setting_is_missing(settings: Any, debug: bool) -> None:
     settings.DEBUG = debug
 
     with override_settings(TELROI={}):

@@ -24,7 +24,7 @@ def main(database: str, telroi: str, number: str, attempt: str) -> None:
     start = partial(start_verification, number, attempt_uuid=UUID(attempt))
     wait_for_kill_at(Point.BEFORE_THE_CLAIM)
     if os.environ[POINT] == Point.WITHIN_THE_CLAIM:
-        say_so()  # and continue, although another process holds the row
+        say_so()  # and continue, although another process has locked the row
     if os.environ[POINT] != Point.AFTER_THE_COMMIT:
         start()
         return

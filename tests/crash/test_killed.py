@@ -1,4 +1,4 @@
-"""``kill -9`` of the process that places a call, at each point: never two calls, and nothing is lost in silence."""
+"""``kill -9`` of the process that places a call, at each point: never two calls, and no request is lost silently."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sends(telroi: Simulator) -> int:
 
 
 class Caller:
-    """A process that asks for the call ``attempt`` and comes to stand at ``point``."""
+    """Start a process that requests the call ``attempt`` and stops at ``point``."""
 
     def __init__(self, attempt: UUID, point: Point) -> None:
         chosen = {**conf.chosen(), "BACKEND": "tests.crash.kill_points.StoppingBackend"}
@@ -70,7 +70,7 @@ class Caller:
 
 
 def killed_at(point: Point, telroi: Simulator) -> UUID:
-    """The public id of a request whose process died at that point."""
+    """Kill a process at that point. Return the public id of its request."""
     attempt_uuid = uuid4()
     if point == Point.AFTER_THE_BYTES:
         telroi.fail_next("hold")
@@ -89,7 +89,7 @@ def after_the_lease() -> datetime:
     return datetime.now(UTC) + conf.lease() + timedelta(seconds=1)
 
 
-def test_before_the_claim_the_same_request_is_one_call(telroi: Simulator) -> None:
+def test_a_request_killed_before_its_claim_can_be_retried(telroi: Simulator) -> None:
     the_same = killed_at(Point.BEFORE_THE_CLAIM, telroi)
     assert (sends(telroi), VerificationAttempt.objects.count()) == (0, 0)
 
@@ -98,14 +98,14 @@ def test_before_the_claim_the_same_request_is_one_call(telroi: Simulator) -> Non
     assert (attempt.status, sends(telroi)) == (Status.PLACED, 1)
 
 
-def test_a_process_that_dies_within_its_claim_has_claimed_nothing(telroi: Simulator) -> None:
+def test_a_process_killed_during_its_claim_has_claimed_nothing(telroi: Simulator) -> None:
     PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:], region="NG")
     the_same = uuid4()
     with transaction.atomic():
         PhoneNumber.objects.update(version=F("version") + 1)
         caller = Caller(the_same, Point.WITHIN_THE_CLAIM)
         caller.wait_until_it_stands()
-        with pytest.raises(subprocess.TimeoutExpired):  # it waits for the row that we hold
+        with pytest.raises(subprocess.TimeoutExpired):  # it waits for the row that this test has locked
             caller.process.wait(timeout=1)
         caller.kill()
     assert (sends(telroi), VerificationAttempt.objects.count()) == (0, 0)
@@ -116,7 +116,7 @@ def test_a_process_that_dies_within_its_claim_has_claimed_nothing(telroi: Simula
 
 
 @pytest.mark.parametrize("point", [Point.AFTER_THE_CLAIM, Point.AFTER_THE_BYTES, Point.AFTER_THE_ANSWER])
-def test_after_the_claim_nobody_is_rung_for_it_again(telroi: Simulator, point: Point) -> None:
+def test_a_call_whose_process_was_killed_after_the_claim_is_not_placed_again(telroi: Simulator, point: Point) -> None:
     the_same = killed_at(point, telroi)
     rang = 0 if point == Point.AFTER_THE_CLAIM else 1
 
@@ -132,7 +132,7 @@ def test_after_the_claim_nobody_is_rung_for_it_again(telroi: Simulator, point: P
 
 
 @pytest.mark.parametrize("point", [Point.AFTER_THE_BYTES, Point.AFTER_THE_ANSWER])
-def test_the_code_of_a_call_whose_process_died_still_verifies(telroi: Simulator, point: Point) -> None:
+def test_the_code_of_a_call_whose_process_was_killed_still_verifies(telroi: Simulator, point: Point) -> None:
     the_same = killed_at(point, telroi)
     telroi.release()
     follow(the_same, now=after_the_lease())
@@ -142,7 +142,7 @@ def test_the_code_of_a_call_whose_process_died_still_verifies(telroi: Simulator,
     assert (result.outcome, sends(telroi)) == (CheckOutcome.VERIFIED, 1)
 
 
-def test_a_call_that_nobody_can_vouch_for_can_be_asked_for_again(telroi: Simulator) -> None:
+def test_a_call_of_unknown_outcome_can_be_requested_again(telroi: Simulator) -> None:
     the_same = killed_at(Point.AFTER_THE_CLAIM, telroi)
 
     second = call_again(the_same, now=after_the_lease() + conf.policy().cooldown)
@@ -151,7 +151,7 @@ def test_a_call_that_nobody_can_vouch_for_can_be_asked_for_again(telroi: Simulat
     assert VerificationAttempt.objects.get(uuid=the_same).status == Status.SUPERSEDED
 
 
-def test_after_the_callers_commit_the_row_waits_and_is_placed_once(telroi: Simulator) -> None:
+def test_after_the_callers_commit_the_row_is_queued_and_placed_once(telroi: Simulator) -> None:
     the_same = killed_at(Point.AFTER_THE_COMMIT, telroi)
     attempt = start_verification(NUMBER, attempt_uuid=the_same)
     assert (attempt.status, sends(telroi)) == (Status.QUEUED, 0)
@@ -162,7 +162,7 @@ def test_after_the_callers_commit_the_row_waits_and_is_placed_once(telroi: Simul
     assert (follow(the_same).attempt.status, sends(telroi)) == (Status.PLACED, 1)
 
 
-def test_a_row_that_waits_too_long_expires_in_sight_and_rings_nobody_late(telroi: Simulator) -> None:
+def test_a_row_that_is_queued_too_long_expires_and_is_not_placed(telroi: Simulator) -> None:
     the_same = killed_at(Point.AFTER_THE_COMMIT, telroi)
     late = datetime.now(UTC) + conf.queue_deadline() + timedelta(seconds=1)
 

@@ -1,4 +1,4 @@
-"""``kill -9`` of a purge half-way: what is gone is gone, what is left is whole, and the next purge goes on."""
+"""``kill -9`` of a purge half-way: the remaining rows are complete, and the next purge continues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS = [f"+23480312345{line:02d}" for line in range(12)]
 
 @pytest.mark.programs
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_purge_is_gone_on_with() -> None:
+def test_a_killed_purge_can_be_continued() -> None:
     for number in NUMBERS:
         attempt = services.start_verification(number)
         AttemptEvent.objects.create(attempt=attempt, kind="code_rejected")

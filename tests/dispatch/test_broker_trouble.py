@@ -1,4 +1,4 @@
-"""Whatever the broker does, nobody waits for it: the row is written, and it waits."""
+"""With any fault of the broker, no request waits for long, and the row stays queued."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ TASK = "django_telroi.tasks.place_call"
 PASSWORD = "canary-of-the-broker"
 ROOT = Path(__file__).parent.parent.parent
 SOCKETS = 2
-"""What Celery opens for one connection to Redis."""
+"""The number of sockets that Celery opens for one connection to Redis."""
 LONG = 120
 """Seconds after which a test hangs, however busy the machine is."""
 PUBLISH_TIMEOUT, TRANSPORT_OPTIONS = dispatch.PUBLISH_TIMEOUT, dispatch.TRANSPORT_OPTIONS
-"""What a site waits for."""
+"""The default timeout of a site."""
 
 
 @pytest.fixture(autouse=True)
 def _patient(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within a test no figure of the machine's ends anything."""
+    """Set timeouts that a slow machine does not reach."""
     monkeypatch.setattr(dispatch, "IDLE_SECONDS", LONG)
     monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 10 * LONG)
     monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", patient(TRANSPORT_OPTIONS))
@@ -45,7 +45,7 @@ def patient(options: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
-    """How long each request was ready to wait for its message to be published, in seconds."""
+    """The timeout of each request for publishing its message, in seconds."""
     waits: list[float | None] = []
     result = Future.result
 
@@ -59,7 +59,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
 
 @pytest.fixture
 def use(celery_app: Any) -> Iterator[Callable[[str], None]]:
-    """The site's Celery, left at its defaults but for the address of its broker."""
+    """The site's Celery with default settings, except the broker URL."""
 
     def configure(url: str) -> None:
         celery_app.conf.broker_url = url
@@ -78,8 +78,8 @@ def wait_for_the_thread_to_end() -> None:
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 @pytest.mark.parametrize("trouble", ["refused", "mute", "slow"])
-class TestTrouble:
-    """Costs one request its patience, and the next ones nothing."""
+class TestABrokerFailure:
+    """One request waits until its timeout. The next requests do not wait."""
 
     @pytest.fixture(autouse=True)
     def _trouble(
@@ -92,7 +92,9 @@ class TestTrouble:
             use(f"{scheme}://somebody:{PASSWORD}@127.0.0.1:{port}//")
             yield
 
-    def test_is_over_soon_and_not_met_again(self, waits: list[float | None], caplog: pytest.LogCaptureFixture) -> None:
+    def test_ends_soon_and_is_not_repeated_for_the_next_request(
+        self, waits: list[float | None], caplog: pytest.LogCaptureFixture
+    ) -> None:
         first = send(TASK, 1)
         others = [send(TASK, key) for key in range(2, 50)]
 
@@ -103,7 +105,7 @@ class TestTrouble:
         assert "not_enqueued attempt=1" in caplog.text
 
     @pytest.mark.django_db(transaction=True)
-    def test_leaves_a_row_that_waits(self, settings: Any, waits: list[float | None]) -> None:
+    def test_leaves_a_queued_row(self, settings: Any, waits: list[float | None]) -> None:
         with Simulator() as telroi:
             settings.TELROI = {
                 "BACKEND": conf.TELROI_BACKEND,
@@ -118,7 +120,7 @@ class TestTrouble:
             assert VerificationAttempt.objects.get().status == "placed"
 
 
-def test_a_thread_that_begins_late_costs_no_second_request_its_patience(
+def test_a_thread_that_starts_late_does_not_use_the_time_of_the_next_request(
     use: Callable[[str], None], waits: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, take_next = ManualClock(time.monotonic()), Publisher._next
@@ -139,10 +141,10 @@ def test_a_thread_that_begins_late_costs_no_second_request_its_patience(
         assert (send(TASK, 2), waits) == (Published.SKIPPED, [0.2])
 
 
-class TestABrokerThatWorks:
-    """Gets one connection for as long as there is something to say."""
+class TestAWorkingBroker:
+    """The publisher keeps one connection while there are messages."""
 
-    def test_is_told_everything_over_one_connection(self, use: Callable[[str], None]) -> None:
+    def test_gets_all_messages_over_one_connection(self, use: Callable[[str], None]) -> None:
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
 
@@ -150,7 +152,7 @@ class TestABrokerThatWorks:
 
             assert (set(handings), broker.published, len(broker.clients)) == ({Published.SENT}, 20, SOCKETS)
 
-    def test_is_told_by_many_threads_at_once(self, use: Callable[[str], None]) -> None:
+    def test_gets_messages_of_many_threads_at_once(self, use: Callable[[str], None]) -> None:
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
             handings: list[Published] = []
@@ -162,7 +164,7 @@ class TestABrokerThatWorks:
 
             assert (handings, broker.published) == ([Published.SENT] * 20, 20)
 
-    def test_is_left_alone_when_there_is_nothing_to_say(
+    def test_is_not_contacted_without_a_message(
         self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(dispatch, "IDLE_SECONDS", 0.2)
@@ -173,7 +175,7 @@ class TestABrokerThatWorks:
 
             assert (send(TASK, 2), len(broker.clients)) == (Published.SENT, 2 * SOCKETS)
 
-    def test_that_dropped_the_connection_is_told_over_another(self, use: Callable[[str], None]) -> None:
+    def test_that_dropped_the_connection_gets_the_message_over_another(self, use: Callable[[str], None]) -> None:
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
             send(TASK, 1)
@@ -181,7 +183,7 @@ class TestABrokerThatWorks:
 
             assert (send(TASK, 2), broker.published) == (Published.SENT, 2)
 
-    def test_is_found_where_the_first_of_several_refuses(self, use: Callable[[str], None]) -> None:
+    def test_is_found_if_the_first_of_several_refuses(self, use: Callable[[str], None]) -> None:
         with closed_port() as closed, redis() as broker:
             use(f"redis://127.0.0.1:{closed}/0;redis://127.0.0.1:{broker.port}/0")
 
@@ -216,7 +218,7 @@ def test_a_thread_of_the_site_publishes_to_the_sites_broker_and_not_to_celerys_d
         assert (handings, broker.published) == ([Published.SENT], 1)
 
 
-def test_a_celery_that_is_set_up_wrong_stops_no_request(
+def test_a_wrong_celery_configuration_fails_no_request(
     use: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     use(f"nosuch://somebody:{PASSWORD}@127.0.0.1//")
@@ -225,16 +227,16 @@ def test_a_celery_that_is_set_up_wrong_stops_no_request(
     assert PASSWORD not in caplog.text
 
 
-def test_a_letter_shows_no_secret(celery_app: Any) -> None:
+def test_a_message_shows_no_secret(celery_app: Any) -> None:
     assert "celery" not in repr(dispatch.Message(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
 
 
-def test_a_courier_that_never_worked_closes_at_once() -> None:
+def test_an_unused_publisher_closes_at_once() -> None:
     Publisher().close()
 
 
 @pytest.mark.programs
-def test_a_forked_process_has_a_connection_of_its_own() -> None:
+def test_a_forked_process_has_its_own_connection() -> None:
     strict = ["-X", "dev", "-W", "error", "-W", "ignore::DeprecationWarning"]
     with redis() as broker:
         done = subprocess.run(
@@ -250,7 +252,7 @@ def test_a_forked_process_has_a_connection_of_its_own() -> None:
         assert (broker.published, len(broker.clients)) == (3, 2 * SOCKETS)
 
 
-def test_a_site_that_calls_at_once_never_loads_celery() -> None:
+def test_a_site_with_inline_calls_never_imports_celery() -> None:
     program = (
         "import sys, django; django.setup();"
         "import django_telroi.services, django_telroi.urls;"
@@ -261,7 +263,7 @@ def test_a_site_that_calls_at_once_never_loads_celery() -> None:
     assert done.returncode == 0
 
 
-def test_a_module_that_is_missing_is_named_in_the_log(
+def test_a_missing_module_is_named_in_the_log(
     use: Callable[[str], None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kombu.transport._transport_cache", {})

@@ -1,4 +1,4 @@
-"""Which of a project's Celery apps gets the calls."""
+"""Which Celery app of a project gets the calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_telroi.dispatch import site_app
 
 @pytest.fixture
 def reports(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The project's second app. Made last, it is the current one of the thread that made both."""
+    """The project's second app. As the newest, it is the current app of the thread that created both."""
     monkeypatch.setattr(_state, "default_app", None)
     app = Celery("reports", broker="memory://", fixups=[])
     yield app
@@ -26,13 +26,13 @@ def elsewhere(ask: Callable[[], Any]) -> Any:
         return pool.submit(ask).result()
 
 
-def test_the_one_that_is_called_the_default_gets_them_in_every_thread(celery_app: Any, reports: Any) -> None:
+def test_the_default_app_gets_the_messages_of_every_thread(celery_app: Any, reports: Any) -> None:
     celery_app.set_default()
 
     assert (site_app(), elsewhere(site_app)) == (celery_app, celery_app)
 
 
-def test_a_projects_only_one_needs_no_such_name(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_app_need_not_be_the_default(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_state, "default_app", None)
 
     assert (site_app(), elsewhere(site_app)) == (celery_app, celery_app)

@@ -1,4 +1,4 @@
-"""Whose request it is, by its address."""
+"""Which requester a request belongs to, by its address."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROXY = "10.0.0.1"
         ("::ffff:c633:6407", "198.51.100.7"),
     ],
 )
-def test_an_address_is_read_as_proxies_write_it(text: str, address: str) -> None:
+def test_an_address_is_read_in_the_formats_of_proxies(text: str, address: str) -> None:
     assert str(read_address(text)) == address
 
 
@@ -38,7 +38,7 @@ def test_an_address_is_read_as_proxies_write_it(text: str, address: str) -> None
         "1.2.3.4, 5.6.7.8", '"1.2.3.4"', "for=1.2.3.4", "9" * 10_000, "::ffff:1.2.3.4.5", "\x00",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_none(text: str) -> None:
+def test_an_invalid_address_is_none(text: str) -> None:
     assert read_address(text) is None
 
 
@@ -72,21 +72,25 @@ def test_the_client_is_counted_from_the_right(forwarded_for: str, proxies: int, 
         ("198.51.100.7", "::ffff:198.51.100.7", True),
         ("198.51.100.7", "198.51.100.8", False),
         ("fe80::1%eth0", "fe80::1%eth1", True),
-        # 6to4: whoever has the IPv4 address has all of the /48
+        # 6to4: the owner of the IPv4 address has the whole /48
         ("2002:c633:6407:1::1", "2002:c633:6407:ffff::9", True),
         ("2002:c633:6407:1::1", "198.51.100.7", True),
         ("2002:c633:6407::1", "2002:c633:6408::1", False),
-        # NAT64: everybody is in one /96
+        # NAT64: all clients are in one /96
         ("64:ff9b::c633:6407", "64:ff9b::c633:6408", False),
         ("64:ff9b::c633:6407", "198.51.100.7", True),
-        ("64:ff9b:1::c633:6407", "64:ff9b:1::c633:6408", True),  # of one operator's own: no client's address is told
-        # Teredo: everybody who uses one server is in one /64
+        (
+            "64:ff9b:1::c633:6407",
+            "64:ff9b:1::c633:6408",
+            True,
+        ),  # a prefix of an operator: the client's address is not known
+        # Teredo: all clients of a server are in one /64
         ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "2001:0:5ef5:79fd:0:fbff:39cc:9bf7", False),
         ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "2001:0:4136:e378:8000:63bf:39cc:9bf8", True),
         ("2001:0:5ef5:79fd:0:fbff:39cc:9bf8", "198.51.100.7", True),
     ],
 )
-def test_a_requester_is_an_ipv4_address_or_a_customers_network(one: str, other: str, same: bool) -> None:
+def test_a_requester_is_an_ipv4_address_or_an_ipv6_network(one: str, other: str, same: bool) -> None:
     first, second = read_address(one), read_address(other)
 
     assert first

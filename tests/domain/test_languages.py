@@ -34,5 +34,5 @@ def test_a_tag_is_spelled_as_the_standard_recommends(text: str, tag: str) -> Non
 @pytest.mark.parametrize(
     "text", ["", "e", "-", "en-", "en--us", "en_US", "en us", "عر", "en\n", "ıd", "x" * 9, "en-" * 12 + "us"]
 )
-def test_what_is_no_tag_is_none(text: str) -> None:
+def test_an_invalid_tag_is_none(text: str) -> None:
     assert language_tag(text) is None

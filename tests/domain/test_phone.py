@@ -26,7 +26,7 @@ WIDE_OPEN = CallingRules(allowed_line_types=frozenset(LineType))
 
 
 def examples(*types: int) -> list[tuple[str, PhoneNumber]]:
-    """The library's own example of each type in each region of the world."""
+    """Return the library's example of each line type in each region."""
     found = (
         (region, phonenumbers.example_number_for_type(region, kind))
         for region in sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -61,7 +61,7 @@ ANY_TEXT = (
 )
 
 
-# One number, however it is spelled
+# Spellings of a number
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_all_spellings_of_a_number_are_one_number(typed: str, default_region: st
 
 
 @pytest.mark.parametrize("style", [PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.E164])
-def test_every_country_s_own_way_of_writing_abroad_is_understood(style: int) -> None:
+def test_the_international_prefix_of_every_country_is_read(style: int) -> None:
     for _, number in ALL_EXAMPLES:
         assert parse_phone(phonenumbers.format_number(number, style)).number == e164(number)
 
 
-def test_every_country_s_own_way_of_writing_at_home_is_understood() -> None:
+def test_the_national_format_of_every_country_is_read() -> None:
     for region, number in ALL_EXAMPLES:
         typed = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
 
@@ -118,12 +118,12 @@ def test_punctuation_never_makes_another_number(number: str, marks: list[tuple[i
 
 
 @given(NUMBERS)
-def test_a_canonical_number_stays_as_it_is_whatever_the_default_region(number: str) -> None:
+def test_a_canonical_number_is_unchanged_with_any_default_region(number: str) -> None:
     assert parse_phone(number) == parse_phone(number, default_region="NG")
     assert parse_phone(number).number == number
 
 
-# What is no number
+# Invalid numbers
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_canonical_number_stays_as_it_is_whatever_the_default_region(number: s
     ],
     ids=ascii,
 )
-def test_anything_but_digits_and_their_punctuation_is_refused(typed: str) -> None:
+def test_characters_other_than_digits_and_punctuation_are_refused(typed: str) -> None:
     for default_region in (None, "GB"):
         with pytest.raises(InvalidNumber):
             parse_phone(typed, default_region=default_region)
@@ -180,7 +180,7 @@ def test_a_million_characters_are_refused(typed: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["+999 123 456 789", "+0 20 7183 8750", "+210 12345678", "+44 0000000000"])
-def test_a_number_of_no_country_is_refused(typed: str) -> None:
+def test_a_number_without_a_country_is_refused(typed: str) -> None:
     with pytest.raises(InvalidNumber):
         parse_phone(typed)
 
@@ -191,19 +191,19 @@ def test_without_a_default_region_a_number_needs_its_country_code(typed: str) ->
         parse_phone(typed)
 
 
-def test_a_default_region_that_is_none_makes_no_number() -> None:
+def test_an_invalid_default_region_makes_no_number() -> None:
     with pytest.raises(InvalidNumber):
         parse_phone("020 7183 8750", default_region="XX")
 
 
 @pytest.mark.parametrize("typed", ["+447700900112", "+15550001111", "+1 201 555 012", "+442071838750123"])
-def test_a_number_that_nobody_can_have_is_refused(typed: str) -> None:
+def test_an_impossible_number_is_refused(typed: str) -> None:
     with pytest.raises(InvalidNumber):
         parse_phone(typed)
 
 
 @pytest.mark.parametrize("short", SHORT.split())
-def test_emergency_and_short_numbers_are_no_numbers_in_any_country(short: str) -> None:
+def test_emergency_and_short_numbers_are_refused_in_every_country(short: str) -> None:
     for region in phonenumbers.SUPPORTED_REGIONS:
         for typed in (short, f"+{phonenumbers.country_code_for_region(region)}{short}"):
             with pytest.raises(InvalidNumber):
@@ -226,14 +226,14 @@ def test_emergency_and_short_numbers_are_no_numbers_in_any_country(short: str) -
         ("ZA", "10177"),
     ],
 )
-def test_nor_are_the_longer_emergency_numbers_that_some_countries_have(region: str, emergency: str) -> None:
+def test_longer_emergency_numbers_are_refused_too(region: str, emergency: str) -> None:
     with pytest.raises(InvalidNumber):
         parse_phone(emergency, default_region=region)
 
 
 @settings(max_examples=1000)
 @given(ANY_TEXT, REGIONS)
-def test_whatever_is_typed_comes_out_canonical_or_is_refused(typed: str, default_region: str | None) -> None:
+def test_any_input_becomes_canonical_or_is_refused(typed: str, default_region: str | None) -> None:
     try:
         phone = parse_phone(typed, default_region=default_region)
     except InvalidNumber:
@@ -243,7 +243,7 @@ def test_whatever_is_typed_comes_out_canonical_or_is_refused(typed: str, default
     assert parse_phone(phone.number) == phone
 
 
-def test_a_refusal_does_not_repeat_what_was_typed() -> None:
+def test_a_refusal_does_not_repeat_the_input() -> None:
     with pytest.raises(InvalidNumber) as refusal:
         parse_phone("+999123456789")
 
@@ -252,7 +252,7 @@ def test_a_refusal_does_not_repeat_what_was_typed() -> None:
     assert refusal.value.__suppress_context__
 
 
-# What a number tells
+# Attributes of a number
 
 
 @pytest.mark.parametrize(
@@ -281,13 +281,13 @@ def test_a_refusal_does_not_repeat_what_was_typed() -> None:
         ("+80012345678", "", LineType.TOLL_FREE),
     ],
 )
-def test_a_number_tells_its_region_and_line_type(number: str, region: str, line_type: LineType) -> None:
+def test_a_number_has_its_region_and_line_type(number: str, region: str, line_type: LineType) -> None:
     phone = parse_phone(number)
 
     assert (phone.region, phone.line_type) == (region, line_type)
 
 
-def test_every_line_type_of_the_library_but_unknown_has_its_name() -> None:
+def test_every_line_type_of_the_library_except_unknown_has_a_name() -> None:
     kinds = {phonenumbers.number_type(number) for _, number in ALL_EXAMPLES}
 
     found = {parse_phone(e164(number)).line_type for _, number in ALL_EXAMPLES}
@@ -296,14 +296,14 @@ def test_every_line_type_of_the_library_but_unknown_has_its_name() -> None:
     assert found == set(LineType) - {LineType.UNKNOWN}
 
 
-def test_what_python_prints_of_a_phone_never_shows_the_number() -> None:
+def test_the_repr_of_a_phone_never_shows_the_number() -> None:
     phone = parse_phone("+2348031234567")
 
     assert "4567" not in f"{phone!r} {phone} {[phone]}"
     assert "NG" in repr(phone)
 
 
-def test_a_phone_is_a_value() -> None:
+def test_a_phone_is_compared_by_value() -> None:
     phone = parse_phone("+2348031234567")
 
     assert pickle.loads(pickle.dumps(phone)) == copy.copy(phone) == phone
@@ -311,7 +311,7 @@ def test_a_phone_is_a_value() -> None:
     assert (phone.last4, phone.masked) == ("4567", "+234 803 ••• 4567")
 
 
-# What is rung
+# Callable numbers
 
 
 def of(line_type: LineType, *, number: str = "+442071838750", region: str = "GB") -> Phone:
@@ -319,11 +319,11 @@ def of(line_type: LineType, *, number: str = "+442071838750", region: str = "GB"
 
 
 @pytest.mark.parametrize("line_type", ["mobile", "fixed_line", "either", "voip", "personal"])
-def test_ordinary_lines_are_rung(line_type: str) -> None:
+def test_ordinary_line_types_are_callable(line_type: str) -> None:
     refuse_uncallable(of(LineType(line_type)), STOCK)
 
 
-def test_the_stock_rules_name_those_lines_and_no_other() -> None:
+def test_the_default_rules_contain_exactly_those_line_types() -> None:
     assert {line_type.value for line_type in CALLABLE_LINE_TYPES} == {
         "mobile",
         "fixed_line",
@@ -334,7 +334,7 @@ def test_the_stock_rules_name_those_lines_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("line_type", ["toll_free", "pager", "uan", "voicemail", "unknown"])
-def test_other_lines_are_rung_only_where_the_site_says_so(line_type: str) -> None:
+def test_other_line_types_are_callable_only_if_the_site_allows_them(line_type: str) -> None:
     phone = of(LineType(line_type))
 
     with pytest.raises(NotCallable):
@@ -344,7 +344,7 @@ def test_other_lines_are_rung_only_where_the_site_says_so(line_type: str) -> Non
 
 @pytest.mark.parametrize("prefix", ["870", "878", "881", "882", "883", "888", "979", "808", "800"])
 @pytest.mark.parametrize("line_type", list(LineType))
-def test_satellites_and_international_networks_are_never_rung(prefix: str, line_type: LineType) -> None:
+def test_satellites_and_international_networks_are_never_callable(prefix: str, line_type: LineType) -> None:
     phone = of(line_type, number=f"+{prefix}123456789", region="")
 
     for rules in (WIDE_OPEN, CallingRules(allowed_regions=frozenset({""}), allowed_line_types=frozenset(LineType))):
@@ -353,7 +353,7 @@ def test_satellites_and_international_networks_are_never_rung(prefix: str, line_
 
 
 @pytest.mark.parametrize("country_code", phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS)
-def test_no_network_without_a_country_that_the_library_knows_is_ever_rung(country_code: int) -> None:
+def test_no_network_without_a_country_is_ever_callable(country_code: int) -> None:
     phone = parse_phone(e164(phonenumbers.example_number_for_non_geo_entity(country_code)))
 
     with pytest.raises(NotCallable):
@@ -364,13 +364,13 @@ def test_no_network_without_a_country_that_the_library_knows_is_ever_rung(countr
     ("region", "number"),
     [(region, e164(number)) for region, number in examples(PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)],
 )
-def test_premium_and_shared_cost_numbers_are_never_rung_anywhere(region: str, number: str) -> None:
+def test_premium_and_shared_cost_numbers_are_never_callable(region: str, number: str) -> None:
     with pytest.raises(NotCallable):
         refuse_uncallable(parse_phone(number), WIDE_OPEN)
 
 
 @pytest.mark.parametrize("prefix", ["+23480", "23480", "+234 80", " +234-80 "])
-def test_a_blocked_prefix_is_never_rung(prefix: str) -> None:
+def test_a_blocked_prefix_is_never_callable(prefix: str) -> None:
     rules = CallingRules(blocked_prefixes=("+4420", prefix))
 
     with pytest.raises(NotCallable):
@@ -379,12 +379,12 @@ def test_a_blocked_prefix_is_never_rung(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", " ", "+"])
-def test_an_empty_prefix_does_not_bar_the_world(prefix: str) -> None:
+def test_an_empty_prefix_blocks_no_number(prefix: str) -> None:
     refuse_uncallable(parse_phone("+2348031234567"), CallingRules(blocked_prefixes=(prefix,)))
 
 
 @pytest.mark.parametrize("allowed", [{"NG", "GH"}, {"ng"}, {" Ng "}])
-def test_only_allowed_regions_are_rung(allowed: set[str]) -> None:
+def test_only_allowed_regions_are_callable(allowed: set[str]) -> None:
     rules = CallingRules(allowed_regions=frozenset(allowed))
 
     refuse_uncallable(parse_phone("+2348031234567"), rules)
@@ -392,13 +392,13 @@ def test_only_allowed_regions_are_rung(allowed: set[str]) -> None:
         refuse_uncallable(parse_phone("+442071838750"), rules)
 
 
-def test_with_no_region_allowed_nothing_is_rung() -> None:
+def test_without_allowed_regions_no_number_is_callable() -> None:
     with pytest.raises(RegionNotAllowed):
         refuse_uncallable(parse_phone("+2348031234567"), CallingRules(allowed_regions=frozenset()))
 
 
 @pytest.mark.parametrize("blocked", ["JM", "jm"])
-def test_a_blocked_region_is_not_rung_though_its_country_code_is(blocked: str) -> None:
+def test_a_blocked_region_is_not_callable_although_others_share_its_country_code(blocked: str) -> None:
     rules = CallingRules(blocked_regions=frozenset({blocked}))
 
     refuse_uncallable(parse_phone("+12015550123"), rules)
@@ -406,19 +406,19 @@ def test_a_blocked_region_is_not_rung_though_its_country_code_is(blocked: str) -
         refuse_uncallable(parse_phone("+18765550123"), rules)
 
 
-def test_blocking_a_region_outweighs_allowing_it() -> None:
+def test_a_blocked_region_precedes_an_allowed_one() -> None:
     both = CallingRules(allowed_regions=frozenset({"NG"}), blocked_regions=frozenset({"NG"}))
 
     with pytest.raises(RegionNotAllowed):
         refuse_uncallable(parse_phone("+2348031234567"), both)
 
 
-def test_what_is_never_rung_is_said_before_its_region_is_looked_at() -> None:
+def test_a_number_that_is_never_callable_is_refused_before_its_region_is_checked() -> None:
     with pytest.raises(NotCallable):
         refuse_uncallable(parse_phone("+19002345678"), CallingRules(allowed_regions=frozenset({"NG"})))
 
 
-# What is shown
+# Masked numbers
 
 
 @pytest.mark.parametrize(
@@ -449,11 +449,11 @@ def test_what_is_never_rung_is_said_before_its_region_is_looked_at() -> None:
     ],
     ids=lambda text: ascii(text)[:20],
 )
-def test_a_masked_number_is_recognised_by_its_owner_only(number: str, shown: str) -> None:
+def test_a_masked_number_shows_only_enough_for_its_owner(number: str, shown: str) -> None:
     assert mask(number) == shown
 
 
-def test_every_number_of_the_world_hides_three_digits_and_shows_its_last() -> None:
+def test_every_masked_number_hides_three_digits_and_shows_the_last_ones() -> None:
     for _, number in ALL_EXAMPLES:
         whole, shown = e164(number), mask(e164(number))
 
@@ -467,7 +467,7 @@ def test_every_number_of_the_world_hides_three_digits_and_shows_its_last() -> No
 
 @settings(max_examples=500)
 @given(st.text(st.characters()) | st.from_regex(r"\+?[0-9]{0,20}", fullmatch=True))
-def test_masking_takes_anything_and_always_hides(text: str) -> None:
+def test_masking_accepts_any_text_and_always_hides(text: str) -> None:
     shown = mask(text)
 
     digits = re.sub("[^0-9]", "", text)

@@ -41,15 +41,15 @@ def minutes_ago(*ages: float) -> tuple[datetime, ...]:
     return tuple(NOON - age * MINUTE for age in ages)
 
 
-# One rule at a time
+# Each limit alone
 
 
-def test_a_number_that_was_never_rung_may_be() -> None:
+def test_a_number_without_calls_is_callable() -> None:
     assert current_limit(STOCK, (), held_until=None) is None
     assert limit_at(STOCK, (), now=NOON, held_until=None) is None
 
 
-def test_after_a_call_the_number_rests() -> None:
+def test_after_a_call_the_cooldown_applies() -> None:
     assert current_limit(STOCK, (NOON,), held_until=None) == Limit(Rule.COOLDOWN, NOON + MINUTE)
 
 
@@ -65,18 +65,18 @@ def test_the_day_is_full_until_its_oldest_counted_call_is_a_day_old() -> None:
     assert current_limit(STOCK, calls, held_until=None) == Limit(Rule.DAILY_LIMIT, calls[19] + DAY)
 
 
-def test_a_hold_bars_a_number_that_was_never_rung() -> None:
+def test_a_hold_blocks_a_number_without_calls() -> None:
     assert current_limit(STOCK, (), held_until=NOON) == Limit(Rule.HELD, NOON)
 
 
-def test_the_rule_that_bars_longest_is_named() -> None:
+def test_of_several_limits_the_longest_is_named() -> None:
     calls = minutes_ago(0, 10, 20, 30, 59.5)
 
     assert current_limit(STOCK, calls, held_until=NOON + 2 * MINUTE) == Limit(Rule.HELD, NOON + 2 * MINUTE)
     assert current_limit(STOCK, calls, held_until=NOON) == Limit(Rule.COOLDOWN, NOON + MINUTE)
 
 
-def test_of_rules_that_end_together_the_most_severe_is_named() -> None:
+def test_of_limits_that_end_together_the_most_severe_is_named() -> None:
     def named(*, per_hour: int, per_day: int, held_until: datetime | None) -> Rule:
         policy = Policy(cooldown=NO_TIME, per_hour=per_hour, per_day=per_day)
         limit = current_limit(policy, (NOON, NOON - HOUR, NOON - DAY), held_until=held_until)
@@ -90,14 +90,14 @@ def test_of_rules_that_end_together_the_most_severe_is_named() -> None:
     assert named(per_hour=2, per_day=3, held_until=NOON) is Rule.DAILY_LIMIT
 
 
-def test_a_limit_ends_at_its_very_moment() -> None:
+def test_a_limit_ends_exactly_at_its_moment() -> None:
     limit = limit_at(STOCK, (NOON,), now=NOON + MINUTE - MICROSECOND, held_until=None)
 
     assert limit == Limit(Rule.COOLDOWN, NOON + MINUTE)
     assert limit_at(STOCK, (NOON,), now=NOON + MINUTE, held_until=None) is None
 
 
-def test_a_lowered_cap_looks_at_the_newest_calls_only() -> None:
+def test_a_lowered_cap_uses_only_the_newest_calls() -> None:
     calls = minutes_ago(10, 20, 30, 40, 50)
     lowered = Policy(cooldown=MINUTE, per_hour=2, per_day=20)
 
@@ -112,51 +112,51 @@ def test_a_lowered_cap_looks_at_the_newest_calls_only() -> None:
         {"cooldown": MINUTE, "per_hour": 5, "per_day": -1},
     ],
 )
-def test_a_policy_that_makes_no_sense_cannot_be_made(broken: dict[str, object]) -> None:
+def test_an_invalid_policy_raises_an_error(broken: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="A policy needs"):
         Policy(**broken)  # type: ignore[arg-type]
 
 
-def test_a_rule_is_the_code_of_its_refusal() -> None:
+def test_a_limit_has_the_code_of_its_refusal() -> None:
     assert CooldownActive.code == Rule.COOLDOWN
     assert NumberHeld.code == Rule.HELD
     assert HourlyLimitReached.code == Rule.HOURLY_LIMIT
     assert DailyLimitReached.code == Rule.DAILY_LIMIT
 
 
-# The moments that count
+# Counted calls
 
 
-def test_a_new_moment_comes_first() -> None:
+def test_a_new_call_comes_first() -> None:
     assert with_call(minutes_ago(5, 10), NOON) == (NOON, *minutes_ago(5, 10))
 
 
-def test_a_moment_earlier_than_others_takes_its_place_among_them() -> None:
+def test_an_earlier_call_is_inserted_in_order() -> None:
     assert with_call(minutes_ago(0, 10), NOON - 5 * MINUTE) == minutes_ago(0, 5, 10)
 
 
-def test_what_is_a_day_old_is_dropped() -> None:
+def test_a_call_that_is_a_day_old_is_removed() -> None:
     young = NOON - DAY + MICROSECOND
 
     assert with_call((young, NOON - DAY, NOON - 2 * DAY), NOON) == (NOON, young)
 
 
-def test_no_young_moment_is_dropped_however_many_there_are() -> None:
+def test_a_recent_call_is_never_removed() -> None:
     calls = minutes_ago(*range(1, 101))
 
     assert with_call(calls, NOON) == (NOON, *calls)
 
 
-def test_a_moment_is_given_back_once() -> None:
+def test_a_call_is_given_back_once() -> None:
     assert without_call((NOON, NOON, *minutes_ago(5)), NOON) == (NOON, *minutes_ago(5))
     assert without_call(minutes_ago(0, 5), NOON - 5 * MINUTE) == (NOON,)
 
 
-def test_giving_back_what_is_not_there_changes_nothing() -> None:
+def test_giving_back_an_unknown_call_changes_nothing() -> None:
     assert without_call(minutes_ago(1, 5), NOON) == minutes_ago(1, 5)
 
 
-def test_used_counts_the_window_without_its_first_moment() -> None:
+def test_used_excludes_the_first_moment_of_the_window() -> None:
     calls = minutes_ago(0, 30, 59, 60, 61)
 
     assert used_in(calls, now=NOON, window=HOUR) == 3
@@ -180,12 +180,12 @@ def test_used_counts_the_window_without_its_first_moment() -> None:
         (timedelta(days=9_000) + MICROSECOND, 777_600_001),
     ],
 )
-def test_a_wait_is_whole_seconds_rounded_up_and_at_least_one(ahead: timedelta, seconds: int) -> None:
+def test_a_wait_is_in_whole_seconds_rounded_up_and_at_least_one(ahead: timedelta, seconds: int) -> None:
     assert seconds_to_wait(NOON + ahead, NOON) == seconds
 
 
 @given(st.timedeltas(min_value=MICROSECOND, max_value=timedelta(days=400)))
-def test_who_waits_what_they_were_told_is_not_sent_away_again(ahead: timedelta) -> None:
+def test_a_call_after_the_named_wait_is_not_refused(ahead: timedelta) -> None:
     wait = timedelta(seconds=seconds_to_wait(NOON + ahead, NOON))
 
     assert ahead <= wait < ahead + timedelta(seconds=1)
@@ -194,7 +194,7 @@ def test_who_waits_what_they_were_told_is_not_sent_away_again(ahead: timedelta) 
 # Zones and summer time
 
 
-def test_an_hour_is_an_hour_on_the_night_when_clocks_change() -> None:
+def test_an_hour_has_sixty_minutes_when_clocks_change() -> None:
     paris = ZoneInfo("Europe/Paris")
     before = datetime(2026, 10, 25, 2, 30, tzinfo=paris)  # an hour later it is 2:30 again
     policy = Policy(cooldown=HOUR, per_hour=5, per_day=20)
@@ -206,14 +206,14 @@ def test_an_hour_is_an_hour_on_the_night_when_clocks_change() -> None:
     assert limit_at(policy, (before,), now=before.replace(fold=1), held_until=None) is None
 
 
-def test_moments_of_different_zones_are_ordered_by_time() -> None:
+def test_moments_of_different_time_zones_are_ordered_by_time() -> None:
     in_lagos = NOON.astimezone(timezone(HOUR))
 
     assert with_call((in_lagos,), NOON + MINUTE) == (NOON + MINUTE, NOON)
     assert without_call((in_lagos,), NOON) == ()
 
 
-# Against brute force
+# Compared with a brute-force count
 
 EDGES = [base + edge for base in (NO_TIME, MINUTE, HOUR, DAY) for edge in (-MICROSECOND, NO_TIME, MICROSECOND)]
 STEPS = st.one_of(
@@ -231,7 +231,7 @@ POLICIES = st.builds(
 
 
 def is_slot_free(policy: Policy, history: Sequence[datetime], now: datetime) -> bool:
-    """The oracle: straight from the words of the rules, over everything that ever happened, with no sliding trick."""
+    """The oracle: compute the limits from the definition, over all calls."""
     rested = all(call + policy.cooldown <= now for call in history)
     of_the_hour = [call for call in history if now - HOUR < call]
     of_the_day = [call for call in history if now - DAY < call]
@@ -239,13 +239,13 @@ def is_slot_free(policy: Policy, history: Sequence[datetime], now: datetime) -> 
 
 
 def most_in_any(window: timedelta, history: Sequence[datetime]) -> int:
-    """The fullest window of that length: one that begins with a call is always among the fullest."""
+    """Return the largest number of calls in a window of that length. A fullest window begins with a call."""
     return max((sum(start <= call < start + window for call in history) for start in history), default=0)
 
 
 @settings(max_examples=400)
 @given(policy=POLICIES, steps=st.lists(STEPS, max_size=60))
-def test_a_call_is_refused_exactly_when_no_slot_is_free(policy: Policy, steps: list[timedelta]) -> None:
+def test_a_call_is_refused_exactly_if_no_slot_is_free(policy: Policy, steps: list[timedelta]) -> None:
     now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
     for step in steps:
         now += step
@@ -262,9 +262,7 @@ def test_a_call_is_refused_exactly_when_no_slot_is_free(policy: Policy, steps: l
 
 @settings(max_examples=300)
 @given(policy=POLICIES, steps=st.lists(STEPS, max_size=40), last=STEPS)
-def test_the_wait_is_neither_a_moment_too_short_nor_too_long(
-    policy: Policy, steps: list[timedelta], last: timedelta
-) -> None:
+def test_the_wait_is_exact(policy: Policy, steps: list[timedelta], last: timedelta) -> None:
     now, calls = NOON, ()  # type: datetime, tuple[datetime, ...]
     for step in steps:
         now += step
@@ -280,7 +278,7 @@ def test_the_wait_is_neither_a_moment_too_short_nor_too_long(
 
 @settings(max_examples=300)
 @given(turns=st.lists(st.tuples(POLICIES, STEPS), max_size=60))
-def test_a_changed_policy_is_right_at_once(turns: list[tuple[Policy, timedelta]]) -> None:
+def test_a_changed_policy_takes_effect_at_once(turns: list[tuple[Policy, timedelta]]) -> None:
     now, calls, history = NOON, (), []  # type: datetime, tuple[datetime, ...], list[datetime]
     for policy, step in turns:
         now += step
@@ -324,7 +322,7 @@ def test_a_call_that_does_not_count_leaves_its_slot_free(policy: Policy, turns: 
 
 
 @given(policy=POLICIES, ages=st.lists(STEPS, max_size=20), held=st.none() | STEPS_BACK)
-def test_a_hold_only_ever_lengthens_the_wait(policy: Policy, ages: list[timedelta], held: timedelta | None) -> None:
+def test_a_hold_never_shortens_the_wait(policy: Policy, ages: list[timedelta], held: timedelta | None) -> None:
     calls = tuple(sorted((NOON - age for age in ages), reverse=True))
     held_until = None if held is None else NOON + held
 
@@ -336,29 +334,29 @@ def test_a_hold_only_ever_lengthens_the_wait(policy: Policy, ages: list[timedelt
 
 
 @given(ages=st.lists(STEPS, max_size=30), window=st.sampled_from([HOUR, DAY]))
-def test_used_agrees_with_counting_by_hand(ages: list[timedelta], window: timedelta) -> None:
+def test_used_equals_a_count_by_hand(ages: list[timedelta], window: timedelta) -> None:
     calls = tuple(sorted((NOON - age for age in ages), reverse=True))
 
     assert used_in(calls, now=NOON, window=window) == sum(age < window for age in ages)
 
 
-# What a slow answer does to the windows
+# Windows after a slow answer
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(0, 0), (1, 0), (1.000001, 1.000001), (6, 6), (30, 30), (-5, 0)])
-def test_a_call_counts_from_its_answer_where_that_took_more_than_a_second(seconds: float, counts: float) -> None:
+def test_a_call_counts_from_its_answer_if_that_took_more_than_a_second(seconds: float, counts: float) -> None:
     answered_at = NOON + timedelta(seconds=seconds)
 
     assert counts_from(NOON, answered_at) == NOON + timedelta(seconds=counts)
 
 
-def test_a_call_that_is_moved_keeps_its_place_among_the_others() -> None:
+def test_a_moved_call_stays_in_order() -> None:
     calls = minutes_ago(1, 5, 9)
 
     assert with_call_moved(calls, calls[1], to=NOON) == (NOON, calls[0], calls[2])
 
 
-def test_a_call_that_counts_no_more_is_not_moved_back_in() -> None:
+def test_a_call_that_no_longer_counts_is_not_inserted_again() -> None:
     calls = minutes_ago(1, 5)
 
     assert with_call_moved(calls, NOON - 3 * MINUTE, to=NOON) == calls
@@ -368,10 +366,10 @@ def test_a_call_that_counts_no_more_is_not_moved_back_in() -> None:
     policy=POLICIES,
     calls=st.lists(st.tuples(STEPS, st.integers(0, 30), st.floats(0, 1)), max_size=30),
 )
-def test_our_windows_never_end_more_than_a_second_before_telrois(
+def test_our_windows_end_at_most_a_second_before_telrois(
     policy: Policy, calls: list[tuple[timedelta, int, float]]
 ) -> None:
-    """Telroi's row is made at any moment between our claim and its answer."""
+    """Telroi creates its row at any moment between our claim and its answer."""
     ours, theirs, now = (), (), NOON  # type: tuple[datetime, ...], tuple[datetime, ...], datetime
     for step, seconds, share in calls:
         asked_at = now + step
@@ -386,36 +384,36 @@ def test_our_windows_never_end_more_than_a_second_before_telrois(
     assert our_end is None or their_end is None or our_end.until >= their_end.until - SLOW_ANSWER
 
 
-# What Telroi's refusals of a number are worth
+# Waits from Telroi's refusals
 
 
 @pytest.mark.parametrize("seconds", [1, 59, 60, 3599, 3601, 86_399])
-def test_a_wait_that_is_no_whole_window_is_believed(seconds: int) -> None:
+def test_a_wait_that_is_not_a_whole_window_is_used(seconds: int) -> None:
     wait = timedelta(seconds=seconds)
 
     assert hold_after(STOCK, (), now=NOON, wait=wait, last=None) == Hold(NOON, NOON + wait)
 
 
 @pytest.mark.parametrize("wait", [HOUR, DAY])
-def test_the_length_of_a_window_is_believed_for_a_minute_where_our_ledger_has_room(wait: timedelta) -> None:
+def test_a_wait_of_a_whole_window_is_used_for_a_minute_if_our_limits_allow_a_call(wait: timedelta) -> None:
     calls = minutes_ago(5, 20, 30, 50, 60)
 
     assert hold_after(STOCK, calls, now=NOON, wait=wait, last=None).until == NOON + SHORTEST_FLAT_HOLD
 
 
-def test_the_length_of_a_window_is_believed_until_our_ledger_has_room() -> None:
+def test_a_wait_of_a_whole_window_is_used_until_our_limits_allow_a_call() -> None:
     calls = minutes_ago(5, 20, 30, 50, 55)
 
     assert hold_after(STOCK, calls, now=NOON, wait=HOUR, last=None).until == NOON + 5 * MINUTE + SPARE
 
 
-def test_it_is_never_believed_for_longer_than_telroi_says() -> None:
+def test_it_is_never_longer_than_telroi_says() -> None:
     calls = minutes_ago(*range(20))
 
     assert hold_after(STOCK, calls, now=NOON, wait=HOUR, last=None).until == NOON + HOUR
 
 
-def test_it_doubles_while_telroi_repeats_it_and_ends_at_what_telroi_says() -> None:
+def test_it_doubles_while_telroi_repeats_it_up_to_what_telroi_says() -> None:
     now, last, lengths = NOON, None, []  # type: datetime, Hold | None, list[int]
     for _ in range(9):
         last = hold_after(STOCK, minutes_ago(90), now=now, wait=HOUR, last=last)
@@ -432,7 +430,7 @@ def test_it_starts_again_after_a_call_that_telroi_accepted() -> None:
     assert hold_after(STOCK, minutes_ago(11), now=NOON, wait=HOUR, last=last).until == NOON + 16 * MINUTE
 
 
-def test_it_starts_again_once_the_last_hold_has_been_over_for_as_long_as_telroi_asked() -> None:
+def test_it_starts_again_after_a_pause_as_long_as_telrois_wait() -> None:
     last = Hold(NOON - 90 * MINUTE, NOON - HOUR)
 
     assert hold_after(STOCK, (), now=NOON, wait=HOUR, last=last).until == NOON + SHORTEST_FLAT_HOLD
@@ -445,7 +443,7 @@ def test_it_starts_again_once_the_last_hold_has_been_over_for_as_long_as_telroi_
     seconds=st.sampled_from([1, 60, 3600, 86_400]) | st.integers(1, 86_400),
     last=st.none() | st.tuples(STEPS_BACK, STEPS),
 )
-def test_a_hold_begins_now_and_is_never_longer_than_telroi_says(
+def test_a_hold_starts_now_and_is_never_longer_than_telroi_says(
     policy: Policy, ages: list[timedelta], seconds: int, last: tuple[timedelta, timedelta] | None
 ) -> None:
     calls = tuple(sorted((NOON - age for age in ages), reverse=True))

@@ -6,7 +6,7 @@ import pytest
 
 from django_telroi.domain.states import CHECKABLE, FINAL, TRANSITIONS, UNFINISHED, Dispatch, Status, may_become
 
-# The table of the design, word for word.
+# The table of the design, written out.
 LEGAL = {
     "queued": "dialing failed expired canceled superseded",
     "dialing": "placed failed unknown queued canceled superseded",
@@ -16,43 +16,43 @@ LEGAL = {
 
 
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(Status, Status)))
-def test_a_move_is_legal_exactly_where_the_table_says_so(old: Status, new: Status) -> None:
+def test_a_transition_is_legal_exactly_if_the_table_contains_it(old: Status, new: Status) -> None:
     expected = new.value in LEGAL.get(old.value, "").split()
 
     assert may_become(old, new) is expected
 
 
-def test_every_status_has_its_line_in_the_table() -> None:
+def test_every_status_is_in_the_table() -> None:
     assert set(TRANSITIONS) == set(Status)
 
 
-def test_the_table_cannot_be_changed_by_whoever_reads_it() -> None:
+def test_the_table_is_read_only() -> None:
     with pytest.raises(TypeError):
         TRANSITIONS[Status.VERIFIED] = frozenset(Status)  # type: ignore[index]
 
 
-def test_a_final_status_is_one_that_nothing_leaves() -> None:
+def test_a_final_status_has_no_transitions() -> None:
     assert {status.value for status in FINAL} == {"verified", "locked", "failed", "expired", "canceled", "superseded"}
     assert all(not TRANSITIONS[status] for status in FINAL)
 
 
-def test_unfinished_is_all_that_is_not_final() -> None:
+def test_unfinished_statuses_are_all_that_are_not_final() -> None:
     assert set(Status) - FINAL == UNFINISHED
     assert {status.value for status in UNFINISHED} == {"queued", "dialing", "placed", "unknown"}
 
 
-def test_a_code_may_be_judged_only_while_a_right_one_could_still_verify() -> None:
+def test_a_code_is_judged_only_while_the_right_one_could_verify() -> None:
     assert {status for status in Status if may_become(status, Status.VERIFIED)} == CHECKABLE
 
 
 @pytest.mark.parametrize("status", sorted(UNFINISHED))
-def test_an_unfinished_attempt_can_always_be_withdrawn(status: Status) -> None:
+def test_an_unfinished_attempt_can_always_be_canceled(status: Status) -> None:
     assert may_become(status, Status.CANCELED)
     assert may_become(status, Status.SUPERSEDED)
 
 
 @pytest.mark.parametrize("first", [Status.QUEUED, Status.DIALING])
-def test_every_other_status_can_be_reached_from_either_start(first: Status) -> None:
+def test_every_other_status_can_be_reached_from_both_first_ones(first: Status) -> None:
     reached = {first}
     while found := {new for old in reached for new in TRANSITIONS[old]} - reached:
         reached |= found
@@ -60,7 +60,7 @@ def test_every_other_status_can_be_reached_from_either_start(first: Status) -> N
     assert reached == set(Status)
 
 
-def test_the_words_are_stable_for_rows_and_clients_keep_them() -> None:
+def test_the_values_of_statuses_do_not_change() -> None:
     assert [status.value for status in Status] == [
         "queued", "dialing", "placed", "unknown", "verified", "locked", "failed", "expired", "canceled", "superseded",
     ]  # fmt: skip

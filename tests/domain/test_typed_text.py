@@ -1,4 +1,4 @@
-"""Cleaning, by itself: it changes how a text is written and never what it says."""
+"""The cleaning of typed text alone. It changes the spelling of a text and not its meaning."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from django_telroi.domain.codes import clean_code
 from django_telroi.domain.phone import parse_phone
+from django_telroi.domain.typed_codes import clean_code
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber
 from tests.pastes import ACCEPTED, PASTES, REFUSED, Paste, in_script
@@ -37,35 +37,35 @@ def number_in(typed: str, region: str | None = None) -> str | None:
 
 
 @pytest.mark.parametrize("paste", PASTES, ids=lambda paste: paste.name)
-def test_each_paste_is_the_number_that_its_owner_saw_or_is_refused(paste: Paste) -> None:
+def test_each_pasted_text_is_the_number_that_was_visible_or_is_refused(paste: Paste) -> None:
     assert number_in(paste.typed, paste.region) == paste.number
 
 
-def test_the_table_is_as_long_as_it_says() -> None:
+def test_the_table_has_the_stated_length() -> None:
     assert (len(ACCEPTED), len(REFUSED)) >= (50, 30)
     assert len({paste.name for paste in PASTES}) == len(PASTES)
 
 
 @pytest.mark.parametrize("zero", ZEROS, ids=lambda zero: f"U+{ord(zero):04X}")
-def test_the_digits_of_every_script_are_understood(zero: str) -> None:
+def test_the_digits_of_every_script_are_read(zero: str) -> None:
     assert number_in(in_script(zero, "+442071838750")) == "+442071838750"
     assert clean_code(in_script(zero, "483 920")) == "483920"
 
 
 @pytest.mark.parametrize("zero", [zero for zero in ZEROS if zero != "0"], ids=lambda zero: f"U+{ord(zero):04X}")
-def test_and_never_beside_those_of_another(zero: str) -> None:
+def test_digits_of_several_scripts_together_are_refused(zero: str) -> None:
     assert number_in("+44207183875" + zero) is None
     assert clean_code("48392" + zero) is None
 
 
 @pytest.mark.parametrize("mark", SEEN_AS_NOTHING, ids=ascii)
-def test_a_mark_that_nobody_sees_changes_nothing_wherever_it_is(mark: str) -> None:
+def test_an_invisible_mark_changes_nothing_at_any_position(mark: str) -> None:
     for place in range(14):
         whole = "+442071838750"
         assert number_in(whole[:place] + mark + whole[place:]) == whole
 
 
-def test_what_shows_digits_in_reverse_is_refused_wherever_it_is() -> None:
+def test_a_mark_that_reverses_digits_is_refused_at_any_position() -> None:
     for place in range(14):
         whole = "+442071838750"
         assert number_in(whole[:place] + "\u202e" + whole[place:]) is None
@@ -92,7 +92,7 @@ def test_no_other_character_becomes_a_digit_a_sign_or_nothing() -> None:
 
 @settings(max_examples=1000)
 @given(ANY_TEXT)
-def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+def test_cleaning_twice_equals_cleaning_once(text: str) -> None:
     once = clean_typed(text)
 
     assert clean_typed(once) == once
@@ -101,7 +101,7 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 
 @settings(max_examples=1000)
 @given(ASCII_TEXT)
-def test_ascii_is_never_changed_so_only_a_tel_scheme_makes_a_number_of_what_was_none(text: str) -> None:
+def test_ascii_is_unchanged_except_a_tel_scheme(text: str) -> None:
     assert clean_typed(text) == text
 
     is_plain = re.fullmatch(r"( *tel: *)?[ (]*\+?[0-9 ()./-]+", text, re.IGNORECASE)
@@ -111,7 +111,7 @@ def test_ascii_is_never_changed_so_only_a_tel_scheme_makes_a_number_of_what_was_
 
 @settings(max_examples=1000)
 @given(ANY_TEXT)
-def test_what_is_understood_is_understood_from_its_plain_spelling_too(text: str) -> None:
+def test_text_that_is_read_is_also_read_in_its_plain_spelling(text: str) -> None:
     number, code = number_in(text), clean_code(text)
 
     assert number is None or number_in(clean_typed(text)) == number == number_in(number)
@@ -120,7 +120,7 @@ def test_what_is_understood_is_understood_from_its_plain_spelling_too(text: str)
 
 @settings(max_examples=500)
 @given(st.text("0123456789", min_size=4, max_size=10), st.sampled_from(ZEROS), st.data())
-def test_a_code_survives_any_script_and_any_marks(code: str, zero: str, data: st.DataObject) -> None:
+def test_a_code_is_read_in_any_script_with_any_marks(code: str, zero: str, data: st.DataObject) -> None:
     marks = data.draw(
         st.lists(st.tuples(st.integers(0, 10), st.sampled_from(SEEN_AS_NOTHING + " -\u2011\u00a0")), max_size=20)
     )

@@ -1,14 +1,16 @@
-"""What can go wrong survives a worker's queue and tells no secret."""
+"""Errors can be pickled for a worker's queue and contain no secret."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
 from django_telroi import errors
 from django_telroi.errors import (
+    AlreadyBlocked,
     ApiError,
     ApiOutcomeUnknown,
     ApiRefused,
@@ -18,6 +20,7 @@ from django_telroi.errors import (
     InsideTransaction,
     NumberTaken,
     ProofRejected,
+    ReasonRequired,
     SignatureRejected,
     TelroiError,
     UnstorableText,
@@ -34,7 +37,11 @@ REFUSALS = {
     "HourlyLimitReached": ("hourly_limit", 429),
     "DailyLimitReached": ("daily_limit", 429),
     "NumberHeld": ("held", 429),
+    "DestinationPaused": ("destination_paused", 429),
+    "ConsentRequired": ("consent_required", 400),
+    "BotCheckFailed": ("bot_check_failed", 403),
     "TooManyRequests": ("too_many_requests", 429),
+    "TooManyWrongCodes": ("too_many_wrong_codes", 429),
     "SiteLimitReached": ("site_limit", 503),
     "CallsStopped": ("calls_stopped", 503),
     "Misconfigured": ("misconfigured", 503),
@@ -49,7 +56,10 @@ EXAMPLES: list[TelroiError] = [
     UserNotFound(),
     InsideTransaction(),
     UnstorableText("reason"),
+    ReasonRequired(),
     ChangedMeanwhile(),
+    AlreadyBlocked(),
+    AlreadyBlocked("grace", datetime(2026, 5, 4, 12, tzinfo=UTC), datetime(2026, 5, 4, 13, tzinfo=UTC)),
     SignatureRejected(),
     ProofRejected(),
     NumberTaken(),
@@ -58,11 +68,11 @@ EXAMPLES: list[TelroiError] = [
 
 
 def everything() -> list[type[TelroiError]]:
-    """Every error of the tree, in the order it is drawn."""
+    """Return every error of the tree, in the order of the docstring."""
     return [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, TelroiError)]
 
 
-def test_there_is_an_example_of_every_error_that_is_raised() -> None:
+def test_every_error_that_is_raised_has_an_example() -> None:
     roots = {TelroiError, ApiError, VerificationRefused}
 
     assert {type(error) for error in EXAMPLES} == set(everything()) - roots
@@ -72,16 +82,16 @@ BARE = [each(500) if each is ApiRefused else each() for each in everything() if 
 
 
 @pytest.mark.parametrize("error", BARE, ids=lambda error: type(error).__name__)
-def test_an_error_says_in_words_what_happened(error: TelroiError) -> None:
+def test_an_error_has_a_message(error: TelroiError) -> None:
     assert len(str(error).split()) >= 3
     assert "None" not in str(error)
 
 
-def test_words_that_an_error_brings_are_said_instead() -> None:
+def test_an_error_can_have_its_own_message() -> None:
     assert str(ApiUnreachable("The name could not be resolved.")) == "The name could not be resolved."
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
+def test_the_tree_of_the_docstring_is_the_actual_one() -> None:
     drawn = str(errors.__doc__).splitlines()
     lines = [line for line in drawn if "──" in line]
 
@@ -91,7 +101,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("name", "told"), REFUSALS.items(), ids=REFUSALS)
-def test_each_refusal_has_its_code_and_its_status(name: str, told: tuple[str, int]) -> None:
+def test_each_refusal_has_its_code_and_status(name: str, told: tuple[str, int]) -> None:
     refusal = getattr(errors, name)
 
     assert (refusal.code, refusal.http_status) == told
@@ -107,19 +117,19 @@ def test_no_two_refusals_share_a_code() -> None:
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=repr)
-def test_an_error_survives_pickling_and_copying(error: TelroiError) -> None:
+def test_an_error_can_be_pickled_and_copied(error: TelroiError) -> None:
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(again) is type(error)
         assert (again.args, vars(again)) == (error.args, vars(error))
         assert (str(again), repr(again)) == (str(error), repr(error))
 
 
-def test_a_refusal_of_telrois_keeps_its_words_for_staff_alone() -> None:
+def test_a_refusal_of_telroi_keeps_its_message_for_staff_only() -> None:
     error = ApiRefused(502, "otp_failed", "Trunk to +2348031234567 is congested")
 
     assert "2348031234567" not in f"{error} {error!r}"
     assert str(error) == "Telroi answered 502 otp_failed"
 
 
-def test_whoever_sits_inside_a_transaction_learns_the_way_out() -> None:
+def test_the_error_inside_a_transaction_names_the_solution() -> None:
     assert "@transaction.non_atomic_requests" in str(InsideTransaction())

@@ -23,7 +23,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def example_site(settings: LazySettings) -> LazySettings:
-    """The example with nowhere to send its calls but the terminal."""
+    """The example without a simulator. Its calls are printed in the terminal."""
     settings.INSTALLED_APPS = ["members", "example", *settings.INSTALLED_APPS]
     (engine,) = settings.TEMPLATES
     processors = [*engine["OPTIONS"]["context_processors"], "example.handset.where_calls_go"]
@@ -38,13 +38,13 @@ def example_site(settings: LazySettings) -> LazySettings:
 
 @pytest.fixture
 def with_simulator(example_site: LazySettings, simulator: Simulator) -> Simulator:
-    """The example as ``make demo`` runs it."""
+    """The example with a simulator, as ``make demo`` starts it."""
     example_site.SIMULATOR_URL = simulator.base_url
     example_site.TELROI = {
         "PURPOSES": ["", "signup"],
         "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
         "API_KEY": simulator.api_key,
         "BASE_URL": simulator.base_url,
-        "KEY_REQUESTS_PER_MINUTE": 10**6,  # a test is not a minute of a site
+        "KEY_REQUESTS_PER_MINUTE": 10**6,  # a test sends more requests than a site does in a minute
     }
     return simulator

@@ -1,4 +1,4 @@
-"""The demo as a process of its own."""
+"""The demo in its own process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import django_telroi
 
 DEMO = Path(__file__).resolve().parent.parent.parent / "example_project" / "demo.py"
 CHOSEN_BY_THE_TEST = ("TELROI_", "EXAMPLE_", "DJANGO_", "PYTHONSAFEPATH")
-# The demo must run on the very package that the tests run on.
+# The demo must use the same package as the tests.
 PACKAGE = Path(django_telroi.__file__).parent.parent
 
 
 class Demo:
-    """A running demo, and everything that it printed until it was ready."""
+    """A running demo, and its output until it was ready."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -47,7 +47,7 @@ class Demo:
 
 @contextmanager
 def running_demo(state: Path, **environ: str) -> Iterator[Demo]:
-    """Keeps its database in ``state``; nothing of it is left when the block ends."""
+    """Start the demo with its database in ``state``. All its processes are stopped at the end of the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_TEST)}
     process = subprocess.Popen(
         [sys.executable, str(DEMO)],

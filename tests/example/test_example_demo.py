@@ -1,4 +1,4 @@
-"""``make demo``, as a process of its own on real sockets."""
+"""``make demo`` in its own process, on real sockets."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ def open_page(url: str) -> str:
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all: a demo that ran here before is the ordinary case."""
+    """One folder for all tests, because a demo usually finds the database of an earlier run."""
     return tmp_path_factory.mktemp("demo")
 
 
-def test_one_command_brings_the_site_its_history_and_a_simulator(state: Path) -> None:
+def test_one_command_starts_the_site_with_history_and_simulator(state: Path) -> None:
     with running_demo(state) as demo:
         assert "calls of 30 days" in demo.told
         assert "sign in as staff, password demo" in demo.told
+        pages = [line for line in demo.told.splitlines() if "http://" in line[:30]]
+        assert (len(pages), len({line.rindex("  ") for line in pages})) == (6, 1)
+        assert "api/docs/ the same flow as JSON" in " ".join(demo.told.split())
+        assert "The API" in open_page(demo.home + "api/docs/")
+        assert ">API</a>" in open_page(demo.home)
         assert demo.simulator
         assert 'id="handset"' in open_page(demo.home)
         assert "telroi-card" in open_page(demo.home + "phone/")
@@ -44,7 +49,7 @@ def test_one_command_brings_the_site_its_history_and_a_simulator(state: Path) ->
         assert "AudioContext" in open_page(demo.home + "static/example/ringer.js")
 
 
-def test_a_webhook_arrives_and_is_written_down(state: Path) -> None:
+def test_a_webhook_arrives_and_is_recorded(state: Path) -> None:
     with running_demo(state) as demo:
         place_a_call(demo.home)
 
@@ -80,18 +85,18 @@ def wait_for_report(simulator: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_everything_without_a_murmur(state: Path, ending: signal.Signals) -> None:
+def test_ctrl_c_stops_everything_without_a_traceback(state: Path, ending: signal.Signals) -> None:
     with running_demo(state) as demo:
         demo.process.send_signal(ending)
         rest, _ = demo.process.communicate(timeout=HANGS)
 
     assert (demo.process.returncode, rest.strip()) == (0, "The demo has ended.")
-    # Its process group was its own. Not its ports: another test's server may have been given them by now.
+    # Check the process group, which was its own. Its ports may belong to the server of another test by now.
     with pytest.raises(ProcessLookupError):
         os.killpg(demo.process.pid, 0)
 
 
-def test_again_it_keeps_what_is_there(state: Path) -> None:
+def test_a_second_start_keeps_the_database(state: Path) -> None:
     with running_demo(state):
         pass
 
@@ -99,13 +104,13 @@ def test_again_it_keeps_what_is_there(state: Path) -> None:
         assert "The history exists already." in demo.told
 
 
-def test_two_demos_at_once_take_different_ports(state: Path, tmp_path: Path) -> None:
+def test_two_demos_at_once_use_different_ports(state: Path, tmp_path: Path) -> None:
     with running_demo(state) as first, running_demo(tmp_path) as second:
         assert first.home != second.home
         assert "Does this phone answer?" in open_page(second.home)
 
 
-def test_with_a_key_the_site_uses_telroi_and_nothing_pretends_to_be_it(state: Path) -> None:
+def test_with_a_key_the_site_uses_telroi_and_no_simulator(state: Path) -> None:
     with running_demo(state, TELROI_API_KEY="tlr_live_mine") as demo:
         assert "simulator" not in demo.told
         assert "Your real phone rings" in open_page(demo.home)

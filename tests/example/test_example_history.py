@@ -1,4 +1,4 @@
-"""The month that never was could have been one."""
+"""The generated month of history is possible under the rules."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def test_a_month_of_about_two_thousand_calls_takes_few_statements() -> None:
         seed(calls=2000)
 
     assert 2000 <= VerificationAttempt.objects.count() <= 2100
-    assert len(queries) <= 120  # Django 5.2 lets SQLite have no more than 999 values a statement
+    assert len(queries) <= 120  # Django 5.2 allows at most 999 values per statement on SQLite
     assert VerificationAttempt.objects.earliest("created_at").created_at > timezone.now() - timedelta(days=31)
 
 
-def test_the_progress_is_told() -> None:
+def test_the_progress_is_printed() -> None:
     told = seed()
 
     assert "verification attempts: 250 of 4" in told
     assert "calls of 30 days" in told
 
 
-def test_the_second_time_changes_nothing() -> None:
+def test_a_second_run_changes_nothing() -> None:
     seed()
     before = rows()
 
@@ -62,7 +62,7 @@ def test_the_second_time_changes_nothing() -> None:
     assert "exists already" in told
 
 
-def test_it_is_the_same_month_every_time() -> None:
+def test_each_run_creates_the_same_month() -> None:
     now = timezone.now()
 
     first, second = (month(now) for _ in range(2))
@@ -80,14 +80,14 @@ def month(now: datetime) -> list[tuple[Any, ...]]:
     return [(row.uuid, row.number, row.status, row.created_at, row.closed_at) for row in attempts]
 
 
-def test_the_staff_can_sign_in(client: Any) -> None:
+def test_the_staff_user_can_log_in(client: Any) -> None:
     seed()
 
     assert client.login(username="staff", password="demo")
     assert client.get("/admin/").status_code == 200
 
 
-def test_every_attempt_is_one_that_the_state_machine_could_have_made() -> None:
+def test_every_attempt_is_possible_in_the_state_machine() -> None:
     seed()
     closed = VerificationAttempt.objects.filter(status__in=FINAL)
 
@@ -106,7 +106,7 @@ def test_every_attempt_is_one_that_the_state_machine_could_have_made() -> None:
     assert not VerificationAttempt.objects.exclude(status__in=FINAL).filter(due_at=None).exists()
 
 
-def test_no_number_was_rung_more_often_than_the_limits_allow() -> None:
+def test_no_number_has_more_calls_than_the_limits_allow() -> None:
     seed(calls=800)
 
     calls: dict[str, list[datetime]] = defaultdict(list)
@@ -121,7 +121,7 @@ def test_no_number_was_rung_more_often_than_the_limits_allow() -> None:
         assert all(later - earlier >= timedelta(days=1) for earlier, later in zip(moments, moments[20:], strict=False))
 
 
-def test_every_kind_of_limit_is_there_to_be_seen() -> None:
+def test_every_kind_of_limit_is_visible() -> None:
     seed()
     limited = PhoneNumber.objects.filter(next_call_at__gt=timezone.now())
 
@@ -130,7 +130,7 @@ def test_every_kind_of_limit_is_there_to_be_seen() -> None:
     assert PhoneNumber.objects.filter(held_until__gt=timezone.now()).exclude(held_reason="").count() == 2
 
 
-def test_the_numbers_are_numbers_of_several_regions() -> None:
+def test_the_numbers_belong_to_several_regions() -> None:
     seed()
     numbers = PhoneNumber.objects.values_list("number", "last4", "region")
 
@@ -147,7 +147,7 @@ def test_users_with_names_have_verified_phones() -> None:
     assert not VerifiedPhone.objects.filter(user__first_name="").exists()
 
 
-def test_wrong_codes_left_their_events() -> None:
+def test_wrong_codes_have_events() -> None:
     seed(calls=800)
     locked = VerificationAttempt.objects.filter(status=Status.LOCKED)
 

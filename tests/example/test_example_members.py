@@ -36,7 +36,7 @@ def page(client: Client, url: str) -> BeautifulSoup:
 
 
 def send(client: Client, url: str, selector: str, **typed: str) -> str:
-    """Send a form of a page, as a browser would; where it leads."""
+    """Send a form of a page like a browser. Return the path of the response."""
     form = page(client, url).select_one(selector)
     fields = {field["name"]: field.get("value", "") for field in form.find_all("input", attrs={"name": True})}
     reply = client.post(form.get("action") or url, fields | typed)
@@ -45,7 +45,7 @@ def send(client: Client, url: str, selector: str, **typed: str) -> str:
 
 
 def verify(client: Client, url: str) -> str:
-    """Through the card of a page, with what its handset heard; where that leads."""
+    """Verify with the card of a page and the code from its handset. Return the path of the response."""
     code_page = send(client, url, ".telroi-card form", number=NUMBER)
     code = client.get("/handset/").json()["call"]["code"]
     return send(client, code_page, ".telroi-card form", code=code)
@@ -56,7 +56,7 @@ def join(client: Client, **typed: str) -> Any:
     return client.post(ACCOUNT, {"phone_proof": proof, **NEW_MEMBER, **typed})
 
 
-def test_a_stranger_logs_in_verifies_a_phone_and_is_let_in(client: Client, ada: User) -> None:
+def test_a_new_user_logs_in_verifies_a_phone_and_sees_the_members_page(client: Client, ada: User) -> None:
     log_in = client.get("/members/").headers["Location"]
     assert send(client, log_in, "form.panel", username="ada", password=PASSWORD) == "/members/"
 
@@ -67,7 +67,7 @@ def test_a_stranger_logs_in_verifies_a_phone_and_is_let_in(client: Client, ada: 
     assert VerifiedPhone.objects.get().user == ada
 
 
-def test_a_wrong_password_is_said(client: Client, ada: User) -> None:
+def test_a_wrong_password_shows_an_error(client: Client, ada: User) -> None:
     reply = client.post("/log-in/", {"username": "ada", "password": "another"})
 
     assert "Please enter a correct username and password" in reply.content.decode()
@@ -82,7 +82,7 @@ def test_a_member_logs_out(client: Client, ada: User) -> None:
     assert client.get("/members/").headers["Location"] == "/log-in/?next=/members/"
 
 
-def test_the_account_is_asked_for_once_the_phone_is_verified(client: Client) -> None:
+def test_the_account_form_is_shown_once_the_phone_is_verified(client: Client) -> None:
     assert not page(client, ACCOUNT).select("form.panel")
 
     assert verify(client, "/sign-up/") == ACCOUNT
@@ -90,7 +90,7 @@ def test_the_account_is_asked_for_once_the_phone_is_verified(client: Client) -> 
     assert page(client, ACCOUNT).select_one("form.panel input[name=phone_proof]")["value"]
 
 
-def test_who_signs_up_is_a_member(client: Client) -> None:
+def test_a_new_account_is_a_member(client: Client) -> None:
     verify(client, "/sign-up/")
 
     assert join(client).headers["Location"] == "/members/"
@@ -100,7 +100,7 @@ def test_who_signs_up_is_a_member(client: Client) -> None:
     assert [client.get(url).headers["Location"] for url in ("/sign-up/", ACCOUNT)] == ["/members/"] * 2
 
 
-def test_a_mistake_in_the_form_spends_nothing(client: Client) -> None:
+def test_an_invalid_form_spends_no_proof(client: Client) -> None:
     verify(client, "/sign-up/")
 
     reply = join(client, password2="another")
@@ -122,9 +122,7 @@ def test_one_proof_makes_one_account(client: Client) -> None:
     assert not User.objects.filter(username="another").exists()
 
 
-def test_a_proof_that_somebody_else_spends_meanwhile_makes_no_account(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proof_that_is_spent_meanwhile_makes_no_account(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     from django_telroi.services import redeem_proof
     from members.forms import SignUpForm
 
@@ -143,7 +141,7 @@ def test_a_proof_that_somebody_else_spends_meanwhile_makes_no_account(
     assert not User.objects.exists()
 
 
-def test_a_proof_of_the_plain_page_is_none_for_a_sign_up(client: Client) -> None:
+def test_a_proof_of_the_plain_page_is_invalid_for_a_sign_up(client: Client) -> None:
     verify(client, "/")
 
     assert not page(client, ACCOUNT).select("form.panel")
@@ -157,7 +155,7 @@ def sign_up_over_the_api(client: Client, telroi: Simulator) -> Any:
     return {"username": "adaeze", "password": PASSWORD, "proof": checked.json()["proof"]}
 
 
-def test_an_app_signs_somebody_up(client: Client, with_simulator: Simulator) -> None:
+def test_an_app_creates_an_account(client: Client, with_simulator: Simulator) -> None:
     asked = sign_up_over_the_api(client, with_simulator)
 
     reply = client.post("/api/sign-up/", asked, content_type="application/json")
@@ -166,7 +164,7 @@ def test_an_app_signs_somebody_up(client: Client, with_simulator: Simulator) -> 
     assert VerifiedPhone.objects.get().user.check_password(PASSWORD)
 
 
-def test_an_app_is_told_that_a_proof_was_spent(client: Client, with_simulator: Simulator) -> None:
+def test_an_app_gets_an_error_for_a_spent_proof(client: Client, with_simulator: Simulator) -> None:
     asked = sign_up_over_the_api(client, with_simulator)
     client.post("/api/sign-up/", asked, content_type="application/json")
 
@@ -177,7 +175,7 @@ def test_an_app_is_told_that_a_proof_was_spent(client: Client, with_simulator: S
 
 
 @pytest.mark.parametrize("url", ["/sign-up/", ACCOUNT, "/log-in/", "/members/"])
-def test_nothing_inline_is_on_these_pages(client: Client, ada: User, url: str) -> None:
+def test_these_pages_have_no_inline_code(client: Client, ada: User, url: str) -> None:
     if url == "/members/":
         VerifiedPhone.objects.create(user=ada, number=NUMBER, verified_at="2030-01-01T00:00Z")
         client.force_login(ada)
@@ -205,7 +203,7 @@ print(json.dumps({url: [reply.status_code, reply.content.decode()] for url, repl
 
 
 def ask_the_site(state: Path, *missing: str) -> Any:
-    """What the example itself answers, with all its settings."""
+    """Return the responses of the example site with its own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_TEST)}
     own = {
         "PYTHONPATH": os.pathsep.join([str(PACKAGE), str(DEMO.parent)]),
@@ -218,7 +216,7 @@ def ask_the_site(state: Path, *missing: str) -> Any:
     return json.loads(run.stdout)
 
 
-def test_a_page_tells_of_every_address_of_the_api(tmp_path: Path) -> None:
+def test_a_page_lists_every_url_of_the_api(tmp_path: Path) -> None:
     answers = ask_the_site(tmp_path)
 
     status, html = answers["/api/docs/"]
@@ -229,7 +227,7 @@ def test_a_page_tells_of_every_address_of_the_api(tmp_path: Path) -> None:
     assert answers["/api/schema/"][1].startswith("openapi: 3")
 
 
-def test_without_the_extra_the_site_stands_and_says_nothing_of_it(tmp_path: Path) -> None:
+def test_without_the_extra_the_site_works_and_does_not_mention_the_api(tmp_path: Path) -> None:
     answers = ask_the_site(tmp_path, "drf_spectacular")
 
     assert [status for status, _ in answers.values()] == [404, 404, 200]

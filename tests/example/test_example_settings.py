@@ -1,4 +1,4 @@
-"""How the example finds out where its calls go, and what time it is."""
+"""How the example selects its key and its time zone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ import pytest
         ),
     ],
 )
-def test_a_key_of_ones_own_wins_over_a_simulator(
+def test_a_configured_key_precedes_the_simulator(
     environ: dict[str, str], chosen: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EXAMPLE_STATE_DIR", str(tmp_path))
@@ -59,7 +59,7 @@ def test_a_key_of_ones_own_wins_over_a_simulator(
         ("etc/own", "UTC"),
     ],
 )
-def test_the_clock_is_that_of_the_machine(
+def test_the_time_zone_is_that_of_the_machine(
     linked: str, zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from example.clock import local_time_zone
@@ -71,7 +71,7 @@ def test_the_clock_is_that_of_the_machine(
     assert local_time_zone(localtime) == zone
 
 
-def test_the_environment_names_the_zone_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_precedes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from example.clock import local_time_zone
 
     monkeypatch.setenv("TZ", "Africa/Accra")

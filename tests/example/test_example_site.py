@@ -1,4 +1,4 @@
-"""The home page, and who may hear which call."""
+"""The home page, and which visitor gets which call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page(client: Client, url: str = "/") -> BeautifulSoup:
 
 
 def send(client: Client, **typed: str) -> None:
-    """Send the home page's form with what a person typed into it."""
+    """Send the form of the home page with typed values."""
     form = page(client).find("form", method="post")
     fields = {field["name"]: field.get("value", "") for field in form.find_all("input", attrs={"name": True})}
     assert client.post(form["action"], fields | typed).status_code == 302
@@ -42,7 +42,7 @@ def test_the_home_page_shows_the_form_beside_the_handset(client: Client) -> None
 
 @pytest.mark.usefixtures("with_simulator")
 @pytest.mark.parametrize("url", ["/", "/phone/", "/handset/transcript/"])
-def test_nothing_inline_is_on_a_page_that_forbids_it(client: Client, url: str) -> None:
+def test_a_page_with_a_strict_csp_has_no_inline_code(client: Client, url: str) -> None:
     reply = client.get(url)
     shown = BeautifulSoup(reply.content, "html.parser")
 
@@ -52,7 +52,7 @@ def test_nothing_inline_is_on_a_page_that_forbids_it(client: Client, url: str) -
     assert not [tag for tag in shown.find_all() if any(name == "style" or name.startswith("on") for name in tag.attrs)]
 
 
-def test_the_handset_hears_the_call_that_its_visitor_asked_for(client: Client, with_simulator: Simulator) -> None:
+def test_the_handset_gets_the_call_of_its_visitor(client: Client, with_simulator: Simulator) -> None:
     send(client, number=NUMBER)
 
     call = heard(client)
@@ -62,14 +62,14 @@ def test_the_handset_hears_the_call_that_its_visitor_asked_for(client: Client, w
 
 
 @pytest.mark.usefixtures("with_simulator")
-def test_nobody_else_hears_it(client: Client) -> None:
+def test_other_visitors_do_not_get_it(client: Client) -> None:
     send(client, number=NUMBER)
 
     assert heard(Client()) is None
     assert "There is no call." in page(Client(), "/handset/transcript/").text
 
 
-def test_calls_to_other_numbers_are_not_heard(client: Client, with_simulator: Simulator) -> None:
+def test_calls_to_other_numbers_are_not_shown(client: Client, with_simulator: Simulator) -> None:
     send(client, number=NUMBER)
     code = with_simulator.last_code_for(NUMBER)
     TelroiClient(with_simulator.api_key, base_url=with_simulator.base_url).place_otp("+12015550123")
@@ -78,7 +78,7 @@ def test_calls_to_other_numbers_are_not_heard(client: Client, with_simulator: Si
 
 
 @pytest.mark.usefixtures("with_simulator")
-def test_without_javascript_the_code_stands_on_a_page(client: Client) -> None:
+def test_without_javascript_a_page_shows_the_code(client: Client) -> None:
     send(client, number=NUMBER)
     link = page(client).select_one("#handset noscript a")
 
@@ -88,7 +88,7 @@ def test_without_javascript_the_code_stands_on_a_page(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("with_simulator")
-def test_after_the_right_code_the_handset_is_quiet(client: Client) -> None:
+def test_after_the_right_code_the_handset_is_silent(client: Client) -> None:
     send(client, number=NUMBER)
     send(client, code=heard(client)["code"])
 
@@ -97,7 +97,7 @@ def test_after_the_right_code_the_handset_is_quiet(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("with_simulator")
-def test_a_handset_that_asks_while_the_session_is_renewed_does_not_end_it(client: Client) -> None:
+def test_a_handset_request_during_a_session_renewal_keeps_the_session(client: Client) -> None:
     send(client, number=NUMBER)
     late = Client()
     late.cookies.load({settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value})
@@ -109,7 +109,7 @@ def test_a_handset_that_asks_while_the_session_is_renewed_does_not_end_it(client
     assert settings.SESSION_COOKIE_NAME not in reply.cookies
 
 
-def test_the_handset_is_quiet_where_the_simulator_is_gone(client: Client, with_simulator: Simulator) -> None:
+def test_the_handset_is_silent_if_the_simulator_is_not_running(client: Client, with_simulator: Simulator) -> None:
     send(client, number=NUMBER)
     with_simulator.close()
 
@@ -124,7 +124,7 @@ def test_the_handset_is_quiet_where_the_simulator_is_gone(client: Client, with_s
         ({}, "Look at the terminal"),
     ],
 )
-def test_without_a_simulator_no_handset_pretends_to_ring(
+def test_without_a_simulator_there_is_no_handset(
     client: Client, example_site: LazySettings, telroi: dict[str, str], said: str
 ) -> None:
     example_site.TELROI = telroi

@@ -17,6 +17,7 @@ from django_telroi.testing import last_code_for
 from tests.services.world import let_time_pass, wrong
 from tests.web.visitor import NUMBER, OTHER_NUMBER, PREMIUM, Visitor
 
+NEVER_CALLED = "+31612345678"
 STAFFS_NUMBER = "+447400123456"
 
 LARGE = 1_234_567
@@ -46,12 +47,20 @@ def public_pages() -> Pages:
         "/host/",
         "/twice/",
         "/proof/",
+        "/stored/",
+        "/stored/none/",
+        "/stored/invalid/",
+        "/phone/?stored=1",
+        "/phone/do-not-call/forged/",
+        services.do_not_call_path(NUMBER),
+        f"{services.do_not_call_path(NUMBER)}?done=1",
     ):
         yield path, _html(visitor.opens(path))
     for number in ("", "call me", PREMIUM):
         yield f"typed {number!r}", _html(visitor.opens("/phone/").presses("Call me", number=number))
     visitor.opens("/phone/").presses("Call me", number=NUMBER)
     yield from _everywhere("called", visitor)
+    yield "another number", _html(visitor.opens("/phone/code/").presses("Change number"))
     code = last_code_for(NUMBER)
     for typed in ("x", wrong(code)):
         yield f"typed {typed!r}", _html(visitor.opens("/phone/code/").presses("Verify", code=typed))
@@ -75,10 +84,14 @@ def public_pages() -> Pages:
     for path in ("/phone/", "/host/"):
         yield f"verified before logging in, {path}", _html(verified.opens(path))
     yield "added", _html(verified.opens("/here/").presses("Add to my account"))
+    yield "to change", _html(verified.opens("/phone/change/"))
+    services.stop_calls(reason="a bill", actor="who-stops")
+    yield "stopped", _html(Visitor(Client()).opens("/phone/"))
+    services.resume_calls(actor="who-resumes")
 
 
 def _everywhere(when: str, visitor: Visitor) -> Pages:
-    for path in ("/phone/", "/phone/code/", "/phone/done/", "/host/", "/here/"):
+    for path in ("/phone/", "/phone/code/", "/phone/done/", "/host/", "/here/", "/stored/"):
         yield f"{when}, {path}", _html(visitor.opens(path))
 
 
@@ -92,6 +105,7 @@ def admin_pages() -> Pages:
     staff, attempt = Client(), _rows()
     staff.force_login(User.objects.get(pk=LARGE))
     phone = attempt.phone
+    yield "admin home", staff.get("/admin/").content.decode()
     models = {"phonenumber": phone, "verificationattempt": attempt, "verifiedphone": VerifiedPhone.objects.latest("pk")}
     for model, row in models.items():
         for page in ("", f"{row.pk}/change/", f"{row.pk}/history/", "?p=0"):
@@ -107,6 +121,12 @@ def admin_pages() -> Pages:
     yield from _page(staff, "phonenumber/", {"action": "block_selected", "_selected_action": [phone.pk]})
     yield from _page(staff, f"phonenumber/{phone.pk}/block/", {"reason": ""})
     yield from _page(staff, f"phonenumber/{phone.pk}/reveal/", {})
+    yield from _page(staff, f"phonenumber/{phone.pk}/note/")
+    yield from _page(staff, "phonenumber/search/", {"term": NEVER_CALLED})
+    yield from _page(staff, "phonenumber/destinations/")
+    yield from _page(staff, "phonenumber/destinations/block/")
+    services.block_destination("+4477", reason="a bill", actor="grace")
+    yield from _page(staff, "phonenumber/destinations/unblock/?destination=%2B4477")
     yield from _page(staff, "phonenumber/stop-calls/")
     yield from _page(staff, "phonenumber/stop-calls/", {"reason": ""})
     services.stop_calls(reason="a bill", actor="grace")

@@ -1,10 +1,11 @@
-"""The same refusal has the same code, sentence and wait, whoever asks and wherever."""
+"""The same refusal has the same code, sentence and wait on every face."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,8 @@ from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import VerificationRefused
 from django_telroi.services import sentences
 from django_telroi.services.sentences import sentence
+from django_telroi.services.staff.destination_blocks import pause_destination
+from django_telroi.services.typed_numbers import explain_rejected
 from django_telroi.simulator import Simulator
 from django_telroi.testing import running_simulator
 
@@ -29,7 +32,7 @@ PREMIUM_NUMBER = "+2347001234567"
 
 @dataclass
 class Site:
-    """A site that is about to refuse ``number`` for ``purpose``."""
+    """A site that will refuse ``number`` for ``purpose``."""
 
     settings: Any
     telroi: Simulator
@@ -54,6 +57,25 @@ def premium(site: Site) -> None:
 
 def blocked(site: Site) -> None:
     services.block_number(NUMBER, reason="fraud", actor="ada")
+
+
+def prefix_blocked(site: Site) -> None:
+    services.block_destination("+2348031", reason="fraud", actor="ada")
+
+
+def region_blocked(site: Site) -> None:
+    services.block_destination("NG", reason="fraud", actor="ada")
+
+
+def paused_by_the_breaker(site: Site) -> None:
+    pause_destination(
+        "+2348031",
+        length=timedelta(minutes=10),
+        reason="40 calls in an hour, 0 of them verified",
+        ended_at=None,
+        now=timezone.now(),
+        using="default",
+    )
 
 
 def vetoed(site: Site) -> None:
@@ -82,9 +104,20 @@ def called_for_the_day(site: Site) -> None:
     site.call()
 
 
+def paused_destination(site: Site) -> None:
+    services.block_destination("NG", length=timedelta(hours=1), reason="pumping", actor="ada")
+
+
 def held_by_telroi(site: Site) -> None:
     site.telroi.fail_next("rate_limited")
     site.call()
+
+
+def too_many_wrong_codes(site: Site) -> None:
+    site.configure(COOLDOWN_SECONDS=0, WRONG_CODES={"warn": 1, "wait": 1, "lock": 1})
+    attempt = services.start_verification(NUMBER)
+    right = site.telroi.last_code_for(NUMBER)
+    services.check_code(attempt.uuid, f"{(int(right) + 1) % 1_000_000:06}")
 
 
 def nothing_left_for_today(site: Site) -> None:
@@ -105,10 +138,21 @@ def with_a_bad_key(site: Site) -> None:
 
 
 def asked_too_often(site: Site) -> None:
-    """A service has no requester: only faces refuse one."""
+    """A service has no requester, so only faces refuse because of one."""
     site.configure(RATES={"start": {"ip": "1/h"}})
     Client().post("/api/phone/verifications/", {"number": "+2348029876543"}, "application/json")
     site.asked_by = "127.0.0.1"
+
+
+def without_a_bot_token(site: Site) -> None:
+    """A service has no request, so only faces ask."""
+    site.configure(BOT_CHECK="tests.limits.site_functions.knows_persons")
+    site.asked_by = "127.0.0.1"
+
+
+def without_consent(site: Site) -> None:
+    """A service needs no consent, only faces require it."""
+    site.configure(CONSENT_TEXT="You agree to one call.", CONSENT_VERSION="1")
 
 
 def without_cache(site: Site) -> None:
@@ -128,6 +172,9 @@ SITUATIONS: list[tuple[Callable[[Site], None], type[VerificationRefused]]] = [
     (no_number, errors.InvalidNumber),
     (premium, errors.NotCallable),
     (blocked, errors.NotCallable),
+    (prefix_blocked, errors.NotCallable),
+    (region_blocked, errors.RegionNotAllowed),
+    (paused_by_the_breaker, errors.DestinationPaused),
     (vetoed, errors.NotCallable),
     (other_region, errors.RegionNotAllowed),
     (other_purpose, errors.InvalidPurpose),
@@ -135,7 +182,11 @@ SITUATIONS: list[tuple[Callable[[Site], None], type[VerificationRefused]]] = [
     (called_for_the_hour, errors.HourlyLimitReached),
     (called_for_the_day, errors.DailyLimitReached),
     (held_by_telroi, errors.NumberHeld),
+    (paused_destination, errors.DestinationPaused),
     (asked_too_often, errors.TooManyRequests),
+    (too_many_wrong_codes, errors.TooManyWrongCodes),
+    (without_a_bot_token, errors.BotCheckFailed),
+    (without_consent, errors.ConsentRequired),
     (without_cache, errors.Unavailable),
     (nothing_left_for_today, errors.SiteLimitReached),
     (stopped, errors.CallsStopped),
@@ -148,7 +199,7 @@ SITUATIONS: list[tuple[Callable[[Site], None], type[VerificationRefused]]] = [
 
 @dataclass(frozen=True)
 class Said:
-    """What a face answered. ``code`` and ``wait`` are those that a program can read, ``text`` is for a person."""
+    """The answer of a face. ``code`` and ``wait`` are for programs, ``text`` is for persons."""
 
     text: str
     code: str | None = None
@@ -179,9 +230,11 @@ def site(settings: Any) -> Iterator[Site]:
 
 
 def by_the_service(site: Site) -> VerificationRefused:
-    """What the faces have to say."""
+    """The expected answers of the faces."""
     if site.purpose:
-        return errors.InvalidPurpose()  # a service takes any: that only some may be asked for is for faces to say
+        return errors.InvalidPurpose()  # a service accepts every purpose, only faces restrict them
+    if services.current_consent():
+        return errors.ConsentRequired()
     try:
         if site.asked_by:
             request = RequestFactory(REMOTE_ADDR=site.asked_by).post("/")
@@ -197,10 +250,10 @@ def by_the_service(site: Site) -> VerificationRefused:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("prepare", "refusal"), SITUATIONS, ids=[prepare.__name__ for prepare, _ in SITUATIONS])
-def test_every_face_says_the_same_of_every_refusal(
+def test_every_face_has_the_same_code_sentence_and_wait_for_every_refusal(
     prepare: Callable[[Site], None], refusal: type[VerificationRefused], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moment = timezone.now()  # for every sentence the same: another minute is another time of day
+    moment = timezone.now()  # frozen, because a sentence contains the time of day
     timezone_at_moment = SimpleNamespace(
         **vars(timezone) | {"now": lambda: moment, "localdate": lambda: timezone.localdate(moment)},
     )
@@ -214,6 +267,8 @@ def test_every_face_says_the_same_of_every_refusal(
     assert type(before) is type(after) is refusal
     waits = waits_between(after, before)
     texts = [sentence(refusal.code, retry_after=wait) for wait in waits]
+    if refusal is errors.InvalidNumber:
+        texts = [explain_rejected(site.number).sentence]
     for name, answer in said.items():
         assert any(each in answer.text for each in texts), (name, answer.text, texts)
         assert answer.code in (None, refusal.code), name
@@ -221,7 +276,7 @@ def test_every_face_says_the_same_of_every_refusal(
 
 
 def waits_between(after: VerificationRefused, before: VerificationRefused) -> list[int | None]:
-    """A wait gets shorter while faces are asked."""
+    """A wait gets shorter during the test."""
     if before.retry_after is None or after.retry_after is None:
         assert before.retry_after is after.retry_after
         return [None]
@@ -229,8 +284,8 @@ def waits_between(after: VerificationRefused, before: VerificationRefused) -> li
     return list(range(after.retry_after, before.retry_after + 1))
 
 
-def test_no_refusal_that_can_happen_is_left_out() -> None:
-    """One that no line raises or chooses cannot happen; the day it can, it has to be met here."""
+def test_every_refusal_that_can_happen_is_tested() -> None:
+    """A refusal that no line raises or returns cannot happen. As soon as one does, it must be tested here."""
     package = Path(django_telroi.__file__).parent
     samples = package / "rest" / "operations.py"
     code = "\n".join(file.read_text() for file in package.rglob("*.py") if file != samples)

@@ -1,4 +1,4 @@
-"""A paste is the same number, and the same code, on every face."""
+"""A pasted text is the same number, and the same code, on every face."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_by(read: Callable[[Paste], str | None], settings: Any) -> dict[str, str
 
 
 @pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_face_calls_the_number_that_was_pasted_or_refuses_it(face: Any, settings: Any) -> None:
+def test_a_face_calls_the_pasted_number_or_refuses_it(face: Any, settings: Any) -> None:
     answers: list[Answer] = []
 
     def starts(paste: Paste) -> str | None:
@@ -77,18 +77,14 @@ def test_the_admin_s_search_finds_the_same_number(model: str, settings: Any, adm
             return str(page.context["original"].number)
         is_narrowed = "found=" in str(page.redirect_chain)
         assert is_narrowed or not paste.number
-        return str(page.context["cl"].result_list[0].number) if is_narrowed else None
+        found = page.context["cl"].result_list if is_narrowed else []
+        return str(found[0].number) if found else None
 
     found = read_by(searches, settings)
 
-    # The search box removes control characters before anything is looked up, where other fields refuse them.
-    assert {name for name, number in found.items() if number != EXPECTED[name]} == {
-        "a trailing newline, which a browser removes",
-        "a spreadsheet's row",
-        "a line separator",
-        "control characters",
-        "more than 64 characters",
-    }
+    # A text that every other face rejects may still find a row: support pastes what a caller wrote.
+    assert {name for name, number in found.items() if EXPECTED[name] and number != EXPECTED[name]} == set()
+    assert set(found.values()) - {None} <= set(NUMBERS)
 
 
 def test_the_commands_read_the_same_number(settings: Any) -> None:
@@ -104,7 +100,7 @@ def test_the_commands_read_the_same_number(settings: Any) -> None:
     assert read_by(stands, settings) == EXPECTED
 
 
-def test_staff_s_services_read_the_same_number(settings: Any) -> None:
+def test_services_for_staff_read_the_same_number(settings: Any) -> None:
     def blocks(paste: Paste) -> str | None:
         try:
             row = services.block_number(paste.typed, reason="a paste", actor="ada")
@@ -132,7 +128,7 @@ def test_a_code_is_right_in_any_script(face: Any, zero: str) -> None:
 
 
 @pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_code_in_mixed_scripts_or_shown_in_reverse_costs_no_try(face: Any) -> None:
+def test_a_code_in_mixed_or_reversed_scripts_uses_no_try(face: Any) -> None:
     person = face()
     person.starts("+2348031234567")
     code = last_code_for("+2348031234567")

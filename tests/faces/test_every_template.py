@@ -1,4 +1,4 @@
-"""In every template of ours, figures for scripts are plain and no variable is undefined; no template is left out."""
+"""In each of our templates, numbers for scripts have plain digits and no variable is undefined."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOCALES = ["de", "fr", "ar"]
 SEPARATED = re.compile(r"(?<![\d.,])\d{1,3}(?:[.,'\u2019\u00a0\u202f]\d{2,3})*[.,'\u2019\u00a0\u202f]\d{3}(?![\d-])")
 DECIMAL_COMMA = re.compile(r"\d,\d")
 FOR_PEOPLE = {"content", "placeholder", "title", "alt", "aria-label", "value-text"}
-"""Attributes that are read out or shown, not computed with."""
+"""Attributes that are shown or spoken, and not used for computing."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def site(settings: Any) -> Iterator[Any]:
 
 
 def attributes_of(html: str) -> Iterator[tuple[str, str, str]]:
-    """Tag, name and value. Not those of Django's own drawings, whose paths have three decimals."""
+    """Return tag, name and value of the attributes, without Django's SVG images, whose paths have three decimals."""
     tree = BeautifulSoup(html, "html.parser")
     for drawing in tree.find_all("svg"):
         if "telroi" not in str(drawing.get("class")):
@@ -52,7 +52,7 @@ def attributes_of(html: str) -> Iterator[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("pages", EVERYTHING.values(), ids=EVERYTHING)
-def test_a_figure_for_a_script_is_plain_digits(site: Any, locale: str, pages: Callable[[], Pages]) -> None:
+def test_a_number_for_a_script_has_plain_digits(site: Any, locale: str, pages: Callable[[], Pages]) -> None:
     site.LANGUAGE_CODE, site.USE_THOUSAND_SEPARATOR = locale, True
     separated = set()
 
@@ -64,7 +64,7 @@ def test_a_figure_for_a_script_is_plain_digits(site: Any, locale: str, pages: Ca
     assert separated == set()
 
 
-def test_a_primary_key_is_shown_as_its_address_has_it(site: Any) -> None:
+def test_a_primary_key_is_shown_as_in_its_url(site: Any) -> None:
     site.LANGUAGE_CODE, site.USE_THOUSAND_SEPARATOR = "de", True
 
     html = " ".join(html for _, html in admin_pages())
@@ -74,7 +74,7 @@ def test_a_primary_key_is_shown_as_its_address_has_it(site: Any) -> None:
 
 
 class Undefined(str):
-    """``string_if_invalid`` that notes which template of ours asked for what."""
+    """A ``string_if_invalid`` that records the undefined variables of our templates."""
 
     __slots__ = ("asked",)
 
@@ -102,7 +102,7 @@ def invalid_is(marker: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("pages", EVERYTHING.values(), ids=EVERYTHING)
-def test_no_template_asks_for_a_variable_that_is_not_there(pages: Callable[[], Pages]) -> None:
+def test_no_template_uses_an_undefined_variable(pages: Callable[[], Pages]) -> None:
     marker = Undefined()
 
     with invalid_is(marker):
@@ -111,7 +111,7 @@ def test_no_template_asks_for_a_variable_that_is_not_there(pages: Callable[[], P
     assert marker.asked == set()
 
 
-def test_a_marker_of_a_sites_own_is_on_no_page() -> None:
+def test_a_custom_string_if_invalid_is_on_no_page() -> None:
     with invalid_is("NOT-DEFINED"):
         marked = [where for where, html in public_pages() if "NOT-DEFINED" in html]
 

@@ -1,4 +1,4 @@
-"""A time of day names its zone in every interface: the person may be in another one than the site."""
+"""A time of day has its time zone in every interface, because the person may be in another zone than the site."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def site(settings: Any) -> Iterator[Any]:
     ("zone", "shown"),
     [("UTC", "UTC"), ("Africa/Lagos", "WAT"), ("Asia/Riyadh", "UTC+03"), ("America/Caracas", "UTC-04")],
 )
-def test_a_wait_names_the_zone_of_the_site(face: Any, zone: str, shown: str, site: Any) -> None:
+def test_a_wait_names_the_time_zone_of_the_site(face: Any, zone: str, shown: str, site: Any) -> None:
     site.TIME_ZONE = zone
     person = face()
     person.starts(NUMBER)
@@ -40,7 +40,7 @@ def test_a_wait_names_the_zone_of_the_site(face: Any, zone: str, shown: str, sit
 
 
 @pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_wait_in_the_zone_that_the_site_activated_for_the_person_needs_no_name(face: Any, site: Any) -> None:
+def test_a_wait_in_the_persons_time_zone_does_not_name_it(face: Any, site: Any) -> None:
     site.MIDDLEWARE = ["tests.faces.test_times.in_lagos", *site.MIDDLEWARE]
     person = face()
     person.starts(NUMBER)

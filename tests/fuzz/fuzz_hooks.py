@@ -1,6 +1,6 @@
-"""What schemathesis cannot make up: numbers that can be called, and the code that was read out.
+"""Values that schemathesis cannot generate: callable numbers and the codes of calls.
 
-Loaded by name, through ``SCHEMATHESIS_HOOKS``.
+``SCHEMATHESIS_HOOKS`` names this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CODE = re.compile(r"[ -]*([0-9][ -]*){4,10}")
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 DOUBTFUL = "7"
-"""The last digit of numbers of which nobody learns whether they ring."""
+"""The last digit of numbers whose calls have an unknown outcome."""
 
 NUMBERS: dict[str, str] = {}
 """The number of each verification that this run started, by its id."""
@@ -30,7 +30,7 @@ schemathesis.openapi.format("phone", numbers)
 
 @schemathesis.hook
 def before_call(ctx: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Some answers of Telroi's get lost, and every other code that is well-formed becomes the right one."""
+    """Lose some answers of Telroi, and replace every second well-formed code by the right one."""
     asked_for = case.body.get("number") if isinstance(case.body, dict) else None
     if str(asked_for).endswith(DOUBTFUL):
         switch("fail_next", fault="reset", to=asked_for, on="send")

@@ -1,6 +1,6 @@
-"""The example with its simulator against a fuzzer: all checks, every phase, as nobody and as somebody.
+"""Fuzz the example with its simulator: all checks and phases, logged out and logged in.
 
-``python tests/fuzz/run.py --cases 5000`` ends with how many cases there were, and fails if one of them did.
+``python tests/fuzz/run.py --cases 5000`` prints the number of cases at the end, and fails if one of them failed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parent.parent / "example_project"
 CSRF = "fuzz" * 8
-"""A cookie and a header of the same words: that they come from the same place is all that is asked."""
+"""A cookie and a header with the same value. Django only compares them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fuzz(folder: Path, *, cases: int) -> int:
-    """Serve, and attack until there were enough cases."""
+    """Serve the example and fuzz it until there were enough cases."""
     os.environ["EXAMPLE_STATE_DIR"] = str(folder)
     os.environ["EXAMPLE_WITHOUT_RATES"] = "1"
     sys.path.insert(0, str(EXAMPLE))
@@ -53,7 +53,7 @@ def fuzz(folder: Path, *, cases: int) -> int:
 
 
 def prepare() -> Sequence[str]:
-    """An empty database, a user who is logged in, and a Telroi that refuses nobody for asking often."""
+    """Prepare an empty database, a logged-in user, and a simulator without rate limits."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "example.settings"
     import django
 
@@ -75,7 +75,7 @@ def prepare() -> Sequence[str]:
 
 
 def how_they_ended() -> str:
-    """How deep the cases went."""
+    """Return the number of rows by status and outcome."""
     from django.db.models import Count
 
     from django_telroi.models import VerificationAttempt
@@ -85,14 +85,14 @@ def how_they_ended() -> str:
 
 
 def switch(name: str, **options: Any) -> None:
-    """Throw a switch of the simulator; a proxy of the environment has no say on this machine."""
+    """Change a setting of the simulator. Proxies of the environment are not used."""
     url = f"{os.environ['EXAMPLE_SIMULATOR_URL']}/_simulator/{name}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     opener.open(url, data=json.dumps(options).encode(), timeout=120).close()
 
 
 def attack(schema: str, who: Sequence[str], *, folder: Path, most: int) -> tuple[int, bool]:
-    """One run: how many cases it made, and whether any failed."""
+    """Run the fuzzer once. Return the number of cases, and whether one failed."""
     report = folder / "report.json"
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml")),

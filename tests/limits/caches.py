@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.core.cache.backends.dummy import DummyCache
@@ -72,3 +74,35 @@ class Counting(LocMemCache):
         keys = list(keys)
         self.commands.append(len(keys))
         return {key: value for key in keys if (value := LocMemCache.get(self, key)) is not None}
+
+
+class Breaking(LocMemCache):
+    """Raises at one command, and works before and after it."""
+
+    error: ClassVar[type[BaseException]] = ConnectionError
+    until: ClassVar[int] = -1
+    """How many commands still work. Negative after the one that raised."""
+
+    @classmethod
+    @contextmanager
+    def at(cls, command: int, error: type[BaseException]) -> Iterator[None]:
+        cls.until, cls.error = command, error
+        yield
+        cls.until = -1
+
+    def _command(self) -> None:
+        Breaking.until -= 1
+        if Breaking.until == -1:
+            raise self.error
+
+    def add(self, *args: Any, **options: Any) -> bool:
+        self._command()
+        return super().add(*args, **options)
+
+    def incr(self, *args: Any, **options: Any) -> int:
+        self._command()
+        return super().incr(*args, **options)
+
+    def get_many(self, *args: Any, **options: Any) -> Any:
+        self._command()
+        return super().get_many(*args, **options)

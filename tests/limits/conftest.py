@@ -28,7 +28,7 @@ def configure(settings: Any) -> Iterator[Configure]:
 
 
 class Clock:
-    """The machine's clock plus an offset that the test sets. django-ratelimit and the cache use it."""
+    """The machine's clock plus an offset that the test sets. The limits and the cache use it."""
 
     def __init__(self) -> None:
         self._real = time.time

@@ -1,4 +1,4 @@
-"""Who has a large IPv6 network has many /64 and still one rate, and is no way around it."""
+"""The owner of a large IPv6 network has many /64 networks, and the limits of wider networks still apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NUMBERS = [f"+234803123{line:04d}" for line in range(1, 200)]
 
 
 def customers(network: str, count: int) -> list[str]:
-    """Addresses of so many /64."""
+    """Return one address in each of this many /64 networks."""
     return [f"{network}{n:02x}::1" for n in range(count)]
 
 
@@ -51,7 +51,7 @@ def test_a_48_has_sixteen_times_the_rate_of_a_64(configure: Configure, clock: Cl
     assert placed(Api, customers("2001:db8:1:1", 4)) == 4
 
 
-def test_each_rate_of_a_network_is_set_alone(configure: Configure, clock: Clock) -> None:
+def test_each_rate_of_a_network_can_be_set(configure: Configure, clock: Clock) -> None:
     clock.stop()
     configure(RATES={"start": {"ip": None, "ipv6_56": None, "ipv6_48": "3/h"}})
     assert placed(Api, customers("2001:db8:0:1", 5)) == 3
@@ -63,7 +63,7 @@ def test_each_rate_of_a_network_is_set_alone(configure: Configure, clock: Clock)
     assert placed(Api, customers("2001:db8:6:1", 5)) == 5
 
 
-def test_the_wait_leads_into_a_time_that_is_free(configure: Configure, clock: Clock) -> None:
+def test_the_wait_ends_when_a_request_is_allowed(configure: Configure, clock: Clock) -> None:
     clock.stop()
     configure(RATES={"start": {"ip": "1/h", "ipv6_56": "2/h"}})
     placed(Api, customers("2001:db8:0:1", 2))
@@ -105,7 +105,7 @@ def test_one_ipv4_address_is_one_requester_in_any_spelling(configure: Configure,
     assert placed(Api, addresses) == 2
 
 
-def test_people_behind_a_translator_are_not_one_requester(configure: Configure) -> None:
+def test_people_behind_a_translator_are_separate_requesters(configure: Configure) -> None:
     configure(RATES={"start": {"ip": "1/h"}})
 
     assert placed(Api, [f"64:ff9b::c633:64{n:02x}" for n in range(20)]) == 20
@@ -119,7 +119,7 @@ def test_a_network_that_cannot_be_counted_is_refused(settings: Any, configure: C
     assert Api().starts(NUMBERS[0], REMOTE_ADDR="2001:db8::1").status == 503
 
 
-def test_a_large_rate_of_a_network_costs_no_more_than_a_small_one(settings: Any, configure: Configure) -> None:
+def test_a_large_rate_of_a_network_needs_no_more_keys_than_a_small_one(settings: Any, configure: Configure) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Counting", "LOCATION": str(uuid4())}}
     costs = []
     for number, rate in zip(range(2), ("10/h", "90000/h"), strict=True):

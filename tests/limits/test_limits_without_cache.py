@@ -1,4 +1,4 @@
-"""What cannot be counted is refused: it is not waved through."""
+"""A request that cannot be counted is refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def broken(request: pytest.FixtureRequest, settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_start_is_refused_through_every_face(face: Any) -> None:
+def test_a_start_is_refused_by_every_face(face: Any) -> None:
     answer = face().starts(NUMBER)
 
     assert "The call could not be placed. Try again in a few minutes." in answer.text
@@ -46,9 +46,7 @@ def test_a_start_is_refused_through_every_face(face: Any) -> None:
     assert [(tally.code, tally.count) for tally in RefusalTally.objects.all()] == [("unavailable", 1)]
 
 
-def test_a_refusal_is_told_as_it_is_where_the_cache_fails_behind_it(
-    settings: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_another_refusal_is_shown_although_the_cache_fails(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Keeping"}}
     person = Api()
     person.starts(NUMBER)
@@ -60,7 +58,7 @@ def test_a_refusal_is_told_as_it_is_where_the_cache_fails_behind_it(
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_code_is_not_judged_through_any_face(face: Any) -> None:
+def test_a_code_is_not_judged_by_any_face(face: Any) -> None:
     attempt = start_verification(NUMBER)
     person = face()
     person.takes_over(attempt)
@@ -73,7 +71,7 @@ def test_a_code_is_not_judged_through_any_face(face: Any) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_program_reads_503() -> None:
+def test_the_api_answers_503() -> None:
     attempt = start_verification(NUMBER)
     verifications = "/api/phone/verifications/"
 
@@ -87,13 +85,13 @@ def test_a_program_reads_503() -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_site_that_limits_nobody_needs_no_cache(configure: Configure) -> None:
+def test_a_site_without_limits_needs_no_cache(configure: Configure) -> None:
     configure(RATES=None)
 
     assert Api().starts(NUMBER).status == 201
 
 
-def test_a_count_that_fails_later_is_refused_too(settings: Any) -> None:
+def test_a_later_failure_of_the_cache_is_refused_too(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Uncounting"}}
 
     answers = [Api().starts(number) for number in (NUMBER, "+2348029876543")]
@@ -102,21 +100,21 @@ def test_a_count_that_fails_later_is_refused_too(settings: Any) -> None:
     assert len(outbox) == 1
 
 
-def test_the_library_waves_nobody_through_when_its_cache_fails(settings: Any) -> None:
+def test_no_request_is_allowed_by_the_library_when_its_cache_fails(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": "tests.limits.caches.Mute"}}
     settings.RATELIMIT_FAIL_OPEN = True
 
     assert Api().starts(NUMBER).status == 503
 
 
-def test_a_site_that_switched_the_library_off_counts_nobody(settings: Any, configure: Configure) -> None:
+def test_a_site_with_the_library_switched_off_counts_no_request(settings: Any, configure: Configure) -> None:
     settings.RATELIMIT_ENABLE = False
     configure(RATES={"start": {"ip": "1/h"}})
 
     assert [Api().starts(number).status for number in (NUMBER, "+2348029876543")] == [201, 201]
 
 
-def test_the_library_s_own_cache_is_the_one_that_counts(settings: Any) -> None:
+def test_the_cache_of_the_library_is_used(settings: Any) -> None:
     settings.CACHES = {
         "default": {"BACKEND": "tests.limits.caches.Gone"},
         "limits": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(uuid4())},
@@ -126,35 +124,35 @@ def test_the_library_s_own_cache_is_the_one_that_counts(settings: Any) -> None:
     assert Api().starts(NUMBER).status == 201
 
 
-class TestUndecidedProxies:
-    def test_raise_one_alert_an_hour(self, face: Any) -> None:
+class TestTrustedProxiesNotSet:
+    def test_raises_one_alert_an_hour(self, face: Any) -> None:
         for _ in range(3):
             face().starts(NUMBER, HTTP_X_FORWARDED_FOR="198.51.100.7")
 
         assert [event.detail for event in AttemptEvent.objects.filter(kind="alert")] == ["proxies_undecided"]
 
     @pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP"])
-    def test_show_by_any_header(self, header: str) -> None:
+    def test_is_detected_by_any_forwarding_header(self, header: str) -> None:
         Api().starts(NUMBER, **{header: "198.51.100.7"})
 
         assert AttemptEvent.objects.filter(kind="alert", detail="proxies_undecided").count() == 1
 
     @pytest.mark.parametrize("proxies", [0, 1])
-    def test_raise_none_once_they_are_decided(self, configure: Configure, proxies: int) -> None:
+    def test_raises_no_alert_once_it_is_set(self, configure: Configure, proxies: int) -> None:
         configure(TRUSTED_PROXIES=proxies)
 
         Api().starts(NUMBER, HTTP_X_FORWARDED_FOR="198.51.100.7")
 
         assert AttemptEvent.objects.count() == 0
 
-    def test_raise_none_while_nobody_forwards(self) -> None:
+    def test_raises_no_alert_without_a_forwarding_header(self) -> None:
         Api().starts(NUMBER)
 
         assert AttemptEvent.objects.count() == 0
 
 
 class TestWithoutADatabase:
-    """Sessions are elsewhere: what fails is ours alone."""
+    """The sessions are not in this database, so only our queries fail."""
 
     @pytest.fixture(autouse=True)
     def _sessions_in_cookies(self, settings: Any) -> None:
@@ -199,7 +197,7 @@ class TestWithoutADatabase:
         assert b"The code could not be checked." in page.content
         assert VerificationAttempt.objects.get().tries == 0
 
-    def test_a_page_of_the_site_s_own_stays_up(self) -> None:
+    def test_a_page_of_the_site_works(self) -> None:
         client = Client()
         client.post("/phone/", {"number": NUMBER})
 
@@ -210,7 +208,7 @@ class TestWithoutADatabase:
         assert b"The call could not be placed." in page.content
 
 
-def test_pages_whose_session_is_in_the_database_that_is_gone_are_unavailable() -> None:
+def test_pages_with_the_session_in_that_database_are_unavailable() -> None:
     client = Client()
     client.post("/phone/", {"number": NUMBER})
 

@@ -1,4 +1,4 @@
-"""An id that exists waives nothing: a repeat is answered from its row, and everything else is counted."""
+"""A used id does not avoid the limits. A repeat is answered from its row, every other request is counted."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def start(client: Client, number: str, key: str, **fields: str) -> Any:
     return client.post("/api/phone/verifications/", body, "application/json", headers={"Idempotency-Key": key})
 
 
-class TestAKeyThatIsUsed:
-    """For another number, user or purpose it is a request like any other."""
+class TestAUsedKey:
+    """For another number, user or purpose, a used id is a new request."""
 
-    def test_for_sixty_other_numbers_meets_the_rate_and_asks_no_veto(self, configure: Configure) -> None:
+    def test_for_sixty_other_numbers_reaches_the_rate_and_asks_no_veto(self, configure: Configure) -> None:
         configure(MAY_START=VETO)
         client, key = Client(), str(uuid4())
         start(client, NUMBERS[0], key)
@@ -78,10 +78,10 @@ class TestAKeyThatIsUsed:
         assert start(client, NUMBERS[1], str(uuid4())).status_code == 429
 
 
-class TestAnotherCall:
-    """It counts as a start, for an attempt that does not exist too."""
+class TestCallAgain:
+    """Call again counts as a start, also for an unknown attempt."""
 
-    def test_of_nothing_meets_the_rate(self, configure: Configure) -> None:
+    def test_for_unknown_attempts_reaches_the_rate(self, configure: Configure) -> None:
         configure(RATES={"start": {"ip": "3/h"}})
         client = Client()
 
@@ -101,7 +101,7 @@ class TestAnotherCall:
 
 
 class TestChecks:
-    """The rate of checks is not waived for a verified attempt."""
+    """The rate of checks also applies to a verified attempt."""
 
     @pytest.mark.parametrize("face", [Api, Page])
     def test_of_a_verified_id_count(self, configure: Configure, face: Any) -> None:
@@ -116,7 +116,7 @@ class TestChecks:
         assert [reply.status_code for reply in others] == [409, 429, 429]
 
 
-def test_a_form_sent_with_other_numbers_counts_each(configure: Configure) -> None:
+def test_a_form_sent_with_other_numbers_counts_each_time(configure: Configure) -> None:
     configure(RATES={"start": {"ip": "3/h"}})
     person = Page()
     visitor = Visitor(person.client).opens("/phone/")

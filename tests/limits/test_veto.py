@@ -1,4 +1,4 @@
-"""The site's own veto: asked last, and nobody is called where it cannot be asked."""
+"""The veto of the site: it is called last. If it cannot be called, no call is placed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _nothing_asked() -> None:
     vetoes.asked.clear()
 
 
-def test_it_is_told_what_is_asked_for(configure: Configure, ada: User) -> None:
+def test_it_gets_the_arguments_of_the_start(configure: Configure, ada: User) -> None:
     configure(MAY_START="tests.limits.vetoes.lets_everybody")
 
     first = services.start_verification("+234 803 123 4567", user=ada, purpose="payout", requester_ip="198.51.100.7")
@@ -42,7 +42,7 @@ def test_it_is_told_what_is_asked_for(configure: Configure, ada: User) -> None:
     assert len(outbox) == 2
 
 
-def test_somebody_anonymous_is_nobody(configure: Configure) -> None:
+def test_an_anonymous_user_is_passed_as_none(configure: Configure) -> None:
     configure(MAY_START="tests.limits.vetoes.lets_everybody")
 
     services.start_verification(NUMBER, user=AnonymousUser())  # type: ignore[arg-type]
@@ -51,9 +51,7 @@ def test_somebody_anonymous_is_nobody(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_no_says_no_more_than_of_a_blocked_number(
-    configure: Configure, face: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_veto_looks_like_a_blocked_number(configure: Configure, face: Any, caplog: pytest.LogCaptureFixture) -> None:
     configure(MAY_START="tests.limits.vetoes.says_no")
 
     with caplog.at_level("INFO", "django_telroi"):
@@ -78,7 +76,7 @@ def test_a_no_says_no_more_than_of_a_blocked_number(
         ("no_such_name", Misconfigured),
     ],
 )
-def test_whatever_is_not_a_yes_is_a_no(
+def test_every_result_except_true_refuses(
     configure: Configure, caplog: pytest.LogCaptureFixture, name: str, refusal: type[VerificationRefused]
 ) -> None:
     configure(MAY_START=f"tests.limits.vetoes.{name}")
@@ -91,7 +89,7 @@ def test_whatever_is_not_a_yes_is_a_no(
     assert NUMBER[1:] not in caplog.text
 
 
-def test_true_is_a_yes_as_well(configure: Configure) -> None:
+def test_true_allows_the_call(configure: Configure) -> None:
     configure(MAY_START="tests.limits.vetoes.says_true")
 
     services.start_verification(NUMBER)
@@ -99,13 +97,13 @@ def test_true_is_a_yes_as_well(configure: Configure) -> None:
     assert len(outbox) == 1
 
 
-def test_a_module_that_is_not_there_calls_nobody(configure: Configure) -> None:
+def test_a_missing_module_refuses_every_call(configure: Configure) -> None:
     configure(MAY_START="no_such_site.may_start")
 
     assert Api().starts(NUMBER).status == 503
 
 
-def test_it_is_asked_only_about_calls_that_nothing_else_stands_against(configure: Configure) -> None:
+def test_it_is_called_only_for_calls_without_another_refusal(configure: Configure) -> None:
     configure(MAY_START="tests.limits.vetoes.lets_everybody", ALLOWED_REGIONS=["NG"])
     services.start_verification(NUMBER)
     services.block_number("+2348029876543", reason="fraud", actor="grace")
@@ -118,7 +116,7 @@ def test_it_is_asked_only_about_calls_that_nothing_else_stands_against(configure
     assert vetoes.asked == []
 
 
-def test_a_repeat_is_answered_with_its_call_whatever_the_site_says_by_now(configure: Configure) -> None:
+def test_a_repeat_returns_its_call_although_the_site_would_refuse_now(configure: Configure) -> None:
     first = services.start_verification(NUMBER)
     let_time_pass(61)
     configure(MAY_START="tests.limits.vetoes.says_no")

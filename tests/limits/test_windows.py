@@ -1,4 +1,4 @@
-"""A day of random starts and checks: no window of any limit ever holds more than its cap, wherever it begins."""
+"""A day of random starts and checks: no window of any limit exceeds its cap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CEILING = 900
 
 @dataclass
 class Seen:
-    """When what was let through, by whoever it counts for, in seconds."""
+    """The times of allowed requests, in seconds, by the requester or number that they count for."""
 
     calls: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     starts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -46,19 +46,19 @@ class Seen:
 
 
 def most_in(moments: Sequence[float], seconds: float) -> int:
-    """The most that any half-open window of so many seconds holds."""
+    """Return the largest number of times in a half-open window of this many seconds."""
     return max((bisect_left(moments, begin + seconds) - n for n, begin in enumerate(moments)), default=0)
 
 
 def moment_of_the_day(chance: random.Random) -> float:
-    """Half of all come in three rushes, each across the edge of an hour."""
+    """Half of all requests come in three bursts, each around a full hour."""
     if chance.random() < 0.5:
         return chance.uniform(0, DAY_SECONDS - 1)
     return chance.choice((7, 12, 20)) * 3600 + chance.uniform(-2400, 2400)
 
 
 def live_a_day(requests: int, *, people: Sequence[User | None], seed: int) -> Seen:
-    """So many requests at random moments of one day, by a few who ask far too often and many who do not."""
+    """Return requests at random moments of one day: a few requesters send far too many, most do not."""
     chance, seen, clock = random.Random(seed), Seen(), [STARTS_AT]
     addresses = [f"198.51.{n // 250}.{n % 250}" for n in range(max(6, requests // 400))]
     numbers = [f"+234803{n:07d}" for n in range(1, max(20, requests // 300))]
@@ -68,19 +68,19 @@ def live_a_day(requests: int, *, people: Sequence[User | None], seed: int) -> Se
     def now() -> datetime:
         return datetime.fromtimestamp(clock[0], UTC)
 
-    read_state, find_attempt = number_state.read_state, find.find_attempt
+    read_state, find_and_settle = number_state.read_state, find.find_and_settle
 
     def state_now(number: str, **options: Any) -> Any:
         return read_state(number, **{**options, "now": now()})
 
     def find_now(attempt_uuid: Any, **options: Any) -> Any:
-        return find_attempt(attempt_uuid, **{**options, "now": now()})
+        return find_and_settle(attempt_uuid, **{**options, "now": now()})
 
     with (
         patch.object(time, "time", lambda: clock[0]),
         patch.object(start, "read_state", state_now),
-        patch.object(start, "find_attempt", find_now),
-        patch("django_telroi.services.codes.check.find_attempt", find_now),
+        patch.object(start, "find_and_settle", find_now),
+        patch("django_telroi.services.codes.check.find_and_settle", find_now),
     ):
         for moment in moments:
             clock[0] = STARTS_AT + moment
@@ -122,7 +122,7 @@ def _start(
         if refusal.code != "too_many_requests":
             _count(seen.starts, address, user, at)
         return None
-    except AttemptNotFound:  # an id without a user, an hour after its code has expired
+    except AttemptNotFound:  # an id without a user is not found an hour after its code expired
         _count(seen.starts, address, user, at)
         return None
     if len(outbox) > calls:
@@ -173,7 +173,7 @@ def assert_no_window_is_over_its_cap(seen: Seen) -> None:
         assert most_in(moments, 3600) <= 5, number
         assert most_in(moments, DAY_SECONDS) <= 20, number
     for number, moments in seen.codes.items():
-        # A try belongs to its call, which counts for the hour: no more than the calls of an hour and of a code's life.
+        # Tries belong to a call, so their number is limited by the calls of an hour plus the lifetime of a code.
         assert most_in(moments, 3600) <= 3 * 6, number
         assert len(moments) <= 3 * 20, number
     for who, moments in seen.starts.items():
@@ -198,7 +198,7 @@ def some_people(count: int) -> list[User | None]:
 
 
 @pytest.mark.django_db
-def test_no_window_of_a_random_day_is_over_its_cap(configure: Configure, settings: Any) -> None:
+def test_no_window_of_a_random_day_exceeds_its_cap(configure: Configure, settings: Any) -> None:
     settings_for_a_day(configure, settings)
 
     seen = live_a_day(700, people=some_people(1), seed=random.randrange(10**9))
@@ -209,7 +209,7 @@ def test_no_window_of_a_random_day_is_over_its_cap(configure: Configure, setting
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_no_window_of_a_hundred_thousand_requests_is_over_its_cap(configure: Configure, settings: Any) -> None:
+def test_no_window_of_a_hundred_thousand_requests_exceeds_its_cap(configure: Configure, settings: Any) -> None:
     settings_for_a_day(configure, settings)
     seed = int(os.environ.get("TELROI_SEED", "0")) or random.randrange(10**9)
 
@@ -217,5 +217,5 @@ def test_no_window_of_a_hundred_thousand_requests_is_over_its_cap(configure: Con
 
     print(f"seed {seed}: {len(seen.calls['all'])} calls, refused {dict(seen.refused)}")  # noqa: T201 - the figure
     assert_no_window_is_over_its_cap(seen)
-    # Whoever is called so seldom has no codes to type too often: the rate of checks has tests of its own.
+    # With so few calls, the rate of checks is not reached. It has its own tests.
     assert {"cooldown", "hourly_limit", "too_many_requests", "site_limit"} <= set(seen.refused)

@@ -37,7 +37,7 @@ def told(found: Iterator[Finding]) -> list[tuple[str, str]]:
 
 
 class TestTelroi:
-    def test_accepts_a_live_key_with_its_scope_and_is_asked_for_no_call(self, telroi: Simulator) -> None:
+    def test_a_live_key_with_its_scope_is_ok_and_no_call_is_placed(self, telroi: Simulator) -> None:
         levels = [finding.level for finding in examine_telroi()]
 
         assert levels == [Level.GOOD] * 4
@@ -47,56 +47,58 @@ class TestTelroi:
         ]
         assert telroi.calls == []
 
-    def test_tells_a_test_key_from_a_live_one(self, telroi: Simulator, configure: Configure) -> None:
+    def test_a_test_key_and_a_live_key_have_different_texts(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key)
 
         assert ("note", "The key is a test key: no phone rings, and the code 000000 verifies any number.") in told(
             examine_telroi()
         )
 
-    def test_says_that_a_live_key_may_ring_nobody(self, telroi: Simulator, configure: Configure) -> None:
+    def test_a_live_key_with_a_backend_that_rings_no_phone_is_reported(
+        self, telroi: Simulator, configure: Configure
+    ) -> None:
         configure(API_KEY=telroi.sandbox_key)
 
         says = [says for _, says in told(examine_telroi())]
 
         assert any("live key" in line and "sandbox mode, which only Telroi's dashboard shows" in line for line in says)
 
-    def test_knows_a_key_that_may_not_read_the_list_as_good(self, telroi: Simulator, configure: Configure) -> None:
+    def test_a_key_without_permission_for_the_list_is_valid(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_otponly", scopes=["otp:write"])
         configure(API_KEY="tlr_live_otponly")
 
         assert [level for level, _ in told(examine_telroi())] == ["good"] * 4
 
-    def test_misses_the_scope(self, telroi: Simulator, configure: Configure) -> None:
+    def test_a_missing_scope_is_reported(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_reader", scopes=["numbers:read"])
         configure(API_KEY="tlr_live_reader")
 
         assert ("bad", "The key lacks the scope otp:write.") in told(examine_telroi())
 
-    def test_says_that_a_key_was_revoked_and_asks_nothing_more(self, telroi: Simulator) -> None:
+    def test_a_revoked_key_is_reported_and_no_more_requests_are_sent(self, telroi: Simulator) -> None:
         telroi.revoke_key(telroi.api_key)
 
         assert told(examine_telroi())[0] == ("bad", "The key is unknown to Telroi or revoked.")
         assert len(telroi.requests) == 1
 
-    def test_says_that_nobody_is_there(self, telroi: Simulator) -> None:
+    def test_an_unreachable_server_is_reported(self, telroi: Simulator) -> None:
         with telroi.refusing():
             assert told(examine_telroi()) == [("bad", "Telroi cannot be reached: refused.")]
 
-    def test_says_that_the_minute_is_used_up(self, telroi: Simulator) -> None:
+    def test_a_used_up_minute_is_reported(self, telroi: Simulator) -> None:
         telroi.flood_key(telroi.api_key)
 
         assert told(examine_telroi())[0] == ("note", "The key has reached its limit of requests per minute.")
 
     @pytest.mark.parametrize("fault", ["proxy_page", "server_error", "reset", "json_string"])
-    def test_says_that_an_answer_was_none(self, telroi: Simulator, fault: str) -> None:
+    def test_an_invalid_answer_is_reported(self, telroi: Simulator, fault: str) -> None:
         telroi.fail_next(fault)
 
         [finding, *_] = examine_telroi()
 
         assert (finding.level, finding.says.partition(":")[0]) == (Level.BAD, "Telroi sent an unexpected response")
 
-    def test_says_that_the_base_url_leads_to_no_route(self, telroi: Simulator, configure: Configure) -> None:
+    def test_a_base_url_without_a_route_is_reported(self, telroi: Simulator, configure: Configure) -> None:
         configure(BASE_URL=f"{telroi.base_url}/v1")
 
         [finding, *_] = examine_telroi()
@@ -104,7 +106,7 @@ class TestTelroi:
         assert (finding.level, finding.says) == (Level.BAD, "BASE_URL is not the URL of Telroi's API (status 302).")
         assert "without a path" in finding.cure
 
-    def test_says_how_far_the_clocks_are_apart(self, telroi: Simulator) -> None:
+    def test_the_difference_of_the_clocks_is_reported(self, telroi: Simulator) -> None:
         telroi.advance(-90)
         began = timezone.now()
 
@@ -114,7 +116,7 @@ class TestTelroi:
         assert clock.level == Level.NOTE
         assert 88 - took <= int(str(clock.figures["seconds_apart"])) <= 92 + took
 
-    def test_takes_no_slow_answer_for_a_clock_that_is_wrong(
+    def test_a_slow_answer_is_not_reported_as_a_wrong_clock(
         self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now, look_at_scope = [timezone.now()], telroi_api._scope
@@ -131,14 +133,14 @@ class TestTelroi:
 
         assert abs(int(str(clock.figures["seconds_apart"]))) < 60
 
-    def test_says_where_calls_go_that_ring_nobody(self, configure: Configure) -> None:
+    def test_a_backend_that_rings_no_phone_is_named(self, configure: Configure) -> None:
         configure(BACKEND="django_telroi.backends.console.ConsoleBackend")
 
         assert told(examine_backend()) == [
             ("note", "django_telroi.backends.console.ConsoleBackend places no calls: no phone rings.")
         ]
 
-    def test_misses_the_key(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_key_is_reported(self, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("TELROI_API_KEY", raising=False)
         configure(BACKEND=TELROI_BACKEND)
 
@@ -146,7 +148,7 @@ class TestTelroi:
 
 
 class TestTheCache:
-    def test_is_exact_and_each_process_has_its_own(self, settings: Any) -> None:
+    def test_in_local_memory_is_not_shared_between_processes(self, settings: Any) -> None:
         assert told(examine_cache()) == [
             ("good", 'The cache "default" counts concurrent requests exactly.'),
             (
@@ -156,15 +158,15 @@ class TestTheCache:
         ]
         assert not [key for key in caches["default"]._cache if "telroi-doctor" in key]
 
-    def test_that_keeps_nothing_is_bad(self, settings: Any) -> None:
+    def test_that_stores_nothing_is_an_error(self, settings: Any) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
         [finding] = examine_cache()
 
         assert (finding.level, "Redis" in finding.cure) == (Level.BAD, True)
 
-    def test_that_is_shared_is_told_from_one_that_is_not(self, settings: Any, tmp_path: Any) -> None:
-        """A cache in files is shared by whoever has the folder; the second process is the site's own."""
+    def test_that_is_shared_is_recognized(self, settings: Any, tmp_path: Any) -> None:
+        """A file cache is shared between processes. The second process is a real one of the site."""
         where = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}
         settings.CACHES = {"default": where}
         script = f"from django.core.cache.backends.filebased import FileBasedCache as C; C({str(tmp_path)!r}, {{}})"
@@ -175,7 +177,7 @@ class TestTheCache:
 
         assert says[-1] == 'All processes share the cache "default".'
 
-    def test_that_loses_counts_is_bad(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_loses_counts_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rate_limits, "_count", lambda alias, key: caches[alias].set(key, 1))
 
         [exact, _] = examine_cache()
@@ -185,10 +187,10 @@ class TestTheCache:
 
 @pytest.mark.django_db
 class TestTheRows:
-    def test_are_in_order_on_a_new_site(self) -> None:
+    def test_of_a_new_site_are_ok(self) -> None:
         assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 4
 
-    def test_miss_a_migration(self) -> None:
+    def test_without_a_migration_are_an_error(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
 
         assert told(examine_rows()) == [("bad", "1 migration of this app must be applied.")]
@@ -198,14 +200,14 @@ class TestTheRows:
 
         assert ("bad", "Staff stopped all calls.") in told(examine_rows())
 
-    def test_say_how_many_calls_wait(self) -> None:
+    def test_say_how_many_calls_are_queued(self) -> None:
         attempt(status="queued", created_at=timezone.now() - timedelta(seconds=31), due_at=timezone.now())
         attempt(status="queued", due_at=timezone.now())
 
         assert ("bad", "1 call has waited in the queue for more than 30 s.") in told(examine_rows())
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
-    def test_say_how_many_outcomes_nobody_knew(self, unknown: int, level: Level) -> None:
+    def test_say_how_many_calls_have_an_unknown_outcome(self, unknown: int, level: Level) -> None:
         now = timezone.now()
         for count in range(60):
             attempt(status="expired", dialed_at=now, error_code="no_reply" if count < unknown else "")
@@ -214,7 +216,7 @@ class TestTheRows:
 
         assert (finding.level, finding.figures) == (level, {"calls": 60, "unknown": unknown})
 
-    def test_say_when_the_last_webhook_came(self, configure: Configure) -> None:
+    def test_say_when_the_last_webhook_arrived(self, configure: Configure) -> None:
         configure(WEBHOOK_SECRETS=["whsec_Canary"])
         assert ("note", "No webhook has arrived yet.") in told(examine_rows())
 
@@ -231,7 +233,7 @@ def attempt(**fields: Any) -> VerificationAttempt:
 
 @pytest.mark.django_db
 class TestTheCommand:
-    def test_prints_a_line_a_finding_with_its_cure_and_fails_for_what_is_bad(self, telroi: Simulator) -> None:
+    def test_prints_one_line_per_finding_with_its_solution_and_fails_for_an_error(self, telroi: Simulator) -> None:
         telroi.revoke_key(telroi.api_key)
         out = StringIO()
 
@@ -242,7 +244,7 @@ class TestTheCommand:
         assert "bad   telroi    The key is unknown to Telroi or revoked.\n" in out.getvalue()
         assert "                Create a new key in Telroi's dashboard.\n" in out.getvalue()
 
-    def test_speaks_to_machines(self, telroi: Simulator) -> None:
+    def test_prints_json(self, telroi: Simulator) -> None:
         out = StringIO()
 
         call_command("telroi_doctor", "--json", stdout=out)
@@ -251,7 +253,7 @@ class TestTheCommand:
         assert report["ok"] is True
         assert {each["subject"] for each in report["findings"]} >= {"telroi", "cache", "rows"}
 
-    def test_says_nothing_of_keys_and_passwords(self, telroi: Simulator, configure: Configure) -> None:
+    def test_prints_no_keys_and_passwords(self, telroi: Simulator, configure: Configure) -> None:
         secret = "Canary0Key0Canary"
         for chosen in ({"API_KEY": f"tlr_live_{secret}"}, {"PROXY_URL": f"http://u:{secret}@127.0.0.1:9"}):
             configure(**chosen)
@@ -260,7 +262,7 @@ class TestTheCommand:
                 call_command("telroi_doctor", stdout=out)
             assert secret not in out.getvalue() + repr(failure.value)
 
-    def test_goes_on_where_a_look_breaks(self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_continues_after_a_check_that_raises(self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
         def breaks() -> Iterator[Finding]:
             raise ConnectionError("redis://:Canary@cache.example")
 
@@ -274,7 +276,7 @@ class TestTheCommand:
         assert "All migrations of this app are applied." in out.getvalue()
         assert "Canary" not in out.getvalue()
 
-    def test_tells_what_the_system_checks_say(self, configure: Configure) -> None:
+    def test_prints_the_messages_of_the_system_checks(self, configure: Configure) -> None:
         configure(API_KYE="x")
         out = StringIO()
 

@@ -15,7 +15,7 @@ from tests.calling_site import Configure
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> Celery:
-    """A site whose broker is in memory, and its own Celery."""
+    """A site with a broker in memory and its own Celery app."""
     app = Celery("a site", broker="memory://telroi-doctor", set_as_current=False, fixups=[])
     monkeypatch.setattr(broker, "site_app", lambda: app)
     monkeypatch.setattr(broker, "SECONDS_TO_ANSWER", 1.0)
@@ -27,17 +27,17 @@ def told() -> list[tuple[str, str]]:
     return [(str(finding.level), finding.says) for finding in examine_queue()]
 
 
-def test_a_site_that_calls_at_once_needs_none(configure: Configure) -> None:
+def test_a_site_with_inline_calls_needs_no_broker(configure: Configure) -> None:
     assert told() == [("good", 'DISPATCH is "inline": web requests place the calls, and no broker is needed.')]
 
 
-def test_an_eager_celery_is_told(site: Celery) -> None:
+def test_an_eager_celery_is_reported(site: Celery) -> None:
     site.conf.task_always_eager = True
 
     assert told() == [("note", "task_always_eager is on: tasks run in the web request, and no worker is needed.")]
 
 
-def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Celery) -> None:
+def test_an_unreachable_broker_is_an_error_and_its_password_is_not_shown(site: Celery) -> None:
     site.conf.broker_url = "redis://:Canary@127.0.0.1:1/0"
 
     [(level, says)] = told()
@@ -46,7 +46,7 @@ def test_a_broker_that_is_not_there_is_bad_and_its_password_is_not_told(site: Ce
     assert "Canary" not in says
 
 
-def test_without_a_celery_app_no_broker_is_asked(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_celery_app_no_broker_is_contacted(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     default = Celery("default", set_as_current=False, fixups=[])
     monkeypatch.setattr(broker, "site_app", lambda: default)
     monkeypatch.setattr(default, "connection_for_write", pytest.fail)
@@ -55,7 +55,7 @@ def test_without_a_celery_app_no_broker_is_asked(configure: Configure, monkeypat
     assert told() == [("bad", "The site has no Celery app. No call reaches a worker.")]
 
 
-def test_an_app_without_a_broker_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_without_a_broker_is_an_error(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     site.conf.broker_url = None
     site.set_as_current = True
     monkeypatch.setattr(site, "connection_for_write", pytest.fail)
@@ -63,7 +63,7 @@ def test_an_app_without_a_broker_is_bad(site: Celery, monkeypatch: pytest.Monkey
     assert told() == [("bad", "The site's Celery app has no broker. No call reaches a worker.")]
 
 
-def test_a_package_that_the_broker_needs_is_named(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_of_the_broker_is_named(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     site.conf.broker_url = "redis://:Canary@127.0.0.1:1/0"
     monkeypatch.setattr("kombu.transport._transport_cache", {})
     monkeypatch.delitem(sys.modules, "kombu.transport.redis", raising=False)
@@ -78,12 +78,12 @@ def test_a_package_that_the_broker_needs_is_named(site: Celery, monkeypatch: pyt
     assert 'pip install "celery[redis]"' in finding.cure
 
 
-def test_a_broker_without_workers_is_bad(site: Celery) -> None:
+def test_a_broker_without_workers_is_an_error(site: Celery) -> None:
     assert told() == [("good", "The broker answers."), ("bad", "No worker answers.")]
 
 
 def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
-    """One worker, which knows these tasks. Made up: a real one in this process would make all logging its own."""
+    """A fake worker with these tasks. A real one in this process would replace the logging configuration."""
     answer = SimpleNamespace(registered=lambda: {"celery@elsewhere": list(tasks)})
     monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
 
@@ -94,7 +94,7 @@ def test_a_worker_that_places_calls_is_found(site: Celery, monkeypatch: pytest.M
     assert told()[1] == ("good", "1 worker answers and can place calls.")
 
 
-def test_a_worker_that_does_not_know_our_task_is_bad(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_our_task_is_an_error(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(site, monkeypatch, "mails.send")
 
     assert told()[1] == ("bad", "1 worker answers, but django_telroi.tasks.place_call is not registered in it.")

@@ -21,7 +21,7 @@ Types = Callable[..., None]
 
 @pytest.fixture
 def types(monkeypatch: pytest.MonkeyPatch) -> Types:
-    """What somebody types at the prompt, one after the other; a function is asked when it is its turn."""
+    """The texts typed at the prompt, in order. A function is called when its text is needed."""
 
     def type_(*lines: str | Callable[[], str] | BaseException) -> None:
         waiting = list(lines)
@@ -43,7 +43,7 @@ def call(number: str = NUMBER) -> str:
     return out.getvalue()
 
 
-def test_a_code_typed_right_in_the_end_is_success(telroi: Simulator, types: Types) -> None:
+def test_a_right_code_after_wrong_ones_succeeds(telroi: Simulator, types: Types) -> None:
     types("hello", "000000", lambda: telroi.last_code_for(NUMBER))
 
     said = call().splitlines()
@@ -58,7 +58,7 @@ def test_a_code_typed_right_in_the_end_is_success(telroi: Simulator, types: Type
     assert len(telroi.calls) == 1
 
 
-def test_the_last_wrong_code_ends_it(telroi: Simulator, types: Types) -> None:
+def test_the_last_wrong_code_ends_the_command(telroi: Simulator, types: Types) -> None:
     types("000000", "000001", "000002")
 
     with pytest.raises(CommandError, match="Too many wrong codes"):
@@ -66,7 +66,7 @@ def test_the_last_wrong_code_ends_it(telroi: Simulator, types: Types) -> None:
 
 
 @pytest.mark.parametrize("end", [EOFError(), KeyboardInterrupt()])
-def test_leaving_the_prompt_calls_it_off(telroi: Simulator, types: Types, end: BaseException) -> None:
+def test_leaving_the_prompt_cancels_the_attempt(telroi: Simulator, types: Types, end: BaseException) -> None:
     types(end)
 
     with pytest.raises(CommandError, match=r"^Canceled\.$"):
@@ -75,7 +75,7 @@ def test_leaving_the_prompt_calls_it_off(telroi: Simulator, types: Types, end: B
     assert VerificationAttempt.objects.get().status == "canceled"
 
 
-def test_a_refusal_says_why_and_until_when(telroi: Simulator, types: Types) -> None:
+def test_a_refusal_prints_the_reason_and_the_wait(telroi: Simulator, types: Types) -> None:
     types(EOFError())
     with pytest.raises(CommandError):
         call()
@@ -84,7 +84,7 @@ def test_a_refusal_says_why_and_until_when(telroi: Simulator, types: Types) -> N
         call()
 
 
-def test_a_call_that_fails_says_so(telroi: Simulator, types: Types) -> None:
+def test_a_failed_call_prints_an_error(telroi: Simulator, types: Types) -> None:
     telroi.set_wallet(0)
 
     with pytest.raises(CommandError, match=r"could not be placed.* \(insufficient_funds\)"):
@@ -100,7 +100,7 @@ def test_no_error_shows_the_number_or_the_code(telroi: Simulator, types: Types, 
     assert not {NUMBER, "000002"} & set(repr(failure.value).split())
 
 
-def test_a_test_key_says_which_code_is_right(telroi: Simulator, configure: Configure, types: Types) -> None:
+def test_a_test_key_prints_which_code_is_right(telroi: Simulator, configure: Configure, types: Types) -> None:
     configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
     types("000000")
 

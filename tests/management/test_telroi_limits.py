@@ -19,7 +19,7 @@ NUMBER = "+2348031234567"
 
 
 def told(*args: str) -> list[list[str]]:
-    """The lines, each cut where two spaces are."""
+    """Return the lines, split at two or more spaces."""
     out = StringIO()
     call_command("telroi_limits", *args, stdout=out)
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.getvalue().splitlines()]
@@ -42,7 +42,7 @@ def test_every_limit_is_a_setting() -> None:
     assert {key for key, *_ in LIMITS} <= conf.DEFAULTS.keys()
 
 
-def test_a_number_that_was_called_must_wait(configure: Configure) -> None:
+def test_a_number_that_was_called_shows_its_wait(configure: Configure) -> None:
     services.start_verification(NUMBER)
 
     lines = dict(line for line in told(NUMBER) if len(line) == 2)
@@ -52,7 +52,17 @@ def test_a_number_that_was_called_must_wait(configure: Configure) -> None:
     assert lines["next call"].startswith("in ")
 
 
-def test_a_blocked_number_says_why(configure: Configure) -> None:
+def test_a_number_shows_the_wait_of_a_stranger_if_calls_are_reserved(configure: Configure) -> None:
+    configure(COOLDOWN_SECONDS=0, STRANGER_CALLS_PER_HOUR=1)
+    services.start_verification(NUMBER)
+
+    lines = dict(line for line in told(NUMBER) if len(line) == 2)
+
+    assert lines["next call"] == "now"
+    assert int(lines["next call for a stranger"].split()[1]) > 3000
+
+
+def test_a_blocked_number_shows_its_reason(configure: Configure) -> None:
     services.block_number(NUMBER, reason="ring-bombing", actor="ada")
     services.stop_calls(reason="an attack", actor="ada")
 
@@ -61,19 +71,19 @@ def test_a_blocked_number_says_why(configure: Configure) -> None:
     assert (lines["blocked"], lines["all calls"]) == ("ring-bombing", "stopped by staff")
 
 
-def test_a_number_that_nobody_calls_says_why(configure: Configure) -> None:
+def test_a_number_that_is_never_called_shows_the_reason(configure: Configure) -> None:
     lines = dict(line for line in told("+44 909 879 0000") if len(line) == 2)
 
     assert (lines["can be called"], lines["next call"]) == ("no (not_callable)", "now")
 
 
-def test_what_is_no_number_is_refused() -> None:
+def test_an_invalid_number_is_refused() -> None:
     with pytest.raises(CommandError, match="not a phone number"):
         told("hello")
 
 
 @pytest.mark.parametrize("spelling", ["+999123456789", "+999 123 456 789"])
-def test_a_number_that_is_valid_no_more_is_told_by_its_row(spelling: str) -> None:
+def test_a_number_that_is_no_longer_valid_is_found_by_its_row(spelling: str) -> None:
     PhoneNumber.objects.create(number="+999123456789", last4="6789", blocked_at=timezone.now(), blocked_reason="fraud")
 
     lines = dict(line[:2] for line in told(spelling) if len(line) == 2)

@@ -22,7 +22,7 @@ NUMBERS = [f"+23480312345{line:02d}" for line in range(4)]
 
 
 class Terminal(StringIO):
-    """Somebody looks on."""
+    """An output that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -43,22 +43,22 @@ def run(*, stderr: StringIO | None = None, **options: Any) -> tuple[str, str]:
     return stdout.getvalue(), stderr.getvalue()
 
 
-def test_it_says_in_one_line_what_went() -> None:
-    assert run() == ("Deleted 4 attempts, 0 events, 0 refusals and 4 numbers.\n", "")
+def test_it_prints_in_one_line_what_was_deleted() -> None:
+    assert run() == ("Deleted 4 attempts, 0 events, 0 notes, 0 refusals and 4 numbers.\n", "")
     assert VerificationAttempt.objects.count() == 0
 
 
-def test_it_says_nothing_where_nothing_is_asked() -> None:
+def test_with_verbosity_0_it_prints_nothing() -> None:
     assert run(verbosity=0) == ("", "")
     assert VerificationAttempt.objects.count() == 0
 
 
 def test_a_dry_run_deletes_nothing() -> None:
-    assert run(dry_run=True) == ("Would delete 4 attempts, 0 events, 0 refusals and 4 numbers.\n", "")
+    assert run(dry_run=True) == ("Would delete 4 attempts, 0 events, 0 notes, 0 refusals and 4 numbers.\n", "")
     assert VerificationAttempt.objects.count() == 4
 
 
-def test_it_says_that_a_site_keeps_all(settings: Any) -> None:
+def test_it_says_that_a_site_keeps_everything(settings: Any) -> None:
     settings.TELROI = {"RETENTION_DAYS": None}
 
     said, _ = run()
@@ -66,7 +66,7 @@ def test_it_says_that_a_site_keeps_all(settings: Any) -> None:
     assert said.endswith("0 numbers. RETENTION_DAYS is None, so attempts and events are kept.\n")
 
 
-def test_a_bar_is_drawn_where_somebody_looks_on() -> None:
+def test_a_progress_bar_is_shown_on_a_terminal() -> None:
     said, drawn = run(stderr=Terminal())
 
     assert said.startswith("Deleted 4 attempts")
@@ -75,7 +75,7 @@ def test_a_bar_is_drawn_where_somebody_looks_on() -> None:
     assert drawn.endswith("100% 8 rows\n")
 
 
-def test_it_ends_at_once_and_with_a_code_where_it_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_it_at_once_with_an_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
     def purge(*, progress: Any, **options: Any) -> Purged:
         progress(Purged(attempts=3))
         raise KeyboardInterrupt
@@ -90,7 +90,7 @@ def test_it_ends_at_once_and_with_a_code_where_it_is_interrupted(monkeypatch: py
     assert stderr.getvalue().startswith("Interrupted. Deleted 3 attempts")
 
 
-def test_a_database_that_is_gone_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_outage_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def purge(**options: Any) -> Purged:
         raise Unavailable
 
@@ -100,7 +100,7 @@ def test_a_database_that_is_gone_is_an_error_of_one_line(monkeypatch: pytest.Mon
         run()
 
 
-def test_it_needs_no_terminal_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_works_without_a_terminal_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setattr(sys, "__stdout__", None)
 

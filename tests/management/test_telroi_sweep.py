@@ -30,14 +30,14 @@ def swept() -> str:
 
 
 @pytest.mark.django_db
-def test_one_pass_says_in_one_line_what_it_did() -> None:
+def test_one_pass_prints_its_result_in_one_line() -> None:
     expired_call()
 
     assert swept() == "0 enqueued, 0 recorded as unknown, 1 expired\n"
     assert swept() == "0 enqueued, 0 recorded as unknown, 0 expired\n"
 
 
-def test_a_database_that_is_away_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_outage_is_reported_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise Unavailable
 
@@ -50,13 +50,13 @@ def test_a_database_that_is_away_is_told_without_a_traceback(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("pause", ["0", "-1", "often", "nan"])
-def test_a_pause_must_be_one(pause: str) -> None:
+def test_the_pause_must_be_positive(pause: str) -> None:
     with pytest.raises(CommandError, match=r"--loop: .* is not a number of seconds above 0"):
         call_command("telroi_sweep", f"--loop={pause}")
 
 
 @pytest.mark.django_db
-def test_a_loop_survives_an_error_and_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_continues_after_an_error_and_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     passes = []
 
     def sweep() -> services.Swept:

@@ -38,7 +38,7 @@ def test_the_console_prints_its_code(monkeypatch: pytest.MonkeyPatch, encoding: 
     assert written(sys.stdout).startswith("Telroi would now call +234 803 *** 4567. The code is ")
 
 
-def test_a_terminal_that_can_write_it_gets_the_number_as_everybody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_utf_8_terminal_gets_the_number_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal("utf-8"))
 
     ConsoleBackend().place_call(NUMBER, code_length=6, language=None)
@@ -58,12 +58,12 @@ def test_a_terminal_that_can_write_it_gets_the_number_as_everybody_does(monkeypa
         ("é", "no such encoding", "?"),
     ],
 )
-def test_text_becomes_what_a_terminal_can_write(text: str, encoding: str | None, shown: str) -> None:
+def test_text_is_converted_to_what_a_terminal_can_write(text: str, encoding: str | None, shown: str) -> None:
     assert printable(text, encoding) == shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_writes_through_it(name: str) -> None:
+def test_every_command_uses_the_conversion(name: str) -> None:
     command = load_command_class("django_telroi", f"telroi_{name}")
 
     assert isinstance(command, PrintableCommand)
@@ -91,7 +91,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @pytest.mark.parametrize("run", CALLS.values(), ids=CALLS)
-def test_whatever_a_command_writes_arrives(run: Callable[[Any, Any], object]) -> None:
+def test_all_output_of_a_command_can_be_written(run: Callable[[Any, Any], object]) -> None:
     out, err = terminal("ascii"), terminal("ascii")
 
     run(out, err)
@@ -99,7 +99,7 @@ def test_whatever_a_command_writes_arrives(run: Callable[[Any, Any], object]) ->
     assert (written(out), written(err)) == ("*** 4567 -\n?\n", "...\n")
 
 
-def test_what_a_command_prints_to_the_process_s_own_output_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_of_a_command_to_the_process_itself_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal("cp437"))
     monkeypatch.setattr(sys, "stderr", terminal("cp437"))
 
@@ -110,7 +110,7 @@ def test_what_a_command_prints_to_the_process_s_own_output_arrives(monkeypatch: 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_commands_that_name_a_number_write_it_anywhere(
+def test_the_commands_that_print_a_number_work_on_any_terminal(
     telroi: Simulator, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     out = terminal(encoding)
@@ -124,7 +124,7 @@ def test_the_commands_that_name_a_number_write_it_anywhere(
     assert written(out).count("+234 803 *** 4567") == 2
 
 
-def test_a_command_that_writes_to_no_terminal_replaces_nothing() -> None:
+def test_a_command_that_does_not_write_to_a_terminal_replaces_nothing() -> None:
     out = io.StringIO()
 
     call_command(Speaking(), stdout=out, stderr=io.StringIO())

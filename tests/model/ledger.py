@@ -1,4 +1,4 @@
-"""What happens in the model, and what is true of it whatever the site's rows say."""
+"""The steps of the model, and facts that do not depend on the site's rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from tests.model.telroi import OK, Telroi
 
 NUMBERS = ("+2348031234567", "+2348029876543")
-"""The first one's people have no account, and get proofs; the second one's are Ada, who gets a record."""
+"""The first number is used without an account and gets proofs. The second one is Ada's, who gets a record."""
 
 DIES = "dies"
 """The process is killed."""
 CUT = "cut"
-"""The connection to the database is cut; this statement and all that follow fail."""
+"""The database connection is cut. This statement and all later ones fail."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens. ``who`` is a number, or the place of an attempt or of a call in the order they came.
+    """A step. ``who`` is a number, or the position of an attempt or a call in the order of creation.
 
     ``what``: the code, the seconds, the id of a new attempt. ``mode``: how Telroi ends a request of this step.
     ``inside``: a step that happens while Telroi holds the request, before it acts or after it. ``trouble`` begins with
@@ -51,49 +51,61 @@ class Step:
 
 @dataclass
 class Frame:
-    """A step that is under way, as far as Telroi needs it."""
+    """A step in progress, with the data that Telroi needs."""
 
     step: Step
     target: str | None
-    """The attempt that it is about; None until a "call again" has claimed its new one."""
+    """The attempt of the step. None until a "call again" has claimed its new attempt."""
     known: set[str]
-    """The attempts that were there when it began, and those that steps inside of it have made."""
+    """The attempts that existed at its start, and those that steps inside of it created."""
     code: str = ""
     has_asked: bool = False
 
 
 @dataclass
 class Ledger:
-    """What is true. Attempts are named by their public ids."""
+    """The facts. Attempts are identified by their public ids."""
 
     now: datetime
     telroi: Telroi = field(default_factory=Telroi)
     attempts: list[str] = field(default_factory=list)
     number_of: dict[str, str] = field(default_factory=dict)
     followed_by: dict[str, list[str]] = field(default_factory=dict)
-    """By attempt: the attempts that a "call again" on it has made."""
+    """By attempt: the attempts that "call again" on it created."""
     requests: dict[str, int] = field(default_factory=dict)
-    """By attempt: how many requests for its call may have rung."""
+    """By attempt: how many requests may have made the phone ring."""
     right: dict[str, set[str]] = field(default_factory=dict)
-    """By attempt: the codes that Telroi judged right for it."""
+    """By attempt: the codes that were right when they were typed, as far as their judge knew."""
     lost: dict[str, set[str]] = field(default_factory=dict)
-    """By attempt: the codes whose judgement the site has not read."""
+    """By attempt: the codes whose judgement did not reach the site."""
     told: list[str] = field(default_factory=list)
-    """The attempt of each ``phone_verified`` that was sent."""
+    """The attempt of each ``phone_verified`` signal."""
     proofs: dict[str, str] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
     reported: dict[str, int] = field(default_factory=dict)
-    """By the id of a call: how many times its event was delivered."""
+    """By call id: how many times its event was delivered."""
+    made: dict[str, str] = field(default_factory=dict)
+    """By attempt: the code of the site that its request carried."""
+    confirmed: set[str] = field(default_factory=set)
+    """The attempts of which the site was told who made their code."""
+    test_calls: set[str] = field(default_factory=set)
+    """The attempts that a test key requested."""
+    has_refused: bool = False
+    """Whether Telroi has refused a code of the site. The next calls may carry none."""
     waits: int = 0
 
     def shape(self) -> str:
-        """All that makes a difference from here on."""
+        """Return all facts that affect later steps."""
         otps = [
-            (otp.id, otp.attempt, otp.rang, otp.tries, otp.verified, round((otp.expires_at - self.now).total_seconds()))
+            (
+                *(otp.id, otp.attempt, otp.rang, otp.tries, otp.verified, otp.code, otp.is_own),
+                round((otp.expires_at - self.now).total_seconds()),
+            )
             for otp in self.telroi.otps
         ]
         sets = [sorted((key, sorted(codes)) for key, codes in each.items()) for each in (self.right, self.lost)]
         others: list[Any] = [sorted(each.items()) for each in (self.requests, self.reported, self.followed_by)]
         others += [sorted(each) for each in (self.told, self.proofs, self.spent, self.given_up)]
+        others += [sorted(self.made.items()), sorted(self.confirmed), sorted(self.test_calls), self.has_refused]
         return repr((otps, self.attempts, sets, others, self.waits))

@@ -1,4 +1,4 @@
-"""The four promises, as questions to a state: what it holds, and what would come of it if nothing more went wrong."""
+"""The four promises as checks of a state: its rows now, and its future without further faults."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django_telroi import services
-from django_telroi.domain.states import FINAL
+from django_telroi.domain.states import FINAL, Judge
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import VerifiedPhone
 from django_telroi.services import CheckOutcome
-from tests.model import rows
+from tests.model import judges, rows
 from tests.model.ledger import Step
 from tests.model.telroi import TRIES, Otp
 from tests.model.trouble import secrets_in
 from tests.model.world import PROOF_LASTS, World
 
 MOMENT, LEASE, HANDED_ON, DEADLINE, EXPIRY = 6, 61, 20, 121, 301
-"""Seconds after which, for certain, a lost code may be sent again, and these are over: a lease, the wait for another
-message, the time in the queue, a code.
+"""Seconds after which a lost code may be sent again, and after which these are certainly over: a lease, the wait for
+another message, the time in the queue, a code.
 """
 QUEUE = timedelta(seconds=120)
 
 
 def broken_in(world: World) -> Iterator[str]:
-    """Which promises this state breaks. It is brought back as it was."""
+    """Return the promises that this state breaks. The state is restored afterwards."""
     kept = world.keep()
     before = list(world.broken)
     attempts = rows.attempts(kept[0])
     yield from _unproven(world, attempts, rows.of(VerifiedPhone, kept[0]))
+    yield from judges.broken_in(world, attempts)
     for column, words in rows.words_in(kept[0]):
         if secrets_in(words):
             yield f"4: a secret in {column}"
@@ -48,7 +49,7 @@ def broken_in(world: World) -> Iterator[str]:
 
 
 def _unproven(world: World, attempts: list[dict[str, Any]], records: list[dict[str, Any]]) -> Iterator[str]:
-    """Promise 3, of the rows."""
+    """Check promise 3 in the rows."""
     right = {uuid for uuid, codes in world.ledger.right.items() if codes}
     for attempt in attempts:
         if attempt["status"] == "verified" and attempt["uuid"] not in right:
@@ -60,14 +61,16 @@ def _unproven(world: World, attempts: list[dict[str, Any]], records: list[dict[s
 
 
 def _right_code_lost(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[str]:
-    """Promise 2: who sends the code that they heard ends verified, unless they have had their tries or their time."""
-    otp = next((otp for otp in world.ledger.telroi.otps if otp.attempt == attempt["uuid"]), None)
+    """Promise 2: the code of a call verifies, unless the tries are used or the code has expired."""
+    otp = judges.otp_of(world.ledger, attempt["uuid"])
     if otp is None or not _is_owed(world, attempt, attempts, otp):
         return
     place = world.ledger.attempts.index(attempt["uuid"])
     if attempt["status"] == "dialing":
         world.do(Step("wait", what=LEASE))
-    for wait in (0, MOMENT, LEASE):  # "try again in a moment", and at the latest when no answer can come any more
+    # "Try again in a moment", or when no answer can arrive any more. The site judges its own code at once.
+    is_at_once = judges.judge_of(world.ledger, attempt["uuid"]) == Judge.SITE
+    for wait in (0,) if is_at_once else (0, MOMENT, LEASE):
         world.do(Step("wait", what=wait))
         result = world.do(Step("check", place, otp.code))
         if result is not None and result.outcome == CheckOutcome.VERIFIED:
@@ -83,18 +86,18 @@ def _right_code_lost(world: World, attempt: dict[str, Any], attempts: list[dict[
 
 
 def _takes_codes_beside_newer(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> bool:
-    """Whether this call still takes codes although a newer one of its flow rings, or may ring."""
+    """Return whether this call still accepts codes although a newer one of its flow rings or may ring."""
     followers = _followers(world, attempt, attempts)
     newer_takes_codes = any(other["status"] in ("placed", "unknown") for other in followers)
     if not newer_takes_codes or attempt["status"] not in ("placed", "unknown"):
         return False
-    services.follow(attempt["uuid"], user=world._user_of(attempt["uuid"]))  # whoever reads it, settles it
+    services.follow(attempt["uuid"], user=world._user_of(attempt["uuid"]))  # reading settles it
     now = next(row for row in rows.attempts(rows.read()) if row["uuid"] == attempt["uuid"])
     return now["status"] in ("placed", "unknown")
 
 
 def _has_only_refused_followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> bool:
-    """Whether this call can be typed in, and "call again" on it came to nothing so far."""
+    """Return whether this call accepts codes, and no "call again" on it has placed a call."""
     followers = list(_followers(world, attempt, attempts))
     return (
         attempt["status"] in ("placed", "unknown")
@@ -104,7 +107,7 @@ def _has_only_refused_followers(world: World, attempt: dict[str, Any], attempts:
 
 
 def _never_called_again(world: World, attempt: dict[str, Any]) -> Iterator[str]:
-    """Promise 2: who asks for another call after one that was refused gets it."""
+    """Promise 2: "call again" after a refused call places one."""
     before = len(world.ledger.attempts)
     world.do(Step("wait", what=LEASE))
     world.do(Step("again", world.ledger.attempts.index(attempt["uuid"])))
@@ -113,10 +116,12 @@ def _never_called_again(world: World, attempt: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]], otp: Otp) -> bool:
-    """Whether the right code must verify this attempt now."""
+    """Return whether the right code must verify this attempt now."""
     uuid, now, ledger = attempt["uuid"], world.clock.now, world.ledger
     if attempt["status"] == "verified":
-        return attempt["tries"] < attempt["max_tries"] and _moment(attempt["verified_at"]) + PROOF_LASTS > now
+        is_right = ledger.right.get(uuid) == {otp.code}  # a lost call may have two right codes: the first one counts
+        has_try = attempt["tries"] < attempt["max_tries"]
+        return is_right and has_try and _moment(attempt["verified_at"]) + PROOF_LASTS > now
     needs = MOMENT + LEASE + (LEASE if attempt["status"] == "dialing" else 0)
     is_over = (min(_moment(attempt["expires_at"]), otp.expires_at) - now).total_seconds() <= needs
     if is_over or not otp.rang or uuid in ledger.given_up:
@@ -125,22 +130,38 @@ def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any
     if any(_has_replaced(world, other) or other["uuid"] in ledger.given_up for other in followers):
         return False
     if any(other["status"] == "verified" for other in _followed(world, attempt, attempts)):
-        return False  # its flow has come to a good end without it
+        return False  # another attempt of its flow is verified
+    if otp.is_own:
+        return _is_owed_here(world, attempt, followers, otp)
+    return _is_owed_by_telroi(world, attempt, attempts, otp)
+
+
+def _is_owed_here(world: World, attempt: dict[str, Any], followers: list[dict[str, Any]], otp: Otp) -> bool:
+    """Return whether the site's own code has a try: a free one, or one whose judgement was lost."""
+    ledger = world.ledger
+    if attempt["status"] == "dialing" and any(other["uuid"] in ledger.requests for other in followers):
+        return False  # a code is taken after the lease, and the newer call may ring by then
+    has_own_try = attempt["status"] != "locked" and otp.code in ledger.lost.get(attempt["uuid"], ())
+    return attempt["tries"] < attempt["max_tries"] or has_own_try
+
+
+def _is_owed_by_telroi(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]], otp: Otp) -> bool:
+    uuid, ledger = attempt["uuid"], world.ledger
     if not attempt["telroi_id"] and not _is_known_by_number(world, attempt, attempts, otp):
         return False
     lost = ledger.lost.get(uuid, set())
     if len(lost) > 1:
-        return False  # two codes in doubt: Telroi's word can be about either
+        return False  # two codes in doubt: Telroi's answer may be about either
     if otp.verified:
         return otp.code in ledger.right.get(uuid, ())
     return otp.tries < TRIES and (attempt["tries"] < attempt["max_tries"] or lost == {otp.code})
 
 
 def _is_known_by_number(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]], otp: Otp) -> bool:
-    """Whether Telroi's word on a code for the number, without an id, can only be about this call.
+    """Return whether Telroi's answer to a code without an id can only be about this call.
 
-    "Already verified" can be about any call. A newer call has Telroi's word, and one of another flow that takes codes
-    must not lose its tries to this one.
+    "Already verified" can be about any call. Other answers are about the newest call. A code of this call must not use
+    the tries of an open call of another flow.
     """
     followers = {other["uuid"] for other in _followers(world, attempt, attempts)}
     flow = {other["uuid"] for other in _followed(world, attempt, attempts)} | followers | {attempt["uuid"]}
@@ -154,7 +175,7 @@ def _is_known_by_number(world: World, attempt: dict[str, Any], attempts: list[di
 
 
 def _followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The attempts that came of "call again" on this one, and on those."""
+    """Return the attempts created by "call again" on this one, and on those, recursively."""
     for other in attempts:
         if other["uuid"] in world.ledger.followed_by.get(attempt["uuid"], ()):
             yield other
@@ -162,20 +183,20 @@ def _followers(world: World, attempt: dict[str, Any], attempts: list[dict[str, A
 
 
 def _followed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The attempts that this one came of by "call again", and that those came of."""
+    """Return the attempts that this one was created from by "call again", recursively."""
     for other in attempts:
         if any(each["uuid"] == attempt["uuid"] for each in _followers(world, other, attempts)):
             yield other
 
 
 def _has_replaced(world: World, other: dict[str, Any]) -> bool:
-    """Whether the newer call rang, or may ring for all that anybody knows by now."""
+    """Return whether the newer call rang or may ring."""
     is_under_way = other["status"] in ("queued", "dialing") and _moment(other["due_at"]) > world.clock.now
     return not is_under_way and other["uuid"] in world.ledger.requests
 
 
 def _silently_lost(world: World, kept: Any) -> Iterator[str]:
-    """Promise 2: with nothing but time and sweeps, every request comes to an end that the person is shown."""
+    """Promise 2: with only time and sweeps, every request reaches a final state that the person sees."""
     attempts = rows.attempts(kept[0])
     ways = tuple(_way_of(row, now=world.clock.now) for row in attempts if row["due_at"])
     if ways not in world.ends:
@@ -184,7 +205,7 @@ def _silently_lost(world: World, kept: Any) -> Iterator[str]:
 
 
 def _way_of(row: dict[str, Any], *, now: datetime) -> tuple[object, ...]:
-    """All that time and sweeps look at: two attempts that agree in it come to the same end."""
+    """Return all fields that time and sweeps depend on. Attempts with equal fields reach the same final state."""
     moments = [
         row[name] and (_moment(row[name]) - now).total_seconds() for name in ("created_at", "due_at", "expires_at")
     ]
@@ -203,7 +224,7 @@ def _not_handed_on(world: World, attempts: list[dict[str, Any]], kept: Any) -> I
 
 
 def _not_due(world: World) -> set[int]:
-    """Calls whose number may not be rung yet."""
+    """Return the calls whose number may not be called yet."""
     now = world.clock.now
     return {row["id"] for row in rows.attempts(rows.read()) if row["due_at"] and _moment(row["due_at"]) > now}
 

@@ -1,8 +1,9 @@
-"""The rows of the app as values: kept, brought back, and compared without regard to when it was."""
+"""The rows of the app as values: saved, restored, and compared independently of the time."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,21 +20,24 @@ from django_telroi.models import (
 )
 
 MODELS: tuple[type[models.Model], ...] = (PhoneNumber, VerificationAttempt, AttemptEvent, VerifiedPhone, CallControl)
-"""In the order in which they can be written."""
+"""In an order in which they can be inserted."""
 
 NUMBERS = {("PhoneNumber", "number"), ("VerifiedPhone", "number")}
-"""The columns in which a full number belongs."""
+"""The columns that may contain a full number."""
+
+DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+"""A digest has 64 random digits, so it contains some code by chance."""
 
 Rows = tuple[tuple[tuple[Any, ...], ...], ...]
 
 
 def read() -> Rows:
-    """All rows of all models, as SQLite has them."""
+    """Return all rows of all models, as SQLite stores them."""
     return tuple(tuple(_execute(_SELECT[model])) for model in MODELS)
 
 
 def write(rows: Rows) -> None:
-    """Let these be the only rows there are."""
+    """Replace all rows by these."""
     raw = connection.connection
     raw.execute("BEGIN")
     for model in (RefusalTally, *reversed(MODELS)):
@@ -46,12 +50,12 @@ def write(rows: Rows) -> None:
 
 
 def uuids() -> list[str]:
-    """The public ids of the attempts, oldest first."""
+    """Return the public ids of the attempts, oldest first."""
     return [uuid for uuid, _ in numbers_by_uuid()]
 
 
 def numbers_by_uuid() -> list[tuple[str, str]]:
-    """The public id and the number of each attempt, oldest first."""
+    """Return the public id and the number of each attempt, oldest first."""
     attempts, phones = VerificationAttempt._meta.db_table, PhoneNumber._meta.db_table
     joined = f"{attempts} JOIN {phones} ON {phones}.id = {attempts}.phone_id"
     rows = _execute(f"SELECT {attempts}.uuid, {phones}.number FROM {joined} ORDER BY {attempts}.id")
@@ -59,7 +63,7 @@ def numbers_by_uuid() -> list[tuple[str, str]]:
 
 
 def dashed(text: str) -> str:
-    """A public id as Python writes it."""
+    """Return a public id in Python's format."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
@@ -68,22 +72,22 @@ def of(model: type[models.Model], rows: Rows) -> list[dict[str, Any]]:
 
 
 def attempts(rows: Rows) -> list[dict[str, Any]]:
-    """The attempts, oldest first."""
+    """Return the attempts, oldest first."""
     return [{**row, "uuid": dashed(row["uuid"])} for row in of(VerificationAttempt, rows)]
 
 
 def words_in(rows: Rows) -> Iterable[tuple[str, str]]:
-    """Every text in every column where a full number does not belong, with the column's name."""
+    """Return every text of the columns that may not contain a full number, without digests, with the column's name."""
     for model, values in zip(MODELS, rows, strict=True):
         name = model.__name__
         for row in values:
             for column, value in zip(COLUMNS[model], row, strict=True):
                 if isinstance(value, str) and (name, column) not in NUMBERS:
-                    yield f"{name}.{column}", value
+                    yield f"{name}.{column}", DIGEST.sub("", value)
 
 
 def shape(rows: Rows, *, now: datetime) -> tuple[Any, ...]:
-    """What makes a difference from here on: moments as seconds from now, and neither versions nor the ids of events."""
+    """Return the data that affect later steps: times as seconds from now, without versions and ids of events."""
     return tuple(
         tuple(sorted((_shape_of(model, row, now) for row in values), key=repr))
         for model, values in zip(MODELS, rows, strict=True)
@@ -108,12 +112,12 @@ def _relative(column: str, value: Any, now: datetime) -> Any:
 
 
 def _seconds(span: timedelta) -> int:
-    """Whole seconds: the thousandths only keep claims apart, and the order of rows says the same."""
+    """Round to whole seconds. The milliseconds only distinguish claims, like the order of the rows."""
     return round(span.total_seconds())
 
 
 def _execute(sql: str) -> Iterable[tuple[Any, ...]]:
-    """Moments as the text that SQLite keeps: Django's connection reads them as naive datetimes."""
+    """Return the times as the text that SQLite stores. Django's connection reads them as naive datetimes."""
     for row in connection.connection.execute(sql):
         yield tuple(str(value) if isinstance(value, datetime) else value for value in row)
 
@@ -122,7 +126,10 @@ COLUMNS = {model: [field.column for field in model._meta.concrete_fields] for mo
 MOMENTS = frozenset(
     field.column for model in MODELS for field in model._meta.concrete_fields if isinstance(field, models.DateTimeField)
 )
-_SELECT = {model: f"SELECT {', '.join(COLUMNS[model])} FROM {model._meta.db_table} ORDER BY id" for model in MODELS}
+_SELECT = {
+    model: f"SELECT {', '.join(COLUMNS[model])} FROM {model._meta.db_table} ORDER BY {model._meta.pk.column}"
+    for model in MODELS
+}
 _INSERT = {
     model: f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     for model, columns in COLUMNS.items()

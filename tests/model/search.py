@@ -8,41 +8,45 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid5
 
+from django_telroi.domain.states import Judge
 from tests.model import rows
 from tests.model.ledger import CUT, DIES, NUMBERS, Step
 from tests.model.promises import broken_in
 from tests.model.telroi import (
     CALL_MODES,
+    CALL_MODES_WITH_CODE,
     CHECK_MODES,
+    CODE_IGNORED,
     CODES,
     KILLED_AFTER,
     LOST,
     OK,
     REFUSED,
+    TEST_CODE,
 )
 from tests.model.world import World
 
 SPACE = UUID("00000000-0000-4000-8000-00000000c0de")
 ATTEMPTS = 3
 WAITS = (61, 301, 601)
-MOST_WAITS = 2
+MAX_WAITS = 2
 ALWAYS_ALL = 2
-"""So many steps are never left out, but for the last one."""
-MOST_REPORTS = 2
-MOST_WRITES = 8
-"""No step writes more statements than these before it asks Telroi and after it."""
+"""Up to this depth, no step is omitted except the last one."""
+MAX_REPORTS = 2
+MAX_WRITES = 8
+"""The maximum number of write statements of a step before and after its request to Telroi."""
 
 Trace = tuple[Step, ...]
 
 
 @dataclass
 class Found:
-    """What a search has seen, and the shortest way to each broken promise."""
+    """The results of a search, with the shortest sequence for each broken promise."""
 
     states: int = 0
     transitions: int = 0
     statuses: set[str] = field(default_factory=set)
-    """Of attempts. Where nothing can be called or checked, no promise is broken either, and few of these are seen."""
+    """Statuses of attempts. A site that cannot call or check breaks no promise, but few statuses occur there."""
     broken: dict[str, Trace] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -55,9 +59,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is tried: how deep, how many steps inside of others, and which part of all of it.
+    """The plan of a search: its depth, the number of nested steps, and the fraction that is tried.
 
-    ``part`` of a thousand of the steps are taken, chosen by ``seed``: of the last ones, and of all from the third on.
+    ``part`` of a thousand steps are tried, chosen by ``seed``: of the last steps, and of all from the third on.
     """
 
     depth: int
@@ -76,7 +80,7 @@ class Scope:
 
 
 def search(world: World, scope: Scope) -> Found:
-    """Try everything from the empty state on, but nothing longer than the shortest way to a broken promise."""
+    """Try all sequences from the empty state, up to the length of the shortest one that breaks a promise."""
     found = Found()
     seen = {world.shape()}
     level: list[tuple[Any, Trace]] = [(world.keep(), ())]
@@ -116,22 +120,33 @@ def _next_level(
 
 
 def steps_from(world: World, scope: Scope, kept: rows.Rows) -> Iterator[Step]:
-    """All that can happen next."""
+    """Return all possible next steps."""
     for step in plain_steps(world, scope, kept):
         yield step
-        modes = CALL_MODES if step.name in ("start", "again", "place") else CHECK_MODES if step.name == "check" else ()
+        modes = _modes_of(world, step, kept)
         for mode in modes[1:]:
             yield Step(step.name, step.who, step.what, mode)
         if scope.has_trouble and step.name not in ("wait", "redeem", "repeat"):
             for trouble in (DIES, CUT):
-                for write in range(1, MOST_WRITES):
+                for write in range(1, MAX_WRITES):
                     yield Step(step.name, step.who, step.what, trouble=trouble, at_write=write)
         if scope.has_inside and modes:
             yield from _with_others_inside(world, scope, kept, step)
 
 
+def _modes_of(world: World, step: Step, kept: rows.Rows) -> tuple[str, ...]:
+    """Return how Telroi may end the request of a step. Empty if it sends none."""
+    if step.name in ("start", "again", "place"):
+        return CALL_MODES_WITH_CODE if world.maker == "site" else CALL_MODES
+    if step.name != "check" or rows.attempts(kept)[step.who]["judge"] == Judge.SITE:
+        return ()
+    return CHECK_MODES
+
+
 def _with_others_inside(world: World, scope: Scope, kept: rows.Rows, step: Step) -> Iterator[Step]:
     modes = (OK, LOST, KILLED_AFTER) if step.name == "check" else (OK, REFUSED, LOST, KILLED_AFTER)
+    if step.name != "check" and world.maker == "site":
+        modes = (*modes, CODE_IGNORED)
     for inside in steps_inside(world, scope, kept, step):
         for mode in modes:
             for is_before in (True, False):
@@ -139,7 +154,7 @@ def _with_others_inside(world: World, scope: Scope, kept: rows.Rows, step: Step)
 
 
 def plain_steps(world: World, scope: Scope, kept: rows.Rows) -> Iterator[Step]:
-    """What can happen next, without anything that goes wrong."""
+    """Return the possible next steps without faults."""
     ledger, attempts = world.ledger, rows.attempts(kept)
     if len(attempts) < ATTEMPTS:
         for number in range(scope.numbers):
@@ -147,11 +162,11 @@ def plain_steps(world: World, scope: Scope, kept: rows.Rows) -> Iterator[Step]:
     for row in attempts:
         yield from _steps_with(world, scope, row["uuid"], has_room=len(attempts) < ATTEMPTS)
     for n, otp in enumerate(ledger.telroi.otps):
-        if ledger.reported.get(otp.id, 0) < MOST_REPORTS:
+        if ledger.reported.get(otp.id, 0) < MAX_REPORTS:
             yield Step("event", n)
     if attempts:
         yield Step("sweep")
-    if attempts and ledger.waits < MOST_WAITS:
+    if attempts and ledger.waits < MAX_WAITS:
         yield from (Step("wait", what=seconds) for seconds in WAITS)
 
 
@@ -161,7 +176,7 @@ def _steps_with(world: World, scope: Scope, attempt: str, *, has_room: bool) -> 
     yield Step("repeat", who)
     if has_room or ledger.followed_by.get(attempt):
         yield Step("again", who)
-    for code in CODES:
+    for code in (*CODES, *[TEST_CODE] * (attempt in ledger.test_calls)):
         yield Step("check", who, code)
     yield Step("cancel", who)
     if scope.has_workers:
@@ -171,7 +186,7 @@ def _steps_with(world: World, scope: Scope, attempt: str, *, has_room: bool) -> 
 
 
 def steps_inside(world: World, scope: Scope, kept: rows.Rows, step: Step) -> Iterator[Step]:
-    """What may happen while Telroi holds a request of ``step``: all about its number, its attempt above all."""
+    """Return the steps that may happen while Telroi handles a request of ``step``: those with its number or attempt."""
     ledger = world.ledger
     attempts = rows.attempts(kept)
     if step.name == "start":

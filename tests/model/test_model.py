@@ -1,12 +1,14 @@
-"""Every order of what people, workers, time and a bad line can do to two numbers, against the four promises.
+"""Every order of steps of people, workers, time and connection faults with two numbers, checked for four promises.
+
+Each plan runs with codes of the site and with codes of Telroi (``CODES``).
 
 1. One request is one call.
-2. No request and no right code is lost in silence.
-3. Only the code that Telroi judged right verifies, once.
-4. No code and no full number is written down or logged.
+2. No request and no right code is lost silently.
+3. Only the right code verifies, once. The site judges its own codes, without a request. Telroi judges the others.
+4. No code and no full number is stored or logged.
 
-``make long`` tries every order up to the depth of each plan, but for the deepest one. ``make test`` tries a tenth or
-less of the later steps, which a seed chooses (``TELROI_SEED``).
+``make long`` tries every order up to the depth of each plan, except the deepest plan. ``make test`` tries at most a
+tenth of the later steps, chosen by a seed (``TELROI_SEED``).
 """
 
 from __future__ import annotations
@@ -22,35 +24,53 @@ from django_telroi.models import CallControl
 from tests.model.ledger import CUT, DIES, Step
 from tests.model.promises import broken_in
 from tests.model.search import Scope, search
-from tests.model.telroi import CODES, KILLED_AFTER, KILLED_BEFORE, LOST, REFUSED, UNDONE, UNSENT
+from tests.model.telroi import (
+    CODE_IGNORED,
+    CODE_IGNORED_LOST,
+    CODE_REFUSED,
+    CODES,
+    KILLED_AFTER,
+    KILLED_BEFORE,
+    LOST,
+    REFUSED,
+    TEST_CODE,
+    TEST_KEY,
+    UNDONE,
+    UNSENT,
+)
 from tests.model.world import World
 
 SEED = int(os.environ.get("TELROI_SEED", "1"))
 FIRST, SECOND = CODES
+MAKERS = [pytest.param(maker, marks=pytest.mark.codes(maker)) for maker in ("site", "telroi")]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried, and how many of a thousand of the later steps by ``make long`` and by ``make test``."""
+    """A plan, and how many of a thousand later steps ``make long`` and ``make test`` try.
+
+    With codes of the site a call can end in more ways, so ``make test`` tries a smaller part of them.
+    """
 
     scope: Scope
     in_long: int = 1000
-    in_test: int = 100
+    in_test: int = 60
+    in_test_with_site: int = 20
 
 
 PLANS = {
-    "two steps": Plan(Scope(depth=2), in_test=1000),
+    "two steps": Plan(Scope(depth=2), in_test=1000, in_test_with_site=1000),
     "troubles": Plan(Scope(depth=3, has_trouble=True)),
     "steps inside of others": Plan(Scope(depth=2, has_trouble=True, has_inside=True)),
-    "four steps": Plan(Scope(depth=4), in_long=300, in_test=40),
-    "two numbers": Plan(Scope(depth=3, numbers=2), in_test=30),
-    "workers": Plan(Scope(depth=4, has_workers=True)),
+    "four steps": Plan(Scope(depth=4), in_long=300, in_test=30, in_test_with_site=10),
+    "two numbers": Plan(Scope(depth=3, numbers=2), in_test=15, in_test_with_site=4),
+    "workers": Plan(Scope(depth=4, has_workers=True), in_test_with_site=80),
     "workers, and steps inside of others": Plan(Scope(depth=3, has_workers=True, has_trouble=True, has_inside=True)),
 }
 
 IN_TWO_STEPS = {"canceled", "failed", "placed", "unknown"}
 IN_EVERY_PLAN = IN_TWO_STEPS | {"superseded", "verified"}
-"""The statuses that attempts must come to. A site that refuses every start breaks no promise, and proves nothing."""
+"""The statuses that attempts must reach. A site that refuses every start breaks no promise and proves nothing."""
 
 START = Step("start", what=str(uuid4()))
 FOUND = {
@@ -112,11 +132,87 @@ FOUND = {
         Step("check", 0, FIRST, inside=Step("again", 0), is_before=True),
     ),
 }
-"""Ways that broke a promise before they were mended, or are one step from one that did."""
+"""Sequences that broke a promise before a fix, or differ from one by a step."""
+
+LOST_START = replace(START, mode=LOST)
+WITH_CODES_OF_THE_SITE = {
+    "the right code after the wrong one": (START, Step("check", 0, SECOND), Step("check", 0, FIRST)),
+    "the right code, then the wrong one and the right one": (
+        START,
+        Step("check", 0, FIRST),
+        Step("check", 0, SECOND),
+        Step("check", 0, FIRST),
+    ),
+    "four wrong codes": (START, *[Step("check", 0, SECOND)] * 4),
+    "killed before the right code was written down": (START, Step("check", 0, FIRST, trouble=DIES, at_write=1)),
+    "cut off before a wrong code was written down": (START, Step("check", 0, SECOND, trouble=CUT, at_write=1)),
+    "the right code of a call whose answer was lost": (LOST_START, Step("check", 0, FIRST)),
+    "a wrong code of a call whose answer was lost, and Telroi is down": (
+        LOST_START,
+        Step("check", 0, SECOND, UNSENT),
+        Step("check", 0, FIRST),
+    ),
+    "an event says that the code of the lost call is the site's": (
+        LOST_START,
+        Step("check", 0, SECOND),
+        Step("event", 0),
+        Step("check", 0, FIRST),
+    ),
+    "the event comes while a wrong code is with Telroi": (
+        LOST_START,
+        Step("check", 0, SECOND, inside=Step("event", 0)),
+        Step("check", 0, FIRST),
+    ),
+    "the event comes while the phone is called, and the answer is lost": (
+        replace(LOST_START, inside=Step("event", 0)),
+        Step("check", 0, FIRST),
+    ),
+    "the answer comes after the lease": (
+        replace(START, inside=Step("wait", what=61)),
+        Step("check", 0, FIRST),
+    ),
+    "killed while the last try was the right code of a lost call": (
+        LOST_START,
+        Step("check", 0, SECOND),
+        Step("check", 0, SECOND),
+        Step("check", 0, FIRST, trouble=DIES, at_write=2),
+        Step("wait", what=61),
+    ),
+    "killed with the right code, before an event says that it is the site's": (
+        LOST_START,
+        Step("check", 0, SECOND),
+        Step("check", 0, SECOND),
+        Step("check", 0, FIRST, trouble=DIES, at_write=2),
+        Step("event", 0),
+    ),
+    "a server that ignores the code": (
+        replace(START, mode=CODE_IGNORED),
+        Step("check", 0, FIRST),
+        Step("check", 0, SECOND),
+    ),
+    "a server that ignores the code, and its answer is lost": (
+        replace(START, mode=CODE_IGNORED_LOST),
+        Step("event", 0),
+        Step("check", 0, SECOND),
+    ),
+    "a server that refuses the code, and another call": (
+        replace(START, mode=CODE_REFUSED),
+        Step("again", 0),
+        Step("check", 1, SECOND),
+    ),
+    "a test key": (replace(START, mode=TEST_KEY), Step("check", 0, TEST_CODE), Step("check", 0, FIRST)),
+    "the right code of the first call while the second one is refused": (
+        START,
+        Step("again", 0, mode=REFUSED),
+        Step("check", 0, FIRST),
+    ),
+}
+"""Sequences in which it matters who checks the code."""
 
 
+@pytest.mark.codes("telroi")
 @pytest.mark.parametrize("way", FOUND)
-def test_what_once_broke_a_promise_keeps_them_all(world: World, way: str) -> None:
+def test_a_sequence_that_once_broke_a_promise_keeps_them_all(world: World, way: str) -> None:
     broken = []
     for step in FOUND[way]:
         world.do(step)
@@ -126,23 +222,38 @@ def test_what_once_broke_a_promise_keeps_them_all(world: World, way: str) -> Non
     assert broken == []
 
 
+@pytest.mark.codes("site")
+@pytest.mark.parametrize("way", WITH_CODES_OF_THE_SITE)
+def test_a_sequence_with_codes_of_the_site_keeps_all_promises(world: World, way: str) -> None:
+    broken = []
+    for step in WITH_CODES_OF_THE_SITE[way]:
+        world.do(step)
+        assert world.did_happen, step
+        broken += [*world.broken, *broken_in(world)]
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("maker", MAKERS)
 @pytest.mark.parametrize("name", PLANS)
-def test_some_of_all_orders_keep_every_promise(world: World, name: str, settings: Any) -> None:
+def test_some_of_all_orders_keep_every_promise(world: World, name: str, maker: str, settings: Any) -> None:
     plan = PLANS[name]
 
-    assert_kept(world, replace(plan.scope, part=plan.in_test, seed=SEED), settings, reaching=IN_TWO_STEPS)
+    part = plan.in_test_with_site if maker == "site" else plan.in_test
+    assert_kept(world, replace(plan.scope, part=part, seed=SEED), settings, reaching=IN_TWO_STEPS)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("maker", MAKERS)
 @pytest.mark.parametrize("name", PLANS)
-def test_every_order_keeps_every_promise(world: World, name: str, settings: Any) -> None:
+def test_every_order_keeps_every_promise(world: World, name: str, maker: str, settings: Any) -> None:
     plan = PLANS[name]
 
     assert_kept(world, replace(plan.scope, part=plan.in_long, seed=SEED), settings, reaching=IN_EVERY_PLAN)
 
 
-def test_a_site_that_refuses_every_start_is_no_evidence(world: World, settings: Any) -> None:
-    CallControl.objects.create(pk=CallControl.ONLY, stopped_at=world.clock.now)
+def test_a_site_that_refuses_every_start_fails_the_test(world: World, settings: Any) -> None:
+    CallControl.objects.create(pk=CallControl.SWITCH, stopped_at=world.clock.now)
 
     with pytest.raises(AssertionError, match="were never reached"):
         assert_kept(world, Scope(depth=2), settings, reaching=IN_TWO_STEPS)

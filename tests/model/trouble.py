@@ -1,4 +1,4 @@
-"""What goes wrong within a step, and what must not be seen by anybody."""
+"""Faults within a step, and text that must not be logged or stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.model.telroi import CODES, Killed
 
 
 class Watch(logging.Handler):
-    """Shows each line of the log to ``read``."""
+    """A log handler that passes each line to ``read``."""
 
     def __init__(self, read: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
@@ -22,13 +22,13 @@ class Watch(logging.Handler):
 
 
 def secrets_in(text: str) -> bool:
-    """Whether a code or a full number is in it."""
+    """Return whether the text contains a code or a full number."""
     return any(secret in text for secret in (*CODES, *(number[1:] for number in NUMBERS)))
 
 
 @contextmanager
 def stopped(step: Step, has_stopped: list[bool]) -> Iterator[None]:
-    """Let the step's trouble begin with its statement; ``has_stopped`` says whether it came to that."""
+    """Start the fault of the step at its statement. ``has_stopped`` says whether the statement was reached."""
     written = 0
 
     def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:

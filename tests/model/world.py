@@ -1,7 +1,7 @@
-"""Two numbers, their people, and all that can happen to them: the real services over a Telroi of the model's own.
+"""Two numbers, their people, and all possible steps: the real services with the model's Telroi.
 
-``World.do`` runs one step, and ``World.broken`` says which promises it broke. Steps can happen inside of each other: a
-step that asks Telroi may hold another one, which is done before or after Telroi acts and before its answer is read.
+``World.do`` runs one step, and ``World.broken`` lists the promises that it broke. Steps can be nested: a step with a
+request to Telroi can contain another one, which runs before or after Telroi acts and before its answer is read.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ from django.db import OperationalError
 
 from django_telroi import services, signals
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome
 from tests.manual_clocks import SiteClock
-from tests.model import rows
+from tests.model import judges, rows
 from tests.model.ledger import NUMBERS, Frame, Ledger, Step
-from tests.model.telroi import KILLED_AFTER, LOSES, LOST, MAY_RING, Exchange, Killed
+from tests.model.telroi import CODE_REFUSED, KILLED_AFTER, LOST, MAY_RING, Exchange, Killed, report_of
 from tests.model.trouble import Watch, secrets_in, stopped
 
 PROOF_LASTS = timedelta(minutes=10)
 CLAIMS = frozenset({"start", "again", "place"})
 RAISES = frozenset({"event", "place", "sweep", "redeem"})
-"""Steps that say so where the database is gone: whoever asked, asks again."""
+"""Steps that raise an error after a database outage. The caller retries them."""
 
 
 class World:
-    """Everything there is; ``clock`` is the database's."""
+    """The whole state. ``clock`` is the clock of the database. ``maker``: the setting ``CODES``."""
 
-    def __init__(self, clock: SiteClock, ada: User) -> None:
-        self.clock, self.ada = clock, ada
+    def __init__(self, clock: SiteClock, ada: User, *, maker: str) -> None:
+        self.clock, self.ada, self.maker = clock, ada, maker
         self.ledger = Ledger(now=clock.now)
         self.broken: list[str] = []
         self.frames: list[Frame] = []
@@ -62,30 +61,32 @@ class World:
     def shape(self) -> int:
         return hash((rows.shape(rows.read(), now=self.clock.now), self.ledger.shape()))
 
-    # --- what happens ---------------------------------------------------------------------------------------------
+    # --- steps ----------------------------------------------------------------------------------------------------
 
     def do(self, step: Step) -> Any:
-        """What the service returned; None where it refused, or was killed."""
+        """Return the result of the service. None if it refused or was killed."""
         frame = Frame(step, self._target(step), set(rows.uuids()))
         self.frames.append(frame)
         if step.name in CLAIMS:
-            self.clock.advance(0.001)  # claims of one number have moments of their own
+            self.clock.advance(0.001)  # claims of one number have different times
         result, has_stopped = None, [False]
+        judge = judges.judge_of(self.ledger, str(frame.target))
         try:
             with stopped(step, has_stopped):
                 result = getattr(self, f"_{step.name}")(step)
         except VerificationRefused:
             may_ring = frame.has_asked and step.mode in MAY_RING
-            self._expect(not may_ring, "2: a call that may ring is refused, and its attempt is not named")
+            self.expect(not may_ring, "2: a call that may ring is refused, and its attempt is not named")
         except OperationalError:
-            self._expect(step.name in RAISES, "2: a database that is gone is not told as Unavailable")
+            self.expect(step.name in RAISES, "2: a database that is gone is not told as Unavailable")
         except (Killed, AttemptNotFound, ProofRejected):
             pass
         finally:
             self.frames.pop()
         self.did_happen &= has_stopped[0] == step.is_stopped and (frame.has_asked or step.inside is None)
-        if step.name == "check" and (step.is_stopped or (frame.has_asked and step.mode in LOSES)):
-            self.ledger.lost.setdefault(str(frame.target), set()).add(frame.code)
+        if step.name == "check":
+            judges.note_lost_code(self, frame, judge)
+        judges.note_answer(self, frame)
         self._learn(frame)
         self.ledger.now = self.clock.now
         return result
@@ -96,7 +97,7 @@ class World:
         )
 
     def _repeat(self, step: Step) -> Any:
-        """The same request once more."""
+        """Repeat the same request."""
         attempt = self.ledger.attempts[step.who]
         number = self.ledger.number_of[attempt]
         return services.start_verification(number, user=self._user(number), attempt_uuid=UUID(attempt))
@@ -107,13 +108,18 @@ class World:
 
     def _check(self, step: Step) -> Any:
         attempt = self.ledger.attempts[step.who]
-        code = self.frames[-1].code = str(step.what)
+        frame = self.frames[-1]
+        code = frame.code = str(step.what)
+        before, judge = VerificationAttempt.objects.get(uuid=attempt), judges.judge_of(self.ledger, attempt)
+        if judges.is_right_here(self.ledger, attempt, code):
+            self.ledger.right.setdefault(attempt, set()).add(code)
         result = services.check_code(attempt, code, user=self._user_of(attempt))
         if result.outcome == CheckOutcome.VERIFIED or result.proof:
-            self._expect(code in self.ledger.right.get(attempt, ()), "3: a code that was never right got verified")
+            self.expect(code in self.ledger.right.get(attempt, ()), "3: a code that was never right got verified")
             row = VerificationAttempt.objects.get(uuid=attempt)
             is_late = row.verified_at is not None and row.verified_at + PROOF_LASTS < self.clock.now
-            self._expect(not is_late, "3: verified more than ten minutes after the verification")
+            self.expect(not is_late, "3: verified more than ten minutes after the verification")
+        judges.expect_result(self, frame, before, judge, result)
         if result.proof:
             self.ledger.proofs[attempt] = result.proof
         return result
@@ -136,54 +142,51 @@ class World:
 
     def _event(self, step: Step) -> Any:
         otp = self.ledger.telroi.otps[step.who]
-        name = "otp.completed" if otp.rang else "otp.failed"
         self.ledger.reported[otp.id] = self.ledger.reported.get(otp.id, 0) + 1
-        event = WebhookEvent(
-            name=name,
-            created_at=otp.expires_at - timedelta(seconds=300),
-            id=otp.id,
-            to=otp.number,
-            status="delivered" if otp.rang else "failed",
-            verified=None,
-            reason="" if otp.rang else "Gateway returned 500",
-            digest=f"{name} {otp.id}",
-        )
-        return services.record_event(event)
+        effect = services.record_event(report_of(otp))
+        if effect == "placed" and otp.says_who:
+            self.ledger.confirmed.add(otp.attempt)
+        return effect
 
     def _redeem(self, step: Step) -> Any:
         attempt = self.ledger.attempts[step.who]
         number = services.redeem_proof(self.ledger.proofs[attempt], purpose="")
-        self._expect(attempt not in self.ledger.spent, "3: a proof was spent twice")
-        self._expect(number == self.ledger.number_of[attempt], "3: a proof told another number")
-        self._expect(bool(self.ledger.right.get(attempt)), "3: a proof without a right code")
+        self.expect(attempt not in self.ledger.spent, "3: a proof was spent twice")
+        self.expect(number == self.ledger.number_of[attempt], "3: a proof told another number")
+        self.expect(bool(self.ledger.right.get(attempt)), "3: a proof without a right code")
         self.ledger.spent.add(attempt)
         return number
 
     # --- Telroi, as the site's backend sees it ----------------------------------------------------------------------
 
-    def call(self, to: str) -> OtpCall:
+    def call(self, to: str, code: str | None) -> OtpCall:
         frame = self.frames[-1]
         if frame.target is None or frame.target not in rows.uuids():
             frame.target = self._claimed(frame, to)
+        judges.note_request(self, frame, code)
         frame.has_asked = True
-        if frame.step.mode in MAY_RING:
+        is_refused = frame.step.mode == CODE_REFUSED and code is not None
+        if frame.step.mode in MAY_RING and not is_refused:
             count = self.ledger.requests[frame.target] = self.ledger.requests.get(frame.target, 0) + 1
-            self._expect(count <= 1, "1: two calls for one attempt")
-            self._expect(not self._rang_before(frame), '1: two calls for one "call again"')
+            self.expect(count <= 1, "1: two calls for one attempt")
+            self.expect(not self._rang_before(frame), '1: two calls for one "call again"')
         number = self.ledger.number_of.setdefault(frame.target, to)
-        self._expect(number == to, "1: a call to another number")
-        return self.ledger.telroi.call(to, self._exchange(frame), attempt=frame.target, now=lambda: self.clock.now)
+        self.expect(number == to, "1: a call to another number")
+        return self.ledger.telroi.call(
+            to, self._exchange(frame), attempt=frame.target, code=code, now=lambda: self.clock.now
+        )
 
     def check(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
         frame = self.frames[-1]
         frame.has_asked = True
         target = frame.target or ""
-        self._expect(code == frame.code, "3: another code was judged than was typed")
+        self.expect(code == frame.code, "3: another code was judged than was typed")
+        judges.expect_no_request(self, target, code)
         exchange = self._exchange(frame)
         check, otp = self.ledger.telroi.check(code, exchange, call_id=call_id, to=to, now=lambda: self.clock.now)
-        # Without an id Telroi may judge by a call that began since the code was sent. That says nothing of this one.
+        # Without an id, Telroi may judge by a call that began after the code was sent, and not by this one.
         is_newer = otp is not None and self._place_of(otp.attempt) > self._place_of(target)
-        if check.verified and not is_newer:
+        if check.verified and check.livemode and not is_newer:
             self.ledger.right.setdefault(target, set()).add(code)
         exchange.after()
         if frame.step.mode == KILLED_AFTER:
@@ -215,10 +218,10 @@ class World:
             return step.who < len(self.ledger.telroi.otps)
         return True
 
-    # --- what is learned from the rows ------------------------------------------------------------------------------
+    # --- facts from the rows ----------------------------------------------------------------------------------------
 
     def _learn(self, frame: Frame) -> None:
-        """Put new attempts in order, with what they follow from."""
+        """Add new attempts in order, with the attempts that they were created from."""
         for uuid, number in rows.numbers_by_uuid():
             if uuid in self.ledger.attempts:
                 continue
@@ -231,11 +234,11 @@ class World:
             other.known |= set(self.ledger.attempts)
 
     def _claimed(self, frame: Frame, number: str) -> str:
-        """The attempt that this step has claimed: a new one that is dialing."""
+        """Return the attempt that this step has claimed: a new one in status dialing."""
         dialing = VerificationAttempt.objects.filter(phone__number=number, status="dialing").order_by("-pk")
         uuids = [str(uuid) for uuid in dialing.values_list("uuid", flat=True)]
         new = [uuid for uuid in uuids if uuid not in frame.known]
-        self._expect(bool(uuids), "1: a call without a claim")
+        self.expect(bool(uuids), "1: a call without a claim")
         return (new or uuids or [""])[0]
 
     def _target(self, step: Step) -> str | None:
@@ -246,12 +249,17 @@ class World:
         return None
 
     def _rang_before(self, frame: Frame) -> bool:
-        """Whether another call rang, or may have, that this same "call again" had asked for."""
+        """Return whether another call that this "call again" requested rang or may have rung."""
         if frame.step.name != "again":
             return False
         before = self.ledger.followed_by.get(self.ledger.attempts[frame.step.who], [])
         rang = [uuid for uuid in before if uuid in self.ledger.requests and uuid != frame.target]
         return VerificationAttempt.objects.filter(uuid__in=rang).exclude(status="failed").exists()
+
+    def number_of_step(self) -> str:
+        """Return the number of the step in progress."""
+        step = self.frames[-1].step
+        return NUMBERS[step.who] if step.name == "start" else self.ledger.number_of[self.ledger.attempts[step.who]]
 
     def _place_of(self, attempt: str) -> int:
         return self.ledger.attempts.index(attempt)
@@ -262,15 +270,15 @@ class World:
     def _user_of(self, attempt: str) -> User | None:
         return self._user(self.ledger.number_of[attempt])
 
-    def _expect(self, holds: bool, promise: str) -> None:
+    def expect(self, holds: bool, promise: str) -> None:
         if not holds and promise not in self.broken:
             self.broken.append(promise)
 
-    # --- what listens -----------------------------------------------------------------------------------------------
+    # --- receivers --------------------------------------------------------------------------------------------------
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear every ``phone_verified``, and read every line of the log."""
+        """Receive every ``phone_verified`` signal and read every log line."""
         watch = Watch(self._read_log)
         logger = logging.getLogger("django_telroi")
         logger.addHandler(watch)
@@ -282,10 +290,10 @@ class World:
             logger.removeHandler(watch)
 
     def _read_log(self, record: logging.LogRecord) -> None:
-        self._expect(not secrets_in(record.getMessage()), f"4: a secret in the log: {record.msg}")
+        self.expect(not secrets_in(record.getMessage()), f"4: a secret in the log: {record.msg}")
 
     def _hear(self, attempt: VerificationAttempt, **_: object) -> None:
         uuid = str(attempt.uuid)
-        self._expect(uuid not in self.ledger.told, "3: the site was told twice of one verification")
-        self._expect(bool(self.ledger.right.get(uuid)), "3: the site was told of a verification without a right code")
+        self.expect(uuid not in self.ledger.told, "3: the site was told twice of one verification")
+        self.expect(bool(self.ledger.right.get(uuid)), "3: a phone_verified signal without a right code")
         self.ledger.told.append(uuid)

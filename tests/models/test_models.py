@@ -1,4 +1,4 @@
-"""The rows: what the database itself holds to, and whose clock it goes by."""
+"""The models: constraints of the database, and its clock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 NUMBER = "+2348031234567"
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
-# PostgreSQL's session is Django's to set, and its timestamps know their zone; SQLite has no sessions.
+# Django sets the session of PostgreSQL, whose timestamps have a zone. SQLite has no sessions.
 FIVE_HOURS_OFF = {"mysql": "SET time_zone = '+05:00'"}
 BACK_IN_UTC = {"mysql": "SET time_zone = '+00:00'"}
 
@@ -50,7 +50,7 @@ def attempt(phone: PhoneNumber, **fields: Any) -> VerificationAttempt:
 
 
 def refused(write: Callable[[], object]) -> bool:
-    """Whether the database itself says no."""
+    """Return whether the database rejects the statement."""
     try:
         with transaction.atomic():
             write()
@@ -59,60 +59,60 @@ def refused(write: Callable[[], object]) -> bool:
     return False
 
 
-class TestTheDatabaseHoldsTo:
-    """What no line of Python is needed for."""
+class TestTheDatabase:
+    """The constraints of the database."""
 
     @pytest.mark.parametrize("status", Status)
-    def test_statuses_that_are_known(self, phone: PhoneNumber, status: Status) -> None:
+    def test_accepts_known_statuses(self, phone: PhoneNumber, status: Status) -> None:
         assert attempt(phone, status=status).status == status
 
     @pytest.mark.parametrize("status", ["", "answered", "place"])
-    def test_no_other_status(self, phone: PhoneNumber, status: str) -> None:
+    def test_rejects_other_statuses(self, phone: PhoneNumber, status: str) -> None:
         row = attempt(phone)
 
         assert refused(lambda: VerificationAttempt.objects.filter(pk=row.pk).update(status=status))
 
-    def test_no_more_tries_than_are_allowed(self, phone: PhoneNumber) -> None:
+    def test_rejects_more_tries_than_allowed(self, phone: PhoneNumber) -> None:
         row = attempt(phone, tries=3)
 
         assert refused(lambda: VerificationAttempt.objects.filter(pk=row.pk).update(tries=4))
 
-    def test_no_id_of_telrois_twice_and_none_any_number_of_times(self, phone: PhoneNumber) -> None:
+    def test_rejects_an_id_of_telroi_twice_and_accepts_several_attempts_without(self, phone: PhoneNumber) -> None:
         attempt(phone, telroi_id="a")
         for _ in range(2):
             attempt(phone, telroi_id=None)
 
         assert refused(lambda: attempt(phone, telroi_id="a"))
 
-    def test_no_public_id_twice(self, phone: PhoneNumber) -> None:
+    def test_rejects_a_public_id_twice(self, phone: PhoneNumber) -> None:
         row = attempt(phone)
 
         assert refused(lambda: attempt(phone, uuid=row.uuid))
 
-    def test_no_number_twice(self, phone: PhoneNumber) -> None:
+    def test_rejects_a_number_twice(self, phone: PhoneNumber) -> None:
         assert refused(lambda: PhoneNumber.objects.create(number=NUMBER))
 
-    def test_no_attempt_without_its_number(self, phone: PhoneNumber) -> None:
+    def test_rejects_an_attempt_without_its_number(self, phone: PhoneNumber) -> None:
         attempt(phone)
 
         with pytest.raises(ProtectedError):
             phone.delete()
 
-    def test_one_record_a_user_number_and_purpose(self, user: User) -> None:
+    def test_accepts_one_record_per_user_number_and_purpose(self, user: User) -> None:
         given = {"user": user, "number": NUMBER, "verified_at": LATER}
         VerifiedPhone.objects.create(**given, purpose="")
         VerifiedPhone.objects.create(**given, purpose="payout")
 
         assert refused(lambda: VerifiedPhone.objects.create(**given, purpose=""))
 
-    def test_one_tally_an_hour_code_and_region(self) -> None:
+    def test_accepts_one_count_per_hour_code_and_region(self) -> None:
         given = {"hour": LATER, "code": "cooldown"}
         RefusalTally.objects.create(**given, region="NG")
         RefusalTally.objects.create(**given, region="")
 
         assert refused(lambda: RefusalTally.objects.create(**given, region="NG"))
 
-    def test_one_event_a_digest_and_any_number_without(self, phone: PhoneNumber) -> None:
+    def test_accepts_one_event_per_digest_and_several_without(self, phone: PhoneNumber) -> None:
         AttemptEvent.objects.create(kind="alert", digest="a")
         for _ in range(2):
             AttemptEvent.objects.create(kind="alert")
@@ -120,7 +120,7 @@ class TestTheDatabaseHoldsTo:
         assert refused(lambda: AttemptEvent.objects.create(kind="alert", digest="a"))
 
 
-def test_no_constraint_has_a_condition_that_mariadb_would_drop() -> None:
+def test_no_constraint_has_a_condition_that_mariadb_would_ignore() -> None:
     for model in apps.get_app_config("django_telroi").get_models():
         conditions = [index.condition for index in model._meta.indexes]
         conditions += [
@@ -131,7 +131,10 @@ def test_no_constraint_has_a_condition_that_mariadb_would_drop() -> None:
         assert not any(conditions)
 
 
-def test_an_attempt_has_its_number_from_its_numbers_row(phone: PhoneNumber, django_assert_num_queries: Any) -> None:
+@pytest.mark.django_db(transaction=True)  # inside a transaction MariaDB reads the attempt alone, with a lock
+def test_an_attempt_gets_its_number_from_the_row_of_the_number(
+    phone: PhoneNumber, django_assert_num_queries: Any
+) -> None:
     pk = attempt(phone, last4=phone.last4).pk
     joined = VerificationAttempt.objects.select_related("phone").get(pk=pk)
     alone = pickle.loads(pickle.dumps(VerificationAttempt.objects.get(pk=pk)))
@@ -148,7 +151,7 @@ def test_an_attempt_has_its_number_from_its_numbers_row(phone: PhoneNumber, djan
     assert shown == f"<VerificationAttempt: ••• 7 · {pk}>"
 
 
-def test_an_attempt_of_which_a_part_is_loaded_is_refreshed(phone: PhoneNumber) -> None:
+def test_an_attempt_with_deferred_fields_can_be_refreshed(phone: PhoneNumber) -> None:
     row = VerificationAttempt.objects.only("status").get(pk=attempt(phone).pk)
     VerificationAttempt.objects.update(status=Status.EXPIRED)
 
@@ -157,8 +160,8 @@ def test_an_attempt_of_which_a_part_is_loaded_is_refreshed(phone: PhoneNumber) -
     assert (row.status, row.number) == (Status.EXPIRED, NUMBER)
 
 
-def test_the_number_is_in_one_column_besides_the_records_of_accounts(phone: PhoneNumber) -> None:
-    """So that one column, and the records, are what a site encrypts."""
+def test_the_number_is_in_one_column_and_in_the_records_of_accounts(phone: PhoneNumber) -> None:
+    """A site that encrypts numbers must encrypt this column and the records only."""
     attempt(phone, last4=phone.last4)
 
     holding = [
@@ -172,7 +175,7 @@ def test_the_number_is_in_one_column_besides_the_records_of_accounts(phone: Phon
     assert holding == [("PhoneNumber", "number")]
 
 
-def test_evidence_outlives_its_user_and_the_record_outlives_its_attempt(phone: PhoneNumber, user: User) -> None:
+def test_events_outlive_their_user_and_a_record_outlives_its_attempt(phone: PhoneNumber, user: User) -> None:
     row = attempt(phone, user=user)
     ben = User.objects.create_user("ben")
     for each in (user, ben):
@@ -186,7 +189,7 @@ def test_evidence_outlives_its_user_and_the_record_outlives_its_attempt(phone: P
     assert VerifiedPhone.objects.get().attempt is None
 
 
-def test_events_go_with_their_attempt(phone: PhoneNumber) -> None:
+def test_events_are_deleted_with_their_attempt(phone: PhoneNumber) -> None:
     row = attempt(phone)
     AttemptEvent.objects.create(kind="alert", attempt=row)
 
@@ -203,7 +206,7 @@ def test_events_go_with_their_attempt(phone: PhoneNumber) -> None:
         datetime(2027, 3, 28, 7, 0, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=30))),
     ],
 )
-def test_the_moments_of_calls_come_back_as_they_were(phone: PhoneNumber, moment: datetime) -> None:
+def test_the_moments_of_calls_are_read_as_written(phone: PhoneNumber, moment: datetime) -> None:
     phone.moments = [moment, moment - timedelta(hours=1)]
     phone.save()
 
@@ -212,7 +215,7 @@ def test_the_moments_of_calls_come_back_as_they_were(phone: PhoneNumber, moment:
     assert {each.utcoffset() for each in read} == {timedelta(0)}
 
 
-def test_no_row_shows_a_whole_number(phone: PhoneNumber, user: User) -> None:
+def test_no_repr_shows_a_full_number(phone: PhoneNumber, user: User) -> None:
     row = attempt(phone, user=user)
     verified = VerifiedPhone.objects.create(user=user, number=NUMBER, verified_at=LATER)
     event = AttemptEvent.objects.create(kind="code_rejected", attempt=row, phone=phone)
@@ -225,11 +228,11 @@ def test_no_row_shows_a_whole_number(phone: PhoneNumber, user: User) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"tries": 0}, {"tries": 2}, {"tries": 3}])
-def test_tries_left_are_those_not_taken(phone: PhoneNumber, fields: dict[str, int]) -> None:
+def test_tries_left_are_the_unused_tries(phone: PhoneNumber, fields: dict[str, int]) -> None:
     assert attempt(phone, **fields).tries_left == 3 - fields["tries"]
 
 
-def test_a_call_counts_from_the_moment_it_was_dialed_or_else_asked_for() -> None:
+def test_a_call_counts_from_its_dialing_or_else_from_its_request() -> None:
     asked, dialed = LATER, LATER + timedelta(seconds=9)
 
     assert VerificationAttempt(created_at=asked).counted_at == asked
@@ -241,11 +244,11 @@ def test_the_models_and_the_migrations_agree() -> None:
 
 
 FEW_SECONDS = timedelta(seconds=30)
-"""That the clocks of two machines may be apart."""
+"""The maximum difference between the clocks of two machines."""
 
 
 class TestTheClockOfTheDatabase:
-    """In UTC, whatever zone its session is in."""
+    """The database's clock is read in UTC for every session time zone."""
 
     @pytest.fixture(params=["as it is", "five hours off"])
     def _session(self, request: pytest.FixtureRequest) -> Any:
@@ -261,7 +264,7 @@ class TestTheClockOfTheDatabase:
                 cursor.execute(statement)
 
     @pytest.mark.usefixtures("_session")
-    def test_is_ours_to_a_few_seconds(self, phone: PhoneNumber) -> None:
+    def test_differs_from_ours_by_a_few_seconds_at_most(self, phone: PhoneNumber) -> None:
         before = datetime.now(UTC)
         [read] = PhoneNumber.objects.annotate(now=DbNow()).values_list("now", flat=True)
         after = datetime.now(UTC)
@@ -279,7 +282,7 @@ class TestTheClockOfTheDatabase:
         assert before - FEW_SECONDS < row.created_at < after + FEW_SECONDS
 
     @pytest.mark.usefixtures("_session")
-    def test_compares_with_what_django_wrote(self, phone: PhoneNumber) -> None:
+    def test_can_be_compared_with_times_that_django_wrote(self, phone: PhoneNumber) -> None:
         ahead, behind = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (1, -1))
         for moment in (ahead, behind):
             attempt(phone, due_at=moment)
@@ -288,7 +291,7 @@ class TestTheClockOfTheDatabase:
 
         assert [row.due_at for row in due] == [behind]
 
-    def test_goes_on_within_a_transaction(self, phone: PhoneNumber) -> None:
+    def test_advances_within_a_transaction(self, phone: PhoneNumber) -> None:
         rows = PhoneNumber.objects.annotate(now=DbNow())
         with transaction.atomic():
             first, second = rows.get().now, rows.get().now

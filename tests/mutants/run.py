@@ -72,16 +72,30 @@ def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mut
     tree = free.get()
     try:
         if mutant is None:
-            return run(tree, nodes, timeout=ALL_TIMEOUT)
+            return run_sites(tree, nodes, timeout=ALL_TIMEOUT)
         file = tree / mutant.file
         sound = file.read_text()
         file.write_text(sound.replace(mutant.text, mutant.replacement))
         try:
-            return run(tree, ["-x", *nodes], timeout=MUTANT_TIMEOUT)
+            return run_sites(tree, nodes, "-x", timeout=MUTANT_TIMEOUT)
         finally:
             file.write_text(sound)
     finally:
         free.put(tree)
+
+
+def run_sites(tree: Path, nodes: Sequence[str], *options: str, timeout: int) -> tuple[int, str]:
+    """Run the tests with the settings of their sites: each bridge has its own. Returns the first result that failed."""
+    by_settings: dict[str, list[str]] = {}
+    for node in nodes:
+        bridge = re.match(r"tests/bridges/(\w+)/", node)
+        by_settings.setdefault(f"tests.bridges.{bridge[1]}.settings" if bridge else "tests.settings", []).append(node)
+    status, said = PASSED, ""
+    for settings, own in by_settings.items():
+        status, said = run(tree, [f"--ds={settings}", *options, *own], timeout=timeout)
+        if status != PASSED:
+            break
+    return status, said
 
 
 def run(tree: Path, arguments: Sequence[str], *, timeout: int) -> tuple[int, str]:

@@ -12,19 +12,21 @@ from tests.mutants.table import MUTANTS
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_text_of_each_mutant_stands_once_in_its_file() -> None:
+def test_the_text_of_each_mutant_is_once_in_its_file() -> None:
     counts = {f"{each.file}: {each.about}": (ROOT / each.file).read_text().count(each.text) for each in MUTANTS}
 
     assert {name: count for name, count in counts.items() if count != 1} == {}
     assert len(counts) == len(MUTANTS), "two mutants of one file have the same name"
 
 
-def test_each_mutant_is_other_code_that_python_can_read() -> None:
+def test_each_mutant_is_different_and_valid_python() -> None:
     for each in MUTANTS:
         before = (ROOT / each.file).read_text()
         after = before.replace(each.text, each.replacement)
 
-        assert ast.dump(ast.parse(after)) != ast.dump(ast.parse(before)), each.about
+        assert after != before, each.about
+        if each.file.endswith(".py"):
+            assert ast.dump(ast.parse(after)) != ast.dump(ast.parse(before)), each.about
 
 
 @pytest.mark.parametrize("node", sorted({node for mutant in MUTANTS for node in mutant.tests}))

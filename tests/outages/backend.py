@@ -26,9 +26,9 @@ hooks = Hooks()
 class HookedBackend(TelroiBackend):
     """Telroi on a real socket, with the hooks of the test."""
 
-    def place_call(self, to: str, *, code_length: int, language: str | None) -> OtpCall:
+    def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         _act(hooks.before)
-        call = super().place_call(to, code_length=code_length, language=language)
+        call = super().place_call(to, code_length=code_length, language=language, code=code)
         _act(hooks.after)
         return call
 

@@ -1,4 +1,4 @@
-"""A database that fails at any statement of a request, on every database: the small sister of the cut connections."""
+"""A database that fails at any statement of a request, on every database. See also the cut connections."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.outages.people import API, People, Reply, visitor
 from tests.services.world import database_gone, sends
 
 ERRORS = pytest.mark.parametrize("error", [OperationalError, InterfaceError, InternalError])
-MOST_STATEMENTS = 40
+MAX_STATEMENTS = 40
 
 
 def at_every_statement(people: People, ask: Callable[[], Reply], error: type[Exception]) -> Iterator[tuple[Reply, int]]:
-    """The answer, and how many calls were asked for; the last time the database answers to the end."""
+    """Yield the answer and the number of requested calls, for each failing statement. The last time none fails."""
     for answered in count():
-        assert answered < MOST_STATEMENTS
+        assert answered < MAX_STATEMENTS
         before = sends(people.telroi)
         with database_gone(after=answered, error=error):
             reply = ask()
@@ -31,7 +31,7 @@ def at_every_statement(people: People, ask: Callable[[], Reply], error: type[Exc
 
 
 @ERRORS
-def test_the_api_denies_no_call_that_may_ring(people: People, error: type[Exception]) -> None:
+def test_the_api_does_not_deny_a_call_that_may_ring(people: People, error: type[Exception]) -> None:
     def start() -> Reply:
         return people.program.post(API, {"number": next(people.new)}, "application/json")
 
@@ -43,7 +43,7 @@ def test_the_api_denies_no_call_that_may_ring(people: People, error: type[Except
 
 
 @ERRORS
-def test_a_page_denies_no_call_that_may_ring(people: People, error: type[Exception]) -> None:
+def test_a_page_does_not_deny_a_call_that_may_ring(people: People, error: type[Exception]) -> None:
     def start() -> Reply:
         return visitor().post("/phone/", {"number": next(people.new)})
 
@@ -53,7 +53,7 @@ def test_a_page_denies_no_call_that_may_ring(people: People, error: type[Excepti
 
 
 @ERRORS
-def test_every_kind_of_error_is_an_outage(people: People, error: type[Exception]) -> None:
+def test_every_kind_of_error_is_treated_as_an_outage(people: People, error: type[Exception]) -> None:
     with database_gone(error=error), pytest.raises(Unavailable):
         services.start_verification(next(people.new))
     with database_gone(error=error), pytest.raises(Unavailable):

@@ -30,7 +30,7 @@ from tests.outages.people import (
 from tests.outages.proxy import Cut, Proxy
 from tests.services.world import sends
 
-MOST_MESSAGES = 80
+MAX_MESSAGES = 80
 TELROI_S_COOLDOWN = 61
 PLACED_OR_MAY_BE = (201, 202)
 
@@ -41,7 +41,7 @@ HOW_LONG = pytest.mark.parametrize("stays_cut", [False, True], ids=["once", "for
 
 @dataclass(frozen=True)
 class Broken:
-    """What was answered to a request whose connection was cut at one message; the wire is whole again."""
+    """The answer to a request whose connection was cut at one message. The connection works again."""
 
     message: int
     reply: Reply
@@ -49,16 +49,16 @@ class Broken:
 
     @property
     def about(self) -> tuple[int, int, bytes]:
-        """For whoever reads that a test failed."""
+        """Return the text for a failure report."""
         return self.message, self.reply.status_code, self.reply.content[:300]
 
 
 def at_every_message(
     proxy: Proxy, people: People, cut: Cut, *, stays_cut: bool, prepare: Callable[[], Ask]
 ) -> Iterator[Broken]:
-    """Cut at the first message, at the second …, until a request has come to its end without a cut."""
+    """Cut at the first message, at the second, and so on, until a request ends without a cut."""
     for message in count(1):
-        assert message < MOST_MESSAGES
+        assert message < MAX_MESSAGES
         ask = prepare()
         before = sends(people.telroi)
         connection.ensure_connection()
@@ -96,7 +96,7 @@ def call_again(people: People) -> Ask:
 @CUTS
 @HOW_LONG
 @pytest.mark.parametrize("prepare", API_CALLS.values(), ids=API_CALLS)
-def test_the_api_tells_the_id_of_a_call_that_may_ring_and_503_of_any_other(
+def test_the_api_returns_the_id_of_a_call_that_may_ring_and_503_otherwise(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, prepare: Callable[[People], Ask]
 ) -> None:
     for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=lambda: prepare(people)):
@@ -109,7 +109,7 @@ def test_the_api_tells_the_id_of_a_call_that_may_ring_and_503_of_any_other(
 
 @CUTS
 @HOW_LONG
-def test_no_call_that_was_refused_rings_later(
+def test_a_refused_call_does_not_ring_later(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, configure: Configure, celery_app: Any
 ) -> None:
     configure(DISPATCH="celery")
@@ -146,7 +146,7 @@ PAGE_CALLS: dict[str, Callable[[People], Ask]] = {
 
 
 def go_on(person: Client) -> Reply:
-    """Where the person comes to. A session that could not be saved knows the older call only, and asks once more."""
+    """Return the page that the person reaches. A session that was not saved has the older call, so ask once more."""
     page = person.get("/phone/code/")
     if step_of(page) == "ended":
         person.post("/phone/call-again/")
@@ -162,7 +162,7 @@ def new_person(people: People) -> Client:
 @CUTS
 @HOW_LONG
 @pytest.mark.parametrize("name", PAGE_CALLS)
-def test_a_page_leads_to_the_code_of_a_call_that_may_ring_and_says_503_of_any_other(
+def test_a_page_shows_the_code_form_of_a_call_that_may_ring_and_503_otherwise(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, name: str
 ) -> None:
     for broken in at_every_message(proxy, people, cut, stays_cut=stays_cut, prepare=lambda: PAGE_CALLS[name](people)):
@@ -177,7 +177,7 @@ def test_a_page_leads_to_the_code_of_a_call_that_may_ring_and_says_503_of_any_ot
 
 @CUTS
 @HOW_LONG
-def test_a_right_code_is_verified_at_once_or_when_it_is_typed_again(
+def test_a_right_code_verifies_at_once_or_when_it_is_sent_again(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool
 ) -> None:
     def prepare() -> Ask:
@@ -193,7 +193,7 @@ def test_a_right_code_is_verified_at_once_or_when_it_is_typed_again(
 
 @CUTS
 @HOW_LONG
-def test_a_right_code_on_the_page_is_verified_at_once_or_when_it_is_typed_again(
+def test_a_right_code_on_the_page_verifies_at_once_or_when_it_is_sent_again(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool
 ) -> None:
     def prepare() -> Ask:
@@ -216,7 +216,7 @@ OTHERS = {**READERS, "api: cancel": WRITERS["api: cancel"], "webhook": WRITERS["
 @CUTS
 @HOW_LONG
 @pytest.mark.parametrize("name", OTHERS)
-def test_everything_else_is_answered_or_says_503(
+def test_every_other_request_is_answered_or_gets_503(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, name: str
 ) -> None:
     def prepare() -> Ask:
@@ -231,7 +231,7 @@ def test_everything_else_is_answered_or_says_503(
 
 @CUTS
 @HOW_LONG
-def test_a_task_rings_once_however_often_it_is_delivered(
+def test_a_task_places_one_call_however_often_it_is_delivered(
     people: People, proxy: Proxy, cut: Cut, stays_cut: bool, configure: Configure, celery_app: Any
 ) -> None:
     configure(DISPATCH="celery")

@@ -9,12 +9,15 @@ from tests.outages.backend import Hooks
 from tests.outages.people import API, READERS, People, check_right_code, step_of, type_right_code, visitor
 from tests.outages.proxy import Proxy
 
+# A code of the site is checked without a request, so nothing can be cut during it.
+pytestmark = pytest.mark.codes("telroi")
+
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-class TestInTheMiddle:
-    """Of a conversation with Telroi, which takes up to 30 s, while the connection to the database is idle."""
+class TestACutConnection:
+    """The connection is cut during a request to Telroi, which takes up to 30 s."""
 
-    def test_of_a_call_the_answer_is_written_over_a_new_connection(
+    def test_during_a_call_is_replaced_to_write_the_answer(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
@@ -23,7 +26,7 @@ class TestInTheMiddle:
 
         assert (reply.status_code, reply.json()["status"]) == (201, "placed")
 
-    def test_of_a_check_the_judgement_is_written_over_a_new_connection(
+    def test_during_a_check_is_replaced_to_write_the_judgement(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
@@ -32,7 +35,7 @@ class TestInTheMiddle:
 
         assert (reply.status_code, reply.json()["verified"]) == (200, True)
 
-    def test_of_a_check_on_the_page_the_success_is_shown_over_a_new_connection(
+    def test_during_a_check_on_the_page_is_replaced_to_show_the_success(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=False))
@@ -42,7 +45,7 @@ class TestInTheMiddle:
         assert (reply.status_code, reply["Location"]) == (302, "/phone/done/")
         assert step_of(people.person.get("/phone/done/")) == "done"
 
-    def test_of_a_check_on_the_page_a_database_that_stays_away_is_a_503_and_the_code_counts_once_it_is_back(
+    def test_during_a_check_on_the_page_that_is_not_replaced_is_a_503_and_the_code_counts_later(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
@@ -59,7 +62,7 @@ class TestInTheMiddle:
         assert again.status_code == 302
         assert step_of(people.person.get("/phone/done/")) == "done"
 
-    def test_of_a_call_a_database_that_stays_away_is_no_reason_to_deny_it(
+    def test_during_a_call_that_is_not_replaced_does_not_deny_the_call(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
@@ -70,7 +73,7 @@ class TestInTheMiddle:
         assert (reply.status_code, body["status"], bool(body["id"])) == (202, "dialing", True)
         assert "could not be placed" not in body["detail"]
 
-    def test_of_a_call_on_the_page_the_code_is_asked_for_once_it_is_back(
+    def test_during_a_call_on_the_page_that_is_not_replaced_asks_for_the_code_later(
         self, people: People, proxy: Proxy, hooked: Hooks, moment: str
     ) -> None:
         setattr(hooked, moment, lambda: proxy.cut(stays_cut=True))
@@ -87,7 +90,7 @@ class TestInTheMiddle:
 
 
 @pytest.mark.parametrize(("checks_health", "statuses"), [(False, [503, 200]), (True, [200, 200])])
-def test_a_connection_that_was_kept_and_cut_between_two_requests_costs_one_503_at_most(
+def test_a_kept_connection_that_is_cut_between_two_requests_costs_at_most_one_503(
     people: People, proxy: Proxy, *, checks_health: bool, statuses: list[int]
 ) -> None:
     keeps = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": checks_health}
@@ -98,7 +101,7 @@ def test_a_connection_that_was_kept_and_cut_between_two_requests_costs_one_503_a
     proxy.cut(stays_cut=False)
 
     for _ in range(2):
-        close_old_connections()  # as Django does between two requests, and its test client does not
+        close_old_connections()  # Django does this between two requests, its test client does not
         seen.append(READERS["api: how it stands"](people).status_code)
     connection.close()
     connection.settings_dict.update(before)

@@ -1,4 +1,4 @@
-"""Django's own pool of connections to PostgreSQL: what a cut leaves in it costs a 503 each, and nothing else."""
+"""Django's connection pool for PostgreSQL: each broken connection in it costs at most one 503."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.services.world import sends
 
 @pytest.fixture
 def pool(people: People, proxy: Proxy) -> Iterator[Any]:
-    """Two connections that are kept for whoever asks next."""
+    """A pool with two connections."""
     connection.close()
     connection.settings_dict["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 2, "timeout": 5}}
     yield connection
@@ -25,7 +25,7 @@ def pool(people: People, proxy: Proxy) -> Iterator[Any]:
     connection.settings_dict["OPTIONS"] = {}
 
 
-def test_a_start_during_which_the_pool_is_cut_is_answered_with_its_id(
+def test_a_start_during_which_the_pool_is_cut_returns_its_id(
     people: People, proxy: Proxy, hooked: Hooks, pool: Any
 ) -> None:
     hooked.after = lambda: proxy.cut(stays_cut=False)
@@ -36,7 +36,7 @@ def test_a_start_during_which_the_pool_is_cut_is_answered_with_its_id(
     assert reply.json()["id"]
 
 
-def test_a_pool_that_cannot_connect_says_503(people: People, proxy: Proxy, pool: Any) -> None:
+def test_a_pool_that_cannot_connect_gives_503(people: People, proxy: Proxy, pool: Any) -> None:
     before = sends(people.telroi)
     connection.ensure_connection()
     proxy.cut(stays_cut=True)

@@ -1,4 +1,4 @@
-"""Users who were deleted: before their token expired, or in the middle of what they asked for."""
+"""Users who were deleted before their token expired, or during their request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_KEYS = [10**30, -1, "ada", "", "1.5", "١"]
 
 
 def token_user(pk: object) -> Any:
-    """Who a stateless token names, without a look at the database."""
+    """Return the user of a stateless token, without a query."""
     token = AccessToken()
     token["user_id"] = pk
     return TokenUser(token)
@@ -48,27 +48,27 @@ def gone(db: None) -> Any:
     return user
 
 
-class TestATokenThatOutlivedItsUser:
-    def test_starts_nothing(self, gone: Any, telroi: Simulator) -> None:
+class TestATokenOfADeletedUser:
+    def test_starts_no_call(self, gone: Any, telroi: Simulator) -> None:
         reply = api_of(gone).post(API, {"number": NUMBER})
 
         assert (reply.status_code, reply.json()["code"]) == (403, "user_not_found")
         assert (sends(telroi), row_counts().get("VerificationAttempt", 0)) == (0, 0)
 
-    def test_starts_nothing_with_a_key(self, gone: Any, telroi: Simulator) -> None:
+    def test_starts_no_call_with_a_key(self, gone: Any, telroi: Simulator) -> None:
         headers = {"Idempotency-Key": "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10"}
 
         reply = api_of(gone).post(API, {"number": NUMBER}, headers=headers)
 
         assert (reply.json()["code"], sends(telroi)) == ("user_not_found", 0)
 
-    def test_leaves_the_number_s_limits_alone(self, gone: Any, telroi: Simulator) -> None:
+    def test_does_not_change_the_limits_of_the_number(self, gone: Any, telroi: Simulator) -> None:
         api_of(gone).post(API, {"number": NUMBER})
 
         assert api_of(None).post(API, {"number": NUMBER}).status_code == 201
 
     @pytest.mark.parametrize("verb", ["check", "call-again", "cancel", ""])
-    def test_sees_nobody_s_attempt(self, verb: str, gone: Any, telroi: Simulator) -> None:
+    def test_sees_no_attempt_of_others(self, verb: str, gone: Any, telroi: Simulator) -> None:
         ben = User.objects.create_user("ben")
         attempt = services.start_verification(NUMBER, user=ben)
         url, client = f"{API}{attempt.uuid}/", api_of(gone)
@@ -84,9 +84,7 @@ class TestATokenThatOutlivedItsUser:
         assert detour_of(gone).status_code == 302
 
     @pytest.mark.parametrize("pk", NO_KEYS)
-    def test_or_that_names_what_no_user_can_be_is_no_error_either(
-        self, pk: object, db: None, telroi: Simulator
-    ) -> None:
+    def test_with_an_impossible_user_id_is_no_error(self, pk: object, db: None, telroi: Simulator) -> None:
         client = api_of(token_user(pk))
 
         statuses = [
@@ -102,7 +100,7 @@ class TestATokenThatOutlivedItsUser:
 
 
 def detour_of(user: Any) -> Any:
-    """Where a gate sends this user."""
+    """Return the redirect of a gate for this user."""
 
     @phone_verified_required
     def view(request: HttpRequest) -> None:
@@ -118,7 +116,8 @@ class TestAUserWhoIsDeleted:
     def ada(self, db: None) -> User:
         return User.objects.create_user("ada")
 
-    def test_in_the_middle_of_a_check_is_no_error(self, ada: User, telroi: Simulator, hooked: Hooks) -> None:
+    @pytest.mark.codes("telroi")
+    def test_during_a_check_is_no_error(self, ada: User, telroi: Simulator, hooked: Hooks) -> None:
         client = api_of(ada)
         id_ = client.post(API, {"number": NUMBER}).json()["id"]
         hooked.after = lambda: delete(ada)
@@ -128,9 +127,8 @@ class TestAUserWhoIsDeleted:
         assert reply.status_code in (401, 403, 404)
         assert VerifiedPhone.objects.count() == 0
 
-    def test_in_the_middle_of_a_check_on_the_page_is_no_error(
-        self, ada: User, telroi: Simulator, hooked: Hooks
-    ) -> None:
+    @pytest.mark.codes("telroi")
+    def test_during_a_check_on_the_page_is_no_error(self, ada: User, telroi: Simulator, hooked: Hooks) -> None:
         client = Client(raise_request_exception=False)
         client.force_login(ada)
         client.post("/phone/", {"number": NUMBER})
@@ -141,18 +139,15 @@ class TestAUserWhoIsDeleted:
         assert (reply.status_code, reply["Location"]) == (302, "/phone/")
         assert client.get("/phone/").status_code == 200
 
-    def test_in_the_middle_of_a_check_is_told_apart_by_the_service(
-        self, ada: User, telroi: Simulator, hooked: Hooks
-    ) -> None:
+    @pytest.mark.codes("telroi")
+    def test_during_a_check_raises_not_found_in_the_service(self, ada: User, telroi: Simulator, hooked: Hooks) -> None:
         attempt = services.start_verification(NUMBER, user=ada)
         hooked.after = lambda: delete(ada)
 
         with pytest.raises((AttemptNotFound, UserNotFound)):
             services.check_code(attempt.uuid, telroi.last_code_for(NUMBER), user=ada)
 
-    def test_in_the_middle_of_a_call_leaves_nothing_to_verify(
-        self, ada: User, telroi: Simulator, hooked: Hooks
-    ) -> None:
+    def test_during_a_call_has_no_attempt_to_verify(self, ada: User, telroi: Simulator, hooked: Hooks) -> None:
         hooked.before = lambda: delete(ada)
 
         reply = api_of(ada).post(API, {"number": NUMBER})
@@ -162,5 +157,5 @@ class TestAUserWhoIsDeleted:
 
 
 def delete(user: User) -> None:
-    """As another process does."""
+    """Delete the user in another process."""
     User.objects.filter(pk=user.pk).delete()

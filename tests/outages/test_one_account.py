@@ -1,4 +1,4 @@
-"""One account a number, whatever the database's isolation, and a record that only grows newer."""
+"""One account per number at every isolation level, and a record that only becomes newer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def phone(db: None) -> PhoneNumber:
 
 
 def proof_of_a_moment(phone: PhoneNumber, *, seconds_ago: float = 0, purpose: str = "") -> str:
-    """Somebody without an account verified the number so long ago."""
+    """Return the proof of a verification without an account, this long ago."""
     now = timezone.now()
     attempt = VerificationAttempt.objects.create(
         phone=phone,
@@ -47,7 +47,7 @@ def proof_of_a_moment(phone: PhoneNumber, *, seconds_ago: float = 0, purpose: st
     return proof_of(attempt, now=now) or ""
 
 
-class TestOneAccountANumber:
+class TestOneAccountPerNumber:
     @pytest.fixture(autouse=True)
     def _one(self, configure: Configure) -> None:
         configure(ONE_ACCOUNT_PER_NUMBER=True)
@@ -60,15 +60,15 @@ class TestOneAccountANumber:
         yield request.param
         connection.close()
 
-    def test_holds_in_a_transaction_that_has_looked_before(self, phone: PhoneNumber, isolation: str) -> None:
-        """What its first read saw is what the others see, unless they lock."""
+    def test_holds_in_a_transaction_with_an_earlier_read(self, phone: PhoneNumber, isolation: str) -> None:
+        """At REPEATABLE READ, later reads see the rows of the first read, unless they lock."""
         ada, ben = User.objects.create_user("ada"), User.objects.create_user("ben")
         proofs = [proof_of_a_moment(phone) for _ in range(2)]
 
         with transaction.atomic():
             assert VerifiedPhone.objects.count() == 0
             redeem_elsewhere(proofs[0], ada)
-            # PostgreSQL refuses the whole transaction at REPEATABLE READ: it could not be serialized.
+            # PostgreSQL aborts the transaction at REPEATABLE READ with a serialization failure.
             with pytest.raises((ProofRejected, Unavailable)):
                 services.redeem_proof(proofs[1], purpose="", user=ben)
 
@@ -76,14 +76,14 @@ class TestOneAccountANumber:
 
 
 def redeem_elsewhere(proof: str, user: User) -> None:
-    if connection.vendor == "sqlite":  # one writer at a time: what reads here would keep the other one waiting
+    if connection.vendor == "sqlite":  # one writer at a time: a read here would block the other transaction
         services.redeem_proof(proof, purpose="", user=user)
     else:
         Elsewhere(lambda: services.redeem_proof(proof, purpose="", user=user)).result()
 
 
 class TestARecord:
-    def test_is_not_set_back_by_an_older_proof(self, phone: PhoneNumber) -> None:
+    def test_is_not_replaced_by_an_older_proof(self, phone: PhoneNumber) -> None:
         ada = User.objects.create_user("ada")
         late, early = proof_of_a_moment(phone), proof_of_a_moment(phone, seconds_ago=300)
         services.redeem_proof(late, purpose="", user=ada)

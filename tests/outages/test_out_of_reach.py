@@ -22,7 +22,7 @@ PROGRAMS = {name: ask for name, ask in {**READERS, **WRITERS}.items() if name.st
 
 
 @pytest.mark.parametrize("ask", PROGRAMS.values(), ids=PROGRAMS)
-def test_the_api_says_so(people: People, ask: Callable[[People], Reply]) -> None:
+def test_the_api_answers_503(people: People, ask: Callable[[People], Reply]) -> None:
     calls = sends(people.telroi)
 
     with unreachable():
@@ -32,7 +32,7 @@ def test_the_api_says_so(people: People, ask: Callable[[People], Reply]) -> None
 
 
 @pytest.mark.parametrize("ask", [*PAGES.values()], ids=PAGES)
-def test_a_page_shows_a_card_that_says_so(people: People, ask: Callable[[People], Reply]) -> None:
+def test_a_page_shows_a_card_with_an_error(people: People, ask: Callable[[People], Reply]) -> None:
     calls = sends(people.telroi)
 
     with unreachable():
@@ -42,7 +42,7 @@ def test_a_page_shows_a_card_that_says_so(people: People, ask: Callable[[People]
     assert NOT_NOW in reply.content.decode()
 
 
-def test_a_page_of_the_site_s_own_stays_up_with_a_card_in_it(people: People) -> None:
+def test_a_page_of_the_site_works_with_a_card_in_it(people: People) -> None:
     with unreachable():
         reply = people.person.get("/here/")
 
@@ -51,14 +51,14 @@ def test_a_page_of_the_site_s_own_stays_up_with_a_card_in_it(people: People) -> 
 
 
 @pytest.mark.parametrize("act", STAFF_ACTIONS.values(), ids=STAFF_ACTIONS)
-def test_staff_are_told_so(people: People, act: Callable[[People], Reply]) -> None:
+def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> None:
     with unreachable():
         reply = act(people)
 
     assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
 
 
-def test_telroi_brings_its_event_again(people: People) -> None:
+def test_telroi_redelivers_its_webhook(people: People) -> None:
     with unreachable():
         reply = WRITERS["webhook"](people)
 
@@ -97,7 +97,7 @@ SERVICES: dict[str, Callable[[People], object]] = {
 
 
 @pytest.mark.parametrize("serve", SERVICES.values(), ids=SERVICES)
-def test_a_service_is_unavailable(people: People, serve: Callable[[People], object]) -> None:
+def test_a_service_raises_unavailable(people: People, serve: Callable[[People], object]) -> None:
     calls = sends(people.telroi)
 
     with unreachable(), pytest.raises(Unavailable):
@@ -114,7 +114,7 @@ TASKS: dict[str, Callable[[], None]] = {
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_a_task_leaves_it_to_the_next_sweep(
+def test_a_task_leaves_the_row_to_the_next_sweep(
     people: People, task: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with unreachable():
@@ -133,6 +133,6 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_a_command_ends_with_a_sentence(people: People, command: tuple[str, ...]) -> None:
+def test_a_command_ends_with_a_message(people: People, command: tuple[str, ...]) -> None:
     with unreachable(), pytest.raises(CommandError):
         call_command(*command)

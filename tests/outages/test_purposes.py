@@ -1,4 +1,4 @@
-"""Purposes, ids and key digests are compared to the letter, whatever the database's collation takes for the same."""
+"""Purposes, ids and key digests are compared exactly, with any collation of the database."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 NUMBER = "+2348031234567"
 COMPARED = {
     "AttemptEvent.call_id",
+    "CallControl.name",
     "CallControl.paused_key",
     "VerificationAttempt.purpose",
     "VerificationAttempt.telroi_id",
@@ -40,7 +41,7 @@ def ada() -> User:
 
 
 @pytest.mark.parametrize("purpose", ALIKE[1:])
-def test_a_user_who_is_verified_for_one_is_not_for_another(ada: User, purpose: str, settings: object) -> None:
+def test_a_user_who_is_verified_for_one_is_not_verified_for_another(ada: User, purpose: str, settings: object) -> None:
     settings.TELROI = {"PURPOSES": ALIKE}  # type: ignore[attr-defined]
     request = RequestFactory().get("/")
     request.user = ada
@@ -51,7 +52,7 @@ def test_a_user_who_is_verified_for_one_is_not_for_another(ada: User, purpose: s
     assert services.has_verified_phone(ada, purpose="payout")
 
 
-def test_each_has_a_record_of_its_own() -> None:
+def test_each_has_its_own_record() -> None:
     ada = User.objects.create_user("ada")
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
 
@@ -62,7 +63,7 @@ def test_each_has_a_record_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("purpose", ALIKE[1:])
-def test_a_proof_of_one_is_none_of_another(purpose: str) -> None:
+def test_a_proof_for_one_is_invalid_for_another(purpose: str) -> None:
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
     proof = proof_for(phone, "payout")
 
@@ -71,7 +72,7 @@ def test_a_proof_of_one_is_none_of_another(purpose: str) -> None:
             use(proof, purpose=purpose)
 
 
-def test_ids_of_telroi_s_that_differ_in_a_letter_s_case_are_two() -> None:
+def test_telroi_ids_that_differ_only_in_case_are_different() -> None:
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
 
     for telroi_id in ("otp_test_aB", "otp_test_Ab"):
@@ -82,7 +83,7 @@ def test_ids_of_telroi_s_that_differ_in_a_letter_s_case_are_two() -> None:
 
 
 @pytest.mark.parametrize("other", ["Key-a", "key-A", "kéy-a", "key-a "])
-def test_a_pause_of_one_key_is_not_taken_for_that_of_another(other: str) -> None:
+def test_a_pause_of_one_key_does_not_apply_to_another(other: str) -> None:
     soon, later = timezone.now() + timedelta(minutes=1), timezone.now() + timedelta(minutes=9)
     pause_calls(PauseReason.MISCONFIGURED, until=later, key_digest="key-a", using="default")
 
@@ -92,7 +93,7 @@ def test_a_pause_of_one_key_is_not_taken_for_that_of_another(other: str) -> None
 
 
 @pytest.mark.parametrize("field", sorted(COMPARED))
-def test_every_column_that_is_compared_and_not_ours_to_spell_is_exact(field: str) -> None:
+def test_every_compared_column_with_foreign_values_is_case_sensitive(field: str) -> None:
     model, _, name = field.partition(".")
 
     assert isinstance(apps.get_model("django_telroi", model)._meta.get_field(name), ExactCharField)

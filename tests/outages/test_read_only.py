@@ -1,4 +1,4 @@
-"""A database that turned read-only, as a primary that was demoted: it answers questions and takes no change."""
+"""A database that became read-only, like a demoted primary. It accepts reads and rejects writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def on_the_wire(people: People) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("ask", READERS.values(), ids=READERS)
-def test_what_only_asks_is_answered(people: People, ask: Callable[[People], Reply]) -> None:
+def test_read_requests_are_answered(people: People, ask: Callable[[People], Reply]) -> None:
     with read_only():
         reply = ask(people)
 
@@ -29,7 +29,7 @@ def test_what_only_asks_is_answered(people: People, ask: Callable[[People], Repl
 
 
 @pytest.mark.parametrize("ask", WRITERS.values(), ids=WRITERS)
-def test_a_program_is_told_so(people: People, ask: Callable[[People], Reply]) -> None:
+def test_the_api_answers_503(people: People, ask: Callable[[People], Reply]) -> None:
     before = on_the_wire(people)
 
     with read_only():
@@ -39,7 +39,7 @@ def test_a_program_is_told_so(people: People, ask: Callable[[People], Reply]) ->
 
 
 @pytest.mark.parametrize("ask", PAGE_WRITERS.values(), ids=PAGE_WRITERS)
-def test_a_page_shows_a_card_that_says_so(people: People, ask: Callable[[People], Reply]) -> None:
+def test_a_page_shows_a_card_with_an_error(people: People, ask: Callable[[People], Reply]) -> None:
     before = on_the_wire(people)
 
     with read_only():
@@ -49,7 +49,7 @@ def test_a_page_shows_a_card_that_says_so(people: People, ask: Callable[[People]
     assert NOT_NOW in reply.content.decode()
 
 
-def test_a_page_of_the_site_s_own_stays_up(people: People) -> None:
+def test_a_page_of_the_site_works(people: People) -> None:
     with read_only():
         reply = people.person.get("/here/")
 
@@ -57,7 +57,7 @@ def test_a_page_of_the_site_s_own_stays_up(people: People) -> None:
 
 
 @pytest.mark.parametrize("act", STAFF_ACTIONS.values(), ids=STAFF_ACTIONS)
-def test_staff_are_told_so(people: People, act: Callable[[People], Reply]) -> None:
+def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> None:
     with read_only():
         reply = act(people)
         page = people.grace_s.get(reply["Location"]) if reply.status_code == 302 else reply
@@ -84,7 +84,7 @@ SERVICES: dict[str, Callable[[People], object]] = {
 
 
 @pytest.mark.parametrize("serve", SERVICES.values(), ids=SERVICES)
-def test_a_service_that_writes_is_unavailable(people: People, serve: Callable[[People], object]) -> None:
+def test_a_service_that_writes_raises_unavailable(people: People, serve: Callable[[People], object]) -> None:
     before = on_the_wire(people)
 
     with read_only(), pytest.raises(Unavailable):
@@ -93,6 +93,6 @@ def test_a_service_that_writes_is_unavailable(people: People, serve: Callable[[P
     assert on_the_wire(people) == before
 
 
-def test_a_command_that_calls_ends_with_a_sentence(people: People) -> None:
+def test_a_command_that_calls_ends_with_a_message(people: People) -> None:
     with read_only(), pytest.raises(CommandError, match="could not be placed"):
         call_command("telroi_call", next(people.new))

@@ -1,6 +1,6 @@
-"""Two projects whose people have accounts: one on django-allauth, one with a user model and a phone field of its own.
+"""Two projects with accounts: one with django-allauth, one with its own user model and phone field.
 
-Each is made by ``django-admin startproject``, served by ``runserver``, and calls a simulator of Telroi.
+Each is created by ``django-admin startproject``, served by ``runserver``, and calls a simulator of Telroi.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class AccountSite:
-    """What the two projects differ in: text at the end of the settings, and the files of the app ``people``."""
+    """The differences of the two projects: text at the end of the settings, and the files of the app ``people``."""
 
     settings: str
     forms: str
@@ -269,7 +269,7 @@ SITES = {
 
 
 class Reply:
-    """An answer over HTTP, in the words of Django's test client."""
+    """A response over HTTP, with the attributes of Django's test client."""
 
     def __init__(self, reply: requests.Response) -> None:
         self.status_code, self.content, self._headers = reply.status_code, reply.content, reply.headers
@@ -279,7 +279,7 @@ class Reply:
 
 
 class Connection:
-    """What ``Visitor`` asks of Django's test client, over HTTP and with the cookies of one browser."""
+    """The methods of Django's test client that ``Visitor`` uses, over HTTP with the cookies of one browser."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -307,7 +307,7 @@ class Member(Visitor):
         self.telroi = telroi
 
     def fills(self, **typed: str) -> Member:
-        """Fill in the site's own form on this page, and send it."""
+        """Fill in the form of the site on this page, and send it."""
         form = self.soup.find("form", id="site")
         assert isinstance(form, Tag), self.soup.text
         fields = {each["name"]: each.get("value", "") for each in form.find_all("input") if each.get("name")}
@@ -329,7 +329,7 @@ class Member(Visitor):
         return self
 
     def knows(self) -> dict[str, Any]:
-        """The user's name, their verified numbers, and the number in a field of the user model."""
+        """Return the user's name, verified numbers, and the number in the field of the user model."""
         reply: Any = self.client.get("/me/")
         return dict(json.loads(reply.content))
 
@@ -341,7 +341,7 @@ class Member(Visitor):
 
 @dataclass
 class Served:
-    """A project that is running."""
+    """A running project."""
 
     address: str
     telroi: Simulator
@@ -352,7 +352,7 @@ class Served:
         return Member(self.address, self.telroi)
 
     def make_account(self, name: str) -> str:
-        """A user with a password and without a number. Fails if there is one of this name."""
+        """Create a user with a password and without a number. Fails if the name exists."""
         assert json.loads(self.member().client.get(f"/make-account/?name={name}").content) == {"is_new": True}
         return name
 

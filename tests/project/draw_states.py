@@ -1,7 +1,7 @@
 """Draw the states of an attempt for the docs: ``python -m tests.project.draw_states``.
 
-The arrows come from ``domain/states.py``. Final states that are reached from the same states share a box, and what is
-reached from every open state is reached from the frame around them, so that the drawing needs few arrows.
+The arrows come from ``domain/states.py``. To need few arrows, final states that are reached from the same states share
+a box, and an arrow from the frame around the open states stands for an arrow from each of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FRAME = (20, 84, 566, 230)
 
 
 class Box(NamedTuple):
-    """The middle of a box, and half of its size."""
+    """The center of a box, and half of its size."""
 
     x: float
     y: float
@@ -41,7 +41,7 @@ FINAL_BOXES = {
 
 
 def drawing(transitions: Mapping[Status, frozenset[Status]] = TRANSITIONS) -> str:
-    """The drawing as SVG. Raises KeyError if final states that share a box are reached from different states."""
+    """Return the drawing as SVG. Raises KeyError if final states that share a box are reached from different states."""
     boxes = {(status,): box for status, box in OPEN_BOXES.items()}
     groups = {group: FINAL_BOXES[group] for group in sorted(_groups_of(transitions), key=sorted)}
     boxes |= {tuple(sorted(group)): box for group, box in groups.items()}
@@ -63,7 +63,7 @@ def _arrows(transitions: Mapping[Status, frozenset[Status]], groups: Mapping[fro
     arrows = []
     for source, start in OPEN_BOXES.items():
         for target in sorted(transitions[source] & UNFINISHED):
-            # An arrow and the one back are drawn side by side.
+            # An arrow and its reverse are drawn side by side.
             shift = (-7 if source < target else 7) if source in transitions[target] else 0
             arrows.append(_arrow(start, OPEN_BOXES[target], shift))
     for group, end in groups.items():
@@ -83,7 +83,7 @@ def _arrow(start: Box, end: Box, shift: float) -> str:
 
 
 def _border(box: Box, *, towards: Box) -> tuple[float, float]:
-    """Where the line between the middles of two boxes leaves this one."""
+    """Return the point where the line between the centers of two boxes leaves this box."""
     dx, dy = towards.x - box.x, towards.y - box.y
     scale = min(box.half_width / abs(dx) if dx else 9, box.half_height / abs(dy) if dy else 9)
     return box.x + dx * scale, box.y + dy * scale

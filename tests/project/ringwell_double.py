@@ -16,7 +16,7 @@ TRIES = 5
 
 
 class RingwellDouble:
-    """``codes`` holds the code that the newest call to each number read out; ``requests`` counts what was received."""
+    """``codes``: the code of the newest call to each number. ``requests``: the received requests."""
 
     def __init__(self, *, token: str) -> None:
         self.codes: dict[str, str] = {}
@@ -59,7 +59,7 @@ class RingwellDouble:
 
     @contextmanager
     def dripping(self) -> Iterator[None]:
-        """Each answer comes byte by byte and does not end before the context does."""
+        """Send each answer byte by byte. It does not end before the context."""
         self._drips = threading.Event()
         try:
             yield
@@ -130,7 +130,7 @@ class RingwellDouble:
         request.close_connection = True
         request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         with suppress(OSError):
-            for _ in range(2_000):  # not for ever, so that a caller without a time limit fails instead of hanging
+            for _ in range(2_000):  # not forever, so that a caller without a timeout fails instead of hanging
                 if until.wait(0.02):
                     return
                 request.wfile.write(b"x")

@@ -1,7 +1,7 @@
-"""Does what docs/tutorial.rst says, to the letter, and ends with a verified phone.
+"""Execute the steps of docs/tutorial.rst exactly, and verify a phone at the end.
 
-Needs the package and what it depends on: ``python tests/project/stock_project.py``. The project is made by
-``django-admin startproject``, changed by the tutorial's own blocks, and served by ``runserver``.
+Needs the package and its dependencies: ``python tests/project/stock_project.py``. The project is created by
+``django-admin startproject``, changed by the code blocks of the tutorial, and served by ``runserver``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def steps_of(page: Path) -> Iterator[Step]:
 
 
 class Form(HTMLParser):
-    """The first form of a page that asks for something: where it goes, what it carries, which field is to be filled."""
+    """The first form of a page with a field to fill in: its action, its values and the name of the field."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -90,19 +90,19 @@ class Person:
 
 
 class StockProject:
-    """A folder with a Django project in it, and the commands that are typed there."""
+    """A folder with a Django project, and the commands that are run there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.console = folder / "console.txt"
-        # PYTHONSAFEPATH would hide the project from its own manage.py; no key and no settings of ours may help.
+        # PYTHONSAFEPATH would hide the project from its manage.py. Our key and settings must not be used.
         ours = ("PYTHONSAFEPATH", "DJANGO_SETTINGS_MODULE", "TELROI_API_KEY")
         self.environment = {name: value for name, value in os.environ.items() if name not in ours}
         self.environment["PYTHONPATH"] = str(Path(django_telroi.__file__).parents[1])
         self.environment["PYTHONWARNINGS"] = "error"
 
     def follow(self, step: Step) -> None:
-        """Do one step. Installing is done already; serving is the walk's."""
+        """Execute one step, except installing, which is done already, and serving, which ``walk`` does."""
         if step.file:
             with (self.folder / step.file).open("a") as file:
                 file.write(step.code)
@@ -114,7 +114,7 @@ class StockProject:
             self.run(*step.command[1:])
 
     def run(self, *arguments: str) -> str:
-        """What the command printed; a warning or a failure ends the walk."""
+        """Return the output of the command. A warning or a failure raises an error."""
         command = [sys.executable, *arguments]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
@@ -125,7 +125,7 @@ class StockProject:
 
     @contextmanager
     def serving(self, first: str = "/phone/") -> Iterator[Person]:
-        """``runserver``, and a visitor who has opened the page ``first``."""
+        """Run ``runserver``, and yield a visitor who has opened the page ``first``."""
         command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", "127.0.0.1:0"]
         with (
             self.console.open("w") as output,
@@ -137,7 +137,7 @@ class StockProject:
                 server.terminate()
 
     def address_printed(self, server: subprocess.Popen[bytes]) -> str:
-        """Where ``runserver`` listens: on a port that the system gave it, so that no other program has it."""
+        """Return the address of ``runserver``. The system assigned its port, so no other program has it."""
         while not (found := ADDRESS.search(self.console.read_text())):
             if server.poll() is not None:
                 raise AssertionError(self.console.read_text())
@@ -149,7 +149,7 @@ class StockProject:
 
 
 def visitor(address: str, first: str) -> Person:
-    """A browser with the page ``first`` open. Waits until the server listens; an error page fails at once."""
+    """Return a browser with the page ``first``. Waits until the server listens. An error page raises at once."""
     person = Person(build_opener(HTTPCookieProcessor(CookieJar()), ProxyHandler({})), address)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -166,7 +166,7 @@ def visitor(address: str, first: str) -> Person:
 
 
 def walk(folder: Path) -> list[str]:
-    """Follow the tutorial up to ``runserver``, verify a phone there, and say what was seen."""
+    """Follow the tutorial up to ``runserver``, verify a phone there, and print what was seen."""
     project = StockProject(folder)
     for step in steps_of(TUTORIAL):
         if step.command[1:] == ("manage.py", "runserver"):

@@ -1,7 +1,7 @@
-"""Stock projects that lack something: each is made, migrated and used over HTTP until a phone is verified.
+"""Stock projects without some apps: each is created, migrated and used over HTTP until a phone is verified.
 
-Needs the package and what it depends on: ``python tests/project/stock_sites.py``, or with the names of some kinds.
-Every project is made by ``django-admin startproject``; ``Kind`` says what is taken out of it afterwards.
+Needs the package and its dependencies: ``python tests/project/stock_sites.py``, or with the names of some kinds.
+Each project is created by ``django-admin startproject``. ``Kind`` says what is removed from it afterwards.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ for engine in TEMPLATES:
 
 
 def verify_on_the_page(project: StockProject) -> None:
-    """Type the number and the code, as a browser without JavaScript does."""
+    """Type the number and the code in a browser without JavaScript."""
     with project.serving() as person:
         person.answer(NUMBER)
         assert Form(person.page).asks_for == "code", person.page
@@ -125,7 +125,7 @@ def post(person: Person, path: str, body: Mapping[str, object]) -> dict[str, obj
 
 @dataclass(frozen=True)
 class Kind:
-    """A project: the apps, middleware and context processors that it lacks, by the beginning of their paths.
+    """A kind of project: the apps, middleware and context processors that it omits, by the start of their paths.
 
     ``encoding`` is that of its terminal and its log.
     """
@@ -166,13 +166,13 @@ KINDS: dict[str, Kind] = {
     "undefined variables are shown": Kind(
         more='for engine in TEMPLATES:\n    engine["OPTIONS"]["string_if_invalid"] = "undefined variable"'
     ),
-    "everybody else logs in": Kind(
+    "logins are required": Kind(
         more='MIDDLEWARE += ["django.contrib.auth.middleware.LoginRequiredMiddleware"]\n'
         'TELROI = {"ANONYMOUS_PURPOSES": [""]}'
     ),
     "a strict policy for content": Kind(more='MIDDLEWARE += ["mysite.urls.with_policy"]'),
     "another language, read from right to left": Kind(more='LANGUAGE_CODE = "ar"'),
-    "nobody logs in": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.auth.")),
+    "no accounts": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.auth.")),
     "nothing that a page can do without": Kind(
         without=(
             *(f"{CONTRIB}.{app}" for app in ("admin", "messages", "staticfiles", "auth.")),

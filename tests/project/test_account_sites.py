@@ -1,4 +1,4 @@
-"""People with accounts, on a site with django-allauth and on one with a user model of its own."""
+"""People with accounts, on a site with django-allauth and on one with its own user model."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def number() -> str:
 
 
 def has(member: Member, name: str, number: str) -> bool:
-    """Whether this member is logged in as ``name``, whose only number is this one, in the user model's field too."""
+    """Return whether this member is logged in as ``name``, with this number only, also in the user model's field."""
     known = member.knows()
     return (known["name"], known["numbers"], known["copied"] in (number, None)) == (name, [number], True)
 
 
 def owner(served: Served, name: str, number: str) -> Member:
-    """A person with an account that has this number."""
+    """Return a person with an account that has this number."""
     member = served.member().logs_in(served.make_account(name)).asks_for_a_call(number).types_the_code(number)
     assert has(member, name, number)
     return member
@@ -43,7 +43,7 @@ def signs_up(member: Member, name: str) -> Member:
     return member.fills(username=name, password1=PASSWORD, password2=PASSWORD)
 
 
-def test_who_logs_in_before_they_type_the_code_has_the_number(served: Served, number: str) -> None:
+def test_a_person_who_logs_in_before_typing_the_code_gets_the_number(served: Served, number: str) -> None:
     name = served.make_account("ada")
     member = served.member().asks_for_a_call(number)
 
@@ -54,7 +54,7 @@ def test_who_logs_in_before_they_type_the_code_has_the_number(served: Served, nu
     assert member.opens("/vault/").soup.text == "in the vault"
 
 
-def test_who_logs_in_after_the_code_is_offered_one_button(served: Served, number: str) -> None:
+def test_a_person_who_logs_in_after_the_code_sees_one_button(served: Served, number: str) -> None:
     name = served.make_account("ben")
     member = served.member().asks_for_a_call(number).types_the_code(number)
 
@@ -68,7 +68,7 @@ def test_who_logs_in_after_the_code_is_offered_one_button(served: Served, number
     assert member.opens("/vault/").soup.text == "in the vault"
 
 
-def test_who_signs_up_with_a_phone_loses_it_and_regains_it(served: Served, number: str) -> None:
+def test_a_person_who_signs_up_by_phone_can_remove_and_add_the_number(served: Served, number: str) -> None:
     member = served.member().asks_for_a_call(number, "/accounts/signup/").types_the_code(number)
     assert member.path.startswith("/accounts/signup/")
     signs_up(member, "cleo")
@@ -83,7 +83,7 @@ def test_who_signs_up_with_a_phone_loses_it_and_regains_it(served: Served, numbe
     assert member.opens("/vault/").soup.text == "in the vault"
 
 
-def test_nobody_signs_up_without_a_proof_or_twice_with_one(served: Served, number: str) -> None:
+def test_a_sign_up_needs_a_proof_and_spends_it_once(served: Served, number: str) -> None:
     member = served.member()
     signs_up(member.opens("/accounts/signup/"), "dora")
     assert "Verify your phone first." in member.soup.text
@@ -110,7 +110,9 @@ def test_a_number_of_another_account_is_taken(served: Served, number: str) -> No
     assert has(first, "edna", number)
 
 
-def test_who_verified_a_number_of_another_account_is_told_so_once_they_log_in(served: Served, number: str) -> None:
+def test_a_person_who_verified_a_number_of_another_account_sees_an_error_after_login(
+    served: Served, number: str
+) -> None:
     first, name = owner(served, "elsa", number), served.make_account("emil")
     second = served.member().asks_for_a_call(number).types_the_code(number)
 
@@ -129,10 +131,10 @@ def test_a_number_of_another_account_gives_no_second_account(served: Served, num
     assert "another account" in second.soup.text
     assert second.knows()["name"] == ""
     assert has(first, "fay", number)
-    served.make_account("fred")  # the name is still free
+    served.make_account("fred")  # no account has this name
 
 
-def test_a_number_that_its_owner_gave_up_is_free_for_another_account(served: Served, number: str) -> None:
+def test_a_number_that_its_owner_removed_can_be_added_by_another_account(served: Served, number: str) -> None:
     first, name = owner(served, "gina", number), served.make_account("gus")
     first.opens("/account/").fills()
 
@@ -142,7 +144,7 @@ def test_a_number_that_its_owner_gave_up_is_free_for_another_account(served: Ser
     assert first.knows()["numbers"] == []
 
 
-def test_who_lost_their_password_logs_in_by_phone(served: Served, number: str) -> None:
+def test_a_person_who_forgot_the_password_logs_in_by_phone(served: Served, number: str) -> None:
     owner(served, "hana", number)
     member = served.member()
 
@@ -152,7 +154,7 @@ def test_who_lost_their_password_logs_in_by_phone(served: Served, number: str) -
     assert (member.path, has(member, "hana", number)) == ("/me/", True)
 
 
-def test_a_stranger_s_number_logs_nobody_in(served: Served, number: str) -> None:
+def test_an_unknown_number_does_not_log_in(served: Served, number: str) -> None:
     member = served.member().asks_for_a_call(number, "/log-in-by-phone/").types_the_code(number)
 
     member.fills()
@@ -161,7 +163,7 @@ def test_a_stranger_s_number_logs_nobody_in(served: Served, number: str) -> None
     assert member.knows()["name"] == ""
 
 
-def test_a_login_by_phone_adds_no_number_to_whoever_is_logged_in(served: Served, number: str) -> None:
+def test_a_login_by_phone_adds_no_number_to_a_logged_in_user(served: Served, number: str) -> None:
     name = served.make_account("ira")
     member = served.member().asks_for_a_call(number, "/log-in-by-phone/")
 
@@ -170,7 +172,7 @@ def test_a_login_by_phone_adds_no_number_to_whoever_is_logged_in(served: Served,
     assert member.knows() == {"name": name, "numbers": [], "copied": None}
 
 
-def test_the_number_is_in_the_user_model_s_own_field(served: Served, number: str) -> None:
+def test_the_number_is_in_the_field_of_the_user_model(served: Served, number: str) -> None:
     member = owner(served, "june", number)
 
     assert member.knows()["copied"] == (number if served.site.copies_numbers else None)

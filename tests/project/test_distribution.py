@@ -1,4 +1,4 @@
-"""What is installed, what is in the repository and what is written about it agree."""
+"""The distribution, the repository and the documentation agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def files_under(folder: Path) -> set[str]:
     return {str(file) for file in files if "__pycache__" not in file.parts}
 
 
-def test_every_file_of_the_package_is_in_the_wheel_and_no_other() -> None:
+def test_the_wheel_contains_exactly_the_files_of_the_package() -> None:
     installed = files_under(Path(django_telroi.__file__).parent)
 
     assert installed == files_under(REPOSITORY / "django_telroi")
@@ -30,14 +30,14 @@ def test_the_newest_entry_of_the_changelog_is_the_version() -> None:
     assert headings[0] == django_telroi.__version__
 
 
-def test_the_version_is_written_once_and_the_distribution_takes_it_from_there() -> None:
+def test_the_version_is_written_once() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"] == {"path": "django_telroi/__init__.py"}
 
 
-def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested() -> None:
+def test_the_lowest_allowed_versions_are_the_tested_ones() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     allowed = [*project["dependencies"], *project["optional-dependencies"]["openapi"]]
     leg = (REPOSITORY / "tox.ini").read_text().partition("[testenv:lowest]")[2].partition("\n[")[0]
@@ -50,6 +50,6 @@ def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested() -> Non
 
 
 def released(version: str) -> tuple[int, ...]:
-    """5.2 and 5.2.0 are one release."""
+    """5.2 and 5.2.0 are the same release."""
     parts = [int(part) for part in version.split(".")]
     return tuple(parts + [0] * (3 - len(parts)))

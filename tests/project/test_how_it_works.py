@@ -1,4 +1,4 @@
-"""The page "How it works" says of the states what the code says."""
+"""The page "How it works" describes the statuses as the code does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "how.rst"
 ROW = re.compile(r"^   \* - ``(\w+)``\n     - .+(?:\n       .+)*\n     - (.+)$", re.MULTILINE)
 
 
-def test_the_drawing_shows_the_transitions_of_today() -> None:
-    """If this fails, draw it anew: ``python -m tests.project.draw_states``."""
+def test_the_drawing_shows_the_current_transitions() -> None:
+    """If this fails, draw it again: ``python -m tests.project.draw_states``."""
     assert PICTURE.read_text() == drawing()
 
 
@@ -21,7 +21,7 @@ def test_the_drawing_names_every_status() -> None:
     assert set(re.findall(r"<text[^>]*>(\w+)</text>", drawing())) == {str(status) for status in Status}
 
 
-def test_the_drawing_has_an_arrow_less_for_a_transition_less() -> None:
+def test_without_a_transition_the_drawing_has_one_arrow_less() -> None:
     fewer = {**TRANSITIONS, Status.UNKNOWN: TRANSITIONS[Status.UNKNOWN] - {Status.PLACED}}
 
     assert drawing(fewer).count("marker-end") == drawing().count("marker-end") - 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import unittest
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib import admin
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.template import engines
@@ -21,6 +24,7 @@ from pytest_django import DjangoDbBlocker
 
 import django_telroi
 from django_telroi import services
+from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import TelroiClient
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
@@ -37,10 +41,37 @@ def blocks_of(page: str, kind: str) -> list[str]:
 
 
 def names_of(page: str) -> dict[str, Any]:
-    """What a page's Python blocks define, run one after another."""
+    """Run the Python blocks of a page in order, and return what they define."""
     names: dict[str, Any] = {"__name__": page, "INSTALLED_APPS": [], "urlpatterns": []}
-    for block in blocks_of(page, "python"):
-        exec(block, names)
+    # A page may register classes of its own. They must not stay registered for other tests.
+    registry = admin.site._registry
+    before = dict(registry)
+    try:
+        for block in blocks_of(page, "python"):
+            exec(block, names)
+        names["registered_by_page"] = dict(registry)
+    finally:
+        registry.clear()
+        registry.update(before)
+    return names
+
+
+def names_of_files(page: str) -> dict[str, Any]:
+    """Run the Python blocks of a page, each file in a namespace of its own, and return what they define.
+
+    ``accounts.views`` is the file ``views.py`` of the page, for the blocks after it. A missing import raises NameError
+    when the code runs.
+    """
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "accounts", ModuleType("accounts"))
+        for match in BLOCK.finditer((HOWTO / page).read_text()):
+            if match["kind"] == "python":
+                name = f"accounts.{Path(match['file'] or 'page.py').stem}"
+                module = sys.modules.get(name) or ModuleType(name)
+                patch.setitem(sys.modules, name, module)
+                exec(re.sub("^   ", "", match["body"], flags=re.MULTILINE), vars(module))
+                names |= vars(module)
     return names
 
 
@@ -66,7 +97,7 @@ def test_the_services_are_called_as_the_page_says() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_repeat_with_an_id_of_its_own_gets_the_first_attempt() -> None:
+def test_a_repeat_with_its_own_id_returns_the_first_attempt() -> None:
     ask_once = names_of("services.rst")["ask_once"]
 
     assert ask_once(NUMBER) == ask_once(NUMBER)
@@ -101,7 +132,7 @@ def test_staff_stop_all_calls_as_the_page_says() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_person_is_told_what_is_held_and_forgotten_as_the_page_says() -> None:
+def test_a_person_exports_and_erases_their_data_as_the_page_says() -> None:
     page = names_of("privacy.rst")
     services.start_verification(NUMBER)
 
@@ -111,8 +142,12 @@ def test_a_person_is_told_what_is_held_and_forgotten_as_the_page_says() -> None:
     assert json.loads(page["what_we_hold_of"](NUMBER))["attempts"] == []
 
 
-def test_the_client_is_used_as_the_page_says() -> None:
-    ring = names_of("client.rst")["ring"]
+def test_the_client_is_used_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names = names_of("client.rst")
+    ring = names["ring"]
+    # The hook of the page saw the answer to the call of the page.
+    assert capsys.readouterr().out.startswith("200 0.")
+    assert issubclass(names["NotingBackend"], TelroiBackend)
 
     with Simulator() as telroi, TelroiClient(telroi.api_key, base_url=telroi.base_url) as client:
         telroi.fail_next("reset")
@@ -128,7 +163,7 @@ def test_the_client_is_used_as_the_page_says() -> None:
 
 
 @pytest.mark.parametrize("story", ["VerifyingMyPhone", "WhenTheLineGoesDead"])
-def test_a_site_tests_itself_as_the_page_says(
+def test_a_site_writes_tests_as_the_page_says(
     story: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> None:
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(names_of("tests.rst")[story])
@@ -147,8 +182,8 @@ def test_the_fixture_is_used_as_the_page_says() -> None:
     names_of("tests.rst")["test_a_code_is_six_digits_long"](telroi_outbox=outbox, db=None)
 
 
-def test_the_form_is_dropped_into_a_page_beside_its_own(request_with_session: HttpRequest) -> None:
-    (page,) = blocks_of("form.rst", "django")
+def test_the_form_is_inserted_into_a_page_beside_its_own(request_with_session: HttpRequest) -> None:
+    page, *_ = blocks_of("form.rst", "django")
 
     html = engines["django"].from_string(page).render({}, request_with_session)
 
@@ -156,9 +191,20 @@ def test_the_form_is_dropped_into_a_page_beside_its_own(request_with_session: Ht
     assert (html.count("telroi/telroi.css"), html.count("telroi/telroi.js")) == (1, 1)
 
 
+def test_a_number_on_file_is_passed_as_the_page_says(request_with_session: HttpRequest) -> None:
+    _, stored, _ = blocks_of("form.rst", "django")
+    request_with_session.path = "/account/"
+    user = SimpleNamespace(phone=NUMBER)
+
+    html = engines["django"].from_string("{% load telroi %}" + stored).render({"user": user}, request_with_session)
+
+    assert "We call" in html
+    assert NUMBER not in html
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_verified_person_is_found_and_told_of_as_the_page_says(django_user_model: Any) -> None:
-    page, answers = names_of("form.rst"), names_of("services.rst")
+def test_a_verified_person_is_found_and_notified_as_the_page_says(django_user_model: Any) -> None:
+    page, answers = names_of_files("form.rst"), names_of("services.rst")
     user = django_user_model.objects.create_user("ada")
 
     answers["check"](answers["ask_for_a_call"](NUMBER, user), last_code_for(NUMBER), user)
@@ -168,11 +214,14 @@ def test_a_verified_person_is_found_and_told_of_as_the_page_says(django_user_mod
     assert page["verified"] == [(user, NUMBER, "")]
 
 
-def test_the_page_of_the_site_stands_around_the_card(settings: LazySettings, client: Client, db: None) -> None:
-    (base,) = blocks_of("look.rst", "django")
+def test_the_sites_base_template_surrounds_the_card(settings: LazySettings, client: Client, db: None) -> None:
+    base, _alternative, consent = blocks_of("look.rst", "django")
     site = "<title>{% block title %}{% endblock %}</title><nav>My site</nav>{% block main %}{% endblock %}"
     ours, *others = settings.TEMPLATES
-    own = ("django.template.loaders.locmem.Loader", {"telroi/base.html": base, "site.html": site})
+    own = (
+        "django.template.loaders.locmem.Loader",
+        {"telroi/base.html": base, "site.html": site, "telroi/consent.html": consent},
+    )
     loaders = [own, "django.template.loaders.app_directories.Loader"]
     settings.TEMPLATES = [{**ours, "APP_DIRS": False, "OPTIONS": {**ours["OPTIONS"], "loaders": loaders}}, *others]
 
@@ -180,6 +229,32 @@ def test_the_page_of_the_site_stands_around_the_card(settings: LazySettings, cli
 
     assert html.index("<nav>My site</nav>") < html.index("telroi-card")
     assert html.count("telroi/telroi.css") == 1
+    assert 'our <a href="/terms/">terms</a>' in html
+
+
+def test_a_site_changes_an_english_text(settings: LazySettings, client: Client, db: None, tmp_path: Path) -> None:
+    (block,) = blocks_of("look.rst", "po")
+    [(text, own)] = re.findall(r'msgid "(.+)"\nmsgstr "(.+)"', block)
+    catalog = tmp_path / "en" / "LC_MESSAGES" / "django.mo"
+    catalog.parent.mkdir(parents=True)
+    catalog.write_bytes(compiled_messages({"": "Content-Type: text/plain; charset=UTF-8\n", text: own}))
+    before = client.get("/phone/").content.decode()
+
+    settings.LOCALE_PATHS = [tmp_path]
+    after = client.get("/phone/").content.decode()
+
+    assert (text in before, own in before) == (True, False)
+    assert (text in after, own in after) == (False, True)
+
+
+def compiled_messages(messages: dict[str, str]) -> bytes:
+    """Return the file that ``compilemessages`` makes: a header, a table for each of the two lists, then the texts."""
+    pairs = sorted((source.encode(), own.encode()) for source, own in messages.items())
+    texts = [source for source, _ in pairs] + [own for _, own in pairs]
+    starts = [28 + 8 * len(texts) + sum(len(each) + 1 for each in texts[:index]) for index in range(len(texts))]
+    tables = [number for text, start in zip(texts, starts, strict=True) for number in (len(text), start)]
+    header = (0x950412DE, 0, len(pairs), 28, 28 + 8 * len(pairs), 0, 0)
+    return struct.pack(f"<7I{len(tables)}I", *header, *tables) + b"".join(text + b"\0" for text in texts)
 
 
 def test_the_page_names_every_custom_property() -> None:
@@ -218,7 +293,7 @@ def test_the_celery_page_makes_a_site_whose_web_process_knows_its_broker(tmp_pat
     assert done.stdout == "[] example redis://127.0.0.1:6379/0 True\n", done.stderr
 
 
-def test_the_logging_of_the_page_prints_the_info_events() -> None:
+def test_the_logging_configuration_prints_the_info_events() -> None:
     (block,) = blocks_of("logs.rst", "python")
     look = (
         f"{block}\n"
@@ -235,3 +310,10 @@ def test_the_logging_of_the_page_prints_the_info_events() -> None:
         "INFO call_placed attempt=1",
         "INFO telroi_refused",
     ]
+
+
+def test_the_inline_is_registered_instead_of_djangos_user_admin() -> None:
+    page = names_of("admin.rst")
+
+    assert isinstance(page["registered_by_page"][page["User"]], page["OwnUserAdmin"])
+    assert not isinstance(admin.site._registry[page["User"]], page["OwnUserAdmin"])

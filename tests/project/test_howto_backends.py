@@ -1,4 +1,4 @@
-"""The backend that the how-to page writes keeps the contract, and a person can walk through it."""
+"""The backend of the how-to page fulfills the contract, and a person can be verified with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.test import override_settings
 from django_telroi import services
 from django_telroi.backends import get_backend
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused
 from django_telroi.testing.contract import STATUSES
 from tests.project import ringwell_double
@@ -28,7 +28,7 @@ MODULES = ("myproject", "myproject.ringwell", "myproject.tests", "myproject.test
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the page's two files define, once they are in a project."""
+    """Return what the two files of the page define in a project."""
     for name in MODULES:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     sys.modules["myproject.tests.double"].__dict__.update(vars(ringwell_double))
@@ -41,14 +41,14 @@ def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.fixture
 def ringwell(page: dict[str, Any]) -> Iterator[RingwellDouble]:
-    """A site that calls through Ringwell."""
+    """A site that calls with Ringwell."""
     with RingwellDouble(token="secret") as double:
         site = {"BACKEND": "myproject.ringwell.RingwellBackend"}
         with override_settings(TELROI=site, RINGWELL_URL=double.url, RINGWELL_TOKEN="secret"):
             yield double
 
 
-def test_it_keeps_the_contract_as_the_page_says(page: dict[str, Any]) -> None:
+def test_it_fulfills_the_contract_as_the_page_says(page: dict[str, Any]) -> None:
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(page["RingwellContract"])
     result = unittest.TestResult()
 
@@ -86,7 +86,7 @@ def test_a_call_whose_answer_was_lost_is_judged_by_its_number(ringwell: Ringwell
 
 
 @pytest.mark.django_db
-def test_a_code_whose_answer_was_lost_may_be_typed_again(ringwell: RingwellDouble) -> None:
+def test_a_code_whose_answer_was_lost_can_be_typed_again(ringwell: RingwellDouble) -> None:
     attempt = services.start_verification(NUMBER)
     with ringwell.cutting_answers():
         lost = services.check_code(attempt.uuid, ringwell.codes[NUMBER])
@@ -100,14 +100,14 @@ def test_a_code_whose_answer_was_lost_may_be_typed_again(ringwell: RingwellDoubl
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "misconfigured"), (403, "misconfigured"), (429, "unavailable"), (503, "unavailable")]
 )
-def test_a_refusal_is_the_one_that_it_amounts_to(ringwell: RingwellDouble, status: int, code: str) -> None:
+def test_each_refusal_is_answered_with_its_code(ringwell: RingwellDouble, status: int, code: str) -> None:
     with ringwell.answering(status):
         reply = PhoneApi().start(NUMBER)
 
     assert (reply.status_code, reply.json()["code"]) == (503, code)
 
 
-def test_an_answer_that_comes_byte_by_byte_does_not_hold_the_caller(
+def test_an_answer_that_arrives_byte_by_byte_times_out(
     ringwell: RingwellDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["myproject.ringwell"], "TOTAL_SECONDS", 0.3)
@@ -151,7 +151,7 @@ def test_the_page_lists_every_status_of_a_check() -> None:
     assert all(f"   * - ``{status}``\n" in page for status in STATUSES)
 
 
-def test_the_key_is_named_and_not_told(ringwell: RingwellDouble) -> None:
+def test_the_key_is_identified_and_not_shown(ringwell: RingwellDouble) -> None:
     digest = get_backend().key_digest
 
     assert (len(digest), "secret" in digest) == (64, False)

@@ -1,4 +1,4 @@
-"""A site that lacks an app of Django's, or REST framework's, verifies phones with what it has."""
+"""A site without some apps of Django or REST framework verifies phones with the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.project.stock_sites import KINDS, walk
 
 @pytest.mark.programs
 @pytest.mark.parametrize("name", KINDS)
-def test_a_site_verifies_a_phone_with_the_apps_that_it_has(tmp_path: Path, name: str) -> None:
+def test_a_site_without_some_apps_verifies_a_phone(tmp_path: Path, name: str) -> None:
     kind = KINDS[name]
 
     walk(tmp_path, kind)

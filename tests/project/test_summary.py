@@ -21,7 +21,7 @@ def summary(status: int, report: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_says_how_many_tests_passed_and_where_to_go_on(tmp_path: Path) -> None:
+def test_prints_how_many_tests_passed_and_the_next_step(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format(time=245.2, cases=GOOD * 1200))
 
@@ -32,7 +32,7 @@ def test_says_how_many_tests_passed_and_where_to_go_on(tmp_path: Path) -> None:
     assert "make demo" in said
 
 
-def test_names_the_tests_that_failed_as_pytest_takes_them(tmp_path: Path) -> None:
+def test_prints_the_failed_tests_as_arguments_of_pytest(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format(time=3, cases=GOOD + BAD))
 
@@ -44,7 +44,7 @@ def test_names_the_tests_that_failed_as_pytest_takes_them(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [None, "", REPORT.format(time=0, cases="")])
-def test_does_not_call_a_run_passed_that_never_ended(tmp_path: Path, content: str | None) -> None:
+def test_does_not_report_an_aborted_run_as_passed(tmp_path: Path, content: str | None) -> None:
     report = tmp_path / "report.xml"
     if content is not None:
         report.write_text(content)

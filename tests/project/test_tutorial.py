@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.project.stock_project import walk
 
 
-def test_the_tutorial_leads_from_nothing_to_a_verified_phone(tmp_path: Path) -> None:
+def test_the_tutorial_ends_with_a_verified_phone(tmp_path: Path) -> None:
     nothing_wrong, no_migration_missing, *addresses = walk(tmp_path)
 
     assert nothing_wrong == "System check identified no issues (0 silenced)."

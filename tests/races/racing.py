@@ -40,7 +40,7 @@ def race(acts: Sequence[Callable[[], T]]) -> list[Finish[T]]:
             connection.ensure_connection()
             barrier.wait(AT_MOST_SECONDS)
             finishes[lane] = Finish(value=acts[lane]())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test tells it
+        except BaseException as error:  # noqa: BLE001 - the test reports every error
             finishes[lane] = Finish(error=error)
         finally:
             connections.close_all()

@@ -38,7 +38,7 @@ def proof_just_earned(phone: PhoneNumber) -> str:
     return proof
 
 
-def test_of_accounts_at_once_one_gets_the_number(settings: Any, repeat: int) -> None:
+def test_one_of_concurrent_accounts_gets_the_number(settings: Any, repeat: int) -> None:
     settings.TELROI = {"ONE_ACCOUNT_PER_NUMBER": True}
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
     users = [User.objects.create_user(f"user{ordinal}") for ordinal in range(ACCOUNTS)]
@@ -53,7 +53,7 @@ def test_of_accounts_at_once_one_gets_the_number(settings: Any, repeat: int) -> 
     assert VerificationAttempt.objects.exclude(proof_spent_at=None).count() == 1
 
 
-def test_a_number_that_moves_while_accounts_claim_it_has_one_account(settings: Any, repeat: int) -> None:
+def test_a_number_that_moves_during_claims_of_accounts_has_one_account(settings: Any, repeat: int) -> None:
     settings.TELROI = {"ONE_ACCOUNT_PER_NUMBER": True}
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
     users = [User.objects.create_user(f"user{ordinal}") for ordinal in range(ACCOUNTS)]

@@ -28,9 +28,9 @@ NUMBERS = [f"+234803{line:07d}" for line in range(1, 13)]
 
 @pytest.fixture(autouse=True)
 def refused_key(telroi: Telroi) -> None:
-    """The key was refused, and the minute in which no call goes out is over."""
+    """The key was refused, and the pause of a minute is over."""
     CallControl.objects.update_or_create(
-        pk=CallControl.ONLY,
+        pk=CallControl.DEFAULT_KEY,
         defaults={
             "paused_until": datetime.now(UTC) - timedelta(seconds=1),
             "paused_reason": PauseReason.MISCONFIGURED,
@@ -40,7 +40,7 @@ def refused_key(telroi: Telroi) -> None:
 
 
 def reading_together(read: Callable[..., Any], racers: int) -> Callable[..., Any]:
-    """The same reading, but each thread's first one returns when all threads have read."""
+    """Wrap a function so that the first result of each thread is returned when all threads have read."""
     barrier, this_thread = threading.Barrier(racers), threading.local()
 
     def read_and_wait(*args: Any, **options: Any) -> Any:
@@ -53,7 +53,7 @@ def reading_together(read: Callable[..., Any], racers: int) -> Callable[..., Any
     return read_and_wait
 
 
-def test_one_of_twelve_starts_tries_a_refused_key_again(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_twelve_starts_probes_a_refused_key(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "read_state", reading_together(start.read_state, len(NUMBERS)))
     telroi.throw("fail_always", fault="unauthorized")
 
@@ -65,7 +65,7 @@ def test_one_of_twelve_starts_tries_a_refused_key_again(telroi: Telroi, monkeypa
     assert {type(error) for error in errors(finishes)} <= {Misconfigured, Unavailable}
 
 
-def test_one_of_twelve_workers_tries_a_refused_key_again(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_twelve_workers_probes_a_refused_key(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
     CallControl.objects.update(paused_key="another key's")
     with transaction.atomic():
         waiting = [start_verification(number).pk for number in NUMBERS]
@@ -83,7 +83,7 @@ def test_one_of_twelve_workers_tries_a_refused_key_again(telroi: Telroi, monkeyp
     assert statuses == {Status.FAILED: 1, Status.QUEUED: len(NUMBERS) - 1}
 
 
-def test_a_key_that_works_again_is_tried_and_then_used_by_all(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_works_again_is_probed_and_then_used_by_all(telroi: Telroi, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(start, "read_state", reading_together(start.read_state, len(NUMBERS)))
         finishes = race([partial(start_verification, number) for number in NUMBERS])

@@ -23,14 +23,14 @@ def asked(number: str, **options: Any) -> Any:
     return limits.start_verification(RequestFactory(REMOTE_ADDR="198.51.100.7").post("/"), number, **options)
 
 
-def test_exactly_as_many_as_the_rate_says_are_called(telroi: Telroi, repeat: int) -> None:
+def test_exactly_as_many_numbers_as_the_rate_allows_are_called(telroi: Telroi, repeat: int) -> None:
     finishes = race([partial(asked, number) for number in MANY_NUMBERS])
 
     assert Counter(map(type, errors(finishes))) == {TooManyRequests: RACERS - 20}
     assert len(values(finishes)) == len(telroi.sends) == len(set(telroi.sends)) == 20
 
 
-def test_one_request_that_comes_fifty_times_takes_one_place(telroi: Telroi, settings: Any, repeat: int) -> None:
+def test_one_request_that_is_sent_fifty_times_takes_one_place(telroi: Telroi, settings: Any, repeat: int) -> None:
     settings.TELROI["RATES"] = {"start": {"ip": "1/h"}}
     the_same = uuid4()
 

@@ -9,10 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
 from django_telroi.domain.states import Status
-from django_telroi.errors import CooldownActive, SiteLimitReached
-from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.errors import CooldownActive, HourlyLimitReached, SiteLimitReached
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services import call_again, start_verification
 from tests.manual_clocks import SiteClock
 from tests.races.racing import RACERS, Telroi, errors, race, values
@@ -24,7 +26,7 @@ MANY_NUMBERS = [f"+234803{line:07d}" for line in range(1, RACERS + 1)]
 
 
 def called_before(number: str = NUMBER) -> PhoneNumber:
-    """A number with a history that bars nothing now."""
+    """A number with earlier calls and no active limit."""
     row = PhoneNumber(number=number, last4=number[-4:], region="NG")
     row.moments = [datetime.now(UTC) - timedelta(hours=hours) for hours in (2, 3, 30)]
     row.save()
@@ -32,7 +34,7 @@ def called_before(number: str = NUMBER) -> PhoneNumber:
 
 
 @pytest.mark.parametrize("history", ["new", "known"])
-def test_fifty_starts_at_once_ring_a_number_once(telroi: Telroi, history: str, repeat: int) -> None:
+def test_fifty_starts_at_once_call_a_number_once(telroi: Telroi, history: str, repeat: int) -> None:
     if history == "known":
         called_before()
 
@@ -47,7 +49,7 @@ def test_fifty_starts_at_once_ring_a_number_once(telroi: Telroi, history: str, r
     assert (attempt.status, PhoneNumber.objects.get().moments[0]) == (Status.PLACED, attempt.dialed_at)
 
 
-def test_fifty_new_numbers_at_once_are_each_rung_once(telroi: Telroi) -> None:
+def test_fifty_new_numbers_at_once_are_each_called_once(telroi: Telroi) -> None:
     finishes = race([partial(start_verification, number) for number in MANY_NUMBERS])
 
     assert errors(finishes) == []
@@ -56,13 +58,13 @@ def test_fifty_new_numbers_at_once_are_each_rung_once(telroi: Telroi) -> None:
 
 
 @pytest.mark.parametrize("counted_before", [None, 0, 7], ids=["no row", "another day", "some calls"])
-def test_the_ceiling_of_the_whole_site_is_exact(
+def test_the_daily_limit_of_the_site_is_exact(
     telroi: Telroi, settings: Any, site_clock: SiteClock, counted_before: int | None, repeat: int
 ) -> None:
     settings.TELROI["CALLS_PER_DAY_TOTAL"] = 10
     if counted_before is not None:
         day = site_clock.now.date() - (timedelta(0) if counted_before else timedelta(days=1))
-        CallControl.objects.create(pk=CallControl.ONLY, day=day, day_calls=counted_before or 10)
+        CallControl.objects.create(pk=CallControl.DAY, day=day, day_calls=counted_before or 10)
     room = 10 - (counted_before or 0)
 
     finishes = race([partial(start_verification, number) for number in MANY_NUMBERS])
@@ -74,12 +76,12 @@ def test_the_ceiling_of_the_whole_site_is_exact(
     assert VerificationAttempt.objects.count() == PhoneNumber.objects.count() == room
 
 
-def test_fifty_who_go_on_asking_stop_at_a_ceiling_of_a_hundred(telroi: Telroi, settings: Any) -> None:
+def test_fifty_requesters_that_retry_stop_at_a_limit_of_a_hundred(telroi: Telroi, settings: Any) -> None:
     settings.TELROI["CALLS_PER_DAY_TOTAL"] = 100
     numbers = [f"+234803{line:07d}" for line in range(1, 3 * RACERS + 1)]
 
     def ask(racer: int) -> list[str]:
-        """Three numbers, one after the other; how each came in."""
+        """Call three numbers in order, and return the results of each."""
         came_in = []
         for number in numbers[racer::RACERS]:
             try:
@@ -96,7 +98,7 @@ def test_fifty_who_go_on_asking_stop_at_a_ceiling_of_a_hundred(telroi: Telroi, s
     assert len(telroi.sends) == len(set(telroi.sends)) == CallControl.objects.get().day_calls == 100
 
 
-def test_one_request_that_comes_fifty_times_is_one_call_and_one_answer(telroi: Telroi) -> None:
+def test_one_request_that_is_sent_fifty_times_places_one_call_with_one_answer(telroi: Telroi) -> None:
     the_same = uuid4()
 
     finishes = race([partial(start_verification, NUMBER, attempt_uuid=the_same)] * RACERS)
@@ -106,7 +108,22 @@ def test_one_request_that_comes_fifty_times_is_one_call_and_one_answer(telroi: T
     assert {attempt.uuid for attempt in values(finishes)} == {the_same}
 
 
-def test_one_request_for_another_call_that_comes_fifty_times_is_one_more_call(telroi: Telroi, settings: Any) -> None:
+def test_fifty_strangers_at_once_leave_the_reserved_call(telroi: Telroi, settings: Any, repeat: int) -> None:
+    settings.TELROI |= {"COOLDOWN_SECONDS": 0, "STRANGER_CALLS_PER_HOUR": 2, "CALLS_PER_HOUR": 3}
+    telroi.throw("set_policy", cooldown=0)
+    owner = User.objects.create_user("ada")
+    VerifiedPhone.objects.create(user=owner, number=NUMBER, verified_at=timezone.now())
+
+    for _ in range(3):
+        race([partial(start_verification, NUMBER)] * RACERS)
+
+    assert telroi.sends == [NUMBER] * 2
+    assert start_verification(NUMBER, user=owner).status == Status.PLACED
+    with pytest.raises(HourlyLimitReached):
+        start_verification(NUMBER, user=owner)
+
+
+def test_one_call_again_that_is_sent_fifty_times_places_one_more_call(telroi: Telroi, settings: Any) -> None:
     settings.TELROI["COOLDOWN_SECONDS"] = 0
     telroi.throw("set_policy", cooldown=0)
     first = start_verification(NUMBER)

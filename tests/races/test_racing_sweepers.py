@@ -20,15 +20,15 @@ CALLS = 8
 
 
 def left_behind() -> datetime:
-    """Calls whose processes died after the commit; when all of them are due."""
+    """Create calls whose processes were killed after the commit. Return when all are due."""
     with transaction.atomic():
         for ordinal in range(CALLS):
             services.start_verification(f"+23480312345{ordinal:02}")
-        connection.run_on_commit = []  # the processes die here
+        connection.run_on_commit = []  # the processes are killed here
     return max(VerificationAttempt.objects.values_list("due_at", flat=True))
 
 
-def test_of_ten_sweepers_one_places_each_call(telroi: Telroi, repeat: int) -> None:
+def test_one_of_ten_sweepers_places_each_call(telroi: Telroi, repeat: int) -> None:
     due_at = left_behind()
 
     finishes = race([partial(sweep, now=due_at)] * SWEEPERS)
@@ -39,7 +39,7 @@ def test_of_ten_sweepers_one_places_each_call(telroi: Telroi, repeat: int) -> No
     assert set(VerificationAttempt.objects.values_list("status", flat=True)) == {"placed"}
 
 
-def test_of_ten_sweepers_one_ends_each_row(telroi: Telroi, repeat: int) -> None:
+def test_one_of_ten_sweepers_settles_each_row(telroi: Telroi, repeat: int) -> None:
     with transaction.atomic():
         waiting = services.start_verification("+2348031234599")
         connection.run_on_commit = []

@@ -26,14 +26,14 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def lenient(telroi: Telroi) -> Telroi:
-    """A Telroi that has no limits, so that all that is left is ours."""
+    """A Telroi without limits, so that only ours apply."""
     telroi.throw("faithful")
     telroi.throw("set_policy", cooldown=0, per_hour=10_000, per_day=10_000, requests_per_minute=100_000)
     return telroi
 
 
 def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
-    """Ask for a call when the database's clock says so."""
+    """Start a call at this time of the database's clock."""
     start_request = StartRequest(
         number=number, user=None, user_id=None, purpose="", language=None, requester_ip=None, attempt_uuid=None
     )
@@ -41,7 +41,7 @@ def start_at(now: datetime, number: str = NUMBER) -> VerificationAttempt:
 
 
 def refusal_at(now: datetime, number: str = NUMBER) -> VerificationRefused | None:
-    """Why nobody is rung then; None means that somebody was."""
+    """Return the code of the refusal. None means that a call was placed."""
     try:
         start_at(now, number)
     except VerificationRefused as refusal:
@@ -50,7 +50,7 @@ def refusal_at(now: datetime, number: str = NUMBER) -> VerificationRefused | Non
 
 
 def assert_no_window_is_over_a_cap(moments: Sequence[datetime]) -> None:
-    """Of more calls than a cap allows, the first and the last never fall into one window."""
+    """Return whether no window contains more calls than its cap."""
     policy, ordered = conf.policy(), sorted(moments)
     for cap, window in ((1, policy.cooldown), (policy.per_hour, HOUR), (policy.per_day, DAY)):
         spans = [later - earlier for earlier, later in zip(ordered, ordered[cap:], strict=False)]
@@ -61,7 +61,7 @@ def rung_at() -> list[datetime]:
     return [attempt.dialed_at for attempt in VerificationAttempt.objects.all() if attempt.dialed_at]
 
 
-def test_a_clock_that_steps_gives_nobody_more_calls(lenient: Telroi, repeat: int) -> None:
+def test_a_clock_that_steps_allows_no_additional_calls(lenient: Telroi, repeat: int) -> None:
     chance = random.Random(repeat)
     now, refusals = NOON, []
 
@@ -72,10 +72,10 @@ def test_a_clock_that_steps_gives_nobody_more_calls(lenient: Telroi, repeat: int
     assert_no_window_is_over_a_cap(rung_at())
     assert refusals.count(None) == len(rung_at()) == len(lenient.sends)
     assert all(refusal.retry_after and refusal.retry_after >= 1 for refusal in refusals if refusal)
-    assert 5 <= refusals.count(None) < 80, "a test in which everybody or nobody was rung shows nothing"
+    assert 5 <= refusals.count(None) < 80, "the test needs calls that are placed and calls that are refused"
 
 
-def test_who_waits_as_long_as_told_is_rung_whatever_the_clock_did(lenient: Telroi, repeat: int) -> None:
+def test_a_person_who_waits_as_long_as_shown_is_called_although_the_clock_stepped(lenient: Telroi, repeat: int) -> None:
     chance = random.Random(repeat)
     now, refused = NOON, 0
 
@@ -91,7 +91,7 @@ def test_who_waits_as_long_as_told_is_rung_whatever_the_clock_did(lenient: Telro
     assert refused > 0
 
 
-def test_racers_who_read_different_clocks_ring_a_number_no_more_often(lenient: Telroi, repeat: int) -> None:
+def test_concurrent_starts_with_different_clocks_call_a_number_no_more_often(lenient: Telroi, repeat: int) -> None:
     chance = random.Random(repeat)
     start_at(NOON - 2 * HOUR)
 
@@ -104,7 +104,7 @@ def test_racers_who_read_different_clocks_ring_a_number_no_more_often(lenient: T
     assert sorted(moments, reverse=True) == list(PhoneNumber.objects.get().moments)
 
 
-def test_a_clock_that_steps_back_over_midnight_does_not_begin_the_day_anew(lenient: Telroi, settings: Any) -> None:
+def test_a_clock_that_steps_back_over_midnight_does_not_restart_the_day(lenient: Telroi, settings: Any) -> None:
     settings.TELROI["CALLS_PER_DAY_TOTAL"] = 3
     midnight = NOON + 12 * HOUR
     seconds = (-20, 10, -10, 20, -5, 30, 40)

@@ -1,4 +1,4 @@
-"""Who may ask, and whose a verification is."""
+"""Permissions of the API, and the owner of a verification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPTS_AT_IDS = 100
 
 @pytest.fixture
 def browser(ada: User) -> APIClient:
-    """Ada's session in a browser, where somebody else's page may send requests, too."""
+    """Return Ada's session in a browser, in which other sites can send requests too."""
     client = APIClient(enforce_csrf_checks=True)
     client.login(username="ada", password="ada's")
     return client
@@ -38,26 +38,26 @@ ASKS: dict[str, Ask] = {
 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_another_users_verification_is_not_there(api: PhoneApi, ada: User, ben: User, ask: Ask) -> None:
+def test_another_users_verification_is_not_found(api: PhoneApi, ada: User, ben: User, ask: Ask) -> None:
     adas = PhoneApi(ada).started()
     let_time_pass(61)
 
     strangers = [ask(other, adas) for other in (PhoneApi(ben), api)]
-    nobodys = ask(api, str(uuid4()))
+    unknown = ask(api, str(uuid4()))
 
     assert {reply.status_code for reply in strangers} == {404}
-    assert {reply.content for reply in strangers} == {nobodys.content}
+    assert {reply.content for reply in strangers} == {unknown.content}
     assert PhoneApi(ada).follow(adas).json()["status"] == "placed"
     assert len(outbox) == 1
 
 
-def test_no_id_out_of_a_hundred_is_guessed(api: PhoneApi) -> None:
+def test_a_hundred_guessed_ids_are_not_found(api: PhoneApi) -> None:
     api.started()
 
     assert {api.follow(uuid4()).status_code for _ in range(ATTEMPTS_AT_IDS)} == {404}
 
 
-def test_strangers_cannot_use_up_the_tries_of_a_user(ada: User, ben: User, api: PhoneApi) -> None:
+def test_other_users_cannot_use_the_tries_of_a_user(ada: User, ben: User, api: PhoneApi) -> None:
     adas = PhoneApi(ada).started()
 
     for _ in range(50):
@@ -67,7 +67,7 @@ def test_strangers_cannot_use_up_the_tries_of_a_user(ada: User, ben: User, api: 
     assert PhoneApi(ada).follow(adas).json()["tries_left"] == 3
 
 
-def test_without_a_user_the_id_is_enough(api: PhoneApi, ada: User) -> None:
+def test_an_attempt_without_a_user_needs_only_the_id(api: PhoneApi, ada: User) -> None:
     started = api.started()
 
     assert PhoneApi().follow(started).status_code == 200
@@ -77,7 +77,7 @@ def test_without_a_user_the_id_is_enough(api: PhoneApi, ada: User) -> None:
     assert PhoneApi(ada).phones().json() == []
 
 
-def test_the_number_of_a_verification_cannot_be_changed_on_the_way(api: PhoneApi) -> None:
+def test_the_number_of_a_verification_cannot_be_changed(api: PhoneApi) -> None:
     started = api.started()
 
     reply = api.post(
@@ -88,7 +88,7 @@ def test_the_number_of_a_verification_cannot_be_changed_on_the_way(api: PhoneApi
     assert api.follow(started).json()["number"].endswith("4567")
 
 
-def test_the_numbers_of_a_user_are_no_strangers_business(api: PhoneApi) -> None:
+def test_the_numbers_of_a_user_are_not_shown_to_others(api: PhoneApi) -> None:
     reply = api.phones()
 
     assert reply.status_code in (401, 403)
@@ -96,7 +96,7 @@ def test_the_numbers_of_a_user_are_no_strangers_business(api: PhoneApi) -> None:
 
 
 @pytest.mark.parametrize("path", ["verifications/", "verifications/{id}/check/", "verifications/{id}/cancel/"])
-def test_another_sites_page_cannot_ask_in_the_name_of_a_session(browser: APIClient, ada: User, path: str) -> None:
+def test_a_page_of_another_site_cannot_use_a_session(browser: APIClient, ada: User, path: str) -> None:
     started = PhoneApi(ada).started()
     outbox.clear()
 
@@ -107,7 +107,7 @@ def test_another_sites_page_cannot_ask_in_the_name_of_a_session(browser: APIClie
     assert PhoneApi(ada).follow(started).json()["status"] == "placed"
 
 
-def test_a_session_with_its_csrf_token_may_ask(browser: APIClient) -> None:
+def test_a_session_with_its_csrf_token_is_accepted(browser: APIClient) -> None:
     token = "t" * 32
     browser.cookies["csrftoken"] = token
 
@@ -116,14 +116,14 @@ def test_a_session_with_its_csrf_token_may_ask(browser: APIClient) -> None:
     assert reply.status_code == 201
 
 
-def test_looking_rings_nobody(api: PhoneApi) -> None:
+def test_a_get_places_no_call(api: PhoneApi) -> None:
     for method in ("get", "head", "options"):
         getattr(api.client, method)(f"{HOME}verifications/", {"number": NUMBER})
 
     assert outbox == []
 
 
-def test_a_login_that_every_page_asks_for_is_the_projects_permissions_to_ask_here(api: PhoneApi, settings: Any) -> None:
+def test_a_login_required_middleware_leaves_the_api_to_its_permissions(api: PhoneApi, settings: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
 
     assert api.start().status_code == 201

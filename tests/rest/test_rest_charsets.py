@@ -1,4 +1,4 @@
-"""The API takes UTF-8 only, and says so before it decodes anything."""
+"""The API accepts UTF-8 only, and rejects other charsets before decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from django_telroi.testing import outbox
-from tests.rest.world import HOME, NOBODYS, NUMBER, PhoneApi
+from tests.rest.world import HOME, NUMBER, UNKNOWN_ID, PhoneApi
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_json_in_another_charset_is_an_unsupported_media_type(api: PhoneApi, cha
 
 @pytest.mark.parametrize("charset", OTHERS)
 @pytest.mark.parametrize("kind", [FORM, MULTIPART])
-def test_a_form_in_another_charset_cannot_be_read(api: PhoneApi, charset: str, kind: str) -> None:
+def test_a_form_in_another_charset_is_rejected(api: PhoneApi, charset: str, kind: str) -> None:
     body = f"number=%2B{NUMBER[1:]}" if kind == FORM else PART.format('name="number"', NUMBER)
 
     reply = api.send("verifications/", body, content_type=f"{kind}; charset={charset}")
@@ -51,7 +51,7 @@ def test_a_form_in_another_charset_cannot_be_read(api: PhoneApi, charset: str, k
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", '"utf-8"', " Utf-8 "])
 @pytest.mark.parametrize("kind", [JSON, FORM, MULTIPART])
-def test_utf_8_is_taken_however_it_is_spelt(api: PhoneApi, charset: str, kind: str) -> None:
+def test_utf_8_is_accepted_in_every_spelling(api: PhoneApi, charset: str, kind: str) -> None:
     bodies = {
         JSON: json.dumps({"number": NUMBER}),
         FORM: f"number=%2B{NUMBER[1:]}",
@@ -66,13 +66,13 @@ def test_utf_8_is_taken_however_it_is_spelt(api: PhoneApi, charset: str, kind: s
 @pytest.mark.parametrize(
     "says", ["charset=utf-8; charset=bz2", "charset*=utf-8''bz2", "CHARSET=bz2", "a=b;charset=bz2"]
 )
-def test_a_charset_is_found_wherever_it_is_said(api: PhoneApi, says: str) -> None:
+def test_another_charset_is_found_in_every_syntax_of_the_parameter(api: PhoneApi, says: str) -> None:
     reply = api.send("verifications/", "{}", content_type=f"{JSON}; {says}")
 
     assert seen(reply) == (415, "unsupported_media_type")
 
 
-def test_a_compressed_body_is_never_inflated(api: PhoneApi) -> None:
+def test_a_compressed_body_is_never_decompressed(api: PhoneApi) -> None:
     bomb = bz2.compress(b'{"number": "' + b" " * 64_000_000 + b'"}')
 
     tracemalloc.start()
@@ -83,8 +83,8 @@ def test_a_compressed_body_is_never_inflated(api: PhoneApi) -> None:
     assert (seen(reply), most < 8_000_000) == ((415, "unsupported_media_type"), True)
 
 
-@pytest.mark.parametrize("path", [f"verifications/{NOBODYS}/", "phones/"])
-def test_a_question_without_a_body_says_nothing_else_either(api: PhoneApi, path: str) -> None:
+@pytest.mark.parametrize("path", [f"verifications/{UNKNOWN_ID}/", "phones/"])
+def test_a_request_without_a_body_has_the_same_rules(api: PhoneApi, path: str) -> None:
     reply = api.client.get(HOME + path, content_type=f"{JSON}; charset=bz2")
 
     assert seen(reply) == (415, "unsupported_media_type")
@@ -92,9 +92,7 @@ def test_a_question_without_a_body_says_nothing_else_either(api: PhoneApi, path:
 
 @pytest.mark.parametrize("codec", ["bz2", "rot13", "no-such-charset", "idna", "utf-7", "undefined"])
 @pytest.mark.parametrize("name", ["name", "filename"])
-def test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server(
-    api: PhoneApi, codec: str, name: str
-) -> None:
+def test_a_part_with_a_name_in_another_charset_is_not_a_500(api: PhoneApi, codec: str, name: str) -> None:
     body = PART.format(f"name=\"a\"; {name}*={codec}''%42%5A", NUMBER)
 
     reply = api.send("verifications/", body, content_type=MULTIPART)
@@ -103,9 +101,7 @@ def test_a_part_whose_own_name_is_in_another_charset_is_no_error_of_the_server(
     assert reply.json()["code"] in ("parse_error", "invalid")
 
 
-def test_what_only_an_older_django_passes_on_is_no_error_of_the_server_either(
-    api: PhoneApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_that_only_an_older_django_accepts_is_not_a_500(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
     def parse(self: object) -> None:
         "".encode("no-such-charset")
 
@@ -116,14 +112,14 @@ def test_what_only_an_older_django_passes_on_is_no_error_of_the_server_either(
     assert seen(reply) == (400, "parse_error")
 
 
-def test_a_mistake_of_our_own_is_still_an_error(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_our_code_is_still_raised(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rest_framework.parsers.DjangoMultiPartParser.parse", lambda self: {}["missing"])
 
     with pytest.raises(KeyError):
         api.send("verifications/", PART.format('name="number"', NUMBER), content_type=MULTIPART)
 
 
-def test_a_part_with_such_a_name_is_no_error_before_the_csrf_token_is_read(ada_s_browser: APIClient) -> None:
+def test_a_part_with_such_a_name_is_not_a_500_before_the_csrf_check(ada_s_browser: APIClient) -> None:
     body = PART.format("name=\"a\"; filename*=bz2''%42%5A", NUMBER)
 
     reply = ada_s_browser.post(f"{HOME}verifications/", body, content_type=MULTIPART)
@@ -131,7 +127,7 @@ def test_a_part_with_such_a_name_is_no_error_before_the_csrf_token_is_read(ada_s
     assert reply.status_code in (400, 403)
 
 
-def test_every_codec_of_python_but_one_is_refused(api: PhoneApi) -> None:
+def test_every_codec_of_python_except_utf_8_is_rejected(api: PhoneApi) -> None:
     names = set(aliases.aliases.values()) - {"utf_8"}
 
     replies = {seen(api.send("verifications/", "{}", content_type=f"{JSON}; charset={name}")) for name in names}

@@ -1,4 +1,4 @@
-"""Every outcome of a code has its status, and the sentence that every face says."""
+"""Every outcome of a code has its status, and the same sentence on every face."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.django_db
 
 
 def seen(reply: Any) -> tuple[int, str, int]:
-    """Status, outcome and tries left of an answer that is whole and says what every face says."""
+    """Check the fields and the sentence of an answer. Return its status, outcome and tries left."""
     body = reply.json()
-    assert set(body) == {"verified", "outcome", "tries_left", "proof", "detail"}
+    assert set(body) == {"verified", "outcome", "tries_left", "wrong_codes_left", "proof", "detail"}
     assert body["verified"] is (body["outcome"] == "verified")
     assert body["detail"] == check_sentence(CheckOutcome(body["outcome"]), tries_left=body["tries_left"])
     return reply.status_code, body["outcome"], body["tries_left"]
 
 
-def test_the_guess_that_locks_is_an_answer_and_every_later_one_a_conflict(api: PhoneApi) -> None:
+def test_the_wrong_code_that_locks_is_a_200_and_later_codes_are_a_conflict(api: PhoneApi) -> None:
     started = api.started()
     wrong = wrong_code_for(NUMBER)
 
@@ -46,7 +46,8 @@ def test_the_guess_that_locks_is_an_answer_and_every_later_one_a_conflict(api: P
     ]
 
 
-def test_a_guess_that_telroi_locks_is_an_answer(api: PhoneApi, telroi: Simulator, configure: Configure) -> None:
+@pytest.mark.codes("telroi")
+def test_a_wrong_code_that_telroi_locks_is_a_200(api: PhoneApi, telroi: Simulator, configure: Configure) -> None:
     configure(CODE_TRIES=5)  # more than Telroi allows
     started = api.started()
     wrong = f"{(int(telroi.last_code_for(NUMBER)) + 1) % 10**6:06}"
@@ -56,18 +57,25 @@ def test_a_guess_that_telroi_locks_is_an_answer(api: PhoneApi, telroi: Simulator
     assert replies == [(200, "wrong_code", 2), (200, "wrong_code", 1), (200, "locked", 0), (409, "locked", 0)]
 
 
-@pytest.mark.parametrize("code", ["", "12345a", "123\u0664\u0665\u0666", "123456\n", "\x00", "\ud800", "1" * 65])
-def test_what_is_no_code_costs_no_try(api: PhoneApi, code: str) -> None:
+def test_an_empty_code_uses_no_try(api: PhoneApi) -> None:
+    started = api.started()
+
+    body = api.check(started, "").json()
+
+    assert (body["outcome"], body["tries_left"], body["detail"]) == ("invalid_code", 3, "Type the code first.")
+
+
+@pytest.mark.parametrize("code", ["12345a", "123\u0664\u0665\u0666", "123456\n", "\x00", "\ud800", "1" * 65])
+def test_a_malformed_code_uses_no_try(api: PhoneApi, code: str) -> None:
     started = api.started()
 
     assert seen(api.check(started, code)) == (400, "invalid_code", 3)
     assert VerificationAttempt.objects.get().tries == 0
 
 
+@pytest.mark.codes("telroi")
 @pytest.mark.parametrize("code", ["1", "12", "1 2-3"])
-def test_a_code_of_too_few_digits_is_called_too_short_and_costs_no_try(
-    api: PhoneApi, telroi: Simulator, code: str
-) -> None:
+def test_a_code_with_too_few_digits_is_too_short_and_uses_no_try(api: PhoneApi, telroi: Simulator, code: str) -> None:
     started = api.started()
 
     reply = api.check(started, code)
@@ -77,14 +85,16 @@ def test_a_code_of_too_few_digits_is_called_too_short_and_costs_no_try(
     assert body["detail"] == "This code is too short. Type all the digits that you hear."
 
 
-def test_a_code_of_too_many_digits_for_any_code_is_not_said_to_have_letters(api: PhoneApi, telroi: Simulator) -> None:
+@pytest.mark.codes("telroi")
+def test_a_code_with_too_many_digits_is_not_reported_as_letters(api: PhoneApi, telroi: Simulator) -> None:
     body = api.check(api.started(), "1" * 11).json()
 
     assert body["outcome"] == "invalid_code"
     assert body["detail"] == "The code has six digits at most. Type the digits that you hear."
 
 
-def test_two_lost_answers_close_the_call_and_say_why(api: PhoneApi, telroi: Simulator) -> None:
+@pytest.mark.codes("telroi")
+def test_two_lost_answers_close_the_call_with_a_reason(api: PhoneApi, telroi: Simulator) -> None:
     started = api.started()
     right = telroi.last_code_for(NUMBER)
     wrong = f"{(int(right) + 1) % 10**6:06}"
@@ -102,7 +112,7 @@ def test_two_lost_answers_close_the_call_and_say_why(api: PhoneApi, telroi: Simu
     assert (api.follow(started).json()["status"], api.follow(started).json()["detail"]) == ("locked", undecided)
 
 
-def test_spaces_and_dashes_in_a_code_are_passed_over(api: PhoneApi) -> None:
+def test_spaces_and_dashes_in_a_code_are_ignored(api: PhoneApi) -> None:
     started = api.started()
     code = last_code_for(NUMBER)
 
@@ -118,30 +128,30 @@ def test_a_code_before_the_call_is_not_ready(api: PhoneApi, status: str) -> None
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled", "superseded"])
-def test_a_code_for_a_call_that_is_over_meets_a_closed_door(api: PhoneApi, status: str) -> None:
+def test_a_code_for_a_closed_call_is_closed(api: PhoneApi, status: str) -> None:
     started = api.started()
     VerificationAttempt.objects.update(status=status, due_at=None)
 
     assert seen(api.check(started, last_code_for(NUMBER))) == (409, "closed", 0)
 
 
-def test_a_code_that_is_too_old_is_gone(api: PhoneApi) -> None:
+def test_a_code_after_its_expiry_is_expired(api: PhoneApi) -> None:
     started = api.started()
     let_time_pass(301)
 
     assert seen(api.check(started, last_code_for(NUMBER))) == (410, "expired", 0)
 
 
-def test_a_code_that_telroi_finds_too_old_is_gone(api: PhoneApi, telroi: Simulator) -> None:
+@pytest.mark.codes("telroi")
+def test_a_code_that_telroi_calls_expired_is_expired(api: PhoneApi, telroi: Simulator) -> None:
     started = api.started()
     telroi.advance(700)
 
     assert seen(api.check(started, telroi.last_code_for(NUMBER))) == (410, "expired", 0)
 
 
-def test_a_code_that_nobody_could_judge_is_unavailable_and_the_same_one_may_be_sent_again(
-    api: PhoneApi, telroi: Simulator
-) -> None:
+@pytest.mark.codes("telroi")
+def test_a_code_that_could_not_be_judged_is_unavailable_and_can_be_sent_again(api: PhoneApi, telroi: Simulator) -> None:
     started = api.started()
     right = telroi.last_code_for(NUMBER)
     telroi.fail_next("service_unavailable", on="verify")
@@ -150,7 +160,8 @@ def test_a_code_that_nobody_could_judge_is_unavailable_and_the_same_one_may_be_s
     assert seen(api.check(started, right))[:2] == (200, "verified")
 
 
-def test_a_judgement_that_is_still_out_asks_to_wait(api: PhoneApi) -> None:
+@pytest.mark.codes("telroi")
+def test_a_pending_judgement_is_in_progress_with_a_wait(api: PhoneApi) -> None:
     started = api.started()
     judging = {"a digest": {"1": timezone.now().isoformat()}}
     VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, judging=judging)
@@ -158,7 +169,8 @@ def test_a_judgement_that_is_still_out_asks_to_wait(api: PhoneApi) -> None:
     assert seen(api.check(started, last_code_for(NUMBER))) == (409, "in_progress", 0)
 
 
-def test_once_no_judgement_can_be_out_the_code_whose_answer_was_lost_is_asked_for(api: PhoneApi) -> None:
+@pytest.mark.codes("telroi")
+def test_after_a_lost_judgement_the_same_code_is_requested(api: PhoneApi) -> None:
     started = api.started()
     judging = {"a digest": {"1": (timezone.now() - timedelta(minutes=1)).isoformat()}}
     VerificationAttempt.objects.filter(uuid=UUID(started)).update(tries=3, asked=3, judging=judging)
@@ -181,7 +193,7 @@ def test_the_right_code_for_a_number_of_another_account_gives_nothing(ada: User,
 
 
 @pytest.mark.parametrize("code", [123456, 0, 1.5, True, None, ["123456"], {"code": "123456"}])
-def test_a_code_must_be_a_string_for_a_number_would_lose_its_zeros(api: PhoneApi, code: object) -> None:
+def test_a_code_must_be_a_string_because_a_number_loses_its_zeros(api: PhoneApi, code: object) -> None:
     reply = api.check(api.started(), code)
 
     assert (reply.status_code, reply.json()["code"]) == (400, "invalid")

@@ -1,4 +1,4 @@
-"""What the docs say of the API is so, and their client works."""
+"""The docs of the API are correct, and their client works."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_python_client_gets_from_a_number_to_an_account(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(("kind", "file"), [("python", "requests"), ("javascript", "fetch")])
-def test_a_client_is_short(kind: str, file: str) -> None:
+def test_the_client_of_the_docs_is_short(kind: str, file: str) -> None:
     [client] = [block for block in blocks_of("rest.rst", kind) if f"{file}" in block and "erification" in block]
 
     assert len([line for line in client.splitlines() if line.strip()]) <= 20
@@ -57,7 +57,7 @@ def test_a_client_is_short(kind: str, file: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.rest.docs_urls")
-def test_a_view_behind_a_verified_phone_is_as_the_page_says(ada: Any) -> None:
+def test_a_view_that_requires_a_verified_phone_works_as_documented(ada: Any) -> None:
     client = APIClient()
     client.force_authenticate(ada)
 
@@ -72,7 +72,7 @@ def test_a_view_behind_a_verified_phone_is_as_the_page_says(ada: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.rest.docs_urls")
-def test_a_user_name_that_is_taken_is_an_error_of_the_request_and_the_proof_stays_good(ada: Any) -> None:
+def test_a_user_name_in_use_is_a_request_error_and_keeps_the_proof(ada: Any) -> None:
     client = APIClient()
     attempt = services.start_verification(NUMBER, purpose="sign-up")
     proof = services.check_code(attempt.uuid, last_code_for(NUMBER)).proof
@@ -93,18 +93,18 @@ def rows_after(heading: str) -> dict[str, set[int]]:
     return {name: set(map(int, statuses.split(", "))) for name, statuses in ROW.findall(table)}
 
 
-def test_the_reference_names_every_outcome_with_its_statuses() -> None:
+def test_the_reference_lists_every_outcome_with_its_statuses() -> None:
     statuses = {str(outcome): {status} for outcome, status in STATUS_OF_AN_OUTCOME.items()}
     statuses[CheckOutcome.LOCKED] |= {200}
 
     assert rows_after("Check a code") == statuses
 
 
-def test_the_reference_names_every_code_with_its_statuses() -> None:
+def test_the_reference_lists_every_code_with_its_statuses() -> None:
     codes = {refusal.code: {refusal.http_status} for refusal in VerificationRefused.__subclasses__()}
     codes |= {each.default_code: {each.status_code} for each in (*GENERIC, exceptions.MethodNotAllowed)}
     codes |= {each.code: {each.http_status} for each in (ProofRejected, NumberTaken)}
-    codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "too_large": {413}}
+    codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "no_number": {409}, "too_large": {413}}
     for depends_on_the_project in ("not_authenticated", "authentication_failed", "user_not_found"):
         codes[depends_on_the_project] = {401, 403}
 

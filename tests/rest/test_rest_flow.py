@@ -29,6 +29,7 @@ def test_a_person_without_an_account_gets_a_proof(api: PhoneApi) -> None:
         "verified": True,
         "outcome": "verified",
         "tries_left": 0,
+        "wrong_codes_left": None,
         "proof": right.json()["proof"],
         "detail": "Your number is verified.",
     }
@@ -47,7 +48,7 @@ def test_a_user_gets_a_verified_phone_and_no_proof(ada: User) -> None:
     assert services.has_verified_phone(ada)
 
 
-def test_a_started_verification_says_all_there_is_to_know(api: PhoneApi, site_clock: Any) -> None:
+def test_a_started_verification_contains_all_fields(api: PhoneApi, site_clock: Any) -> None:
     reply = api.start()
 
     attempt = VerificationAttempt.objects.get()
@@ -58,6 +59,7 @@ def test_a_started_verification_says_all_there_is_to_know(api: PhoneApi, site_cl
         "number": "+234 803 ••• 4567",
         "purpose": "",
         "tries_left": 3,
+        "wrong_codes_left": None,
         "expires_at": reply.json()["expires_at"],
         "call_again_in": 60,
         "detail": "Answer your phone and type the code you hear. It is read twice.",
@@ -65,7 +67,7 @@ def test_a_started_verification_says_all_there_is_to_know(api: PhoneApi, site_cl
     assert parse_datetime(reply.json()["expires_at"]) == attempt.expires_at.replace(microsecond=0)
 
 
-def test_following_says_the_same_as_starting_did(api: PhoneApi) -> None:
+def test_reading_returns_the_same_as_starting(api: PhoneApi) -> None:
     started = api.start().json()
 
     followed = api.follow(started["id"])
@@ -74,17 +76,17 @@ def test_following_says_the_same_as_starting_did(api: PhoneApi) -> None:
     assert {**followed.json(), "call_again_in": None} == {**started, "call_again_in": None}
 
 
-def test_a_call_of_which_nobody_knows_is_accepted(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_call_of_unknown_outcome_is_a_202(api: PhoneApi, telroi: Simulator) -> None:
     telroi.fail_next("reset")
 
     reply = api.start()
 
     assert (reply.status_code, reply.json()["status"]) == (202, "unknown")
-    assert reply.json()["detail"].startswith("The line did not confirm the call.")
+    assert reply.json()["detail"].startswith("We could not confirm the call.")
 
 
 @pytest.mark.parametrize("status", ["queued", "dialing"])
-def test_a_call_that_is_being_placed_is_accepted(api: PhoneApi, status: str) -> None:
+def test_a_call_that_is_being_placed_is_a_202(api: PhoneApi, status: str) -> None:
     key = "0b7d2f3e-8a4e-4a8b-9d0c-6f1b2a3c4d5e"
     api.start(key=key)
     VerificationAttempt.objects.update(status=status)
@@ -95,7 +97,7 @@ def test_a_call_that_is_being_placed_is_accepted(api: PhoneApi, status: str) -> 
     assert reply.json()["detail"] == "The call is on its way. Type the code when you hear it."
 
 
-def test_the_language_and_the_purpose_reach_the_call(api: PhoneApi, configure: Configure) -> None:
+def test_the_language_and_the_purpose_are_used_for_the_call(api: PhoneApi, configure: Configure) -> None:
     configure(PURPOSES=["", "payout"])
 
     reply = api.start(purpose="payout", language="pt-BR")
@@ -104,21 +106,21 @@ def test_the_language_and_the_purpose_reach_the_call(api: PhoneApi, configure: C
     assert outbox[-1].language == "pt-BR"
 
 
-def test_staff_can_see_where_a_request_came_from(api: PhoneApi) -> None:
+def test_staff_can_see_the_address_of_a_request(api: PhoneApi) -> None:
     api.start()
 
     assert VerificationAttempt.objects.get().requester_ip == "127.0.0.1"
 
 
 @pytest.mark.parametrize("purpose", ["payout", " ", "\x00", "\ud800", "x" * 65])
-def test_a_purpose_that_the_site_does_not_know_is_refused(api: PhoneApi, purpose: str) -> None:
+def test_an_unknown_purpose_is_refused(api: PhoneApi, purpose: str) -> None:
     reply = api.start(purpose=purpose)
 
     assert (reply.status_code, reply.json()["code"]) == (400, "invalid_purpose")
     assert not VerificationAttempt.objects.exists()
 
 
-def test_another_call_is_a_new_verification_and_ends_the_old_one(api: PhoneApi) -> None:
+def test_call_again_creates_a_new_verification_and_supersedes_the_old_one(api: PhoneApi) -> None:
     first = api.started()
     let_time_pass(61)
 
@@ -130,7 +132,7 @@ def test_another_call_is_a_new_verification_and_ends_the_old_one(api: PhoneApi) 
     assert api.check(again.json()["id"], last_code_for(NUMBER)).json()["verified"]
 
 
-def test_asking_twice_for_another_call_is_one_call(api: PhoneApi) -> None:
+def test_call_again_twice_places_one_call(api: PhoneApi) -> None:
     first = api.started()
     let_time_pass(61)
 
@@ -141,7 +143,7 @@ def test_asking_twice_for_another_call_is_one_call(api: PhoneApi) -> None:
     assert len(outbox) == 2
 
 
-def test_another_call_too_soon_is_refused_with_the_wait(api: PhoneApi) -> None:
+def test_call_again_during_the_cooldown_is_refused_with_the_wait(api: PhoneApi) -> None:
     first = api.started()
 
     again = api.call_again(first)
@@ -150,7 +152,7 @@ def test_another_call_too_soon_is_refused_with_the_wait(api: PhoneApi) -> None:
     assert api.follow(first).json()["status"] == "placed"
 
 
-def test_another_call_for_what_is_verified_is_not_placed(api: PhoneApi) -> None:
+def test_call_again_for_a_verified_attempt_places_no_call(api: PhoneApi) -> None:
     first = api.started()
     api.check(first, last_code_for(NUMBER))
 
@@ -160,24 +162,24 @@ def test_another_call_for_what_is_verified_is_not_placed(api: PhoneApi) -> None:
     assert len(outbox) == 1
 
 
-def test_a_verification_is_given_up_once_and_for_all(api: PhoneApi) -> None:
+def test_a_verification_is_canceled_for_good(api: PhoneApi) -> None:
     started = api.started()
 
     replies = [api.cancel(started) for _ in range(2)]
 
     assert [(reply.status_code, reply.json()["status"]) for reply in replies] == [(200, "canceled")] * 2
-    assert replies[0].json()["detail"] == "This call was called off. Ask for another call when you are ready."
+    assert replies[0].json()["detail"] == "This call was canceled. Ask for another call when you are ready."
     assert api.check(started, last_code_for(NUMBER)).json()["outcome"] == "closed"
 
 
-def test_what_is_verified_stays_so(api: PhoneApi) -> None:
+def test_a_verified_attempt_stays_verified(api: PhoneApi) -> None:
     started = api.started()
     api.check(started, last_code_for(NUMBER))
 
     assert api.cancel(started).json()["status"] == "verified"
 
 
-def test_a_double_click_on_the_right_code_is_verified_twice_with_the_same_proof(api: PhoneApi) -> None:
+def test_the_right_code_sent_twice_returns_the_same_proof_twice(api: PhoneApi) -> None:
     started = api.started()
 
     replies = [api.check(started, last_code_for(NUMBER)) for _ in range(2)]
@@ -186,7 +188,7 @@ def test_a_double_click_on_the_right_code_is_verified_twice_with_the_same_proof(
     assert replies[1].json()["verified"]
 
 
-def test_what_is_overdue_is_settled_by_looking(api: PhoneApi) -> None:
+def test_a_get_settles_an_overdue_attempt(api: PhoneApi) -> None:
     started = api.started()
     let_time_pass(301)
 
@@ -214,6 +216,7 @@ def test_a_wrong_code_says_how_many_tries_are_left(api: PhoneApi) -> None:
         "verified": False,
         "outcome": "wrong_code",
         "tries_left": 2,
+        "wrong_codes_left": None,
         "proof": None,
         "detail": "That is not the code. 2 tries left for this call.",
     }

@@ -1,4 +1,4 @@
-"""JSON is not the only way in: forms, uploads, and the pages of the browsable API."""
+"""Other formats than JSON: forms, multipart, and the pages of the browsable API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_a_plain_form_is_understood(api: PhoneApi) -> None:
+def test_a_form_is_accepted(api: PhoneApi) -> None:
     reply = api.send("verifications/", "number=%2B234+803+123+4567&purpose=", content_type=FORM)
 
     assert reply.status_code == 201
@@ -25,7 +25,7 @@ def test_a_plain_form_is_understood(api: PhoneApi) -> None:
     assert checked.json()["verified"]
 
 
-def test_a_multipart_form_is_understood(api: PhoneApi) -> None:
+def test_a_multipart_form_is_accepted(api: PhoneApi) -> None:
     reply = api.client.post(f"{HOME}verifications/", {"number": NUMBER, "language": "fr"}, format="multipart")
 
     assert reply.status_code == 201
@@ -33,7 +33,7 @@ def test_a_multipart_form_is_understood(api: PhoneApi) -> None:
 
 
 class Page:
-    """A page of the browsable API, as a browser without JavaScript has it."""
+    """A page of the browsable API in a browser without JavaScript."""
 
     def __init__(self, user: User | None = None) -> None:
         self.client = Client(headers={"Accept": "text/html"})
@@ -46,7 +46,7 @@ class Page:
         self._show(self.client.get(HOME + path))
 
     def fill(self, **answers: str) -> None:
-        """Fill in the form for which no JSON need be typed, and send it."""
+        """Fill in the HTML form, which needs no JSON, and send it."""
         form = self.form
         fields = {str(each["name"]): str(each.get("value", "")) for each in form.select("input[name]")}
         assert set(answers) <= set(fields)
@@ -67,8 +67,8 @@ class Page:
         return self.soup.get_text()
 
 
-@pytest.mark.parametrize("user", ["nobody", "ada"])
-def test_a_person_gets_through_by_the_browsable_forms_alone(user: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("user", ["anonymous", "ada"])
+def test_a_person_is_verified_with_the_browsable_forms(user: str, request: pytest.FixtureRequest) -> None:
     page = Page(request.getfixturevalue("ada") if user == "ada" else None)
 
     page.open("verifications/")
@@ -82,7 +82,7 @@ def test_a_person_gets_through_by_the_browsable_forms_alone(user: str, request: 
     assert '"verified": true' in page.text
 
 
-def test_a_browsable_form_keeps_what_was_typed_and_says_what_is_wrong() -> None:
+def test_a_browsable_form_keeps_the_typed_values_and_shows_the_error() -> None:
     page = Page()
 
     page.open("verifications/")
@@ -92,7 +92,7 @@ def test_a_browsable_form_keeps_what_was_typed_and_says_what_is_wrong() -> None:
     field = page.form.select_one("input[name=number]")
     assert field is not None
     assert field["value"] == "+234 803"
-    assert "This is not a phone number we know." in page.text
+    assert "This number is too short." in page.text
 
 
 def test_a_browsable_form_does_not_show_a_judged_code_again(api: PhoneApi) -> None:
@@ -107,7 +107,7 @@ def test_a_browsable_form_does_not_show_a_judged_code_again(api: PhoneApi) -> No
 
 
 @pytest.mark.parametrize("path", ["call-again", "cancel"])
-def test_an_endpoint_that_asks_nothing_has_a_button(api: PhoneApi, path: str) -> None:
+def test_an_endpoint_without_fields_has_a_button(api: PhoneApi, path: str) -> None:
     page = Page()
 
     page.open(f"verifications/{api.started()}/{path}/")
@@ -115,7 +115,7 @@ def test_an_endpoint_that_asks_nothing_has_a_button(api: PhoneApi, path: str) ->
     assert page.soup.select_one("button:-soup-contains('POST')")
 
 
-def test_the_pages_say_what_each_endpoint_is_for(api: PhoneApi, ada: User) -> None:
+def test_the_pages_describe_each_endpoint(api: PhoneApi, ada: User) -> None:
     page = Page(ada)
 
     page.open("phones/")

@@ -1,4 +1,4 @@
-"""Only with a verified phone: ``IsPhoneVerified``."""
+"""``IsPhoneVerified`` requires a verified phone."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def verify(user: User, purpose: str = "", *, days_ago: float = 0) -> None:
     VerifiedPhone.objects.create(user=user, number=NUMBER, purpose=purpose, verified_at=moment)
 
 
-def test_a_user_with_a_verified_phone_may_pass(ada: User) -> None:
+def test_a_user_with_a_verified_phone_is_allowed(ada: User) -> None:
     verify(ada)
 
     assert ask("/any/", ada).status_code == 200
 
 
-def test_a_user_without_one_is_told_so_in_a_word(ada: User, ben: User) -> None:
+def test_a_user_without_one_gets_a_code_and_a_sentence(ada: User, ben: User) -> None:
     verify(ben)
 
     reply = ask("/any/", ada)
@@ -44,7 +44,7 @@ def test_a_user_without_one_is_told_so_in_a_word(ada: User, ben: User) -> None:
     assert reply.json() == {"code": "phone_not_verified", "detail": "Verify your phone first."}
 
 
-def test_somebody_who_is_not_logged_in_is_asked_to(db: None) -> None:
+def test_an_anonymous_user_must_log_in(db: None) -> None:
     reply = ask("/any/", None)
 
     assert reply.status_code in (401, 403)
@@ -52,7 +52,7 @@ def test_somebody_who_is_not_logged_in_is_asked_to(db: None) -> None:
 
 
 @pytest.mark.parametrize(("purpose", "status"), [("", 403), ("payout", 200)])
-def test_a_purpose_is_not_another_one(ada: User, purpose: str, status: int) -> None:
+def test_a_phone_for_another_purpose_is_not_accepted(ada: User, purpose: str, status: int) -> None:
     verify(ada, purpose)
 
     assert ask("/payout/", ada).status_code == status
@@ -61,14 +61,14 @@ def test_a_purpose_is_not_another_one(ada: User, purpose: str, status: int) -> N
 
 @pytest.mark.parametrize("path", ["/lately/", "/lately-in-seconds/"])
 @pytest.mark.parametrize(("days_ago", "status"), [(29.9, 200), (30.1, 403)])
-def test_an_old_verification_counts_no_more(ada: User, path: str, days_ago: float, status: int) -> None:
+def test_an_old_verification_is_not_accepted(ada: User, path: str, days_ago: float, status: int) -> None:
     verify(ada, days_ago=days_ago)
 
     assert ask(path, ada).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/any/", "/twice/", "/both/"])
-def test_a_request_asks_the_database_once_however_many_demands_it_meets(
+def test_several_permissions_of_a_request_execute_one_query(
     ada: User, path: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     verify(ada)
@@ -78,7 +78,7 @@ def test_a_request_asks_the_database_once_however_many_demands_it_meets(
         assert ask(path, ada).status_code == 200
 
 
-def test_the_browsable_page_asks_no_more_than_once_either(
+def test_the_browsable_page_executes_one_query_too(
     ada: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = APIClient(headers={"Accept": "text/html"})
@@ -88,6 +88,6 @@ def test_the_browsable_page_asks_no_more_than_once_either(
         assert client.get("/any/").status_code == 403
 
 
-def test_nobody_is_asked_about_who_is_not_logged_in(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_an_anonymous_user_executes_no_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         ask("/any/", None)

@@ -1,4 +1,4 @@
-"""``POST phones/``: a proof adds the number that it proves to the caller's account."""
+"""``POST phones/``: a proof adds its number to the caller's account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_proof_adds_its_number_to_the_account_of_the_caller(api: PhoneApi, ada
     assert [reply.json()] == PhoneApi(ada).phones().json()
 
 
-def test_a_call_that_was_asked_for_before_logging_in_is_added_by_its_proof(api: PhoneApi, ada: User) -> None:
+def test_a_proof_from_before_the_login_adds_its_number(api: PhoneApi, ada: User) -> None:
     started, hers = api.started(NUMBER), PhoneApi(ada)
 
     checked = hers.check(started, last_code_for(NUMBER)).json()
@@ -51,7 +51,7 @@ def test_a_call_that_was_asked_for_before_logging_in_is_added_by_its_proof(api: 
     assert (reply.status_code, reply.json()["number"]) == (201, NUMBER)
 
 
-def test_a_proof_is_good_for_one_account(api: PhoneApi, ada: User, ben: User) -> None:
+def test_a_proof_is_valid_for_one_account(api: PhoneApi, ada: User, ben: User) -> None:
     proof = proven(api)
     PhoneApi(ada).post("phones/", {"proof": proof})
 
@@ -61,10 +61,10 @@ def test_a_proof_is_good_for_one_account(api: PhoneApi, ada: User, ben: User) ->
     assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
 
 
-class TestARequestThatIsSentAgain:
-    """The 201 to it was lost on its way."""
+class TestARepeatedRequest:
+    """The answer 201 to the first request was lost."""
 
-    def test_is_answered_like_the_first_one_and_tells_the_site_once(
+    def test_has_the_same_answer_and_sends_one_signal(
         self, api: PhoneApi, ada: User, django_capture_on_commit_callbacks: Any
     ) -> None:
         proof = proven(api)
@@ -77,7 +77,7 @@ class TestARequestThatIsSentAgain:
         assert VerifiedPhone.objects.count() == 1
         assert heard.names == ["phone_verified"]
 
-    def test_while_the_first_one_is_being_answered_is_answered_like_it(self, api: PhoneApi, ada: User) -> None:
+    def test_during_the_first_one_has_the_same_answer(self, api: PhoneApi, ada: User) -> None:
         proof, first = proven(api), []
 
         def be_first() -> None:
@@ -116,7 +116,7 @@ class TestARequestThatIsSentAgain:
 
         assert PhoneApi(ada).post("phones/", {"proof": proof}).json()["code"] == "proof_rejected"
 
-    def test_with_a_proof_that_a_form_spent_for_nobody_is_refused(self, api: PhoneApi, ada: User) -> None:
+    def test_with_a_proof_that_a_form_spent_without_a_user_is_refused(self, api: PhoneApi, ada: User) -> None:
         proof = proven(api)
         services.redeem_proof(proof, purpose="")
         VerifiedPhone.objects.create(user=ada, number=NUMBER, verified_at=timezone.now())
@@ -138,14 +138,14 @@ class TestARequestThatIsSentAgain:
         ({"proof": "x", "purpose": "login"}, 400, "invalid_purpose"),
     ],
 )
-def test_what_is_no_proof_is_refused(ada: User, asked: dict[str, Any], status: int, code: str) -> None:
+def test_an_invalid_proof_is_refused(ada: User, asked: dict[str, Any], status: int, code: str) -> None:
     reply = PhoneApi(ada).post("phones/", asked)
 
     assert (reply.status_code, reply.json()["code"]) == (status, code)
     assert reply.json()["retry_after"] is None
 
 
-def test_a_proof_of_another_purpose_is_refused_in_a_plain_sentence(api: PhoneApi, ada: User) -> None:
+def test_a_proof_for_another_purpose_is_refused_with_a_sentence(api: PhoneApi, ada: User) -> None:
     reply = PhoneApi(ada).post("phones/", {"proof": proven(api), "purpose": "payout"})
 
     told = {"code": "proof_rejected", "detail": sentence("proof_rejected"), "retry_after": None}
@@ -164,7 +164,7 @@ def test_a_number_of_another_account_is_taken_and_its_proof_stays_unspent(api: P
     assert services.read_proof(proof, purpose="") == NUMBER
 
 
-def test_nobody_adds_a_number_to_no_account(api: PhoneApi) -> None:
+def test_adding_a_number_needs_a_user(api: PhoneApi) -> None:
     reply = api.post("phones/", {"proof": proven(api)})
 
     assert reply.json()["code"] == "not_authenticated"

@@ -1,4 +1,4 @@
-"""Whatever ends a request early has the same body: a stable word, a sentence, and the wait."""
+"""Each problem has the same body: a stable code, a sentence, and the wait."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from rest_framework.authentication import BasicAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.throttling import BaseThrottle
 
+from django_telroi.domain.invalid_numbers import NumberProblem
 from django_telroi.models import CallControl, PhoneNumber, RefusalTally
-from django_telroi.rest.endpoint import LONGEST_BODY
+from django_telroi.rest.endpoint import MAX_BODY_BYTES
 from django_telroi.rest.permissions import IsPhoneVerified
 from django_telroi.rest.views import StartView
 from django_telroi.services.sentences import sentence
+from django_telroi.services.typed_numbers import RejectedNumber
 from django_telroi.simulator import Simulator
 from django_telroi.testing import outbox
 from tests.calling_site import Configure
-from tests.rest.world import HOME, NOBODYS, NUMBER, PREMIUM_NUMBER, PhoneApi
+from tests.rest.world import HOME, NUMBER, PREMIUM_NUMBER, UNKNOWN_ID, PhoneApi
 
 pytestmark = pytest.mark.django_db
 
@@ -28,28 +30,44 @@ JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded",
 
 
 def seen(reply: Any) -> tuple[int, str]:
-    """Status and code of a body that is whole, whose wait is also in the header."""
+    """Check the fields of a body and its wait in the header. Return its status and code."""
     body = reply.json()
-    assert set(body) - {"errors"} == {"code", "detail", "retry_after"}
+    assert set(body) - {"errors", "suggestions"} == {"code", "detail", "retry_after"}
     assert body["detail"]
     wait = body["retry_after"]
     assert reply.headers.get("Retry-After") == (None if wait is None else str(wait))
     return reply.status_code, body["code"]
 
 
-@pytest.mark.parametrize("number", ["", "0803", "abc", "+234 803 123 456x", "\x00", "\ud800", "+2348031234567" * 9])
-def test_what_is_no_number_is_refused(api: PhoneApi, number: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        ("", "number_missing"),
+        ("0803", "number_too_short"),
+        ("0803 123 4567", "country_code_missing"),
+        ("+234 803 123 4567 ext. 5", "number_has_extension"),
+        ("+2348031234567, +2348021234567", "several_numbers"),
+        ("abc", "invalid_number"),
+        ("+234 803 123 456x", "invalid_number"),
+        ("\x00", "invalid_number"),
+        ("\ud800", "invalid_number"),
+        ("+2348031234567" * 9, "invalid_number"),
+    ],
+)
+def test_an_invalid_number_is_refused_with_its_reason(api: PhoneApi, number: str, problem: str) -> None:
     reply = api.start(number)
 
     assert seen(reply) == (400, "invalid_number")
-    assert reply.json()["detail"] == sentence("invalid_number")
+    body = reply.json()
+    assert body["errors"] == {"number": [{"message": body["detail"], "code": problem}]}
+    assert body["detail"] == RejectedNumber(NumberProblem(problem), []).sentence
 
 
 def test_a_number_that_is_never_called_is_refused(api: PhoneApi) -> None:
     assert seen(api.start(PREMIUM_NUMBER)) == (400, "not_callable")
 
 
-def test_the_wait_is_true_to_the_second(api: PhoneApi, site_clock: Any) -> None:
+def test_the_wait_is_exact_to_the_second(api: PhoneApi, site_clock: Any) -> None:
     api.start()
 
     reply = api.start()
@@ -59,13 +77,13 @@ def test_the_wait_is_true_to_the_second(api: PhoneApi, site_clock: Any) -> None:
     assert reply.json()["detail"] == sentence("cooldown", retry_after=60)
 
 
-def test_a_refusal_is_tallied(api: PhoneApi) -> None:
+def test_a_refusal_is_counted(api: PhoneApi) -> None:
     api.start(PREMIUM_NUMBER)
 
     assert RefusalTally.objects.get().code == "not_callable"
 
 
-def test_a_call_that_failed_is_the_refusal_it_amounts_to(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_failed_call_is_answered_as_its_refusal(api: PhoneApi, telroi: Simulator) -> None:
     telroi.fail_next("service_unavailable")
 
     reply = api.start()
@@ -75,17 +93,17 @@ def test_a_call_that_failed_is_the_refusal_it_amounts_to(api: PhoneApi, telroi: 
     assert reply["Retry-After"] == str(reply.json()["retry_after"])
 
 
-def test_a_repeat_of_a_call_that_failed_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_repeat_of_a_failed_call_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
     telroi.fail_next("unauthorized")
 
-    replies = [api.start(key=NOBODYS) for _ in range(2)]
+    replies = [api.start(key=UNKNOWN_ID) for _ in range(2)]
 
     assert [seen(reply) for reply in replies] == [(503, "misconfigured")] * 2
     assert len(telroi.requests) == 1
 
 
 @pytest.mark.parametrize("body", [{}, {"number": None}, {"number": 2348031234567}, {"number": ["+234"]}, [], "x", 7])
-def test_a_request_that_lacks_something_says_what(api: PhoneApi, body: object) -> None:
+def test_a_request_with_a_missing_field_names_it(api: PhoneApi, body: object) -> None:
     reply = api.post("verifications/", body)
 
     assert seen(reply) == (400, "invalid")
@@ -94,69 +112,71 @@ def test_a_request_that_lacks_something_says_what(api: PhoneApi, body: object) -
 
 
 @pytest.mark.parametrize("body", ["{", '{"number": NaN}', "[" * 60_000, '{"number":' * 6_000, b"\xff", "1" * 5_000])
-def test_what_is_no_json_is_refused(api: PhoneApi, body: str | bytes) -> None:
+def test_invalid_json_is_rejected(api: PhoneApi, body: str | bytes) -> None:
     assert seen(api.send("verifications/", body)) == (400, "parse_error")
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
 )
-def test_a_body_that_is_too_large_is_not_even_read(api: PhoneApi, content_type: str) -> None:
-    reply = api.send("verifications/", "x" * (LONGEST_BODY + 1), content_type=content_type)
+def test_a_body_that_is_too_large_is_not_read(api: PhoneApi, content_type: str) -> None:
+    reply = api.send("verifications/", "x" * (MAX_BODY_BYTES + 1), content_type=content_type)
 
     assert seen(reply) == (413, "too_large")
 
 
-def test_more_fields_than_django_takes_are_refused(api: PhoneApi) -> None:
+def test_more_fields_than_django_allows_are_rejected(api: PhoneApi) -> None:
     assert seen(api.send("verifications/", "a=&" * 2_000, content_type=FORM)) == (400, "parse_error")
 
 
-def test_a_form_that_does_not_say_where_its_parts_end_is_refused(api: PhoneApi) -> None:
+def test_a_multipart_form_without_a_boundary_is_rejected(api: PhoneApi) -> None:
     reply = api.send("verifications/", "--x", content_type=MULTIPART)
 
     assert seen(reply) == (400, "parse_error")
 
 
-def test_an_unknown_kind_of_body_is_refused(api: PhoneApi) -> None:
+def test_an_unsupported_media_type_is_rejected(api: PhoneApi) -> None:
     assert seen(api.send("verifications/", "number", content_type="text/plain")) == (415, "unsupported_media_type")
 
 
-def test_an_answer_that_nobody_renders_is_refused(api: PhoneApi) -> None:
-    reply = api.client.get(f"{HOME}verifications/{NOBODYS}/", headers={"Accept": "application/pdf"})
+def test_an_unsupported_accept_header_is_rejected(api: PhoneApi) -> None:
+    reply = api.client.get(f"{HOME}verifications/{UNKNOWN_ID}/", headers={"Accept": "application/pdf"})
 
     assert seen(reply) == (406, "not_acceptable")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_a_method_that_is_not_there_is_refused_and_the_ones_that_are_named(api: PhoneApi, method: str) -> None:
+def test_an_unsupported_method_is_rejected_with_the_allowed_ones(api: PhoneApi, method: str) -> None:
     reply = getattr(api.client, method)(f"{HOME}verifications/")
 
     assert seen(reply) == (405, "method_not_allowed")
     assert reply.headers["Allow"] == "POST, OPTIONS"
 
 
-@pytest.mark.parametrize("key", ["", "1", "not a uuid", "{" + NOBODYS + "}", "urn:uuid:" + NOBODYS, NOBODYS + "0"])
-def test_a_key_that_is_no_uuid_is_refused(api: PhoneApi, key: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["", "1", "not a uuid", "{" + UNKNOWN_ID + "}", "urn:uuid:" + UNKNOWN_ID, UNKNOWN_ID + "0"]
+)
+def test_a_key_that_is_not_a_uuid_is_rejected(api: PhoneApi, key: str) -> None:
     assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
     assert outbox == []
 
 
-def test_the_key_of_an_uninitialised_variable_is_refused(api: PhoneApi) -> None:
+def test_the_nil_uuid_is_rejected_as_a_key(api: PhoneApi) -> None:
     assert seen(api.start(key="00000000-0000-0000-0000-000000000000")) == (400, "invalid_idempotency_key")
 
 
-def test_the_key_of_another_request_is_refused(api: PhoneApi) -> None:
-    api.start(key=NOBODYS)
+def test_the_key_of_another_request_is_rejected(api: PhoneApi) -> None:
+    api.start(key=UNKNOWN_ID)
 
-    reply = api.start("+2348029876543", key=NOBODYS)
+    reply = api.start("+2348029876543", key=UNKNOWN_ID)
 
     assert seen(reply) == (409, "idempotency_key_used")
     assert len(outbox) == 1
 
 
 @pytest.mark.parametrize("path", ["", "check/", "call-again/", "cancel/"])
-def test_ids_that_nobody_has_are_not_found_whatever_they_look_like(api: PhoneApi, path: str) -> None:
-    ids = [NOBODYS, "1", "null", "%00", "{" + NOBODYS + "}", NOBODYS.replace("-", ""), "x" * 500]
+def test_unknown_and_malformed_ids_are_not_found(api: PhoneApi, path: str) -> None:
+    ids = [UNKNOWN_ID, "1", "null", "%00", "{" + UNKNOWN_ID + "}", UNKNOWN_ID.replace("-", ""), "x" * 500]
 
     replies = [
         api.post(f"verifications/{each}/{path}", {"code": "123456"}) if path else api.follow(each) for each in ids
@@ -166,7 +186,7 @@ def test_ids_that_nobody_has_are_not_found_whatever_they_look_like(api: PhoneApi
     assert len({reply.content for reply in replies}) == 1
 
 
-def test_the_projects_throttle_says_how_long_to_wait(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_throttle_of_the_project_is_answered_with_its_wait(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed(BaseThrottle):
         def allow_request(self, request: object, view: object) -> bool:
             return False
@@ -182,7 +202,7 @@ def test_the_projects_throttle_says_how_long_to_wait(api: PhoneApi, monkeypatch:
     assert reply.json()["retry_after"] == 42
 
 
-def test_a_client_with_wrong_credentials_is_challenged(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_credentials_are_answered_with_a_challenge(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StartView, "authentication_classes", [BasicAuthentication])
 
     reply = api.send("verifications/", "{}", headers={"Authorization": "Basic YTpi"})
@@ -191,7 +211,7 @@ def test_a_client_with_wrong_credentials_is_challenged(api: PhoneApi, monkeypatc
     assert reply.headers["WWW-Authenticate"] == 'Basic realm="api"'
 
 
-def test_a_permission_of_the_projects_has_the_say_and_the_word(
+def test_a_permission_of_the_project_decides_with_its_own_message(
     api: PhoneApi, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class ClosedToday(BasePermission):
@@ -206,24 +226,24 @@ def test_a_permission_of_the_projects_has_the_say_and_the_word(
     assert outbox == []
 
 
-def test_a_format_that_nobody_renders_is_not_found(api: PhoneApi) -> None:
+def test_an_unsupported_format_is_not_found(api: PhoneApi) -> None:
     assert seen(api.client.get(f"{HOME}phones/?format=pdf")) == (404, "not_found")
 
 
-def test_a_length_that_is_no_number_is_passed_over(api: PhoneApi) -> None:
+def test_an_invalid_content_length_is_ignored(api: PhoneApi) -> None:
     reply = api.client.post(f"{HOME}verifications/", "{}", content_type=JSON, CONTENT_LENGTH="x")
 
     assert seen(reply) == (400, "invalid")
 
 
-def test_no_answer_is_kept_by_a_cache(api: PhoneApi) -> None:
+def test_no_answer_may_be_cached(api: PhoneApi) -> None:
     started = api.started()
 
-    for reply in (api.start(), api.follow(started), api.follow(NOBODYS), api.phones()):
+    for reply in (api.start(), api.follow(started), api.follow(UNKNOWN_ID), api.phones()):
         assert "no-store" in reply.headers["Cache-Control"]
 
 
-def test_the_sentence_is_in_the_language_of_the_request(api: PhoneApi, settings: Any) -> None:
+def test_the_sentence_has_the_language_of_the_request(api: PhoneApi, settings: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
 
     with translation.override("en"):
@@ -236,12 +256,12 @@ def test_stopped_calls_and_blocked_numbers_are_refused_before_any_call(api: Phon
     PhoneNumber.objects.create(number=NUMBER, last4="4567", blocked_at="2030-01-01T00:00:00Z")
 
     assert seen(api.start()) == (400, "not_callable")
-    CallControl.objects.create(pk=CallControl.ONLY, stopped_at="2030-01-01T00:00:00Z")
+    CallControl.objects.create(pk=CallControl.SWITCH, stopped_at="2030-01-01T00:00:00Z")
     assert seen(api.start("+2348029876543")) == (503, "calls_stopped")
     assert outbox == []
 
 
-def test_a_site_without_a_way_to_call_says_so(api: PhoneApi, configure: Configure) -> None:
+def test_a_site_without_a_backend_is_unavailable(api: PhoneApi, configure: Configure) -> None:
     configure(BACKEND="example.NoSuchBackend")
 
     assert seen(api.start()) == (503, "misconfigured")

@@ -28,7 +28,7 @@ def what_happens(story: str) -> Any:
 
 
 @pytest.mark.parametrize("story", ["token_and_jwt", "stateless_jwt"])
-def test_tokens_of_both_kinds_name_a_user_and_bad_ones_are_refused(story: str) -> None:
+def test_tokens_of_both_kinds_are_accepted_and_invalid_ones_rejected(story: str) -> None:
     token, jwt, nobody, bad_token, bad_jwt = what_happens(story)
 
     assert token == jwt == A_USERS
@@ -52,18 +52,18 @@ def test_tokens_of_both_kinds_name_a_user_and_bad_ones_are_refused(story: str) -
         ("opinionated", [*PROVEN, "not_authenticated", "invalid"]),
     ],
 )
-def test_the_parts_that_can_work_do(story: str, told: list[Any]) -> None:
+def test_the_installed_parts_of_a_project_work(story: str, told: list[Any]) -> None:
     assert what_happens(story) == told
 
 
-def test_a_user_may_have_a_uuid_for_a_key() -> None:
+def test_a_user_can_have_a_uuid_as_primary_key() -> None:
     strangers, owners, has_phone, has_strangers_phone = what_happens("uuid_users")
 
     assert (strangers, owners) == (404, 200)
     assert (has_phone, has_strangers_phone) == (True, False)
 
 
-def test_the_schema_of_a_project_with_the_extra_has_our_endpoints() -> None:
+def test_the_schema_of_a_project_with_the_extra_contains_our_endpoints() -> None:
     assert sorted(what_happens("with_spectacular")) == [
         "phone_add",
         "phone_call_again",

@@ -1,4 +1,4 @@
-"""A proof that a site's own serializer takes: read when it is validated, spent when it is saved."""
+"""A proof in a serializer of the site: read when it is validated, spent when it is saved."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_sign_up_turns_a_proof_into_a_verified_phone(proof: str) -> None:
     assert (phone.user.get_username(), phone.number, phone.purpose) == ("carla", NUMBER, "sign-up")
 
 
-def test_validating_spends_nothing(proof: str) -> None:
+def test_validating_spends_no_proof(proof: str) -> None:
     for _ in range(2):
         serializer = SignUpSerializer(data={"username": "carla", "proof": proof})
         assert serializer.is_valid()
@@ -70,7 +70,7 @@ def test_validating_spends_nothing(proof: str) -> None:
     assert sign_up(proof).status_code == 201
 
 
-def test_a_value_tells_neither_its_number_nor_its_token(proof: str) -> None:
+def test_a_validated_value_shows_neither_its_number_nor_its_token(proof: str) -> None:
     serializer = SignUpSerializer(data={"username": "carla", "proof": proof})
     serializer.is_valid()
 
@@ -81,7 +81,7 @@ def test_a_value_tells_neither_its_number_nor_its_token(proof: str) -> None:
 
 
 def another_verifications(token: str) -> str:
-    """The signature of a proof under the id of something else."""
+    """Return the signature of a proof with the id of another attempt."""
     phone = PhoneNumber.objects.get(number=NUMBER)
     other = VerificationAttempt.objects.create(
         phone=phone, status="placed", dispatch="inline", max_tries=3, expires_at="2030-01-01T00:00:00Z"
@@ -108,7 +108,7 @@ SPOILED: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
-def test_a_tampered_proof_is_refused(proof: str, spoil: Callable[[str], object]) -> None:
+def test_a_changed_proof_is_refused(proof: str, spoil: Callable[[str], object]) -> None:
     reply = sign_up(spoil(proof))
 
     assert (reply.status_code, list(reply.json())) == (400, ["proof"])
@@ -131,17 +131,17 @@ def test_an_old_proof_is_refused(proof: str) -> None:
     assert sign_up(proof).json() == {"proof": [SENTENCE]}
 
 
-def test_a_proof_is_good_for_almost_ten_minutes(proof: str) -> None:
+def test_a_proof_is_valid_for_almost_ten_minutes(proof: str) -> None:
     let_time_pass(590)
 
     assert sign_up(proof).status_code == 201
 
 
-def test_a_proof_of_another_purpose_is_refused(api: PhoneApi) -> None:
+def test_a_proof_for_another_purpose_is_refused(api: PhoneApi) -> None:
     assert sign_up(proven(api, purpose="")).json() == {"proof": [SENTENCE]}
 
 
-def test_a_user_has_no_proof_to_hand_to_another(ada: User) -> None:
+def test_a_verification_with_a_user_has_no_proof(ada: User) -> None:
     api = PhoneApi(ada)
 
     reply = api.check(api.started(purpose="sign-up"), last_code_for(NUMBER))
@@ -149,7 +149,7 @@ def test_a_user_has_no_proof_to_hand_to_another(ada: User) -> None:
     assert reply.json()["proof"] is None
 
 
-def test_a_sign_up_that_fails_leaves_its_proof_unspent(proof: str, ada: User) -> None:
+def test_a_failed_sign_up_leaves_its_proof_unspent(proof: str, ada: User) -> None:
     taken = SignUpSerializer(data={"username": "carla", "proof": proof})
     assert taken.is_valid()
     User.objects.create_user("carla")
@@ -161,7 +161,7 @@ def test_a_sign_up_that_fails_leaves_its_proof_unspent(proof: str, ada: User) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_sign_ups_at_once_with_one_proof_one_succeeds(proof: str) -> None:
+def test_one_of_fifty_concurrent_sign_ups_with_one_proof_succeeds(proof: str) -> None:
     ready = threading.Barrier(50)
 
     def ask(which: int) -> int:
@@ -191,5 +191,5 @@ def test_a_number_of_another_account_is_an_error_of_the_field(api: PhoneApi, ada
     assert services.read_proof(token, purpose="sign-up") == NUMBER
 
 
-def test_the_field_is_not_read_back() -> None:
+def test_the_field_is_write_only() -> None:
     assert ProofField().write_only

@@ -1,4 +1,4 @@
-"""A repeat with the same Idempotency-Key is one call and one answer, also when both come at once."""
+"""A repeat with the same Idempotency-Key places one call and gets the same answer, also if both are concurrent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.services.world import let_time_pass
 
 
 @pytest.mark.django_db
-def test_a_repeat_gets_the_same_verification_and_rings_nobody(api: PhoneApi) -> None:
+def test_a_repeat_returns_the_same_verification_and_places_no_call(api: PhoneApi) -> None:
     key = uuid4()
 
     first, second = (api.start(key=key) for _ in range(2))
@@ -40,7 +40,7 @@ def test_a_key_is_the_same_in_any_spelling(api: PhoneApi, spelling: str, case: A
 
 
 @pytest.mark.django_db
-def test_a_repeat_of_what_is_over_shows_how_it_ended(api: PhoneApi) -> None:
+def test_a_repeat_of_a_closed_verification_shows_its_result(api: PhoneApi) -> None:
     key = uuid4()
     api.start(key=key)
     api.check(key, last_code_for(NUMBER))
@@ -51,7 +51,7 @@ def test_a_repeat_of_what_is_over_shows_how_it_ended(api: PhoneApi) -> None:
 
 
 @pytest.mark.django_db
-def test_a_key_does_not_outlive_its_verification_into_a_new_call(api: PhoneApi) -> None:
+def test_a_key_never_places_a_new_call_after_its_verification(api: PhoneApi) -> None:
     key = uuid4()
     api.start(key=key)
     let_time_pass(3600)
@@ -63,7 +63,7 @@ def test_a_key_does_not_outlive_its_verification_into_a_new_call(api: PhoneApi) 
 
 
 @pytest.mark.django_db
-def test_a_key_of_somebody_else_shows_nothing_of_theirs(api: PhoneApi, ada: User, ben: User) -> None:
+def test_a_key_of_another_user_shows_nothing_of_theirs(api: PhoneApi, ada: User, ben: User) -> None:
     key = uuid4()
     PhoneApi(ada).start(key=key)
 
@@ -82,7 +82,7 @@ def test_without_a_key_a_repeat_is_another_request(api: PhoneApi) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_with_one_key_are_one_call(telroi: Simulator) -> None:
+def test_twenty_concurrent_requests_with_one_key_place_one_call(telroi: Simulator) -> None:
     key, ready = uuid4(), threading.Barrier(20)
 
     def ask(_: int) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The document of drf-spectacular says all there is to say, and nothing that is not so."""
+"""The schema of drf-spectacular is complete and correct."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def operations(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def examples(document: Any) -> Iterator[tuple[str, str, Any, Any]]:
-    """Operation, status, the schema of the answer, and an example of it."""
+    """Return operation, status, schema and example of each answer."""
     for name, operation in operations(document):
         for status, answer in operation["responses"].items():
             for media in answer["content"].values():
@@ -68,7 +68,7 @@ def test_the_document_is_valid(document: Any) -> None:
     validate_schema(document)
 
 
-def test_it_has_every_endpoint(document: Any) -> None:
+def test_it_contains_every_endpoint(document: Any) -> None:
     one = HOME + "verifications/{uuid}/"
 
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
@@ -82,7 +82,7 @@ def test_it_has_every_endpoint(document: Any) -> None:
     }
 
 
-def test_it_names_every_code_with_its_status(document: Any) -> None:
+def test_it_contains_every_code_with_its_status(document: Any) -> None:
     named = {(value["code"], int(status)) for _, status, _, value in examples(document) if "code" in value}
 
     refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
@@ -92,7 +92,7 @@ def test_it_names_every_code_with_its_status(document: Any) -> None:
     assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
 
 
-def test_it_names_every_outcome_with_its_statuses(document: Any) -> None:
+def test_it_contains_every_outcome_with_its_statuses(document: Any) -> None:
     named = {(value["outcome"], int(status)) for _, status, _, value in examples(document) if "outcome" in value}
 
     assert named == {
@@ -106,6 +106,7 @@ def test_it_names_every_outcome_with_its_statuses(document: Any) -> None:
         ("number_taken", 409),
         ("answer_lost", 409),
         ("already_verified", 409),
+        ("judged_elsewhere", 409),
         ("invalid_code", 400),
         ("expired", 410),
         ("unavailable", 503),
@@ -113,14 +114,14 @@ def test_it_names_every_outcome_with_its_statuses(document: Any) -> None:
     assert {outcome for outcome, _ in named} == set(CheckOutcome)
 
 
-def test_it_names_every_status_of_a_verification(document: Any) -> None:
+def test_it_contains_every_status_of_a_verification(document: Any) -> None:
     named = {value["status"] for _, _, _, value in examples(document) if "status" in value}
 
     assert named == set(Status)
     assert set(document["components"]["schemas"]["StatusEnum"]["enum"]) == set(Status)
 
 
-def test_every_example_is_what_its_schema_says(document: Any) -> None:
+def test_every_example_matches_its_schema(document: Any) -> None:
     components = as_json_schema(document["components"])
     seen = 0
 
@@ -132,7 +133,7 @@ def test_every_example_is_what_its_schema_says(document: Any) -> None:
 
 
 def as_json_schema(schema: Any) -> Any:
-    """OpenAPI 3.0 says ``nullable`` where JSON Schema has a type of its own for it."""
+    """Convert OpenAPI 3.0's ``nullable`` to the type ``null`` of JSON Schema."""
     if isinstance(schema, list):
         return [as_json_schema(each) for each in schema]
     if not isinstance(schema, dict):
@@ -143,7 +144,7 @@ def as_json_schema(schema: Any) -> Any:
     return same
 
 
-def test_a_verification_leads_on_to_all_that_can_be_done_with_it(document: Any) -> None:
+def test_a_verification_links_to_every_next_operation(document: Any) -> None:
     [start] = [operation for name, operation in operations(document) if name == "phone_start"]
 
     for status in ("200", "201", "202"):
@@ -153,13 +154,13 @@ def test_a_verification_leads_on_to_all_that_can_be_done_with_it(document: Any) 
         assert {link["parameters"]["uuid"] for link in links.values()} == {"$response.body#/id"}
 
 
-def test_only_the_users_numbers_need_a_user(document: Any) -> None:
+def test_only_the_list_of_numbers_needs_a_user(document: Any) -> None:
     optional = {name for name, operation in operations(document) if {} in operation["security"]}
 
     assert {name for name, _ in operations(document)} - optional == {"phone_numbers", "phone_add"}
 
 
-def test_it_offers_the_purposes_of_the_site(configure: Configure) -> None:
+def test_it_lists_the_purposes_of_the_site(configure: Configure) -> None:
     configure(PURPOSES=["", "payout"])
 
     purpose = document_of(OURS)["components"]["schemas"]["PhoneStart"]["properties"]["purpose"]
@@ -167,7 +168,7 @@ def test_it_offers_the_purposes_of_the_site(configure: Configure) -> None:
     assert purpose["allOf"] == [{"enum": ["", "payout"]}]
 
 
-def test_it_is_in_the_language_that_is_asked_for(document: Any) -> None:
+def test_it_has_the_language_of_the_request(document: Any) -> None:
     waits = {value["detail"] for _, status, _, value in examples(document) if status == "429"}
 
     assert any("You can ask for another call in 42 seconds." in detail for detail in waits)
@@ -181,7 +182,7 @@ class UndocumentedView(StartView):
     schema = None
 
 
-def test_a_subclass_is_described_like_ours_unless_it_says_otherwise(settings: Any) -> None:
+def test_a_subclass_is_described_like_our_view_by_default(settings: Any) -> None:
     settings.REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 
     class OwnPhonesView(PhonesView):
@@ -200,3 +201,11 @@ def test_a_subclass_is_described_like_ours_unless_it_says_otherwise(settings: An
     assert set(found) == {"phone_start", "my_numbers", "phone_add"}
     assert set(found["my_numbers"]["responses"]) == {"204"}
     assert "429" in found["phone_start"]["responses"]
+
+
+def test_the_example_of_an_invalid_number_has_all_fields_of_the_response(document: Any) -> None:
+    bodies = {name: body for name, _, _, body in examples(document) if "suggestions" in body}
+
+    assert set(bodies["phone_start"]) == {"code", "detail", "retry_after", "errors", "suggestions"}
+    assert bodies["phone_start"]["errors"]["number"][0]["code"] == "country_code_missing"
+    assert bodies["phone_start"]["suggestions"] == ["+2348031234567"]

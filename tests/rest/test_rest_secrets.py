@@ -1,4 +1,4 @@
-"""What an answer, a log line and an error report do not tell."""
+"""Answers, log lines and error reports contain no secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CODE = "482913"
 
 
 class Bug(Exception):
-    """What nobody thought of."""
+    """An unexpected error."""
 
 
 def as_sent(reply: Any) -> tuple[int, dict[str, str], bytes]:
@@ -38,19 +38,19 @@ def as_sent(reply: Any) -> tuple[int, dict[str, str], bytes]:
 
 
 def headers_of(reply: Any) -> dict[str, str]:
-    """Without the one that tells the second of the answer."""
+    """Return the headers without the date of the answer."""
     return {name: value for name, value in reply.headers.items() if name != "Expires"}
 
 
 def known(number: str, user: User) -> None:
-    """A number that somebody verified here the day before yesterday."""
+    """Verify the number two days ago."""
     api = PhoneApi(user)
     assert api.check(api.started(number), last_code_for(number)).json()["verified"]
     let_time_pass(48 * 3600)
 
 
 @pytest.mark.parametrize("one_account", [False, True])
-def test_a_known_number_starts_like_one_that_nobody_ever_saw(
+def test_a_known_number_has_the_same_answer_as_a_new_one(
     ada: User, api: PhoneApi, configure: Configure, one_account: bool
 ) -> None:
     configure(ONE_ACCOUNT_PER_NUMBER=one_account)
@@ -69,7 +69,7 @@ def test_a_known_number_starts_like_one_that_nobody_ever_saw(
     assert PhoneNumber.objects.count() == 2
 
 
-def test_a_blocked_number_answers_byte_for_byte_like_any_that_is_never_called(api: PhoneApi) -> None:
+def test_a_blocked_number_has_exactly_the_answer_of_one_that_is_never_called(api: PhoneApi) -> None:
     moment = timezone.now()
     PhoneNumber.objects.create(number=NUMBER, last4="4567", blocked_at=moment, blocked_reason="fraud")
 
@@ -79,14 +79,14 @@ def test_a_blocked_number_answers_byte_for_byte_like_any_that_is_never_called(ap
     assert as_sent(api.start(PREMIUM_NUMBER)) == as_sent(api.start(SATELLITE_NUMBER)) == blocked
 
 
-def test_a_number_that_is_blocked_while_it_cools_down_answers_no_differently(api: PhoneApi) -> None:
+def test_a_number_that_is_blocked_during_its_cooldown_has_the_same_answer(api: PhoneApi) -> None:
     api.start(NUMBER)
     PhoneNumber.objects.update(blocked_at=timezone.now())
 
     assert as_sent(api.start(NUMBER)) == as_sent(api.start(PREMIUM_NUMBER))
 
 
-def test_that_a_number_is_taken_is_told_only_to_who_answers_it(ada: User, ben: User, configure: Configure) -> None:
+def test_a_taken_number_is_reported_only_after_the_right_code(ada: User, ben: User, configure: Configure) -> None:
     configure(ONE_ACCOUNT_PER_NUMBER=True)
     known(NUMBER, ada)
     api = PhoneApi(ben)
@@ -116,7 +116,7 @@ def test_a_whole_flow_logs_neither_number_nor_code(api: PhoneApi, caplog: pytest
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
-def test_an_error_report_does_not_tell_the_code(api: PhoneApi, content_type: str) -> None:
+def test_an_error_report_does_not_contain_the_code(api: PhoneApi, content_type: str) -> None:
     started = api.started()
     body = json.dumps({"code": CODE}) if "json" in content_type else f"code={CODE}"
 
@@ -139,7 +139,7 @@ def a_bug_in_the_database() -> Iterator[None]:
 
 @contextmanager
 def mailed() -> Iterator[list[str]]:
-    """The error reports that the site's admins would get, as pages and as text."""
+    """Return the error reports for the site's admins, as pages and as text."""
     reports: list[str] = []
 
     def report(request: HttpRequest, **kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""Under ATOMIC_REQUESTS nothing that was placed, judged or counted is rolled back with an error."""
+"""With ATOMIC_REQUESTS, an error rolls back no call, judgement or count."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
 
 
-def test_a_wrong_guess_is_counted(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_wrong_code_is_counted(api: PhoneApi, telroi: Simulator) -> None:
     started = api.started()
     wrong = f"{(int(telroi.last_code_for(NUMBER)) + 1) % 10**6:06}"
 
@@ -31,7 +31,7 @@ def test_a_wrong_guess_is_counted(api: PhoneApi, telroi: Simulator) -> None:
     assert (attempt.status, attempt.tries) == ("locked", 3)
 
 
-def test_a_call_is_placed_before_the_answer_and_a_refusal_is_tallied(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_call_is_placed_before_the_answer_and_a_refusal_is_counted(api: PhoneApi, telroi: Simulator) -> None:
     assert api.start().status_code == 201
     assert api.start().status_code == 429
     assert api.start(PREMIUM_NUMBER).status_code == 400
@@ -40,7 +40,7 @@ def test_a_call_is_placed_before_the_answer_and_a_refusal_is_tallied(api: PhoneA
     assert set(RefusalTally.objects.values_list("code", "count")) == {("cooldown", 1), ("not_callable", 1)}
 
 
-def test_a_view_of_the_sites_own_that_builds_on_ours_is_as_safe(api: PhoneApi, telroi: Simulator) -> None:
+def test_a_subclass_of_our_view_is_not_atomic_either(api: PhoneApi, telroi: Simulator) -> None:
     reply = api.client.post("/own/start/", {"number": NUMBER}, format="json")
 
     assert (reply.status_code, reply.json()["status"]) == (201, "placed")

@@ -15,7 +15,7 @@ HOME = "/api/phone/"
 NUMBER = "+2348031234567"
 OTHER_NUMBER = "+2348029876543"
 PREMIUM_NUMBER = "+2347001234567"
-NOBODYS = "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10"
+UNKNOWN_ID = "8b0a2f7e-5f0c-4b67-9a53-2d1f7f3b9c10"
 
 Reply = Any
 """A response of the test client."""

@@ -15,6 +15,6 @@ __all__ = ["ada", "canaries", "configure", "simulator", "telroi"]
 def canaries(telroi: Simulator, configure: Configure) -> Canaries:
     configure(CODE_LENGTH=10)
     telroi.set_policy(cooldown=0, per_hour=10_000, per_day=10_000)
-    for n in range(60):
-        telroi.next_otp(code=f"90817263{n:02d}")  # too long to appear by chance
+    for n in range(1000):  # more than any test uses; Telroi itself would make codes of six digits
+        telroi.next_otp(code=f"9081726{n:03d}")  # too long to appear by chance
     return Canaries(telroi)

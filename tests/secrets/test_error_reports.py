@@ -1,4 +1,4 @@
-"""An error that nobody foresaw, at each statement of each thing that can be asked: its report holds no secret."""
+"""An unexpected error at each statement of each request: its report contains no secret."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ BODY = body_of("otp.failed", reason="busy")
 
 
 class UnforeseenError(Exception):
-    """A bug that nobody saw coming."""
+    """An unexpected error."""
 
 
 @dataclass
 class Asked:
-    """An attempt, the code that was read out, two people at their browsers and one at the API."""
+    """An attempt, its code, two visitors with browsers and a client of the API."""
 
     attempt: VerificationAttempt
     code: str
@@ -91,7 +91,7 @@ def asked(
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
 @pytest.mark.parametrize("after", range(5))
-def test_an_unforeseen_error_tells_no_secret(
+def test_an_unexpected_error_shows_no_secret(
     asked: Asked, canaries: Canaries, ask: Callable[[Asked], object], after: int
 ) -> None:
     status = "queued" if ask is ASK["place"] else "placed"
@@ -108,9 +108,9 @@ def test_an_unforeseen_error_tells_no_secret(
 
 
 class TestTheReport:
-    """Would show it: a test that cannot fail proves nothing."""
+    """The report shows the secret of an unprotected function, so this test can fail."""
 
-    def test_of_a_function_that_is_careless(self, canaries: Canaries) -> None:
+    def test_of_an_unprotected_function_shows_the_secret(self, canaries: Canaries) -> None:
         names: dict[str, Callable[[str], None]] = {}
         exec(compile("def careless(number):\n    raise ValueError(1)", "site.py", "exec"), names)
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the line, nothing that is left behind holds a secret."""
+"""After every connection failure, no log, row or page contains a secret."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from tests.web.visitor import Visitor
 pytestmark = pytest.mark.django_db
 
 IN_PLAIN_WORDS = {"number"}
-"""The column that holds the number, and must."""
+"""The column that must contain the number."""
 LOGGERS_OF_THE_SITE = ("django.db.backends",)
-"""Statements with their parameters, for whoever asks for them."""
+"""The loggers of SQL statements with their parameters."""
 
 
 class UnforeseenError(Exception):
-    """A bug that nobody saw coming."""
+    """An unexpected error."""
 
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """All loggers at DEBUG, with all that their records carry, and what ``http.client`` prints."""
+    """All loggers at DEBUG with all fields of their records, and the output of ``http.client``."""
     caplog.set_level(logging.DEBUG)
     for name in LOGGERS_OF_THE_SITE:
         caplog.set_level(logging.INFO, name)
@@ -50,7 +50,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Monk
 
 
 def walk(telroi: Simulator, configure: Configure) -> None:
-    """Each fault and each bad carrier, for a call and for a code."""
+    """Return each fault and each carrier failure, for a call and for a code."""
     configure(COOLDOWN_SECONDS=0, CALLS_PER_HOUR=10_000, CALLS_PER_DAY=10_000)
     configure(KEY_REQUESTS_PER_MINUTE=1_000_000)
     short = {"READ_TIMEOUT_SECONDS": 0.1, "TOTAL_TIMEOUT_SECONDS": 0.15}
@@ -61,7 +61,7 @@ def walk(telroi: Simulator, configure: Configure) -> None:
             services.start_verification(NUMBER)
         at_peace()
     for fault in FAULTS:
-        configure(READ_TIMEOUT_SECONDS=25, TOTAL_TIMEOUT_SECONDS=30)  # the call itself has all the time that it needs
+        configure(READ_TIMEOUT_SECONDS=25, TOTAL_TIMEOUT_SECONDS=30)  # the answer to the call itself may be slow
         attempt = services.start_verification(NUMBER)
         configure(**short)
         telroi.fail_next(fault, on="verify")
@@ -70,12 +70,12 @@ def walk(telroi: Simulator, configure: Configure) -> None:
 
 
 def at_peace() -> None:
-    """No hold and no pause of the last fault's is in the way of the next one."""
+    """Remove the holds and pauses of the last fault."""
     services.release_hold(NUMBER, actor="grace")
     CallControl.objects.update(paused_until=None, paused_reason="", paused_key="")
 
 
-def test_no_fault_of_telrois_leaves_a_secret_behind(
+def test_no_fault_of_telroi_leaves_a_secret_in_logs_or_rows(
     telroi: Simulator,
     canaries: Canaries,
     configure: Configure,
@@ -93,7 +93,7 @@ def test_no_fault_of_telrois_leaves_a_secret_behind(
 
 
 def in_the_cache() -> str:
-    """Keys and values of Django's cache in memory."""
+    """Return keys and values of Django's cache in memory."""
     kept: dict[str, bytes] = getattr(cache, "_cache", {})
     return "\n".join(f"{key} {pickle.loads(value)!r} {value!r}" for key, value in kept.items())
 
@@ -109,7 +109,7 @@ def texts_of_rows() -> list[str]:
 
 
 class TestAnErrorPage:
-    """Django's own, with ``DEBUG`` on."""
+    """Django's error page with ``DEBUG`` on."""
 
     @pytest.fixture(autouse=True)
     def debug(self, settings: Any) -> None:
@@ -117,7 +117,7 @@ class TestAnErrorPage:
 
     @pytest.mark.parametrize("after", [0, 2])
     @pytest.mark.parametrize("what", ["number", "code", "follow", "again"])
-    def test_of_ours_shows_no_secret(self, telroi: Simulator, canaries: Canaries, what: str, after: int) -> None:
+    def test_of_our_page_shows_no_secret(self, telroi: Simulator, canaries: Canaries, what: str, after: int) -> None:
         visitor = Visitor(Client()).opens("/phone/")
         if what != "number":
             visitor.presses("Call me", number=NUMBER)
@@ -171,7 +171,7 @@ def test_no_page_of_the_admin_shows_a_secret(
         assert canaries.in_(str(answer.redirect_chain)) == []
 
 
-def test_no_address_of_a_journey_holds_a_secret(telroi: Simulator, canaries: Canaries, ada: User) -> None:
+def test_no_url_of_a_flow_contains_a_secret(telroi: Simulator, canaries: Canaries, ada: User) -> None:
     visitor = Visitor(Client()).opens("/phone/").presses("Call me", number=NUMBER)
     visitor.presses("Verify", code="1234567890").presses("Verify", code=telroi.last_code_for(NUMBER))
 

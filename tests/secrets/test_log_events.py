@@ -1,4 +1,4 @@
-"""Every log line of the package is an event with a name and fields that the docs list."""
+"""Every log line of the package is an event. The docs list its name and fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGE = Path(django_telroi.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "logs.rst"
 ROW = re.compile(r"^   \* - ``(\w+)``\n     - (\w+)\n     - (.*)$", re.MULTILINE)
 FIELD = re.compile(r'(\w+)=("?%[sd]"?|\w+)')
-# What stands for %s in the name of an event.
+# The values of %s in the names of events.
 NAMES = {
     "call_%s": ("call_failed", "call_unknown"),
     "phone_%s": ("phone_verified", "phone_number_taken"),
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 def logged() -> Iterator[Line]:
-    """What the package's own loggers are called with."""
+    """Return the arguments of the package's log calls."""
     for file in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
@@ -47,7 +47,7 @@ def _lines(call: ast.Call, place: str) -> Iterator[Line]:
         yield Line(event, ast.unparse(call.func).removeprefix("logger."), tuple(f.partition("=")[0] for f in fields))
 
 
-def test_the_page_lists_every_event_with_its_level_and_fields_and_no_other() -> None:
+def test_the_page_lists_exactly_the_events_with_their_levels_and_fields() -> None:
     rows = ROW.findall(PAGE.read_text())
     told = {Line(event, level, tuple(re.findall(r"``(\w+)``", fields))) for event, level, fields in rows}
 

@@ -1,4 +1,4 @@
-"""A message to a worker holds an attempt's id, and what carries it writes down nothing else."""
+"""A message to a worker contains only an attempt's id, and Celery logs nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.services.world import NUMBER
 pytestmark = pytest.mark.django_db
 
 
-def test_no_message_and_no_line_of_celery_holds_a_secret(
+def test_no_message_and_no_log_line_of_celery_contains_a_secret(
     telroi: Simulator, canaries: Canaries, configure: Configure, celery_app: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(DISPATCH="celery")

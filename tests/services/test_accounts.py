@@ -29,13 +29,13 @@ def verify(number: str = NUMBER, *, user: User | None = None, purpose: str = "")
 
 
 class TestAUser:
-    """Has the numbers that they answered."""
+    """A user has the numbers whose codes they typed."""
 
-    def test_has_none_before(self, ada: User) -> None:
+    def test_has_no_number_before(self, ada: User) -> None:
         assert not services.has_verified_phone(ada)
         assert not services.has_verified_phone(AnonymousUser())  # type: ignore[arg-type]
 
-    def test_has_one_after(self, ada: User, ben: User) -> None:
+    def test_has_a_number_after(self, ada: User, ben: User) -> None:
         verify(user=ada, purpose="payout")
 
         asked = [services.has_verified_phone(ada, purpose=purpose) for purpose in (None, "payout", "")]
@@ -43,14 +43,14 @@ class TestAUser:
         assert [phone.number for phone in services.verified_phones(ada)] == [NUMBER]
         assert not services.has_verified_phone(ben)
 
-    def test_has_it_for_as_long_as_the_site_says(self, ada: User) -> None:
+    def test_keeps_it_for_the_validity_that_the_site_sets(self, ada: User) -> None:
         verify(user=ada)
         let_time_pass(3600)
 
         ages = [services.has_verified_phone(ada, max_age=timedelta(minutes=minutes)) for minutes in (59, 61)]
         assert ages == [False, True]
 
-    def test_loses_a_number_that_is_forgotten_and_no_other(self, ada: User, ben: User) -> None:
+    def test_loses_only_the_number_that_is_forgotten(self, ada: User, ben: User) -> None:
         for user, number in ((ada, NUMBER), (ada, OTHER_NUMBER), (ben, NUMBER)):
             verify(number, user=user)
             let_time_pass(61)
@@ -59,6 +59,14 @@ class TestAUser:
         assert services.forget_phone(ada, f"\u202d{NUMBER[:4]}\u00a0{NUMBER[4:]}\u202c") == 1
         assert [phone.number for phone in services.verified_phones(ada)] == [OTHER_NUMBER]
         assert services.has_verified_phone(ben)
+
+    def test_loses_the_number_only_for_the_purpose_that_is_named(self, ada: User) -> None:
+        for purpose in ("", "payout"):
+            services.record_verification(ada, NUMBER, purpose=purpose)
+
+        assert services.forget_phone(ada, NUMBER, purpose="\x00") == 0
+        assert services.forget_phone(ada, NUMBER, purpose="") == 1
+        assert [phone.purpose for phone in services.verified_phones(ada)] == ["payout"]
 
     def test_that_forgot_a_number_gets_no_success_for_its_old_code(self, ada: User) -> None:
         result = verify(user=ada)
@@ -76,7 +84,7 @@ class TestAUser:
 
         assert services.check_code(result.attempt.uuid, outbox[-1].code).outcome == "already_verified"
 
-    def test_keeps_the_record_when_its_attempt_is_gone(self, ada: User) -> None:
+    def test_keeps_the_record_when_its_attempt_is_deleted(self, ada: User) -> None:
         verify(user=ada)
 
         VerificationAttempt.objects.all().delete()
@@ -85,9 +93,9 @@ class TestAUser:
 
 
 class TestAProof:
-    """This site's word that somebody answered a number just now: once, for one purpose, for ten minutes."""
+    """A proof that a number was verified. It can be spent once, for one purpose, within ten minutes."""
 
-    def test_tells_its_number_and_stays_unspent(self) -> None:
+    def test_contains_its_number_and_stays_unspent(self) -> None:
         proof = verify(purpose="sign-up").proof
 
         assert [services.read_proof(proof or "", purpose="sign-up") for _ in range(2)] == [NUMBER, NUMBER]
@@ -102,7 +110,7 @@ class TestAProof:
         assert VerifiedPhone.objects.get().user == ada
         assert VerifiedPhone.objects.get().verified_at == VerificationAttempt.objects.get().verified_at
 
-    def test_is_spent_once_by_two_who_have_both_read_it_unspent(self, ada: User, ben: User) -> None:
+    def test_is_spent_once_when_two_requests_read_it_unspent(self, ada: User, ben: User) -> None:
         proof = verify().proof or ""
         spent: list[str] = []
 
@@ -115,7 +123,7 @@ class TestAProof:
         assert spent == [NUMBER]
         assert [phone.user for phone in VerifiedPhone.objects.all()] == [ben]
 
-    def test_may_be_spent_for_nobody(self) -> None:
+    def test_can_be_spent_without_a_user(self) -> None:
         for user in (None, AnonymousUser()):
             proof = verify().proof or ""
             assert services.redeem_proof(proof, purpose="", user=user) == NUMBER  # type: ignore[arg-type]
@@ -123,7 +131,7 @@ class TestAProof:
 
         assert VerifiedPhone.objects.count() == 0
 
-    def test_stays_unspent_where_a_sign_up_rolls_back(self, ada: User) -> None:
+    def test_stays_unspent_when_a_sign_up_rolls_back(self, ada: User) -> None:
         proof = verify().proof or ""
 
         with pytest.raises(ZeroDivisionError):
@@ -138,7 +146,7 @@ class TestAProof:
         raise ZeroDivisionError
 
     @pytest.mark.parametrize(("seconds", "is_good"), [(590, True), (601, False)])
-    def test_is_good_for_ten_minutes_from_the_verification(self, seconds: int, is_good: bool) -> None:
+    def test_is_valid_for_ten_minutes_after_the_verification(self, seconds: int, is_good: bool) -> None:
         result = verify()
         now = (result.attempt.verified_at or result.attempt.created_at) + timedelta(seconds=seconds)
 
@@ -149,7 +157,7 @@ class TestAProof:
 
         assert bool(read) is is_good
 
-    def test_is_given_again_on_a_double_click_and_not_once_it_is_spent(self) -> None:
+    def test_is_returned_again_on_a_double_click_until_it_is_spent(self) -> None:
         attempt = verify().attempt
         again = services.check_code(attempt.uuid, outbox[-1].code).proof or ""
         services.redeem_proof(again, purpose="")
@@ -170,21 +178,21 @@ class TestAProof:
             lambda proof: proof + "\x00",
         ],
     )
-    def test_that_was_tampered_with_is_none(self, spoil: object) -> None:
+    def test_with_a_changed_character_is_invalid(self, spoil: object) -> None:
         proof = spoil(verify().proof)  # type: ignore[operator]
 
         for use in (services.read_proof, services.redeem_proof):
             with pytest.raises(ProofRejected):
                 use(proof, purpose="")
 
-    def test_of_one_purpose_is_none_of_another(self) -> None:
+    def test_is_invalid_for_another_purpose(self) -> None:
         proof = verify(purpose="sign-up").proof or ""
 
         for use in (services.read_proof, services.redeem_proof):
             with pytest.raises(ProofRejected):
                 use(proof, purpose="payout")
 
-    def test_is_worth_nothing_on_another_site(self, settings: object) -> None:
+    def test_is_invalid_on_another_site(self, settings: object) -> None:
         proof = verify().proof or ""
         settings.SECRET_KEY = "another"  # type: ignore[attr-defined]
 
@@ -192,19 +200,19 @@ class TestAProof:
             services.read_proof(proof, purpose="")
 
 
-class TestASiteThatAllowsOneAccountANumber:
-    """The first account that answers it has it."""
+class TestOneAccountPerNumber:
+    """The first account that verifies a number gets it."""
 
     @pytest.fixture(autouse=True)
     def _one(self, configure: Configure) -> None:
         configure(ONE_ACCOUNT_PER_NUMBER=True)
 
-    def test_gives_it_to_the_first(self, ada: User) -> None:
+    def test_the_first_account_gets_the_number(self, ada: User) -> None:
         result = verify(user=ada)
 
         assert (result.outcome, services.has_verified_phone(ada)) == ("verified", True)
 
-    def test_tells_the_second_that_it_is_taken_and_nobody_else_of_a_verification(
+    def test_the_second_account_gets_number_taken_and_no_signal_is_sent(
         self, ada: User, ben: User, heard: Heard
     ) -> None:
         verify(user=ada)
@@ -217,14 +225,14 @@ class TestASiteThatAllowsOneAccountANumber:
         assert not services.has_verified_phone(ben)
         assert heard.names == ["call_placed", "phone_verified", "call_placed"]
 
-    def test_lets_the_same_account_answer_again_for_anything(self, ada: User) -> None:
+    def test_the_same_account_can_verify_again_for_any_purpose(self, ada: User) -> None:
         for purpose in ("", "", "payout"):
             assert verify(user=ada, purpose=purpose).outcome == "verified"
             let_time_pass(61)
 
         assert row_counts()["VerifiedPhone"] == 2
 
-    def test_gives_its_owner_a_proof_who_is_logged_out(self, ada: User, heard: Heard) -> None:
+    def test_the_owner_gets_a_proof_while_logged_out(self, ada: User, heard: Heard) -> None:
         verify(user=ada)
         let_time_pass(61)
 
@@ -233,14 +241,14 @@ class TestASiteThatAllowsOneAccountANumber:
         assert (result.outcome, services.read_proof(result.proof or "", purpose="")) == ("verified", NUMBER)
         assert heard.names.count("phone_verified") == 2
 
-    def test_takes_the_proof_of_the_account_that_has_the_number(self, ada: User) -> None:
+    def test_the_proof_of_the_account_that_has_the_number_is_accepted(self, ada: User) -> None:
         verify(user=ada)
         let_time_pass(61)
 
         assert services.redeem_proof(verify().proof or "", purpose="", user=ada) == NUMBER
         assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
 
-    def test_refuses_the_proof_of_another_account_as_taken_and_leaves_it_unspent(
+    def test_the_proof_of_another_account_raises_number_taken_and_stays_unspent(
         self, ada: User, ben: User, heard: Heard
     ) -> None:
         verify(user=ada)
@@ -254,13 +262,13 @@ class TestASiteThatAllowsOneAccountANumber:
         assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
         assert heard.names.count("phone_verified") == 2
 
-    def test_takes_a_proof_that_is_spent_for_nobody_whoever_has_the_number(self, ada: User) -> None:
+    def test_a_proof_can_be_spent_without_a_user_although_an_account_has_the_number(self, ada: User) -> None:
         verify(user=ada)
         let_time_pass(61)
 
         assert services.redeem_proof(verify().proof or "", purpose="") == NUMBER
 
-    def test_gives_it_away_again_once_it_is_forgotten(self, ada: User, ben: User) -> None:
+    def test_a_forgotten_number_can_be_verified_by_another_account(self, ada: User, ben: User) -> None:
         verify(user=ada)
         let_time_pass(61)
         services.forget_phone(ada, NUMBER)
@@ -269,13 +277,13 @@ class TestASiteThatAllowsOneAccountANumber:
 
 
 class TestAPurposeWithoutRecord:
-    """Such as a login: it shows that somebody answers a number now, and makes it nobody's."""
+    """For example a login: it shows who uses a number now, and creates no record."""
 
     @pytest.fixture(autouse=True)
     def _login(self, configure: Configure) -> None:
         configure(PURPOSES=["", "login"], PURPOSES_WITHOUT_RECORD=["login"], ONE_ACCOUNT_PER_NUMBER=True)
 
-    def test_is_verified_for_a_user_and_leaves_no_record(self, ada: User) -> None:
+    def test_is_verified_for_a_user_without_a_record(self, ada: User) -> None:
         assert verify(user=ada, purpose="login").outcome == "verified"
         assert not services.has_verified_phone(ada)
 
@@ -286,7 +294,7 @@ class TestAPurposeWithoutRecord:
         assert verify(user=ben, purpose="login").outcome == "verified"
         assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
 
-    def test_gives_a_proof_that_is_spent_without_a_record(self, ada: User, ben: User) -> None:
+    def test_gives_a_proof_that_can_be_spent_without_a_record(self, ada: User, ben: User) -> None:
         verify(user=ada)
         let_time_pass(61)
         proof = verify(purpose="login").proof or ""
@@ -299,26 +307,26 @@ class TestAPurposeWithoutRecord:
 
 
 class TestTheSignalOfAVerification:
-    """``phone_verified`` brings the attempt and the user, whichever way the number came to them."""
+    """``phone_verified`` contains the attempt and the user, for every way to verify a number."""
 
-    def test_of_a_user_brings_the_user(self, ada: User, heard: Heard) -> None:
+    def test_contains_the_user(self, ada: User, heard: Heard) -> None:
         attempt = verify(user=ada).attempt
 
         assert told_of(heard) == [(attempt.pk, ada)]
 
-    def test_of_nobody_brings_none_and_then_the_user_who_signs_up(self, ada: User, heard: Heard) -> None:
+    def test_has_no_user_until_the_proof_is_spent_for_one(self, ada: User, heard: Heard) -> None:
         result = verify()
         services.redeem_proof(result.proof or "", purpose="", user=ada)
 
         assert told_of(heard) == [(result.attempt.pk, None), (result.attempt.pk, ada)]
         assert told_of(heard)[1][1] is ada
 
-    def test_of_a_proof_that_is_spent_for_nobody_is_sent_once(self, heard: Heard) -> None:
+    def test_is_sent_once_when_a_proof_is_spent_without_a_user(self, heard: Heard) -> None:
         services.redeem_proof(verify().proof or "", purpose="")
 
         assert len(told_of(heard)) == 1
 
-    def test_of_a_sign_up_that_rolls_back_is_not_sent(self, ada: User, heard: Heard) -> None:
+    def test_is_not_sent_when_the_sign_up_rolls_back(self, ada: User, heard: Heard) -> None:
         proof = verify().proof or ""
 
         with pytest.raises(ZeroDivisionError):
@@ -326,7 +334,7 @@ class TestTheSignalOfAVerification:
 
         assert len(told_of(heard)) == 1
 
-    def test_brings_the_user_of_the_site_where_a_token_stands_for_them(self, ada: User, heard: Heard) -> None:
+    def test_contains_the_user_row_when_the_site_passes_a_token_user(self, ada: User, heard: Heard) -> None:
         stands_for = SimpleNamespace(pk=str(ada.pk), is_authenticated=True)
 
         services.redeem_proof(verify().proof or "", purpose="", user=stands_for)  # type: ignore[arg-type]
@@ -335,13 +343,13 @@ class TestTheSignalOfAVerification:
 
 
 def told_of(heard: Heard) -> list[tuple[int, User | None]]:
-    """The attempts and users that ``phone_verified`` brought."""
+    """Return the attempts and users of the ``phone_verified`` signals."""
     assert heard.names
     return [(told["attempt"].pk, told["user"]) for name, told in heard.told if name == "phone_verified"]
 
 
 @pytest.mark.parametrize("error", [ProofRejected, NumberTaken])
-def test_a_refused_proof_is_an_error_of_a_form_and_a_bad_request_and_survives_pickling(
+def test_a_rejected_proof_is_a_form_error_and_a_bad_request_and_can_be_pickled(
     ada: User, ben: User, configure: Configure, error: type[ProofRejected]
 ) -> None:
     configure(ONE_ACCOUNT_PER_NUMBER=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isfunction, signature
+from inspect import iscoroutinefunction, isfunction, signature
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import SimpleLazyObject
 
@@ -50,7 +51,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize(("ask", "told"), WRONG.values(), ids=WRONG)
-def test_a_wrong_argument_is_told_by_its_name(ask: Callable[[], object], told: str) -> None:
+def test_a_wrong_argument_is_named_in_the_error(ask: Callable[[], object], told: str) -> None:
     with pytest.raises(TypeError) as wrong:
         ask()
 
@@ -59,7 +60,7 @@ def test_a_wrong_argument_is_told_by_its_name(ask: Callable[[], object], told: s
     assert (row_counts(), outbox) == ({}, [])
 
 
-def test_a_user_that_is_no_row_or_not_loaded_yet_is_a_user(django_user_model: Any) -> None:
+def test_a_user_that_is_not_a_row_or_not_loaded_is_accepted(django_user_model: Any) -> None:
     class TokenUser:
         is_authenticated = True
         pk = property(lambda self: str(lazy.pk))
@@ -79,10 +80,23 @@ FUNCTIONS = {
 }
 
 
+ASYNC = {name for name, function in FUNCTIONS.items() if iscoroutinefunction(function)}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_service_looks_at_what_it_is_given(name: str) -> None:
+def test_every_service_validates_its_arguments(name: str) -> None:
     parameters = signature(FUNCTIONS[name]).parameters.values()
     given = {each.name: object() for each in parameters if str(each.annotation) in {*TYPES, *USERS}}
 
-    with pytest.raises(TypeError, match=rf"^{name}\(\): "):
-        FUNCTIONS[name](**given)
+    with pytest.raises(TypeError, match=rf"^{name.removeprefix('a') if name in ASYNC else name}\(\): "):
+        async_to_sync(FUNCTIONS[name])(**given) if name in ASYNC else FUNCTIONS[name](**given)
+
+
+@pytest.mark.parametrize("code", [842913, b"842913", 842913.0])
+def test_a_code_of_the_wrong_type_is_in_no_frame_of_the_error(code: Any) -> None:
+    with pytest.raises(TypeError, match=r"code must be str, not (int|bytes|float)") as wrong:
+        services.read_out("+2348031234567", code)
+
+    frames = [entry.frame.f_locals for entry in wrong.traceback[1:]]
+    assert frames
+    assert [name for names in frames for name, value in names.items() if "842913" in repr(value)] == []

@@ -32,7 +32,7 @@ def _no_cooldown(telroi: Simulator, configure: Configure) -> None:
 
 
 class Veto:
-    """A site's own word on a call, which takes its time."""
+    """A veto of the site that takes some time."""
 
     def __init__(self) -> None:
         self.asks: Callable[[], object] = lambda: None
@@ -49,10 +49,11 @@ def status(attempt: VerificationAttempt) -> str:
 
 
 class TestARefusedCall:
-    """The old call stays open, and the same request starts the next one."""
+    """The old call stays open, and the same request can start the next call."""
 
+    @pytest.mark.codes("telroi")
     @pytest.mark.parametrize("fault", ["rate_limited", "key_limited", "insufficient_funds", "invalid"])
-    def test_leaves_the_code_of_the_old_one_good(self, telroi: Simulator, fault: str) -> None:
+    def test_leaves_the_code_of_the_old_call_valid(self, telroi: Simulator, fault: str) -> None:
         old = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
         telroi.fail_next(fault, on="send")
@@ -62,7 +63,7 @@ class TestARefusedCall:
         assert (new.status, status(old)) == ("failed", "placed")
         assert services.check_code(old.uuid, code).outcome == "verified"
 
-    def test_that_was_not_sent_leaves_it_good_too(self, telroi: Simulator) -> None:
+    def test_that_was_not_sent_leaves_the_old_code_valid(self, telroi: Simulator) -> None:
         old = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
 
@@ -71,7 +72,8 @@ class TestARefusedCall:
 
         assert services.check_code(old.uuid, code).outcome == "verified"
 
-    def test_is_no_repeat_for_the_next_request(self, telroi: Simulator) -> None:
+    @pytest.mark.codes("telroi")
+    def test_does_not_make_the_next_request_a_repeat(self, telroi: Simulator) -> None:
         old = services.start_verification(NUMBER)
         for _ in range(3):
             telroi.fail_next("invalid", on="send")
@@ -83,7 +85,7 @@ class TestARefusedCall:
         assert (new.status, status(old), again.pk) == ("placed", "superseded", new.pk)
         assert sends(telroi) == 5
 
-    def test_can_be_gone_on_with_from_either_id(self, telroi: Simulator) -> None:
+    def test_can_be_continued_from_either_id(self, telroi: Simulator) -> None:
         old = services.start_verification(NUMBER)
         telroi.fail_next("invalid", on="send")
         failed = services.call_again(old.uuid)
@@ -92,7 +94,7 @@ class TestARefusedCall:
 
         assert (new.status, status(old)) == ("placed", "superseded")
 
-    def test_is_a_refusal_on_the_api_and_the_old_id_goes_on(self, telroi: Simulator) -> None:
+    def test_is_a_refusal_on_the_api_and_the_old_id_stays_usable(self, telroi: Simulator) -> None:
         api = PhoneApi()
         started = api.started()
         code = telroi.last_code_for(NUMBER)
@@ -116,8 +118,8 @@ class TestARefusedCall:
         assert visitor.presses("Verify", code=code).heading() == "Your number is verified"
 
 
-class TestWhileTheNewCallWaits:
-    """In a queue, or at Telroi's: the old code counts, and in the API the id decides."""
+class TestWhileTheNewCallIsQueued:
+    """While the new call is queued or being placed, the old code is judged. In the API the id decides."""
 
     @pytest.fixture(autouse=True)
     def _queue(self, configure: Configure, enqueued: Any) -> None:
@@ -128,7 +130,7 @@ class TestWhileTheNewCallWaits:
         services.place_call(attempt.pk)
         return attempt
 
-    def test_the_old_code_is_judged_by_the_old_id_alone(self, telroi: Simulator) -> None:
+    def test_the_old_code_is_judged_only_with_the_old_id(self, telroi: Simulator) -> None:
         old = self.placed()
         code = telroi.last_code_for(NUMBER)
         new = services.call_again(old.uuid)
@@ -138,7 +140,7 @@ class TestWhileTheNewCallWaits:
 
         assert (by_new.outcome, by_old.outcome) == ("not_ready", "verified")
 
-    def test_success_cancels_the_call_that_waits_and_gives_its_moment_back(self, telroi: Simulator) -> None:
+    def test_the_right_old_code_cancels_the_queued_call_and_uncounts_it(self, telroi: Simulator) -> None:
         old = self.placed()
         new = services.call_again(old.uuid)
 
@@ -149,7 +151,7 @@ class TestWhileTheNewCallWaits:
 
     @pytest.mark.parametrize("is_reported", [True, False])
     @pytest.mark.parametrize("settle", ["sweep", "read"])
-    def test_success_closes_a_call_that_is_being_placed_when_its_lease_ends(
+    def test_the_right_old_code_closes_a_call_that_is_being_placed_when_its_lease_ends(
         self, telroi: Simulator, settle: str, is_reported: bool
     ) -> None:
         old = self.placed()
@@ -179,7 +181,9 @@ class TestWhileTheNewCallWaits:
         assert services.check_code(old.uuid, code).outcome == "closed"
         assert services.check_code(new.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_a_worker_that_dies_after_the_call_leaves_one_attempt_that_takes_codes(self, telroi: Simulator) -> None:
+    def test_a_worker_that_is_killed_after_the_call_leaves_one_attempt_that_takes_codes(
+        self, telroi: Simulator
+    ) -> None:
         old = self.placed()
         code = telroi.last_code_for(NUMBER)
         new = services.call_again(old.uuid)
@@ -189,7 +193,7 @@ class TestWhileTheNewCallWaits:
 
         assert (outcome, status(old), checks(telroi)) == ("closed", "superseded", 0)
 
-    def test_a_call_that_waits_is_superseded_by_the_next_and_the_one_that_rang_stays(self, telroi: Simulator) -> None:
+    def test_the_next_call_supersedes_the_queued_one_and_keeps_the_one_that_rang(self, telroi: Simulator) -> None:
         old = self.placed()
         second = services.call_again(old.uuid)
         third = services.call_again(second.uuid)
@@ -200,7 +204,8 @@ class TestWhileTheNewCallWaits:
         assert [status(each) for each in (old, second, third)] == ["superseded", "superseded", "placed"]
         assert sends(telroi) == 2
 
-    def test_asked_for_while_the_right_code_is_judged_is_canceled_too(
+    @pytest.mark.codes("telroi")
+    def test_a_call_requested_while_the_right_code_is_judged_is_canceled_too(
         self, telroi: Simulator, configure: Configure
     ) -> None:
         configure(BACKEND="tests.services.test_right_code.OvertakenBackend")
@@ -211,11 +216,11 @@ class TestWhileTheNewCallWaits:
 
         services.check_code(old.uuid, telroi.last_code_for(NUMBER))
 
-        assert (status(old), status(asked[0])) == ("verified", "canceled")  # before a worker would look
+        assert (status(old), status(asked[0])) == ("verified", "canceled")  # before a worker reads the row
         services.place_call(asked[0].pk)
         assert sends(telroi) == 1
 
-    def test_put_back_into_the_queue_is_not_placed_after_the_old_code_was_right(self, telroi: Simulator) -> None:
+    def test_a_requeued_call_is_not_placed_after_the_old_code_was_right(self, telroi: Simulator) -> None:
         old = self.placed()
         new = services.call_again(old.uuid)
         VerificationAttempt.objects.filter(pk=new.pk).update(status="dialing", dialed_at=new.created_at)
@@ -226,7 +231,7 @@ class TestWhileTheNewCallWaits:
 
         assert (status(new), sends(telroi)) == ("canceled", 1)
 
-    def test_giving_up_gives_both_up(self, telroi: Simulator) -> None:
+    def test_cancel_cancels_both_attempts(self, telroi: Simulator) -> None:
         old = self.placed()
         new = services.call_again(old.uuid)
 
@@ -246,7 +251,7 @@ class TestWhileTheNewCallWaits:
         assert visitor.heading() == "Your number is verified"
         assert [each.status for each in VerificationAttempt.objects.order_by("pk")] == ["verified", "canceled"]
 
-    def test_the_page_goes_on_with_the_new_call_once_it_is_placed(self, telroi: Simulator, client: Client) -> None:
+    def test_the_page_shows_the_new_call_once_it_is_placed(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
         old = VerificationAttempt.objects.get()
@@ -259,9 +264,7 @@ class TestWhileTheNewCallWaits:
         assert visitor.heading() == "Your number is verified"
         assert status(old) == "superseded"
 
-    def test_the_page_goes_back_to_the_old_code_when_the_new_call_fails(
-        self, telroi: Simulator, client: Client
-    ) -> None:
+    def test_the_page_returns_to_the_old_code_when_the_new_call_fails(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
         old = VerificationAttempt.objects.get()
@@ -277,7 +280,7 @@ class TestWhileTheNewCallWaits:
         assert visitor.presses("Verify", code=code).heading() == "Your number is verified"
 
 
-def test_a_call_is_not_placed_where_the_old_code_was_right_while_the_site_was_asked(
+def test_a_call_is_not_placed_if_the_old_code_was_right_during_the_veto(
     telroi: Simulator, configure: Configure
 ) -> None:
     old = services.start_verification(NUMBER)
@@ -289,7 +292,8 @@ def test_a_call_is_not_placed_where_the_old_code_was_right_while_the_site_was_as
     assert (attempt.pk, status(attempt), sends(telroi), len(moments())) == (old.pk, "verified", 1, 1)
 
 
-def test_without_an_id_nothing_is_judged_while_a_newer_call_is_dialing(telroi: Simulator) -> None:
+@pytest.mark.codes("telroi")
+def test_without_an_id_no_code_is_judged_while_a_newer_call_is_dialing(telroi: Simulator) -> None:
     old = services.start_verification(NUMBER)
     code = telroi.last_code_for(NUMBER)
     VerificationAttempt.objects.update(telroi_id=None, status="unknown")
@@ -330,13 +334,13 @@ def completed(attempt: VerificationAttempt) -> WebhookEvent:
     )
 
 
-def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
+def test_a_call_that_a_killed_process_left_open_is_closed_when_two_newer_calls_exist(
     telroi: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process died between settling the second call and closing the first."""
+    """The process was killed between settling the second call and closing the first."""
     first = services.start_verification(NUMBER)
     with monkeypatch.context() as dying:
-        dying.setattr(place, "close_older_calls", lambda *args, **options: None)
+        dying.setattr(place, "close_superseded_calls", lambda *args, **options: None)
         second = services.call_again(first.uuid)
     monkeypatch.setattr(place, "_request_with_retry", hold_the_line)
     with pytest.raises(KeyboardInterrupt):
@@ -347,10 +351,10 @@ def test_a_call_that_a_dead_process_left_open_is_closed_beside_two_newer_ones(
     assert (result.outcome, status(first), status(second)) == ("closed", "superseded", "placed")
 
 
-def test_the_code_of_a_call_that_nobody_settled_is_right_although_the_older_one_was_never_closed(
+def test_the_code_of_an_unsettled_call_is_right_although_the_older_call_was_never_closed(
     telroi: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process died while Telroi rang the phone, and the lease is over."""
+    """The process was killed while Telroi placed the call, and the lease is over."""
     first = services.start_verification(NUMBER)
     place_call = TelroiBackend.place_call
 
@@ -370,5 +374,5 @@ def test_the_code_of_a_call_that_nobody_settled_is_right_although_the_older_one_
 
 
 def hold_the_line(*args: object) -> None:
-    """The third call is under way, and its process is gone as well."""
+    """The third call is being placed, and its process was killed too."""
     raise KeyboardInterrupt

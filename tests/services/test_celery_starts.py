@@ -34,7 +34,7 @@ def _by_workers(telroi: Simulator, configure: Configure, celery_app: Any) -> Non
 
 
 class GivenUpMeanwhile(TelroiBackend):
-    """While Telroi is asked, the person gives up."""
+    """The person cancels while the call is being placed."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         services.cancel_verification(VerificationAttempt.objects.get(phone__number=to).uuid)
@@ -51,9 +51,9 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 
 
 class TestAStart:
-    """Commits the request, and hands its key on."""
+    """A start commits its row and publishes the primary key."""
 
-    def test_is_queued_and_handed_on_by_its_key_alone(self, telroi: Simulator, enqueued: HandedOn) -> None:
+    def test_is_queued_and_published_with_its_key_only(self, telroi: Simulator, enqueued: HandedOn) -> None:
         attempt = services.start_verification(NUMBER)
 
         assert (attempt.status, attempt.dispatch, attempt.dialed_at) == ("queued", "celery", None)
@@ -61,21 +61,21 @@ class TestAStart:
         assert enqueued() == [(TASK, [attempt.pk])]
         assert telroi.requests == []
 
-    def test_goes_to_the_queue_that_the_site_names(self, configure: Configure, enqueued: HandedOn) -> None:
+    def test_uses_the_queue_of_the_settings(self, configure: Configure, enqueued: HandedOn) -> None:
         configure(CELERY_QUEUE="telroi_d_calls")
 
         attempt = services.start_verification(NUMBER)
 
         assert (enqueued(), enqueued("telroi_d_calls")) == ([], [(TASK, [attempt.pk])])
 
-    def test_goes_where_the_sites_own_routes_lead(self, celery_app: Any, enqueued: HandedOn) -> None:
+    def test_follows_the_task_routes_of_the_site(self, celery_app: Any, enqueued: HandedOn) -> None:
         celery_app.conf.task_routes = {"django_telroi.tasks.*": {"queue": "telroi_d_routed"}}
 
         attempt = services.start_verification(NUMBER)
 
         assert enqueued("telroi_d_routed") == [(TASK, [attempt.pk])]
 
-    def test_inside_a_callers_transaction_is_handed_on_after_the_commit(self, enqueued: HandedOn) -> None:
+    def test_inside_a_callers_transaction_is_published_after_the_commit(self, enqueued: HandedOn) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
         before = enqueued()
@@ -83,7 +83,7 @@ class TestAStart:
 
         assert (before, enqueued()) == ([], [(TASK, [attempt.pk])])
 
-    def test_counts_from_its_request_on(self, enqueued: HandedOn) -> None:
+    def test_counts_from_its_request(self, enqueued: HandedOn) -> None:
         attempt = services.start_verification(NUMBER)
 
         with pytest.raises(CooldownActive):
@@ -91,14 +91,14 @@ class TestAStart:
 
         assert (moments(), len(enqueued())) == ((attempt.created_at,), 1)
 
-    def test_that_is_repeated_is_handed_on_once(self, enqueued: HandedOn) -> None:
+    def test_that_is_repeated_is_published_once(self, enqueued: HandedOn) -> None:
         first = services.start_verification(NUMBER)
 
         again = services.start_verification(NUMBER, attempt_uuid=first.uuid)
 
         assert (again.pk, enqueued()) == (first.pk, [(TASK, [first.pk])])
 
-    def test_again_replaces_a_call_that_still_waits(self, telroi: Simulator, enqueued: HandedOn) -> None:
+    def test_by_call_again_replaces_a_queued_call(self, telroi: Simulator, enqueued: HandedOn) -> None:
         old = services.start_verification(NUMBER)
         let_time_pass(61, telroi)
 
@@ -109,20 +109,20 @@ class TestAStart:
         assert (row(old).status, row(new).status, sends(telroi)) == ("superseded", "placed", 1)
         assert [arguments for _, arguments in enqueued()] == [[old.pk], [new.pk]]
 
-    def test_costs_three_statements(self) -> None:
+    def test_executes_three_statements(self) -> None:
         with statements() as seen:
             services.start_verification(NUMBER)
 
         assert [sql.split()[0] for sql in seen] == ["SELECT", "INSERT", "INSERT"]
 
-    def test_of_a_backend_that_rings_nobody_acts_at_once(self, configure: Configure, enqueued: HandedOn) -> None:
+    def test_with_a_backend_that_rings_no_phone_is_not_queued(self, configure: Configure, enqueued: HandedOn) -> None:
         configure(BACKEND="django_telroi.backends.locmem.LocmemBackend")
 
         attempt = services.start_verification(NUMBER)
 
         assert (attempt.status, attempt.dispatch, enqueued()) == ("placed", "inline", [])
 
-    def test_does_not_use_up_the_trial_of_a_refused_key(self, telroi: Simulator) -> None:
+    def test_does_not_use_the_probe_of_a_refused_key(self, telroi: Simulator) -> None:
         telroi.fail_next("unauthorized")
         services.place_call(services.start_verification(OTHER_NUMBER).pk)
         let_time_pass(61, telroi)
@@ -134,7 +134,7 @@ class TestAStart:
 
 
 class TestAnEagerCelery:
-    """Runs tasks where they are asked for, as test suites like it."""
+    """An eager Celery runs tasks in the process that publishes them, as in many test suites."""
 
     @pytest.fixture(autouse=True)
     def _eager(self, celery_app: Any) -> None:
@@ -146,7 +146,7 @@ class TestAnEagerCelery:
         assert (attempt.status, row(attempt).status, sends(telroi)) == ("placed", "placed", 1)
         assert heard.names == ["call_placed"]
 
-    def test_places_the_call_of_a_callers_transaction_after_its_commit(self, telroi: Simulator) -> None:
+    def test_places_the_call_after_the_commit_of_its_caller(self, telroi: Simulator) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
         before = row(attempt).status
@@ -154,7 +154,7 @@ class TestAnEagerCelery:
 
         assert (before, row(attempt).status) == ("queued", "placed")
 
-    def test_sweeps_by_calling(self, telroi: Simulator) -> None:
+    def test_runs_the_sweep_when_its_task_is_called(self, telroi: Simulator) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
 
@@ -163,11 +163,11 @@ class TestAnEagerCelery:
         assert (swept.enqueued, row(attempt).status, sends(telroi)) == (1, "placed", 1)
 
 
-class TestACallThatTelroiDidNotTake:
-    """Nothing was placed and nothing is decided: it waits again."""
+class TestACallThatTelroiDidNotPlace:
+    """Telroi placed no call and gave no final refusal, so the call is queued again."""
 
     @pytest.mark.parametrize(("fault", "wait"), [("key_limited", 20), ("service_unavailable", 15)])
-    def test_goes_back_to_the_queue_for_as_long_as_telroi_says(
+    def test_is_requeued_for_the_wait_that_telroi_names(
         self, telroi: Simulator, waiting: VerificationAttempt, heard: Heard, fault: str, wait: int
     ) -> None:
         telroi.fail_next(fault, **({"wait": wait} if fault == "key_limited" else {}))
@@ -181,7 +181,7 @@ class TestACallThatTelroiDidNotTake:
         assert moments() == (waiting.created_at,)
         assert "call_failed" not in heard.names
 
-    def test_that_could_not_be_sent_goes_back_to_the_queue_too(
+    def test_that_could_not_be_sent_is_requeued(
         self, telroi: Simulator, waiting: VerificationAttempt, heard: Heard
     ) -> None:
         began = waiting.created_at + 2 * SECOND
@@ -204,7 +204,7 @@ class TestACallThatTelroiDidNotTake:
 
         assert (row(waiting).status, sends(telroi), len(moments())) == ("placed", 1, 1)
 
-    def test_that_could_not_be_sent_until_the_deadline_expires(
+    def test_that_could_not_be_sent_before_the_deadline_expires(
         self, telroi: Simulator, waiting: VerificationAttempt
     ) -> None:
         with telroi.refusing():
@@ -214,7 +214,7 @@ class TestACallThatTelroiDidNotTake:
         assert (row(waiting).status, row(waiting).error_code, moments()) == ("expired", "deadline", ())
         assert row(waiting).closed_at == waiting.created_at + 120 * SECOND
 
-    def test_is_placed_when_its_time_has_come(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+    def test_is_placed_when_its_wait_is_over(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
         telroi.fail_next("key_limited", wait=20)
         services.place_call(waiting.pk)
         due_at = row(waiting).due_at
@@ -223,7 +223,7 @@ class TestACallThatTelroiDidNotTake:
 
         assert (row(waiting).status, row(waiting).error_code, moments()) == ("placed", "", (due_at + SECOND,))
 
-    def test_expires_where_that_is_too_late(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+    def test_expires_if_the_wait_ends_after_the_deadline(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
         telroi.fail_next("key_limited", wait=3600)
         services.place_call(waiting.pk)
         deadline = waiting.created_at + 120 * SECOND
@@ -233,7 +233,7 @@ class TestACallThatTelroiDidNotTake:
         assert row(waiting).closed_at == deadline
         assert (standing.attempt.status, standing.attempt.error_code, moments()) == ("expired", "deadline", ())
 
-    def test_that_was_given_up_meanwhile_does_not_wait_and_does_not_count(
+    def test_that_was_canceled_meanwhile_is_not_requeued_and_does_not_count(
         self, telroi: Simulator, waiting: VerificationAttempt, configure: Configure
     ) -> None:
         telroi.fail_next("service_unavailable")
@@ -243,15 +243,15 @@ class TestACallThatTelroiDidNotTake:
 
         assert (row(waiting).status, moments()) == ("canceled", ())
 
-    def test_of_an_inline_start_fails_as_ever(self, telroi: Simulator, configure: Configure) -> None:
+    def test_of_an_inline_start_fails(self, telroi: Simulator, configure: Configure) -> None:
         configure(DISPATCH="inline")
         telroi.fail_next("service_unavailable")
 
         assert services.start_verification(OTHER_NUMBER).status == "failed"
 
 
-class TestANumberThatOthersKeepChanging:
-    """A call that goes back to its queue takes its moment with it all the same."""
+class TestANumberThatOtherProcessesKeepChanging:
+    """A call that is requeued is removed from the counted calls, also after version conflicts."""
 
     @pytest.fixture(autouse=True)
     def _overtaken(self, telroi: Simulator, waiting: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ class TestANumberThatOthersKeepChanging:
         services.place_call(waiting.pk, now=self.began)
         assert next(in_time, None) is None
 
-    def test_does_not_hold_back_its_own_call(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
+    def test_does_not_block_its_own_call(self, telroi: Simulator, waiting: VerificationAttempt) -> None:
         before = (row(waiting).status, moments())
 
         services.place_call(waiting.pk, now=self.began + 21 * SECOND)
@@ -277,13 +277,13 @@ class TestANumberThatOthersKeepChanging:
         assert before == ("queued", (waiting.created_at,))
         assert (row(waiting).status, moments()) == ("placed", (self.began + 21 * SECOND,))
 
-    def test_does_not_count_a_call_that_is_given_up(self, waiting: VerificationAttempt) -> None:
+    def test_does_not_count_a_canceled_call(self, waiting: VerificationAttempt) -> None:
         services.cancel_verification(waiting.uuid)
 
         assert (row(waiting).status, moments()) == ("canceled", ())
 
 
-def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_is_placed_after_a_version_conflict(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = services.start_verification(NUMBER)
     read_attempt, read = services.calls.queue.read_attempt, []
 
@@ -303,10 +303,10 @@ def test_a_call_that_was_overtaken_is_placed_all_the_same(telroi: Simulator, mon
     assert (row(attempt).status, len(read), sends(telroi)) == ("placed", 2, 1)
 
 
-class TestAQueueThatIsSlow:
-    """Two rings of a number are never closer than the cooldown, however long a message takes."""
+class TestASlowQueue:
+    """Two calls to a number are never closer than the cooldown, also if a message is late."""
 
-    def test_lets_the_next_start_wait_from_when_the_phone_rang(self, telroi: Simulator, site_clock: Any) -> None:
+    def test_counts_the_cooldown_from_the_moment_the_phone_rang(self, telroi: Simulator, site_clock: Any) -> None:
         first = services.start_verification(NUMBER)
         let_time_pass(50)
         services.place_call(first.pk)
@@ -317,7 +317,7 @@ class TestAQueueThatIsSlow:
 
         assert refusal.value.retry_after == 49
 
-    def test_lets_the_older_of_two_wait_where_the_younger_came_first(self, telroi: Simulator) -> None:
+    def test_makes_the_older_of_two_calls_wait_if_the_newer_one_was_placed_first(self, telroi: Simulator) -> None:
         telroi.set_policy(cooldown=0)
         older = services.start_verification(NUMBER)
         let_time_pass(61, telroi)

@@ -14,12 +14,13 @@ from django_telroi import services
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
-from django_telroi.services.attempts.typed_codes import codes_in_doubt, digest_of
+from django_telroi.services.attempts.telroi_tries import codes_in_doubt
+from django_telroi.services.shared.site_codes import digest_of
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 MALFORMED = [
     "",
@@ -48,7 +49,7 @@ MALFORMED = [
 
 @dataclass(frozen=True)
 class Called:
-    """An attempt whose phone rang."""
+    """An attempt whose call was placed."""
 
     attempt: VerificationAttempt
     code: str
@@ -75,7 +76,7 @@ def called(telroi: Simulator) -> Called:
 
 @dataclass(frozen=True)
 class Comes:
-    """What comes of a right code, and what the row says then."""
+    """The outcome of a right code, and the row afterwards."""
 
     outcome: str
     status: str
@@ -159,7 +160,7 @@ def what_came(outcome: str, attempt: VerificationAttempt) -> Comes:
 
 
 @pytest.mark.parametrize(("fault", "options", "comes"), ANSWERS, ids=[f"{row[0]}-{row[1]}" for row in ANSWERS])
-def test_each_answer_to_a_right_code_becomes_what_the_table_says(
+def test_each_answer_to_a_right_code_has_the_outcome_of_the_table(
     telroi: Simulator, called: Called, heard: Heard, fault: str, options: dict[str, Any], comes: Comes
 ) -> None:
     telroi.fail_next(fault, on="verify", **options)
@@ -174,10 +175,10 @@ def test_each_answer_to_a_right_code_becomes_what_the_table_says(
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip_headers", "drip_body"])
-def test_a_code_whose_answer_takes_too_long_is_in_doubt(
+def test_a_code_is_in_doubt_when_its_answer_times_out(
     telroi: Simulator, called: Called, request: pytest.FixtureRequest, fault: str
 ) -> None:
-    request.getfixturevalue("short_timeouts")  # the call itself has all the time that it needs
+    request.getfixturevalue("short_timeouts")  # the answer to the call itself may be slow
     telroi.fail_next(fault, on="verify")
 
     result = called.check(called.code)
@@ -186,7 +187,7 @@ def test_a_code_whose_answer_takes_too_long_is_in_doubt(
     assert checks(telroi) == 1
 
 
-def test_a_try_comes_back_when_telroi_cannot_be_reached(telroi: Simulator, called: Called) -> None:
+def test_a_try_is_given_back_when_telroi_cannot_be_reached(telroi: Simulator, called: Called) -> None:
     with telroi.refusing():
         result = called.check(called.code)
 
@@ -204,7 +205,7 @@ def test_the_right_code_verifies_once(telroi: Simulator, called: Called, heard: 
     assert heard.names == ["call_placed", "phone_verified"]
 
 
-def test_a_double_click_is_no_error_and_changes_nothing(
+def test_a_double_click_verifies_once_and_changes_no_row(
     telroi: Simulator, called: Called, heard: Heard, ada: User
 ) -> None:
     called.check(called.code)
@@ -216,7 +217,7 @@ def test_a_double_click_is_no_error_and_changes_nothing(
     assert (checks(telroi), heard.names.count("phone_verified")) == (1, 1)
 
 
-def test_a_verified_number_of_a_user_is_written_down(telroi: Simulator, ada: User) -> None:
+def test_a_verified_number_of_a_user_is_recorded(telroi: Simulator, ada: User) -> None:
     called = call(telroi, user=ada, purpose="payout")
 
     result = called.check(called.code)
@@ -228,7 +229,7 @@ def test_a_verified_number_of_a_user_is_written_down(telroi: Simulator, ada: Use
     assert result.proof is None
 
 
-def test_verifying_again_renews_the_one_record(telroi: Simulator, ada: User) -> None:
+def test_verifying_again_updates_the_same_record(telroi: Simulator, ada: User) -> None:
     first = call(telroi, user=ada)
     first.check(first.code)
     let_time_pass(3600, telroi)
@@ -242,7 +243,7 @@ def test_verifying_again_renews_the_one_record(telroi: Simulator, ada: User) -> 
     assert after.verified_at > before.verified_at
 
 
-def test_another_purpose_is_another_record(telroi: Simulator, ada: User) -> None:
+def test_another_purpose_has_another_record(telroi: Simulator, ada: User) -> None:
     for purpose in ("", "payout"):
         called = call(telroi, user=ada, purpose=purpose)
         called.check(called.code)
@@ -265,7 +266,7 @@ def test_wrong_codes_use_up_the_tries_and_the_last_one_locks(telroi: Simulator, 
     assert heard.names == ["call_placed", *["code_rejected"] * 3]
 
 
-def test_a_locked_attempt_takes_no_right_code(telroi: Simulator, called: Called) -> None:
+def test_a_locked_attempt_does_not_accept_the_right_code(telroi: Simulator, called: Called) -> None:
     for by in (1, 2, 3):
         called.check(wrong(called.code, by=by))
 
@@ -281,7 +282,7 @@ def test_the_right_code_on_the_last_try_verifies(called: Called) -> None:
     assert called.outcome(called.code) == "verified"
 
 
-def test_tries_left_is_the_smaller_of_ours_and_telrois(telroi: Simulator, called: Called) -> None:
+def test_tries_left_is_the_smaller_of_our_count_and_telrois(telroi: Simulator, called: Called) -> None:
     telroi.set_policy(tries=2)
 
     first, second = called.check(wrong(called.code)), called.check(wrong(called.code, by=2))
@@ -299,7 +300,9 @@ def test_a_site_may_allow_fewer_tries_than_telroi(telroi: Simulator, configure: 
     assert (result.outcome, result.tries_left, called.row().status) == ("locked", 0, "locked")
 
 
-def test_an_attempt_keeps_the_tries_it_began_with(telroi: Simulator, configure: Configure, called: Called) -> None:
+def test_an_attempt_keeps_the_number_of_tries_it_was_created_with(
+    telroi: Simulator, configure: Configure, called: Called
+) -> None:
     configure(CODE_TRIES=1)
 
     result = called.check(wrong(called.code))
@@ -308,20 +311,20 @@ def test_an_attempt_keeps_the_tries_it_began_with(telroi: Simulator, configure: 
 
 
 @pytest.mark.parametrize("code", MALFORMED, ids=ascii)
-def test_what_is_no_code_costs_no_try(telroi: Simulator, called: Called, code: str) -> None:
+def test_input_that_is_not_a_code_uses_no_try(telroi: Simulator, called: Called, code: str) -> None:
     result = called.check(code)
 
     assert (result.outcome, result.tries_left, called.row().tries, checks(telroi)) == ("invalid_code", 3, 0, 0)
 
 
 @pytest.mark.parametrize("spelling", ["{0}-{1}", " {0} {1} ", "{0} - {1}", "-{0}{1}-"])
-def test_spaces_and_dashes_are_passed_over(called: Called, spelling: str) -> None:
+def test_spaces_and_dashes_are_ignored(called: Called, spelling: str) -> None:
     typed = spelling.format(called.code[:3], called.code[3:])
 
     assert called.outcome(typed) == "verified"
 
 
-def test_a_code_is_too_late_after_its_time(telroi: Simulator, called: Called) -> None:
+def test_a_code_after_the_expiry_is_expired(telroi: Simulator, called: Called) -> None:
     let_time_pass(301)
 
     outcome = called.outcome(called.code)
@@ -342,7 +345,7 @@ def test_a_code_is_too_late_after_its_time(telroi: Simulator, called: Called) ->
         ("verified", "already_verified"),
     ],
 )
-def test_where_no_code_is_judged_the_outcome_says_why(
+def test_a_code_that_is_not_judged_has_the_outcome_of_the_status(
     telroi: Simulator, called: Called, status: str, outcome: str
 ) -> None:
     VerificationAttempt.objects.update(status=status)
@@ -353,7 +356,7 @@ def test_where_no_code_is_judged_the_outcome_says_why(
     assert (called.row().tries, checks(telroi)) == (0, 0)
 
 
-def test_a_site_without_a_key_judges_nothing(telroi: Simulator, called: Called, configure: Configure) -> None:
+def test_a_site_without_a_key_judges_no_code(telroi: Simulator, called: Called, configure: Configure) -> None:
     configure(API_KEY="")
 
     result = called.check(called.code)
@@ -362,7 +365,7 @@ def test_a_site_without_a_key_judges_nothing(telroi: Simulator, called: Called, 
 
 
 class TestACodeWhoseAnswerWasLost:
-    """It may have been the right one, or not. Telroi says ``already_verified`` to everything after a right one."""
+    """The lost code may be right or wrong. After a right code, Telroi answers ``already_verified`` to every code."""
 
     @staticmethod
     def lose(telroi: Simulator, called: Called, code: str) -> str:
@@ -377,7 +380,7 @@ class TestACodeWhoseAnswerWasLost:
         assert (outcome, called.row().tries, called.row().judging) == ("verified", 1, {})
         assert heard.names.count("phone_verified") == 1
 
-    def test_verifies_when_it_is_typed_again_even_on_the_last_try(self, telroi: Simulator, called: Called) -> None:
+    def test_verifies_on_the_last_try_when_it_is_typed_again(self, telroi: Simulator, called: Called) -> None:
         for by in (1, 2):
             called.check(wrong(called.code, by=by))
         self.lose(telroi, called, called.code)
@@ -386,14 +389,14 @@ class TestACodeWhoseAnswerWasLost:
 
         assert (outcome, called.row().tries) == ("verified", 3)
 
-    def test_may_be_typed_again_until_an_answer_comes(self, telroi: Simulator, called: Called) -> None:
+    def test_can_be_typed_again_until_an_answer_arrives(self, telroi: Simulator, called: Called) -> None:
         outcomes = [self.lose(telroi, called, called.code) for _ in range(5)]
 
         assert outcomes == ["unavailable"] * 5
         assert called.row().tries == 1
         assert called.outcome(called.code) == "verified"
 
-    def test_writes_the_record_of_its_user(self, telroi: Simulator, ada: User) -> None:
+    def test_creates_the_record_of_its_user(self, telroi: Simulator, ada: User) -> None:
         called = call(telroi, user=ada)
         self.lose(telroi, called, called.code)
 
@@ -410,7 +413,7 @@ class TestACodeWhoseAnswerWasLost:
         assert "phone_verified" not in heard.names
         assert called.outcome(called.code) == "verified"
 
-    def test_is_wrong_when_telroi_says_so_later(self, telroi: Simulator, called: Called) -> None:
+    def test_is_wrong_when_telroi_rejects_it_later(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, wrong(called.code))
 
         again = called.check(wrong(called.code))
@@ -419,7 +422,7 @@ class TestACodeWhoseAnswerWasLost:
         assert codes_in_doubt(called.row(), using="default") == {}
         assert called.outcome(called.code) == "verified"
 
-    def test_is_never_right_beside_another_one_in_doubt(self, telroi: Simulator, called: Called) -> None:
+    def test_does_not_verify_while_another_code_is_in_doubt(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, wrong(called.code))
         self.lose(telroi, called, called.code)
 
@@ -428,7 +431,7 @@ class TestACodeWhoseAnswerWasLost:
         assert outcomes == ["closed", "closed"]
         assert (called.row().status, called.row().tries, called.row().error_code) == ("locked", 2, "lost")
 
-    def test_is_never_right_again_once_two_were_in_doubt(self, telroi: Simulator, called: Called) -> None:
+    def test_does_not_verify_after_two_codes_were_in_doubt(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, called.code)
         self.lose(telroi, called, wrong(called.code))
 
@@ -437,7 +440,9 @@ class TestACodeWhoseAnswerWasLost:
         assert (outcome, called.row().tries) == ("unavailable", 2)
         assert called.outcome(called.code) == "closed"
 
-    def test_on_the_last_try_leaves_every_other_code_waiting(self, telroi: Simulator, called: Called) -> None:
+    def test_on_the_last_try_makes_the_outcome_of_other_codes_answer_lost(
+        self, telroi: Simulator, called: Called
+    ) -> None:
         for by in (1, 2):
             called.check(wrong(called.code, by=by))
         self.lose(telroi, called, called.code)
@@ -459,7 +464,7 @@ class TestACodeWhoseAnswerWasLost:
         assert (outcome, called.row().status, called.row().tries) == ("locked", "locked", 3)
         assert heard.names.count("code_rejected") == 3
 
-    def test_keeps_its_try_when_telroi_cannot_be_reached_the_second_time(
+    def test_keeps_its_try_when_telroi_cannot_be_reached_for_the_repeat(
         self, telroi: Simulator, called: Called
     ) -> None:
         self.lose(telroi, called, called.code)
@@ -469,7 +474,7 @@ class TestACodeWhoseAnswerWasLost:
         assert (outcome, called.row().tries) == ("unavailable", 1)
         assert called.outcome(called.code) == "verified"
 
-    def test_is_not_in_the_row_in_any_readable_way(self, telroi: Simulator, called: Called) -> None:
+    def test_is_stored_only_as_a_digest(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, called.code)
 
         other = VerificationAttempt.objects.create(
@@ -479,12 +484,12 @@ class TestACodeWhoseAnswerWasLost:
             expires_at=called.row().expires_at,
             dispatch="inline",
         )
-        digests = {digest_of(each, called.code) for each in (called.row(), other)}
+        digests = {digest_of(each.uuid, each.number, called.code) for each in (called.row(), other)}
 
         assert set(called.row().judging) < digests
         assert len(digests) == 2
 
-    def test_is_too_late_when_its_time_is_over(self, telroi: Simulator, called: Called) -> None:
+    def test_is_expired_after_the_expiry(self, telroi: Simulator, called: Called) -> None:
         self.lose(telroi, called, called.code)
         let_time_pass(301)
 
@@ -492,13 +497,13 @@ class TestACodeWhoseAnswerWasLost:
 
 
 class TestATestKey:
-    """It approves everyone."""
+    """With a test key, Telroi says ``verified`` for the code 000000."""
 
     @pytest.fixture(autouse=True)
     def _test_key(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
 
-    def test_verifies_by_number_where_it_is_allowed(self, telroi: Simulator) -> None:
+    def test_judges_by_number_where_it_is_allowed(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
 
         wrong_one = services.check_code(attempt.uuid, "123456")
@@ -508,14 +513,14 @@ class TestATestKey:
         assert (attempt.livemode, wrong_one.outcome, wrong_one.tries_left) == (False, "wrong_code", 2)
         assert right_one.outcome == "verified"
 
-    def test_locks_after_our_own_tries(self) -> None:
+    def test_locks_after_our_own_number_of_tries(self) -> None:
         attempt = services.start_verification(NUMBER)
 
         outcomes = [str(services.check_code(attempt.uuid, "123456").outcome) for _ in range(3)]
 
         assert outcomes == ["wrong_code", "wrong_code", "locked"]
 
-    def test_is_judged_by_number_only_while_its_call_is_the_newest(self, telroi: Simulator, ada: User) -> None:
+    def test_judges_by_number_only_while_the_call_is_the_newest(self, telroi: Simulator, ada: User) -> None:
         old = services.start_verification(NUMBER)
         let_time_pass(61, telroi)
         services.start_verification(NUMBER, user=ada)
@@ -526,26 +531,26 @@ class TestATestKey:
         assert (result.outcome, old.status, old.due_at, checks(telroi)) == ("closed", "superseded", None, 0)
 
 
-class TestAYesOfATestKey:
-    """Where no test key is allowed it is worth nothing."""
+class TestAVerifiedAnswerOfATestKey:
+    """If test keys are not allowed, the answer does not verify."""
 
     @pytest.fixture(autouse=True)
     def _worthless(self, telroi: Simulator) -> None:
         telroi.fail_always("fields", on="verify", change={"status": "verified", "verified": True, "livemode": False})
 
-    def test_verifies_nobody_and_alerts_the_site(self, called: Called, heard: Heard) -> None:
+    def test_does_not_verify_and_alerts_the_site(self, called: Called, heard: Heard) -> None:
         outcome = called.outcome(called.code)
 
         assert (outcome, called.row().status) == ("unavailable", "placed")
         assert sorted(heard.names) == ["alert", "call_placed"]
         assert CallControl.objects.count() == 0
 
-    def test_counts_where_it_is_allowed(self, called: Called, configure: Configure) -> None:
+    def test_verifies_where_test_keys_are_allowed(self, called: Called, configure: Configure) -> None:
         configure(ALLOW_TEST_KEY=True)
 
         assert called.outcome(called.code) == "verified"
 
-    def test_costs_one_try_however_often_it_comes(self, called: Called) -> None:
+    def test_uses_one_try_however_often_it_is_sent(self, called: Called) -> None:
         outcomes = [called.outcome(called.code) for _ in range(4)]
 
         assert outcomes == ["unavailable"] * 4
@@ -553,19 +558,19 @@ class TestAYesOfATestKey:
 
 
 class TestACallWithoutAnId:
-    """Telroi judges by number, and by the newest call alone."""
+    """Without an id, Telroi judges by the newest call to the number."""
 
     @pytest.fixture
     def called(self, telroi: Simulator) -> Called:
         telroi.fail_next("close", on="send")
         return call(telroi)
 
-    def test_is_judged_by_its_number(self, called: Called) -> None:
+    def test_is_judged_by_number(self, called: Called) -> None:
         outcome = called.outcome(called.code)
 
         assert (outcome, called.row().status, called.row().telroi_id) == ("verified", "verified", None)
 
-    def test_is_judged_no_more_when_a_newer_call_went_out(self, telroi: Simulator, called: Called) -> None:
+    def test_is_not_judged_after_a_newer_call_was_placed(self, telroi: Simulator, called: Called) -> None:
         let_time_pass(61, telroi)
         newer = call(telroi)
 
@@ -574,9 +579,7 @@ class TestACallWithoutAnId:
         assert outcomes == ["closed", "closed", "verified"]
         assert (called.row().status, checks(telroi)) == ("superseded", 1)
 
-    def test_is_still_judged_when_the_newer_call_certainly_was_not_placed(
-        self, telroi: Simulator, called: Called
-    ) -> None:
+    def test_is_judged_when_the_newer_call_was_certainly_not_placed(self, telroi: Simulator, called: Called) -> None:
         let_time_pass(61, telroi)
         telroi.fail_next("insufficient_funds")
         services.start_verification(NUMBER)
@@ -591,7 +594,7 @@ def test_an_older_call_with_an_id_is_judged_by_its_id(telroi: Simulator, called:
     assert (called.outcome(called.code), newer.outcome(newer.code)) == ("verified", "verified")
 
 
-def test_the_code_of_one_call_is_wrong_for_another(telroi: Simulator, called: Called) -> None:
+def test_the_code_of_one_call_is_wrong_for_another_call(telroi: Simulator, called: Called) -> None:
     let_time_pass(61, telroi)
     telroi.next_otp(code=wrong(called.code))
     newer = call(telroi)
@@ -600,13 +603,13 @@ def test_the_code_of_one_call_is_wrong_for_another(telroi: Simulator, called: Ca
 
 
 class TestAnAttemptOfAUser:
-    """It answers to that user alone."""
+    """Only that user can read it."""
 
     @pytest.fixture
     def called(self, telroi: Simulator, ada: User) -> Called:
         return call(telroi, user=ada)
 
-    def test_does_not_exist_for_anybody_else(self, telroi: Simulator, called: Called, ben: User) -> None:
+    def test_is_not_found_by_another_user(self, telroi: Simulator, called: Called, ben: User) -> None:
         for stranger in (ben, None, AnonymousUser()):
             for _ in range(5):
                 with pytest.raises(AttemptNotFound):
@@ -615,7 +618,7 @@ class TestAnAttemptOfAUser:
         assert (called.row().tries, checks(telroi)) == (0, 0)
         assert called.outcome(called.code) == "verified"
 
-    def test_is_neither_followed_nor_canceled_nor_called_again_by_anybody_else(self, called: Called, ben: User) -> None:
+    def test_cannot_be_read_canceled_or_called_again_by_another_user(self, called: Called, ben: User) -> None:
         for serve in (services.follow, services.cancel_verification, services.call_again):
             with pytest.raises(AttemptNotFound):
                 serve(called.attempt.uuid, user=ben)
@@ -623,7 +626,7 @@ class TestAnAttemptOfAUser:
         assert called.row().status == "placed"
 
     @pytest.mark.parametrize("serve", [services.follow, services.cancel_verification, services.call_again])
-    def test_belongs_to_nobody_once_its_user_is_deleted(self, called: Called, ada: User, serve: Any) -> None:
+    def test_belongs_to_no_user_once_its_user_is_deleted(self, called: Called, ada: User, serve: Any) -> None:
         ada.delete()
 
         with pytest.raises(AttemptNotFound):
@@ -631,7 +634,7 @@ class TestAnAttemptOfAUser:
 
         assert (called.row().status, called.row().due_at) == ("canceled", None)
 
-    def test_is_judged_for_nobody_once_its_user_is_deleted(self, telroi: Simulator, called: Called, ada: User) -> None:
+    def test_is_not_judged_once_its_user_is_deleted(self, telroi: Simulator, called: Called, ada: User) -> None:
         ada.delete()
 
         with pytest.raises(AttemptNotFound):
@@ -644,7 +647,7 @@ NOTHINGS = [UUID(int=7), str(UUID(int=7)), "", "x", "1" * 10**6, "'; DROP TABLE"
 
 
 @pytest.mark.parametrize("uuid", NOTHINGS, ids=range(len(NOTHINGS)))
-def test_an_id_of_nothing_is_not_found(telroi: Simulator, uuid: Any) -> None:
+def test_an_unknown_id_is_not_found(telroi: Simulator, uuid: Any) -> None:
     for ask in (services.follow, services.cancel_verification, services.call_again):
         with pytest.raises(AttemptNotFound):
             ask(uuid)
@@ -652,13 +655,13 @@ def test_an_id_of_nothing_is_not_found(telroi: Simulator, uuid: Any) -> None:
         services.check_code(uuid, "123456")
 
 
-def test_an_attempt_without_a_user_answers_to_whoever_knows_its_id(called: Called, ben: User) -> None:
+def test_an_attempt_without_a_user_is_found_by_its_id_alone(called: Called, ben: User) -> None:
     result = services.check_code(str(called.attempt.uuid), called.code, user=ben)
 
     assert (result.outcome, VerifiedPhone.objects.count()) == ("verified", 0)
 
 
-def test_a_bad_key_found_while_judging_holds_back_calls_too(telroi: Simulator, called: Called, heard: Heard) -> None:
+def test_a_key_that_is_refused_for_a_code_also_pauses_calls(telroi: Simulator, called: Called, heard: Heard) -> None:
     telroi.revoke_key(telroi.api_key)
 
     called.check(called.code)
@@ -667,7 +670,7 @@ def test_a_bad_key_found_while_judging_holds_back_calls_too(telroi: Simulator, c
     assert sorted(heard.names) == ["alert", "call_placed"]
 
 
-def test_every_judged_code_leaves_an_event(telroi: Simulator, called: Called) -> None:
+def test_every_judged_code_writes_an_event(telroi: Simulator, called: Called) -> None:
     called.check(wrong(called.code))
     telroi.fail_next("close", on="verify")
     called.check(wrong(called.code, by=2))
@@ -677,7 +680,7 @@ def test_every_judged_code_leaves_an_event(telroi: Simulator, called: Called) ->
     assert list(kinds) == ["code_rejected", "code_unjudged"]
 
 
-def test_judging_never_rings_anybody(telroi: Simulator, called: Called) -> None:
+def test_judging_a_code_places_no_call(telroi: Simulator, called: Called) -> None:
     for code in (wrong(called.code), "x", called.code):
         called.check(code)
 

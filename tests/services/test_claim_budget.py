@@ -21,7 +21,7 @@ from django_telroi.backends import get_backend
 from django_telroi.backends.budget import share_of
 from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefused
 from django_telroi.models import PhoneNumber
-from django_telroi.services.calls import start
+from django_telroi.services.calls import claim_and_call
 from django_telroi.services.shared import backend_calls
 from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.simulator import Simulator
@@ -30,14 +30,14 @@ from tests.limits.faces import Api
 from tests.manual_clocks import ManualClock, hold_clock
 from tests.services.world import sends
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 NUMBERS = [f"+234803{n:07d}" for n in range(1, 62)]
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManualClock]:
-    """The budget's windows stand still: what a test takes is all in one of them, however slow the machine is."""
+    """Freeze the budget's windows, so that all requests of a test are in one window, also on a slow machine."""
     yield hold_clock(monkeypatch, backend_calls, at=time.time())
     caches["default"].clear()
 
@@ -56,7 +56,7 @@ def used_of_budget() -> int:
     return int(usage["count"])
 
 
-def test_a_used_id_takes_nothing_of_the_keys_budget(telroi: Simulator, configure: Configure) -> None:
+def test_a_used_id_uses_no_place_in_the_keys_budget(telroi: Simulator, configure: Configure) -> None:
     configure(KEY_REQUESTS_PER_MINUTE=600)
     key = uuid4()
     services.start_verification(NUMBERS[0], attempt_uuid=key)
@@ -70,7 +70,7 @@ def test_a_used_id_takes_nothing_of_the_keys_budget(telroi: Simulator, configure
 
 
 class Watched(LocMemCache):
-    """Remembers for each command whether the database was in a transaction."""
+    """A cache that records for each command whether the database was in a transaction."""
 
     in_transaction: list[bool] = []
 
@@ -95,7 +95,7 @@ class Watched(LocMemCache):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_cache_is_asked_while_a_row_is_locked(
+def test_the_cache_is_not_used_while_a_row_is_locked(
     telroi: Simulator, configure: Configure, settings: Any, enqueued: Any
 ) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.Watched", "LOCATION": str(uuid4())}}
@@ -113,7 +113,7 @@ def test_no_cache_is_asked_while_a_row_is_locked(
     assert not any(Watched.in_transaction)
 
 
-def test_a_claim_that_is_lost_gives_its_place_in_the_budget_back(
+def test_a_lost_claim_gives_its_place_in_the_budget_back(
     telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(KEY_REQUESTS_PER_MINUTE=600)
@@ -122,7 +122,7 @@ def test_a_claim_that_is_lost_gives_its_place_in_the_budget_back(
     def lost(*_: Any, **__: Any) -> None:
         raise VersionConflict
 
-    monkeypatch.setattr(start, "claim_start", lost)
+    monkeypatch.setattr(claim_and_call, "claim_start", lost)
     for number in NUMBERS[:10]:
         with pytest.raises(VerificationRefused):
             services.start_verification(number)
@@ -158,7 +158,7 @@ def test_at_most_two_requests_of_a_process_sleep_for_the_budget(monkeypatch: pyt
     assert len(refused) == 5
 
 
-def test_a_worker_may_sleep_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_may_sleep_beside_those_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=lambda seconds: None))
     monkeypatch.setattr(backend_calls, "_sleep_slots", threading.BoundedSemaphore(1))
     backend_calls._sleep_slots.acquire()
@@ -168,7 +168,7 @@ def test_a_worker_may_sleep_beside_them(monkeypatch: pytest.MonkeyPatch) -> None
     assert slept == [False, True]
 
 
-def test_whoever_may_not_sleep_is_told_the_wait(
+def test_a_request_that_may_not_sleep_is_refused_with_the_wait(
     telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(KEY_REQUESTS_PER_MINUTE=600)

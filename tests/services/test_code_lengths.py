@@ -13,7 +13,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from django_telroi import services
-from django_telroi.domain.codes import LengthFit
+from django_telroi.domain.typed_codes import LengthFit
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome
 from django_telroi.simulator import Simulator
@@ -21,7 +21,7 @@ from django_telroi.testing import last_code_for
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, checks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 TOO_LONG = "The code has six digits at most. Type the digits that you hear."
 
@@ -31,7 +31,7 @@ def check(attempt: VerificationAttempt, code: str) -> tuple[CheckOutcome, Length
     return result.outcome, result.length_fit, result.tries_left
 
 
-def test_telroi_is_asked_about_no_code_that_is_too_long(telroi: Simulator) -> None:
+def test_a_code_that_is_too_long_is_not_sent_to_telroi(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     right = telroi.last_code_for(NUMBER)
 
@@ -42,7 +42,7 @@ def test_telroi_is_asked_about_no_code_that_is_too_long(telroi: Simulator) -> No
     assert check(attempt, right) == (CheckOutcome.VERIFIED, None, 0)
 
 
-def test_telroi_judges_one_that_is_shorter_for_it_may_have_read_out_fewer(telroi: Simulator) -> None:
+def test_a_shorter_code_is_judged_because_telroi_may_have_spoken_fewer_digits(telroi: Simulator) -> None:
     telroi.set_policy(code_length=5)
     attempt = services.start_verification(NUMBER)
 
@@ -50,7 +50,7 @@ def test_telroi_judges_one_that_is_shorter_for_it_may_have_read_out_fewer(telroi
     assert check(attempt, telroi.last_code_for(NUMBER))[0] == CheckOutcome.VERIFIED
 
 
-def test_the_length_that_was_asked_for_counts_and_not_what_telroi_is_expected_to_read_out(
+def test_the_requested_length_decides_and_not_the_length_telroi_usually_speaks(
     telroi: Simulator, configure: Configure
 ) -> None:
     configure(CODE_LENGTH=8)
@@ -63,14 +63,14 @@ def test_the_length_that_was_asked_for_counts_and_not_what_telroi_is_expected_to
     assert check(attempt, right)[0] == CheckOutcome.VERIFIED
 
 
-def test_an_attempt_that_is_over_says_so_to_a_code_of_any_length(telroi: Simulator) -> None:
+def test_a_closed_attempt_has_the_same_outcome_for_a_code_of_any_length(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     services.cancel_verification(attempt.uuid)
 
     assert check(attempt, "1234567") == (CheckOutcome.CLOSED, None, 0)
 
 
-def test_a_verified_attempt_spends_no_try_on_a_slip_of_length(telroi: Simulator) -> None:
+def test_a_code_of_the_wrong_length_uses_no_try_of_a_verified_attempt(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     right = telroi.last_code_for(NUMBER)
     services.check_code(attempt.uuid, right)
@@ -81,7 +81,7 @@ def test_a_verified_attempt_spends_no_try_on_a_slip_of_length(telroi: Simulator)
     assert check(attempt, right)[0] == CheckOutcome.VERIFIED
 
 
-def test_the_api_says_what_is_wrong_with_the_length(telroi: Simulator) -> None:
+def test_the_api_names_the_length_error(telroi: Simulator) -> None:
     client = APIClient()
     started = client.post("/api/phone/verifications/", {"number": NUMBER}, "json").json()["id"]
 
@@ -96,7 +96,7 @@ def test_the_api_says_what_is_wrong_with_the_length(telroi: Simulator) -> None:
     )
 
 
-def test_the_command_says_so_and_asks_once_more(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_names_the_length_error_and_asks_again(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     typed = iter(["1234567", lambda: telroi.last_code_for(NUMBER)])
     monkeypatch.setattr("builtins.input", lambda _: code() if callable(code := next(typed)) else code)
     out = StringIO()
@@ -108,14 +108,14 @@ def test_the_command_says_so_and_asks_once_more(telroi: Simulator, monkeypatch: 
 
 
 class TestWithoutTelroi:
-    """Console and outbox make exactly the code that was asked for."""
+    """The console and outbox backends make a code of exactly the requested length."""
 
     @pytest.fixture(autouse=True)
     def _outbox(self, configure: Configure) -> None:
         configure(BACKEND="django_telroi.backends.locmem.LocmemBackend")
 
     @pytest.mark.parametrize(("slip", "fit"), [("12345", LengthFit.TOO_SHORT), ("1234567", LengthFit.TOO_LONG)])
-    def test_every_other_length_is_wrong_for_certain(self, slip: str, fit: LengthFit) -> None:
+    def test_every_other_length_is_certainly_wrong(self, slip: str, fit: LengthFit) -> None:
         attempt = services.start_verification(NUMBER)
 
         assert [check(attempt, slip) for _ in range(4)] == [(CheckOutcome.INVALID_CODE, fit, 3)] * 4
@@ -125,8 +125,8 @@ class TestWithoutTelroi:
 BACKENDS = ["locmem.LocmemBackend", "console.ConsoleBackend", "telroi.TelroiBackend"]
 
 
-class TestASettingThatChangesDuringACall:
-    """The length that counts is the one that the call was asked for."""
+class TestCodeLengthChangedDuringACall:
+    """A code is compared with the length that was requested for its call."""
 
     @pytest.fixture(params=BACKENDS)
     def right(
@@ -136,7 +136,7 @@ class TestASettingThatChangesDuringACall:
         configure: Configure,
         capsys: pytest.CaptureFixture[str],
     ) -> Callable[[], str]:
-        """Reads the code of the last call."""
+        """Return a function that reads the code of the last call."""
         telroi.set_policy(code_length=10)
         configure(BACKEND=f"django_telroi.backends.{request.param}")
         if request.param.startswith("telroi"):
@@ -146,7 +146,7 @@ class TestASettingThatChangesDuringACall:
         return lambda: re.findall(r"code is (\d+)", capsys.readouterr().out)[-1]
 
     @pytest.mark.parametrize("now", [4, 5, 7, 10])
-    def test_takes_the_right_code_and_no_try_for_a_slip(
+    def test_the_right_code_is_accepted_and_a_wrong_length_uses_no_try(
         self, right: Callable[[], str], configure: Configure, now: int
     ) -> None:
         attempt = services.start_verification(NUMBER)
@@ -159,7 +159,7 @@ class TestASettingThatChangesDuringACall:
         assert check(attempt, code)[0] == CheckOutcome.VERIFIED
         assert check(attempt, code)[0] == CheckOutcome.VERIFIED
 
-    def test_holds_for_the_next_call(self, right: Callable[[], str], configure: Configure) -> None:
+    def test_the_next_call_uses_the_new_length(self, right: Callable[[], str], configure: Configure) -> None:
         services.start_verification(NUMBER)
         right()
         configure(CODE_LENGTH=8)
@@ -168,7 +168,9 @@ class TestASettingThatChangesDuringACall:
 
         assert attempt.code_length == 8
 
-    def test_counts_no_slip_among_the_codes_of_an_hour(self, right: Callable[[], str], configure: Configure) -> None:
+    def test_a_wrong_length_does_not_count_for_the_hourly_check_limit(
+        self, right: Callable[[], str], configure: Configure
+    ) -> None:
         configure(RATES={"check": {"ip": "1/h"}})
         client = APIClient()
         started = client.post("/api/phone/verifications/", {"number": NUMBER}, "json").json()["id"]
@@ -183,7 +185,7 @@ class TestASettingThatChangesDuringACall:
         assert answer["verified"] is True
 
 
-def test_a_queued_call_is_asked_for_the_digits_of_its_request(telroi: Simulator, configure: Configure) -> None:
+def test_a_queued_call_requests_the_length_that_was_set_at_its_request(telroi: Simulator, configure: Configure) -> None:
     telroi.set_policy(code_length=10)
     with transaction.atomic():
         attempt = services.start_verification(NUMBER)
@@ -194,7 +196,7 @@ def test_a_queued_call_is_asked_for_the_digits_of_its_request(telroi: Simulator,
     assert len(telroi.last_code_for(NUMBER)) == 6
 
 
-def test_a_code_for_no_attempt_is_counted_all_the_same(telroi: Simulator, configure: Configure) -> None:
+def test_a_code_for_an_unknown_attempt_is_counted(telroi: Simulator, configure: Configure) -> None:
     configure(RATES={"check": {"ip": "1/h"}})
     address = f"/api/phone/verifications/{uuid4()}/check/"
 

@@ -19,7 +19,7 @@ from tests.services.conftest import Configure
 from tests.services.world import NUMBER, statements
 from tests.webhooks.telroi import CALL_ID, event_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 COMPLETED, FAILED, CHECKED = "otp.completed", "otp.failed", "otp.verified"
 OVER = ("expired", "superseded", "canceled", "locked", "verified")
@@ -33,7 +33,7 @@ def start() -> datetime:
 
 
 class Calls:
-    """Attempts of one number, as their rows would be."""
+    """Rows of attempts of one number."""
 
     def __init__(self, start: datetime) -> None:
         self.start = start
@@ -53,12 +53,12 @@ class Calls:
         )
 
     def told(self, name: str, seconds: float, *, after: float = 1, number: int = 0) -> EventEffect:
-        """Telroi's event of that moment comes so many seconds later, and is one of several with the same words."""
+        """Record an event that Telroi dates at ``seconds``. It arrives ``after`` seconds later."""
         at = self.start + timedelta(seconds=seconds)
         return record_event(event_of(name, at=at, copy=number), now=at + timedelta(seconds=after))
 
     def moved(self) -> dict[int, str]:
-        """The attempts that have the event's id, once no answer is waited for any more."""
+        """Return the attempts that have the event's id after all leases ended."""
         for dialing in VerificationAttempt.objects.filter(status="dialing"):
             VerificationAttempt.objects.filter(pk=dialing.pk).update(due_at=self.start)
             settle_attempt(dialing.pk, now=dialing.created_at + timedelta(seconds=46))
@@ -73,7 +73,7 @@ def calls(start: datetime) -> Calls:
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
 @pytest.mark.parametrize("second_status", ["dialing", "unknown"])
 @pytest.mark.parametrize("first_status", ["unknown", *OVER])
-def test_an_event_of_the_first_call_never_moves_the_second(
+def test_an_event_of_the_first_call_never_changes_the_second(
     calls: Calls, first_status: str, second_status: str, name: str
 ) -> None:
     for number, (gap, placed_after, skew) in enumerate(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
@@ -88,7 +88,7 @@ def test_an_event_of_the_first_call_never_moves_the_second(
 
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
 @pytest.mark.parametrize("first_status", ["dialing", "unknown"])
-def test_an_event_of_the_second_call_never_moves_the_first(calls: Calls, first_status: str, name: str) -> None:
+def test_an_event_of_the_second_call_never_changes_the_first(calls: Calls, first_status: str, name: str) -> None:
     for number, (gap, placed_after, skew) in enumerate(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
         VerificationAttempt.objects.all().delete()
         first, second = calls.at(0, first_status), calls.at(gap, "unknown")
@@ -101,7 +101,7 @@ def test_an_event_of_the_second_call_never_moves_the_first(calls: Calls, first_s
 
 @pytest.mark.parametrize("status", ["dialing", "unknown"])
 @pytest.mark.parametrize(("name", "becomes"), [(COMPLETED, "placed"), (FAILED, "failed")])
-def test_an_event_of_the_only_call_settles_it_whatever_the_clocks_say(
+def test_an_event_settles_the_only_call_although_the_clocks_differ(
     calls: Calls, status: str, name: str, becomes: str
 ) -> None:
     for number, (placed_after, skew) in enumerate(product(PLACED_AFTER, SKEWS)):
@@ -115,7 +115,7 @@ def test_an_event_of_the_only_call_settles_it_whatever_the_clocks_say(
 
 @pytest.mark.parametrize("hours", [0.1, 1.4, 23])
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
-def test_an_event_that_comes_hours_late_is_not_about_the_call_of_that_hour(
+def test_a_webhook_that_is_hours_late_does_not_settle_a_call_of_that_hour(
     calls: Calls, name: str, hours: float
 ) -> None:
     calls.at(0, "expired")
@@ -130,7 +130,7 @@ def test_an_event_that_comes_hours_late_is_not_about_the_call_of_that_hour(
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
 @pytest.mark.parametrize("seconds", [-45, 90, 200, 299, 400])
 def test_an_event_of_another_system_with_the_same_key_settles_nothing(calls: Calls, seconds: int, name: str) -> None:
-    """Telroi takes a minute between two calls to a number: one of any other time is not ours."""
+    """Telroi requires a minute between two calls to a number, so a call of another time is not ours."""
     calls.at(0, "unknown")
 
     effect = calls.told(name, seconds)
@@ -139,7 +139,7 @@ def test_an_event_of_another_system_with_the_same_key_settles_nothing(calls: Cal
 
 
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
-def test_a_call_whose_id_is_known_stands_in_nobodys_way(calls: Calls, name: str) -> None:
+def test_a_call_with_a_known_id_does_not_make_an_event_ambiguous(calls: Calls, name: str) -> None:
     calls.at(0, "placed", telroi_id="11111111-2222-4333-8444-555555555555")
     second = calls.at(60, "unknown")
 
@@ -149,7 +149,7 @@ def test_a_call_whose_id_is_known_stands_in_nobodys_way(calls: Calls, name: str)
 
 
 @pytest.mark.parametrize("status", ["failed", "queued"])
-def test_a_call_that_certainly_did_not_ring_stands_in_nobodys_way(calls: Calls, status: str) -> None:
+def test_a_call_that_certainly_did_not_ring_does_not_make_an_event_ambiguous(calls: Calls, status: str) -> None:
     calls.at(0, status)
     second = calls.at(20, "unknown")
 
@@ -159,7 +159,7 @@ def test_a_call_that_certainly_did_not_ring_stands_in_nobodys_way(calls: Calls, 
 
 
 @pytest.mark.parametrize("ttl", [5, 30])
-def test_a_short_life_of_codes_hides_no_call(calls: Calls, ttl: int) -> None:
+def test_a_short_code_lifetime_does_not_hide_a_call_from_matching(calls: Calls, ttl: int) -> None:
     calls.at(0, "expired", ttl=ttl)
     second = calls.at(60, "unknown", ttl=ttl)
 
@@ -169,18 +169,18 @@ def test_a_short_life_of_codes_hides_no_call(calls: Calls, ttl: int) -> None:
     assert second.telroi_id is None
 
 
-def test_a_slow_site_hides_no_call(calls: Calls, configure: Configure) -> None:
+def test_a_slow_site_does_not_hide_a_call_from_matching(calls: Calls, configure: Configure) -> None:
     configure(TOTAL_TIMEOUT_SECONDS=60)
     calls.at(0, "superseded")
     second = calls.at(90, "unknown")
 
-    calls.told(COMPLETED, 60 + 20 + 30)  # sent in the last of its seconds, placed in the last of Telroi's
+    calls.told(COMPLETED, 60 + 20 + 30)  # sent in the last second of our timeout, placed in the last second of Telroi's
 
     second.refresh_from_db()
     assert second.telroi_id is None
 
 
-def test_a_code_that_was_compared_later_is_noted_with_its_call(calls: Calls) -> None:
+def test_a_check_event_that_comes_later_is_stored_with_its_call(calls: Calls) -> None:
     only = calls.at(0, "unknown")
 
     effect = calls.told(CHECKED, 250)
@@ -190,13 +190,13 @@ def test_a_code_that_was_compared_later_is_noted_with_its_call(calls: Calls) -> 
     assert AttemptEvent.objects.get().attempt_id == only.pk
 
 
-class TestAHostWhoseClockIsWrong:
+class TestAHostWithAWrongClock:
     @pytest.fixture(autouse=True, params=[-48, 48], ids=["behind", "ahead"])
     def _its_clock(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
         wrong = datetime.now(UTC) + timedelta(hours=request.param)
         monkeypatch.setattr(timezone, "now", lambda: wrong)
 
-    def test_settles_what_came_in_time(self, start: datetime) -> None:
+    def test_settles_an_event_that_came_in_time(self, start: datetime) -> None:
         only = Calls(datetime.now(UTC)).at(0, "unknown")
 
         effect = record_event(event_of(COMPLETED, at=datetime.now(UTC)))
@@ -204,7 +204,7 @@ class TestAHostWhoseClockIsWrong:
         only.refresh_from_db()
         assert (effect, only.status) == (EventEffect.PLACED, "placed")
 
-    def test_passes_over_what_is_too_old(self) -> None:
+    def test_ignores_an_event_that_is_too_old(self) -> None:
         old = datetime.now(UTC) - timedelta(hours=25)
 
         with statements() as seen:

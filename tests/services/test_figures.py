@@ -21,13 +21,13 @@ from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.statistics import figures
-from django_telroi.services.statistics.figures import MOST_GROUPS, current_counts, statistics_of
+from django_telroi.services.statistics.figures import MAX_GROUPS, current_counts, statistics_of
 from django_telroi.services.statistics.periods import Outcome, Period, Statistics, cut, next_day, next_hour
 
 pytestmark = pytest.mark.django_db
 
 BERLIN = ZoneInfo("Europe/Berlin")
-# The night in which the clocks of Berlin go back: 02:00 comes twice.
+# In this night the clocks in Berlin go back, so 02:00 comes twice.
 NOW = datetime(2026, 10, 25, 11, 23, 45, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns"]
 LIFE = timedelta(minutes=5)
@@ -43,7 +43,7 @@ def phone() -> PhoneNumber:
 
 
 def row(at: datetime, status: Status = Status.VERIFIED, **fields: Any) -> VerificationAttempt:
-    """An attempt as the state machine would leave it."""
+    """Return an attempt with the fields that its status requires."""
     is_dialed = status != Status.QUEUED
     is_placed = status not in (Status.QUEUED, Status.DIALING, Status.UNKNOWN, Status.FAILED)
     due = {Status.QUEUED: at, Status.DIALING: at + timedelta(seconds=45)}.get(status, at + LIFE)
@@ -64,7 +64,7 @@ def row(at: datetime, status: Status = Status.VERIFIED, **fields: Any) -> Verifi
 
 
 def history(seed: int, *, days: float, count: int = 150) -> list[VerificationAttempt]:
-    """Rows of every kind, some before the period, many around now, a few exactly on an edge."""
+    """Create rows of every kind: some before the period, many around now, a few exactly on a boundary."""
     rng = Random(seed)
     rows = []
     for _ in range(count):
@@ -113,7 +113,7 @@ def named(groups: Any) -> dict[str, tuple[int, int, int]]:
     return {group.name: (group.calls, group.placed, group.verified) for group in groups}
 
 
-class TestFiguresAgreeWithACountByHand:
+class TestStatisticsEqualACountByHand:
     @pytest.mark.parametrize("zone", ZONES)
     @pytest.mark.parametrize("period", Period)
     def test_in_bars_groups_and_median(self, period: Period, zone: str) -> None:
@@ -136,7 +136,7 @@ class TestFiguresAgreeWithACountByHand:
         assert counted.median_seconds == pytest.approx(median(seconds))
         assert (counted.total.calls, sum(counted.counts.values())) == (len(rows), len(rows))
 
-    def test_shares_are_of_what_was_placed_and_of_all(self) -> None:
+    def test_shares_are_of_placed_attempts_and_of_all(self) -> None:
         statuses = [Status.VERIFIED, Status.EXPIRED, Status.FAILED, Status.UNKNOWN]
         VerificationAttempt.objects.bulk_create(row(NOW - timedelta(minutes=1), status) for status in statuses)
 
@@ -144,12 +144,12 @@ class TestFiguresAgreeWithACountByHand:
 
         assert (counted.total.share, counted.unknown_share) == (0.5, 0.25)
 
-    def test_an_unknown_call_that_a_code_settled_was_placed(self) -> None:
+    def test_an_unknown_call_that_a_code_settled_counts_as_placed(self) -> None:
         row(NOW - timedelta(minutes=1), placed_at=None).save()
 
         assert statistics_of(Period.DAY, now=NOW).total.share == 1
 
-    def test_a_test_keys_attempt_is_a_request_and_neither_placed_nor_verified(self) -> None:
+    def test_an_attempt_with_a_test_key_counts_only_as_a_request(self) -> None:
         row(NOW - timedelta(minutes=1), livemode=False).save()
         row(NOW - timedelta(minutes=2), Status.EXPIRED, livemode=True).save()
 
@@ -166,18 +166,18 @@ class TestFiguresAgreeWithACountByHand:
         assert (counted.median_seconds, counted.refusals, counted.alerts) == (None, (), ())
         assert sum(bar.total for bar in counted.bars) == 0
 
-    def test_many_purposes_are_a_few_and_the_rest(self) -> None:
+    def test_many_purposes_are_shown_as_the_largest_and_the_rest(self) -> None:
         wanted = [f"order-{number}" for number in range(30) for _ in range(30 - number)]
         VerificationAttempt.objects.bulk_create(row(NOW - LIFE, purpose=purpose) for purpose in wanted)
 
         purposes = statistics_of(Period.DAY, now=NOW).purposes
 
-        assert (len(purposes), purposes[0].name, purposes[-1].is_rest) == (MOST_GROUPS, "order-0", True)
+        assert (len(purposes), purposes[0].name, purposes[-1].is_rest) == (MAX_GROUPS, "order-0", True)
         assert sum(group.calls for group in purposes) == len(wanted)
 
 
-class TestTheMedianIsOfTheNewest:
-    def test_and_of_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestTheMedian:
+    def test_uses_only_the_newest_attempts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(figures, "NEWEST", 3)
         for minutes, seconds in ((9, 80), (8, 80), (3, 10), (2, 20), (1, 30)):
             at = NOW - timedelta(minutes=minutes)
@@ -196,7 +196,7 @@ class TestRefusalsAndAlerts:
 
         assert (dict(counted.refusals), counted.refused) == ({"cooldown": 7, "held": 5}, 12)
 
-    def test_alerts_of_the_period_by_kind_the_newest_first(self) -> None:
+    def test_alerts_of_the_period_are_grouped_by_kind_newest_first(self) -> None:
         for minutes, kind in ((5, "pumping"), (10, "key_limited"), (50, "pumping"), (60 * 25, "waiting")):
             at = NOW - timedelta(minutes=minutes)
             AttemptEvent.objects.create(kind=EventKind.ALERT, at=at, detail=kind)
@@ -210,10 +210,10 @@ class TestRefusalsAndAlerts:
         ]
 
 
-class TestAPeriodIsCut:
+class TestBucketsOfAPeriod:
     @pytest.mark.parametrize("zone", ZONES)
     @pytest.mark.parametrize("period", Period)
-    def test_into_what_follows_without_a_gap(self, period: Period, zone: str) -> None:
+    def test_follow_each_other_without_a_gap(self, period: Period, zone: str) -> None:
         since = NOW - period.length
 
         starts = cut(since, NOW, next_edge=period.next_edge, zone=ZoneInfo(zone))
@@ -224,7 +224,7 @@ class TestAPeriodIsCut:
         assert all(wall.minute == wall.second == wall.microsecond == 0 for wall in walls)
         assert period is Period.DAY or all(wall.hour == 0 for wall in walls)
 
-    def test_into_the_hour_that_comes_twice(self) -> None:
+    def test_include_both_hours_when_the_clock_goes_back(self) -> None:
         starts = cut(NOW - timedelta(hours=24), NOW, next_edge=next_hour, zone=BERLIN)
 
         walls = [f"{start.astimezone(BERLIN):%H:%M %Z}" for start in starts]
@@ -232,7 +232,7 @@ class TestAPeriodIsCut:
         assert walls[12:16] == ["01:00 CEST", "02:00 CEST", "02:00 CET", "03:00 CET"]
         assert len(starts) == 25
 
-    def test_into_days_of_23_24_and_25_hours(self) -> None:
+    def test_have_days_of_23_24_and_25_hours(self) -> None:
         since, until = datetime(2026, 3, 1, tzinfo=BERLIN), datetime(2026, 11, 1, tzinfo=BERLIN)
 
         starts = cut(since, until, next_edge=next_day, zone=BERLIN)
@@ -240,7 +240,7 @@ class TestAPeriodIsCut:
         lengths = Counter((end - start) / timedelta(hours=1) for start, end in pairwise(starts))
         assert lengths == {24.0: 242, 23.0: 1, 25.0: 1}
 
-    def test_at_the_change_where_clocks_skip_midnight(self) -> None:
+    def test_handle_a_clock_change_at_midnight(self) -> None:
         cairo = ZoneInfo("Africa/Cairo")  # on 24 April 2026 the clocks go from 00:00 to 01:00
 
         edge = next_day(datetime(2026, 4, 23, 12, tzinfo=cairo), cairo)
@@ -248,8 +248,8 @@ class TestAPeriodIsCut:
         assert f"{edge.astimezone(cairo):%d %H:%M}" == "24 01:00"
 
 
-class TestFiguresAreKept:
-    def test_for_a_month_and_not_for_a_day(self) -> None:
+class TestCachedStatistics:
+    def test_are_cached_for_a_month_and_not_for_a_day(self) -> None:
         row(timezone.now() - LIFE).save()
         first = {period: statistics_of(period) for period in Period}
         row(timezone.now() - LIFE).save()
@@ -261,7 +261,7 @@ class TestFiguresAreKept:
 
         assert calls == {Period.DAY: (2, False), Period.WEEK: (1, True), Period.MONTH: (1, True)}
 
-    def test_without_a_look_at_the_rows(self) -> None:
+    def test_are_read_without_a_query_of_the_rows(self) -> None:
         statistics_of(Period.MONTH)
 
         from django.db import connection
@@ -271,7 +271,7 @@ class TestFiguresAreKept:
 
         assert len(captured) == 0
 
-    def test_apart_by_time_zone(self) -> None:
+    def test_have_one_entry_per_time_zone(self) -> None:
         statistics_of(Period.MONTH)
 
         with timezone.override("Asia/Kathmandu"):
@@ -279,7 +279,7 @@ class TestFiguresAreKept:
 
         assert f"{starts[1].astimezone(ZoneInfo('Asia/Kathmandu')):%H:%M}" == "00:00"
 
-    def test_by_no_cache_that_is_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_are_computed_when_the_cache_is_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:
             raise ConnectionError("no cache")
 
@@ -287,7 +287,7 @@ class TestFiguresAreKept:
 
         assert isinstance(statistics_of(Period.MONTH), Statistics)
 
-    def test_and_nothing_else_is_taken_for_them(self) -> None:
+    def test_ignore_a_cache_value_of_another_kind(self) -> None:
         statistics_of(Period.MONTH)
         zone = timezone.get_current_timezone_name()
         cache.set(f"django_telroi:figures:{figures.SHAPE}:30d:{zone}", "of another release")
@@ -296,7 +296,7 @@ class TestFiguresAreKept:
 
 
 class TestRightNow:
-    def test_counts_numbers_that_must_wait_by_what_limits_them(self) -> None:
+    def test_counts_limited_numbers_by_their_limit(self) -> None:
         for number, (minutes, rule) in enumerate(
             ((5, "cooldown"), (50, "hourly_limit"), (7, "cooldown"), (-1, "held"))
         ):
@@ -306,14 +306,14 @@ class TestRightNow:
 
         assert current_counts(now=NOW).limited == {"cooldown": 2, "hourly_limit": 1}
 
-    def test_counts_requests_that_still_wait_in_the_queue(self) -> None:
+    def test_counts_queued_requests(self) -> None:
         for age in (10, 60, 500):
             row(NOW - timedelta(seconds=age), Status.QUEUED).save()
         row(NOW - timedelta(seconds=10), Status.DIALING).save()
 
         assert current_counts(now=NOW).waiting == 2
 
-    def test_knows_that_all_calls_are_stopped(self) -> None:
+    def test_shows_that_all_calls_are_stopped(self) -> None:
         services.stop_calls(reason="an attack", actor="grace")
 
         assert current_counts().control.stopped_reason == "an attack"

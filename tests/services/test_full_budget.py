@@ -22,7 +22,7 @@ from tests.calling_site import Configure
 from tests.manual_clocks import TICK, ManualClock, hold_clock
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, checks, let_time_pass, moments, row_counts, sends
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 SECOND = timedelta(seconds=1)
 
@@ -35,14 +35,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManualClock]:
 
 @pytest.fixture
 def paced(telroi: Simulator, configure: Configure) -> Simulator:
-    """A budget as a site has it by default."""
+    """The default budget of a site."""
     configure(KEY_REQUESTS_PER_MINUTE=600)
     return telroi
 
 
 @pytest.fixture
 def slow(telroi: Simulator, configure: Configure, clock: ManualClock) -> Simulator:
-    """A budget of which one call and one check are left in 63 s, at the start of these: longer than anybody waits."""
+    """A budget with room for one call and one check in a window of 63 s, which is longer than any request waits."""
     configure(KEY_REQUESTS_PER_MINUTE=4)
     clock.begin_window(get_backend().key_digest, seconds=63)
     return telroi
@@ -57,7 +57,7 @@ def spend_the_calls() -> None:
 
 
 def queued(number: str = NUMBER, *, dispatch: Dispatch = Dispatch.CELERY) -> VerificationAttempt:
-    """A call that waits for a worker."""
+    """Return a call that is queued for a worker."""
     with transaction.atomic():
         attempt = services.start_verification(number)
     VerificationAttempt.objects.filter(pk=attempt.pk).update(dispatch=dispatch)
@@ -69,9 +69,9 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 
 
 class TestABurst:
-    """It is spread over a few seconds."""
+    """A burst is spread over a few seconds."""
 
-    def test_of_calls_becomes_short_waits(self, paced: Simulator, clock: ManualClock, heard: Heard) -> None:
+    def test_of_calls_makes_short_waits(self, paced: Simulator, clock: ManualClock, heard: Heard) -> None:
         statuses = {services.start_verification(number(n)).status for n in range(60)}
 
         assert (statuses, sends(paced)) == ({"placed"}, 60)
@@ -80,7 +80,7 @@ class TestABurst:
         assert set(heard.names) == {"call_placed"}
         assert not CallControl.objects.exists()
 
-    def test_of_checks_becomes_short_waits(self, paced: Simulator, clock: ManualClock) -> None:
+    def test_of_checks_makes_short_waits(self, paced: Simulator, clock: ManualClock) -> None:
         paced.set_policy(tries=100)
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(max_tries=100)
@@ -91,7 +91,7 @@ class TestABurst:
         assert "unavailable" not in outcomes
         assert len(clock.waits) == 1
 
-    def test_leaves_no_call_that_is_older_than_its_ring(
+    def test_leaves_no_call_that_is_dated_before_it_rang(
         self, paced: Simulator, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for n in range(24):
@@ -100,7 +100,7 @@ class TestABurst:
 
         def sleep(seconds: float) -> None:
             clock.now += seconds
-            time.sleep(0.01)  # databases that keep milliseconds must see it
+            time.sleep(0.01)  # long enough for databases that store milliseconds
             waited.append(datetime.now(UTC))
 
         monkeypatch.setattr(clock, "sleep", sleep)
@@ -110,8 +110,8 @@ class TestABurst:
         assert attempt.dialed_at > waited[0] - timedelta(milliseconds=2)
 
 
-class TestACallForWhichThereIsNoRoom:
-    """It is refused before anything is written, with the wait."""
+class TestACallWithoutRoomInTheBudget:
+    """The call is refused with the wait before anything is written."""
 
     def test_is_refused_with_a_wait(self, slow: Simulator, clock: ManualClock, heard: Heard) -> None:
         spend_the_calls()
@@ -125,7 +125,7 @@ class TestACallForWhichThereIsNoRoom:
         assert row_counts() == before | {"AttemptEvent": 1, "RefusalTally": 1}
         assert sorted(heard.names) == ["alert", "call_placed", "verification_refused"]
 
-    def test_holds_nobody_back_who_comes_when_there_is_room(self, slow: Simulator, clock: ManualClock) -> None:
+    def test_does_not_delay_a_later_call_when_there_is_room(self, slow: Simulator, clock: ManualClock) -> None:
         spend_the_calls()
         with pytest.raises(Unavailable) as refused:
             services.start_verification(NUMBER)
@@ -133,7 +133,7 @@ class TestACallForWhichThereIsNoRoom:
 
         assert services.start_verification(NUMBER).status == "placed"
 
-    def test_waits_on_in_its_queue(self, slow: Simulator) -> None:
+    def test_stays_in_its_queue(self, slow: Simulator) -> None:
         attempt = queued()
         spend_the_calls()
 
@@ -160,7 +160,7 @@ class TestACallForWhichThereIsNoRoom:
 
         assert services.check_code(attempt.uuid, slow.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_whoever_lost_the_race_for_a_number_uses_nothing_up(self, slow: Simulator) -> None:
+    def test_that_lost_the_race_for_a_number_uses_no_place(self, slow: Simulator) -> None:
         services.start_verification(NUMBER)
         let_time_pass(61, slow)
         caches["default"].clear()
@@ -174,7 +174,7 @@ class TestACallForWhichThereIsNoRoom:
         assert services.start_verification(OTHER_NUMBER).status == "placed"
 
 
-def test_a_check_for_which_there_is_no_room_gives_its_try_back(slow: Simulator) -> None:
+def test_a_check_without_room_in_the_budget_gives_its_try_back(slow: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     services.check_code(attempt.uuid, "000000")
 
@@ -184,7 +184,7 @@ def test_a_check_for_which_there_is_no_room_gives_its_try_back(slow: Simulator) 
 
 
 class TestABrokenCache:
-    """What cannot be counted is not sent."""
+    """If the cache cannot count a request, the request is not sent."""
 
     @pytest.fixture(autouse=True)
     def _attempt(self, telroi: Simulator, settings: Any) -> None:
@@ -206,7 +206,7 @@ class TestABrokenCache:
 
         assert (result.outcome, result.tries_left, checks(telroi)) == ("unavailable", 3, 0)
 
-    def test_lets_a_queued_call_wait(self, telroi: Simulator) -> None:
+    def test_keeps_a_queued_call_queued(self, telroi: Simulator) -> None:
         now = self.queued.created_at + SECOND
 
         services.place_call(self.queued.pk, now=now)
@@ -215,8 +215,8 @@ class TestABrokenCache:
         assert sends(telroi) == 1
 
 
-class TestACallOfAWorkerThatTelroiPutsOff:
-    """Nothing was placed, so it waits in its queue again, and never past its deadline."""
+class TestACallOfAWorkerThatTelroiDelays:
+    """The call was not placed, so it is requeued until its deadline."""
 
     @pytest.mark.parametrize(
         ("fault", "options", "wait"),
@@ -226,7 +226,7 @@ class TestACallOfAWorkerThatTelroiPutsOff:
             ("service_unavailable", {}, 15 * SECOND + TICK),
         ],
     )
-    def test_is_queued_again(
+    def test_is_requeued(
         self, telroi: Simulator, heard: Heard, fault: str, options: dict[str, Any], wait: timedelta
     ) -> None:
         attempt = queued()
@@ -241,7 +241,7 @@ class TestACallOfAWorkerThatTelroiPutsOff:
         assert (moments(), sends(telroi)) == ((attempt.created_at,), 1)
         assert "call_failed" not in heard.names
 
-    def test_is_placed_when_its_time_has_come(self, telroi: Simulator) -> None:
+    def test_is_placed_when_its_wait_is_over(self, telroi: Simulator) -> None:
         attempt = queued()
         telroi.fail_next("key_limited", wait=40)
         services.place_call(attempt.pk, now=attempt.created_at)
@@ -251,7 +251,7 @@ class TestACallOfAWorkerThatTelroiPutsOff:
         assert (row(attempt).status, sends(telroi)) == ("placed", 2)
         assert moments() == (attempt.created_at + 41 * SECOND,)
 
-    def test_fails_where_no_worker_has_it(self, telroi: Simulator) -> None:
+    def test_fails_if_it_was_not_placed_by_a_worker(self, telroi: Simulator) -> None:
         attempt = queued(dispatch=Dispatch.INLINE)
         telroi.fail_next("service_unavailable")
 
@@ -261,9 +261,9 @@ class TestACallOfAWorkerThatTelroiPutsOff:
 
 
 class TestAPause:
-    """It ends when its time is over, and not sooner."""
+    """A pause ends at its time and not before."""
 
-    def test_of_a_few_seconds_is_waited_out(
+    def test_of_a_few_seconds_is_slept(
         self, telroi: Simulator, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         telroi.fail_next("key_limited", wait=2)
@@ -272,7 +272,7 @@ class TestAPause:
 
         assert services.start_verification(OTHER_NUMBER).status == "placed"
 
-    def test_is_not_cut_short_by_a_shorter_one(self, telroi: Simulator) -> None:
+    def test_is_not_shortened_by_a_shorter_one(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         telroi.fail_next("key_limited", wait=50)
         services.start_verification(OTHER_NUMBER)
@@ -284,7 +284,7 @@ class TestAPause:
 
         assert refused.value.retry_after > 40
 
-    def test_of_a_refused_key_is_not_replaced_by_one_of_its_budget(self, telroi: Simulator) -> None:
+    def test_for_a_refused_key_is_not_replaced_by_one_for_the_budget(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         telroi.fail_next("unauthorized")
         services.start_verification(OTHER_NUMBER)
@@ -298,7 +298,7 @@ class TestAPause:
 
 
 class TestAKeyThatTelroiRefuses:
-    """One call may try it after a minute, and another key lifts the pause at once; for workers too."""
+    """One call may use the key after a minute, and another key ends the pause at once. The same applies to workers."""
 
     @pytest.fixture(autouse=True)
     def _refused(self, telroi: Simulator) -> None:
@@ -312,7 +312,7 @@ class TestAKeyThatTelroiRefuses:
         assert (row(self.first).status, row(self.first).error_code) == ("failed", "misconfigured")
         assert (row(self.second).status, sends(telroi)) == ("queued", 1)
 
-    def test_is_tried_by_one_call_after_a_minute(self, telroi: Simulator) -> None:
+    def test_is_probed_by_one_call_after_a_minute(self, telroi: Simulator) -> None:
         now = CallControl.objects.get().paused_until
         telroi.fail_next("unauthorized")
 
@@ -322,7 +322,7 @@ class TestAKeyThatTelroiRefuses:
         assert (row(self.second).error_code, row(self.third).status) == ("misconfigured", "queued")
         assert sends(telroi) == 2
 
-    def test_is_good_for_all_once_a_call_got_through(self, telroi: Simulator) -> None:
+    def test_is_used_by_all_calls_after_one_call_succeeded(self, telroi: Simulator) -> None:
         now = CallControl.objects.get().paused_until
 
         for attempt in (self.second, self.third):
@@ -330,7 +330,7 @@ class TestAKeyThatTelroiRefuses:
 
         assert {row(self.second).status, row(self.third).status} == {"placed"}
 
-    def test_holds_back_no_other_key_and_the_queue_looks_before_long(
+    def test_does_not_pause_another_key_and_queued_calls_retry_soon(
         self, telroi: Simulator, configure: Configure
     ) -> None:
         now = self.second.created_at + 5 * SECOND
@@ -343,7 +343,7 @@ class TestAKeyThatTelroiRefuses:
         assert row(self.second).status == "placed"
 
     @pytest.mark.parametrize("fault", ["service_unavailable", "close", "proxy_page"])
-    def test_is_tried_by_the_next_call_where_a_trial_told_nothing(self, telroi: Simulator, fault: str) -> None:
+    def test_is_probed_by_the_next_call_when_a_probe_had_no_result(self, telroi: Simulator, fault: str) -> None:
         now = CallControl.objects.get().paused_until
         telroi.fail_next(fault)
         services.place_call(self.second.pk, now=now)

@@ -16,6 +16,7 @@ from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import (
+    CLAIM_ENDS_AFTER,
     NUMBER,
     OTHER_NUMBER,
     Heard,
@@ -31,11 +32,10 @@ from tests.services.world import (
 pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
-AS_FAR_AS_THE_CLAIM = 3
 
 
 def queued(number: str = NUMBER) -> VerificationAttempt:
-    """A call that waits for its caller's commit, which does not come."""
+    """Return a call that waits for its caller's commit, which never happens."""
     with transaction.atomic():
         return services.start_verification(number)
 
@@ -46,24 +46,24 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 
 @pytest.mark.django_db(transaction=True)
 class TestACallThatIsBeingPlaced:
-    """Its lease ends when nobody can be waiting for Telroi any more."""
+    """Its lease ends when no request to Telroi can be pending any more."""
 
     @pytest.fixture
     def dialing(self, telroi: Simulator, configure: Configure) -> VerificationAttempt:
         configure(TOTAL_TIMEOUT_SECONDS=7)
-        with database_gone(after=AS_FAR_AS_THE_CLAIM):
+        with database_gone(after=CLAIM_ENDS_AFTER):
             attempt = services.start_verification(NUMBER)
         return row(attempt)
 
     def test_has_a_lease_of_the_total_timeout_and_15_seconds(self, dialing: VerificationAttempt) -> None:
         assert (dialing.status, dialing.due_at) == ("dialing", dialing.dialed_at + 22 * SECOND)
 
-    def test_stays_as_it_is_until_then(self, dialing: VerificationAttempt) -> None:
+    def test_keeps_its_status_until_the_lease_ends(self, dialing: VerificationAttempt) -> None:
         standing = services.follow(dialing.uuid, now=dialing.due_at - SECOND)
 
         assert (standing.attempt.status, standing.tries_left) == ("dialing", 3)
 
-    def test_is_unknown_from_then_on(self, dialing: VerificationAttempt) -> None:
+    def test_is_unknown_after_the_lease(self, dialing: VerificationAttempt) -> None:
         standing = services.follow(dialing.uuid, now=dialing.due_at)
 
         after = row(dialing)
@@ -72,12 +72,12 @@ class TestACallThatIsBeingPlaced:
         assert standing.refusal is None
         assert len(moments()) == 1
 
-    def test_takes_its_code_from_then_on(self, telroi: Simulator, dialing: VerificationAttempt) -> None:
+    def test_accepts_its_code_after_the_lease(self, telroi: Simulator, dialing: VerificationAttempt) -> None:
         let_time_pass(23)
 
         assert services.check_code(dialing.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_is_expired_when_nobody_looked_until_its_code_was(self, dialing: VerificationAttempt) -> None:
+    def test_is_expired_if_it_is_first_read_after_its_code_expired(self, dialing: VerificationAttempt) -> None:
         standing = services.follow(dialing.uuid, now=dialing.expires_at)
 
         after = row(dialing)
@@ -86,16 +86,16 @@ class TestACallThatIsBeingPlaced:
 
 
 class TestAPlacedCall:
-    """It is over when its code is."""
+    """The attempt ends with its code."""
 
-    def test_is_open_until_the_last_moment(self, telroi: Simulator) -> None:
+    def test_is_open_until_its_expiry(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
 
         standing = services.follow(attempt.uuid, now=attempt.expires_at - SECOND)
 
         assert (standing.attempt.status, standing.tries_left, standing.refusal) == ("placed", 3, None)
 
-    def test_is_expired_for_whoever_looks_later(self, telroi: Simulator, heard: Heard) -> None:
+    def test_is_expired_when_it_is_read_after_its_expiry(self, telroi: Simulator, heard: Heard) -> None:
         attempt = services.start_verification(NUMBER)
 
         standing = services.follow(attempt.uuid, now=attempt.expires_at)
@@ -105,7 +105,7 @@ class TestAPlacedCall:
         assert (after.closed_at, after.due_at, len(moments())) == (attempt.expires_at, None, 1)
 
     @pytest.mark.parametrize("status", ["verified", "locked", "failed", "canceled", "superseded"])
-    def test_that_is_over_never_changes_again(self, telroi: Simulator, ada: User, status: str) -> None:
+    def test_that_is_closed_never_changes_again(self, telroi: Simulator, ada: User, status: str) -> None:
         attempt = services.start_verification(NUMBER, user=ada)
         VerificationAttempt.objects.update(status=status)
 
@@ -116,7 +116,7 @@ class TestAPlacedCall:
         statuses = {standing.attempt.status, canceled.status, checked.attempt.status, row(attempt).status}
         assert (statuses, checks(telroi)) == ({status}, 0)
 
-    def test_tells_how_long_the_next_one_must_wait(self, telroi: Simulator) -> None:
+    def test_says_how_long_the_next_call_must_wait(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
 
         moments_later = [attempt.dialed_at + seconds * SECOND for seconds in (0, 0.5, 59, 59.9, 60)]
@@ -125,10 +125,10 @@ class TestAPlacedCall:
         assert waits == [60, 60, 1, 1, 0]
 
 
-class TestAWaitingCall:
-    """It is placed once, late if need be, and never too late."""
+class TestAQueuedCall:
+    """It is placed once, before its deadline."""
 
-    def test_is_placed_by_the_first_of_any_number_of_workers(self, telroi: Simulator, heard: Heard) -> None:
+    def test_is_placed_by_one_of_several_workers(self, telroi: Simulator, heard: Heard) -> None:
         attempt = queued()
 
         for _ in range(10):
@@ -138,7 +138,7 @@ class TestAWaitingCall:
         assert len(moments()) == 1
 
     @pytest.mark.parametrize("status", ["dialing", "placed", "unknown", "verified", "failed", "canceled", "expired"])
-    def test_is_not_placed_in_any_other_state(self, telroi: Simulator, status: str) -> None:
+    def test_is_not_placed_in_any_other_status(self, telroi: Simulator, status: str) -> None:
         attempt = queued()
         VerificationAttempt.objects.update(status=status)
 
@@ -146,7 +146,7 @@ class TestAWaitingCall:
 
         assert (row(attempt).status, telroi.requests) == (status, [])
 
-    def test_that_does_not_exist_is_nothing_to_place(self, telroi: Simulator) -> None:
+    def test_that_does_not_exist_is_not_placed(self, telroi: Simulator) -> None:
         services.place_call(12345)
 
         assert telroi.requests == []
@@ -159,7 +159,7 @@ class TestAWaitingCall:
 
         assert (row(attempt).status, telroi.requests) == ("queued", [])
 
-    def test_counts_from_the_moment_it_rings_and_is_valid_from_then(self, telroi: Simulator) -> None:
+    def test_counts_from_the_moment_it_rings_and_its_code_is_valid_from_then(self, telroi: Simulator) -> None:
         attempt = queued()
         now = attempt.created_at + 50 * SECOND
 
@@ -169,7 +169,7 @@ class TestAWaitingCall:
         assert (moments(), after.dialed_at, after.created_at) == ((now,), now, attempt.created_at)
         assert now < after.expires_at <= now + 300 * SECOND
 
-    def test_fails_like_any_other_and_does_not_count_then(self, telroi: Simulator, heard: Heard) -> None:
+    def test_that_fails_is_closed_and_does_not_count(self, telroi: Simulator, heard: Heard) -> None:
         attempt = queued()
         telroi.fail_next("insufficient_funds")
 
@@ -188,7 +188,7 @@ class TestAWaitingCall:
         assert (row(early).status, row(late).status, row(late).error_code) == ("placed", "expired", "deadline")
         assert (sends(telroi), moments(OTHER_NUMBER)) == (1, ())
 
-    def test_waits_while_all_calls_are_stopped(self, telroi: Simulator) -> None:
+    def test_stays_queued_while_all_calls_are_stopped(self, telroi: Simulator) -> None:
         attempt = queued()
         services.stop_calls(reason="", actor="grace")
         now = attempt.created_at + 10 * SECOND
@@ -200,7 +200,7 @@ class TestAWaitingCall:
         services.place_call(attempt.pk, now=now + 15 * SECOND)
         assert row(attempt).status == "placed"
 
-    def test_waits_while_the_key_is_paused(self, telroi: Simulator) -> None:
+    def test_stays_queued_while_the_key_is_paused(self, telroi: Simulator) -> None:
         attempt = queued()
         telroi.fail_next("key_limited", wait=20)
         services.start_verification(OTHER_NUMBER)
@@ -212,7 +212,7 @@ class TestAWaitingCall:
 
         assert (waiting.status, waiting.due_at, row(attempt).status) == ("queued", paused_until, "placed")
 
-    def test_waits_no_longer_than_its_deadline(self, telroi: Simulator) -> None:
+    def test_stays_queued_no_longer_than_its_deadline(self, telroi: Simulator) -> None:
         attempt = queued()
         telroi.fail_next("key_limited", wait=3600)
         services.start_verification(OTHER_NUMBER)
@@ -223,7 +223,7 @@ class TestAWaitingCall:
         assert row(attempt).due_at == deadline
         assert services.follow(attempt.uuid, now=deadline).attempt.status == "expired"
 
-    def test_is_not_placed_after_its_deadline_although_it_was_to_be_looked_at_later(self, telroi: Simulator) -> None:
+    def test_is_not_placed_after_its_deadline_although_its_next_look_is_later(self, telroi: Simulator) -> None:
         attempt = queued()
         VerificationAttempt.objects.update(due_at=attempt.created_at + 500 * SECOND)
 
@@ -231,7 +231,7 @@ class TestAWaitingCall:
 
         assert (row(attempt).status, telroi.requests) == ("expired", [])
 
-    def test_never_rings_closer_to_another_one_than_the_cooldown(self, telroi: Simulator) -> None:
+    def test_never_rings_within_the_cooldown_of_another_call(self, telroi: Simulator) -> None:
         telroi.set_policy(cooldown=0)
         first = queued()
         second = VerificationAttempt.objects.create(
@@ -255,7 +255,8 @@ class TestAWaitingCall:
         assert row(first).due_at <= first.created_at + 120 * SECOND
         assert sends(telroi) == 1
 
-    def test_that_rang_after_a_younger_one_is_the_newest_call(self, telroi: Simulator) -> None:
+    @pytest.mark.codes("telroi")
+    def test_that_rang_after_a_later_request_is_the_newest_call(self, telroi: Simulator) -> None:
         telroi.set_policy(cooldown=0)
         telroi.fail_next("no_id", times=2)
         older = queued()
@@ -271,7 +272,7 @@ class TestAWaitingCall:
 
         assert (outcomes, checks(telroi)) == (["closed", "verified"], 1)
 
-    def test_rings_at_once_at_the_commit_of_its_caller(self, telroi: Simulator) -> None:
+    def test_of_a_callers_transaction_rings_at_its_commit(self, telroi: Simulator) -> None:
         attempt = queued()
 
         commit()
@@ -279,11 +280,11 @@ class TestAWaitingCall:
         assert row(attempt).status == "placed"
 
 
-class TestGivingUp:
-    """Whoever gives an attempt up is done with it."""
+class TestCancel:
+    """After a cancel, the attempt is closed."""
 
     @pytest.mark.parametrize("fault", ["placed", "close"])
-    def test_ends_an_open_attempt(self, telroi: Simulator, fault: str) -> None:
+    def test_closes_an_open_attempt(self, telroi: Simulator, fault: str) -> None:
         if fault != "placed":
             telroi.fail_next(fault, on="send")
         attempt = services.start_verification(NUMBER)
@@ -297,7 +298,7 @@ class TestGivingUp:
         assert services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).outcome == "closed"
         assert checks(telroi) == 0
 
-    def test_twice_is_harmless(self, telroi: Simulator) -> None:
+    def test_twice_changes_nothing(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         services.cancel_verification(attempt.uuid)
         before = row(attempt).closed_at
@@ -312,14 +313,14 @@ class TestGivingUp:
 
         assert services.cancel_verification(attempt.uuid).status == "verified"
 
-    def test_comes_too_late_for_a_code_that_expired(self, telroi: Simulator) -> None:
+    def test_does_not_change_an_attempt_whose_code_expired(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
 
         assert services.cancel_verification(attempt.uuid, now=attempt.expires_at).status == "expired"
 
 
 class TestCallingAgain:
-    """A new attempt in the same flow; the old one takes codes until the new call rings or may ring."""
+    """It creates a new attempt in the same flow. The old one accepts codes until the new call rings or may ring."""
 
     @pytest.fixture
     def old(self, telroi: Simulator, ada: User) -> VerificationAttempt:
@@ -329,7 +330,7 @@ class TestCallingAgain:
         let_time_pass(61, telroi)
         return row(attempt)
 
-    def test_rings_the_same_number_for_the_same_user_and_purpose(
+    def test_calls_the_same_number_for_the_same_user_and_purpose(
         self, telroi: Simulator, old: VerificationAttempt, ada: User
     ) -> None:
         new = services.call_again(old.uuid, user=ada, requester_ip="198.51.100.2")
@@ -340,7 +341,7 @@ class TestCallingAgain:
         assert new.uuid != old.uuid
         assert sends(telroi) == 2
 
-    def test_ends_the_old_attempt_once_the_new_call_is_placed(
+    def test_supersedes_the_old_attempt_once_the_new_call_is_placed(
         self, telroi: Simulator, old: VerificationAttempt, ada: User
     ) -> None:
         code = telroi.last_code_for(NUMBER)
@@ -352,7 +353,7 @@ class TestCallingAgain:
         assert services.check_code(old.uuid, code, user=ada).outcome == "closed"
         assert checks(telroi) == 0
 
-    def test_twice_is_one_call(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
+    def test_twice_places_one_call(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
         first = services.call_again(old.uuid, user=ada)
         second = services.call_again(old.uuid, user=ada)
         let_time_pass(61, telroi)
@@ -360,14 +361,16 @@ class TestCallingAgain:
 
         assert (first.pk, first.pk, sends(telroi)) == (second.pk, third.pk, 2)
 
-    def test_can_be_gone_on_with(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
+    def test_returns_an_attempt_that_can_be_called_again(
+        self, telroi: Simulator, old: VerificationAttempt, ada: User
+    ) -> None:
         second = services.call_again(old.uuid, user=ada)
         let_time_pass(61, telroi)
         third = services.call_again(second.uuid, user=ada)
 
         assert (row(second).status, third.status, sends(telroi)) == ("superseded", "placed", 3)
 
-    def test_too_early_leaves_the_old_attempt_as_it_is(self, telroi: Simulator) -> None:
+    def test_during_the_cooldown_leaves_the_old_attempt_unchanged(self, telroi: Simulator) -> None:
         old = services.start_verification(NUMBER)
 
         with pytest.raises(CooldownActive):
@@ -376,7 +379,7 @@ class TestCallingAgain:
         assert (row(old).status, sends(telroi)) == ("placed", 1)
         assert services.check_code(old.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_gives_every_attempt_tries_of_its_own(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
+    def test_gives_each_attempt_its_own_tries(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
         for code in ("000001", "000002"):
             services.check_code(old.uuid, code, user=ada)
 
@@ -384,7 +387,9 @@ class TestCallingAgain:
 
         assert (row(old).tries, services.follow(new.uuid, user=ada).tries_left) == (2, 3)
 
-    def test_of_a_verified_attempt_calls_nobody(self, telroi: Simulator, old: VerificationAttempt, ada: User) -> None:
+    def test_for_a_verified_attempt_places_no_call(
+        self, telroi: Simulator, old: VerificationAttempt, ada: User
+    ) -> None:
         services.check_code(old.uuid, telroi.last_code_for(NUMBER), user=ada)
 
         again = services.call_again(old.uuid, user=ada)
@@ -392,7 +397,7 @@ class TestCallingAgain:
         assert (again.pk, again.status, sends(telroi)) == (old.pk, "verified", 1)
 
     @pytest.mark.parametrize("status", ["locked", "failed", "expired", "canceled", "superseded"])
-    def test_of_an_attempt_that_is_over_leaves_it_as_it_is(
+    def test_for_a_closed_attempt_leaves_it_unchanged(
         self, telroi: Simulator, old: VerificationAttempt, ada: User, status: str
     ) -> None:
         VerificationAttempt.objects.update(status=status, due_at=None)
@@ -401,7 +406,7 @@ class TestCallingAgain:
 
         assert (row(old).status, row(old).closed_at, new.status) == (status, None, "placed")
 
-    def test_of_an_attempt_that_was_not_placed_rings_at_once(self, telroi: Simulator) -> None:
+    def test_for_an_attempt_that_was_not_placed_rings_at_once(self, telroi: Simulator) -> None:
         telroi.fail_next("insufficient_funds")
         old = services.start_verification(NUMBER)
 
@@ -435,7 +440,7 @@ class TestCallingAgain:
         assert services.call_again(uuid, user=user).status == "queued"
         raise ZeroDivisionError
 
-    def test_settles_the_old_attempt_first_where_it_was_over(self, telroi: Simulator) -> None:
+    def test_settles_an_overdue_old_attempt_first(self, telroi: Simulator) -> None:
         old = services.start_verification(NUMBER)
         let_time_pass(400, telroi)
 
@@ -444,8 +449,10 @@ class TestCallingAgain:
         assert row(old).status == "expired"
 
 
-def test_nobody_gets_more_tries_by_calling_again_and_again(telroi: Simulator) -> None:
-    """Five calls an hour with three tries each: fifteen guesses an hour, whoever asks how often."""
+@pytest.mark.codes("telroi")
+def test_calling_again_and_again_gives_no_more_tries(telroi: Simulator, configure: Configure) -> None:
+    """Five calls an hour with three tries each allow fifteen guesses an hour, for any number of requests."""
+    configure(WRONG_CODES={"warn": 100, "wait": 100, "lock": 100})
     telroi.set_policy(cooldown=0, per_hour=1000)
     attempt, judged = services.start_verification(NUMBER), 0
     for asked in range(9):
@@ -460,7 +467,7 @@ def test_nobody_gets_more_tries_by_calling_again_and_again(telroi: Simulator) ->
     assert (judged, sends(telroi)) == (15, 5)
 
 
-def test_events_tell_of_each_attempt_in_order(telroi: Simulator) -> None:
+def test_each_attempt_has_its_events_in_order(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
     for code in ("000001", "000002"):
         services.check_code(attempt.uuid, code)

@@ -12,22 +12,22 @@ from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCheck
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.codes import judge
+from django_telroi.services.codes import telroi_answer
 from django_telroi.services.sentences import result_sentence, status_sentence
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, wrong
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 UNDECIDED = "We could not find out whether a code was right. Ask for another call."
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class MortalBackend(TelroiBackend):
-    """Telroi judges the code, and the process that asked does not live to hear it."""
+    """Telroi judges the code, and the process is killed before the answer."""
 
     is_doomed: ClassVar[bool] = False
 
@@ -75,7 +75,7 @@ def test_the_code_verifies_when_it_is_sent_again(
     assert heard.names.count("phone_verified") == 1
 
 
-def test_it_does_on_the_last_try_as_soon_as_no_double_click_can_be_meant(
+def test_on_the_last_try_it_verifies_after_the_time_of_a_double_click(
     telroi: Simulator, attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
 ) -> None:
     for by in (1, 2):
@@ -89,7 +89,7 @@ def test_it_does_on_the_last_try_as_soon_as_no_double_click_can_be_meant(
     assert (at_once, later, checks(telroi)) == ("in_progress", "verified", 4)
 
 
-def test_after_three_kills_the_code_still_verifies(
+def test_the_code_verifies_after_three_killed_processes(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
 ) -> None:
     for _ in range(3):
@@ -99,20 +99,20 @@ def test_after_three_kills_the_code_still_verifies(
     assert outcome(attempt, code) == "verified"
 
 
-def test_a_database_that_is_gone_when_the_answer_comes_loses_nothing(
+def test_a_database_outage_during_the_answer_loses_no_verification(
     attempt: VerificationAttempt, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as outage:
-        outage.setattr(judge, "_write_verified", gone)
+        outage.setattr(telroi_answer, "write_verified", gone)
         assert outcome(attempt, code) == "unavailable"
 
     assert outcome(attempt, code) == "verified"
 
 
-def test_a_slip_after_the_loss_is_told_what_happened_and_takes_nothing_away(
+def test_a_wrong_code_after_the_loss_is_told_of_it_and_changes_nothing(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
 ) -> None:
     killed(code)
@@ -124,7 +124,7 @@ def test_a_slip_after_the_loss_is_told_what_happened_and_takes_nothing_away(
     assert outcome(attempt, code) == "verified"
 
 
-def test_of_two_codes_that_were_lost_neither_verifies_by_another_ones_success(
+def test_one_of_two_lost_codes_does_not_verify_by_the_success_of_the_other(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None], heard: Heard
 ) -> None:
     killed(wrong(code))
@@ -137,7 +137,7 @@ def test_of_two_codes_that_were_lost_neither_verifies_by_another_ones_success(
     assert "phone_verified" not in heard.names
 
 
-def test_a_call_whose_lost_codes_cannot_be_told_apart_says_so(
+def test_an_attempt_whose_lost_codes_cannot_be_distinguished_is_closed(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
 ) -> None:
     killed(wrong(code))
@@ -164,7 +164,7 @@ def test_no_wrong_code_verifies_after_the_loss_of_the_right_one(
     assert outcome(attempt, code) == "verified"
 
 
-def test_nothing_is_said_to_be_checked_once_no_answer_can_come(
+def test_no_code_is_in_progress_once_no_answer_can_arrive(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None]
 ) -> None:
     for by in (1, 2):
@@ -179,7 +179,7 @@ def test_nothing_is_said_to_be_checked_once_no_answer_can_come(
 
 
 @pytest.mark.parametrize("status", ["verified", "locked", "expired", "canceled"])
-def test_no_digest_of_a_code_in_doubt_outlives_its_attempt(
+def test_a_digest_of_a_code_in_doubt_is_deleted_with_the_end_of_its_attempt(
     attempt: VerificationAttempt, code: str, killed: Callable[[str], None], telroi: Simulator, status: str
 ) -> None:
     killed(wrong(code))

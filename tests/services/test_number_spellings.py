@@ -44,7 +44,7 @@ def ada() -> User:
 
 
 @pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
-def test_a_number_that_was_valid_once_is_found_by_its_row_in_any_spelling(take: Callable[[str], object]) -> None:
+def test_a_number_that_was_valid_before_is_found_by_its_row_in_any_spelling(take: Callable[[str], object]) -> None:
     PhoneNumber.objects.create(number=DROPPED, last4="1111", region="US")
 
     take(SPELLING)
@@ -53,7 +53,7 @@ def test_a_number_that_was_valid_once_is_found_by_its_row_in_any_spelling(take: 
 
 
 @pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
-def test_and_by_the_phone_that_was_verified_where_its_row_was_purged(take: Callable[[str], object], ada: User) -> None:
+def test_a_number_without_a_row_is_found_by_its_verified_phone(take: Callable[[str], object], ada: User) -> None:
     VerifiedPhone.objects.create(user=ada, number=DROPPED, verified_at=timezone.now())
 
     take(SPELLING)
@@ -63,7 +63,7 @@ def test_and_by_the_phone_that_was_verified_where_its_row_was_purged(take: Calla
 
 @pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
 @pytest.mark.parametrize("typed", [*NO_NUMBER, DROPPED], ids=lambda typed: ascii(typed)[:20])
-def test_what_is_no_number_and_has_no_row_is_refused_and_never_an_error_of_the_database(
+def test_an_invalid_number_without_a_row_is_refused_without_a_database_error(
     take: Callable[[str], object], typed: str
 ) -> None:
     with pytest.raises(InvalidNumber):
@@ -72,7 +72,7 @@ def test_what_is_no_number_and_has_no_row_is_refused_and_never_an_error_of_the_d
     assert not PhoneNumber.objects.exists()
 
 
-def test_a_user_s_own_number_is_forgotten_in_any_spelling(ada: User) -> None:
+def test_a_users_own_number_is_forgotten_in_any_spelling(ada: User) -> None:
     VerifiedPhone.objects.create(user=ada, number=DROPPED, verified_at=timezone.now())
 
     assert [services.forget_phone(ada, typed) for typed in [*NO_NUMBER, "+15550001112"]] == [0] * (len(NO_NUMBER) + 1)

@@ -20,14 +20,14 @@ from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, before_the_first, let_time_pass
 from tests.webhooks.telroi import CALL_ID, event_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 OURS, RIGHT = "11111111-2222-4333-8444-555555555555", "482913"
 REFUSED = ApiRefused(429, "rate_limited", "Too many requests for this number. Retry after 60s.", 60, "number")
 
 
 class Shared(Backend):
-    """A provider whose key two systems have. ``meanwhile`` arrives while it places our call."""
+    """A provider with a key that two systems use. The event ``meanwhile`` arrives while it places our call."""
 
     rings: ClassVar[bool] = False
     meanwhile: ClassVar[list[WebhookEvent]] = []
@@ -65,7 +65,7 @@ def started(configure: Configure) -> Started:
 
 @pytest.fixture
 def dialing(started: Started) -> VerificationAttempt:
-    """A process died while it placed the call."""
+    """A process was killed while it placed the call."""
     attempt = started(answer=ApiOutcomeUnknown())
     VerificationAttempt.objects.update(
         status=Status.DIALING, error_code="", due_at=datetime.now(UTC) + timedelta(seconds=45)
@@ -80,10 +80,10 @@ def end_of(attempt: VerificationAttempt) -> tuple[Any, ...]:
 
 
 class TestWhileOurCallIsBeingPlaced:
-    """The report is kept, and our own answer decides."""
+    """The report is stored, and our own answer decides."""
 
     @pytest.mark.parametrize("name", ["otp.completed", "otp.failed"])
-    def test_the_answer_to_our_own_request_decides(self, started: Started, heard: Heard, name: str) -> None:
+    def test_the_answer_to_our_request_decides(self, started: Started, heard: Heard, name: str) -> None:
         attempt = started(event_of(name))
 
         assert end_of(attempt) == ("placed", OURS, "")
@@ -91,12 +91,12 @@ class TestWhileOurCallIsBeingPlaced:
         assert services.check_code(attempt.uuid, RIGHT).outcome == "verified"
 
     @pytest.mark.parametrize("name", ["otp.completed", "otp.failed"])
-    def test_a_refusal_of_our_own_request_decides(self, started: Started, name: str) -> None:
+    def test_the_refusal_of_our_request_decides(self, started: Started, name: str) -> None:
         attempt = started(event_of(name), answer=REFUSED)
 
         assert end_of(attempt) == ("failed", None, "rate_limited")
 
-    def test_the_call_stays_as_it_is_until_the_answer(self, dialing: VerificationAttempt) -> None:
+    def test_the_report_does_not_change_the_call_before_the_answer(self, dialing: VerificationAttempt) -> None:
         before = VerificationAttempt.objects.values().get()
 
         effect = record_event(event_of("otp.failed", reason="Trunk is congested"))
@@ -110,7 +110,7 @@ class TestWhileOurCallIsBeingPlaced:
             CALL_ID,
         )
 
-    def test_the_call_may_be_written_down_just_before_the_hint_is(self, dialing: VerificationAttempt) -> None:
+    def test_the_answer_may_be_written_just_before_the_report(self, dialing: VerificationAttempt) -> None:
         def answer() -> None:
             VerificationAttempt.objects.update(status=Status.PLACED, telroi_id=OURS)
 
@@ -120,8 +120,8 @@ class TestWhileOurCallIsBeingPlaced:
         assert (effect, end_of(dialing)) == (EventEffect.UNMATCHED, ("placed", OURS, ""))
 
 
-class TestWhereOurAnswerIsLost:
-    """The report is all that there is."""
+class TestWhenOurAnswerIsLost:
+    """Only the report can settle the call."""
 
     @pytest.mark.parametrize(
         ("name", "end", "told"),
@@ -148,7 +148,7 @@ class TestWhereOurAnswerIsLost:
 
         assert end_of(attempt) == ("placed", CALL_ID, "")
 
-    def test_an_id_that_another_attempt_has_by_now_settles_nothing(self, dialing: VerificationAttempt) -> None:
+    def test_an_id_that_another_attempt_has_settles_nothing(self, dialing: VerificationAttempt) -> None:
         record_event(event_of("otp.completed"))
         VerificationAttempt.objects.create(
             phone_id=dialing.phone_id,
@@ -164,7 +164,7 @@ class TestWhereOurAnswerIsLost:
         assert end_of(dialing) == ("unknown", None, "lease_ended")
 
     @pytest.mark.parametrize("look", [lambda attempt: services.follow(attempt.uuid), lambda attempt: services.sweep()])
-    def test_a_lease_that_ends_lets_the_report_settle_the_call(
+    def test_the_report_settles_the_call_when_the_lease_ends(
         self, dialing: VerificationAttempt, heard: Heard, look: Callable[[VerificationAttempt], object]
     ) -> None:
         record_event(event_of("otp.completed"))
@@ -174,7 +174,9 @@ class TestWhereOurAnswerIsLost:
 
         assert (end_of(dialing), heard.names) == (("placed", CALL_ID, ""), ["call_placed"])
 
-    def test_a_late_answer_still_knows_the_id_better(self, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_id_of_a_late_answer_replaces_the_reported_one(
+        self, started: Started, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def end_the_lease(event: WebhookEvent) -> EventEffect:
             effect = services.record_event(event)
             let_time_pass(46)
@@ -187,8 +189,8 @@ class TestWhereOurAnswerIsLost:
         assert end_of(attempt) == ("placed", OURS, "")
 
 
-class TestACallWhoseCodeItsCallerChose:
-    """This site lets Telroi choose, so it is another system's."""
+class TestACallWithACodeChosenByItsCaller:
+    """This site lets Telroi choose the code, so such a call belongs to another system."""
 
     def test_settles_no_call_of_ours(self, started: Started) -> None:
         attempt = started(answer=ApiOutcomeUnknown())
@@ -201,7 +203,7 @@ class TestACallWhoseCodeItsCallerChose:
         assert effects == [EventEffect.UNMATCHED, EventEffect.PLACED]
         assert end_of(attempt) == ("placed", OURS, "")
 
-    def test_is_noted_where_the_call_has_its_id(self, started: Started) -> None:
+    def test_is_stored_with_the_call_that_has_its_id(self, started: Started) -> None:
         started(answer=OURS)
 
         assert record_event(event_of("otp.completed", id=OURS, client_supplied=True)) == EventEffect.NOTED

@@ -10,7 +10,7 @@ import pytest
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts.find import settle_overdue
-from django_telroi.services.attempts.transitions import apply_overdue_unsaved, has_error_at, has_status_at
+from django_telroi.services.attempts.transitions import apply_overdue_unsaved, error_condition, status_condition
 from django_telroi.services.shared.call_outcome import ErrorCode
 from tests.services.world import NUMBER
 
@@ -23,7 +23,7 @@ AHEAD = (timedelta(seconds=-1), timedelta(0), timedelta(seconds=1))
 
 @pytest.fixture
 def rows(db: None) -> list[VerificationAttempt]:
-    """Every state, at every age, due and over or not."""
+    """Create attempts of every status and age, due or not, expired or not."""
     phone = PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:])
     return [
         VerificationAttempt.objects.create(
@@ -40,13 +40,13 @@ def rows(db: None) -> list[VerificationAttempt]:
     ]
 
 
-def test_a_list_says_of_each_row_what_the_row_says_of_itself(rows: list[VerificationAttempt]) -> None:
+def test_a_list_shows_for_each_row_what_its_page_shows(rows: list[VerificationAttempt]) -> None:
     by_row = {row.pk: apply_overdue_unsaved(row, now=NOW).status for row in rows}
 
     listed = {
         pk: status
         for status in Status
-        for pk in _keys(VerificationAttempt.objects.filter(has_status_at(status, now=NOW)))
+        for pk in _keys(VerificationAttempt.objects.filter(status_condition(status, now=NOW)))
     }
 
     assert listed == by_row
@@ -54,17 +54,19 @@ def test_a_list_says_of_each_row_what_the_row_says_of_itself(rows: list[Verifica
 
 def test_no_row_is_listed_twice(rows: list[VerificationAttempt]) -> None:
     listed = [
-        pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(has_status_at(status, now=NOW)))
+        pk for status in Status for pk in _keys(VerificationAttempt.objects.filter(status_condition(status, now=NOW)))
     ]
 
     assert sorted(listed) == sorted(row.pk for row in rows)
 
 
-def test_a_list_knows_the_errors_that_nobody_wrote_down(rows: list[VerificationAttempt]) -> None:
+def test_a_list_includes_errors_that_are_not_written_yet(rows: list[VerificationAttempt]) -> None:
     by_row = {row.pk: apply_overdue_unsaved(row, now=NOW).error_code for row in rows}
 
     listed = {
-        pk: code for code in ErrorCode for pk in _keys(VerificationAttempt.objects.filter(has_error_at(code, now=NOW)))
+        pk: code
+        for code in ErrorCode
+        for pk in _keys(VerificationAttempt.objects.filter(error_condition(code, now=NOW)))
     }
 
     assert listed == {pk: code for pk, code in by_row.items() if code}

@@ -24,7 +24,14 @@ from django_telroi.errors import (
     InvalidNumber,
     NotCallable,
 )
-from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
+from django_telroi.models import (
+    AttemptEvent,
+    PhoneNumber,
+    RefusalTally,
+    SupportNote,
+    VerificationAttempt,
+    VerifiedPhone,
+)
 from django_telroi.services import Purged
 from django_telroi.services.upkeep import purge
 from tests.services.conftest import Configure
@@ -38,7 +45,7 @@ delete_for_real = purge.delete_rows
 
 
 def verified(number: str, user: User | None = None) -> VerificationAttempt:
-    """An attempt with one wrong guess and a right one."""
+    """An attempt with one wrong code and the right one."""
     attempt = services.start_verification(number, user=user)
     code = outbox[-1].code
     services.check_code(attempt.uuid, wrong(code), user=user)
@@ -46,8 +53,8 @@ def verified(number: str, user: User | None = None) -> VerificationAttempt:
     return attempt
 
 
-class TestWhatIsTooOld:
-    def test_goes_with_all_that_hangs_on_it(self) -> None:
+class TestOldRows:
+    def test_are_deleted_with_their_events(self) -> None:
         verified(NUMBER)
         let_time_pass(90 * DAY + 1)
 
@@ -56,14 +63,14 @@ class TestWhatIsTooOld:
         assert purged == Purged(attempts=1, events=1, numbers=1)
         assert (purged.total, row_counts()) == (3, {})
 
-    def test_is_not_what_is_a_second_younger(self) -> None:
+    def test_are_kept_if_they_are_a_second_younger(self) -> None:
         verified(NUMBER)
         let_time_pass(90 * DAY - 60)
 
         assert services.purge() == Purged()
         assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1, "AttemptEvent": 1}
 
-    def test_is_what_the_site_says(self, configure: Configure) -> None:
+    def test_have_the_age_of_the_settings(self, configure: Configure) -> None:
         configure(RETENTION_DAYS=2)
         verified(NUMBER)
         let_time_pass(3 * DAY)
@@ -72,7 +79,7 @@ class TestWhatIsTooOld:
         assert services.purge() == Purged(attempts=1, events=1, numbers=1)
         assert PhoneNumber.objects.get().number == OTHER_NUMBER
 
-    def test_is_never_an_attempt_where_the_site_keeps_all(self, configure: Configure) -> None:
+    def test_of_attempts_are_kept_if_the_site_keeps_all(self, configure: Configure) -> None:
         configure(RETENTION_DAYS=None)
         verified(NUMBER)
         services.block_number(OTHER_NUMBER, reason="", actor="grace")
@@ -81,14 +88,14 @@ class TestWhatIsTooOld:
 
         assert services.purge() == Purged()
 
-    def test_goes_whatever_state_it_was_left_in(self) -> None:
+    def test_of_attempts_are_deleted_in_every_status(self) -> None:
         services.start_verification(NUMBER)
         VerificationAttempt.objects.update(status="unknown")
         let_time_pass(91 * DAY)
 
         assert services.purge().attempts == 1
 
-    def test_may_be_an_event_of_a_number_or_of_nothing(self) -> None:
+    def test_include_events_of_a_number_and_of_none(self) -> None:
         services.block_number(NUMBER, reason="", actor="grace")
         services.unblock_number(NUMBER, actor="grace")
         services.stop_calls(reason="fire", actor="grace")
@@ -100,7 +107,7 @@ class TestWhatIsTooOld:
         with pytest.raises(CallsStopped):
             services.start_verification(NUMBER)
 
-    def test_may_be_a_count_of_refusals(self) -> None:
+    def test_include_counts_of_refusals(self) -> None:
         old, young = datetime.now(UTC) - timedelta(days=91), datetime.now(UTC) - timedelta(days=89)
         for hour in (old, young):
             RefusalTally.objects.create(hour=hour, code="cooldown", count=7)
@@ -110,9 +117,9 @@ class TestWhatIsTooOld:
 
 
 class TestAnAccount:
-    """Keeps its verified phone, whatever is purged."""
+    """A purge never deletes the verified phone of an account."""
 
-    def test_keeps_it_without_the_attempt_and_its_number_too(self, ada: User) -> None:
+    def test_keeps_its_record_without_the_attempt_and_the_number(self, ada: User) -> None:
         verified(NUMBER, ada)
         let_time_pass(91 * DAY)
 
@@ -122,7 +129,7 @@ class TestAnAccount:
         assert services.has_verified_phone(ada)
         assert PhoneNumber.objects.count() == 1
 
-    def test_that_gives_its_number_up_leaves_nothing(self, ada: User) -> None:
+    def test_that_forgets_its_number_keeps_no_row(self, ada: User) -> None:
         verified(NUMBER, ada)
         let_time_pass(91 * DAY)
         services.forget_phone(ada, NUMBER)
@@ -133,9 +140,9 @@ class TestAnAccount:
 
 
 class TestALimit:
-    """Lives in the number's row, which outlives every window."""
+    """Limits are in the number's row, which is kept longer than every window."""
 
-    def test_is_the_same_after_a_purge(self, configure: Configure) -> None:
+    def test_is_unchanged_by_a_purge(self, configure: Configure) -> None:
         configure(COOLDOWN_SECONDS=0)
         for _ in range(5):
             services.start_verification(NUMBER)
@@ -148,14 +155,14 @@ class TestALimit:
             services.start_verification(NUMBER)
 
     @pytest.mark.parametrize(("hours", "numbers"), [(23.9, 0), (24.1, 1)])
-    def test_keeps_the_row_of_an_erased_number_for_its_day(self, hours: float, numbers: int) -> None:
+    def test_keeps_the_row_of_an_erased_number_for_a_day(self, hours: float, numbers: int) -> None:
         services.start_verification(NUMBER)
         services.erase_number(NUMBER, actor="grace")
         let_time_pass(hours * HOUR)
 
         assert services.purge() == Purged(numbers=numbers)
 
-    def test_lets_an_erased_number_go_even_where_the_site_keeps_all(self, configure: Configure) -> None:
+    def test_releases_an_erased_number_also_if_the_site_keeps_all(self, configure: Configure) -> None:
         configure(RETENTION_DAYS=None)
         services.start_verification(NUMBER)
         services.erase_number(NUMBER, actor="grace")
@@ -163,7 +170,7 @@ class TestALimit:
 
         assert services.purge() == Purged(numbers=1)
 
-    def test_may_be_a_cooldown_longer_than_a_day(self, configure: Configure) -> None:
+    def test_can_be_a_cooldown_longer_than_a_day(self, configure: Configure) -> None:
         configure(COOLDOWN_SECONDS=3 * DAY)
         services.start_verification(NUMBER)
         services.erase_number(NUMBER, actor="grace")
@@ -187,13 +194,13 @@ class TestALimit:
 
         assert services.purge() == Purged()
 
-    def test_that_is_over_does_not(self) -> None:
+    def test_that_is_over_does_not_keep_the_row(self) -> None:
         over = datetime.now(UTC) - timedelta(days=2)
         PhoneNumber.objects.create(number=NUMBER, last4="4567", held_until=over, last_call_at=over)
 
         assert services.purge() == Purged(numbers=1)
 
-    def test_of_a_blocked_number_is_kept_for_good(self) -> None:
+    def test_of_a_blocked_number_is_kept_forever(self) -> None:
         services.block_number(NUMBER, reason="", actor="grace")
         let_time_pass(1000 * DAY)
 
@@ -204,7 +211,7 @@ class TestALimit:
 
 
 class TestBatches:
-    """Are short, and each is a transaction of its own."""
+    """Batches are short, and each is its own transaction."""
 
     @pytest.fixture
     def history(self, configure: Configure) -> None:
@@ -213,7 +220,7 @@ class TestBatches:
             verified(f"+23480312345{line:02d}")
         let_time_pass(91 * DAY)
 
-    def test_tell_of_their_progress(self, history: None) -> None:
+    def test_report_their_progress(self, history: None) -> None:
         told: list[Purged] = []
 
         purged = services.purge(batch_size=4, progress=told.append)
@@ -228,7 +235,7 @@ class TestBatches:
         ]
         assert purged == told[-1]
 
-    def test_are_gone_on_with_after_a_stop(self, history: None) -> None:
+    def test_are_continued_after_a_stop(self, history: None) -> None:
         def stop(gone: Purged) -> None:
             raise KeyboardInterrupt
 
@@ -239,17 +246,17 @@ class TestBatches:
         assert services.purge() == Purged(attempts=6, events=6, numbers=10)
         assert row_counts() == {}
 
-    def test_take_rows_of_one_and_the_same_moment(self, history: None) -> None:
+    def test_delete_rows_of_the_same_moment(self, history: None) -> None:
         moment = datetime.now(UTC) - timedelta(days=91)
         VerificationAttempt.objects.update(created_at=moment)
 
         assert services.purge(batch_size=3).attempts == 10
 
     @pytest.mark.parametrize("size", [0, -5, 10**9])
-    def test_have_a_size_within_reason(self, history: None, size: int) -> None:
+    def test_of_an_extreme_size_delete_every_row(self, history: None, size: int) -> None:
         assert services.purge(batch_size=size).attempts == 10
 
-    def test_load_no_row(self, history: None) -> None:
+    def test_load_no_rows(self, history: None) -> None:
         with CaptureQueriesContext(connection) as captured:
             services.purge()
 
@@ -258,11 +265,14 @@ class TestBatches:
         deletes = [query["sql"].split()[2].strip('"`') for query in captured if query["sql"].startswith("DELETE")]
         assert deletes == [
             "django_telroi_attemptevent",
+            "django_telroi_supportnote",
             "django_telroi_verificationattempt",
+            "django_telroi_userwrongcodes",
+            "django_telroi_blockeddestination",
             "django_telroi_phonenumber",
         ]
 
-    def test_are_not_wrapped_in_a_transaction_of_somebody_else(self, history: None) -> None:
+    def test_are_refused_in_a_callers_transaction(self, history: None) -> None:
         with transaction.atomic(), pytest.raises(InsideTransaction):
             services.purge()
 
@@ -276,15 +286,13 @@ class TestBatches:
         assert row_counts() == before
         assert services.purge() == would
 
-    def test_leave_one_line_in_the_log(self, history: None, caplog: pytest.LogCaptureFixture) -> None:
+    def test_write_one_log_line(self, history: None, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, "django_telroi"):
             services.purge()
 
-        assert caplog.messages == ["purged attempts=10 events=10 refusals=0 numbers=10"]
+        assert caplog.messages == ["purged attempts=10 events=10 refusals=0 notes=0 numbers=10"]
 
-    def test_are_tried_again_where_somebody_adds_a_row_meanwhile(
-        self, history: None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_are_retried_if_a_row_is_added_meanwhile(self, history: None, monkeypatch: pytest.MonkeyPatch) -> None:
         refused = iter([IntegrityError("still referenced"), IntegrityError("still referenced")])
 
         def delete_rows(rows: Any) -> int:
@@ -296,7 +304,7 @@ class TestBatches:
 
         assert services.purge().numbers == 10
 
-    def test_say_so_where_a_row_cannot_be_deleted_at_all(self, history: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_raise_an_error_if_a_row_cannot_be_deleted(self, history: None, monkeypatch: pytest.MonkeyPatch) -> None:
         def delete_rows(rows: Any) -> int:
             raise IntegrityError("still referenced")
 
@@ -306,7 +314,7 @@ class TestBatches:
             services.purge()
 
 
-def test_a_worker_purges_as_well() -> None:
+def test_a_worker_can_purge() -> None:
     verified(NUMBER)
     let_time_pass(91 * DAY)
 
@@ -317,10 +325,10 @@ def test_a_worker_purges_as_well() -> None:
     assert (tasks.purge.acks_late, tasks.purge.ignore_result) == (True, True)
 
 
-class TestANumberThatIsRungWhileItIsPurged:
-    """Is never lost."""
+class TestANumberThatIsCalledDuringAPurge:
+    """A purge does not delete a number that is called meanwhile."""
 
-    def test_stays_with_its_limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_keeps_its_limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
         phone = parse_phone(NUMBER)
         long_ago = datetime.now(UTC) - timedelta(days=100)
         PhoneNumber.objects.create(number=phone.number, last4=phone.last4, last_call_at=long_ago)
@@ -337,13 +345,13 @@ class TestANumberThatIsRungWhileItIsPurged:
 
 
 class TestModelsOfTheSite:
-    """May point at ours, and Django does with them what they say."""
+    """Models of the site may reference ours. Django applies their ``on_delete``."""
 
-    def test_are_seen(self) -> None:
+    def test_are_found_by_their_references(self) -> None:
         assert not purge.is_referenced_by_other_apps(VerificationAttempt)
         assert purge.is_referenced_by_other_apps(User)
 
-    def test_are_respected(self, ada: User) -> None:
+    def test_follow_their_on_delete_rules(self, ada: User) -> None:
         verified(NUMBER, ada)
 
         assert purge.delete_rows(User.objects.all()) == 1
@@ -351,9 +359,9 @@ class TestModelsOfTheSite:
 
 
 class TestAnExport:
-    """Is everything that is held of a number, as plain data."""
+    """An export contains all data of a number."""
 
-    def test_holds_every_row(self, ada: User) -> None:
+    def test_contains_every_row(self, ada: User) -> None:
         attempt = verified(NUMBER, ada)
         services.block_number(NUMBER, reason="asked us to", actor="grace")
         verified(OTHER_NUMBER)
@@ -373,11 +381,12 @@ class TestAnExport:
         [record] = held["verified_phones"]
         assert (record["user"], record["number"]) == (ada.pk, NUMBER)
 
-    def test_leaves_out_only_our_own_bookkeeping(self, ada: User) -> None:
-        verified(NUMBER, ada)
+    def test_omits_only_internal_fields(self, ada: User) -> None:
+        services.add_note(verified(NUMBER, ada).phone, text="called twice", actor="grace")
         rows = {
             "attempts": VerificationAttempt,
             "events": AttemptEvent,
+            "notes": SupportNote,
             "verified_phones": VerifiedPhone,
         }
 
@@ -390,8 +399,8 @@ class TestAnExport:
             assert fields - held[name][0].keys() == left_out.get(model, set())
         assert {field.name for field in PhoneNumber._meta.concrete_fields} - held["number"].keys() == {"version"}
 
-    def test_of_a_number_that_nobody_knows_is_empty(self) -> None:
-        empty = {"number": None, "attempts": [], "events": [], "verified_phones": []}
+    def test_of_an_unknown_number_is_empty(self) -> None:
+        empty = {"number": None, "attempts": [], "events": [], "notes": [], "verified_phones": [], "consents": []}
 
         assert services.export_number(NUMBER) == empty
 
@@ -406,11 +415,11 @@ class TestAnExport:
 
 
 DROPPED = "+999123456789"
-"""A number that newer metadata does not know any more."""
+"""A number that is invalid under newer metadata."""
 
 
-class TestANumberThatIsValidNoMore:
-    """Is found by what was written down while it was valid."""
+class TestANumberThatIsNoLongerValid:
+    """It is found by the rows that were written while it was valid."""
 
     @pytest.fixture(
         params=[DROPPED, "+999 (123) 456-789", "+999\u00a0123\u2013456789"], ids=["stored", "spelled", "pasted"]
@@ -418,7 +427,7 @@ class TestANumberThatIsValidNoMore:
     def spelling(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
-    def test_is_exported_whole(self, ada: User, spelling: str) -> None:
+    def test_is_exported_completely(self, ada: User, spelling: str) -> None:
         verified(NUMBER, ada)
         number_becomes(DROPPED)
 
@@ -427,7 +436,7 @@ class TestANumberThatIsValidNoMore:
         assert held["number"]["number"] == DROPPED
         assert [len(held[name]) for name in ("attempts", "verified_phones")] == [1, 1]
 
-    def test_of_which_only_a_verified_phone_is_left_is_exported_and_erased(self, ada: User, spelling: str) -> None:
+    def test_with_only_a_verified_phone_left_is_exported_and_erased(self, ada: User, spelling: str) -> None:
         VerifiedPhone.objects.create(user=ada, number=DROPPED, verified_at=timezone.now())
 
         assert len(services.export_number(spelling)["verified_phones"]) == 1
@@ -435,13 +444,13 @@ class TestANumberThatIsValidNoMore:
 
         assert not VerifiedPhone.objects.exists()
 
-    def test_of_which_nothing_is_left_is_no_number(self, spelling: str) -> None:
+    def test_with_no_row_left_is_invalid(self, spelling: str) -> None:
         with pytest.raises(InvalidNumber):
             services.export_number(spelling)
 
 
 def number_becomes(number: str) -> None:
-    """As if it had been valid when it was verified."""
+    """Make the number invalid after it was verified."""
     phone = PhoneNumber.objects.get()
     changed = PhoneNumber.objects.create(number=number, last4=number[-4:], calls=phone.calls)
     VerificationAttempt.objects.update(phone=changed)

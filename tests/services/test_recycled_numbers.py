@@ -31,7 +31,7 @@ def owners(number: str = NUMBER) -> list[tuple[str, str]]:
     return [(phone.user.get_username(), phone.purpose) for phone in rows]
 
 
-def test_a_number_moves_to_the_account_that_typed_its_code_and_was_refused(ada: User, ben: User, heard: Heard) -> None:
+def test_a_number_moves_to_the_refused_account_that_typed_its_code(ada: User, ben: User, heard: Heard) -> None:
     verify(user=ada)
     assert [later_verify(ben), later_verify(ben, "payout")] == ["number_taken", "number_taken"]
 
@@ -42,7 +42,7 @@ def test_a_number_moves_to_the_account_that_typed_its_code_and_was_refused(ada: 
     assert [user for _, user in told_of(heard)] == [ada, ben, ben]
 
 
-def test_a_move_is_an_event_of_the_number(ada: User, ben: User) -> None:
+def test_a_move_writes_an_event_of_the_number(ada: User, ben: User) -> None:
     verify(user=ada)
     later_verify(ben)
 
@@ -53,7 +53,7 @@ def test_a_move_is_an_event_of_the_number(ada: User, ben: User) -> None:
     assert event.detail == f"User {ada.pk} to {ben.pk}: SIM of a new owner"
 
 
-def test_an_account_that_answered_nothing_gets_nothing_and_can_verify_it_then(ada: User, ben: User) -> None:
+def test_an_account_without_a_right_code_gets_nothing_and_can_verify_the_number_then(ada: User, ben: User) -> None:
     verify(user=ada)
 
     assert services.move_number(NUMBER, user=ben, reason="letter", actor="grace") == []
@@ -62,8 +62,8 @@ def test_an_account_that_answered_nothing_gets_nothing_and_can_verify_it_then(ad
     assert later_verify(ben) == "verified"
 
 
-def test_an_account_that_answered_before_the_other_did_gets_nothing(ada: User, ben: User) -> None:
-    """The newest answer tells whose number it is."""
+def test_an_account_that_verified_before_the_other_one_gets_nothing(ada: User, ben: User) -> None:
+    """The account that verified last owns the number."""
     verify(user=ada)
     later_verify(ben)
     later_verify(ada)
@@ -73,7 +73,7 @@ def test_an_account_that_answered_before_the_other_did_gets_nothing(ada: User, b
     assert owners() == []
 
 
-def test_a_number_is_taken_from_its_account_and_given_to_nobody(ada: User) -> None:
+def test_a_number_is_taken_from_its_account_without_a_new_owner(ada: User) -> None:
     attempt = verify(user=ada).attempt
 
     assert services.move_number(NUMBER, user=None, reason="lost SIM", actor="grace") == []
@@ -83,7 +83,7 @@ def test_a_number_is_taken_from_its_account_and_given_to_nobody(ada: User) -> No
     assert services.check_code(attempt.uuid, outbox[-1].code, user=ada).outcome == "already_verified"
 
 
-def test_nothing_else_is_moved(ada: User, ben: User) -> None:
+def test_other_records_are_not_moved(ada: User, ben: User) -> None:
     verify(user=ada)
     later_verify(ada, number=OTHER_NUMBER)
     later_verify(ben)
@@ -101,6 +101,6 @@ def test_the_records_of_the_account_itself_stay(ada: User, ben: User) -> None:
     assert owners() == [("ada", "")]
 
 
-def test_what_is_no_number_moves_nowhere(ada: User) -> None:
+def test_an_invalid_number_is_not_moved(ada: User) -> None:
     with pytest.raises(InvalidNumber):
         services.move_number("call me", user=ada, reason="letter", actor="grace")

@@ -22,7 +22,7 @@ from django_telroi.client import OtpCheck
 from django_telroi.errors import ApiOutcomeUnknown, AttemptNotFound, ProofRejected
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.accounts import proofs
-from django_telroi.services.codes import judge
+from django_telroi.services.codes import success
 from django_telroi.services.shared import backend_calls
 from django_telroi.simulator import Simulator
 from tests.rest.world import PhoneApi
@@ -35,7 +35,7 @@ TEN_MINUTES = timedelta(minutes=10)
 
 
 class OvertakenBackend(TelroiBackend):
-    """While Telroi judges a code, another request sends the right one and is answered."""
+    """While Telroi judges a code, another request sends the right one and gets its answer."""
 
     meanwhile: ClassVar[Callable[[], object] | None] = None
     says: ClassVar[OtpCheck]
@@ -49,7 +49,7 @@ class OvertakenBackend(TelroiBackend):
 
 
 class BackendOfAnOlderCall(TelroiBackend):
-    """Telroi knows only an older call to the number, which was verified. ``first`` happens to the first code."""
+    """Telroi stored only an older call to the number, which was verified. ``first`` runs for the first code."""
 
     first: ClassVar[ApiOutcomeUnknown | Callable[[], object] | None] = None
 
@@ -63,7 +63,7 @@ class BackendOfAnOlderCall(TelroiBackend):
 
 
 class SlowBackend(TelroiBackend):
-    """Telroi answers after the call's time is over; ``meanwhile`` is what another process does then."""
+    """Telroi answers after the attempt has expired. ``meanwhile`` runs before the answer, as in another process."""
 
     meanwhile: ClassVar[Callable[[], object]]
 
@@ -89,8 +89,9 @@ def code(telroi: Simulator, attempt: VerificationAttempt) -> str:
 
 
 class TestAnotherCodeAfterTheRightOne:
-    """It gives nothing, whoever sends it, and uses up one of the tries that are left."""
+    """It gives no success and no proof, and uses one of the remaining tries."""
 
+    @pytest.mark.codes("telroi")
     def test_is_already_verified_without_a_proof(
         self, telroi: Simulator, attempt: VerificationAttempt, code: str, heard: Heard
     ) -> None:
@@ -102,7 +103,7 @@ class TestAnotherCodeAfterTheRightOne:
         assert (row(attempt).tries, checks(telroi)) == (2, 1)
         assert heard.names.count("phone_verified") == 1
 
-    def test_ends_the_comparing_with_the_last_try(self, attempt: VerificationAttempt, code: str) -> None:
+    def test_ends_the_comparison_with_the_last_try(self, attempt: VerificationAttempt, code: str) -> None:
         services.check_code(attempt.uuid, code)
         for by in (1, 2):
             services.check_code(attempt.uuid, wrong(code, by=by))
@@ -112,23 +113,25 @@ class TestAnotherCodeAfterTheRightOne:
         assert (result.outcome, result.proof, row(attempt).tries) == ("already_verified", None, 3)
         assert row(attempt).code_digest == ""
 
-    def test_leaves_no_match_to_codes_that_were_sent_at_once(
+    @pytest.mark.codes("telroi")
+    def test_sent_in_parallel_gets_no_extra_comparison(
         self, attempt: VerificationAttempt, code: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         services.check_code(attempt.uuid, code)
-        compare = judge.matches
+        compare = success.matches
 
         def while_others_use_the_tries(*compared: Any) -> bool:
-            monkeypatch.setattr(judge, "matches", compare)
+            monkeypatch.setattr(success, "matches", compare)
             for by in (1, 2):
                 services.check_code(attempt.uuid, wrong(code, by=by))
             return compare(*compared)
 
-        monkeypatch.setattr(judge, "matches", while_others_use_the_tries)
+        monkeypatch.setattr(success, "matches", while_others_use_the_tries)
 
         assert services.check_code(attempt.uuid, code).outcome == "already_verified"
 
-    def test_is_the_same_on_the_api_for_another_client(self, telroi: Simulator) -> None:
+    @pytest.mark.codes("telroi")
+    def test_is_already_verified_on_the_api_for_another_client(self, telroi: Simulator) -> None:
         started = PhoneApi().started()
         right = PhoneApi().check(started, telroi.last_code_for(NUMBER)).json()
 
@@ -143,8 +146,9 @@ class TestAnotherCodeAfterTheRightOne:
             None,
         )
 
+    @pytest.mark.codes("telroi")
     @pytest.mark.parametrize("word", ["mismatch", "already_verified", "verified", "locked", "expired", "not_found"])
-    def test_that_is_judged_at_the_same_time_gets_nothing_whatever_telroi_says(
+    def test_judged_at_the_same_time_never_verifies(
         self, telroi: Simulator, configure: Any, word: str, heard: Heard
     ) -> None:
         configure(BACKEND=f"{__name__}.OvertakenBackend")
@@ -161,8 +165,9 @@ class TestAnotherCodeAfterTheRightOne:
         assert heard.names.count("phone_verified") == 1
 
 
+@pytest.mark.codes("telroi")
 class TestACallThatTelroiNeverStored:
-    """Its code is judged by the number, so Telroi may speak of an older call: that is a yes to no code."""
+    """Its code is judged by the number, so Telroi's answer may be about an older call and verifies no code."""
 
     @pytest.fixture
     def unstored(self, telroi: Simulator, configure: Any, ben: User) -> VerificationAttempt:
@@ -176,7 +181,7 @@ class TestACallThatTelroiNeverStored:
         assert attempt.status == "unknown"
         return attempt
 
-    def test_is_not_verified_by_a_wrong_code_that_was_lost_and_is_sent_again(
+    def test_is_not_verified_by_a_lost_wrong_code_that_is_sent_again(
         self, unstored: VerificationAttempt, ben: User
     ) -> None:
         BackendOfAnOlderCall.first = ApiOutcomeUnknown()
@@ -198,7 +203,7 @@ class TestACallThatTelroiNeverStored:
         assert (others[0].outcome, result.outcome) == ("in_progress", "expired")
         assert not VerifiedPhone.objects.exists()
 
-    def test_uses_up_no_try_of_another_ones_open_call(self, telroi: Simulator, configure: Any, ben: User) -> None:
+    def test_uses_no_try_of_another_users_open_call(self, telroi: Simulator, configure: Any, ben: User) -> None:
         configure(COOLDOWN_SECONDS=0)
         telroi.set_policy(cooldown=0)
         owners = services.start_verification(NUMBER)
@@ -213,10 +218,10 @@ class TestACallThatTelroiNeverStored:
 
 
 class TestACodeThatWasSentInTime:
-    """It is judged to its end, also where the call expires meanwhile."""
+    """The judgement counts, also if the attempt expires meanwhile."""
 
     @pytest.mark.parametrize("look", [services.sweep, None], ids=["a sweep", "a reader"])
-    def test_verifies_although_its_time_is_over_when_the_answer_comes(
+    def test_verifies_although_the_attempt_expires_before_the_answer(
         self, telroi: Simulator, configure: Any, look: Any
     ) -> None:
         configure(BACKEND=f"{__name__}.SlowBackend")
@@ -229,12 +234,12 @@ class TestACodeThatWasSentInTime:
 
         assert (result.outcome, row(attempt).status) == ("verified", "verified")
 
-    def test_is_awaited_no_longer_than_an_answer_can_take(self, attempt: VerificationAttempt) -> None:
+    def test_is_pending_no_longer_than_an_answer_can_take(self, attempt: VerificationAttempt) -> None:
         let_time_pass(299)
         now = timezone.now().isoformat()
         VerificationAttempt.objects.update(tries=1, asked=1, judging={"a digest": {"1": now}})
 
-        longest = (conf.lease() + backend_calls.LONGEST_SLEEP).total_seconds()
+        longest = (conf.lease() + backend_calls.MAX_SLEEP).total_seconds()
         let_time_pass(longest - 5)
         services.sweep()
         while_it_may_come = row(attempt).status
@@ -245,9 +250,10 @@ class TestACodeThatWasSentInTime:
 
 
 class TestTheRightCodeAgain:
-    """A double click, or a client whose answer was lost: the same code gets the same answer for ten minutes."""
+    """After a double click or a lost answer, the same code gets the same answer for ten minutes."""
 
-    def test_gets_the_same_proof_and_asks_nobody(
+    @pytest.mark.codes("telroi")
+    def test_returns_the_same_proof_without_asking_telroi(
         self, telroi: Simulator, attempt: VerificationAttempt, code: str
     ) -> None:
         first = services.check_code(attempt.uuid, code)
@@ -257,14 +263,14 @@ class TestTheRightCodeAgain:
         assert (second.outcome, second.proof, second.was_judged) == ("verified", first.proof, False)
         assert (row(attempt).tries, checks(telroi)) == (1, 1)
 
-    def test_gets_it_on_the_last_try_too(self, attempt: VerificationAttempt, code: str) -> None:
+    def test_returns_the_same_proof_on_the_last_try(self, attempt: VerificationAttempt, code: str) -> None:
         for by in (1, 2):
             services.check_code(attempt.uuid, wrong(code, by=by))
         first = services.check_code(attempt.uuid, code)
 
         assert services.check_code(attempt.uuid, code).proof == first.proof
 
-    def test_is_compared_with_nothing_after_ten_minutes(self, attempt: VerificationAttempt, code: str) -> None:
+    def test_is_not_compared_after_ten_minutes(self, attempt: VerificationAttempt, code: str) -> None:
         services.check_code(attempt.uuid, code)
         let_time_pass(601)
 
@@ -273,7 +279,7 @@ class TestTheRightCodeAgain:
         assert (result.outcome, result.proof) == ("already_verified", None)
         assert (row(attempt).code_digest, row(attempt).due_at) == ("", None)
 
-    def test_leaves_no_digest_once_the_sweep_has_passed(self, attempt: VerificationAttempt, code: str) -> None:
+    def test_has_no_digest_left_after_the_sweep(self, attempt: VerificationAttempt, code: str) -> None:
         services.check_code(attempt.uuid, code)
         kept = row(attempt)
 
@@ -283,7 +289,9 @@ class TestTheRightCodeAgain:
 
         assert (len(before), row(attempt).code_digest, row(attempt).due_at) == (64, "", None)
 
-    def test_is_known_under_an_older_secret_key(self, attempt: VerificationAttempt, code: str, settings: Any) -> None:
+    def test_is_recognized_under_an_older_secret_key(
+        self, attempt: VerificationAttempt, code: str, settings: Any
+    ) -> None:
         services.check_code(attempt.uuid, code)
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "a newer one"
@@ -293,9 +301,9 @@ class TestTheRightCodeAgain:
 
 
 class TestAPage:
-    """Its success belongs to the session that typed the right code."""
+    """Only the session that typed the right code sees the success."""
 
-    def test_of_a_session_that_only_knows_the_attempt_asks_for_that_code_and_has_no_proof(
+    def test_of_a_session_that_knows_only_the_attempt_asks_for_the_code_and_has_no_proof(
         self, telroi: Simulator, client: Client
     ) -> None:
         owner = Visitor(client)
@@ -310,7 +318,7 @@ class TestAPage:
         assert stranger.buttons() == ["Verify", "Start again"]
         assert Visitor(fixed).opens("/phone/done/").path == "/phone/"
 
-    def test_of_the_session_that_typed_it_is_done(self, telroi: Simulator, client: Client) -> None:
+    def test_of_the_session_that_typed_the_code_shows_success(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
 
@@ -318,7 +326,7 @@ class TestAPage:
 
         assert visitor.heading() == "Your number is verified"
 
-    def test_shows_success_to_the_browser_whose_answer_never_arrived(self, telroi: Simulator, client: Client) -> None:
+    def test_shows_success_to_a_browser_whose_answer_was_lost(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
         action, fields = visitor.form("Verify")
@@ -331,7 +339,7 @@ class TestAPage:
 
         assert again.heading() == "Your number is verified"
 
-    def test_takes_no_form_for_the_cookie_of_a_right_code(self, telroi: Simulator, client: Client) -> None:
+    def test_does_not_accept_a_ticket_as_the_cookie_of_a_right_code(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
         ticket = visitor.form("Verify")[1]["ticket"]
@@ -341,7 +349,7 @@ class TestAPage:
 
         assert Visitor(client).opens("/phone/done/").heading() == "Verify your phone"
 
-    def test_stays_a_success_when_an_old_tab_asks_for_another_call(self, telroi: Simulator, client: Client) -> None:
+    def test_keeps_its_success_when_an_old_tab_asks_for_another_call(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/").presses("Call me", number=NUMBER)
         action, fields = visitor.form("Call again")
@@ -351,7 +359,7 @@ class TestAPage:
 
         assert Visitor(client).opens("/phone/done/").heading() == "Your number is verified"
 
-    def test_carries_no_id_that_can_be_decoded(self, telroi: Simulator, client: Client) -> None:
+    def test_contains_no_id_that_can_be_decoded(self, telroi: Simulator, client: Client) -> None:
         visitor = Visitor(client)
         visitor.opens("/phone/")
         first = visitor.form("Call me")[1]["ticket"]
@@ -366,27 +374,27 @@ class TestAPage:
 
 
 def decoded(ticket: str) -> str:
-    """What anybody can read in a signed value."""
+    """Return the readable part of a signed value."""
     body = ticket.split(":", maxsplit=1)[0].lstrip(".")
     data = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
     return (zlib.decompress(data) if ticket.startswith(".") else data).decode()
 
 
 class TestAnAttemptOfADeletedUser:
-    """It belongs to nobody, also where the user was deleted by SQL that sends no signal."""
+    """It belongs to no user, also if the user was deleted by SQL, which sends no signal."""
 
     @staticmethod
     def delete_by_sql(user: User) -> None:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE django_telroi_verificationattempt SET user_id = NULL WHERE user_id = %s", [user.pk])
 
-    def test_that_is_verified_gives_nobody_a_proof(self, telroi: Simulator, ada: User) -> None:
+    def test_that_is_verified_has_no_proof(self, telroi: Simulator, ada: User) -> None:
         attempt = services.start_verification(NUMBER, user=ada)
         code = telroi.last_code_for(NUMBER)
         services.check_code(attempt.uuid, code, user=ada)
         self.delete_by_sql(ada)
 
-        # Before any request has read the row and spent the proof, too.
+        # This also holds before any request has read the row and spent the proof.
         assert proofs.proof_of(row(attempt), now=row(attempt).verified_at) is None
         for typed in (code, wrong(code)):
             with pytest.raises(AttemptNotFound):
@@ -402,7 +410,7 @@ class TestAnAttemptOfADeletedUser:
 
         assert (row(attempt).status, row(attempt).due_at) == ("canceled", None)
 
-    def test_is_not_rung_from_the_queue(self, telroi: Simulator, configure: Any, ada: User, enqueued: Any) -> None:
+    def test_is_not_placed_from_the_queue(self, telroi: Simulator, configure: Any, ada: User, enqueued: Any) -> None:
         configure(DISPATCH="celery")
         attempt = services.start_verification(NUMBER, user=ada)
         self.delete_by_sql(ada)
@@ -424,9 +432,9 @@ class TestAnAttemptOfADeletedUser:
 
 
 class TestAnOldIdWithoutAUser:
-    """It is good until an hour after its code has expired: an id out of an old log must not ring its owner."""
+    """It is valid until an hour after its code expired. An id from an old log must not place a call."""
 
-    def test_is_404_everywhere_and_rings_nobody(self, telroi: Simulator) -> None:
+    def test_is_404_everywhere_and_places_no_call(self, telroi: Simulator) -> None:
         api = PhoneApi()
         started = api.started()
         let_time_pass(300 + 3601, telroi)
@@ -446,14 +454,14 @@ class TestAnOldIdWithoutAUser:
 
         assert (reply.status_code, reply.json()["code"]) == (409, "idempotency_key_used")
 
-    def test_is_good_before(self, telroi: Simulator) -> None:
+    def test_is_valid_before(self, telroi: Simulator) -> None:
         api = PhoneApi()
         started = api.started()
         let_time_pass(300 + 3590, telroi)
 
         assert api.follow(started).json()["status"] == "expired"
 
-    def test_of_a_user_stays_good_for_that_user(self, telroi: Simulator, ada: User) -> None:
+    def test_with_a_user_stays_valid_for_that_user(self, telroi: Simulator, ada: User) -> None:
         api = PhoneApi(ada)
         started = api.started()
         let_time_pass(10**5, telroi)
@@ -461,7 +469,7 @@ class TestAnOldIdWithoutAUser:
         assert api.follow(started).json()["status"] == "expired"
 
 
-def test_a_used_id_for_another_purpose_is_another_request(telroi: Simulator, configure: Any) -> None:
+def test_a_used_id_with_another_purpose_is_another_request(telroi: Simulator, configure: Any) -> None:
     configure(PURPOSES=["", "payout"])
     api = PhoneApi()
     started = api.started()
@@ -474,7 +482,7 @@ def test_a_used_id_for_another_purpose_is_another_request(telroi: Simulator, con
         services.start_verification(NUMBER, purpose="payout", attempt_uuid=UUID(started))
 
 
-def test_a_proof_is_not_good_for_another_purpose(telroi: Simulator) -> None:
+def test_a_proof_is_invalid_for_another_purpose(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER, purpose="a")
     proof = services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).proof
 

@@ -18,7 +18,9 @@ from django_telroi import services
 from django_telroi.backends.locmem import outbox
 from django_telroi.conf import CONSOLE_BACKEND, LOCMEM_BACKEND
 from django_telroi.errors import AttemptNotFound, InsideTransaction, TelroiError, VerificationRefused
-from django_telroi.models import AttemptEvent, VerificationAttempt
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
+from django_telroi.redaction import Secret
+from django_telroi.services.calls import claim
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import (
@@ -39,11 +41,12 @@ SEND_FAULTS = (
     *("invalid", "unauthorized", "forbidden", "not_found", "rate_limited", "key_limited", "service_unavailable"),
     *("insufficient_funds", "server_error", "close", "reset", "cut_body", "login", "json_nan", "no_id", "other_to"),
 )
+READ_OUT = "5647382910"
 VERIFY_FAULTS = ("not_verifiable", "invalid", "unauthorized", "key_limited", "server_error", "close", "not_json")
 
 
 class Canaries:
-    """Secrets, and whether a text holds one."""
+    """Secrets, and a search for them in a text."""
 
     def __init__(self, telroi: Simulator) -> None:
         self.telroi = telroi
@@ -56,17 +59,27 @@ class Canaries:
 
 
 @pytest.fixture
-def canaries(telroi: Simulator, configure: Configure) -> Canaries:
+def canaries(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Canaries:
     configure(CODE_LENGTH=10)
     telroi.set_policy(cooldown=0, per_hour=1000, per_day=1000)
     for n in range(60):
-        telroi.next_otp(code=f"90817263{n:02d}")  # too long to stand anywhere by chance
-    return Canaries(telroi)
+        telroi.next_otp(code=f"90817263{n:02d}")  # too long to be in a text by chance
+    found = Canaries(telroi)
+    make = claim.new_code
+
+    def new_code(length: int) -> Secret:
+        code = make(length)
+        found.typed.add(str(code))
+        return code
+
+    # Also the codes of requests that Telroi did not receive, or did not store.
+    monkeypatch.setattr(claim, "new_code", new_code)
+    return found
 
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
-    """All loggers, at DEBUG; but for the statements, which Django logs for whoever asks for them."""
+    """All loggers at DEBUG, except the SQL statements, which Django logs on request."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("django.db.backends").setLevel(logging.INFO)
     yield lambda: "\n".join(
@@ -76,7 +89,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[],
 
 
 def walk(telroi: Simulator, canaries: Canaries, user: User) -> None:
-    """Everything that a person, a site and a bad line can do."""
+    """All actions of a person and a site, with connection failures."""
     attempt = services.start_verification(NUMBER, user=user, language="yo", requester_ip="203.0.113.7")
     code = telroi.last_code_for(NUMBER)
     for typed in (wrong(code), code + "x", wrong(code, by=2)):
@@ -105,6 +118,17 @@ def walk(telroi: Simulator, canaries: Canaries, user: User) -> None:
     services.check_code(attempt.uuid, telroi.last_code_for(OTHER_NUMBER))
     services.cancel_verification(attempt.uuid)
     services.follow(attempt.uuid)
+    canaries.typed.add(READ_OUT)
+    for fault in ("invalid", "close", "server_error"):
+        let_time_pass(3700)
+        telroi.fail_next(fault, on="send")
+        services.check_code(services.read_out(OTHER_NUMBER, READ_OUT).uuid, READ_OUT)
+    services.block_destination(NUMBER[:7], reason="a bill", actor="grace")
+    services.unblock_destination(NUMBER[:7], actor="grace")
+    let_time_pass(3700)
+    attempt = services.start_verification(NUMBER)
+    PhoneNumber.objects.filter(number=NUMBER).update(wrong_codes=99)
+    services.check_code(attempt.uuid, wrong(telroi.last_code_for(NUMBER)))
 
 
 def refused(ask: Callable[[], object]) -> None:
@@ -127,7 +151,7 @@ def test_a_whole_flow_with_every_failure_leaves_no_secret_in_logs_rows_events_an
 
 
 def texts_of_rows() -> list[str]:
-    """Whatever is text in a row, but for the numbers, which must be there."""
+    """Return all text in the rows, without the numbers, which must be there."""
     return [
         value
         for model in ROWS
@@ -137,7 +161,7 @@ def texts_of_rows() -> list[str]:
     ]
 
 
-def test_no_line_of_ours_is_two_lines(
+def test_no_log_entry_has_two_lines(
     telroi: Simulator, canaries: Canaries, caplog: pytest.LogCaptureFixture, ada: User
 ) -> None:
     caplog.set_level(logging.DEBUG, "django_telroi")
@@ -150,7 +174,7 @@ def test_no_line_of_ours_is_two_lines(
     assert all(message.isprintable() for message in caplog.messages)
 
 
-def test_what_services_return_shows_no_secret(telroi: Simulator, canaries: Canaries) -> None:
+def test_the_results_of_services_show_no_secret(telroi: Simulator, canaries: Canaries) -> None:
     attempt = services.start_verification(NUMBER)
     result = services.check_code(attempt.uuid, telroi.last_code_for(NUMBER))
     standing = services.follow(attempt.uuid)
@@ -162,11 +186,12 @@ def test_what_services_return_shows_no_secret(telroi: Simulator, canaries: Canar
 
 
 class TestAnErrorReport:
-    """What Django would mail to the site's people if something failed in the middle."""
+    """The report that Django mails to the site's admins if a service raises an error."""
 
     ASK: ClassVar[dict[str, Callable[[Any, str], object]]] = {
         "start": lambda attempt, code: services.start_verification(OTHER_NUMBER),
         "start with an id": lambda attempt, code: services.start_verification(OTHER_NUMBER, attempt_uuid=uuid4()),
+        "read out": lambda attempt, code: services.read_out(OTHER_NUMBER, READ_OUT),
         "call again": lambda attempt, code: services.call_again(attempt.uuid),
         "check": lambda attempt, code: services.check_code(attempt.uuid, code),
         "follow": lambda attempt, code: services.follow(attempt.uuid),
@@ -186,6 +211,7 @@ class TestAnErrorReport:
     ) -> None:
         attempt = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
+        canaries.typed.add(READ_OUT)
         let_time_pass(61)
         VerificationAttempt.objects.update(status="placed" if ask is self.ASK["check"] else "queued")
 
@@ -195,7 +221,7 @@ class TestAnErrorReport:
         except UnforeseenError:
             reporter = ExceptionReporter(None, *sys.exc_info())
         else:
-            return  # it took fewer statements
+            return  # the service executed fewer statements
 
         frames = [frame for frame in reporter.get_traceback_frames() if "/tests/" not in frame["filename"]]
         shown = "\n".join(f"{frame['filename']} {frame['vars']}" for frame in frames)
@@ -203,11 +229,11 @@ class TestAnErrorReport:
 
 
 class UnforeseenError(Exception):
-    """A bug that nobody saw coming."""
+    """An unexpected error."""
 
 
 @pytest.mark.parametrize("error", [AttemptNotFound, InsideTransaction])
-def test_what_is_not_found_or_not_possible_tells_nothing(telroi: Simulator, error: type[TelroiError]) -> None:
+def test_not_found_and_not_possible_contain_no_details(telroi: Simulator, error: type[TelroiError]) -> None:
     attempt = services.start_verification(NUMBER)
     ask: Callable[[], Any] = lambda: services.check_code("nothing", "123456")  # noqa: E731
     if error is InsideTransaction:
@@ -221,7 +247,7 @@ def test_what_is_not_found_or_not_possible_tells_nothing(telroi: Simulator, erro
 
 
 @pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
-def test_the_other_backends_log_no_secret_either(
+def test_the_other_backends_log_no_secret(
     configure: Configure, everything_logged: Callable[[], str], capsys: pytest.CaptureFixture[str], backend: str
 ) -> None:
     configure(BACKEND=backend, CODE_LENGTH=10)
@@ -236,7 +262,7 @@ def test_the_other_backends_log_no_secret_either(
     assert VerificationAttempt.objects.get().status == "verified"
 
 
-def test_a_refusal_is_one_line(telroi: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refusal_is_logged_as_one_line(telroi: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     services.start_verification(NUMBER)
     caplog.clear()
 

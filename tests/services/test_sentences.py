@@ -42,7 +42,7 @@ def test_every_outcome_has_a_sentence(outcome: CheckOutcome) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", Status)
-def test_every_standing_has_a_sentence(status: Status) -> None:
+def test_every_status_has_a_sentence(status: Status) -> None:
     attempt = services.start_verification(NUMBER)
     VerificationAttempt.objects.update(status=status)
 
@@ -55,7 +55,7 @@ def test_no_sentence_claims_that_a_call_was_answered_or_delivered() -> None:
     assert re.search(r"\b(answered|delivered|received|heard)\b", everything) is None
 
 
-def test_the_same_word_for_a_call_and_for_a_code_is_told_apart() -> None:
+def test_the_same_error_code_has_different_sentences_for_a_call_and_a_code() -> None:
     assert sentence("unavailable") != check_sentence(CheckOutcome.UNAVAILABLE, tries_left=3)
     assert "same code" in check_sentence(CheckOutcome.UNAVAILABLE, tries_left=3)
 
@@ -83,7 +83,7 @@ def test_a_wait_is_rounded_up(seconds: int, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_a_long_wait_names_the_time_of_day_where_the_person_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_wait_names_the_time_in_the_persons_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 3, 1, 20, 0, tzinfo=UTC))
 
     with timezone.override("Africa/Lagos"), translation.override("en"):

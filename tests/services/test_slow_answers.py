@@ -18,14 +18,14 @@ from tests.services.conftest import Configure
 from tests.services.world import NUMBER, let_time_pass, moments, statements
 from tests.webhooks.telroi import event_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 SECOND = timedelta(seconds=1)
 LATE = 6
 
 
 class Stretched:
-    """Takes the place of the module ``time``: its monotonic clock runs ahead by what the wire took."""
+    """Replaces the module ``time``. Its monotonic clock is ahead by the duration of the request."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.ahead = 0.0
@@ -37,12 +37,12 @@ class Stretched:
 
 @pytest.fixture(autouse=True)
 def answers_in_time() -> None:
-    """Here it counts how long an answer takes."""
+    """Take the duration of an answer from the replaced clock."""
 
 
 @pytest.fixture
 def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], VerificationAttempt]:
-    """Starts a call for which Telroi's own row begins six seconds after the request came, without waiting for it."""
+    """Start a call whose row at Telroi begins six seconds after the request arrived, without sleeping."""
     clock = Stretched(number_state.time.monotonic)
     monkeypatch.setattr(number_state, "time", clock)
     place_otp = TelroiClient.place_otp
@@ -60,7 +60,7 @@ def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         with monkeypatch.context() as patch:
             patch.setattr(TelroiClient, "place_otp", late)
             attempt = services.start_verification(NUMBER)
-        let_time_pass(LATE)  # Telroi's clock and the monotonic one are there already
+        let_time_pass(LATE)  # Telroi's clock and the monotonic clock are ahead already
         attempt.refresh_from_db()
         return attempt
 
@@ -68,12 +68,12 @@ def slow(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def status_after(wait: float, telroi: Simulator) -> str:
-    """What becomes of another call once a person has waited for as long as they were told."""
+    """Return the outcome of another call after the wait that the person was shown."""
     let_time_pass(wait, telroi)
     return services.start_verification(NUMBER).status
 
 
-def test_a_call_that_begins_late_counts_from_its_answer(telroi: Simulator) -> None:
+def test_a_call_with_a_slow_answer_counts_from_the_answer(telroi: Simulator) -> None:
     telroi.fail_next("begins_late", seconds=1.2)
 
     attempt = services.start_verification(NUMBER)
@@ -85,7 +85,7 @@ def test_a_call_that_begins_late_counts_from_its_answer(telroi: Simulator) -> No
     assert PhoneNumber.objects.get().next_call_at == moment + 60 * SECOND
 
 
-def test_a_quick_answer_leaves_the_claims_moment_and_takes_no_statement_more(telroi: Simulator) -> None:
+def test_a_quick_answer_keeps_the_time_of_the_claim_and_adds_no_statement(telroi: Simulator) -> None:
     services.start_verification("+2348029876543")
 
     with statements() as seen:
@@ -96,7 +96,7 @@ def test_a_quick_answer_leaves_the_claims_moment_and_takes_no_statement_more(tel
     assert "verificationattempt" in seen[-1]
 
 
-def test_the_wait_that_is_shown_after_a_late_start_is_telrois(
+def test_the_wait_that_is_shown_after_a_slow_start_equals_telrois(
     telroi: Simulator, slow: Callable[..., VerificationAttempt]
 ) -> None:
     attempt = slow()
@@ -108,7 +108,7 @@ def test_the_wait_that_is_shown_after_a_late_start_is_telrois(
 
 
 @pytest.mark.parametrize("fault", ["otp_failed", "no_carrier", "close", "no_id"])
-def test_a_late_call_of_unknown_outcome_counts_from_its_answer_too(
+def test_a_slow_call_of_unknown_outcome_counts_from_its_answer(
     slow: Callable[..., VerificationAttempt], fault: str
 ) -> None:
     attempt = slow(fault)
@@ -119,13 +119,13 @@ def test_a_late_call_of_unknown_outcome_counts_from_its_answer_too(
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "service_unavailable", "unauthorized", "login"])
-def test_a_late_refusal_does_not_count_at_all(slow: Callable[..., VerificationAttempt], fault: str) -> None:
+def test_a_slow_refusal_does_not_count(slow: Callable[..., VerificationAttempt], fault: str) -> None:
     attempt = slow(fault)
 
     assert (attempt.status, moments()) == ("failed", ())
 
 
-def test_a_late_call_counts_once_for_the_sites_day(
+def test_a_slow_call_counts_once_for_the_sites_daily_limit(
     configure: Configure, slow: Callable[..., VerificationAttempt]
 ) -> None:
     configure(CALLS_PER_DAY_TOTAL=10)
@@ -135,7 +135,7 @@ def test_a_late_call_counts_once_for_the_sites_day(
     assert CallControl.objects.get().day_calls == 1
 
 
-def test_the_hour_of_a_late_call_ends_with_telrois(
+def test_the_hour_of_a_slow_call_ends_when_telrois_ends(
     telroi: Simulator, configure: Configure, slow: Callable[..., VerificationAttempt]
 ) -> None:
     telroi.set_policy(per_hour=1)
@@ -148,7 +148,7 @@ def test_the_hour_of_a_late_call_ends_with_telrois(
     assert status_after(wait, telroi) == "placed"
 
 
-def test_a_late_call_that_a_webhook_reported_first_counts_from_its_answer_too(
+def test_a_slow_call_that_a_webhook_reported_first_counts_from_its_answer(
     slow: Callable[..., VerificationAttempt],
 ) -> None:
     attempt = slow(meanwhile=lambda call: services.record_event(event_of("otp.completed", id=call.id, to=NUMBER)))
@@ -159,11 +159,11 @@ def test_a_late_call_that_a_webhook_reported_first_counts_from_its_answer_too(
     assert moment - attempt.dialed_at >= LATE * SECOND
 
 
-class TestAFlatWait:
-    """An hour or a day is the length of Telroi's window, whenever a slot is free."""
+class TestAFixedWait:
+    """A wait of an hour or a day is the length of Telroi's window, not the time until a call is possible."""
 
     @pytest.mark.parametrize("seconds", [3600, 86400])
-    def test_is_believed_for_a_minute_where_our_ledger_has_room(self, telroi: Simulator, seconds: int) -> None:
+    def test_is_used_for_a_minute_if_our_limits_allow_a_call(self, telroi: Simulator, seconds: int) -> None:
         telroi.fail_next("rate_limited", wait=seconds)
 
         attempt = services.start_verification(NUMBER)
@@ -174,14 +174,14 @@ class TestAFlatWait:
         assert status_after(60, telroi) == "placed"
 
     @pytest.mark.parametrize("seconds", [3599, 3601, 600])
-    def test_is_told_from_a_wait_that_is_true(self, telroi: Simulator, seconds: int) -> None:
+    def test_is_distinguished_from_an_exact_wait(self, telroi: Simulator, seconds: int) -> None:
         telroi.fail_next("rate_limited", wait=seconds)
 
         attempt = services.start_verification(NUMBER)
 
         assert services.follow(attempt.uuid).call_again_in == seconds
 
-    def test_doubles_while_another_system_uses_the_number_up(self, telroi: Simulator) -> None:
+    def test_doubles_while_another_system_uses_the_number(self, telroi: Simulator) -> None:
         telroi.set_policy(per_hour=1)
         with TelroiClient(telroi.api_key, base_url=telroi.base_url) as other:
             other.place_otp(NUMBER)
@@ -195,7 +195,7 @@ class TestAFlatWait:
         assert waits == [60, 120, 240, 480, 960, 1920]
         assert attempt.status == "placed"
 
-    def test_begins_with_a_minute_again_after_a_call_that_was_accepted(self, telroi: Simulator) -> None:
+    def test_starts_with_a_minute_again_after_an_accepted_call(self, telroi: Simulator) -> None:
         telroi.fail_next("rate_limited", wait=3600, times=2)
         services.start_verification(NUMBER)
         assert status_after(60, telroi) == "failed"
@@ -208,7 +208,7 @@ class TestAFlatWait:
         assert phone.held_at is not None
         assert phone.held_until == phone.held_at + 60 * SECOND
 
-    def test_begins_with_a_minute_again_once_staff_released_the_hold(self, telroi: Simulator) -> None:
+    def test_starts_with_a_minute_again_after_staff_released_the_hold(self, telroi: Simulator) -> None:
         telroi.fail_next("rate_limited", wait=3600, times=2)
         services.start_verification(NUMBER)
         services.release_hold(NUMBER, actor="grace")

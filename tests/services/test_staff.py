@@ -15,7 +15,15 @@ from django.db import connection
 from django_telroi import services
 from django_telroi.backends.locmem import LocmemBackend, outbox
 from django_telroi.client import OtpCall
-from django_telroi.errors import AttemptNotFound, CallsStopped, CooldownActive, InvalidNumber, NotCallable, NumberHeld
+from django_telroi.errors import (
+    AlreadyBlocked,
+    AttemptNotFound,
+    CallsStopped,
+    CooldownActive,
+    InvalidNumber,
+    NotCallable,
+    NumberHeld,
+)
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.calls import start
 from django_telroi.services.staff import staff_actions
@@ -41,9 +49,9 @@ def told() -> list[tuple[str, str, str]]:
 
 
 class TestABlockedNumber:
-    """Is never rung, whoever asks."""
+    """A blocked number is never called."""
 
-    def test_is_not_callable(self) -> None:
+    def test_cannot_be_called(self) -> None:
         phone = services.block_number("+234 803 123 4567", reason="asked us to", actor="grace")
 
         with pytest.raises(NotCallable):
@@ -52,7 +60,7 @@ class TestABlockedNumber:
         assert told() == [("number_blocked", "grace", "asked us to")]
         assert outbox == []
 
-    def test_keeps_the_limits_it_had(self) -> None:
+    def test_keeps_its_limits(self) -> None:
         services.start_verification(NUMBER)
         services.block_number(NUMBER, reason="", actor="grace")
         services.unblock_number(NUMBER, actor="heidi")
@@ -61,19 +69,19 @@ class TestABlockedNumber:
             services.start_verification(NUMBER)
         assert [kind for kind, _, _ in told()] == ["number_blocked", "number_unblocked"]
 
-    def test_still_takes_the_code_of_a_call_that_rang_before(self) -> None:
+    def test_still_accepts_the_code_of_an_earlier_call(self) -> None:
         attempt = services.start_verification(NUMBER)
         services.block_number(NUMBER, reason="", actor="grace")
 
         assert services.check_code(attempt.uuid, outbox[-1].code).outcome == "verified"
 
-    def test_must_be_a_number(self) -> None:
+    def test_must_be_valid(self) -> None:
         with pytest.raises(InvalidNumber):
             services.block_number("12345", reason="", actor="grace")
 
         assert row_counts() == {}
 
-    def test_may_have_a_long_story(self) -> None:
+    def test_can_have_a_long_reason(self) -> None:
         phone = services.block_number(NUMBER, reason="r" * 999, actor="a" * 999)
 
         phone.refresh_from_db()
@@ -81,7 +89,7 @@ class TestABlockedNumber:
 
 
 class TestALimitedNumber:
-    """May be let go."""
+    """Staff can end a limit."""
 
     def test_that_is_held_is_released(self, telroi: Simulator) -> None:
         telroi.fail_next("rate_limited", wait=500)
@@ -94,7 +102,7 @@ class TestALimitedNumber:
         assert (phone.held_until, phone.limited_by, phone.next_call_at) == (None, "", None)
         assert services.start_verification(NUMBER).status == "placed"
 
-    def test_is_forgiven_its_calls_and_not_a_hold_of_telrois(self) -> None:
+    def test_loses_its_counted_calls_and_keeps_telrois_hold_on_a_reset(self) -> None:
         services.start_verification(NUMBER)
         held_until = datetime.now(UTC) + timedelta(seconds=500)
         PhoneNumber.objects.update(held_until=held_until)
@@ -106,7 +114,7 @@ class TestALimitedNumber:
         with pytest.raises(NumberHeld):
             services.start_verification(NUMBER)
 
-    def test_that_is_forgiven_may_be_rung_at_once(self) -> None:
+    def test_can_be_called_at_once_after_a_reset(self) -> None:
         services.start_verification(NUMBER)
 
         services.reset_limits(NUMBER, actor="grace")
@@ -115,7 +123,7 @@ class TestALimitedNumber:
 
 
 class TestAnErasedNumber:
-    """Leaves nothing but its limits."""
+    """Only the limits of an erased number are kept."""
 
     def test_loses_its_attempts_events_and_records(self, ada: User) -> None:
         attempt = services.start_verification(NUMBER, user=ada)
@@ -132,7 +140,7 @@ class TestAnErasedNumber:
         with pytest.raises(CooldownActive):
             services.start_verification(NUMBER)
 
-    def test_loses_its_row_once_its_calls_are_a_day_old(self) -> None:
+    def test_loses_its_row_when_its_calls_are_a_day_old(self) -> None:
         services.start_verification(NUMBER)
         let_time_pass(86401)
 
@@ -148,13 +156,13 @@ class TestAnErasedNumber:
         with pytest.raises(NotCallable):
             services.start_verification(NUMBER)
 
-    def test_that_nobody_knew_is_no_error(self) -> None:
+    def test_that_is_unknown_is_no_error(self) -> None:
         assert services.erase_number(NUMBER, actor="grace") == 0
         assert told() == [("number_erased", "grace", "")]
 
 
-class TestANumberThatIsErasedInTheMiddle:
-    """Of whatever somebody else is doing with it: nobody gets an error of the database's."""
+class TestANumberThatIsErasedDuringARequest:
+    """During any other request with the number, no request gets a database error."""
 
     ASK: ClassVar[dict[str, Callable[[VerificationAttempt], object]]] = {
         "a right code": lambda attempt: services.check_code(attempt.uuid, outbox[-1].code),
@@ -183,7 +191,7 @@ class TestANumberThatIsErasedInTheMiddle:
             ask(attempt)
         assert VerificationAttempt.objects.count() == 0
 
-    def test_still_returns_the_attempt_of_a_call_that_was_on_its_way(self, configure: Configure) -> None:
+    def test_still_returns_the_attempt_of_a_call_in_progress(self, configure: Configure) -> None:
         configure(BACKEND="tests.services.test_staff.ErasingBackend")
 
         attempt = services.start_verification(NUMBER)
@@ -192,7 +200,7 @@ class TestANumberThatIsErasedInTheMiddle:
         with pytest.raises(CooldownActive):
             services.start_verification(NUMBER)
 
-    def test_is_erased_again_where_a_call_was_claimed_first(
+    def test_is_erased_again_if_a_call_was_claimed_first(
         self, configure: Configure, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         configure(COOLDOWN_SECONDS=0)
@@ -205,7 +213,7 @@ class TestANumberThatIsErasedInTheMiddle:
         assert row_counts() == {"PhoneNumber": 1, "AttemptEvent": 1}
         assert len(moments()) == 1
 
-    def test_does_not_get_the_words_of_its_hold_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_does_not_get_the_reason_of_its_hold_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         services.start_verification(NUMBER)
         PhoneNumber.objects.update(held_reason="Retry after 500s.")
         let_time_pass(61)
@@ -218,7 +226,7 @@ class TestANumberThatIsErasedInTheMiddle:
 
 
 def once_read(module: ModuleType, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else does ``act`` just after ``module`` has read the state of a number."""
+    """Run ``act`` just after ``module`` has read the state of a number, as another process could."""
 
     def read_state(number: str, **options: Any) -> Any:
         state = state_of(number, **options)
@@ -231,7 +239,7 @@ def once_read(module: ModuleType, act: Callable[[], object], monkeypatch: pytest
 
 
 class ErasingBackend(LocmemBackend):
-    """Staff are quick."""
+    """Staff erase the number during the request."""
 
     def place_call(self, to: str, *, code_length: int, language: str | None, code: str | None = None) -> OtpCall:
         services.erase_number(to, actor="grace")
@@ -240,7 +248,7 @@ class ErasingBackend(LocmemBackend):
 
 @contextmanager
 def erased_after(statements: int) -> Iterator[None]:
-    """The number is erased once so many statements were answered."""
+    """Erase the number after this many statements."""
     answered = 0
 
     def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -256,7 +264,7 @@ def erased_after(statements: int) -> Iterator[None]:
 
 
 class TestStoppedCalls:
-    """Nobody is rung until they are resumed."""
+    """No call is placed until calls are resumed."""
 
     def test_refuse_every_start_and_judge_every_code(self) -> None:
         attempt = services.start_verification(NUMBER)
@@ -267,7 +275,7 @@ class TestStoppedCalls:
         assert services.check_code(attempt.uuid, outbox[-1].code).outcome == "verified"
         assert services.call_control().stopped_reason == "fire"
 
-    def test_go_on_once_they_are_resumed(self) -> None:
+    def test_continue_once_they_are_resumed(self) -> None:
         services.stop_calls(reason="fire", actor="grace")
         services.resume_calls(actor="heidi")
 
@@ -275,7 +283,7 @@ class TestStoppedCalls:
         assert told() == [("calls_stopped", "grace", "fire"), ("calls_resumed", "heidi", "")]
         assert CallControl.objects.get().stopped_at is None
 
-    def test_twice_is_harmless(self) -> None:
+    def test_twice_changes_nothing(self) -> None:
         for _ in range(2):
             services.stop_calls(reason="fire", actor="grace")
         services.resume_calls(actor="grace")
@@ -283,7 +291,7 @@ class TestStoppedCalls:
         assert services.call_control().stopped_at is None
 
 
-def test_a_change_by_staff_is_made_again_where_the_number_was_rung_meanwhile() -> None:
+def test_a_staff_action_is_repeated_after_a_version_conflict() -> None:
     held_until = datetime.now(UTC) + timedelta(seconds=500)
     PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:], held_until=held_until, next_call_at=held_until)
 
@@ -297,3 +305,17 @@ def test_a_change_by_staff_is_made_again_where_the_number_was_rung_meanwhile() -
 
     phone = PhoneNumber.objects.get()
     assert (phone.held_until, len(phone.moments), phone.limited_by) == (None, 1, "cooldown")
+
+
+def test_a_second_stop_a_second_resume_and_a_second_block_change_nothing(telroi: Simulator) -> None:
+    stops = [services.stop_calls(reason=name, actor=name) for name in ("ada", "ben")]
+    assert (stops, services.call_control().stopped_by) == ([True, False], "ada")
+    assert [services.resume_calls(actor=name) for name in ("ada", "ben")] == [True, False]
+
+    services.block_number(NUMBER, reason="first", actor="ada")
+    with pytest.raises(AlreadyBlocked) as told:
+        services.block_number(NUMBER, reason="second", actor="ben")
+
+    assert told.value.by == "ada"
+    kinds = list(AttemptEvent.objects.order_by("id").values_list("kind", "actor"))
+    assert kinds == [("calls_stopped", "ada"), ("calls_resumed", "ada"), ("number_blocked", "ada")]

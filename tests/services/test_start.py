@@ -32,6 +32,7 @@ from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.manual_clocks import SiteClock
 from tests.services.world import (
+    CLAIM_ENDS_AFTER,
     NUMBER,
     OTHER_NUMBER,
     Heard,
@@ -76,7 +77,7 @@ LINE = "refused code={code} region={region} retry_after={wait}"
 
 
 def rung(times: int, *, every: int) -> Arrange:
-    """The number was rung so many times, the last time 61 seconds ago."""
+    """Return a situation: the number was called this many times, the last time 61 seconds ago."""
 
     def arrange(telroi: Simulator, configure: Configure) -> None:
         telroi.set_policy(cooldown=0, per_hour=1000, per_day=1000)
@@ -104,7 +105,7 @@ def held(telroi: Simulator, configure: Configure) -> None:
 
 
 def blocked(telroi: Simulator, configure: Configure) -> None:
-    """And limited in every other way: a stranger learns no more."""
+    """The number is also limited in every other way, and the refusal does not show it."""
     just_rung(telroi, configure)
     services.block_number(NUMBER, reason="asked us to", actor="grace")
     services.stop_calls(reason="a test", actor="grace")
@@ -137,7 +138,7 @@ def with_test_key(telroi: Simulator, configure: Configure) -> None:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a face answers. ``wait``: the longest in seconds, and at most two less; 0 for none."""
+    """The expected answer of a face. ``wait`` is in seconds. Up to two seconds less are accepted, 0 means no wait."""
 
     code: str
     status: int
@@ -180,7 +181,7 @@ def _no_key_around(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("arrange", "refusal"), REFUSALS.values(), ids=REFUSALS)
-def test_each_refusal_says_why_and_how_long_and_costs_nothing(
+def test_each_refusal_has_a_reason_and_a_wait_and_does_not_count(
     telroi: Simulator,
     configure: Configure,
     heard: Heard,
@@ -219,11 +220,11 @@ def is_as_long_as(wait: int | None, expected: int) -> bool:
 
 
 @pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda number: ascii(number)[:40])
-def test_what_is_no_number_is_refused_before_anything_else(telroi: Simulator, number: str) -> None:
+def test_an_invalid_number_is_refused_before_other_reasons(telroi: Simulator, number: str) -> None:
     with statements() as seen, pytest.raises(InvalidNumber):
         services.start_verification(number)
 
-    assert len(seen) == 1  # the tally
+    assert len(seen) == 1  # the count of refusals
     assert telroi.requests == []
 
 
@@ -238,7 +239,7 @@ def test_every_spelling_of_a_number_is_the_same_number(telroi: Simulator, spelli
         services.start_verification(NUMBER)
 
 
-def test_a_number_without_its_country_is_of_the_default_region(telroi: Simulator, configure: Configure) -> None:
+def test_a_national_number_belongs_to_the_default_region(telroi: Simulator, configure: Configure) -> None:
     configure(DEFAULT_REGION="ng")
 
     attempt = services.start_verification("0803 123 4567")
@@ -257,7 +258,7 @@ def test_refusals_of_the_same_kind_are_counted_together(telroi: Simulator) -> No
     assert {tally.hour.minute for tally in RefusalTally.objects.all()} == {0}
 
 
-def test_a_refused_number_is_told_of_with_a_mask_only(telroi: Simulator, heard: Heard) -> None:
+def test_a_refused_number_is_logged_masked(telroi: Simulator, heard: Heard) -> None:
     services.block_number(NUMBER, reason="", actor="grace")
 
     with pytest.raises(VerificationRefused):
@@ -266,7 +267,7 @@ def test_a_refused_number_is_told_of_with_a_mask_only(telroi: Simulator, heard: 
     assert heard.told[-1][1]["number"] == "+234 803 ••• 4567"
 
 
-def test_a_new_call_leaves_a_number_an_attempt_and_no_more(telroi: Simulator, ada: User) -> None:
+def test_a_new_call_creates_only_a_number_and_an_attempt(telroi: Simulator, ada: User) -> None:
     attempt = services.start_verification(NUMBER, user=ada, purpose="payout", requester_ip="203.0.113.7")
 
     attempt.refresh_from_db()
@@ -293,7 +294,7 @@ def test_a_known_number_keeps_its_row(telroi: Simulator) -> None:
     assert first.pk != second.pk
 
 
-def test_what_it_sends_is_what_the_site_chose(telroi: Simulator, configure: Configure) -> None:
+def test_a_start_sends_what_the_settings_say(telroi: Simulator, configure: Configure) -> None:
     configure(CODE_LENGTH=5, CODE_TRIES=2, CODE_TTL_SECONDS=90)
 
     attempt = services.start_verification(NUMBER, language="yo")
@@ -326,7 +327,7 @@ def test_what_it_sends_is_what_the_site_chose(telroi: Simulator, configure: Conf
         ("عر", None, "fr", None),
     ],
 )
-def test_the_code_is_spoken_in_a_language_that_can_be_one(
+def test_the_first_language_with_a_valid_code_is_sent(
     telroi: Simulator,
     configure: Configure,
     asked: str | None,
@@ -359,7 +360,7 @@ def test_the_code_is_spoken_in_a_language_that_can_be_one(
         ("\x00", None),
     ],
 )
-def test_an_address_that_is_none_is_left_out(telroi: Simulator, told: str | None, stored: str | None) -> None:
+def test_an_invalid_ip_address_is_not_stored(telroi: Simulator, told: str | None, stored: str | None) -> None:
     attempt = services.start_verification(NUMBER, requester_ip=told)
 
     attempt.refresh_from_db()
@@ -367,23 +368,23 @@ def test_an_address_that_is_none_is_left_out(telroi: Simulator, told: str | None
 
 
 @pytest.mark.parametrize("purpose", ["", "payout", "p" * 64, "Überweisung 2", "支払い"])
-def test_a_caller_of_services_may_name_any_printable_purpose(telroi: Simulator, purpose: str) -> None:
+def test_a_caller_of_services_may_use_any_printable_purpose(telroi: Simulator, purpose: str) -> None:
     attempt = services.start_verification(NUMBER, purpose=purpose)
 
     attempt.refresh_from_db()
     assert attempt.purpose == purpose
 
 
-def test_an_anonymous_user_is_nobody(telroi: Simulator) -> None:
+def test_an_anonymous_user_is_stored_as_none(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER, user=AnonymousUser())
 
     assert attempt.user_id is None
 
 
 class TestARepeatWithTheSameId:
-    """It is harmless: one call, one attempt."""
+    """A repeat places no second call and creates no second attempt."""
 
-    def test_gets_the_same_attempt_within_the_cooldown(self, telroi: Simulator, heard: Heard) -> None:
+    def test_returns_the_same_attempt_within_the_cooldown(self, telroi: Simulator, heard: Heard) -> None:
         uuid = uuid4()
         first = services.start_verification(NUMBER, attempt_uuid=uuid)
 
@@ -393,7 +394,7 @@ class TestARepeatWithTheSameId:
         assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1}
         assert heard.names == ["call_placed"]
 
-    def test_gets_the_same_attempt_when_the_number_could_be_rung_again(self, telroi: Simulator) -> None:
+    def test_returns_the_same_attempt_after_the_cooldown(self, telroi: Simulator) -> None:
         uuid = uuid4()
         first = services.start_verification(NUMBER, attempt_uuid=uuid)
         let_time_pass(61, telroi)
@@ -404,7 +405,9 @@ class TestARepeatWithTheSameId:
         assert (second.pk, sends(telroi), moments()) == (first.pk, 1, before)
 
     @pytest.mark.parametrize("seconds", [0, 61])
-    def test_does_not_count_twice_for_the_site(self, telroi: Simulator, configure: Configure, seconds: int) -> None:
+    def test_does_not_count_twice_for_the_sites_limit(
+        self, telroi: Simulator, configure: Configure, seconds: int
+    ) -> None:
         configure(CALLS_PER_DAY_TOTAL=5)
         uuid = uuid4()
         for _ in range(2):
@@ -413,7 +416,7 @@ class TestARepeatWithTheSameId:
 
         assert CallControl.objects.get().day_calls == 1
 
-    def test_gets_a_failed_attempt_too(self, telroi: Simulator) -> None:
+    def test_returns_a_failed_attempt_too(self, telroi: Simulator) -> None:
         uuid = uuid4()
         telroi.fail_next("insufficient_funds")
         first = services.start_verification(NUMBER, attempt_uuid=uuid)
@@ -422,7 +425,7 @@ class TestARepeatWithTheSameId:
 
         assert (second.pk, second.status, sends(telroi)) == (first.pk, "failed", 1)
 
-    def test_gets_its_attempt_whatever_holds_back_new_calls(self, telroi: Simulator, configure: Configure) -> None:
+    def test_returns_its_attempt_although_new_calls_are_refused(self, telroi: Simulator, configure: Configure) -> None:
         uuid = uuid4()
         first = services.start_verification(NUMBER, attempt_uuid=uuid)
         services.stop_calls(reason="", actor="grace")
@@ -433,7 +436,7 @@ class TestARepeatWithTheSameId:
         assert RefusalTally.objects.count() == 0
 
     @pytest.mark.parametrize("seconds", [0, 61])
-    def test_for_another_number_finds_nothing(self, telroi: Simulator, seconds: int) -> None:
+    def test_for_another_number_finds_no_attempt(self, telroi: Simulator, seconds: int) -> None:
         uuid = uuid4()
         services.start_verification(NUMBER, attempt_uuid=uuid)
         services.start_verification(OTHER_NUMBER)
@@ -445,7 +448,7 @@ class TestARepeatWithTheSameId:
         assert (len(moments(OTHER_NUMBER)), sends(telroi)) == (1, 2)
 
     @pytest.mark.parametrize("seconds", [0, 61])
-    def test_of_another_user_finds_nothing(self, telroi: Simulator, ada: User, ben: User, seconds: int) -> None:
+    def test_of_another_user_finds_no_attempt(self, telroi: Simulator, ada: User, ben: User, seconds: int) -> None:
         uuid = uuid4()
         services.start_verification(NUMBER, attempt_uuid=uuid, user=ada)
         let_time_pass(seconds, telroi)
@@ -456,7 +459,7 @@ class TestARepeatWithTheSameId:
 
         assert sends(telroi) == 1
 
-    def test_with_no_number_at_all_is_told_so(self, telroi: Simulator) -> None:
+    def test_and_an_invalid_number_is_refused(self, telroi: Simulator) -> None:
         uuid = uuid4()
         services.start_verification(NUMBER, attempt_uuid=uuid)
 
@@ -464,8 +467,8 @@ class TestARepeatWithTheSameId:
             services.start_verification("x", attempt_uuid=uuid)
 
 
-class TestTheCeilingOfTheSite:
-    """``CALLS_PER_DAY_TOTAL`` is exact. It is noon, and no midnight comes between."""
+class TestTheDailyLimitOfTheSite:
+    """``CALLS_PER_DAY_TOTAL`` is exact. The test clock is at noon, so no midnight is near."""
 
     @pytest.fixture(autouse=True)
     def _noon(self, site_clock: SiteClock) -> None:
@@ -473,7 +476,7 @@ class TestTheCeilingOfTheSite:
 
     NUMBERS = ("+2348031234567", "+2348029876543", "+447400123456", "+233241234567")
 
-    def test_stops_at_the_last_call_of_the_day(self, telroi: Simulator, configure: Configure) -> None:
+    def test_refuses_calls_after_the_last_one_of_the_day(self, telroi: Simulator, configure: Configure) -> None:
         configure(CALLS_PER_DAY_TOTAL=2)
         for number in self.NUMBERS[:2]:
             services.start_verification(number)
@@ -486,7 +489,7 @@ class TestTheCeilingOfTheSite:
         assert refused.value.retry_after == 12 * 3600
         assert PhoneNumber.objects.count() == 2
 
-    def test_begins_anew_with_the_next_day(
+    def test_starts_again_with_the_next_day(
         self, telroi: Simulator, configure: Configure, site_clock: SiteClock
     ) -> None:
         configure(CALLS_PER_DAY_TOTAL=1)
@@ -499,12 +502,12 @@ class TestTheCeilingOfTheSite:
         control = CallControl.objects.get()
         assert (control.day_calls, control.day) == (1, yesterday + timedelta(days=1))
 
-    def test_does_not_begin_anew_when_the_clock_steps_back_over_midnight(
+    def test_does_not_start_again_when_the_clock_steps_back_over_midnight(
         self, telroi: Simulator, configure: Configure, site_clock: SiteClock
     ) -> None:
         configure(CALLS_PER_DAY_TOTAL=5)
         tomorrow = site_clock.now.date() + timedelta(days=1)
-        CallControl.objects.create(pk=CallControl.ONLY, day=tomorrow, day_calls=3)
+        CallControl.objects.create(pk=CallControl.DAY, day=tomorrow, day_calls=3)
 
         services.start_verification(NUMBER)
 
@@ -518,14 +521,12 @@ class TestTheCeilingOfTheSite:
 
         assert services.start_verification(OTHER_NUMBER).status == "placed"
 
-    def test_keeps_no_count_where_there_is_none(self, telroi: Simulator) -> None:
+    def test_keeps_no_count_if_it_is_not_set(self, telroi: Simulator) -> None:
         services.start_verification(NUMBER)
 
         assert CallControl.objects.count() == 0
 
-    def test_lets_a_refused_call_of_a_limited_number_count_for_nobody(
-        self, telroi: Simulator, configure: Configure
-    ) -> None:
+    def test_does_not_count_a_refused_call_of_a_limited_number(self, telroi: Simulator, configure: Configure) -> None:
         configure(CALLS_PER_DAY_TOTAL=5)
         services.start_verification(NUMBER)
 
@@ -536,9 +537,9 @@ class TestTheCeilingOfTheSite:
 
 
 class TestLimits:
-    """The state of a number decides, with the settings of the moment."""
+    """The state of a number and the current settings decide."""
 
-    def test_are_of_the_number_whoever_asks(self, telroi: Simulator, ada: User, ben: User) -> None:
+    def test_belong_to_the_number_for_every_requester(self, telroi: Simulator, ada: User, ben: User) -> None:
         services.start_verification(NUMBER, user=ada, requester_ip="203.0.113.7")
 
         for user in (ada, ben, None):
@@ -559,14 +560,14 @@ class TestLimits:
         with pytest.raises(CooldownActive):
             services.start_verification(NUMBER)
 
-    def test_outlive_a_success(self, telroi: Simulator) -> None:
+    def test_stay_after_a_verification(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         services.check_code(attempt.uuid, telroi.last_code_for(NUMBER))
 
         with pytest.raises(CooldownActive):
             services.start_verification(NUMBER)
 
-    def test_ring_a_number_five_times_an_hour_and_not_once_more(self, telroi: Simulator) -> None:
+    def test_allow_exactly_five_calls_an_hour_to_a_number(self, telroi: Simulator) -> None:
         telroi.set_policy(per_hour=100)
         for _ in range(5):
             services.start_verification(NUMBER)
@@ -579,7 +580,7 @@ class TestLimits:
         assert refused.value.code == "hourly_limit"
         assert services.start_verification(NUMBER).status == "placed"
 
-    def test_that_telroi_knows_and_we_do_not_hold_the_number(self, telroi: Simulator, configure: Configure) -> None:
+    def test_known_only_to_telroi_hold_the_number(self, telroi: Simulator, configure: Configure) -> None:
         services.start_verification(NUMBER)
         PhoneNumber.objects.update(calls=[])
 
@@ -592,7 +593,7 @@ class TestLimits:
 
 
 class TestAKeyThatTelroiRefuses:
-    """It pauses all calls with that key for a minute; then one call may try."""
+    """All calls with that key are paused for a minute. Then one call probes the key."""
 
     @pytest.fixture(autouse=True)
     def _refused(self, telroi: Simulator, site_clock: SiteClock) -> None:
@@ -600,7 +601,7 @@ class TestAKeyThatTelroiRefuses:
         services.start_verification(NUMBER)
         telroi.stop_failing()
 
-    def test_is_not_tried_by_anybody_for_a_minute(self, telroi: Simulator) -> None:
+    def test_is_not_used_by_any_call_for_a_minute(self, telroi: Simulator) -> None:
         for number in (NUMBER, OTHER_NUMBER):
             with pytest.raises(Misconfigured) as refused:
                 services.start_verification(number)
@@ -608,13 +609,13 @@ class TestAKeyThatTelroiRefuses:
 
         assert sends(telroi) == 1
 
-    def test_holds_back_no_other_key(self, telroi: Simulator, configure: Configure) -> None:
+    def test_does_not_pause_another_key(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_another")
         configure(API_KEY="tlr_live_another")
 
         assert services.start_verification(NUMBER).status == "placed"
 
-    def test_is_tried_again_after_a_minute_and_good_for_all(self, telroi: Simulator) -> None:
+    def test_is_probed_after_a_minute_and_then_used_by_all_calls(self, telroi: Simulator) -> None:
         let_time_pass(61)
 
         assert services.start_verification(NUMBER).status == "placed"
@@ -622,7 +623,7 @@ class TestAKeyThatTelroiRefuses:
         assert (control.paused_until, control.paused_reason, control.paused_key) == (None, "", "")
         assert services.start_verification(OTHER_NUMBER).status == "placed"
 
-    def test_pauses_calls_again_when_it_is_still_refused(
+    def test_pauses_calls_again_when_it_is_refused_again(
         self, telroi: Simulator, site_clock: SiteClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         place_otp = TelroiClient.place_otp
@@ -642,7 +643,7 @@ class TestAKeyThatTelroiRefuses:
         assert refused.value.retry_after == 60
         assert sends(telroi) == 2
 
-    def test_that_turns_out_to_be_over_its_budget_pauses_calls_for_that(self, telroi: Simulator) -> None:
+    def test_pauses_calls_for_the_budget_if_the_probe_exceeds_the_budget(self, telroi: Simulator) -> None:
         let_time_pass(61)
         telroi.fail_next("key_limited", wait=40)
         services.start_verification(NUMBER)
@@ -653,21 +654,21 @@ class TestAKeyThatTelroiRefuses:
         assert refused.value.retry_after == 40
         assert CallControl.objects.get().paused_reason == "key_limited"
 
-    def test_that_is_out_of_money_is_no_longer_paused(self, telroi: Simulator) -> None:
+    def test_is_not_paused_after_a_probe_that_finds_no_balance(self, telroi: Simulator) -> None:
         let_time_pass(61)
         telroi.fail_next("insufficient_funds")
         services.start_verification(NUMBER)
 
         assert services.start_verification(OTHER_NUMBER).status == "placed"
 
-    def test_leaves_no_key_in_the_row(self, telroi: Simulator) -> None:
+    def test_is_not_stored_in_the_row(self, telroi: Simulator) -> None:
         control = CallControl.objects.get()
 
         assert len(control.paused_key) == 64
         assert telroi.api_key not in control.paused_key
 
 
-def test_a_key_over_its_budget_is_good_again_when_its_wait_is_over(telroi: Simulator) -> None:
+def test_a_key_over_its_budget_is_used_again_after_its_wait(telroi: Simulator) -> None:
     telroi.fail_next("key_limited", wait=10)
     services.start_verification(NUMBER)
     let_time_pass(11)
@@ -677,10 +678,10 @@ def test_a_key_over_its_budget_is_good_again_when_its_wait_is_over(telroi: Simul
 
 
 @pytest.mark.django_db(transaction=True)
-class TestADatabaseThatIsGone:
-    """What cannot be counted is not called."""
+class TestADatabaseOutage:
+    """A call that cannot be counted is not placed."""
 
-    @pytest.mark.parametrize("after", [0, 1, 2])
+    @pytest.mark.parametrize("after", range(CLAIM_ENDS_AFTER))
     @pytest.mark.parametrize("uuid", [None, uuid4()], ids=["plain", "with an id"])
     def test_before_the_claim_refuses_the_call(
         self, telroi: Simulator, caplog: pytest.LogCaptureFixture, after: int, uuid: Any
@@ -691,8 +692,8 @@ class TestADatabaseThatIsGone:
         assert (sends(telroi), row_counts()) == (0, {})
         assert "database_unavailable" in caplog.text
 
-    def test_after_the_claim_leaves_a_row_that_tells(self, telroi: Simulator, heard: Heard) -> None:
-        with database_gone(after=3):
+    def test_after_the_claim_leaves_a_row_with_the_state(self, telroi: Simulator, heard: Heard) -> None:
+        with database_gone(after=CLAIM_ENDS_AFTER):
             attempt = services.start_verification(NUMBER)
 
         row = VerificationAttempt.objects.get()
@@ -700,7 +701,8 @@ class TestADatabaseThatIsGone:
         assert services.follow(row.uuid, now=row.due_at).attempt.status == "unknown"
         assert services.check_code(row.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_after_a_judgement_keeps_the_try_spent(self, telroi: Simulator) -> None:
+    @pytest.mark.codes("telroi")
+    def test_after_a_judgement_keeps_the_try_used(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
 
         with database_gone(after=2):
@@ -710,16 +712,14 @@ class TestADatabaseThatIsGone:
         assert (result.outcome, attempt.tries, attempt.status) == ("unavailable", 1, "placed")
 
 
-def test_a_purpose_is_refused_before_the_database_is_asked(telroi: Simulator) -> None:
+def test_an_invalid_purpose_is_refused_before_the_database_is_used(telroi: Simulator) -> None:
     with statements() as seen, pytest.raises(InvalidPurpose):
         services.start_verification(NUMBER, purpose="\x07")
 
-    assert len(seen) == 1  # the tally
+    assert len(seen) == 1  # the count of refusals
 
 
-def test_whoever_follows_a_call_of_a_paused_key_is_answered_without_a_key_too(
-    telroi: Simulator, configure: Configure
-) -> None:
+def test_a_call_of_a_paused_key_can_be_read_without_a_key(telroi: Simulator, configure: Configure) -> None:
     telroi.fail_next("unauthorized")
     attempt = services.start_verification(NUMBER)
     configure(API_KEY="")
@@ -730,8 +730,8 @@ def test_whoever_follows_a_call_of_a_paused_key_is_answered_without_a_key_too(
 
 
 @contextmanager
-def somebody_faster(number: str = NUMBER) -> Iterator[None]:
-    """Between our look at the number and our claim somebody else is served."""
+def competing_request(number: str = NUMBER) -> Iterator[None]:
+    """Another request claims the number between our read and our claim."""
 
     def execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith("SAVEPOINT") and not served:
@@ -746,46 +746,46 @@ def somebody_faster(number: str = NUMBER) -> Iterator[None]:
         yield
 
 
-class TestWhoeverComesSecond:
-    """Somebody else claimed the number between our look and our claim."""
+class TestALostRaceForANumber:
+    """Another request claims the number between our read and our claim."""
 
     @pytest.fixture(autouse=True)
     def _known(self, telroi: Simulator, site_clock: SiteClock) -> None:
         services.start_verification(NUMBER)
         let_time_pass(61, telroi)
 
-    def test_is_refused_by_what_is_there_now(self, telroi: Simulator) -> None:
-        with somebody_faster(), pytest.raises(CooldownActive) as refused:
+    def test_is_refused_by_the_new_state(self, telroi: Simulator) -> None:
+        with competing_request(), pytest.raises(CooldownActive) as refused:
             services.start_verification(NUMBER)
 
         assert refused.value.retry_after == 59
         assert (sends(telroi), VerificationAttempt.objects.count()) == (1, 1)
 
-    def test_is_refused_for_a_second_where_nothing_bars_the_number_any_more(
+    def test_is_refused_for_a_second_if_no_limit_applies_any_more(
         self, telroi: Simulator, configure: Configure
     ) -> None:
         configure(COOLDOWN_SECONDS=0)
 
-        with somebody_faster(), pytest.raises(CooldownActive) as refused:
+        with competing_request(), pytest.raises(CooldownActive) as refused:
             services.start_verification(NUMBER)
 
         assert (refused.value.retry_after, sends(telroi)) == (1, 1)
 
-    def test_leaves_a_waiting_call_waiting(self, telroi: Simulator) -> None:
+    def test_leaves_a_queued_call_queued(self, telroi: Simulator) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
 
-        with somebody_faster():
+        with competing_request():
             services.place_call(attempt.pk)
 
         attempt.refresh_from_db()
         assert (attempt.status, sends(telroi)) == ("queued", 1)
 
-    def test_gives_back_a_call_that_does_not_count_all_the_same(self, telroi: Simulator) -> None:
+    def test_gives_back_a_call_that_does_not_count(self, telroi: Simulator) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
 
-        with somebody_faster():
+        with competing_request():
             services.cancel_verification(attempt.uuid)
 
         attempt.refresh_from_db()

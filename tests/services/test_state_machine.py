@@ -21,21 +21,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from django_telroi import services, tasks
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
+from django_telroi.domain.phone import parse_phone
 from django_telroi.domain.states import CHECKABLE, FINAL, TRANSITIONS, Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services.shared import backend_calls
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.simulator import Simulator
-from django_telroi.simulator.otp_store import Otp
+from django_telroi.simulator.otp import Otp
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, ROWS, let_time_pass, wrong
 
 NUMBERS = (NUMBER, OTHER_NUMBER)
 JITTER = timedelta(seconds=2)
-"""A call rings a little after its claim, and not always equally much."""
+"""A call rings shortly after its claim. The delay varies."""
 
-# Of these nobody's phone rings, and no code is judged.
+# After these answers no phone rang and no code was judged.
 NOT_DONE = ("invalid", "unauthorized", "rate_limited", "key_limited", "service_unavailable", "insufficient_funds")
 DONE_ALL_THE_SAME = ("close", "reset", "cut_body", "json_object", "no_id", "otp_failed")
 FAULTS = st.none() | st.none() | st.sampled_from(NOT_DONE + DONE_ALL_THE_SAME)
@@ -43,14 +44,14 @@ VERIFY_FAULTS = st.none() | st.sampled_from(("close", "json_object", "key_limite
 WHICH = st.integers(0, 3)
 WAITS = (1, 20, 61, 125, 301, 3601, 86401)
 
-# The moves that only a webhook may make are nobody's here.
+# This machine does not make the transitions that only a webhook makes.
 OURS = {**TRANSITIONS, Status.UNKNOWN: TRANSITIONS[Status.UNKNOWN] - {Status.PLACED, Status.FAILED}}
-# And without a queue nothing goes back to it.
+# Without a queue, no call is requeued.
 OURS_WITHOUT_QUEUE = {**OURS, Status.DIALING: OURS[Status.DIALING] - {Status.QUEUED}}
 
 
 def may_become(old: Status, new: Status, *, moves: Mapping[Status, frozenset[Status]]) -> bool:
-    """In any number of legal moves."""
+    """Return whether legal transitions lead from one status to the other."""
     reached, before = {old}, set[Status]()
     while reached != before:
         before = reached
@@ -59,11 +60,11 @@ def may_become(old: Status, new: Status, *, moves: Mapping[Status, frozenset[Sta
 
 
 class Crash(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class CrashingBackend(TelroiBackend):
-    """Telroi was asked, and nobody is left to hear the answer."""
+    """The request was sent, and the process is killed before the answer."""
 
     crashes: ClassVar[bool] = False
 
@@ -76,7 +77,7 @@ class CrashingBackend(TelroiBackend):
 
 @dataclass
 class Known:
-    """What was seen of an attempt when it was last looked at."""
+    """The state of an attempt when it was last checked."""
 
     status: Status
     row: dict[str, Any]
@@ -84,7 +85,7 @@ class Known:
 
 
 class Verifications(RuleBasedStateMachine):
-    """Holds what must be true of every attempt and number, whatever is done to them."""
+    """The machine and its invariants for every attempt and number."""
 
     telroi: ClassVar[Simulator]
     users: ClassVar[Sequence[User | None]]
@@ -230,7 +231,7 @@ class Verifications(RuleBasedStateMachine):
     @invariant()
     def a_number_counts_exactly_the_calls_that_count(self) -> None:
         for number in NUMBERS:
-            state = read_state(number, using="default")
+            state = read_state(parse_phone(number), using="default")
             attempts = VerificationAttempt.objects.filter(phone__number=number)
             expected = sorted(each.counted_at for each in attempts if counts(each))
             counted = sorted(state.phone.moments) if state.phone else []
@@ -243,7 +244,7 @@ class Verifications(RuleBasedStateMachine):
         assert set(recorded) == set(verified.values_list("user_id", "phone__number"))
 
     def _pick(self, which: int) -> VerificationAttempt:
-        """One of the attempts, those that are open first."""
+        """Choose an attempt, open ones first."""
         attempts = VerificationAttempt.objects.order_by("-pk")
         unfinished, over = attempts.exclude(status__in=FINAL), attempts.filter(status__in=FINAL)
         candidates = [*unfinished, *over]
@@ -271,7 +272,7 @@ class Verifications(RuleBasedStateMachine):
             assert code == right
 
     def _right_code(self, attempt: VerificationAttempt) -> str:
-        """What was heard in the call that Telroi judges by."""
+        """Return the code of the call that Telroi judges by."""
         by_id: list[Otp] = [otp for otp in self.telroi.otps if otp.id == attempt.telroi_id]
         return by_id[0].code if by_id else self._newest(attempt)
 
@@ -281,7 +282,7 @@ class Verifications(RuleBasedStateMachine):
 
 
 class VerificationsByWorkers(Verifications):
-    """The same with a queue in between, whose messages come late, out of order, twice, or not at all."""
+    """The same machine with a queue. Its messages are late, out of order, duplicated or lost."""
 
     take_messages: ClassVar[Callable[[], list[tuple[str, list[Any]]]]]
     moves = OURS
@@ -315,7 +316,7 @@ class VerificationsByWorkers(Verifications):
         self.messages.clear()
 
     def _message(self, which: int) -> int | None:
-        """One of those that were sent, the newest first."""
+        """Choose a sent message, the newest first."""
         self.messages = [pk for _, [pk] in reversed(self.take_messages())] + self.messages
         return self.messages[which % len(self.messages)] if self.messages else None
 
@@ -325,14 +326,14 @@ def values_of(pk: int) -> dict[str, Any]:
 
 
 def evidence_of(row: dict[str, Any]) -> dict[str, Any]:
-    """What never changes once an attempt is over: all but what compares further codes with the right one."""
+    """Return the fields that never change after an attempt is closed. Fields for comparing later codes are excluded."""
     bookkeeping = {"tries", "asked", "code_digest", "due_at", "followed_by"}
     return {name: value for name, value in row.items() if name not in bookkeeping}
 
 
 @contextmanager
 def gone_if_too_old(attempt: VerificationAttempt) -> Iterator[None]:
-    """An hour after its code's end, an attempt without a user is not found any more."""
+    """Return whether the attempt has no user and its code expired more than an hour ago. Then it is not found."""
     try:
         yield
     except AttemptNotFound:
@@ -345,25 +346,25 @@ def counts(attempt: VerificationAttempt) -> bool:
 
 
 def young(moments: Sequence[datetime], now: datetime) -> list[datetime]:
-    """Those of the last day, bar what turns a day old while this is asked."""
+    """Return the moments of the last day, without those that become a day old during the check."""
     return [moment for moment in moments if moment > now - timedelta(days=1) + JITTER]
 
 
 @pytest.fixture(autouse=True)
-def _nobody_waits_in_place(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_sleep(telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_calls, "time", SimpleNamespace(sleep=lambda seconds: None))
     configure(BACKEND=f"{__name__}.CrashingBackend")
 
 
 @pytest.mark.django_db
-def test_whatever_happens_every_promise_holds(telroi: Simulator, ada: User) -> None:
+def test_every_invariant_holds_after_any_steps(telroi: Simulator, ada: User) -> None:
     machine = type("Bound", (Verifications,), {"telroi": telroi, "users": (None, ada)})
 
     run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))
 
 
 @pytest.mark.django_db
-def test_every_promise_holds_with_workers_and_a_broker_that_keeps_none(
+def test_every_invariant_holds_with_workers_and_a_broker_that_loses_messages(
     telroi: Simulator, configure: Configure, ada: User, enqueued: Any
 ) -> None:
     configure(DISPATCH="celery")

@@ -17,6 +17,7 @@ from django_telroi.services.upkeep import sweep
 from django_telroi.simulator import Simulator
 from tests.services.conftest import Configure
 from tests.services.world import (
+    CLAIM_ENDS_AFTER,
     NUMBER,
     OTHER_NUMBER,
     Heard,
@@ -30,7 +31,7 @@ from tests.services.world import (
 pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
-AS_FAR_AS_THE_CLAIM = 3
+
 HandedOn = Callable[..., list[tuple[str, list[Any]]]]
 
 
@@ -39,13 +40,13 @@ def row(attempt: VerificationAttempt) -> VerificationAttempt:
 
 
 def left_behind(number: str = NUMBER) -> VerificationAttempt:
-    """A call whose process died between the commit and what was to follow it."""
+    """Return a call whose process was killed just after the commit."""
     with transaction.atomic():
         return services.start_verification(number)
 
 
 def rows_like(attempt: VerificationAttempt, count: int, **fields: Any) -> None:
-    """So many placed calls to one number, each due a second later."""
+    """Create placed calls to one number, each due a second later."""
     VerificationAttempt.objects.bulk_create(
         VerificationAttempt(
             phone_id=attempt.phone_id,
@@ -60,10 +61,10 @@ def rows_like(attempt: VerificationAttempt, count: int, **fields: Any) -> None:
 
 
 @pytest.mark.usefixtures("telroi")
-class TestWhatIsDue:
-    """Is settled as whoever reads it would."""
+class TestDueAttempts:
+    """The sweep settles an attempt like any other reader."""
 
-    def test_a_placed_call_whose_code_is_over_expires(self) -> None:
+    def test_a_placed_call_expires_with_its_code(self) -> None:
         attempt = services.start_verification(NUMBER)
 
         swept = services.sweep(now=attempt.expires_at)
@@ -74,17 +75,17 @@ class TestWhatIsDue:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_call_whose_lease_ended_is_unknown(self) -> None:
-        with database_gone(after=AS_FAR_AS_THE_CLAIM):
+        with database_gone(after=CLAIM_ENDS_AFTER):
             attempt = services.start_verification(NUMBER)
         dialing = row(attempt)
 
         swept = services.sweep(now=dialing.due_at)
 
         after = row(attempt)
-        assert (swept, after.status, after.error_code) == (Swept(called_unknown=1), "unknown", "lease_ended")
+        assert (swept, after.status, after.error_code) == (Swept(became_unknown=1), "unknown", "lease_ended")
         assert (after.due_at, len(moments())) == (after.expires_at, 1)
 
-    def test_a_call_that_waited_past_its_deadline_expires_and_does_not_count(self, telroi: Simulator) -> None:
+    def test_a_call_queued_past_its_deadline_expires_and_does_not_count(self, telroi: Simulator) -> None:
         attempt = left_behind()
 
         swept = services.sweep(now=attempt.created_at + 120 * SECOND)
@@ -93,7 +94,7 @@ class TestWhatIsDue:
         assert (swept, after.status, after.error_code) == (Swept(expired=1), "expired", "deadline")
         assert (moments(), telroi.requests) == ((), [])
 
-    def test_what_is_not_due_is_left_alone(self) -> None:
+    def test_an_attempt_that_is_not_due_is_not_changed(self) -> None:
         placed, waiting = services.start_verification(NUMBER), left_behind(OTHER_NUMBER)
 
         swept = services.sweep(now=waiting.due_at - SECOND)
@@ -101,7 +102,7 @@ class TestWhatIsDue:
         assert (swept, row(placed).status, row(waiting).status) == (Swept(), "placed", "queued")
 
     @pytest.mark.parametrize("status", ["placed", "dialing"], ids=["the answer came", "the lease was renewed"])
-    def test_a_call_that_was_settled_while_the_sweep_read_it_stays_as_it_is(self, status: str) -> None:
+    def test_a_call_that_was_settled_while_the_sweep_read_it_is_not_changed(self, status: str) -> None:
         attempt = services.start_verification(NUMBER)
         overdue = attempt.created_at - SECOND
         VerificationAttempt.objects.update(status="dialing", due_at=overdue)
@@ -121,17 +122,17 @@ class TestWhatIsDue:
 
         assert (swept, row(attempt).status) == (Swept(), "verified")
 
-    def test_goes_by_the_databases_clock(self) -> None:
+    def test_the_databases_clock_decides(self) -> None:
         attempt = services.start_verification(NUMBER)
         VerificationAttempt.objects.update(expires_at=attempt.created_at, due_at=attempt.created_at)
 
         assert (services.sweep(), row(attempt).status) == (Swept(expired=1), "expired")
 
 
-class TestACallThatWaits:
-    """Is handed on again, until it is placed or its deadline has passed."""
+class TestAQueuedCall:
+    """A queued call is published again until it is placed or its deadline has passed."""
 
-    def test_is_placed_here_on_a_site_without_workers(self, telroi: Simulator, heard: Heard) -> None:
+    def test_is_placed_by_the_sweep_on_a_site_without_workers(self, telroi: Simulator, heard: Heard) -> None:
         attempt = left_behind()
 
         swept = services.sweep(now=attempt.due_at)
@@ -139,7 +140,7 @@ class TestACallThatWaits:
         assert (swept, row(attempt).status, sends(telroi)) == (Swept(enqueued=1), "placed", 1)
         assert heard.names == ["call_placed"]
 
-    def test_is_not_placed_here_where_a_rollback_could_undo_its_claim(self, telroi: Simulator) -> None:
+    def test_is_not_placed_by_the_sweep_if_a_rollback_could_undo_its_claim(self, telroi: Simulator) -> None:
         attempt = left_behind()
 
         with transaction.atomic(), pytest.raises(InsideTransaction):
@@ -147,7 +148,7 @@ class TestACallThatWaits:
 
         assert (row(attempt).status, telroi.requests) == ("queued", [])
 
-    def test_is_handed_to_a_worker_once_in_each_window(
+    def test_is_published_once_in_each_window(
         self, telroi: Simulator, configure: Configure, celery_app: Any, enqueued: HandedOn
     ) -> None:
         configure(DISPATCH="celery")
@@ -161,7 +162,7 @@ class TestACallThatWaits:
         assert (counts, [arguments for _, arguments in enqueued()]) == ([0, 1, 0, 0, 1, 0], [[attempt.pk]] * 2)
         assert row(attempt).status == "expired"
 
-    def test_is_handed_on_up_to_its_deadline_and_no_later(
+    def test_is_published_until_its_deadline_and_not_later(
         self, telroi: Simulator, configure: Configure, celery_app: Any
     ) -> None:
         configure(DISPATCH="celery")
@@ -171,7 +172,7 @@ class TestACallThatWaits:
 
         assert row(attempt).due_at == attempt.created_at + 120 * SECOND
 
-    def test_stays_due_where_nothing_can_be_published(
+    def test_stays_due_if_it_cannot_be_published(
         self, telroi: Simulator, configure: Configure, celery_app: Any, enqueued: HandedOn
     ) -> None:
         configure(DISPATCH="celery")
@@ -185,14 +186,14 @@ class TestACallThatWaits:
 
 
 class TestALongWait:
-    """Is somebody's business."""
+    """A long wait raises an alert."""
 
     @pytest.fixture(autouse=True)
     def _by_workers(self, telroi: Simulator, configure: Configure, celery_app: Any) -> None:
         configure(DISPATCH="celery")
 
     @pytest.mark.parametrize(("seconds", "alerts"), [(29, []), (30, ["waiting"]), (121, ["waiting"])])
-    def test_of_thirty_seconds_is_told(self, heard: Heard, seconds: int, alerts: list[str]) -> None:
+    def test_of_thirty_seconds_raises_an_alert(self, heard: Heard, seconds: int, alerts: list[str]) -> None:
         attempt = services.start_verification(NUMBER)
 
         for _ in range(2):
@@ -204,7 +205,7 @@ class TestALongWait:
 
 @pytest.mark.usefixtures("telroi")
 class TestManyRows:
-    """A sweep costs what is due, and not what is there. What it looks for besides is in ``test_pumping``."""
+    """The number of statements depends on the due rows, not on all rows. For the pumping check see ``test_pumping``."""
 
     @pytest.fixture(autouse=True)
     def _nothing_besides(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,14 +220,12 @@ class TestManyRows:
             services.sweep(now=now)
         return len(seen)
 
-    def test_nothing_due_costs_two_statements(self, attempt: VerificationAttempt) -> None:
+    def test_a_sweep_without_due_rows_executes_two_statements(self, attempt: VerificationAttempt) -> None:
         rows_like(attempt, 600)
 
         assert self.cost(attempt.created_at) == 2
 
-    def test_rows_are_settled_a_batch_at_a_time(
-        self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_rows_are_settled_in_batches(self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sweep, "BATCH", 10)
         rows_like(attempt, 34, due_at=attempt.expires_at)
 
@@ -236,7 +235,7 @@ class TestManyRows:
         assert (swept.expired, len(seen)) == (35, 2 * 4 + 2)
         assert not VerificationAttempt.objects.exclude(status="expired").exists()
 
-    def test_a_row_that_cannot_be_settled_does_not_hold_up_the_others(
+    def test_a_row_that_cannot_be_settled_does_not_stop_the_others(
         self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sweep, "BATCH", 2)
@@ -244,7 +243,7 @@ class TestManyRows:
 
         assert services.sweep(now=attempt.expires_at) == Swept(expired=1)
 
-    def test_what_is_locked_is_left_for_the_next_sweep(
+    def test_a_locked_row_is_left_for_the_next_sweep(
         self, attempt: VerificationAttempt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def lock(*_: object, **__: object) -> None:
@@ -258,7 +257,7 @@ class TestManyRows:
         assert (swept, row(attempt).status, row(waiting).status) == (Swept(expired=1), "expired", "queued")
 
     @pytest.mark.skipif(connection.vendor != "sqlite", reason="the plan of a small table says nothing elsewhere")
-    def test_what_is_due_is_found_by_its_index(self, attempt: VerificationAttempt) -> None:
+    def test_due_rows_are_found_by_their_index(self, attempt: VerificationAttempt) -> None:
         with statements() as seen:
             services.sweep(now=attempt.created_at)
 
@@ -271,7 +270,7 @@ class TestManyRows:
             assert "SCAN" not in plan
 
 
-def test_a_number_that_is_erased_meanwhile_is_no_trouble(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_is_erased_meanwhile_is_no_error(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     attempt = left_behind()
     settle = sweep.settle_overdue
 

@@ -17,7 +17,7 @@ from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, commit, sends
 from tests.webhooks.telroi import event_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.codes("telroi")]
 
 
 @pytest.fixture(autouse=True)
@@ -26,24 +26,24 @@ def _not_allowed(telroi: Simulator, configure: Configure) -> None:
 
 
 def verified() -> list[str]:
-    """Whoever counts as verified, by any record."""
+    """Return everything that counts as verified, in any table."""
     return [*VerificationAttempt.objects.filter(status="verified"), *VerifiedPhone.objects.all()]
 
 
-class TestATestKey:
-    """It is not even used."""
+class TestARejectedTestKey:
+    """The key is not used."""
 
     @pytest.fixture(autouse=True)
     def _test_key(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key)
 
-    def test_starts_nothing(self, telroi: Simulator) -> None:
+    def test_starts_no_call(self, telroi: Simulator) -> None:
         with pytest.raises(Misconfigured):
             services.start_verification(NUMBER)
 
         assert (telroi.requests, verified()) == ([], [])
 
-    def test_places_nothing_that_waited(self, telroi: Simulator, configure: Configure) -> None:
+    def test_places_no_queued_call(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.api_key)
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
@@ -54,7 +54,7 @@ class TestATestKey:
         attempt.refresh_from_db()
         assert (attempt.status, attempt.error_code, sends(telroi)) == ("failed", "misconfigured", 0)
 
-    def test_judges_nothing(self, telroi: Simulator, configure: Configure, ada: User) -> None:
+    def test_judges_no_code(self, telroi: Simulator, configure: Configure, ada: User) -> None:
         configure(API_KEY=telroi.api_key)
         attempt = services.start_verification(NUMBER, user=ada)
         configure(API_KEY=telroi.test_key)
@@ -66,7 +66,7 @@ class TestATestKey:
 
 @pytest.fixture
 def placed(telroi: Simulator, configure: Configure) -> VerificationAttempt:
-    """A call that was none: a test key placed it while that was allowed."""
+    """A call that a test key placed while that was allowed. No phone rang."""
     configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
     attempt = services.start_verification(NUMBER)
     configure(API_KEY=telroi.api_key, ALLOW_TEST_KEY=False)
@@ -74,11 +74,11 @@ def placed(telroi: Simulator, configure: Configure) -> VerificationAttempt:
     return attempt
 
 
-class TestACallThatWasNone:
-    """What was placed with a test key before it was forbidden."""
+class TestACallWithATestKey:
+    """An attempt that was placed with a test key before test keys were forbidden."""
 
     @pytest.mark.parametrize("livemode", [True, False, None])
-    def test_is_verified_by_no_answer(
+    def test_is_not_verified_by_any_answer(
         self, telroi: Simulator, placed: VerificationAttempt, livemode: bool | None
     ) -> None:
         telroi.fail_always("fields", on="verify", change={"status": "verified", "verified": True, "livemode": livemode})
@@ -87,7 +87,7 @@ class TestACallThatWasNone:
 
         assert (set(outcomes), verified()) == ({"unavailable"}, [])
 
-    def test_gives_no_proof_any_more(self, telroi: Simulator, configure: Configure) -> None:
+    def test_has_no_proof_any_more(self, telroi: Simulator, configure: Configure) -> None:
         configure(API_KEY=telroi.test_key, ALLOW_TEST_KEY=True)
         attempt = services.start_verification(NUMBER)
         proof = services.check_code(attempt.uuid, "000000").proof
@@ -102,11 +102,11 @@ class TestACallThatWasNone:
 
 
 class TestAnAnswerOfATestKey:
-    """To a live key, as from something that stands in for Telroi."""
+    """An answer of a test key to a request with a live key, as from a fake Telroi."""
 
     @pytest.mark.parametrize("waited", [False, True], ids=["inline", "queued"])
     @pytest.mark.parametrize("status", ["verified", "already_verified"])
-    def test_verifies_nobody(self, telroi: Simulator, ada: User, heard: Heard, waited: bool, status: str) -> None:
+    def test_does_not_verify(self, telroi: Simulator, ada: User, heard: Heard, waited: bool, status: str) -> None:
         if waited:
             with transaction.atomic():
                 attempt = services.start_verification(NUMBER, user=ada)
@@ -121,7 +121,7 @@ class TestAnAnswerOfATestKey:
         assert {result.proof for result in results} == {None}
         assert (verified(), "phone_verified" in heard.names) == ([], False)
 
-    def test_verifies_no_code_whose_own_answer_was_lost(self, telroi: Simulator) -> None:
+    def test_does_not_verify_a_code_whose_own_answer_was_lost(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
         telroi.fail_next("reset", on="verify")
@@ -134,7 +134,7 @@ class TestAnAnswerOfATestKey:
         assert (lost.outcome, repeated.outcome, repeated.proof, verified()) == ("unavailable", "unavailable", None, [])
 
     @pytest.mark.parametrize("name", ["otp.verified", "otp.completed"])
-    def test_a_webhook_verifies_nobody(self, telroi: Simulator, placed: VerificationAttempt, name: str) -> None:
+    def test_does_not_verify_by_a_webhook(self, telroi: Simulator, placed: VerificationAttempt, name: str) -> None:
         record_event(
             event_of(name, id=placed.telroi_id, to=NUMBER, at=datetime.now(UTC), verified=True, livemode=False)
         )

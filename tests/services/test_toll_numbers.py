@@ -19,11 +19,11 @@ from tests.calling_site import Configure
 pytestmark = pytest.mark.django_db
 
 NETWORKS = (800, 808, 870, 878, 881, 882, 883, 888, 979)
-"""Satellites, networks of no country, and worldwide services."""
+"""Satellite numbers, networks without a country, and worldwide services."""
 
 
 def dear_numbers() -> Iterator[str]:
-    """One of each network, then a premium and a shared-cost one of each country that has such."""
+    """Return a number of each network, and a premium and a shared-cost number of each country that has them."""
     for code in NETWORKS:
         if example := phonenumbers.example_number_for_non_geo_entity(code):
             yield phonenumbers.format_number(example, PhoneNumberFormat.E164)
@@ -42,7 +42,7 @@ def _settings(request: pytest.FixtureRequest, configure: Configure) -> None:
 
 
 @pytest.mark.usefixtures("_settings")
-def test_no_spelling_of_a_dear_number_reaches_the_wire(telroi: Simulator) -> None:
+def test_no_spelling_of_an_expensive_number_is_sent_to_telroi(telroi: Simulator) -> None:
     assert len(DEAR_NUMBERS) >= 60
     for number in DEAR_NUMBERS:
         for spelling in (number, f"00{number[1:]}", f"{number[:4]} {number[4:]}", f"{number[:3]}-({number[3:]})"):
@@ -52,7 +52,7 @@ def test_no_spelling_of_a_dear_number_reaches_the_wire(telroi: Simulator) -> Non
     assert (telroi.requests, VerificationAttempt.objects.count(), PhoneNumber.objects.count()) == ([], 0, 0)
 
 
-def test_the_api_says_of_sixty_of_them_that_they_cannot_be_called(telroi: Simulator) -> None:
+def test_the_api_refuses_sixty_expensive_numbers_as_not_callable(telroi: Simulator) -> None:
     replies = [
         Client().post("/api/phone/verifications/", {"number": number}, "application/json")
         for number in DEAR_NUMBERS[-60:]

@@ -57,9 +57,9 @@ def start_and_fail() -> None:
 
 
 class TestACallInsideACallersTransaction:
-    """It waits for the commit."""
+    """The call waits for the commit."""
 
-    def test_is_queued_and_goes_out_after_the_commit(self, telroi: Simulator, heard: Heard) -> None:
+    def test_is_queued_and_placed_after_the_commit(self, telroi: Simulator, heard: Heard) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
             inside = (attempt.status, attempt.dialed_at, sends(telroi))
@@ -89,13 +89,13 @@ class TestACallInsideACallersTransaction:
         assert attempt.created_at <= attempt.dialed_at
         assert PhoneNumber.objects.get().last_call_at == attempt.dialed_at
 
-    def test_never_happened_where_the_transaction_rolls_back(self, telroi: Simulator, heard: Heard) -> None:
+    def test_has_no_row_if_the_transaction_rolls_back(self, telroi: Simulator, heard: Heard) -> None:
         with pytest.raises(ZeroDivisionError):
             start_and_fail()
 
         assert (telroi.requests, row_counts(), heard.names) == ([], {}, [])
 
-    def test_never_happened_where_a_savepoint_rolls_back(self, telroi: Simulator) -> None:
+    def test_has_no_row_if_a_savepoint_rolls_back(self, telroi: Simulator) -> None:
         with transaction.atomic(), pytest.raises(ZeroDivisionError):
             start_and_fail()
 
@@ -110,7 +110,7 @@ class TestACallInsideACallersTransaction:
         assert heard.names == ["call_placed", "verification_refused"]
         assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1, "RefusalTally": 1}
 
-    def test_takes_its_repeat_for_a_repeat(self, telroi: Simulator) -> None:
+    def test_that_is_repeated_returns_the_same_attempt(self, telroi: Simulator) -> None:
         uuid = VerificationAttempt().uuid
 
         with transaction.atomic():
@@ -119,7 +119,7 @@ class TestACallInsideACallersTransaction:
 
         assert (first.pk, second.status, sends(telroi)) == (second.pk, "queued", 1)
 
-    def test_leaves_the_transaction_usable_when_its_id_is_taken(self, telroi: Simulator) -> None:
+    def test_leaves_the_transaction_usable_when_its_id_is_used(self, telroi: Simulator) -> None:
         uuid = VerificationAttempt().uuid
         first = services.start_verification(NUMBER, attempt_uuid=uuid)
         let_time_pass(61, telroi)
@@ -138,7 +138,7 @@ class TestACallInsideACallersTransaction:
         attempt.refresh_from_db()
         assert (attempt.status, attempt.dialed_at, sends(telroi), moments()) == ("canceled", None, 0, ())
 
-    def test_that_cannot_be_placed_any_more_fails_where_it_is_seen(
+    def test_that_cannot_be_placed_any_more_fails_when_it_is_read(
         self, telroi: Simulator, configure: Configure, heard: Heard
     ) -> None:
         with transaction.atomic():
@@ -160,7 +160,7 @@ class TestACallInsideACallersTransaction:
 
 
 class TestACodeInsideACallersTransaction:
-    """A rollback would forget the guess, so it is not judged."""
+    """A rollback would undo the used try, so the code is not judged."""
 
     def test_is_refused_before_any_statement(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
@@ -173,7 +173,7 @@ class TestACodeInsideACallersTransaction:
         assert (seen, attempt.tries, attempt.status, checks(telroi)) == ([], 0, "placed", 0)
         assert "@transaction.non_atomic_requests" in str(refused.value)
 
-    def test_is_refused_for_a_site_without_a_key_too(self, telroi: Simulator, configure: Configure) -> None:
+    def test_is_refused_on_a_site_without_a_key_too(self, telroi: Simulator, configure: Configure) -> None:
         attempt = services.start_verification(NUMBER)
         configure(API_KEY="")
 
@@ -181,10 +181,10 @@ class TestACodeInsideACallersTransaction:
             services.check_code(attempt.uuid, "123456")
 
 
-class TestWithAutocommitSwitchedOff:
-    """No hook would tell of the commit."""
+class TestWithAutocommitOff:
+    """With autocommit off, ``on_commit`` does not run at the commit."""
 
-    def test_every_service_that_asks_telroi_refuses_before_any_statement(self, telroi: Simulator) -> None:
+    def test_every_service_that_uses_telroi_raises_before_any_statement(self, telroi: Simulator) -> None:
         attempt = services.start_verification(NUMBER)
         code = telroi.last_code_for(NUMBER)
         let_time_pass(61, telroi)
@@ -203,28 +203,28 @@ class TestWithAutocommitSwitchedOff:
         assert (attempt.status, attempt.tries, sends(telroi), checks(telroi)) == ("placed", 0, 1, 0)
         assert row_counts() == {"PhoneNumber": 1, "VerificationAttempt": 1}
 
-    def test_a_block_of_its_own_inside_is_no_different(self, telroi: Simulator) -> None:
+    def test_a_service_inside_an_atomic_block_raises_too(self, telroi: Simulator) -> None:
         with autocommit_off(), transaction.atomic(), pytest.raises(InsideTransaction):
             services.start_verification(NUMBER)
 
         assert (telroi.requests, row_counts()) == ([], {})
 
 
-@pytest.fixture(params=[CONSOLE_BACKEND, LOCMEM_BACKEND, TELROI_BACKEND, f"{__name__}.RingingNobody"])
+@pytest.fixture(params=[CONSOLE_BACKEND, LOCMEM_BACKEND, TELROI_BACKEND, f"{__name__}.SilentBackend"])
 def backend(request: pytest.FixtureRequest, telroi: Simulator, configure: Configure) -> str:
-    """One of the backends, shipped or the site's own."""
+    """One of our backends, or a backend of the site."""
     configure(BACKEND=request.param)
     return str(request.param)
 
 
-class RingingNobody(LocmemBackend):
-    """A backend of the site's own, for development."""
+class SilentBackend(LocmemBackend):
+    """A backend of the site for development."""
 
     rings = False
 
 
 class TestOnEveryBackend:
-    """The rule is the same: what a test or a development server allows is what production allows."""
+    """The rule is the same for each backend, so development and production behave alike."""
 
     def test_a_call_in_a_callers_transaction_waits_for_its_commit(self, backend: str, heard: Heard) -> None:
         with transaction.atomic():
@@ -235,7 +235,7 @@ class TestOnEveryBackend:
         assert inside == ("queued", None, [])
         assert (attempt.status, attempt.dispatch, heard.names) == ("placed", "inline", ["call_placed"])
 
-    def test_a_call_is_never_placed_where_the_transaction_rolls_back(self, backend: str, heard: Heard) -> None:
+    def test_a_call_is_not_placed_if_the_transaction_rolls_back(self, backend: str, heard: Heard) -> None:
         with pytest.raises(ZeroDivisionError):
             start_and_fail()
 
@@ -260,7 +260,7 @@ class TestOnEveryBackend:
 
         assert seen == []
 
-    def test_nothing_is_asked_with_autocommit_switched_off(self, backend: str) -> None:
+    def test_telroi_is_not_asked_with_autocommit_off(self, backend: str) -> None:
         attempt = services.start_verification(NUMBER)
 
         asking: list[Callable[[], object]] = [
@@ -285,8 +285,8 @@ class TestOnEveryBackend:
 
 
 @pytest.mark.parametrize("backend", [CONSOLE_BACKEND, LOCMEM_BACKEND])
-def test_what_rings_nobody_is_placed_by_the_process_that_commits(configure: Configure, backend: str) -> None:
-    """A worker has another outbox, and another terminal."""
+def test_a_backend_that_rings_no_phone_places_in_the_committing_process(configure: Configure, backend: str) -> None:
+    """A worker is another process, with its own outbox and terminal."""
     configure(BACKEND=backend, DISPATCH="celery")
 
     with transaction.atomic():
@@ -296,7 +296,7 @@ def test_what_rings_nobody_is_placed_by_the_process_that_commits(configure: Conf
     assert (attempt.status, attempt.dispatch) == ("placed", "inline")
 
 
-def test_following_and_giving_up_are_at_home_in_a_transaction(telroi: Simulator) -> None:
+def test_reading_and_canceling_work_in_a_transaction(telroi: Simulator) -> None:
     attempt = services.start_verification(NUMBER)
 
     with transaction.atomic():
@@ -307,7 +307,7 @@ def test_following_and_giving_up_are_at_home_in_a_transaction(telroi: Simulator)
 
 
 class WitnessBackend(TelroiBackend):
-    """Notes whether a transaction is open whenever Telroi is asked."""
+    """Record for each request to Telroi whether a transaction is open."""
 
     seen: ClassVar[list[bool]] = []
 
@@ -363,7 +363,7 @@ URLS = (
 
 
 class TestASiteWithAtomicRequests:
-    """Every view is a transaction, but for those that say otherwise."""
+    """Each view is a transaction, except ``non_atomic_requests`` views."""
 
     @pytest.fixture
     def browser(self, telroi: Simulator, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Client:
@@ -382,14 +382,15 @@ class TestASiteWithAtomicRequests:
 
         assert (page.status_code, telroi.requests, row_counts()) == (500, [], {})
 
-    def test_judges_no_code_that_could_be_forgotten(self, telroi: Simulator, browser: Client) -> None:
+    def test_judges_no_code_that_a_rollback_would_forget(self, telroi: Simulator, browser: Client) -> None:
         attempt = services.start_verification(NUMBER)
 
         page = browser.post(f"/check/{attempt.uuid}/", {"code": "123456"})
 
         assert (page.status_code, checks(telroi)) == (500, 0)
 
-    def test_keeps_a_wrong_guess_counted_where_the_view_stands_apart(self, telroi: Simulator, browser: Client) -> None:
+    @pytest.mark.codes("telroi")
+    def test_keeps_the_count_of_a_wrong_code_in_a_non_atomic_view(self, telroi: Simulator, browser: Client) -> None:
         attempt = services.start_verification(NUMBER)
 
         browser.post(f"/check-apart/{attempt.uuid}/", {"code": wrong(telroi.last_code_for(NUMBER))})
@@ -399,10 +400,10 @@ class TestASiteWithAtomicRequests:
 
 
 class TestDjangosTestCase(TestCase):
-    """Its transaction stands for a database, not for a caller's decision: a site's ordinary test can walk."""
+    """The transaction of a ``TestCase`` is not a caller's transaction, so ordinary tests of a site work."""
 
     @override_settings()
-    def test_a_site_walks_with_no_setting_of_ours(self) -> None:
+    def test_a_flow_works_without_settings_of_ours(self) -> None:
         from django.conf import settings
 
         del settings.TELROI
@@ -412,7 +413,7 @@ class TestDjangosTestCase(TestCase):
 
         assert (attempt.status, outcome) == ("placed", "verified")
 
-    def test_a_block_inside_it_is_the_sites_own(self) -> None:
+    def test_a_block_inside_it_is_the_callers_transaction(self) -> None:
         with self.captureOnCommitCallbacks(execute=True), transaction.atomic():
             attempt = services.start_verification(NUMBER)
             with pytest.raises(InsideTransaction):
@@ -424,7 +425,7 @@ class TestDjangosTestCase(TestCase):
             "verified",
         )
 
-    def test_signals_come_with_the_callbacks_of_the_commit(self) -> None:
+    def test_signals_are_sent_with_the_commit_callbacks(self) -> None:
         with Heard() as heard:
             with self.captureOnCommitCallbacks(execute=True):
                 services.start_verification(NUMBER)
@@ -434,7 +435,7 @@ class TestDjangosTestCase(TestCase):
 
 @pytest.mark.django_db
 class TestARingingBackendInsideDjangosTestCase:
-    """Everything is as it is outside of it."""
+    """A backend that rings behaves as outside a ``TestCase``."""
 
     pytestmark = pytest.mark.django_db
 
@@ -445,7 +446,7 @@ class TestARingingBackendInsideDjangosTestCase:
         assert attempt.status == "placed"
         assert services.check_code(attempt.uuid, telroi.last_code_for(NUMBER)).outcome == "verified"
 
-    def test_takes_a_block_inside_for_the_callers_own(self, telroi: Simulator) -> None:
+    def test_treats_a_block_inside_as_the_callers_transaction(self, telroi: Simulator) -> None:
         with transaction.atomic():
             attempt = services.start_verification(NUMBER)
             with pytest.raises(InsideTransaction):

@@ -21,19 +21,19 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _ceiling(configure: Configure, telroi: Simulator, site_clock: SiteClock) -> None:
-    """It is noon: what is given back was counted on the same day."""
+    """Set the clock to noon, so that a call is given back on the day on which it was counted."""
     configure(CALLS_PER_DAY_TOTAL=5)
 
 
 def queued() -> VerificationAttempt:
-    """A call that waits for its caller's commit."""
+    """Return a call that waits for its caller's commit."""
     with transaction.atomic():
         return services.start_verification(NUMBER)
 
 
 def counted() -> tuple[int, int]:
-    """The calls that count: for the number, and for the site's day."""
-    return len(moments()), CallControl.objects.get().day_calls
+    """Return the counted calls of the number and of the site's day."""
+    return len(moments()), services.call_control().day_calls
 
 
 def give_up(attempt: VerificationAttempt) -> bool:
@@ -57,7 +57,7 @@ def test_a_call_that_telroi_did_not_place_counts_for_neither(telroi: Simulator, 
     assert counted() == (0, 0)
 
 
-def test_a_call_that_nobody_could_be_asked_for_counts_for_neither(telroi: Simulator) -> None:
+def test_a_call_without_a_reachable_telroi_counts_for_neither(telroi: Simulator) -> None:
     with telroi.refusing():
         services.start_verification(NUMBER)
 
@@ -73,7 +73,7 @@ def test_a_call_that_may_have_rung_counts_for_both(telroi: Simulator, fault: str
     assert counted() == (1, 1)
 
 
-def test_a_waiting_call_counts_until_it_is_given_up() -> None:
+def test_a_queued_call_counts_until_it_is_canceled() -> None:
     attempt = queued()
     before = counted()
 
@@ -82,7 +82,7 @@ def test_a_waiting_call_counts_until_it_is_given_up() -> None:
     assert (before, counted()) == ((1, 1), (0, 0))
 
 
-def test_a_waiting_call_counts_until_its_deadline(telroi: Simulator) -> None:
+def test_a_queued_call_counts_until_its_deadline(telroi: Simulator) -> None:
     attempt = queued()
 
     standing = services.follow(attempt.uuid, now=attempt.created_at + timedelta(seconds=120))
@@ -92,7 +92,7 @@ def test_a_waiting_call_counts_until_its_deadline(telroi: Simulator) -> None:
     assert sends(telroi) == 0
 
 
-def test_giving_up_twice_gives_back_once() -> None:
+def test_canceling_twice_gives_back_once() -> None:
     services.start_verification(OTHER_NUMBER)
     attempt = queued()
     again = VerificationAttempt.objects.get(pk=attempt.pk)
@@ -101,7 +101,7 @@ def test_giving_up_twice_gives_back_once() -> None:
     assert counted() == (0, 1)
 
 
-def test_who_gives_up_a_call_that_was_placed_meanwhile_gives_nothing_back(site_clock: SiteClock) -> None:
+def test_canceling_a_call_that_was_placed_meanwhile_gives_nothing_back(site_clock: SiteClock) -> None:
     attempt = queued()
     as_it_was = VerificationAttempt.objects.get(pk=attempt.pk)
     site_clock.advance(1)
@@ -113,7 +113,7 @@ def test_who_gives_up_a_call_that_was_placed_meanwhile_gives_nothing_back(site_c
     assert (attempt.status, moments()) == ("placed", (attempt.dialed_at,))
 
 
-def test_a_waiting_call_that_another_one_replaces_does_not_count_beside_it(telroi: Simulator) -> None:
+def test_a_queued_call_that_is_replaced_does_not_count_twice(telroi: Simulator) -> None:
     attempt = queued()
 
     again = services.call_again(attempt.uuid, now=attempt.created_at + timedelta(seconds=60))
@@ -125,7 +125,7 @@ def test_a_waiting_call_that_another_one_replaces_does_not_count_beside_it(telro
     assert sends(telroi) == 1
 
 
-def test_the_last_call_of_the_day_can_be_replaced_while_it_waits(configure: Configure) -> None:
+def test_the_last_call_of_the_day_can_be_replaced_while_it_is_queued(configure: Configure) -> None:
     configure(CALLS_PER_DAY_TOTAL=1)
     attempt = queued()
 
@@ -134,7 +134,7 @@ def test_the_last_call_of_the_day_can_be_replaced_while_it_waits(configure: Conf
     assert (again.status, counted()) == ("placed", (1, 1))
 
 
-def test_a_number_is_free_again_in_every_list_once_its_call_does_not_count(telroi: Simulator) -> None:
+def test_a_number_is_callable_in_every_list_once_its_call_does_not_count(telroi: Simulator) -> None:
     telroi.fail_next("service_unavailable")
 
     services.start_verification(NUMBER)
@@ -143,7 +143,7 @@ def test_a_number_is_free_again_in_every_list_once_its_call_does_not_count(telro
     assert (phone.calls, phone.next_call_at, phone.limited_by) == ([], None, "")
 
 
-def test_a_day_without_calls_has_none_to_give_back() -> None:
+def test_a_day_without_calls_has_no_call_to_give_back() -> None:
     attempt = queued()
     CallControl.objects.update(day_calls=0)
 
@@ -152,7 +152,7 @@ def test_a_day_without_calls_has_none_to_give_back() -> None:
     assert CallControl.objects.get().day_calls == 0
 
 
-def test_a_call_of_yesterday_gives_nothing_back_to_today() -> None:
+def test_a_call_of_yesterday_gives_nothing_back_today() -> None:
     attempt = queued()
     CallControl.objects.update(day=attempt.created_at.date() + timedelta(days=1), day_calls=3)
 

@@ -1,6 +1,6 @@
 """Text that a database does not keep is refused or replaced, by name and before anything is written.
 
-With ``TELROI_TEST_DB=mariadb TELROI_TEST_DB_CHARSET=utf8mb3`` emoji belong to it.
+With ``TELROI_TEST_DB=mariadb TELROI_TEST_DB_CHARSET=utf8mb3`` emoji are such text too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def keeps_emoji() -> bool:
 
 @pytest.fixture(params=[*NOWHERE, EMOJI], ids=ascii)
 def text(request: pytest.FixtureRequest) -> str:
-    """What may not be storable."""
+    """A text that a database may not be able to store."""
     return str(request.param)
 
 
@@ -53,13 +53,13 @@ def is_kept(text: str) -> bool:
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> Callable[[], bool]:
-    """Whether no error was reported."""
+    """Return whether no error was logged."""
     return lambda: not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 class TestServices:
     @pytest.mark.parametrize("act", ["block", "move", "stop"])
-    def test_refuse_a_reason_by_name(self, act: str, text: str, is_kept: bool) -> None:
+    def test_refuse_a_reason_and_name_the_argument(self, act: str, text: str, is_kept: bool) -> None:
         before = row_counts()
 
         def explain() -> None:
@@ -81,7 +81,7 @@ class TestServices:
         assert (caught.value.argument, row_counts()) == ("reason", before)
         assert ascii(text)[1:-1] not in ascii(caught.value)
 
-    def test_replace_what_is_in_a_name(self, text: str, is_kept: bool) -> None:
+    def test_replace_characters_in_a_name(self, text: str, is_kept: bool) -> None:
         services.block_number(NUMBER, reason="x", actor=text)
         services.stop_calls(reason="x", actor=text)
         services.resume_calls(actor=text)
@@ -97,7 +97,7 @@ class TestServices:
             text if is_kept else "".join("\ufffd" if sign in "\ud800\udc80\x00\U0001f600" else sign for sign in text)
         }
 
-    def test_keep_the_name_of_who_stopped(self, text: str, is_kept: bool) -> None:
+    def test_keep_the_name_of_the_user_who_stopped_calls(self, text: str, is_kept: bool) -> None:
         services.stop_calls(reason="x", actor=text)
 
         assert ("\ufffd" in CallControl.objects.get().stopped_by) is not is_kept
@@ -110,7 +110,7 @@ class TestServices:
             services.start_verification(NUMBER, purpose=text)
         assert not VerificationAttempt.objects.exists()
 
-    def test_find_nothing_under_a_purpose(self, text: str, ada: User) -> None:
+    def test_find_no_row_for_a_purpose(self, text: str, ada: User) -> None:
         token = Signer(salt=SALT).sign(str(uuid4()))
 
         assert services.has_verified_phone(ada, purpose=text) is False
@@ -120,7 +120,7 @@ class TestServices:
         with pytest.raises(ProofRejected):
             services.read_proof(text, purpose="")
 
-    def test_take_it_for_no_number_no_code_and_no_id(self, text: str, ada: User) -> None:
+    def test_reject_it_as_a_number_a_code_and_an_id(self, text: str, ada: User) -> None:
         attempt = services.start_verification(NUMBER, language=text, requester_ip=text)
 
         assert (attempt.language, attempt.requester_ip) == ("", None)
@@ -142,7 +142,7 @@ class TestServices:
             services.export_number(text)
 
 
-def test_telrois_own_words_are_kept_with_what_every_table_keeps() -> None:
+def test_telrois_texts_are_stored_with_characters_that_every_database_accepts() -> None:
     assert clean_message("Trunk \U0001f600 is\ud800 congested\x00") == "Trunk \ufffd is congested"
 
 
@@ -158,7 +158,7 @@ class TestTheApi:
         assert (reply.status_code, reply.json()["code"]) == (400, f"invalid_{field}")
         assert quiet()
 
-    def test_passes_over_a_language(self, text: str, quiet: Callable[[], bool]) -> None:
+    def test_ignores_a_language(self, text: str, quiet: Callable[[], bool]) -> None:
         assert self.post("verifications/", {"number": NUMBER, "language": text}).status_code == 201
         assert quiet()
 
@@ -188,7 +188,7 @@ RAW = ["%ED%A0%80", "a%00b", "%F0%9F%98%80", "%FF%FE"]
 
 @pytest.mark.parametrize("raw", RAW)
 @pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/"])
-def test_a_page_takes_whatever_bytes_come(path: str, raw: str, quiet: Callable[[], bool]) -> None:
+def test_a_page_accepts_any_bytes(path: str, raw: str, quiet: Callable[[], bool]) -> None:
     client = Client(raise_request_exception=False)
     body = "&".join(f"{name}={raw}" for name in ("number", "code", "next", "ticket"))
     form = "application/x-www-form-urlencoded"
@@ -204,7 +204,7 @@ def test_a_page_takes_whatever_bytes_come(path: str, raw: str, quiet: Callable[[
 
 
 @pytest.mark.parametrize("name", ["telroi_call", "telroi_limits"])
-def test_a_command_says_what_is_wrong(name: str, text: str) -> None:
+def test_a_command_prints_the_error(name: str, text: str) -> None:
     with pytest.raises(CommandError) as caught:
         call_command(name, text, stdout=io.StringIO())
 
@@ -221,7 +221,7 @@ class TestTheAdmin:
         return client
 
     @pytest.mark.parametrize("page", ["{}/block/", "stop-calls/"])
-    def test_says_at_the_field_that_a_reason_cannot_be_kept(self, staff: Client, page: str) -> None:
+    def test_shows_the_error_at_the_field_of_a_reason(self, staff: Client, page: str) -> None:
         phone = PhoneNumber.objects.create(number=NUMBER, last4=NUMBER[-4:], region="NG")
 
         reply = staff.post(f"/admin/django_telroi/phonenumber/{page.format(phone.pk)}", {"reason": EMOJI})
@@ -233,7 +233,7 @@ class TestTheAdmin:
             assert b"cannot keep some of these characters, such as emoji" in reply.content
 
     @pytest.mark.parametrize("model", ["phonenumber", "verificationattempt", "verifiedphone"])
-    def test_finds_nothing(self, staff: Client, model: str, quiet: Callable[[], bool]) -> None:
+    def test_finds_no_row(self, staff: Client, model: str, quiet: Callable[[], bool]) -> None:
         visitor = Visitor(staff)
 
         for raw in RAW:

@@ -31,7 +31,7 @@ OTHER_ID = "11111111-2222-4333-8444-555555555555"
 
 @pytest.fixture
 def lost(telroi: Simulator) -> VerificationAttempt:
-    """A call that was placed, and whose answer never came."""
+    """A call that was placed, and whose answer was lost."""
     telroi.next_otp(id=CALL_ID)
     telroi.fail_next("reset")
     attempt = services.start_verification(NUMBER)
@@ -53,7 +53,8 @@ def details(attempt: VerificationAttempt | None = None) -> list[str]:
     )
 
 
-def test_a_call_whose_answer_was_lost_is_placed_and_its_code_verifies_by_its_id(
+@pytest.mark.codes("telroi")
+def test_a_call_whose_answer_was_lost_is_placed_and_its_code_is_judged_by_id(
     telroi: Simulator, lost: VerificationAttempt, heard: Heard
 ) -> None:
     effect = record_event(event_of("otp.completed"))
@@ -65,16 +66,14 @@ def test_a_call_whose_answer_was_lost_is_placed_and_its_code_verifies_by_its_id(
     assert details(lost) == ["otp.completed: was unknown no_reply"]
     assert heard.names == ["call_placed"]
 
-    # The number was called again by somebody else since: by number this code would be wrong.
+    # Another system has called the number since. Judged by number, this code would be wrong.
     telroi.set_policy(cooldown=0)
     code = telroi.last_code_for(NUMBER)
     services.start_verification(OTHER_NUMBER)
     assert services.check_code(lost.uuid, code).outcome == "verified"
 
 
-def test_a_failure_that_is_found_later_fails_the_call_and_its_moment_stays(
-    lost: VerificationAttempt, heard: Heard
-) -> None:
+def test_a_later_failure_event_fails_the_call_and_keeps_its_time(lost: VerificationAttempt, heard: Heard) -> None:
     effect = record_event(event_of("otp.failed", reason="Trunk is congested"))
 
     lost.refresh_from_db()
@@ -82,13 +81,13 @@ def test_a_failure_that_is_found_later_fails_the_call_and_its_moment_stays(
     assert (lost.error_code, lost.error_detail) == ("call_failed", "Trunk is congested")
     assert (lost.due_at, lost.closed_at is not None) == (None, True)
     assert heard.names == ["call_failed"]
-    # Telroi counts it too, and would refuse a call that we thought free.
+    # Telroi counts it too, and would refuse a call that our limits allow.
     assert moments() == (lost.dialed_at,)
     assert type(services.follow(lost.uuid).refusal).__name__ == "Unavailable"
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_a_code_that_telroi_saw_verifies_nobody(lost: VerificationAttempt, heard: Heard, verified: bool) -> None:
+def test_a_check_event_of_telroi_does_not_verify(lost: VerificationAttempt, heard: Heard, verified: bool) -> None:
     effect = record_event(event_of("otp.verified", verified=verified))
 
     lost.refresh_from_db()
@@ -99,9 +98,9 @@ def test_a_code_that_telroi_saw_verifies_nobody(lost: VerificationAttempt, heard
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.DIALING, Status.UNKNOWN}))
 @pytest.mark.parametrize("name", ["otp.completed", "otp.failed", "otp.verified"])
-def test_no_other_state_moves(placed: VerificationAttempt, heard: Heard, status: Status, name: str) -> None:
+def test_other_statuses_do_not_change(placed: VerificationAttempt, heard: Heard, status: Status, name: str) -> None:
     heard.told.clear()
-    let_time_pass(1000)  # what is overdue besides is nobody's business here
+    let_time_pass(1000)  # so late that other leases have ended
     VerificationAttempt.objects.filter(pk=placed.pk).update(
         status=status, due_at=None if status in FINAL else placed.due_at
     )
@@ -114,7 +113,7 @@ def test_no_other_state_moves(placed: VerificationAttempt, heard: Heard, status:
     assert [name for name in heard.names if name != "call_placed"] == []
 
 
-def test_a_body_counts_once(lost: VerificationAttempt, heard: Heard) -> None:
+def test_a_redelivered_body_counts_once(lost: VerificationAttempt, heard: Heard) -> None:
     event = event_of("otp.completed")
 
     effects = [record_event(event) for _ in range(3)]
@@ -123,7 +122,7 @@ def test_a_body_counts_once(lost: VerificationAttempt, heard: Heard) -> None:
     assert (heard.names, len(details(lost))) == (["call_placed"], 1)
 
 
-def test_an_event_may_be_a_day_old_and_no_older(lost: VerificationAttempt) -> None:
+def test_an_event_may_be_a_day_old_and_not_older(lost: VerificationAttempt) -> None:
     now = datetime.now(UTC)
 
     late = record_event(event_of("otp.completed", at=now - timedelta(minutes=85)))
@@ -133,7 +132,7 @@ def test_an_event_may_be_a_day_old_and_no_older(lost: VerificationAttempt) -> No
     assert details() == [f"otp.completed: {CALL_ID}"]
 
 
-def test_a_retry_of_85_minutes_still_settles_what_has_its_id(telroi: Simulator, configure: Configure) -> None:
+def test_a_retry_of_85_minutes_settles_the_call_with_its_id(telroi: Simulator, configure: Configure) -> None:
     telroi.set_policy(code_ttl=7200)
     configure(CODE_TTL_SECONDS=7200)
     attempt = services.start_verification(NUMBER)
@@ -146,7 +145,7 @@ def test_a_retry_of_85_minutes_still_settles_what_has_its_id(telroi: Simulator, 
     assert (effect, attempt.status) == (EventEffect.FAILED, "failed")
 
 
-def test_what_is_over_is_not_opened_again(lost: VerificationAttempt) -> None:
+def test_a_closed_attempt_is_not_reopened(lost: VerificationAttempt) -> None:
     let_time_pass(301)
 
     effect = record_event(event_of("otp.completed", at=lost.created_at - timedelta(seconds=301)))
@@ -156,14 +155,14 @@ def test_what_is_over_is_not_opened_again(lost: VerificationAttempt) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-61, 301])
-def test_an_event_outside_of_the_calls_own_time_is_about_another_call(lost: VerificationAttempt, seconds: int) -> None:
+def test_an_event_outside_the_time_of_the_call_belongs_to_another_call(lost: VerificationAttempt, seconds: int) -> None:
     effect = record_event(event_of("otp.completed", at=lost.created_at + timedelta(seconds=seconds)))
 
     lost.refresh_from_db()
     assert (effect, lost.status, lost.telroi_id) == (EventEffect.UNMATCHED, "unknown", None)
 
 
-def test_an_event_about_another_number_or_without_a_time_is_nobodys(lost: VerificationAttempt) -> None:
+def test_an_event_with_another_number_or_without_a_time_matches_no_call(lost: VerificationAttempt) -> None:
     effects = [
         record_event(event_of("otp.completed", to=OTHER_NUMBER)),
         record_event(event_of("otp.completed", to="abc")),
@@ -178,7 +177,7 @@ def test_an_event_about_another_number_or_without_a_time_is_nobodys(lost: Verifi
     assert {(each.attempt_id, each.phone_id) for each in stored} == {(None, None)}
 
 
-def test_of_two_calls_that_it_could_be_it_is_neither(
+def test_an_event_that_matches_two_calls_settles_neither(
     telroi: Simulator, configure: Configure, lost: VerificationAttempt
 ) -> None:
     configure(COOLDOWN_SECONDS=0)
@@ -192,7 +191,7 @@ def test_of_two_calls_that_it_could_be_it_is_neither(
     assert set(VerificationAttempt.objects.values_list("status", "telroi_id")) == {("unknown", None)}
 
 
-def test_a_call_that_was_given_up_a_moment_ago_stands_in_the_way_of_the_next(
+def test_a_call_that_was_canceled_a_moment_ago_makes_an_event_ambiguous(
     telroi: Simulator, configure: Configure, lost: VerificationAttempt
 ) -> None:
     configure(COOLDOWN_SECONDS=0)
@@ -206,7 +205,7 @@ def test_a_call_that_was_given_up_a_moment_ago_stands_in_the_way_of_the_next(
     assert (effect, again.status) == (EventEffect.UNMATCHED, "unknown")
 
 
-def test_a_call_that_was_given_up_a_minute_ago_does_not(telroi: Simulator, lost: VerificationAttempt) -> None:
+def test_a_call_that_was_canceled_a_minute_ago_does_not(telroi: Simulator, lost: VerificationAttempt) -> None:
     let_time_pass(61, telroi)
     telroi.fail_next("reset")
     again = services.call_again(lost.uuid)
@@ -220,7 +219,7 @@ def test_a_call_that_was_given_up_a_minute_ago_does_not(telroi: Simulator, lost:
 
 
 class Answering(Backend):
-    """During its call Telroi's webhook arrives."""
+    """A backend that receives Telroi's webhook during the call."""
 
     rings = False
 
@@ -278,14 +277,14 @@ def test_an_event_may_come_before_the_answer_to_our_own_request(started: Started
     assert list(AttemptEvent.objects.values_list("kind", flat=True)) == [EventKind.WEBHOOK]
 
 
-def test_our_own_answer_knows_the_id_better(started: Started) -> None:
+def test_the_id_of_our_own_answer_replaces_the_reported_one(started: Started) -> None:
     attempt = started("otp.completed", answered(id=OTHER_ID))
 
     assert (attempt.status, attempt.telroi_id) == ("placed", OTHER_ID)
 
 
 @pytest.mark.parametrize("answer", [ApiRefused(502, "otp_failed", "Trunk is congested"), ApiOutcomeUnknown()])
-def test_a_failure_may_come_before_the_answer_too(started: Started, heard: Heard, answer: Exception) -> None:
+def test_a_failure_event_may_come_before_the_answer(started: Started, heard: Heard, answer: Exception) -> None:
     attempt = started("otp.failed", answer)
 
     assert (attempt.status, attempt.telroi_id, moments()) == ("failed", CALL_ID, (attempt.dialed_at,))
@@ -293,7 +292,7 @@ def test_a_failure_may_come_before_the_answer_too(started: Started, heard: Heard
 
 
 @pytest.mark.parametrize("answer", [ApiRefused(502, "otp_failed", "Gateway"), ApiOutcomeUnknown()])
-def test_an_answer_that_knows_less_does_not_undo_what_was_reported(
+def test_an_answer_without_a_result_does_not_undo_a_reported_event(
     started: Started, heard: Heard, answer: Exception
 ) -> None:
     attempt = started("otp.completed", answer)
@@ -301,7 +300,8 @@ def test_an_answer_that_knows_less_does_not_undo_what_was_reported(
     assert (attempt.status, attempt.telroi_id, heard.names) == ("placed", CALL_ID, ["call_placed"])
 
 
-def test_an_older_code_is_not_judged_by_a_call_that_telroi_says_failed(
+@pytest.mark.codes("telroi")
+def test_an_older_code_is_not_judged_by_a_failed_newer_call(
     telroi: Simulator, lost: VerificationAttempt, configure: Configure
 ) -> None:
     heard_code = telroi.last_code_for(NUMBER)
@@ -315,7 +315,7 @@ def test_an_older_code_is_not_judged_by_a_call_that_telroi_says_failed(
 
     result = services.check_code(lost.uuid, heard_code)
 
-    # By number Telroi would compare it with the code of the failed call, and call it wrong.
+    # By number, Telroi would compare it with the code of the failed call and reject it.
     assert (result.outcome, result.attempt.tries) == ("closed", 0)
 
 
@@ -338,7 +338,7 @@ def end_of(attempt: VerificationAttempt) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("orders", [24, pytest.param(720, marks=pytest.mark.long)])
 @pytest.mark.parametrize("status", ["dialing", "unknown", "placed", "expired"])
-def test_in_every_order_of_six_events_the_end_is_the_same(lost: VerificationAttempt, status: str, orders: int) -> None:
+def test_every_order_of_six_events_has_the_same_result(lost: VerificationAttempt, status: str, orders: int) -> None:
     changes: dict[str, Any] = {"placed": {"telroi_id": CALL_ID}, "expired": {"due_at": None}}.get(status, {})
     VerificationAttempt.objects.update(status=status, **changes)
     now = datetime.now(UTC)
@@ -356,7 +356,7 @@ def test_in_every_order_of_six_events_the_end_is_the_same(lost: VerificationAtte
     assert (len(noted), len(calls)) == (5, 1)
 
 
-def test_what_contradicts_what_was_said_before_moves_nothing_backward(lost: VerificationAttempt, heard: Heard) -> None:
+def test_a_contradicting_event_does_not_move_a_status_backward(lost: VerificationAttempt, heard: Heard) -> None:
     record_event(event_of("otp.completed"))
     record_event(event_of("otp.failed"))
 
@@ -365,7 +365,7 @@ def test_what_contradicts_what_was_said_before_moves_nothing_backward(lost: Veri
     assert details(lost)[-1] == "otp.failed: Trunk is congested"
 
 
-def test_it_costs_few_statements(lost: VerificationAttempt) -> None:
+def test_an_event_executes_few_statements(lost: VerificationAttempt) -> None:
     event = event_of("otp.completed")
     cost = []
     for each in (event, event, event_of("otp.verified"), event_of("call.completed", to=OTHER_NUMBER, id=OTHER_ID)):
@@ -376,7 +376,7 @@ def test_it_costs_few_statements(lost: VerificationAttempt) -> None:
     assert cost == [5, 1, 3, 4]
 
 
-def test_when_the_last_one_came_is_read_from_an_index(placed: VerificationAttempt) -> None:
+def test_the_time_of_the_last_event_is_read_from_an_index(placed: VerificationAttempt) -> None:
     assert last_event_at() is None
     record_event(event_of("otp.verified"))
 
@@ -390,7 +390,7 @@ def test_when_the_last_one_came_is_read_from_an_index(placed: VerificationAttemp
             assert "telroi_event_by_kind" in str(cursor.fetchall())
 
 
-def test_erasing_a_number_takes_its_events_along(lost: VerificationAttempt) -> None:
+def test_erasing_a_number_deletes_its_events(lost: VerificationAttempt) -> None:
     record_event(event_of("otp.completed"))
 
     services.erase_number(NUMBER, actor="ada")
@@ -400,7 +400,7 @@ def test_erasing_a_number_takes_its_events_along(lost: VerificationAttempt) -> N
     assert not PhoneNumber.objects.filter(attempts__isnull=False).exists()
 
 
-def test_an_event_of_another_call_to_the_number_is_not_taken_for_one_whose_id_is_known(
+def test_an_event_of_another_call_does_not_settle_a_call_with_a_known_id(
     placed: VerificationAttempt,
 ) -> None:
     effect = record_event(event_of("otp.completed", id=OTHER_ID))
@@ -408,7 +408,7 @@ def test_an_event_of_another_call_to_the_number_is_not_taken_for_one_whose_id_is
     assert (effect, details(placed)) == (EventEffect.UNMATCHED, [])
 
 
-def test_an_event_does_not_replace_an_id_that_came_while_it_was_recorded(lost: VerificationAttempt) -> None:
+def test_an_event_does_not_replace_an_id_that_was_stored_meanwhile(lost: VerificationAttempt) -> None:
     def answer_late() -> None:
         VerificationAttempt.objects.update(telroi_id=OTHER_ID)
 

@@ -16,9 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from django_telroi import signals
 from django_telroi.models import (
     AttemptEvent,
+    BlockedDestination,
     CallControl,
     PhoneNumber,
     RefusalTally,
+    SupportNote,
+    UserWrongCodes,
     VerificationAttempt,
     VerifiedPhone,
 )
@@ -27,18 +30,27 @@ from django_telroi.simulator import Simulator
 T = TypeVar("T")
 
 NUMBER = "+2348031234567"
+CLAIM_ENDS_AFTER = 2 if connection.vendor == "postgresql" else 3
+"""The statements of a start until its call is claimed. PostgreSQL writes number and attempt in one statement."""
+
 OTHER_NUMBER = "+2348029876543"
 ROWS: tuple[type[models.Model], ...] = (
     PhoneNumber,
     VerificationAttempt,
     AttemptEvent,
+    SupportNote,
     VerifiedPhone,
     CallControl,
+    BlockedDestination,
     RefusalTally,
+    UserWrongCodes,
 )
 SIGNALS: dict[str, Signal] = {
     name: getattr(signals, name)
-    for name in ("call_placed", "call_failed", "code_rejected", "phone_verified", "verification_refused", "alert")
+    for name in (
+        *("call_placed", "call_failed", "code_rejected", "phone_verified", "verification_refused", "alert"),
+        *("destination_blocked", "destination_unblocked", "too_many_wrong_codes"),
+    )
 }
 OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET ")
 LONG_ENOUGH = 120

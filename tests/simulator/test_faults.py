@@ -1,4 +1,4 @@
-"""Each fault by name, seen by a client of bare sockets; for which requests; and what was carried out all the same."""
+"""Each fault as a raw socket sees it, the requests that it applies to, and what was done in spite of it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NUMBER = "+2348031234567"
 LONG = 120
 """Seconds after which a test hangs, however busy the machine is."""
 MOMENT = 0.5
-"""Seconds in which what never comes is listened for; a slow machine only makes less of them."""
+"""Seconds of waiting for bytes that must not come."""
 GOOD = {"object", "livemode", "id", "to", "status", "expires_at"}
 
 
 class Heard:
-    """All that came back on a connection that asks to be closed, and how it ended.
+    """Return all bytes of the answer and the end of the connection.
 
-    ``is_all`` tells of an answer that has no end whether everything has come that ever will.
+    ``is_all``: whether all bytes of an answer without an end have arrived.
     """
 
     def __init__(self, simulator, *, fields: Mapping[str, Any], is_all: Callable[[bytes], bool] | None = None) -> None:
@@ -185,11 +185,11 @@ ENDLESS: Mapping[str, Callable[[bytes], bool]] = {
     "drip_headers": lambda data: bool(data),
     "drip_body": lambda data: bool(data.partition(b"\r\n\r\n")[2]),
 }
-"""And how it looks when the first of them has come, which is all for the next ``LONG`` seconds."""
+"""Return what was received after the first byte. Nothing else comes for ``LONG`` seconds."""
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true before the test hangs."""
+    """Return whether the condition becomes true before the guard against hanging ends."""
     ends = time.monotonic() + LONG
     while not condition() and time.monotonic() < ends:
         time.sleep(0.01)
@@ -200,13 +200,13 @@ def ask_to_send(simulator, **options: Any) -> Heard:
     return Heard(simulator, fields={"to": NUMBER}, **options)
 
 
-def test_every_fault_is_shown() -> None:
+def test_every_fault_is_tested() -> None:
     assert SEEN.keys() == FAULTS.keys()
     assert not FAULTS.keys() & CARRIERS.keys()
 
 
 @pytest.mark.parametrize("fault", SEEN)
-def test_a_fault_looks_as_named_strikes_once_and_is_on_the_ledger(simulator, fault) -> None:
+def test_a_fault_has_its_effect_once_and_is_in_the_ledger(simulator, fault) -> None:
     options, is_seen = SEEN[fault]
     simulator.fail_next(fault, **options)
 
@@ -220,7 +220,7 @@ def test_a_fault_looks_as_named_strikes_once_and_is_on_the_ledger(simulator, fau
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "login_page", "json_null", "no_id"])
-def test_whether_the_phone_rings_all_the_same_is_a_choice(simulator, fault) -> None:
+def test_a_fault_can_ring_the_phone_or_not(simulator, fault) -> None:
     simulator.fail_next(fault, acts=False)
     ask_to_send(simulator)
     assert simulator.calls == []
@@ -231,27 +231,27 @@ def test_whether_the_phone_rings_all_the_same_is_a_choice(simulator, fault) -> N
     assert len(simulator.calls) == 1
 
 
-def test_a_refusal_may_come_although_the_phone_rings(simulator) -> None:
+def test_a_refusal_can_come_although_the_phone_rings(simulator) -> None:
     simulator.fail_next("service_unavailable", acts=True)
 
     assert ask_to_send(simulator).status == 503
     assert len(simulator.calls) == 1
 
 
-def test_fields_of_a_refusal_are_left_as_they_are(simulator, telroi) -> None:
+def test_given_fields_of_a_refusal_are_sent_unchanged(simulator, telroi) -> None:
     telroi.send()
     simulator.fail_next("no_id")
 
     assert telroi.send().error["code"] == "rate_limited"
 
 
-def test_a_carrier_s_failure_can_be_thrown_like_a_fault(simulator, telroi) -> None:
+def test_a_failure_of_the_carrier_can_be_set_like_a_fault(simulator, telroi) -> None:
     simulator.fail_next("carrier_refuses", message="Busy")
 
     assert telroi.send().error["message"] == "Busy"
 
 
-def test_faults_strike_in_the_order_they_were_thrown_and_before_a_lasting_one(simulator, telroi) -> None:
+def test_faults_occur_in_order_and_before_a_permanent_one(simulator, telroi) -> None:
     simulator.fail_always("service_unavailable")
     simulator.fail_next("unauthorized")
     simulator.fail_next("forbidden", times=2)
@@ -261,13 +261,13 @@ def test_faults_strike_in_the_order_they_were_thrown_and_before_a_lasting_one(si
     assert telroi.send().status == 200
 
 
-def test_a_fault_can_be_for_one_number(simulator, telroi) -> None:
+def test_a_fault_can_be_limited_to_one_number(simulator, telroi) -> None:
     simulator.fail_always("server_error", to="+15550001111")
 
     assert [telroi.send(to).status for to in (NUMBER, "+15550001111", "+15550001111")] == [200, 500, 500]
 
 
-def test_a_verify_by_id_is_about_the_number_that_was_called(simulator, telroi) -> None:
+def test_a_verify_by_id_belongs_to_the_called_number(simulator, telroi) -> None:
     sent = telroi.send().json()
     simulator.fail_next("server_error", to=NUMBER)
 
@@ -275,7 +275,7 @@ def test_a_verify_by_id_is_about_the_number_that_was_called(simulator, telroi) -
     assert telroi.verify("0000", id=sent["id"].upper()).status == 500
 
 
-def test_a_fault_can_be_for_verifies_only(simulator, telroi) -> None:
+def test_a_fault_can_be_limited_to_verifies(simulator, telroi) -> None:
     simulator.fail_next("server_error", on="verify")
 
     sent = telroi.send()
@@ -294,7 +294,7 @@ def test_a_lost_answer_to_a_right_code_leaves_it_already_verified(simulator, tel
     assert telroi.outcome(simulator.calls[0].code, id=sent["id"]) == ("already_verified", None)
 
 
-def test_a_held_request_is_answered_once_released(simulator, telroi) -> None:
+def test_a_held_request_is_answered_when_it_is_released(simulator, telroi) -> None:
     simulator.fail_next("hold")
     replies: list[int] = []
     asking = threading.Thread(target=lambda: replies.append(telroi.send().status))
@@ -309,7 +309,7 @@ def test_a_held_request_is_answered_once_released(simulator, telroi) -> None:
     assert replies == [200]
 
 
-def test_a_request_that_begins_late_is_carried_out_only_then(simulator, telroi) -> None:
+def test_a_delayed_request_is_processed_after_its_delay(simulator, telroi) -> None:
     simulator.freeze()
     simulator.fail_next("begins_late", seconds=None)
     replies: list[int] = []
@@ -335,7 +335,7 @@ def test_latency_delays_the_answer_but_not_the_call(simulator, telroi) -> None:
     assert soon(lambda: [call.to for call in simulator.calls] == ["+15550001111", NUMBER])
 
 
-def test_an_answer_comes_when_its_latency_is_over(simulator, telroi) -> None:
+def test_an_answer_arrives_after_its_latency(simulator, telroi) -> None:
     simulator.latency(0.2, times=1)
     began = time.monotonic()
 
@@ -343,7 +343,7 @@ def test_an_answer_comes_when_its_latency_is_over(simulator, telroi) -> None:
     assert time.monotonic() - began >= 0.2
 
 
-def test_typos_are_refused_when_they_are_made(simulator) -> None:
+def test_misspelled_faults_are_rejected_when_they_are_set(simulator) -> None:
     with pytest.raises(ValueError, match="'tpyo' must be one of "):
         simulator.fail_next("tpyo")
     with pytest.raises(ValueError, match="unknown option: second"):
@@ -356,6 +356,6 @@ def test_typos_are_refused_when_they_are_made(simulator) -> None:
         simulator.fail_next("reset_unread", to=NUMBER)
 
 
-def test_waiting_for_requests_that_never_come_ends_with_an_error(simulator) -> None:
+def test_waiting_for_requests_that_never_come_raises_an_error(simulator) -> None:
     with pytest.raises(TimeoutError, match="0 of 1 requests were received"):
         simulator.wait_for_requests(1, timeout=0.01)

@@ -1,4 +1,4 @@
-"""The routes outside OTP: what Telroi's own script for its API asks, and what a body must be."""
+"""The routes outside OTP: the requests of Telroi's script for its API, and the validation of bodies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 JSON = {"Content-Type": "application/json"}
 AGENT = {"id": "11111111-2222-4333-8444-555555555555", "name": "Front desk"}
 
-# Telroi's script asks each of these of its own server, with curl and a test key.
+# Telroi's script sends each of these with curl and a test key.
 SCRIPT: list[tuple[str, str, dict[str, Any] | None, str, int]] = [
     ("GET", "/v1/calls", None, "test", 200),
     ("GET", "/v1/numbers", None, "test", 200),
@@ -68,7 +68,7 @@ FITS: list[tuple[str, Any, bool]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "fits"), FITS)
-def test_a_body_fits_or_is_refused_with_the_one_message_of_its_route(simulator, telroi, path, body, fits) -> None:
+def test_a_body_is_accepted_or_refused_with_the_message_of_its_route(simulator, telroi, path, body, fits) -> None:
     reply = telroi.ask("POST", path, body, key=simulator.test_key, headers=JSON)
 
     assert reply.status == (200 if fits else 400)
@@ -85,7 +85,7 @@ def test_a_body_fits_or_is_refused_with_the_one_message_of_its_route(simulator, 
         ("/v1/speech/stt", {"audio_url": "https://example.com/a.mp3"}, 502),
     ],
 )
-def test_with_a_live_key_nothing_is_called_or_spoken(simulator, telroi, path, body, status) -> None:
+def test_with_a_live_key_no_call_and_no_speech_is_made(simulator, telroi, path, body, status) -> None:
     reply = telroi.ask("POST", path, body, headers=JSON)
 
     assert (reply.status, simulator.calls) == (status, [])
@@ -107,11 +107,11 @@ def test_a_body_that_could_change_a_prototype_is_malformed(simulator, telroi, bo
 
 
 @pytest.mark.parametrize("body", ['{"to":"constructor"}', '{"to":"__proto__"}', '{"to":"+234","Constructor":1}'])
-def test_a_body_that_only_names_one_is_not(simulator, telroi, body) -> None:
+def test_a_body_that_only_names_a_prototype_is_accepted(simulator, telroi, body) -> None:
     assert telroi.ask_raw("POST", "/v1/otp", body, key=simulator.test_key, headers=JSON).status == 200
 
 
-def test_a_carrier_s_own_error_is_told_as_recorded(simulator, telroi) -> None:
+def test_an_error_of_the_carrier_is_reported_as_recorded(simulator, telroi) -> None:
     simulator.carrier("custom_vendor_500")
 
     reply = telroi.send()

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, with its switches over HTTP."""
+"""The simulator in its own process, with its settings over HTTP."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ THROWN: Mapping[str, Mapping[str, Any]] = {
     "freeze": {},
     "latency": {"seconds": 0.1},
     "next_otp": {"code": "123456"},
+    "own_codes": {"mode": "reject", "status": 422, "to": NUMBER, "times": 1},
     "race": {},
     "refuse": {"seconds": 0},
     "release": {},
@@ -63,7 +64,7 @@ THROWN: Mapping[str, Mapping[str, Any]] = {
 
 
 class Process:
-    """A simulator that was started, and the addresses it printed."""
+    """A started simulator, and the URLs that it printed."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -91,7 +92,7 @@ class Process:
         return answer
 
     def wait_until_it_listens(self) -> None:
-        """The timer of `refuse` opens the port from a thread of its own, some time after the answer."""
+        """The timer of `refuse` opens the port in another thread, some time after the answer."""
         host, _, port = self.base_url.removeprefix("http://").rpartition(":")
         while self.process.poll() is None:
             with suppress(ConnectionRefusedError), socket.create_connection((host, int(port))):
@@ -153,7 +154,7 @@ def test_it_prints_its_address_and_keys_and_stops_cleanly(command, signal_number
 
 
 @pytest.mark.parametrize("command", [MODULE, COMMAND], ids=["module", "management command"])
-def test_a_taken_port_is_said_in_a_line(command, simulator) -> None:
+def test_a_port_in_use_is_a_one_line_error(command, simulator) -> None:
     port = simulator.base_url.rpartition(":")[2]
 
     done = subprocess.run(
@@ -165,7 +166,7 @@ def test_a_taken_port_is_said_in_a_line(command, simulator) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_it_reports_by_itself_to_the_address_it_is_given() -> None:
+def test_it_sends_webhooks_to_the_given_url() -> None:
     with (
         receiving() as receiver,
         running(MODULE, "--webhook-secret", "whsec_given", "--webhook", receiver.url) as started,
@@ -175,6 +176,17 @@ def test_it_reports_by_itself_to_the_address_it_is_given() -> None:
         assert started.get("/_simulator/")["simulator"]["webhook_secret"] == "whsec_given"
 
     assert [json.loads(body)["event"] for body in receiver.bodies] == ["otp.completed"]
+
+
+@pytest.mark.parametrize("command", [MODULE, COMMAND], ids=["module", "management command"])
+def test_it_can_be_started_as_a_telroi_that_does_not_know_own_codes(command) -> None:
+    with running(command, "--own-codes", "ignore") as started:
+        sent = started.post("/v1/otp", {"to": NUMBER, "code": "4839"})
+
+        assert "expires_at" in sent
+        assert len(started.get("/_simulator/calls")["calls"][0]["code"]) == 6
+        started.throw("reset")
+        assert started.post("/v1/otp", {"to": NUMBER, "code": "4839"})["verification"] == "client"
 
 
 def test_the_ledger_on_disk_outlives_the_process(tmp_path) -> None:
@@ -204,7 +216,7 @@ def test_calls_and_requests_can_be_read(fresh) -> None:
     assert fresh.get("/_simulator/otps")["otps"][0]["id"] == sent["id"]
 
 
-def test_what_it_reports_can_be_read(fresh) -> None:
+def test_sent_webhooks_can_be_read(fresh) -> None:
     fresh.throw("set_webhook", url="http://127.0.0.1:9/", delay=60)
     sent = fresh.send()
 
@@ -225,13 +237,13 @@ def test_it_describes_itself(fresh) -> None:
 
 
 @pytest.mark.parametrize("switch", THROWN)
-def test_every_switch_can_be_thrown_over_http(fresh, switch) -> None:
+def test_every_setting_can_be_changed_over_http(fresh, switch) -> None:
     fresh.throw("add_key", value="tlr_live_given")
 
     assert fresh.throw(switch, **THROWN[switch]) == {"done": True}
 
 
-def test_no_switch_of_the_simulator_is_missing_over_http() -> None:
+def test_every_method_of_the_simulator_is_available_over_http() -> None:
     in_python_only = {
         "close",
         "last_code_for",
@@ -245,7 +257,7 @@ def test_no_switch_of_the_simulator_is_missing_over_http() -> None:
     assert set(SWITCHES) == methods - in_python_only == THROWN.keys()
 
 
-def test_a_thrown_switch_works_and_can_be_undone(fresh) -> None:
+def test_a_changed_setting_takes_effect_and_can_be_reset(fresh) -> None:
     fresh.throw("fail_always", fault="insufficient_funds", to=NUMBER)
     with pytest.raises(urllib.error.HTTPError) as refused:
         fresh.send()
@@ -268,7 +280,7 @@ def test_a_thrown_switch_works_and_can_be_undone(fresh) -> None:
         ("close", {}, 404, "POST is not possible here"),
     ],
 )
-def test_a_switch_that_cannot_be_thrown_says_why(fresh, path, body, status, says) -> None:
+def test_an_invalid_change_is_refused_with_a_reason(fresh, path, body, status, says) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         fresh.post(f"/_simulator/{path}", body)
 
@@ -277,7 +289,7 @@ def test_a_switch_that_cannot_be_thrown_says_why(fresh, path, body, status, says
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://example.com"}, {"Host": "rebound.example"}])
-def test_web_pages_cannot_reach_the_switches(fresh, headers) -> None:
+def test_web_pages_cannot_change_the_settings(fresh, headers) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         fresh.get("/_simulator/calls", **headers)
 
@@ -285,7 +297,7 @@ def test_web_pages_cannot_reach_the_switches(fresh, headers) -> None:
         assert answer.code == 403
 
 
-def test_the_switches_are_not_on_the_ledger(fresh) -> None:
+def test_changes_of_settings_are_not_in_the_ledger(fresh) -> None:
     fresh.throw("advance", seconds=1)
 
     assert fresh.get("/_simulator/requests")["requests"] == []

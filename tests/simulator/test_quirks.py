@@ -1,4 +1,4 @@
-"""Each quirk can be taken away, for all requests, for one number or for one request: then it is as documented."""
+"""Each quirk can be removed for all requests, for one number or for one request. Then the docs apply."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ SHOWN: Mapping[str, tuple[Callable[..., object], object, object]] = {
 
 
 @pytest.mark.parametrize("quirk", SHOWN)
-def test_a_quirk_is_there_until_it_is_taken_away(simulator, telroi, quirk) -> None:
+def test_a_quirk_is_active_until_it_is_removed(simulator, telroi, quirk) -> None:
     show, as_measured, as_documented = SHOWN[quirk]
     assert show(simulator, telroi) == as_measured
 
@@ -99,11 +99,11 @@ def test_a_quirk_is_there_until_it_is_taken_away(simulator, telroi, quirk) -> No
     assert show(simulator, telroi) == as_measured
 
 
-def test_every_quirk_is_shown() -> None:
+def test_every_quirk_is_tested() -> None:
     assert [each.name for each in fields(Quirks)] == list(SHOWN)
 
 
-def test_a_quirk_can_be_taken_away_for_a_number_or_a_request(simulator, telroi) -> None:
+def test_a_quirk_can_be_removed_for_a_number_or_a_request(simulator, telroi) -> None:
     simulator.without_quirk("created_is_200", to=NUMBER)
     simulator.without_quirk("created_is_200", times=1)
 
@@ -112,6 +112,6 @@ def test_a_quirk_can_be_taken_away_for_a_number_or_a_request(simulator, telroi) 
     assert statuses == [201, 200, 201]
 
 
-def test_an_unknown_quirk_is_refused_by_name(simulator) -> None:
+def test_an_unknown_quirk_is_rejected_by_name(simulator) -> None:
     with pytest.raises(ValueError, match=r"'typo' must be one of .*html_errors"):
         simulator.without_quirk("typo")

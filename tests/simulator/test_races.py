@@ -1,4 +1,4 @@
-"""Requests at once: one after another by default, all through as Telroi's own server lets them with ``race``."""
+"""Concurrent requests: serialized by default, and with ``race`` all successful as on Telroi's server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBER = "+2348031234567"
 
 
 def at_once(count: int, act: Callable[[], object]) -> Counter[object]:
-    """What so many threads get that set out together."""
+    """Return the results of this many concurrent threads."""
     barrier = threading.Barrier(count)
 
     def set_out() -> object:
@@ -31,13 +31,13 @@ def at_once(count: int, act: Callable[[], object]) -> Counter[object]:
         return Counter(each.result() for each in [pool.submit(set_out) for _ in range(count)])
 
 
-def test_by_default_one_of_ten_sends_at_once_passes(simulator, telroi) -> None:
+def test_by_default_one_of_ten_concurrent_sends_succeeds(simulator, telroi) -> None:
     assert at_once(10, lambda: telroi.send().status) == {200: 1, 429: 9}
     assert len(simulator.calls) == 1
     assert len(simulator.requests) == 10
 
 
-def test_by_default_deciding_and_storing_are_one_step_however_long_it_takes() -> None:
+def test_by_default_deciding_and_storing_are_atomic() -> None:
     accounts = Accounts(Clock())
     world = OtpStore(Clock(), accounts, pause=lambda seconds: time.sleep(0.02))
     key = Key("tlr_live_any", LIVE, frozenset({"*"}))
@@ -51,7 +51,7 @@ def test_by_default_deciding_and_storing_are_one_step_however_long_it_takes() ->
     assert at_once(10, send) == {NUMBER: 1, "rate_limited": 9}
 
 
-def test_by_default_guesses_at_once_are_all_counted(simulator, telroi) -> None:
+def test_by_default_all_concurrent_guesses_are_counted(simulator, telroi) -> None:
     sent = telroi.send().json()
 
     outcomes = at_once(10, lambda: telroi.outcome("0000", id=sent["id"]))
@@ -59,7 +59,7 @@ def test_by_default_guesses_at_once_are_all_counted(simulator, telroi) -> None:
     assert outcomes == {("mismatch", 2): 1, ("mismatch", 1): 1, ("locked", 0): 1, ("locked", None): 7}
 
 
-def test_by_default_one_of_ten_right_codes_at_once_verifies(simulator, telroi) -> None:
+def test_by_default_one_of_ten_concurrent_right_codes_verifies(simulator, telroi) -> None:
     sent = telroi.send().json()
 
     outcomes = at_once(10, lambda: telroi.outcome(simulator.calls[0].code, id=sent["id"])[0])
@@ -68,7 +68,7 @@ def test_by_default_one_of_ten_right_codes_at_once_verifies(simulator, telroi) -
 
 
 @pytest.mark.parametrize("count", [2, 10])
-def test_racing_sends_all_pass_all_ring_and_are_all_charged(simulator, telroi, count) -> None:
+def test_racing_sends_all_succeed_ring_and_are_charged(simulator, telroi, count) -> None:
     simulator.race(1)
     wallet = simulator.wallet()
 

@@ -1,8 +1,8 @@
-"""The simulator answers as the real one was recorded to answer: every recording but the webhooks, one by one.
+"""The simulator answers as Telroi did in each recording, except those of webhooks.
 
-Each recording starts from an empty simulator whose clock stands still. ``GIVEN`` turns what a recording says it was
-given into a set-up through the public switches; ``UNSAID`` does so where only the name tells it. The request is
-then sent as it was recorded, byte by byte; of the answer only ids and moments are masked, waits are not.
+Each recording starts with an empty simulator and a stopped clock. ``GIVEN`` maps the state that a recording names to
+public settings of the simulator. ``UNSAID`` does so if only the name of the recording contains the state. Then the
+recorded request is sent byte by byte. In the answer only ids and times are masked, waits are not.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Recording:
 
     @property
     def workspace(self) -> str:
-        """Recorded in a workspace that dials, or in one in sandbox mode."""
+        """Return ``live`` if the recording is of a workspace that dials, else ``sandbox``."""
         return "live" if re.search(r"live_workspace|live_live|live_test", self.name) else "sandbox"
 
     def asked(self, field: str) -> Any:
@@ -72,7 +72,7 @@ class Recording:
 
 
 class Stage:
-    """The simulator that one recording is played to, and the steps that may come before it."""
+    """The simulator for a recording, and the steps that prepare it."""
 
     def __init__(self, simulator: Simulator, recording: Recording) -> None:
         self.simulator = simulator
@@ -95,7 +95,7 @@ class Stage:
             return Reply(answer.status, answer.reason, headers_back, answer.read().decode())
 
     def play(self) -> Reply:
-        """Send what was recorded, as it was recorded."""
+        """Send the request as it was recorded."""
         recording = self.recording
         return self.exchange(recording.method, recording.path, recording.headers, recording.body)
 
@@ -106,7 +106,7 @@ class Stage:
     def send(
         self, to: str | None = None, *, code: str | None = None, own_code: str | None = None, key: str = LIVE_KEY
     ) -> Reply:
-        """A send to the recording's number, or to another. Its id is the recorded one, its code is dictated."""
+        """Send to the recording's number or to another one. The id is the recorded one, the code is set."""
         if key != TEST_KEY:
             self.simulator.next_otp(code=code, id=self._recorded_id)
         own = {} if own_code is None else {"code": own_code}
@@ -114,11 +114,11 @@ class Stage:
 
     @property
     def _recorded_id(self) -> str | None:
-        """For the first send; a second one gets an id of its own."""
+        """Set the id of the first send. A second one gets another id."""
         return None if self.simulator.otps else self.recording.asked("id")
 
     def send_right(self) -> Reply:
-        """A send whose code is the one that the recording tries."""
+        """Send with the code that the recording tries."""
         return self.send(code=self.recording.asked("code"))
 
     def guess(self, *codes: str) -> None:
@@ -156,19 +156,19 @@ def guess_right(stage: Stage) -> None:
 
 
 def send_unseen(stage: Stage) -> None:
-    """A send whose answer is lost on the way."""
+    """Send, and lose the answer."""
     stage.simulator.fail_next("close")
     with suppress(http.client.RemoteDisconnected):
         stage.send_right()
 
 
 def send_elsewhere(stage: Stage) -> None:
-    """A send by another workspace."""
+    """Send with the key of another workspace."""
     stage.send(code=stage.recording.asked("code"), key=stage.simulator.api_key)
 
 
 def dial(stage: Stage) -> None:
-    """A workspace in sandbox mode has no failed calls: this recording needs one that dials."""
+    """Use a workspace that dials, because in sandbox mode no call fails."""
     stage.simulator.add_key(LIVE_KEY, workspace="live")
 
 
@@ -322,7 +322,7 @@ def _recording(exchange: Mapping[str, Any]) -> Recording:
 
 
 def _whole(body: str | None) -> str | None:
-    """The one body of 2 MB was recorded cut; what was left out is more of the same letter."""
+    """Return the recorded body. The body of 2 MB was recorded shortened, and is filled up with the same letter."""
     cut = re.fullmatch(r"(.*y)…\((\d+) bytes\)", body or "")
     return cut.group(1).ljust(int(cut.group(2)) - 2, "y") + '"}' if cut else body
 
@@ -350,7 +350,7 @@ def masked(text: str) -> str:
 
 
 def lifetime(reply: Reply) -> float | None:
-    """Seconds from the answer to the code's end, where the answer tells it. Its date has whole seconds only."""
+    """Return the seconds from the answer to the code's expiry, if it is given. The date has whole seconds only."""
     found = re.search(r'"expires_at":"([^"]+)"', reply.body)
     if not found:
         return None
@@ -377,7 +377,7 @@ def test_it_answers_as_recorded(simulator: Simulator, recording: Recording) -> N
     assert lifetime(reply) == (None if lifetime(expected) is None else pytest.approx(lifetime(expected), abs=2))
 
 
-def test_no_recording_is_left_out_and_no_set_up_is_idle() -> None:
+def test_every_recording_is_replayed_and_every_setup_is_used() -> None:
     assert len(RECORDED) == 222 + 23
     assert {each.given for each in RECORDED} - {None} == GIVEN.keys()
     assert UNSAID.keys() <= {each.name for each in RECORDED if each.given is None}
@@ -394,7 +394,7 @@ OTHER_HEADERS = {"referrer-policy": "strict-origin-when-cross-origin", "x-frame-
 @pytest.mark.parametrize(
     "recording", [each for each in RECORDED if each.reply.status >= 400][::9], ids=lambda it: it.name
 )
-def test_an_error_has_headers_of_its_own(simulator: Simulator, recording: Recording) -> None:
+def test_an_error_has_its_own_headers(simulator: Simulator, recording: Recording) -> None:
     simulator.fail_always("service_unavailable")
 
     headers = Stage(simulator, recording).play().headers
@@ -402,7 +402,7 @@ def test_an_error_has_headers_of_its_own(simulator: Simulator, recording: Record
     assert {name: headers.get(name) for name in ERROR_HEADERS} == ERROR_HEADERS
 
 
-def test_an_answer_that_is_no_error_has_those_of_the_site(simulator: Simulator) -> None:
+def test_other_answers_have_the_headers_of_the_site(simulator: Simulator) -> None:
     stage = Stage(simulator, RECORDED[0])
 
     for path in ("/v1", "/nowhere"):

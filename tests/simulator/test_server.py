@@ -1,4 +1,4 @@
-"""The connection itself: what HTTP allows, and that nothing is left behind."""
+"""Connections: HTTP features, and no thread or socket that stays open."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_telroi.simulator import Simulator, http_server
+from django_telroi.simulator import Simulator, http_connection, http_server
 
 NUMBER = "+2348031234567"
 BODY = b'{"to":"+2348031234567"}'
 LONG = 60
 """Seconds after which a test hangs, however busy the machine is."""
 FOR_EVER = 10**6
-"""Seconds that nothing may take: what is not cut short hangs."""
+"""Seconds that an aborted step must not need."""
 
 
 class Socket:
-    """A client that writes bytes and reads answers."""
+    """A client that sends bytes and reads answers."""
 
     def __init__(self, simulator: Simulator) -> None:
         host = urlsplit(simulator.base_url)
@@ -62,14 +62,14 @@ def line(simulator) -> Iterator[Socket]:
         yield opened
 
 
-def test_a_connection_serves_one_request_after_another(line) -> None:
+def test_a_connection_serves_successive_requests(line) -> None:
     for _ in range(3):
         line.post_sized()
         status, headers, _ = line.answer()
         assert (status, headers["connection"], headers["keep-alive"]) == (200, "keep-alive", "timeout=5")
 
 
-def test_requests_may_be_sent_ahead(line) -> None:
+def test_requests_may_be_pipelined(line) -> None:
     line.post_sized()
     line.post_sized()
 
@@ -77,7 +77,7 @@ def test_requests_may_be_sent_ahead(line) -> None:
 
 
 @pytest.mark.parametrize(("headers", "version"), [(["Connection: close"], "HTTP/1.1"), ([], "HTTP/1.0")])
-def test_a_connection_ends_if_the_client_wants_it_to(line, headers, version) -> None:
+def test_a_connection_is_closed_if_the_client_requests_it(line, headers, version) -> None:
     line.post_sized(*headers, version=version)
 
     assert line.answer()[1]["connection"] == "close"
@@ -85,10 +85,10 @@ def test_a_connection_ends_if_the_client_wants_it_to(line, headers, version) -> 
 
 
 def test_an_idle_connection_is_closed(simulator, monkeypatch) -> None:
-    requests = iter([LONG, 0.1])  # however late the first one comes
+    requests = iter([LONG, 0.1])  # also if the first one comes late
     next_request = http_server.Server._next_request
 
-    def idle(self: http_server.Server, line: http_server.Connection) -> bytes:
+    def idle(self: http_server.Server, line: http_connection.Connection) -> bytes:
         monkeypatch.setattr(http_server, "IDLE_SECONDS", next(requests))
         return next_request(self, line)
 
@@ -100,7 +100,7 @@ def test_an_idle_connection_is_closed(simulator, monkeypatch) -> None:
         assert line.is_at_its_end()
 
 
-def test_a_body_may_come_in_chunks_and_in_pieces(line) -> None:
+def test_a_body_may_be_chunked_and_sent_in_pieces(line) -> None:
     line.post("Transfer-Encoding: chunked", body=b"5;x=y\r\n" + BODY[:5] + b"\r\n")
     time.sleep(0.02)
     line.write(b"%x\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(BODY) - 5, BODY[5:]))
@@ -108,7 +108,7 @@ def test_a_body_may_come_in_chunks_and_in_pieces(line) -> None:
     assert line.answer()[0] == 200
 
 
-def test_a_client_that_asks_before_sending_a_body_is_told_to_go_on(line) -> None:
+def test_a_client_that_expects_100_continue_gets_it(line) -> None:
     line.post(f"Content-Length: {len(BODY)}", "Expect: 100-continue", body=b"")
     assert line.answer()[0] == 100
 
@@ -121,19 +121,19 @@ def test_a_client_that_asks_before_sending_a_body_is_told_to_go_on(line) -> None
     "nonsense",
     [
         b"hello\r\n\r\n",
-        b"x" * (http_server.HEADERS_AT_MOST + 1),
+        b"x" * (http_connection.HEADERS_AT_MOST + 1),
         b"POST /v1/otp HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST /v1/otp HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_not_http_gets_400_and_the_end(line, nonsense) -> None:
+def test_a_request_that_is_not_http_gets_400_and_is_closed(line, nonsense) -> None:
     line.write(nonsense)
 
     assert line.answer()[0] == 400
     assert line.is_at_its_end()
 
 
-def test_a_client_that_leaves_midway_disturbs_nobody(simulator, telroi) -> None:
+def test_a_client_that_disconnects_does_not_disturb_others(simulator, telroi) -> None:
     with closing(Socket(simulator)) as line:
         line.post("Content-Length: 1000")
 
@@ -142,7 +142,9 @@ def test_a_client_that_leaves_midway_disturbs_nobody(simulator, telroi) -> None:
 
 
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["just answered", "waiting for a while"])
-def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, telroi, line, pause, monkeypatch) -> None:
+def test_while_it_refuses_its_port_is_closed_and_idle_connections_end(
+    simulator, telroi, line, pause, monkeypatch
+) -> None:
     monkeypatch.setattr(http_server, "IDLE_SECONDS", FOR_EVER)
     line.post_sized()
     line.answer()
@@ -156,11 +158,11 @@ def test_nobody_listens_while_it_refuses_and_idle_connections_end(simulator, tel
     assert telroi.send().status == 200
 
 
-def test_whose_answer_was_read_has_no_connection_left_once_it_refuses(simulator, monkeypatch) -> None:
-    """However late the thread of the connection comes to wait for the next request."""
+def test_a_client_with_a_complete_answer_has_no_open_connection_once_it_refuses(simulator, monkeypatch) -> None:
+    """This also holds if the thread of the connection starts to wait for the next request late."""
     next_request = http_server.Server._next_request
 
-    def late(self: http_server.Server, line: http_server.Connection) -> bytes:
+    def late(self: http_server.Server, line: http_connection.Connection) -> bytes:
         time.sleep(0.2)
         return next_request(self, line)
 
@@ -175,14 +177,14 @@ def test_whose_answer_was_read_has_no_connection_left_once_it_refuses(simulator,
             assert client.raw.recv(1) == b""
 
 
-def test_its_port_stays_its_own_while_it_refuses(simulator) -> None:
+def test_it_keeps_its_port_while_it_refuses(simulator) -> None:
     address = urlsplit(simulator.base_url)
 
     with simulator.refusing(), socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind((address.hostname, address.port))
 
 
-def test_it_can_refuse_for_a_while(simulator, telroi) -> None:
+def test_it_can_refuse_for_a_given_time(simulator, telroi) -> None:
     simulator.refuse(FOR_EVER)
     with pytest.raises(ConnectionRefusedError):
         telroi.send()
@@ -199,7 +201,7 @@ def test_it_can_refuse_for_a_while(simulator, telroi) -> None:
     pytest.fail("it never listened again")
 
 
-def test_closing_ends_whatever_is_in_flight_at_once_and_leaves_no_thread(telroi) -> None:
+def test_closing_ends_requests_in_flight_and_leaves_no_thread(telroi) -> None:
     before = threading.active_count()
     with Simulator() as simulator:
         simulator.fail_next("hold")
@@ -232,7 +234,7 @@ def _asked_in_vain(simulator: Simulator, path: str) -> Socket:
     return line
 
 
-def test_closing_twice_does_no_harm(simulator) -> None:
+def test_closing_twice_is_no_error(simulator) -> None:
     simulator.close()
     simulator.close()
 
@@ -243,7 +245,7 @@ def test_two_run_side_by_side(simulator, telroi) -> None:
         assert telroi.send(key=other.api_key).status == 401
 
 
-def test_reset_lets_go_of_what_is_held(simulator, line) -> None:
+def test_reset_releases_held_requests(simulator, line) -> None:
     simulator.fail_next("hold")
     line.post_sized()
     simulator.wait_for_requests(1, timeout=LONG)
@@ -253,7 +255,7 @@ def test_reset_lets_go_of_what_is_held(simulator, line) -> None:
     assert line.answer()[0] == 200
 
 
-def test_reset_makes_it_as_new_but_for_its_keys(simulator, telroi) -> None:
+def test_reset_clears_everything_except_the_keys(simulator, telroi) -> None:
     simulator.set_wallet(0)
     simulator.fail_always("server_error")
     simulator.stop_key_store()

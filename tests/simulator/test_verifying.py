@@ -1,4 +1,4 @@
-"""How guesses are judged: what the recordings, one request each, cannot tell."""
+"""The judgement of codes over several requests. Each recording has only one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NUMBER = "+2348031234567"
 WRONG = "0000"
 
 
-def test_three_wrong_codes_lock_and_the_right_one_comes_too_late(simulator, telroi) -> None:
+def test_after_three_wrong_codes_the_right_one_is_locked(simulator, telroi) -> None:
     sent = telroi.send().json()
 
     outcomes = [telroi.outcome(WRONG, id=sent["id"]) for _ in range(4)]
@@ -29,7 +29,7 @@ def test_after_a_resend_the_first_code_is_wrong_by_number_and_right_by_its_id(si
     assert telroi.outcome("555555", to=NUMBER) == ("verified", None)
 
 
-def test_each_id_has_tries_of_its_own(simulator, telroi) -> None:
+def test_each_id_has_its_own_tries(simulator, telroi) -> None:
     first = telroi.send().json()
     for _ in range(3):
         telroi.verify(WRONG, id=first["id"])
@@ -40,7 +40,7 @@ def test_each_id_has_tries_of_its_own(simulator, telroi) -> None:
     assert telroi.outcome(WRONG, id=second["id"]) == ("mismatch", 2)
 
 
-def test_an_id_means_the_same_in_capitals(simulator, telroi) -> None:
+def test_an_id_is_case_insensitive(simulator, telroi) -> None:
     sent = telroi.send().json()
 
     assert telroi.outcome(simulator.calls[0].code, id=sent["id"].upper()) == ("verified", None)
@@ -56,7 +56,7 @@ def test_a_code_expires(simulator, telroi) -> None:
     assert telroi.outcome(simulator.calls[0].code, id=sent["id"]) == ("expired", None)
 
 
-def test_once_verified_it_stays_so_beyond_its_time(simulator, telroi) -> None:
+def test_a_verified_otp_stays_verified_after_its_expiry(simulator, telroi) -> None:
     sent = telroi.send().json()
     telroi.verify(simulator.calls[0].code, id=sent["id"])
     simulator.advance(301)
@@ -64,7 +64,7 @@ def test_once_verified_it_stays_so_beyond_its_time(simulator, telroi) -> None:
     assert telroi.outcome(simulator.calls[0].code, id=sent["id"]) == ("already_verified", None)
 
 
-def test_another_workspace_finds_nothing(simulator, telroi) -> None:
+def test_another_workspace_finds_no_otp(simulator, telroi) -> None:
     sent = telroi.send().json()
     code = simulator.calls[0].code
 
@@ -72,7 +72,7 @@ def test_another_workspace_finds_nothing(simulator, telroi) -> None:
     assert telroi.outcome(code, to=NUMBER, key=simulator.sandbox_key) == ("not_found", None)
 
 
-def test_a_test_key_approves_a_live_otp_and_leaves_it_as_it_was(simulator, telroi) -> None:
+def test_a_test_key_approves_a_live_otp_and_does_not_change_it(simulator, telroi) -> None:
     sent = telroi.send().json()
 
     assert telroi.outcome("000000", id=sent["id"], key=simulator.test_key) == ("verified", None)

@@ -1,4 +1,4 @@
-"""The simulator reports as Telroi does: what is recorded byte for byte, and the rest as it was measured."""
+"""The webhooks of the simulator equal those of Telroi: recorded ones byte for byte, others as measured."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ACTS: dict[str, Callable[[Simulator, TelroiClient, str], object]] = {
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_delivery_is_reproduced_byte_for_byte(receiver: Receiver, name: str) -> None:
-    """Only the moment, the signature that follows from it and the receiver's own address are masked."""
+    """Only the time, the signature, which depends on it, and the receiver's address are masked."""
     recording = RECORDED[name]
     sent, secret = recording["request"], "".join(recording["signing_secret_parts"])
     told = json.loads(sent["body"])
@@ -102,9 +102,7 @@ def masked(request: bytes) -> bytes:
     return request
 
 
-def test_nothing_is_reported_that_telroi_does_not_report(
-    telroi: Simulator, client: TelroiClient, receiver: Receiver
-) -> None:
+def test_other_operations_send_no_webhook(telroi: Simulator, client: TelroiClient, receiver: Receiver) -> None:
     client.place_otp(NUMBER)
     code = telroi.last_code_for(NUMBER)
     client.check_otp(code, to=NUMBER)
@@ -121,7 +119,7 @@ def test_nothing_is_reported_that_telroi_does_not_report(
     assert [each.event for each in telroi.webhooks] == ["otp.completed", "otp.verified"]
 
 
-def test_what_fails_comes_again_after_5_20_and_60_minutes_and_then_never(
+def test_a_failed_delivery_is_retried_after_5_20_and_60_minutes_only(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     receiver.answers = [answer(500), answer(404), answer(304), answer(410)]
@@ -137,7 +135,7 @@ def test_what_fails_comes_again_after_5_20_and_60_minutes_and_then_never(
     assert states(telroi) == [("given_up", 4, 410)]
 
 
-def test_what_arrives_late_counts_and_ends_the_repetitions(
+def test_a_late_success_counts_and_ends_the_retries(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     receiver.answers = [answer(503), answer(204)]
@@ -150,10 +148,10 @@ def test_what_arrives_late_counts_and_ends_the_repetitions(
     assert states(telroi) == [("delivered", 2, 204)]
 
 
-def test_silence_and_refused_connections_are_failures(
+def test_timeouts_and_refused_connections_are_failures(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
-    telroi.set_webhook(receiver.url, patience=0.2)
+    telroi.set_webhook(receiver.url, timeout=0.2)
     receiver.answers = [None]
     client.place_otp(NUMBER)
     telroi.deliver_webhooks()
@@ -195,7 +193,7 @@ def test_the_other_redirects_keep_the_event(
     assert receiver.bodies[0] == receiver.bodies[1] != b""
 
 
-def test_a_redirect_to_itself_and_one_to_nowhere_end(
+def test_a_redirect_loop_and_an_invalid_redirect_end(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     receiver.answers = [answer(302), *[answer(302, "/ok")] * 21]
@@ -208,14 +206,14 @@ def test_a_redirect_to_itself_and_one_to_nowhere_end(
     assert states(telroi) == [("waiting", 2, None)]
 
 
-def test_twenty_failures_in_a_row_switch_it_off_until_somebody_switches_it_on(
+def test_twenty_failures_in_a_row_disable_it_until_it_is_enabled(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     for _ in range(25):
         client.place_otp(NUMBER)
     receiver.answers = [answer(500)] * 19 + [answer(200)] + [answer(500)] * 20
     telroi.deliver_webhooks()
-    assert telroi.webhook_is_on  # one of the 25 arrived, so the count began anew
+    assert telroi.webhook_is_on  # one of the 25 arrived, so the count started again
     telroi.advance(5 * MINUTE)
     telroi.deliver_webhooks()
 
@@ -232,7 +230,7 @@ def test_twenty_failures_in_a_row_switch_it_off_until_somebody_switches_it_on(
     assert states(telroi)[-1] == ("delivered", 1, 200)
 
 
-def test_runs_that_overlap_send_everything_again_and_no_run_keeps_an_order(
+def test_overlapping_runs_send_everything_again_in_no_order(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     for _ in range(12):
@@ -246,7 +244,7 @@ def test_runs_that_overlap_send_everything_again_and_no_run_keeps_an_order(
     assert receiver.bodies[:12] != [each.body for each in telroi.webhooks]
 
 
-def test_a_signature_is_left_out_on_demand(telroi: Simulator, client: TelroiClient, receiver: Receiver) -> None:
+def test_a_signature_can_be_omitted(telroi: Simulator, client: TelroiClient, receiver: Receiver) -> None:
     telroi.unsign_webhooks()
     client.place_otp(NUMBER)
     client.place_otp(NUMBER)
@@ -260,7 +258,7 @@ def test_a_signature_is_left_out_on_demand(telroi: Simulator, client: TelroiClie
     assert SIGNATURE.search(receiver.received[-1]) is None
 
 
-def test_an_event_is_due_after_its_delay_and_a_job_of_its_own_delivers_it(
+def test_an_event_is_due_after_its_delay_and_delivered_by_its_own_job(
     telroi: Simulator, client: TelroiClient, receiver: Receiver
 ) -> None:
     telroi.set_webhook(receiver.url, delay=90)
@@ -280,6 +278,6 @@ def test_an_event_is_due_after_its_delay_and_a_job_of_its_own_delivers_it(
 
 
 @pytest.mark.parametrize("url", ["", "ftp://127.0.0.1/", "127.0.0.1:8000", "http://"])
-def test_an_odd_address_is_refused(telroi: Simulator, url: str) -> None:
+def test_an_invalid_url_is_rejected(telroi: Simulator, url: str) -> None:
     with pytest.raises(ValueError, match="must begin with http"):
         telroi.set_webhook(url)

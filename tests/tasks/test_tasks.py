@@ -1,4 +1,4 @@
-"""What workers are told about the tasks, and that a task does what its service does."""
+"""The options of the tasks, and that each task runs its service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_telroi import services, tasks
 
 
 @pytest.mark.parametrize("name", ["place_call", "sweep"])
-def test_a_task_is_acknowledged_late_and_neither_repeated_nor_remembered(name: str, celery_app: Any) -> None:
+def test_a_task_is_acknowledged_late_without_retries_and_results(name: str, celery_app: Any) -> None:
     task = getattr(tasks, name)
 
     assert task.name == f"django_telroi.tasks.{name}"
@@ -20,7 +20,7 @@ def test_a_task_is_acknowledged_late_and_neither_repeated_nor_remembered(name: s
     assert not hasattr(task, "autoretry_for")
 
 
-def test_a_call_has_time_limits_above_the_longest_conversation_whatever_the_site_sets(celery_app: Any) -> None:
+def test_a_call_has_time_limits_above_the_longest_request_for_any_settings(celery_app: Any) -> None:
     stock = tasks.place_call.soft_time_limit, tasks.place_call.time_limit
     with override_settings(TELROI={"TOTAL_TIMEOUT_SECONDS": 60}):
         patient = tasks.place_call.soft_time_limit, tasks.place_call.time_limit
@@ -28,7 +28,7 @@ def test_a_call_has_time_limits_above_the_longest_conversation_whatever_the_site
     assert (stock, patient) == ((45, 60), (75, 90))
 
 
-def test_a_task_that_is_published_as_any_other_goes_to_the_queue_of_calls(celery_app: Any, enqueued: Any) -> None:
+def test_a_task_that_is_published_directly_goes_to_the_queue_of_calls(celery_app: Any, enqueued: Any) -> None:
     with override_settings(TELROI={"CELERY_QUEUE": "calls"}):
         tasks.place_call.delay(1)
 
@@ -36,11 +36,11 @@ def test_a_task_that_is_published_as_any_other_goes_to_the_queue_of_calls(celery
 
 
 @pytest.mark.django_db
-def test_a_message_about_nothing_is_nothing(celery_app: Any) -> None:
+def test_a_message_with_an_unknown_id_does_nothing(celery_app: Any) -> None:
     assert tasks.place_call(12345) is None
 
 
-def test_the_sweep_is_the_services(monkeypatch: pytest.MonkeyPatch, celery_app: Any) -> None:
+def test_the_sweep_task_runs_the_service(monkeypatch: pytest.MonkeyPatch, celery_app: Any) -> None:
     swept = []
     monkeypatch.setattr(services, "sweep", lambda: swept.append(True))
 

@@ -1,4 +1,4 @@
-"""The contract for a site's own backend: it finds what is wrong with one, and needs neither pytest nor a database."""
+"""The contract for a backend of a site: it finds violations, and needs neither pytest nor a database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.test import SimpleTestCase, override_settings
 from django_telroi.backends.locmem import LocmemBackend, LocmemCall, outbox
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.conf import LOCMEM_BACKEND
-from django_telroi.domain.codes import CodeLength
+from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from django_telroi.testing import BackendContract, RemoteBackendContract, last_code_for
 
@@ -27,7 +27,7 @@ SECRET = "5f2c0a9de1b84c7796ad3301c4be8872"
 
 
 class Good(LocmemBackend):
-    """Keeps the contract, and the base of those that do not."""
+    """A backend that fulfills the contract. The backends that violate it are its subclasses."""
 
 
 class BelievesEverybody(Good):
@@ -35,7 +35,7 @@ class BelievesEverybody(Good):
         return OtpCheck(verified=True)
 
 
-class BelievesNobody(Good):
+class RejectsTheRightCode(Good):
     def check_code(self, code: str, *, call_id: str | None, to: str) -> OtpCheck:
         return OtpCheck(verified=False)
 
@@ -167,7 +167,7 @@ class JudgesByNothing(Good):
 
 
 class NeedsAnId(LocmemBackend):
-    """Keeps the contract, and is never asked without an id."""
+    """A backend that fulfills the contract and is never asked without an id."""
 
     judges_by_number = False
 
@@ -182,7 +182,7 @@ class ForgetsItsSlot(Good):
 
 
 class IsNoBackend:
-    """It has the methods, and does not say that it is one."""
+    """A class with the methods that is not a subclass of Backend."""
 
 
 BROKEN = [each for each in Good.__subclasses__() if each.__module__ == __name__] + [IsNoBackend]
@@ -197,7 +197,7 @@ FAULTS = {NOT_SENT, LOST, UNREADABLE, REDIRECT, REFUSED}
 
 
 class OneAnswer(RemoteBackendContract):
-    """Of a provider that receives one request each time, and of a backend that raises ``error`` whatever goes wrong."""
+    """Return the contract of a backend that sends one request each time and raises ``error`` for every fault."""
 
     error: Exception | None
     received = 0
@@ -225,7 +225,7 @@ class OneAnswer(RemoteBackendContract):
 
 
 def failing_tests(backend: type, base: type = BackendContract, **attributes: Any) -> dict[str, str]:
-    """The tests of the contract that a backend fails, each with what it says."""
+    """Return the failed tests of the contract for a backend, with their messages."""
 
     class Contract(base, SimpleTestCase):  # type: ignore[misc]
         secret = SECRET
@@ -246,14 +246,14 @@ def failing_tests(backend: type, base: type = BackendContract, **attributes: Any
     return {case.id().rpartition(".")[2]: said for case, said in result.failures + result.errors}
 
 
-def test_a_backend_that_keeps_it_passes() -> None:
+def test_a_backend_that_fulfills_it_passes() -> None:
     with override_settings(TELROI={"BACKEND": LOCMEM_BACKEND}):
         assert failing_tests(Good) == {}
         assert failing_tests(NeedsAnId) == {}
 
 
 @pytest.mark.parametrize("backend", BROKEN)
-def test_a_backend_that_does_not_fails(backend: type) -> None:
+def test_a_backend_that_violates_it_fails(backend: type) -> None:
     assert failing_tests(backend) != {}
 
 
@@ -267,14 +267,14 @@ def test_a_backend_that_does_not_fails(backend: type) -> None:
     ],
     ids=["a reply", "unreachable", "outcome unknown", "refused"],
 )
-def test_a_backend_that_answers_alike_to_every_fault_fails(error: Exception | None, failing: set[str]) -> None:
+def test_a_backend_with_the_same_answer_to_every_fault_fails(error: Exception | None, failing: set[str]) -> None:
     assert set(failing_tests(Good, OneAnswer, error=error)) & FAULTS == failing
 
 
 @pytest.mark.parametrize(
     ("backend", "says"),
     [
-        (BelievesNobody, "check_code got the right code and returned OtpCheck(verified=False, status='mismatch'"),
+        (RejectsTheRightCode, "check_code got the right code and returned OtpCheck(verified=False, status='mismatch'"),
         (SaysApproved, "check_code returned an OtpCheck.status that is not in"),
         (ReturnsADict, "place_call returned dict instead of OtpCall"),
         (HasNumbersAsIds, "place_call returned an OtpCall.id of type int instead of str"),
@@ -289,7 +289,7 @@ def test_a_failure_names_the_method_and_the_reason(backend: type, says: str) -> 
     assert says in "\n".join(failing_tests(backend).values())
 
 
-def test_a_scope_that_no_one_knows_fails() -> None:
+def test_an_unknown_scope_fails() -> None:
     failing = failing_tests(Good, OneAnswer, error=ApiRefused(400, scope="phone"))  # type: ignore[arg-type]
 
     assert "place_call: ApiRefused.scope must be in (None, 'number', 'key'), not 'phone'" in failing[REFUSED]
@@ -301,7 +301,7 @@ def test_an_error_outside_of_the_contract_fails_with_the_name_of_the_method() ->
     assert "place_call raised ZeroDivisionError, which is not an ApiError" in failing[LOST]
 
 
-def test_a_double_whose_redirect_leads_nowhere_fails() -> None:
+def test_a_double_with_an_invalid_redirect_fails() -> None:
     failing = failing_tests(Good, OneAnswer, error=ApiOutcomeUnknown(), location=lambda contract: "")
 
     assert "must send a Location header with answering(307)" in failing[REDIRECT]
@@ -315,7 +315,7 @@ def test_the_requests_may_be_a_list() -> None:
     assert LOST not in failing_tests(Good, Listing, error=ApiOutcomeUnknown())
 
 
-def test_a_backend_that_would_ring_is_never_asked() -> None:
+def test_a_backend_that_would_ring_is_never_called() -> None:
     class Rings(Good):
         rings = True
 
@@ -326,7 +326,7 @@ def test_a_backend_that_would_ring_is_never_asked() -> None:
     assert outbox == []
 
 
-def test_it_is_used_without_pytest_and_without_a_database() -> None:
+def test_it_works_without_pytest_and_without_a_database() -> None:
     program = """
 import sys, unittest
 sys.modules["pytest"] = None

@@ -1,4 +1,4 @@
-"""What the package gives to a site's own tests."""
+"""The helpers of the package for tests of a site."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_last_code_for_a_number_is_that_of_its_newest_call() -> None:
 
 
 @pytest.mark.usefixtures("emptied")
-def test_asking_for_a_code_that_nobody_heard_does_not_tell_the_number() -> None:
+def test_asking_for_an_unknown_code_does_not_show_the_number() -> None:
     with pytest.raises(LookupError, match="None of the 0 calls in the outbox is to this number") as refused:
         last_code_for(NUMBER)
 
@@ -44,13 +44,13 @@ def test_asking_for_a_code_that_nobody_heard_does_not_tell_the_number() -> None:
 
 @pytest.mark.usefixtures("emptied")
 @pytest.mark.django_db
-def test_in_a_test_run_calls_go_to_the_outbox_unasked() -> None:
+def test_in_a_test_run_calls_go_to_the_outbox_by_default() -> None:
     attempt = services.start_verification(NUMBER)
 
     assert services.check_code(attempt.uuid, last_code_for(NUMBER)).outcome == "verified"
 
 
-def test_the_client_meets_a_whole_telroi_in_the_simulator() -> None:
+def test_the_client_can_use_the_simulator() -> None:
     with running_simulator() as simulator:
         client = TelroiClient(simulator.api_key, base_url=simulator.base_url)
 
@@ -91,19 +91,19 @@ from django_telroi.testing import last_code_for
 pytestmark = pytest.mark.programs
 
 @pytest.mark.django_db
-def test_in_memory(telroi_outbox):
+def test_the_fixture_works_in_memory(telroi_outbox):
     attempt = services.start_verification("+2348031234567")
     assert len(telroi_outbox) == 1
     assert services.check_code(attempt.uuid, last_code_for("+2348031234567")).outcome == "verified"
 
 @pytest.mark.django_db(transaction=True)
-def test_over_http(telroi_simulator):
+def test_the_fixture_works_over_http(telroi_simulator):
     attempt = services.start_verification("+2348031234567")
     assert services.check_code(attempt.uuid, telroi_simulator.calls[-1].code).outcome == "verified"
 """
 
 
-def test_a_site_walks_through_a_verification_with_either_fixture(tmp_path) -> None:
+def test_a_site_completes_a_verification_with_either_fixture(tmp_path) -> None:
     done = run_a_site_s_tests(tmp_path, WALKS)
 
     assert "2 passed" in done.stdout, done.stdout + done.stderr
@@ -117,7 +117,7 @@ def test_a_live_key_in_the_settings_is_refused_without_being_shown(tmp_path) -> 
     assert "realmoney" not in done.stdout
 
 
-def test_a_live_key_in_the_environment_is_out_of_sight(tmp_path) -> None:
+def test_a_live_key_in_the_environment_is_hidden(tmp_path) -> None:
     sees = "from django_telroi import conf\ndef test_sees_none():\n    assert conf.api_key() == ''\n"
 
     done = run_a_site_s_tests(tmp_path, sees, TELROI_API_KEY="tlr_live_realmoney")

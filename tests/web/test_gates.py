@@ -1,4 +1,4 @@
-"""Views for people with a verified phone only: who has none is led through the flow, and back."""
+"""Views that require a verified phone redirect through the flow and back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ada() -> User:
 
 @pytest.fixture
 def user(visitor: Visitor, ada: User) -> Visitor:
-    """Ada, logged in."""
+    """A logged-in visitor, Ada."""
     visitor.client.force_login(ada)
     return visitor
 
@@ -53,14 +53,14 @@ def verifies(visitor: Visitor, number: str = NUMBER) -> None:
 
 
 @pytest.mark.parametrize("path", GATES)
-def test_who_is_not_logged_in_is_sent_to_log_in(client: Client, settings: Any, path: str) -> None:
+def test_an_anonymous_user_is_redirected_to_the_login(client: Client, settings: Any, path: str) -> None:
     settings.LOGIN_URL = "/login/"
 
     assert client.get(path + "?a=1&b=2")["Location"] == f"/login/?next={path}%3Fa%3D1%26b%3D2"
 
 
 @pytest.mark.parametrize("path", GATES)
-def test_a_user_is_led_through_the_flow_and_back(user: Visitor, path: str) -> None:
+def test_a_user_is_redirected_through_the_flow_and_back(user: Visitor, path: str) -> None:
     user.opens(f"{path}?tab=1&lang=de")
     assert (user.statuses, user.heading()) == ([302, 200], "Verify your phone")
 
@@ -71,7 +71,7 @@ def test_a_user_is_led_through_the_flow_and_back(user: Visitor, path: str) -> No
 
 
 @pytest.mark.parametrize("path", GATES)
-def test_a_user_with_a_verified_phone_passes_with_one_query_for_it(
+def test_a_user_with_a_verified_phone_passes_with_one_query(
     user: Visitor, ada: User, path: str, django_assert_max_num_queries: Any
 ) -> None:
     verify(ada)
@@ -81,7 +81,7 @@ def test_a_user_with_a_verified_phone_passes_with_one_query_for_it(
         assert user.client.get(path).status_code == 200
 
 
-def test_a_verification_that_is_too_old_is_asked_for_again_without_going_in_circles(user: Visitor) -> None:
+def test_a_verification_that_is_too_old_is_repeated_without_a_redirect_loop(user: Visitor) -> None:
     user.opens("/class/")
     verifies(user)
     assert user.path == "/class/"
@@ -91,13 +91,14 @@ def test_a_verification_that_is_too_old_is_asked_for_again_without_going_in_circ
     user.opens("/class/")
 
     assert user.statuses[before:] == [302, 200]
-    assert (user.path, user.heading()) == ("/phone/?purpose=&next=%2Fclass%2F", "Verify your phone")
+    assert (user.path, user.heading()) == ("/phone/?purpose=&next=%2Fclass%2F&why=old", "Verify your phone")
+    assert "The page that you opened needs a number that was verified more recently." in user.card().text
     verifies(user)
     assert (user.path, user.soup.text, len(outbox)) == ("/class/", "in", 2)
 
 
 @pytest.mark.parametrize("page", ["/phone/code/", "/phone/done/"])
-def test_an_old_page_leads_back_to_the_question(user: Visitor, page: str) -> None:
+def test_an_old_page_redirects_to_the_form(user: Visitor, page: str) -> None:
     user.opens("/class/")
     verifies(user)
     let_time_pass(3601)
@@ -109,7 +110,7 @@ def test_an_old_page_leads_back_to_the_question(user: Visitor, page: str) -> Non
 
 
 @pytest.mark.parametrize("started_at", ["/phone/", "/phone/?next=/any/"])
-def test_who_has_a_call_under_way_types_its_code_and_comes_to_the_gate(user: Visitor, started_at: str) -> None:
+def test_a_person_with_an_open_call_types_its_code_and_returns_to_the_gate(user: Visitor, started_at: str) -> None:
     user.opens(started_at).presses("Call me", number=SPELLING)
 
     user.opens("/class/")
@@ -119,7 +120,7 @@ def test_who_has_a_call_under_way_types_its_code_and_comes_to_the_gate(user: Vis
     assert (user.path, user.soup.text, len(outbox)) == ("/class/", "in", 1)
 
 
-def test_a_number_that_was_taken_away_counts_no_more(user: Visitor, ada: User) -> None:
+def test_a_removed_number_is_not_accepted(user: Visitor, ada: User) -> None:
     verify(ada)
     verify(ada, number=OTHER_NUMBER)
 
@@ -134,7 +135,7 @@ def test_a_number_that_was_taken_away_counts_no_more(user: Visitor, ada: User) -
     ("purpose", "path", "status"),
     [("", "/any/", 200), ("signup", "/any/", 200), ("", "/signed-up/", 302), ("signup", "/lately/7/", 302)],
 )
-def test_a_purpose_is_not_another_one_and_none_means_any(
+def test_another_purpose_is_not_accepted_and_none_means_any(
     user: Visitor, ada: User, purpose: str, path: str, status: int
 ) -> None:
     verify(ada, purpose)
@@ -144,19 +145,19 @@ def test_a_purpose_is_not_another_one_and_none_means_any(
 
 @pytest.mark.parametrize(("seconds_ago", "status"), [(3500, 200), (3700, 302)])
 @pytest.mark.parametrize("path", ["/class/", "/async/"])
-def test_an_age_may_be_given_in_seconds(user: Visitor, ada: User, path: str, seconds_ago: int, status: int) -> None:
+def test_an_age_can_be_given_in_seconds(user: Visitor, ada: User, path: str, seconds_ago: int, status: int) -> None:
     verify(ada, seconds_ago=seconds_ago)
 
     assert user.client.get(path).status_code == status
 
 
-def test_another_users_phone_opens_nothing(user: Visitor) -> None:
+def test_another_users_phone_is_not_accepted(user: Visitor) -> None:
     verify(User.objects.create_user("ben"))
 
     assert user.client.get("/any/").status_code == 302
 
 
-def test_a_gate_for_any_purpose_asks_for_one_that_the_site_has(user: Visitor, site: Any) -> None:
+def test_a_gate_for_any_purpose_uses_one_of_the_site(user: Visitor, site: Any) -> None:
     site.TELROI = {"PURPOSES": ["signup"]}
 
     user.opens("/any/")
@@ -165,19 +166,19 @@ def test_a_gate_for_any_purpose_asks_for_one_that_the_site_has(user: Visitor, si
     assert (user.path, user.soup.text) == ("/any/", "in")
 
 
-def test_a_gate_for_a_purpose_that_the_site_does_not_have_says_so(user: Visitor) -> None:
+def test_a_gate_for_an_unknown_purpose_raises_an_error(user: Visitor) -> None:
     with pytest.raises(ImproperlyConfigured, match='"nonsense" of a gate is not in TELROI'):
         user.client.get("/unknown/")
 
 
-def test_a_gate_for_a_purpose_that_never_writes_a_record_says_so(user: Visitor, site: Any) -> None:
+def test_a_gate_for_a_purpose_without_records_raises_an_error(user: Visitor, site: Any) -> None:
     site.TELROI = {"PURPOSES": ["", "signup"], "PURPOSES_WITHOUT_RECORD": ["signup"]}
 
     with pytest.raises(ImproperlyConfigured, match="PURPOSES_WITHOUT_RECORD"):
         user.client.get("/signed-up/")
 
 
-def test_a_gate_for_any_purpose_asks_for_one_that_writes_a_record(user: Visitor, site: Any) -> None:
+def test_a_gate_for_any_purpose_uses_one_with_records(user: Visitor, site: Any) -> None:
     site.TELROI = {"PURPOSES": ["", "signup"], "PURPOSES_WITHOUT_RECORD": [""]}
 
     user.opens("/any/")
@@ -186,13 +187,13 @@ def test_a_gate_for_any_purpose_asks_for_one_that_writes_a_record(user: Visitor,
     assert (user.path, user.soup.text) == ("/any/", "in")
 
 
-def test_a_site_that_does_not_know_its_users_is_told_what_is_missing(rf: RequestFactory) -> None:
+def test_a_site_without_the_user_middleware_gets_an_error_that_names_it(rf: RequestFactory) -> None:
     with pytest.raises(ImproperlyConfigured, match="AuthenticationMiddleware"):
         gated_site.any_phone(rf.get("/any/"))
 
 
 @pytest.mark.parametrize("max_age", [0, -1, timedelta(0)])
-def test_an_age_that_nobody_could_ever_have_is_refused(max_age: Any) -> None:
+def test_an_impossible_age_is_rejected(max_age: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="max_age must be positive"):
         phone_verified_required(max_age=max_age)
 
@@ -216,14 +217,14 @@ def test_async_views_are_guarded_on_an_async_server(path: str) -> None:
 
 
 async def status_of(client: AsyncClient, path: str) -> int:
-    """One request, and its connection closed: asgiref keeps its thread, and a database in use cannot be dropped."""
+    """Send one request and close its connection: asgiref keeps the thread, and a database in use cannot be dropped."""
     try:
         return (await client.get(path)).status_code
     finally:
         await sync_to_async(connections.close_all)()
 
 
-def test_templates_tell_who_is_verified_with_one_query(
+def test_templates_know_who_is_verified_with_one_query(
     user: Visitor, ada: User, django_assert_num_queries: Any
 ) -> None:
     verify(ada, seconds_ago=3700)
@@ -234,7 +235,7 @@ def test_templates_tell_who_is_verified_with_one_query(
     assert user.soup.find(id="told").text.split() == ["True", "False", "False", "False", "True"]
 
 
-def test_a_gate_and_its_template_share_what_they_know(user: Visitor, ada: User, django_assert_num_queries: Any) -> None:
+def test_a_gate_and_its_template_share_one_query(user: Visitor, ada: User, django_assert_num_queries: Any) -> None:
     verify(ada, seconds_ago=61)
 
     with django_assert_num_queries(3):
@@ -242,7 +243,7 @@ def test_a_gate_and_its_template_share_what_they_know(user: Visitor, ada: User, 
 
 
 @pytest.mark.parametrize("nobody", [AnonymousUser(), None, ""])
-def test_nobody_is_not_verified_and_costs_no_query(
+def test_an_anonymous_user_is_not_verified_without_a_query(
     nobody: object, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     template = Template("{% load telroi %}{{ who|phone_verified }} {% phone_verified who max_age=60 %}")
@@ -251,7 +252,7 @@ def test_nobody_is_not_verified_and_costs_no_query(
         assert template.render(Context({"who": nobody})) == "False False"
 
 
-def test_what_is_known_is_old_when_the_phones_change(ada: User) -> None:
+def test_the_cached_answer_is_dropped_when_the_phones_change(ada: User) -> None:
     template = Template("{% load telroi %}{{ who|phone_verified }}")
     shown = [template.render(Context({"who": ada}))]
 
@@ -264,7 +265,7 @@ def test_what_is_known_is_old_when_the_phones_change(ada: User) -> None:
     assert shown == ["False", "True", "False"]
 
 
-def test_every_request_asks_anew_and_a_pickled_user_remembers_nothing(
+def test_every_request_queries_again_and_a_pickled_user_caches_nothing(
     rf: RequestFactory, ada: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     first, second = rf.get("/"), rf.get("/")

@@ -1,4 +1,4 @@
-"""What the docs say of gates and proofs is so."""
+"""The docs of gates and proofs are correct."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = 24 * 60 * 60
 
 @pytest.fixture(autouse=True)
 def docs_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's views under addresses, and its templates."""
+    """The views of the page with URLs, and its templates."""
     names, urls = names_of("gates.rst"), ModuleType(SITE)
     urls.urlpatterns = [  # type: ignore[attr-defined]
         path("phone/", include("django_telroi.urls")),
@@ -55,7 +55,7 @@ def verifies(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("address", "days"), [("/payout/", 90), ("/statement/", 1)])
-def test_the_gates_of_the_page_ask_and_ask_again(user: Visitor, address: str, days: int) -> None:
+def test_the_gates_of_the_page_work_as_documented(user: Visitor, address: str, days: int) -> None:
     user.opens(address)
     verifies(user)
     assert (user.path, user.statuses[-1]) == (address, 200)
@@ -66,7 +66,7 @@ def test_the_gates_of_the_page_ask_and_ask_again(user: Visitor, address: str, da
     assert user.opens("/account/").soup.text == "Your account"
 
 
-def test_the_template_of_the_page_tells_what_was_verified(user: Visitor) -> None:
+def test_the_template_of_the_page_shows_the_verified_number(user: Visitor) -> None:
     user.opens("/statement/")
     verifies(user)
     assert [p.text for p in user.soup.find_all("p")] == [
@@ -95,9 +95,7 @@ def sign_up_fields(visitor: Visitor) -> dict[str, Any]:
 
 
 @SIGN_UPS
-def test_a_user_name_that_is_taken_is_an_error_of_the_form_and_the_proof_stays_good(
-    visitor: Visitor, address: str
-) -> None:
+def test_a_user_name_in_use_is_a_form_error_and_keeps_the_proof(visitor: Visitor, address: str) -> None:
     User.objects.create_user("carla")
     visitor.opens(address)
     verifies(visitor)
@@ -113,7 +111,7 @@ def test_a_user_name_that_is_taken_is_an_error_of_the_form_and_the_proof_stays_g
 
 
 @SIGN_UPS
-def test_who_has_no_proof_reads_a_sentence_and_no_name_of_a_field(visitor: Visitor, address: str) -> None:
+def test_a_person_without_a_proof_reads_a_sentence_without_a_field_name(visitor: Visitor, address: str) -> None:
     visitor.opens(address)
 
     html = visitor.client.post(address, {"username": "carla"}).content.decode()
@@ -123,7 +121,7 @@ def test_who_has_no_proof_reads_a_sentence_and_no_name_of_a_field(visitor: Visit
     assert not User.objects.exists()
 
 
-def test_the_sign_up_of_the_page_takes_a_proof(visitor: Visitor) -> None:
+def test_the_sign_up_of_the_page_accepts_a_proof(visitor: Visitor) -> None:
     visitor.opens("/sign-up/")
     verifies(visitor)
     fields = sign_up_fields(visitor)

@@ -1,4 +1,4 @@
-"""Whose number it is: of people who log in while they verify it, afterwards, or who have lost it meanwhile."""
+"""The owner of a number: a login during or after the verification, and a number that was removed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def verifies(visitor: Visitor, query: str = "") -> Visitor:
 
 
 def logs_in(visitor: Visitor, user: User) -> Visitor:
-    """As Django does: the session of an anonymous visitor goes on with another key."""
+    """Log in like Django: the session of an anonymous visitor gets another key."""
     visitor.client.force_login(user)
     return visitor
 
@@ -60,10 +60,10 @@ def owners() -> list[str]:
     return [phone.user.get_username() for phone in VerifiedPhone.objects.order_by("pk")]
 
 
-class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
-    """The code was typed by the user who is logged in now."""
+class TestALoginBeforeTheCode:
+    """The code is typed by the logged-in user."""
 
-    def test_has_the_number_and_reads_the_name_of_the_account(self, visitor: Visitor, ada: User) -> None:
+    def test_records_the_number_and_shows_the_name_of_the_account(self, visitor: Visitor, ada: User) -> None:
         logs_in(asks(visitor), ada)
 
         types(visitor.opens("/phone/code/"))
@@ -72,7 +72,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert "account ada" in visitor.card().text
         assert MASKED in visitor.card().text
 
-    def test_passes_the_gate_that_they_came_from(self, visitor: Visitor, ada: User) -> None:
+    def test_passes_the_gate_that_started_the_flow(self, visitor: Visitor, ada: User) -> None:
         asks(visitor, query="?next=/any/")
         logs_in(visitor, ada)
 
@@ -80,7 +80,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
 
         assert (visitor.path, visitor.soup.text) == ("/any/", "in")
 
-    def test_spends_the_proof_with_it(self, visitor: Visitor, ada: User) -> None:
+    def test_spends_the_proof(self, visitor: Visitor, ada: User) -> None:
         logs_in(asks(visitor), ada)
 
         types(visitor.opens("/phone/code/"))
@@ -89,7 +89,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert attempt.proof_spent_at is not None
         assert services.check_code(attempt.uuid, last_code_for(NUMBER)).proof is None
 
-    def test_has_it_after_a_call_that_was_asked_for_again(self, visitor: Visitor, ada: User) -> None:
+    def test_records_the_number_after_call_again(self, visitor: Visitor, ada: User) -> None:
         asks(visitor)
         let_time_pass(61)
         logs_in(visitor, ada)
@@ -98,7 +98,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
 
         assert owners() == ["ada"]
 
-    def test_is_told_that_the_number_is_taken_and_the_proof_stays_good(
+    def test_shows_that_the_number_is_taken_and_keeps_the_proof(
         self, visitor: Visitor, ada: User, ben: User, one_account: None
     ) -> None:
         VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
@@ -112,7 +112,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert visitor.opens("/phone/").presses(ADD).heading() == "Your number is verified"
         assert owners() == ["ada"]
 
-    def test_reads_on_the_card_which_number_is_taken_and_who_is_logged_in(
+    def test_shows_on_the_card_which_number_is_taken_and_who_is_logged_in(
         self, visitor: Visitor, ada: User, ben: User, one_account: None
     ) -> None:
         VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
@@ -126,7 +126,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert visitor.buttons() == ["Use another number"]
         assert visitor.presses("Use another number").heading() == "Verify your phone"
 
-    def test_has_no_number_where_the_purpose_writes_no_record(self, visitor: Visitor, ada: User, site: Any) -> None:
+    def test_records_no_number_for_a_purpose_without_records(self, visitor: Visitor, ada: User, site: Any) -> None:
         site.TELROI = {"PURPOSES": ["", "login"], "PURPOSES_WITHOUT_RECORD": ["login"]}
         asks(visitor, query="?purpose=login")
         logs_in(visitor, ada)
@@ -136,8 +136,8 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert (visitor.heading(), owners()) == ("Your number is verified", [])
         assert "ada" not in visitor.card().text
 
-    def test_finds_nothing_of_another_user_s_session(self, visitor: Visitor, ada: User, ben: User) -> None:
-        """Django ends the session when another user logs in. Its form is none of the new session."""
+    def test_shows_nothing_of_another_users_session(self, visitor: Visitor, ada: User, ben: User) -> None:
+        """Django ends the session when another user logs in. A form of the old session is no longer valid."""
         logs_in(asks(visitor), ada)
         action, fields = visitor.opens("/phone/code/").form("Verify")
 
@@ -147,7 +147,7 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert owners() == []
         assert visitor.heading() != "Your number is verified"
 
-    def test_is_asked_first_where_only_the_form_knows_the_call(self, visitor: Visitor, ada: User) -> None:
+    def test_asks_first_if_only_the_form_knows_the_call(self, visitor: Visitor, ada: User) -> None:
         """The session that started the call has lost it, so the number is offered and not added."""
         logs_in(asks(visitor), ada)
         action, fields = visitor.opens("/phone/code/").form("Verify")
@@ -161,11 +161,11 @@ class TestSomebodyWhoLogsInBeforeTheyTypeTheCode:
         assert ADD in visitor.opens("/phone/").buttons()
 
 
-class TestSomebodyWhoLogsInAfterwards:
+class TestALoginAfterTheCode:
     """Two people may share a browser, so the number is never added silently."""
 
     @pytest.mark.parametrize("page", ["/phone/", "/phone/code/", "/phone/done/", "/card/"])
-    def test_is_offered_the_number_with_one_button(self, visitor: Visitor, ada: User, page: str) -> None:
+    def test_offers_the_number_with_one_button(self, visitor: Visitor, ada: User, page: str) -> None:
         logs_in(verifies(visitor), ada)
 
         visitor.opens(page)
@@ -179,7 +179,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert owners() == []
 
     @pytest.mark.parametrize(("page", "after"), [("/phone/", "/phone/done/"), ("/card/", "/card/")])
-    def test_has_it_after_pressing_the_button(self, visitor: Visitor, ada: User, page: str, after: str) -> None:
+    def test_records_the_number_after_the_button(self, visitor: Visitor, ada: User, page: str, after: str) -> None:
         logs_in(verifies(visitor), ada)
 
         visitor.opens(page).presses(ADD)
@@ -187,14 +187,14 @@ class TestSomebodyWhoLogsInAfterwards:
         assert (visitor.path, visitor.heading(), owners()) == (after, "Your number is verified", ["ada"])
         assert "account ada" in visitor.card().text
 
-    def test_passes_the_gate_that_led_them_there(self, visitor: Visitor, ada: User) -> None:
+    def test_passes_the_gate_that_started_the_flow(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
 
         visitor.opens("/any/").presses(ADD)
 
         assert (visitor.path, visitor.soup.text) == ("/any/", "in")
 
-    def test_is_offered_it_for_as_long_as_its_proof_is_good(self, visitor: Visitor, ada: User) -> None:
+    def test_offers_the_number_while_its_proof_is_valid(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
         action, fields = visitor.opens("/phone/").form(ADD)
         let_time_pass(601)
@@ -203,7 +203,7 @@ class TestSomebodyWhoLogsInAfterwards:
 
         assert (visitor.heading(), owners()) == ("Verify your phone", [])
 
-    def test_may_verify_another_number_instead(self, visitor: Visitor, ada: User) -> None:
+    def test_can_be_followed_by_another_number(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
         visitor.opens("/phone/").presses("Use another number")
         assert visitor.heading() == "Verify your phone"
@@ -212,7 +212,7 @@ class TestSomebodyWhoLogsInAfterwards:
 
         assert [phone.number for phone in VerifiedPhone.objects.all()] == [OTHER_NUMBER]
 
-    def test_is_told_that_the_number_is_taken(self, visitor: Visitor, ada: User, ben: User, one_account: None) -> None:
+    def test_shows_that_the_number_is_taken(self, visitor: Visitor, ada: User, ben: User, one_account: None) -> None:
         logs_in(verifies(visitor), ada)
         action, fields = visitor.opens("/phone/").form(ADD)
         VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
@@ -222,7 +222,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert (visitor.heading(), owners()) == ("This number is taken", ["ben"])
         assert ADD not in visitor.opens("/phone/").buttons()
 
-    def test_is_told_so_at_once_where_another_account_has_the_number_already(
+    def test_shows_at_once_that_another_account_has_the_number(
         self, visitor: Visitor, ada: User, ben: User, one_account: None
     ) -> None:
         VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
@@ -234,7 +234,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert visitor.presses("Use another number").heading() == "Verify your phone"
         assert visitor.opens("/phone/").heading() == "Verify your phone"
 
-    def test_finds_the_question_where_it_was_their_own_call_whose_number_is_taken(
+    def test_shows_the_form_if_the_number_of_their_own_call_is_taken(
         self, visitor: Visitor, ada: User, ben: User, one_account: None
     ) -> None:
         VerifiedPhone.objects.create(user=ben, number=NUMBER, verified_at="2026-01-01T00:00:00Z")
@@ -242,7 +242,7 @@ class TestSomebodyWhoLogsInAfterwards:
 
         assert visitor.opens("/phone/").heading() == "Verify your phone"
 
-    def test_adds_it_once_with_a_double_click(self, visitor: Visitor, ada: User) -> None:
+    def test_adds_the_number_once_on_a_double_click(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
         action, fields = visitor.opens("/phone/").form(ADD)
 
@@ -251,7 +251,7 @@ class TestSomebodyWhoLogsInAfterwards:
 
         assert (visitor.heading(), owners()) == ("Your number is verified", ["ada"])
 
-    def test_adds_no_other_number_than_the_one_that_the_button_was_about(self, visitor: Visitor, ada: User) -> None:
+    def test_adds_only_the_number_of_the_button(self, visitor: Visitor, ada: User) -> None:
         logs_in(verifies(visitor), ada)
         action, fields = visitor.opens("/phone/").form(ADD)
         visitor.client.logout()
@@ -271,7 +271,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert owners() == []
         assert not VerificationAttempt.objects.exclude(proof_spent_at=None).exists()
 
-    def test_gives_nothing_to_a_session_that_typed_no_code(self, visitor: Visitor, ada: User) -> None:
+    def test_adds_nothing_to_a_session_without_the_code(self, visitor: Visitor, ada: User) -> None:
         verifies(visitor)
         stranger = logs_in(Visitor(Client()), ada)
 
@@ -280,9 +280,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert owners() == []
         assert stranger.heading() == "Verify your phone"
 
-    def test_is_offered_nothing_where_the_purpose_writes_no_record(
-        self, visitor: Visitor, ada: User, site: Any
-    ) -> None:
+    def test_offers_nothing_for_a_purpose_without_records(self, visitor: Visitor, ada: User, site: Any) -> None:
         site.TELROI = {"PURPOSES": ["", "login"], "PURPOSES_WITHOUT_RECORD": ["login"]}
         verifies(visitor, "?purpose=login")
         logs_in(visitor, ada)
@@ -290,7 +288,7 @@ class TestSomebodyWhoLogsInAfterwards:
         assert visitor.opens("/phone/?purpose=login").heading() == "Verify your phone"
 
 
-def test_the_name_of_an_account_is_escaped_and_a_number_in_it_is_masked(visitor: Visitor) -> None:
+def test_the_name_of_an_account_is_escaped_and_a_number_in_it_masked(visitor: Visitor) -> None:
     for name, shown in (("<b>&", "&lt;b&gt;&amp;"), (NUMBER, MASKED.replace(" 803", " 803"))):
         VerificationAttempt.objects.all().delete()
         VerifiedPhone.objects.all().delete()
@@ -312,13 +310,13 @@ def erases(user: User) -> None:
     services.erase_number(NUMBER, actor="grace")
 
 
-class TestANumberThatIsTakenAway:
-    """No card says "verified" of it."""
+class TestARemovedNumber:
+    """No card shows it as verified."""
 
     @pytest.mark.parametrize("takes_away", [forgets, erases])
     @pytest.mark.parametrize("page", ["/phone/done/", "/phone/code/", "/card/", "/any/"])
     @pytest.mark.parametrize("logs_in_first", [True, False])
-    def test_is_asked_for_again(
+    def test_must_be_verified_again(
         self, visitor: Visitor, ada: User, page: str, takes_away: Callable[[User], None], logs_in_first: bool
     ) -> None:
         if logs_in_first:
@@ -333,7 +331,7 @@ class TestANumberThatIsTakenAway:
         assert visitor.opens(page).heading() == "Verify your phone"
         assert visitor.client.get("/phone/status/").json()["step"] == "number"
 
-    def test_of_somebody_who_signed_up_without_logging_in_is_asked_for_again(self, visitor: Visitor, ada: User) -> None:
+    def test_of_a_sign_up_without_a_login_must_be_verified_again(self, visitor: Visitor, ada: User) -> None:
         verifies(visitor)
         proof = visitor.opens("/proof/").soup.find("input", attrs={"name": "phone_proof"})["value"]
         services.redeem_proof(proof, purpose="", user=ada)
@@ -342,7 +340,7 @@ class TestANumberThatIsTakenAway:
         for page in ("/phone/done/", "/card/"):
             assert visitor.opens(page).heading() == "Verify your phone"
 
-    def test_is_not_said_to_be_verified_once_its_proof_is_too_old(self, visitor: Visitor) -> None:
+    def test_is_not_shown_as_verified_once_its_proof_expired(self, visitor: Visitor) -> None:
         verifies(visitor)
         let_time_pass(601)
 
@@ -350,9 +348,9 @@ class TestANumberThatIsTakenAway:
 
 
 class TestAnErasedNumber:
-    """The person who is about to type its code is told."""
+    """The person who types the code of an erased number sees a message."""
 
-    def test_is_told_to_who_types_the_code(self, visitor: Visitor) -> None:
+    def test_is_reported_when_the_code_is_typed(self, visitor: Visitor) -> None:
         asks(visitor)
         code = last_code_for(NUMBER)
         services.erase_number(NUMBER, actor="grace")
@@ -363,7 +361,7 @@ class TestAnErasedNumber:
         assert visitor.opens("/phone/").note() == ""
 
     @pytest.mark.parametrize("page", ["/phone/", "/phone/code/", "/phone/done/", "/card/"])
-    def test_is_told_to_who_looks(self, visitor: Visitor, page: str) -> None:
+    def test_is_reported_when_the_page_is_loaded(self, visitor: Visitor, page: str) -> None:
         asks(visitor)
         services.erase_number(NUMBER, actor="grace")
 
@@ -372,7 +370,7 @@ class TestAnErasedNumber:
         assert (visitor.heading(), visitor.note()) == ("Verify your phone", GONE)
         assert visitor.opens(page).note() != GONE
 
-    def test_is_told_in_the_card_that_it_was_typed_into(self, visitor: Visitor) -> None:
+    def test_is_reported_in_the_card_where_the_code_was_typed(self, visitor: Visitor) -> None:
         visitor.opens("/card/").presses("Call me", number=SPELLING)
         code = last_code_for(NUMBER)
         services.erase_number(NUMBER, actor="grace")
@@ -381,21 +379,21 @@ class TestAnErasedNumber:
 
         assert (visitor.path, visitor.note()) == ("/card/", GONE)
 
-    def test_is_told_to_who_asks_for_another_call(self, visitor: Visitor) -> None:
+    def test_is_reported_on_call_again(self, visitor: Visitor) -> None:
         asks(visitor)
         action, fields = visitor.form("Call again")
         services.erase_number(NUMBER, actor="grace")
 
         assert visitor.sends(action, fields).note() == GONE
 
-    def test_is_told_after_the_script_has_asked(self, visitor: Visitor) -> None:
+    def test_is_reported_after_a_request_of_the_script(self, visitor: Visitor) -> None:
         asks(visitor)
         services.erase_number(NUMBER, actor="grace")
         assert visitor.client.get("/phone/status/").json() == {"step": "number", "status": None}
 
         assert visitor.opens("/phone/").note() == GONE
 
-    def test_gives_no_proof_any_more(self, visitor: Visitor) -> None:
+    def test_has_no_proof_any_more(self, visitor: Visitor) -> None:
         verifies(visitor)
         proof = visitor.opens("/proof/").soup.find("input", attrs={"name": "phone_proof"})["value"]
 

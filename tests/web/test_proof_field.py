@@ -1,4 +1,4 @@
-"""A proof in the forms of a site: read when a form is checked, spent when it is saved."""
+"""A proof in the forms of a site: read when a form is validated, spent when it is saved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def form_with(proof: str, username: str = "carla") -> SignUpForm:
 
 
 def proofs_of(visitor: Visitor) -> dict[str, str]:
-    """What the page's own form would send."""
+    """Return the data that the form of the page sends."""
     visitor.opens("/proof/")
     return {
         each["name"]: each["value"]
@@ -47,12 +47,12 @@ def proofs_of(visitor: Visitor) -> dict[str, str]:
 
 
 def signs_up(visitor: Visitor, username: str = "carla", page: str = "/sign-up/") -> str:
-    """With the form as the page shows it, sent as a browser does: every field in its turn."""
+    """Send the form of the page like a browser, with all fields in order."""
     return sends_the_form(visitor.opens(page), username)
 
 
 def sends_the_form(visitor: Visitor, username: str = "carla") -> str:
-    """The form as it stands on the page that the visitor sees."""
+    """Return the form of the page that the visitor sees."""
     form = visitor.soup.find(id="sign-up")
     fields: dict[str, Any] = {}
     for each in form.find_all("input"):
@@ -71,12 +71,12 @@ def test_a_person_verifies_a_phone_and_signs_up_on_one_page(visitor: Visitor) ->
     assert (phone.user.get_username(), phone.number, phone.purpose) == ("carla", NUMBER, "signup")
 
 
-def test_who_has_verified_nothing_is_told_to(visitor: Visitor) -> None:
+def test_a_form_without_a_verification_shows_an_error(visitor: Visitor) -> None:
     assert "Verify your phone first." in signs_up(visitor)
     assert not User.objects.exists()
 
 
-def test_checking_a_form_spends_nothing() -> None:
+def test_validating_a_form_spends_no_proof() -> None:
     token = proven()
 
     forms = [form_with(token), form_with(token)]
@@ -102,14 +102,14 @@ SPOILED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
-def test_a_proof_that_is_none_is_refused_in_a_plain_sentence(spoil: Callable[[str], str]) -> None:
+def test_an_invalid_proof_is_refused_with_a_sentence(spoil: Callable[[str], str]) -> None:
     errors = form_with(spoil(proven())).errors.as_data()
 
     (error,) = errors["phone_proof"]
     assert (error.code, error.messages) == ("proof_rejected", [sentence(ProofRejected.code)])
 
 
-def test_an_old_and_a_spent_proof_are_refused_alike() -> None:
+def test_an_expired_and_a_spent_proof_have_the_same_error() -> None:
     spent, old = form_with(proven()), proven(number=OTHER_NUMBER)
     assert spent.is_valid()
     spent.save()
@@ -119,7 +119,7 @@ def test_an_old_and_a_spent_proof_are_refused_alike() -> None:
         assert [error.code for error in form.errors.as_data()["phone_proof"]] == ["proof_rejected"]
 
 
-def test_of_two_sign_ups_with_one_proof_the_second_makes_no_user() -> None:
+def test_the_second_of_two_sign_ups_with_one_proof_creates_no_user() -> None:
     token = proven()
     first, second = form_with(token), form_with(token, "dora")
     assert first.is_valid()
@@ -133,14 +133,14 @@ def test_of_two_sign_ups_with_one_proof_the_second_makes_no_user() -> None:
 
 
 @pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-last/"])
-def test_a_form_that_is_shown_again_brings_the_proof_of_the_newest_verification(visitor: Visitor, page: str) -> None:
+def test_a_form_that_is_shown_again_has_the_proof_of_the_newest_verification(visitor: Visitor, page: str) -> None:
     verifies(visitor, NUMBER)
     assert "required" in signs_up(visitor, "", page)
     verifies(Visitor(visitor.client), OTHER_NUMBER)
 
     fresh = visitor.client.get("/proof/").content.decode()
     form = visitor.soup.find(id="sign-up")
-    for tag in form.find_all(attrs={"data-telroi-proof": True}):  # as our script does in place
+    for tag in form.find_all(attrs={"data-telroi-proof": True}):  # like our script
         tag["value"] = fresh.partition('name="other" value="')[2].partition('"')[0]
 
     assert sends_the_form(visitor) == "welcome carla"
@@ -154,7 +154,7 @@ def verifies(visitor: Visitor, number: str) -> None:
 
 @pytest.fixture
 def spent_while_saving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another request spends the proof between checking the form and saving it."""
+    """Another request spends the proof between validating the form and saving it."""
     redeem = Proof.redeem
 
     def redeem_late(proof: Proof, **options: Any) -> str:
@@ -166,7 +166,7 @@ def spent_while_saving(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("spent_while_saving")
 @pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-view/", "/sign-up-model/"])
-def test_a_proof_that_is_spent_while_the_form_saves_is_an_error_of_the_form(visitor: Visitor, page: str) -> None:
+def test_a_proof_that_is_spent_while_the_form_saves_is_a_form_error(visitor: Visitor, page: str) -> None:
     verifies(visitor, NUMBER)
 
     answer = signs_up(visitor, page=page)
@@ -176,7 +176,7 @@ def test_a_proof_that_is_spent_while_the_form_saves_is_an_error_of_the_form(visi
 
 
 @pytest.mark.parametrize("page", ["/sign-up/", "/sign-up-view/", "/sign-up-model/"])
-def test_a_number_of_another_account_is_an_error_of_the_form(visitor: Visitor, site: Any, page: str) -> None:
+def test_a_number_of_another_account_is_a_form_error(visitor: Visitor, site: Any, page: str) -> None:
     site.TELROI = {**site.TELROI, "ONE_ACCOUNT_PER_NUMBER": True}
     services.redeem_proof(proven(), purpose="signup", user=User.objects.create_user("ada"))
     let_time_pass(61)
@@ -189,7 +189,7 @@ def test_a_number_of_another_account_is_an_error_of_the_form(visitor: Visitor, s
 
 
 @pytest.mark.usefixtures("spent_while_saving")
-def test_a_view_that_catches_nothing_answers_400(visitor: Visitor) -> None:
+def test_a_view_without_exception_handling_answers_400(visitor: Visitor) -> None:
     verifies(visitor, NUMBER)
     visitor.client.raise_request_exception = False
 
@@ -198,7 +198,7 @@ def test_a_view_that_catches_nothing_answers_400(visitor: Visitor) -> None:
     assert last(visitor).status_code == 400
 
 
-def test_a_model_form_signs_up(visitor: Visitor) -> None:
+def test_a_model_form_creates_an_account(visitor: Visitor) -> None:
     verifies(visitor, NUMBER)
 
     signs_up(visitor, page="/sign-up-model/")
@@ -206,7 +206,7 @@ def test_a_model_form_signs_up(visitor: Visitor) -> None:
     assert VerifiedPhone.objects.get().user.get_username() == "carla"
 
 
-def test_a_sign_up_that_fails_leaves_its_proof_unspent() -> None:
+def test_a_failed_sign_up_leaves_its_proof_unspent() -> None:
     token = proven()
     User.objects.create_user("carla")
     form = form_with(token)
@@ -218,11 +218,11 @@ def test_a_sign_up_that_fails_leaves_its_proof_unspent() -> None:
     assert services.read_proof(token, purpose="signup") == NUMBER
 
 
-def test_a_proof_may_be_left_out_where_none_is_required() -> None:
+def test_a_proof_can_be_omitted_if_it_is_not_required() -> None:
     assert ProofField(required=False).clean("") is None
 
 
-def test_the_page_has_a_proof_for_each_purpose_and_only_for_who_earned_it(visitor: Visitor) -> None:
+def test_the_page_has_a_proof_for_each_purpose_only_in_its_own_session(visitor: Visitor) -> None:
     assert proofs_of(visitor) == {}
 
     visitor.opens("/phone/?purpose=signup").presses("Call me", number=SPELLING)
@@ -242,19 +242,19 @@ def verified(visitor: Visitor) -> Visitor:
     return visitor
 
 
-def test_a_proof_that_is_good_for_nothing_is_not_put_into_a_form(verified: Visitor) -> None:
+def test_an_unusable_proof_is_not_in_the_form(verified: Visitor) -> None:
     let_time_pass(601)
 
     assert proofs_of(verified) == {}
 
 
-def test_a_spent_proof_is_not_put_into_a_form(verified: Visitor) -> None:
+def test_a_spent_proof_is_not_in_the_form(verified: Visitor) -> None:
     services.redeem_proof(proofs_of(verified)["phone_proof"], purpose="")
 
     assert proofs_of(verified) == {}
 
 
-def test_another_call_takes_the_place_of_the_proof(verified: Visitor) -> None:
+def test_another_call_removes_the_proof(verified: Visitor) -> None:
     verified.opens("/phone/").presses("Call me", number=OTHER_NUMBER)
 
     assert proofs_of(verified) == {}
@@ -268,13 +268,13 @@ def test_a_broken_session_has_no_proof(verified: Visitor) -> None:
     assert proofs_of(verified) == {}
 
 
-def test_whose_attempt_belongs_to_them_needs_no_proof(visitor: Visitor) -> None:
+def test_an_attempt_with_a_user_needs_no_proof(visitor: Visitor) -> None:
     visitor.client.force_login(User.objects.create_user("ada"))
     visitor.opens("/phone/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
 
     assert proofs_of(visitor) == {}
 
 
-def test_a_purpose_that_the_site_does_not_have_is_a_mistake_in_the_template(client: Client) -> None:
+def test_an_unknown_purpose_in_a_template_raises_an_error(client: Client) -> None:
     with pytest.raises(ImproperlyConfigured, match='phone_proof: the purpose "nonsense"'):
         client.get("/proof-of-nonsense/")

@@ -1,4 +1,4 @@
-"""Cookies are off, or the session is gone: the card says so, and what was typed stays."""
+"""Cookies are off, or the session is lost: the card says so, and the typed values stay."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor
 pytestmark = pytest.mark.django_db
 
 SAID = "Your browser did not send the cookie of this site. Allow cookies for this site, then send the form again."
-LOST_ANSWER = "This site does not know your last answer any more. Allow cookies, then send the form again."
-LOST = "This site does not know your last call any more. Allow cookies for this site, or ask for another call."
+LOST_ANSWER = "We lost what you typed. Allow cookies, then send the form again."
+LOST = "We lost track of your last call. Allow cookies for this site, or ask for another call."
 
 
 @pytest.fixture(params=["cookie", "session"])
 def careful(request: pytest.FixtureRequest, site: Any) -> Visitor:
-    """A browser that is checked for its CSRF token, which a cookie or the session keeps."""
+    """A browser with CSRF checks enabled. The token is in a cookie or in the session."""
     site.CSRF_USE_SESSIONS = request.param == "session"
     return Visitor(Client(enforce_csrf_checks=True))
 
 
 @pytest.mark.parametrize("checked", ["by the site's middleware", "by the page alone"])
-def test_a_number_that_comes_without_the_cookie_stays_in_the_form(careful: Visitor, site: Any, checked: str) -> None:
+def test_a_number_that_is_sent_without_the_cookie_stays_in_the_form(careful: Visitor, site: Any, checked: str) -> None:
     if checked == "by the page alone":
         site.MIDDLEWARE = [path for path in site.MIDDLEWARE if "csrf" not in path]
     action, fields = careful.opens("/phone/").form("Call me")
@@ -48,7 +48,7 @@ def test_a_number_that_comes_without_the_cookie_stays_in_the_form(careful: Visit
 
 
 @pytest.mark.parametrize("button", ["Verify", "Change number", "Call again"])
-def test_a_button_that_comes_without_the_cookie_says_so(button: str) -> None:
+def test_a_button_that_is_sent_without_the_cookie_shows_an_error(button: str) -> None:
     visitor = Visitor(Client(enforce_csrf_checks=True))
     visitor.opens("/phone/").presses("Call me", number=SPELLING)
     action, fields = visitor.form(button)
@@ -60,7 +60,7 @@ def test_a_button_that_comes_without_the_cookie_says_so(button: str) -> None:
 
 
 @pytest.mark.urls("tests.web.site")
-def test_the_script_is_told_in_words_and_keeps_the_form() -> None:
+def test_the_script_gets_a_message_and_keeps_the_form() -> None:
     visitor = Visitor(Client(enforce_csrf_checks=True))
     action, fields = visitor.opens("/host/").form("Call me")
     visitor.client.cookies.clear()
@@ -70,7 +70,7 @@ def test_the_script_is_told_in_words_and_keeps_the_form() -> None:
     assert (answer.status_code, answer.json()) == (403, {"problem": SAID})
 
 
-def test_a_form_of_another_site_is_refused_as_ever() -> None:
+def test_a_form_of_another_site_is_rejected() -> None:
     client = Client(enforce_csrf_checks=True)
     client.get("/phone/")
 
@@ -82,7 +82,7 @@ def test_a_form_of_another_site_is_refused_as_ever() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "y" * 64])
-def test_a_form_without_its_token_is_refused(token: str) -> None:
+def test_a_form_without_its_token_is_rejected(token: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.get("/phone/")
 
@@ -91,7 +91,7 @@ def test_a_form_without_its_token_is_refused(token: str) -> None:
     assert (answer.status_code, outbox) == (403, [])
 
 
-def test_a_session_that_is_gone_takes_no_code_away(visitor: Visitor) -> None:
+def test_a_lost_session_does_not_remove_the_code_form(visitor: Visitor) -> None:
     visitor.opens("/phone/").presses("Call me", number=SPELLING)
     Session.objects.all().delete()
 
@@ -100,7 +100,7 @@ def test_a_session_that_is_gone_takes_no_code_away(visitor: Visitor) -> None:
     assert visitor.heading() == "Your number is verified"
 
 
-def test_a_call_is_told_of_although_all_cookies_are_gone(visitor: Visitor) -> None:
+def test_a_call_is_shown_although_all_cookies_are_lost(visitor: Visitor) -> None:
     visitor.opens("/phone/").presses("Call me", number=SPELLING)
     visitor.client.cookies.clear()
 
@@ -127,11 +127,11 @@ LOSSES = [lose_cookie, lose_rows, expire]
 
 @pytest.mark.urls("tests.web.site")
 @pytest.mark.parametrize("path", ["/phone/", "/here/", "/host/"])
-class TestASessionThatIsGoneAlone:
-    """The other cookies are still there: the page and the drop-in say what happened."""
+class TestALostSession:
+    """Only the session cookie is lost. The page and the drop-in report it."""
 
     @pytest.mark.parametrize("lose", LOSSES)
-    def test_is_told_of_and_the_number_stays(self, visitor: Visitor, path: str, lose: Any) -> None:
+    def test_is_reported_and_the_number_stays(self, visitor: Visitor, path: str, lose: Any) -> None:
         visitor.opens(path).presses("Call me", number=SPELLING)
         lose(visitor)
 
@@ -142,7 +142,7 @@ class TestASessionThatIsGoneAlone:
         assert "aria-invalid" not in visitor.field("number").attrs
 
     @pytest.mark.parametrize("lose", LOSSES)
-    def test_keeps_the_number_that_is_sent_after_it(self, visitor: Visitor, path: str, lose: Any) -> None:
+    def test_keeps_the_number_that_is_sent_afterwards(self, visitor: Visitor, path: str, lose: Any) -> None:
         visitor.opens(path).presses("Call me", number=PREMIUM)
         action, fields = visitor.form("Call me")
         lose(visitor)
@@ -151,7 +151,7 @@ class TestASessionThatIsGoneAlone:
 
         assert visitor.heading() == "We are calling you"
 
-    def test_is_told_of_where_its_cookie_never_comes(self, visitor: Visitor, path: str) -> None:
+    def test_is_reported_if_its_cookie_is_never_sent(self, visitor: Visitor, path: str) -> None:
         without_session(visitor.client)
 
         visitor.opens(path).presses("Call me", number=SPELLING)
@@ -159,7 +159,7 @@ class TestASessionThatIsGoneAlone:
         visitor.presses("Call me", number=PREMIUM)
         assert (visitor.note(), visitor.field("number")["value"]) == (LOST_ANSWER, PREMIUM)
 
-    def test_is_told_of_after_another_call(self, visitor: Visitor, path: str) -> None:
+    def test_is_reported_after_call_again(self, visitor: Visitor, path: str) -> None:
         visitor.opens(path).presses("Call me", number=SPELLING)
         let_time_pass(61)
         visitor.opens(path).presses("Call again")
@@ -169,7 +169,7 @@ class TestASessionThatIsGoneAlone:
         assert visitor.field("number")["value"] == SPELLING
 
     @pytest.mark.parametrize("end", ["success", "another number"])
-    def test_is_no_news_once_the_call_is_over(self, visitor: Visitor, path: str, end: str) -> None:
+    def test_is_not_reported_once_the_call_is_closed(self, visitor: Visitor, path: str, end: str) -> None:
         visitor.opens(path).presses("Call me", number=SPELLING)
         if end == "success":
             visitor.presses("Verify", code=last_code_for(NUMBER))
@@ -182,7 +182,7 @@ class TestASessionThatIsGoneAlone:
         assert (visitor.note(), "value" in visitor.field("number").attrs) == ("", False)
 
     @pytest.mark.parametrize("after", ["logout", "another user", "another key"])
-    def test_is_told_to_nobody_else(
+    def test_is_not_reported_to_another_user(
         self, visitor: Visitor, path: str, after: str, django_user_model: Any, site: Any
     ) -> None:
         ada, ben = (django_user_model.objects.create_user(name) for name in ("ada", "ben"))
@@ -200,7 +200,7 @@ class TestASessionThatIsGoneAlone:
         assert visitor.note() == ""
         assert SPELLING not in visitor.card().decode()
 
-    def test_is_forgotten_when_the_code_is_over(
+    def test_is_forgotten_when_the_code_expires(
         self, visitor: Visitor, path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         long_ago = time.time() - 301
@@ -212,7 +212,7 @@ class TestASessionThatIsGoneAlone:
         assert visitor.opens(path).note() == ""
         assert SPELLING not in visitor.card().decode()
 
-    def test_leaves_no_number_that_can_be_read(self, visitor: Visitor, path: str) -> None:
+    def test_leaves_no_readable_number(self, visitor: Visitor, path: str) -> None:
         visitor.opens(path).presses("Call me", number=SPELLING)
 
         cookie = visitor.client.cookies["telroi_asked"]
@@ -224,7 +224,7 @@ class TestASessionThatIsGoneAlone:
 
 
 @pytest.mark.urls("tests.web.site")
-def test_a_card_for_another_purpose_says_nothing(visitor: Visitor) -> None:
+def test_a_card_for_another_purpose_shows_no_message(visitor: Visitor) -> None:
     visitor.opens("/twice/").presses("Call me", number=SPELLING, card="telroi-2")
     lose_rows(visitor)
 
@@ -235,7 +235,7 @@ def test_a_card_for_another_purpose_says_nothing(visitor: Visitor) -> None:
 
 @pytest.mark.urls("tests.web.site")
 @pytest.mark.parametrize("value", ["", "x", "x:y:z", "W10:1:2"])
-def test_a_cookie_that_nobody_signed_means_nothing(visitor: Visitor, value: str) -> None:
+def test_a_cookie_with_an_invalid_signature_is_ignored(visitor: Visitor, value: str) -> None:
     visitor.client.cookies["telroi_asked"] = value
 
     assert visitor.opens("/here/").note() == visitor.opens("/phone/").note() == ""

@@ -1,4 +1,4 @@
-"""Pressed twice, sent twice, sent again from an old page: one call, one answer."""
+"""Double clicks, repeated requests and forms of old pages: one call, one answer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def cookies_of(visitor: Visitor) -> dict[str, str]:
 
 
 def with_cookies(cookies: dict[str, str]) -> Visitor:
-    """The same browser, as it was when it had these cookies."""
+    """Return a browser with these earlier cookies."""
     visitor = Visitor(Client())
     for name, value in cookies.items():
         visitor.client.cookies[name] = value
     return visitor
 
 
-def test_a_number_sent_twice_is_one_call_and_one_answer(visitor: Visitor) -> None:
+def test_a_number_sent_twice_places_one_call_with_one_answer(visitor: Visitor) -> None:
     action, fields = visitor.opens("/phone/").form("Call me")
     fields["number"] = SPELLING
 
@@ -38,7 +38,7 @@ def test_a_number_sent_twice_is_one_call_and_one_answer(visitor: Visitor) -> Non
     assert len(outbox) == 1
 
 
-def test_a_first_visitor_s_double_click_is_one_call_though_neither_click_has_a_session(visitor: Visitor) -> None:
+def test_a_double_click_without_a_session_places_one_call(visitor: Visitor) -> None:
     action, fields = visitor.opens("/phone/").form("Call me")
     fields["number"] = SPELLING
     before = cookies_of(visitor)
@@ -52,7 +52,7 @@ def test_a_first_visitor_s_double_click_is_one_call_though_neither_click_has_a_s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_clicks_at_the_same_time_are_one_call_and_one_answer() -> None:
+def test_concurrent_clicks_place_one_call_with_one_answer() -> None:
     visitor = Visitor(Client())
     action, fields = visitor.opens("/phone/").form("Call me")
     fields["number"] = SPELLING
@@ -60,12 +60,12 @@ def test_clicks_at_the_same_time_are_one_call_and_one_answer() -> None:
 
     clicks = [Elsewhere(lambda: with_cookies(cookies).sends(action, fields).heading()) for _ in range(5)]
 
-    # Who looks while the first click's call is still being placed is told so.
+    # A page that is loaded while the call is being placed says so.
     assert {click.result() for click in clicks} <= {"We are calling you", "Calling…"}
     assert len(outbox) == 1
 
 
-def test_another_call_asked_for_twice_is_one_call(visitor: Visitor) -> None:
+def test_call_again_twice_places_one_call(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     let_time_pass(61)
     action, fields = visitor.opens("/phone/code/").form("Call again")
@@ -77,7 +77,7 @@ def test_another_call_asked_for_twice_is_one_call(visitor: Visitor) -> None:
     assert len(outbox) == 2
 
 
-def test_another_call_asked_for_by_two_requests_with_the_session_of_before_is_one_call(visitor: Visitor) -> None:
+def test_call_again_by_two_requests_with_the_old_session_places_one_call(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     let_time_pass(61)
     action, fields = visitor.opens("/phone/code/").form("Call again")
@@ -93,7 +93,7 @@ def test_another_call_asked_for_by_two_requests_with_the_session_of_before_is_on
     assert len(outbox) == 2
 
 
-def test_a_code_sent_twice_is_verified_twice_over(visitor: Visitor) -> None:
+def test_a_code_sent_twice_is_verified_twice(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     action, fields = visitor.form("Verify")
     fields["code"] = last_code_for(NUMBER)
@@ -104,7 +104,7 @@ def test_a_code_sent_twice_is_verified_twice_over(visitor: Visitor) -> None:
     assert visitor.heading() == "Your number is verified"
 
 
-def test_the_second_click_on_verify_may_come_with_the_session_that_the_first_has_ended(visitor: Visitor) -> None:
+def test_the_second_click_on_verify_can_have_the_session_that_the_first_has_replaced(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     action, fields = visitor.form("Verify")
     fields["code"] = last_code_for(NUMBER)
@@ -115,28 +115,28 @@ def test_the_second_click_on_verify_may_come_with_the_session_that_the_first_has
     late.cookies.load(before)
     reply = late.post(action, fields)
 
-    # The cookie of the first answer is the one that counts, and it shows where this one leads.
+    # The browser keeps the cookie of the first answer. It determines the page after this redirect.
     assert (reply.status_code, reply["Location"]) == (302, "/phone/done/")
     assert "sessionid" not in reply.cookies
     assert visitor.opens(reply["Location"]).heading() == "Your number is verified"
 
 
-def test_a_form_kept_from_the_session_of_before_gives_a_new_session_nothing(visitor: Visitor) -> None:
-    """Somebody planted the session, looked at its page, and sends that page's form once the number is verified."""
+def test_a_form_of_the_old_session_does_not_change_a_new_session(visitor: Visitor) -> None:
+    """An attacker who fixed the session id sends a form of the old page after the verification."""
     visitor.sends("/phone/", {"number": NUMBER})
     action, fields = visitor.form("Verify")
     before = cookies_of(visitor)
     visitor.sends(action, {**fields, "code": last_code_for(NUMBER)})
 
-    somebody = Client()
-    somebody.cookies.load(before)
-    somebody.post(action, {**fields, "code": "000000"})
+    attacker = Client()
+    attacker.cookies.load(before)
+    attacker.post(action, {**fields, "code": "000000"})
 
-    assert somebody.get("/phone/done/")["Location"] == "/phone/"
+    assert attacker.get("/phone/done/")["Location"] == "/phone/"
 
 
-def test_a_used_form_with_another_number_is_a_call_of_its_own(visitor: Visitor) -> None:
-    """As after the browser's back button."""
+def test_a_used_form_with_another_number_places_another_call(visitor: Visitor) -> None:
+    """As after a click on the browser's back button."""
     action, fields = visitor.opens("/phone/").form("Call me")
     visitor.sends(action, {**fields, "number": NUMBER})
 
@@ -147,7 +147,7 @@ def test_a_used_form_with_another_number_is_a_call_of_its_own(visitor: Visitor) 
 
 
 @pytest.mark.parametrize("status", ["expired", "locked", "canceled", "verified"])
-def test_a_used_form_whose_call_is_over_is_a_call_of_its_own(visitor: Visitor, status: str) -> None:
+def test_a_used_form_of_a_closed_call_places_another_call(visitor: Visitor, status: str) -> None:
     action, fields = visitor.opens("/phone/").form("Call me")
     visitor.sends(action, {**fields, "number": NUMBER})
     VerificationAttempt.objects.update(status=status)
@@ -159,8 +159,8 @@ def test_a_used_form_whose_call_is_over_is_a_call_of_its_own(visitor: Visitor, s
     assert len(outbox) == 2
 
 
-def test_a_form_of_somebody_else_never_leads_to_their_attempt(visitor: Visitor) -> None:
-    """As a page would carry it that a cache gave to two people."""
+def test_a_form_of_another_visitor_never_shows_their_attempt(visitor: Visitor) -> None:
+    """As in a page that a cache gave to two people."""
     action, fields = visitor.opens("/phone/").form("Call me")
     visitor.sends(action, {**fields, "number": NUMBER})
     visitor.presses("Verify", code=last_code_for(NUMBER))
@@ -174,7 +174,7 @@ def test_a_form_of_somebody_else_never_leads_to_their_attempt(visitor: Visitor) 
     assert len(outbox) == 2
 
 
-def test_a_code_form_of_somebody_else_opens_nothing(visitor: Visitor) -> None:
+def test_a_code_form_of_another_visitor_is_ignored(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     action, fields = visitor.form("Verify")
     stranger = Visitor(Client()).opens("/phone/")
@@ -185,7 +185,7 @@ def test_a_code_form_of_somebody_else_opens_nothing(visitor: Visitor) -> None:
     assert VerificationAttempt.objects.get().status == "placed"
 
 
-def test_the_call_of_somebody_who_logged_out_is_not_that_of_who_logs_in(visitor: Visitor) -> None:
+def test_the_call_of_a_logged_out_user_does_not_belong_to_the_next_user(visitor: Visitor) -> None:
     visitor.client.force_login(User.objects.create_user("ada"))
     visitor.sends("/phone/", {"number": NUMBER})
     flow = visitor.client.session["telroi"]
@@ -199,10 +199,8 @@ def test_the_call_of_somebody_who_logged_out_is_not_that_of_who_logs_in(visitor:
     assert visitor.heading() == "Verify your phone"
 
 
-def test_a_session_that_is_ended_while_a_call_is_asked_for_calls_nobody(
-    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As by logging out in another tab."""
+def test_a_session_that_ends_during_a_start_places_no_call(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a logout in another tab."""
     visitor.client.force_login(User.objects.create_user("ada"))
     action, fields = visitor.opens("/phone/").form("Call me")
     load = SessionStore.load

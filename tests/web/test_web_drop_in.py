@@ -1,4 +1,4 @@
-"""A card dropped into a page of the site's own, beside whatever stands there."""
+"""A drop-in card in a page of the site, beside other content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, V
 pytestmark = pytest.mark.urls("tests.web.site")
 
 
-def test_every_step_happens_in_the_host_page(visitor: Visitor) -> None:
+def test_every_step_is_in_the_host_page(visitor: Visitor) -> None:
     visitor.opens("/here/")
     assert visitor.heading() == "Verify your phone"
 
@@ -34,14 +34,26 @@ def test_every_step_happens_in_the_host_page(visitor: Visitor) -> None:
     assert MASKED in visitor.card().text
 
 
-def test_it_leads_to_its_next_from_the_host_page(visitor: Visitor) -> None:
+def test_it_redirects_to_next_from_the_host_page(visitor: Visitor) -> None:
     visitor.opens("/host/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
 
     assert visitor.path == "/account/"
     assert visitor.opens("/host/").card().find("a")["href"] == "/account/"
 
 
-def test_a_next_that_leaves_the_site_is_passed_over(visitor: Visitor) -> None:
+def test_it_redirects_to_a_lazy_next(visitor: Visitor) -> None:
+    visitor.opens("/lazy/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
+
+    assert visitor.path == "/account/"
+
+
+def test_none_is_like_no_next(visitor: Visitor) -> None:
+    visitor.opens("/none/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
+
+    assert (visitor.path, visitor.heading()) == ("/none/", "Your number is verified")
+
+
+def test_a_next_on_another_site_is_ignored(visitor: Visitor) -> None:
     visitor.opens("/with-query/?next=https://evil.example/").presses("Call me", number=SPELLING)
 
     visitor.presses("Verify", code=last_code_for(NUMBER))
@@ -50,13 +62,13 @@ def test_a_next_that_leaves_the_site_is_passed_over(visitor: Visitor) -> None:
     assert visitor.card().find("a") is None
 
 
-def test_it_comes_back_to_the_very_address_it_stood_at(visitor: Visitor) -> None:
+def test_it_returns_to_the_exact_url_of_the_host_page(visitor: Visitor) -> None:
     visitor.opens("/here/?tab=phone&lang=de").presses("Call me", number=SPELLING)
 
     assert visitor.path == "/here/?tab=phone&lang=de"
 
 
-def test_every_button_leads_back_to_the_host_page(visitor: Visitor) -> None:
+def test_every_button_returns_to_the_host_page(visitor: Visitor) -> None:
     visitor.opens("/here/").presses("Call me", number=SPELLING)
     let_time_pass(61)
 
@@ -68,13 +80,13 @@ def test_every_button_leads_back_to_the_host_page(visitor: Visitor) -> None:
     assert visitor.presses("Verify another number").heading() == "Verify your phone"
 
 
-def test_two_cards_with_different_purposes_do_not_disturb_each_other(visitor: Visitor) -> None:
+def test_two_cards_with_different_purposes_are_independent(visitor: Visitor) -> None:
     visitor.opens("/twice/").presses("Call me", card="telroi-2", number=SPELLING)
     assert (visitor.heading("telroi-1"), visitor.heading("telroi-2")) == ("Verify your phone", "We are calling you")
 
     visitor.presses("Call me", card="telroi-1", number="0")
     assert (visitor.error("telroi-1"), visitor.error("telroi-2")) == (
-        "This is not a phone number we know. Check the digits and the country code.",
+        "This number is too short. Type all its digits, with the area code.",
         "",
     )
 
@@ -88,7 +100,7 @@ def test_two_cards_with_different_purposes_do_not_disturb_each_other(visitor: Vi
     )
 
 
-def test_two_cards_bring_one_stylesheet_one_script_and_no_id_twice(visitor: Visitor) -> None:
+def test_two_cards_load_one_stylesheet_and_one_script_without_duplicate_ids(visitor: Visitor) -> None:
     visitor.opens("/twice/")
 
     assert len(visitor.soup.find_all("link", rel="stylesheet")) == 1
@@ -97,14 +109,14 @@ def test_two_cards_bring_one_stylesheet_one_script_and_no_id_twice(visitor: Visi
     assert len(ids) == len(set(ids))
 
 
-def test_its_heading_fits_the_host_page(visitor: Visitor) -> None:
+def test_its_heading_has_a_level_of_the_host_page(visitor: Visitor) -> None:
     visitor.opens("/twice/")
 
     assert [visitor.card(card).find(class_="telroi-title").name for card in ("telroi-1", "telroi-2")] == ["h2", "h3"]
     assert len(visitor.soup.find_all("h1")) == 1
 
 
-def test_a_form_of_the_host_page_beside_it_is_not_disturbed(visitor: Visitor) -> None:
+def test_another_form_of_the_host_page_is_not_affected(visitor: Visitor) -> None:
     visitor.opens("/host/")
     assert visitor.soup.find(id="number").find_parent(class_="telroi") is None
     assert not any(form.find("form") for form in visitor.soup.find_all("form"))
@@ -117,7 +129,7 @@ def test_a_form_of_the_host_page_beside_it_is_not_disturbed(visitor: Visitor) ->
     assert answer.content == b"saved 22b"
 
 
-def test_it_takes_the_focus_only_after_an_answer_of_its_own(visitor: Visitor) -> None:
+def test_it_takes_the_focus_only_after_its_own_answer(visitor: Visitor) -> None:
     assert visitor.opens("/host/").soup.find(autofocus=True) is None
 
     visitor.presses("Call me", number="0")
@@ -127,7 +139,7 @@ def test_it_takes_the_focus_only_after_an_answer_of_its_own(visitor: Visitor) ->
     assert visitor.opens("/host/").soup.find(autofocus=True) is None
 
 
-def test_a_call_is_found_again_on_the_page_of_our_own(visitor: Visitor) -> None:
+def test_a_call_is_also_shown_on_our_own_page(visitor: Visitor) -> None:
     visitor.opens("/here/").presses("Call me", number=SPELLING)
 
     visitor.opens("/phone/")
@@ -137,7 +149,7 @@ def test_a_call_is_found_again_on_the_page_of_our_own(visitor: Visitor) -> None:
     assert visitor.opens("/here/").heading() == "Your number is verified"
 
 
-def test_the_script_is_told_where_to_go_instead_of_being_sent_there(visitor: Visitor) -> None:
+def test_the_script_gets_the_url_instead_of_a_redirect(visitor: Visitor) -> None:
     action, fields = visitor.opens("/host/").form("Call me")
 
     placed = visitor.client.post(action, {**fields, "number": SPELLING}, headers={IN_PLACE: "1"})
@@ -147,7 +159,7 @@ def test_the_script_is_told_where_to_go_instead_of_being_sent_there(visitor: Vis
     assert (placed.json(), verified.json()) == ({"location": "/host/"}, {"location": "/account/"})
 
 
-def test_a_waiting_call_is_looked_at_again_with_a_link_where_there_is_no_script(visitor: Visitor) -> None:
+def test_a_queued_call_has_a_reload_link_without_the_script(visitor: Visitor) -> None:
     visitor.opens("/here/").presses("Call me", number=SPELLING)
     from django_telroi.models import VerificationAttempt
 
@@ -160,7 +172,7 @@ def test_a_waiting_call_is_looked_at_again_with_a_link_where_there_is_no_script(
 
 
 @pytest.mark.parametrize("body", ["{% phone_verify %}", "{% telroi_assets %}"])
-def test_without_the_request_in_the_context_it_says_what_is_missing(body: str) -> None:
+def test_without_the_request_in_the_context_the_error_says_so(body: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="The template's context has no request"):
         Template("{% load telroi %}" + body).render(Context({}))
 
@@ -169,12 +181,12 @@ def test_without_the_request_in_the_context_it_says_what_is_missing(body: str) -
     ("address", "wrong_"),
     [("/wrong-purpose/", '"nonsense" is not in TELROI'), ("/wrong-heading/", 'heading must be one of "h1" to "h6"')],
 )
-def test_a_slip_in_the_template_is_told_to_its_author(visitor: Visitor, address: str, wrong_: str) -> None:
+def test_a_wrong_argument_of_the_tag_raises_an_error(visitor: Visitor, address: str, wrong_: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=wrong_):
         visitor.client.get(address)
 
 
-def test_a_back_that_we_did_not_sign_leads_to_our_own_page(visitor: Visitor) -> None:
+def test_an_unsigned_return_url_leads_to_our_own_page(visitor: Visitor) -> None:
     action, fields = visitor.opens("/here/").form("Call me")
 
     visitor.sends(action, {**fields, "ticket": fields["ticket"] + "x", "number": SPELLING})
@@ -182,7 +194,7 @@ def test_a_back_that_we_did_not_sign_leads_to_our_own_page(visitor: Visitor) -> 
     assert visitor.path == "/phone/code/"
 
 
-def test_opening_the_host_page_calls_nobody(visitor: Visitor) -> None:
+def test_loading_the_host_page_places_no_call(visitor: Visitor) -> None:
     for _ in range(3):
         visitor.opens("/twice/")
 

@@ -1,4 +1,4 @@
-"""Ways through the pages, as people go them."""
+"""Typical flows through the pages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from django.urls import reverse_lazy
 
 from django_telroi import services
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.services.shared import number_state
+from django_telroi.services.shared.number_state import STOP_HINT
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
-from tests.services.world import let_time_pass, wrong
+from tests.services.world import let_time_pass, statements, wrong
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, Visitor
 
 
@@ -28,7 +30,7 @@ def with_a_call(visitor: Visitor, number: str = SPELLING) -> Visitor:
 
 
 def lets_the_call_become(status: str, **fields: Any) -> None:
-    """What a queue, a lost answer or staff would have made of it."""
+    """Set the fields of the attempt, as after a queue, a lost answer or a staff action."""
     VerificationAttempt.objects.update(status=status, **fields)
 
 
@@ -38,14 +40,15 @@ def test_a_number_is_called_and_verified_by_its_code(visitor: Visitor) -> None:
 
     visitor.presses("Call me", number=SPELLING)
     assert visitor.heading() == "We are calling you"
-    assert MASKED in visitor.card().text
+    assert SPELLING in visitor.card().text
 
     visitor.presses("Verify", code=last_code_for(NUMBER))
     assert visitor.heading() == "Your number is verified"
+    assert MASKED in visitor.card().text
     assert (visitor.path, calls()) == ("/phone/done/", 1)
 
 
-def test_a_code_may_be_typed_in_groups(visitor: Visitor) -> None:
+def test_a_code_can_be_typed_in_groups(visitor: Visitor) -> None:
     with_a_call(visitor)
     code = last_code_for(NUMBER)
 
@@ -54,7 +57,7 @@ def test_a_code_may_be_typed_in_groups(visitor: Visitor) -> None:
     assert visitor.heading() == "Your number is verified"
 
 
-def test_who_is_logged_in_has_a_verified_phone_afterwards(visitor: Visitor) -> None:
+def test_a_logged_in_user_has_a_verified_phone_afterwards(visitor: Visitor) -> None:
     ada = User.objects.create_user("ada")
     visitor.client.force_login(ada)
 
@@ -63,15 +66,15 @@ def test_who_is_logged_in_has_a_verified_phone_afterwards(visitor: Visitor) -> N
     assert VerifiedPhone.objects.filter(user=ada, number=NUMBER).exists()
 
 
-def test_what_was_typed_wrong_comes_back_with_what_is_wrong_about_it(visitor: Visitor) -> None:
+def test_an_invalid_value_is_shown_again_with_its_error(visitor: Visitor) -> None:
     with_a_call(visitor, "0803 123")
 
-    assert visitor.error() == "This is not a phone number we know. Check the digits and the country code."
+    assert visitor.error() == "The country code is missing. Start with + and the country code."
     assert visitor.field("number")["value"] == "0803 123"
     assert (visitor.soup.title.text, calls()) == ("Error: Verify your phone", 0)
 
 
-def test_a_premium_number_is_refused_at_its_field(visitor: Visitor) -> None:
+def test_a_premium_number_is_an_error_of_its_field(visitor: Visitor) -> None:
     with_a_call(visitor, PREMIUM)
 
     assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
@@ -79,7 +82,7 @@ def test_a_premium_number_is_refused_at_its_field(visitor: Visitor) -> None:
     assert calls() == 0
 
 
-def test_an_error_is_told_once_and_the_typed_number_forgotten(visitor: Visitor) -> None:
+def test_an_error_is_shown_once_and_the_typed_number_forgotten(visitor: Visitor) -> None:
     with_a_call(visitor, PREMIUM)
 
     visitor.opens("/phone/")
@@ -98,16 +101,16 @@ def test_a_wrong_code_says_how_many_tries_are_left(visitor: Visitor) -> None:
     assert visitor.soup.title.text == "Error: We are calling you"
 
 
-def test_something_that_is_no_code_costs_no_try(visitor: Visitor) -> None:
+def test_a_malformed_code_uses_no_try(visitor: Visitor) -> None:
     with_a_call(visitor)
 
     visitor.presses("Verify", code="four two")
 
     assert visitor.note() == "A code has only digits. Type the digits that you hear."
-    assert "3 tries left" in visitor.card().text
+    assert "left for this call" not in visitor.card().text
 
 
-def test_after_the_last_try_another_call_is_offered_when_its_time_has_come(visitor: Visitor) -> None:
+def test_after_the_last_try_call_again_is_offered_after_its_wait(visitor: Visitor) -> None:
     with_a_call(visitor)
     for _ in range(3):
         visitor.presses("Verify", code=wrong(last_code_for(NUMBER)))
@@ -124,7 +127,7 @@ def test_after_the_last_try_another_call_is_offered_when_its_time_has_come(visit
     assert visitor.heading() == "Your number is verified"
 
 
-def test_the_countdown_is_the_server_s(visitor: Visitor, site_clock: Any) -> None:
+def test_the_countdown_uses_the_time_of_the_server(visitor: Visitor, site_clock: Any) -> None:
     with_a_call(visitor)
     let_time_pass(20)
 
@@ -135,7 +138,7 @@ def test_the_countdown_is_the_server_s(visitor: Visitor, site_clock: Any) -> Non
     assert visitor.card().find(attrs={"data-telroi-wait": str(left)})
 
 
-def test_without_a_script_the_wait_is_in_words_and_the_button_is_there(visitor: Visitor) -> None:
+def test_without_a_script_the_wait_is_text_and_the_button_visible(visitor: Visitor) -> None:
     with_a_call(visitor)
 
     words = visitor.card().find(attrs={"data-telroi-without-script": True}).text
@@ -146,7 +149,7 @@ def test_without_a_script_the_wait_is_in_words_and_the_button_is_there(visitor: 
     assert "Call again" in visitor.buttons()
 
 
-def test_calling_again_too_early_says_how_long_to_wait(visitor: Visitor) -> None:
+def test_call_again_during_the_cooldown_says_how_long_to_wait(visitor: Visitor) -> None:
     with_a_call(visitor)
     action, fields = visitor.form("Call again")
 
@@ -157,7 +160,7 @@ def test_calling_again_too_early_says_how_long_to_wait(visitor: Visitor) -> None
     assert calls() == 1
 
 
-def test_the_newer_code_counts_after_calling_again(visitor: Visitor) -> None:
+def test_after_call_again_the_newer_code_verifies(visitor: Visitor) -> None:
     with_a_call(visitor)
     first = last_code_for(NUMBER)
     let_time_pass(61)
@@ -181,7 +184,7 @@ def test_another_number_can_be_called_at_once(visitor: Visitor) -> None:
     assert VerificationAttempt.objects.get(phone__number=NUMBER).status == "canceled"
 
 
-def test_who_comes_back_finds_their_call_and_no_error(visitor: Visitor) -> None:
+def test_a_person_who_returns_finds_their_call_without_an_error(visitor: Visitor) -> None:
     with_a_call(visitor)
 
     visitor.opens("/phone/")
@@ -190,7 +193,7 @@ def test_who_comes_back_finds_their_call_and_no_error(visitor: Visitor) -> None:
     assert calls() == 1
 
 
-def test_an_old_form_for_a_number_that_is_being_called_leads_to_its_code(visitor: Visitor) -> None:
+def test_an_old_form_for_the_called_number_redirects_to_the_code(visitor: Visitor) -> None:
     action, old = visitor.opens("/phone/").form("Call me")
     with_a_call(visitor)
 
@@ -200,19 +203,19 @@ def test_an_old_form_for_a_number_that_is_being_called_leads_to_its_code(visitor
     assert calls() == 1
 
 
-def test_a_number_that_had_its_calls_says_when_it_can_be_called_again(visitor: Visitor, site: Any) -> None:
+def test_a_number_without_calls_left_says_when_it_can_be_called(visitor: Visitor, site: Any) -> None:
     site.TELROI = {**site.TELROI, "CALLS_PER_HOUR": 1}
     services.start_verification(NUMBER)
 
     with_a_call(visitor)
 
     assert visitor.heading() == "Enough calls for now"
-    assert visitor.note().startswith("This number had all the calls it can get within an hour.")
+    assert visitor.note().startswith("We have called this number as often as we can within an hour.")
     assert visitor.card().find("time")["datetime"]
     assert visitor.presses("Use another number").heading() == "Verify your phone"
 
 
-def test_a_number_that_was_called_a_moment_ago_waits_a_little(visitor: Visitor) -> None:
+def test_a_number_that_was_just_called_has_a_short_wait(visitor: Visitor) -> None:
     services.start_verification(NUMBER)
 
     with_a_call(visitor)
@@ -220,7 +223,7 @@ def test_a_number_that_was_called_a_moment_ago_waits_a_little(visitor: Visitor) 
     assert visitor.heading() == "A short wait first"
 
 
-def test_a_number_that_nobody_will_type_over_is_not_kept(visitor: Visitor) -> None:
+def test_a_number_that_cannot_be_corrected_is_not_kept(visitor: Visitor) -> None:
     services.start_verification(NUMBER)
 
     visitor.client.post("/phone/", {"number": SPELLING})
@@ -228,7 +231,7 @@ def test_a_number_that_nobody_will_type_over_is_not_kept(visitor: Visitor) -> No
     assert "1234567" not in str(dict(visitor.client.session))
 
 
-def test_a_wait_that_is_over_by_now_is_not_told_any_more(visitor: Visitor) -> None:
+def test_a_wait_that_is_over_is_not_shown(visitor: Visitor) -> None:
     services.start_verification(NUMBER)
     visitor.client.post("/phone/", {"number": NUMBER})
     session = visitor.client.session
@@ -238,16 +241,86 @@ def test_a_wait_that_is_over_by_now_is_not_told_any_more(visitor: Visitor) -> No
     assert visitor.opens("/phone/").heading() == "Verify your phone"
 
 
-def test_calls_that_staff_stopped_are_said_above_the_number(visitor: Visitor) -> None:
+@pytest.mark.parametrize("path", ["/phone/", "/here/"])
+@pytest.mark.urls("tests.web.site")
+def test_stopped_calls_have_a_card_of_their_own_before_a_number_is_typed(visitor: Visitor, path: str) -> None:
     services.stop_calls(actor="ada", reason="maintenance")
 
-    with_a_call(visitor)
+    visitor.opens(path)
 
     assert visitor.note() == "Calls are switched off at the moment. Try again later."
-    assert visitor.field("number")["value"] == SPELLING
+    assert (visitor.heading(), visitor.field("number")) == ("We cannot call right now", None)
+    services.resume_calls(actor="ada")
+    assert visitor.opens(path).heading() == "Verify your phone"
 
 
-def test_a_waiting_call_is_followed_by_the_page_itself(visitor: Visitor) -> None:
+@pytest.mark.parametrize("path", ["/phone/", "/here/"])
+@pytest.mark.urls("tests.web.site")
+def test_calls_that_another_process_stopped_have_the_card_at_the_first_page_after_the_hint_is_old(
+    visitor: Visitor, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.stop_calls(actor="ada", reason="maintenance")
+    STOP_HINT.see(is_stopped=False)  # another process has stopped them
+    assert visitor.opens(path).heading() == "Verify your phone"
+
+    monkeypatch.setattr(number_state, "STOP_HINT_LIFETIME", 0)
+
+    assert visitor.opens(path).heading() == "We cannot call right now"
+
+
+def test_a_process_that_has_not_looked_yet_shows_the_card_at_its_first_page(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.stop_calls(actor="ada", reason="maintenance")
+    monkeypatch.setattr(STOP_HINT, "is_stopped", False)
+    monkeypatch.setattr(STOP_HINT, "read_at", None)
+
+    assert visitor.opens("/phone/").heading() == "We cannot call right now"
+
+
+def test_a_page_looks_once_until_the_hint_is_old(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STOP_HINT, "read_at", None)
+
+    counts = []
+    for _ in range(2):
+        with statements() as seen:
+            visitor.opens("/phone/")
+        counts.append(len(seen))
+
+    assert counts == [1, 0]
+
+
+@pytest.mark.parametrize("path", ["/phone/", "/here/"])
+@pytest.mark.urls("tests.web.site")
+def test_a_call_that_was_rejected_because_calls_are_stopped_is_offered_again(visitor: Visitor, path: str) -> None:
+    action, fields = visitor.opens(path).form("Call me")
+    services.stop_calls(actor="ada", reason="maintenance")
+    STOP_HINT.is_stopped = False  # another process has stopped them
+
+    visitor.sends(action, {**fields, "number": SPELLING})
+
+    assert (visitor.heading(), visitor.buttons()) == ("We cannot call right now", [])
+    assert f"You asked for a call to {MASKED}." in visitor.card().text
+    services.resume_calls(actor="ada")
+    assert visitor.opens(path).presses("Call me").heading() == "We are calling you"
+
+
+def test_stopped_calls_leave_the_code_step(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    services.stop_calls(actor="ada", reason="maintenance")
+
+    assert visitor.opens("/phone/").heading() == "We are calling you"
+
+
+def test_the_tries_that_are_left_are_told_after_a_wrong_code(visitor: Visitor) -> None:
+    with_a_call(visitor)
+    assert "left for this call" not in visitor.card().text
+    visitor.presses("Verify", code=wrong(last_code_for(NUMBER)))
+
+    assert "2 tries left for this call." in visitor.opens("/phone/code/").card().text
+
+
+def test_the_page_follows_a_queued_call(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("queued")
 
@@ -260,7 +333,7 @@ def test_a_waiting_call_is_followed_by_the_page_itself(visitor: Visitor) -> None
     assert visitor.client.get("/phone/status/").json() == {"step": "code", "status": "placed"}
 
 
-def test_a_waiting_call_can_be_called_off(visitor: Visitor) -> None:
+def test_a_queued_call_can_be_canceled(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("queued")
 
@@ -270,7 +343,7 @@ def test_a_waiting_call_can_be_called_off(visitor: Visitor) -> None:
     assert VerificationAttempt.objects.get().status == "canceled"
 
 
-def test_a_call_that_may_ring_is_told_honestly_and_its_code_still_counts(visitor: Visitor) -> None:
+def test_a_call_of_unknown_outcome_is_explained_and_its_code_accepted(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("unknown")
 
@@ -281,7 +354,7 @@ def test_a_call_that_may_ring_is_told_honestly_and_its_code_still_counts(visitor
     assert visitor.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
 
-def test_a_code_whose_time_is_over_offers_another_call(visitor: Visitor) -> None:
+def test_an_expired_code_offers_another_call(visitor: Visitor) -> None:
     with_a_call(visitor)
     let_time_pass(301)
 
@@ -291,31 +364,31 @@ def test_a_code_whose_time_is_over_offers_another_call(visitor: Visitor) -> None
     assert visitor.buttons() == ["Call again", "Change number"]
 
 
-def test_a_call_that_waited_too_long_is_not_called_an_expired_code(visitor: Visitor) -> None:
+def test_a_call_that_expired_in_the_queue_is_not_shown_as_an_expired_code(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("expired", dialed_at=None)
 
     assert visitor.opens("/phone/code/").heading() == "We could not call in time"
 
 
-def test_a_newer_call_is_gone_on_with(visitor: Visitor) -> None:
+def test_a_newer_call_is_shown(visitor: Visitor) -> None:
     with_a_call(visitor)
     let_time_pass(61)
     services.call_again(VerificationAttempt.objects.get().uuid)
 
     assert visitor.opens("/phone/code/").heading() == "There is a newer call"
-    assert visitor.presses("Go on").heading() == "We are calling you"
+    assert visitor.presses("Go to the newer call").heading() == "We are calling you"
     assert calls() == 2
 
 
-def test_a_call_that_was_called_off_elsewhere_says_so(visitor: Visitor) -> None:
+def test_a_call_that_was_canceled_elsewhere_is_shown_as_canceled(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("canceled")
 
-    assert visitor.opens("/phone/code/").heading() == "No call under way"
+    assert visitor.opens("/phone/code/").heading() == "Call canceled"
 
 
-def test_a_call_that_failed_later_says_so_and_can_be_tried_again(visitor: Visitor) -> None:
+def test_a_call_that_failed_later_is_shown_and_can_be_repeated(visitor: Visitor) -> None:
     with_a_call(visitor)
     lets_the_call_become("failed", error_code="unreachable")
     let_time_pass(61)
@@ -338,11 +411,11 @@ def test_a_call_that_fails_at_once_is_a_refusal(visitor: Visitor, telroi: Simula
 
     assert visitor.note().startswith(said)
     assert visitor.heading() == "We cannot call right now"
-    assert visitor.opens("/phone/").heading() == "Verify your phone"
+    assert visitor.opens("/phone/").heading() == "We cannot call right now"
 
 
-def test_a_number_that_telroi_does_not_take_is_refused_at_its_field(visitor: Visitor, telroi: Simulator) -> None:
-    telroi.fail_next("invalid")
+def test_a_number_that_telroi_rejects_is_an_error_of_its_field(visitor: Visitor, telroi: Simulator) -> None:
+    telroi.fail_next("invalid", times=2)  # with our code, and without it
 
     with_a_call(visitor)
 
@@ -350,7 +423,7 @@ def test_a_number_that_telroi_does_not_take_is_refused_at_its_field(visitor: Vis
     assert visitor.field("number")["value"] == SPELLING
 
 
-def test_a_number_that_telroi_holds_back_says_for_how_long(visitor: Visitor, telroi: Simulator) -> None:
+def test_a_number_that_telroi_holds_says_for_how_long(visitor: Visitor, telroi: Simulator) -> None:
     telroi.fail_next("rate_limited", wait=7200)
 
     with_a_call(visitor)
@@ -360,7 +433,7 @@ def test_a_number_that_telroi_holds_back_says_for_how_long(visitor: Visitor, tel
 
 
 @pytest.mark.parametrize(("is_test", "notes"), [(True, 1), (False, 0)])
-def test_the_code_step_tells_a_developer_of_a_test_key(
+def test_the_code_step_shows_a_developer_the_test_code(
     visitor: Visitor, telroi: Simulator, site: Any, is_test: bool, notes: int
 ) -> None:
     site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": True, "API_KEY": telroi.test_key if is_test else telroi.api_key}
@@ -371,7 +444,9 @@ def test_the_code_step_tells_a_developer_of_a_test_key(
     assert len(visitor.soup.find_all(string=re.compile("Test key: no phone rings. The code 000000"))) == notes
 
 
-def test_the_note_of_a_test_key_goes_with_the_permission_for_it(visitor: Visitor, telroi: Simulator, site: Any) -> None:
+def test_the_test_code_is_not_shown_if_test_keys_are_not_allowed(
+    visitor: Visitor, telroi: Simulator, site: Any
+) -> None:
     site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": True, "API_KEY": telroi.test_key}
     with_a_call(visitor)
     site.TELROI = {**site.TELROI, "ALLOW_TEST_KEY": False, "API_KEY": telroi.api_key}
@@ -382,7 +457,7 @@ def test_the_note_of_a_test_key_goes_with_the_permission_for_it(visitor: Visitor
     assert "000000" not in visitor.soup.get_text()
 
 
-def test_a_lost_answer_leaves_the_code_s_form_open(visitor: Visitor, telroi: Simulator) -> None:
+def test_a_lost_answer_keeps_the_code_form(visitor: Visitor, telroi: Simulator) -> None:
     telroi.fail_next("reset_unread", acts=True)
 
     with_a_call(visitor)
@@ -391,7 +466,7 @@ def test_a_lost_answer_leaves_the_code_s_form_open(visitor: Visitor, telroi: Sim
     assert visitor.field("code")
 
 
-def test_a_refusal_is_told_before_the_call_that_is_under_way(visitor: Visitor) -> None:
+def test_a_refusal_is_shown_before_the_open_call(visitor: Visitor) -> None:
     action, old = visitor.opens("/phone/").form("Call me")
     with_a_call(visitor)
     visitor.client.post(action, {**old, "number": PREMIUM})
@@ -400,7 +475,7 @@ def test_a_refusal_is_told_before_the_call_that_is_under_way(visitor: Visitor) -
     assert visitor.opens("/phone/").heading() == "We are calling you"
 
 
-def test_another_call_for_an_attempt_that_is_gone_leads_to_the_start(visitor: Visitor) -> None:
+def test_call_again_for_a_deleted_attempt_redirects_to_the_start(visitor: Visitor) -> None:
     with_a_call(visitor)
     action, fields = visitor.form("Call again")
     VerificationAttempt.objects.all().delete()
@@ -411,7 +486,7 @@ def test_another_call_for_an_attempt_that_is_gone_leads_to_the_start(visitor: Vi
     assert visitor.client.get("/phone/status/").json() == {"step": "number", "status": None}
 
 
-def test_a_session_that_another_release_wrote_counts_as_none(visitor: Visitor) -> None:
+def test_a_session_of_another_release_is_ignored(visitor: Visitor) -> None:
     with_a_call(visitor)
     session = visitor.client.session
     session["telroi"] = {"": {"attempt": "what", "notice": {"unknown": 1}}}
@@ -420,38 +495,38 @@ def test_a_session_that_another_release_wrote_counts_as_none(visitor: Visitor) -
     assert visitor.opens("/phone/").heading() == "Verify your phone"
 
 
-def test_the_card_says_how_many_digits_this_site_s_codes_have(visitor: Visitor, site: Any) -> None:
+def test_the_card_says_how_many_digits_the_code_has(visitor: Visitor, site: Any) -> None:
     site.TELROI = {"CODE_LENGTH": 8}
 
     assert "a code of 8 digits" in visitor.opens("/phone/").card().text
     assert visitor.presses("Call me", number=SPELLING).card().find("label").text == "8-digit code"
 
 
-def test_a_verification_that_came_to_nothing_is_forgotten_after_an_hour(visitor: Visitor) -> None:
+def test_an_unfinished_verification_is_forgotten_after_an_hour(visitor: Visitor) -> None:
     with_a_call(visitor)
     let_time_pass(timedelta(hours=2).total_seconds())
 
     visitor.opens("/phone/code/")
 
     assert (visitor.path, visitor.heading()) == ("/phone/?lost=1", "Verify your phone")
-    assert "does not know your last call" in visitor.note()
+    assert "lost track of your last call" in visitor.note()
 
 
 @pytest.mark.parametrize(("path", "start"), [("/phone/code/", "/phone/?lost=1"), ("/phone/done/", "/phone/")])
-def test_without_a_call_every_page_leads_to_the_start(visitor: Visitor, path: str, start: str) -> None:
+def test_without_a_call_every_page_redirects_to_the_start(visitor: Visitor, path: str, start: str) -> None:
     visitor.opens(path)
 
     assert (visitor.path, visitor.heading()) == (start, "Verify your phone")
 
 
 @pytest.mark.parametrize("path", ["/phone/code/", "/phone/call-again/", "/phone/change-number/", "/phone/add-number/"])
-def test_a_lost_session_leads_to_the_start(visitor: Visitor, path: str) -> None:
+def test_a_lost_session_redirects_to_the_start(visitor: Visitor, path: str) -> None:
     visitor.sends(path, {"code": "123456"})
 
     assert (visitor.path, visitor.heading()) == ("/phone/", "Verify your phone")
 
 
-def test_an_attempt_that_is_gone_leads_to_the_start(visitor: Visitor) -> None:
+def test_a_deleted_attempt_redirects_to_the_start(visitor: Visitor) -> None:
     with_a_call(visitor)
     action, fields = visitor.form("Verify")
     VerificationAttempt.objects.all().delete()
@@ -462,7 +537,7 @@ def test_an_attempt_that_is_gone_leads_to_the_start(visitor: Visitor) -> None:
     assert visitor.heading() == "Verify your phone"
 
 
-def test_two_purposes_are_two_ways(visitor: Visitor) -> None:
+def test_two_purposes_are_two_flows(visitor: Visitor) -> None:
     visitor.opens("/phone/?purpose=signup").presses("Call me", number=SPELLING)
     assert visitor.path == "/phone/code/?purpose=signup"
 
@@ -473,14 +548,14 @@ def test_two_purposes_are_two_ways(visitor: Visitor) -> None:
     assert visitor.opens("/phone/done/").heading() == "Verify your phone"
 
 
-def test_a_purpose_that_the_site_does_not_know_is_refused_in_words(visitor: Visitor) -> None:
+def test_an_unknown_purpose_is_refused_with_a_sentence(visitor: Visitor) -> None:
     visitor.opens("/phone/?purpose=nonsense")
 
-    assert visitor.note() == "This purpose cannot be used here. Go back and start again."
+    assert visitor.note() == "This page was opened with a wrong link. Go back and start again."
     assert visitor.statuses == [400]
 
 
-def test_a_site_s_own_test_needs_no_form_to_post(visitor: Visitor) -> None:
+def test_a_test_of_a_site_can_post_without_loading_the_form(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER}).sends("/phone/code/", {"code": last_code_for(NUMBER)})
 
     assert visitor.heading() == "Your number is verified"
@@ -494,7 +569,7 @@ def test_a_second_number_can_be_verified_after_the_first(visitor: Visitor) -> No
     assert visitor.heading() == "Your number is verified"
 
 
-def test_success_leads_to_next(visitor: Visitor) -> None:
+def test_success_redirects_to_next(visitor: Visitor) -> None:
     visitor.opens("/phone/?next=/account/").presses("Call me", number=PREMIUM).presses("Call me", number=SPELLING)
 
     answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
@@ -502,7 +577,7 @@ def test_success_leads_to_next(visitor: Visitor) -> None:
     assert answer["Location"] == "/account/"
 
 
-def test_next_outlives_a_change_of_number(visitor: Visitor) -> None:
+def test_next_is_kept_after_a_change_of_number(visitor: Visitor) -> None:
     visitor.opens("/phone/?next=/account/").presses("Call me", number=SPELLING).presses("Change number")
     visitor.presses("Call me", number=OTHER_NUMBER)
 
@@ -511,7 +586,7 @@ def test_next_outlives_a_change_of_number(visitor: Visitor) -> None:
     assert answer["Location"] == "/account/"
 
 
-def test_the_next_of_one_verification_is_not_that_of_another(visitor: Visitor) -> None:
+def test_the_next_of_one_verification_is_not_used_for_another(visitor: Visitor) -> None:
     visitor.sends("/phone/?next=/account/", {"number": NUMBER})
     visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
 
@@ -525,7 +600,7 @@ def test_the_next_of_one_verification_is_not_that_of_another(visitor: Visitor) -
     ("success_url", "goal"),
     [("/thanks/", "/thanks/"), ("telroi:status", "/phone/status/"), (reverse_lazy("telroi:done"), "/phone/done/")],
 )
-def test_without_next_success_leads_where_the_site_says(
+def test_without_next_success_redirects_to_the_url_of_the_settings(
     visitor: Visitor, site: Any, success_url: object, goal: str
 ) -> None:
     site.TELROI = {"SUCCESS_URL": success_url}
@@ -536,7 +611,7 @@ def test_without_next_success_leads_where_the_site_says(
     assert answer["Location"] == goal
 
 
-def test_a_site_without_sessions_is_told_what_to_add(site: Any) -> None:
+def test_a_site_without_sessions_gets_an_error_that_names_them(site: Any) -> None:
     site.MIDDLEWARE = []
 
     with pytest.raises(Exception, match=r"Add 'django\.contrib\.sessions' to INSTALLED_APPS"):
@@ -558,9 +633,7 @@ def test_a_site_without_sessions_is_told_what_to_add(site: Any) -> None:
 )
 @pytest.mark.parametrize("path", ["/phone/code/", "/here/", "/phone/"])
 @pytest.mark.urls("tests.web.site")
-def test_a_look_that_nobody_sees_uses_up_no_message(
-    visitor: Visitor, headers: dict[str, str] | None, path: str
-) -> None:
+def test_a_prefetch_does_not_use_up_a_message(visitor: Visitor, headers: dict[str, str] | None, path: str) -> None:
     if path == "/phone/":
         action, fields = visitor.opens("/phone/").form("Call me")
         visitor.client.post(action, {**fields, "number": PREMIUM})
@@ -580,7 +653,7 @@ def test_a_look_that_nobody_sees_uses_up_no_message(
 
 @pytest.mark.parametrize("path", ["/phone/", "/here/"])
 @pytest.mark.urls("tests.web.site")
-def test_the_script_is_told_that_a_page_is_fetched_in_advance(visitor: Visitor, path: str) -> None:
+def test_a_prefetched_page_is_marked_for_the_script(visitor: Visitor, path: str) -> None:
     def is_told(**headers: str) -> bool:
         return "data-telroi-ahead" in str(visitor.opens(path, **headers).card())
 

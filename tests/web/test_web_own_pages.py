@@ -1,4 +1,4 @@
-"""A site makes the pages its own: another template, another form, something to do on success."""
+"""A site customizes the pages: another template, another form, an action on success."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.web.visitor import NUMBER, SPELLING, Visitor
 pytestmark = pytest.mark.urls("tests.web.own_site")
 
 
-def test_a_base_template_of_the_site_s_own_needs_two_blocks(visitor: Visitor, site: Any, tmp_path: Path) -> None:
+def test_a_base_template_of_the_site_needs_two_blocks(visitor: Visitor, site: Any, tmp_path: Path) -> None:
     own = tmp_path / "telroi" / "base.html"
     own.parent.mkdir()
     own.write_text(
@@ -29,7 +29,7 @@ def test_a_base_template_of_the_site_s_own_needs_two_blocks(visitor: Visitor, si
     assert len(visitor.soup.find_all("link", rel="stylesheet")) == 1
 
 
-def test_a_form_with_a_question_more_keeps_what_was_answered(visitor: Visitor) -> None:
+def test_a_form_with_another_field_keeps_its_value(visitor: Visitor) -> None:
     visitor.opens("/phone/").presses("Call me", number=SPELLING, agreed="")
 
     assert visitor.error() == "Say yes first."
@@ -39,7 +39,7 @@ def test_a_form_with_a_question_more_keeps_what_was_answered(visitor: Visitor) -
     assert visitor.presses("Call me", agreed="on").heading() == "We are calling you"
 
 
-def test_success_can_be_acted_upon(visitor: Visitor) -> None:
+def test_a_site_can_act_on_success(visitor: Visitor) -> None:
     ThankfulCode.proofs.clear()
 
     visitor.opens("/phone/").presses("Call me", number=SPELLING, agreed="on")

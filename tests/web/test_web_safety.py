@@ -1,4 +1,4 @@
-"""What strangers, robots, caches and careless sites can do: nothing."""
+"""Protection against other sites, robots, caches and wrong configurations."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PAGES = (*FORMS, "/phone/status/", "/phone/done/")
 
 
 @pytest.mark.parametrize("address", FORMS)
-def test_a_form_from_elsewhere_is_refused(db: None, address: str) -> None:
+def test_a_form_from_another_site_is_rejected(db: None, address: str) -> None:
     answer = Client(enforce_csrf_checks=True).post(address, {"number": NUMBER, "code": "123456"})
 
     assert (answer.status_code, len(outbox)) == (403, 0)
 
 
 @pytest.mark.parametrize("address", FORMS)
-def test_a_form_from_elsewhere_is_refused_without_the_site_s_middleware_too(db: None, site: Any, address: str) -> None:
+def test_a_form_from_another_site_is_rejected_without_the_csrf_middleware(db: None, site: Any, address: str) -> None:
     site.MIDDLEWARE = [name for name in site.MIDDLEWARE if "Csrf" not in name]
 
     answer = Client(enforce_csrf_checks=True).post(address, {"number": NUMBER, "code": "123456"})
@@ -42,7 +42,7 @@ def test_a_form_from_elsewhere_is_refused_without_the_site_s_middleware_too(db: 
     assert (answer.status_code, len(outbox)) == (403, 0)
 
 
-def test_our_own_forms_carry_their_token(visitor: Visitor) -> None:
+def test_our_forms_contain_the_csrf_token(visitor: Visitor) -> None:
     strict = Visitor(Client(enforce_csrf_checks=True))
 
     strict.opens("/phone/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
@@ -52,7 +52,7 @@ def test_our_own_forms_carry_their_token(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("method", ["get", "head", "options"])
 @pytest.mark.parametrize("address", PAGES)
-def test_looking_changes_nothing_and_calls_nobody(visitor: Visitor, address: str, method: str) -> None:
+def test_a_get_changes_nothing_and_places_no_call(visitor: Visitor, address: str, method: str) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     let_time_pass(61)
     before = list(VerificationAttempt.objects.values())
@@ -64,7 +64,7 @@ def test_looking_changes_nothing_and_calls_nobody(visitor: Visitor, address: str
 
 
 @pytest.mark.parametrize("address", ["/phone/call-again/", "/phone/change-number/", "/phone/add-number/"])
-def test_who_follows_the_address_of_a_button_is_shown_the_way_back(visitor: Visitor, address: str) -> None:
+def test_a_get_of_a_buttons_url_redirects_back(visitor: Visitor, address: str) -> None:
     visitor.opens(address)
 
     assert visitor.statuses == [405]
@@ -73,7 +73,7 @@ def test_who_follows_the_address_of_a_button_is_shown_the_way_back(visitor: Visi
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_nothing_is_ever_cached(visitor: Visitor, address: str) -> None:
+def test_no_response_may_be_cached(visitor: Visitor, address: str) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
 
     assert "no-store" in visitor.client.get(address)["Cache-Control"]
@@ -105,7 +105,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("next_", ELSEWHERE)
-def test_success_never_leaves_the_site(visitor: Visitor, next_: str) -> None:
+def test_success_never_redirects_to_another_site(visitor: Visitor, next_: str) -> None:
     action, fields = visitor.opens("/phone/").form("Call me")
     visitor.client.post(action, {"number": NUMBER, "next": next_, "csrfmiddlewaretoken": fields["csrfmiddlewaretoken"]})
 
@@ -116,7 +116,7 @@ def test_success_never_leaves_the_site(visitor: Visitor, next_: str) -> None:
 
 
 @pytest.mark.parametrize("next_", ["/account/", "/account/?tab=phone#top", "http://testserver/account/", "account/"])
-def test_success_leads_to_a_next_on_this_site(visitor: Visitor, next_: str) -> None:
+def test_success_redirects_to_a_next_on_this_site(visitor: Visitor, next_: str) -> None:
     visitor.client.post("/phone/", {"number": NUMBER, "next": next_})
 
     answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
@@ -132,7 +132,7 @@ def test_over_https_next_stays_on_https(visitor: Visitor) -> None:
     assert answer["Location"] == "/phone/done/"
 
 
-def test_a_line_break_in_next_splits_no_header(visitor: Visitor) -> None:
+def test_a_line_break_in_next_adds_no_header(visitor: Visitor) -> None:
     visitor.client.post("/phone/", {"number": NUMBER, "next": "/account/\r\nSet-Cookie: a=b"})
 
     answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
@@ -141,7 +141,7 @@ def test_a_line_break_in_next_splits_no_header(visitor: Visitor) -> None:
     assert "a" not in answer.cookies
 
 
-def test_success_changes_the_key_of_the_session(visitor: Visitor) -> None:
+def test_success_rotates_the_key_of_the_session(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     planted = visitor.client.session.session_key
     visitor.presses("Verify", code=last_code_for(NUMBER))
@@ -154,7 +154,7 @@ def test_success_changes_the_key_of_the_session(visitor: Visitor) -> None:
     assert thief.heading() == "Verify your phone"
 
 
-def test_the_number_is_fixed_when_it_is_called(visitor: Visitor) -> None:
+def test_the_number_cannot_be_changed_after_its_call(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
     _, fields = visitor.form("Verify")
 
@@ -163,7 +163,7 @@ def test_the_number_is_fixed_when_it_is_called(visitor: Visitor) -> None:
     assert VerificationAttempt.objects.get(status="verified").number == NUMBER
 
 
-def test_a_form_that_was_written_by_hand_counts_as_none(visitor: Visitor) -> None:
+def test_an_invalid_ticket_is_ignored(visitor: Visitor) -> None:
     action, fields = visitor.opens("/phone/").form("Call me")
 
     visitor.sends(action, {**fields, "number": NUMBER, "ticket": fields["ticket"][:-2] + "xx"})
@@ -171,7 +171,7 @@ def test_a_form_that_was_written_by_hand_counts_as_none(visitor: Visitor) -> Non
     assert visitor.heading() == "We are calling you"
 
 
-def test_neither_number_nor_code_nor_attempt_is_in_any_address_or_header(visitor: Visitor) -> None:
+def test_no_url_and_no_header_contains_the_number_the_code_or_the_attempt(visitor: Visitor) -> None:
     visitor.opens("/phone/?next=/account/").presses("Call me", number=PREMIUM).presses("Call me", number=SPELLING)
     code = last_code_for(NUMBER)
     visitor.presses("Verify", code=wrong(code)).presses("Verify", code=code)
@@ -186,12 +186,15 @@ def test_neither_number_nor_code_nor_attempt_is_in_any_address_or_header(visitor
 def test_the_full_number_is_on_no_page_after_its_call(visitor: Visitor) -> None:
     visitor.opens("/phone/").presses("Call me", number=SPELLING).presses("Verify", code=last_code_for(NUMBER))
 
-    for answer in visitor.trail[1:]:
+    assert visitor.heading() == "Your number is verified"
+    visitor.opens("/phone/").opens("/phone/code/")
+    pages = [answer for answer in visitor.trail if b"We are calling you" not in answer.content]
+    for answer in pages[1:]:
         for spelling in (NUMBER, SPELLING, NUMBER[1:]):
             assert spelling not in answer.content.decode()
 
 
-def test_no_code_is_kept_in_the_session(visitor: Visitor) -> None:
+def test_no_code_is_stored_in_the_session(visitor: Visitor) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
 
     visitor.client.post("/phone/code/", {"code": "135790"})
@@ -212,7 +215,7 @@ def test_neither_number_nor_code_is_logged(visitor: Visitor, caplog: pytest.LogC
         assert secret not in ours
 
 
-def test_an_error_report_hides_what_was_typed(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_report_hides_typed_values(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     reports = []
 
     def report(sender: object, request: HttpRequest, **told: object) -> None:
@@ -221,7 +224,7 @@ def test_an_error_report_hides_what_was_typed(visitor: Visitor, monkeypatch: pyt
     def breaks(request: HttpRequest, session: SessionBase) -> None:
         raise RuntimeError("the sessions' store is down")
 
-    monkeypatch.setattr("django_telroi.web.views.save_session", breaks)
+    monkeypatch.setattr("django_telroi.web.start_page.save_session", breaks)
     visitor.client.raise_request_exception = False
     got_request_exception.connect(report)
     visitor.client.post("/phone/", {"number": NUMBER})
@@ -234,14 +237,12 @@ def test_an_error_report_hides_what_was_typed(visitor: Visitor, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("view", [StartView.as_view(), CarefulStart.as_view()])
-def test_no_view_runs_in_a_transaction_of_its_own(view: Any) -> None:
+def test_no_view_runs_in_a_transaction(view: Any) -> None:
     assert "default" in view._non_atomic_requests
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_wrong_guess_is_counted_even_under_atomic_requests(
-    telroi: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_code_is_counted_with_atomic_requests(telroi: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     visitor = Visitor(Client())
 
@@ -254,7 +255,7 @@ def test_a_wrong_guess_is_counted_even_under_atomic_requests(
     assert visitor.presses("Verify", code=code).heading() == "Your number is verified"
 
 
-def test_who_must_be_logged_in_is_sent_to_log_in(visitor: Visitor, site: Any) -> None:
+def test_a_page_that_requires_a_login_redirects_to_it(visitor: Visitor, site: Any) -> None:
     site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     site.LOGIN_URL = "/login/"
 
@@ -265,14 +266,16 @@ def test_who_must_be_logged_in_is_sent_to_log_in(visitor: Visitor, site: Any) ->
 
 @pytest.fixture
 def members_only(site: Any) -> Any:
-    """A site whose views require a login, except for signing up."""
+    """A site with views that require a login, except the sign-up."""
     site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     site.LOGIN_URL = "/login/"
     site.TELROI = {**site.TELROI, "ANONYMOUS_PURPOSES": ["signup"]}
     return site
 
 
-def test_a_site_that_requires_a_login_opens_the_pages_of_a_purpose(visitor: Visitor, members_only: Any) -> None:
+def test_a_site_with_required_logins_opens_the_pages_of_an_anonymous_purpose(
+    visitor: Visitor, members_only: Any
+) -> None:
     visitor.opens("/phone/?purpose=signup").presses("Call me", number=NUMBER)
     assert visitor.heading() == "We are calling you"
     assert visitor.client.get("/phone/status/?purpose=signup").json()["step"] == "code"
@@ -290,7 +293,7 @@ def test_every_page_of_another_purpose_still_requires_a_login(visitor: Visitor, 
     assert outbox == []
 
 
-def test_a_form_of_an_open_purpose_opens_no_other(visitor: Visitor, members_only: Any) -> None:
+def test_a_form_of_an_anonymous_purpose_opens_no_other_purpose(visitor: Visitor, members_only: Any) -> None:
     action, fields = visitor.opens("/phone/?purpose=signup").form("Call me")
 
     answer = visitor.client.post("/phone/", {**fields, "ticket": "", "purpose": "", "number": NUMBER})
@@ -298,7 +301,7 @@ def test_a_form_of_an_open_purpose_opens_no_other(visitor: Visitor, members_only
     assert (action, answer["Location"], outbox) == ("/phone/?purpose=signup", "/login/?next=/phone/", [])
 
 
-def test_who_is_logged_in_uses_the_pages_of_every_purpose(
+def test_a_logged_in_user_can_use_the_pages_of_every_purpose(
     visitor: Visitor, members_only: Any, django_user_model: Any
 ) -> None:
     visitor.client.force_login(django_user_model.objects.create_user("ada"))
@@ -307,37 +310,39 @@ def test_who_is_logged_in_uses_the_pages_of_every_purpose(
 
 
 @pytest.mark.urls("tests.web.open_site")
-def test_a_page_that_the_site_itself_opened_stays_open(visitor: Visitor, members_only: Any) -> None:
+def test_a_page_that_the_site_made_public_stays_public(visitor: Visitor, members_only: Any) -> None:
     members_only.TELROI = {}
 
     assert visitor.opens("/phone/").heading() == "Verify your phone"
 
 
+UNKNOWN = "This is not a phone number we know. Check the digits and the country code."
+EXTENSION = "We cannot call an extension. Type the number without it."
 TYPED = [
-    "",
-    " ",
-    "call me",
-    "+1 800 FLOWERS",
-    "+2348031234567;ext=12",
-    "+2348031234567 x12",
-    "tel:+2348031234567;ext=12",
-    "+234803123\u0664\u0665\u0666\u0667",
-    "+2348031234567\n",
-    "+2348031\x00234567",
-    "\u202e+2348031234567\u202c",
-    "+999 123 456",
-    "112",
-    "9" * 10**6,
-    "+234 803 123 4567" + " " * 10**5,
-    "<script>alert(1)</script>",
+    ("", "Type your phone number first."),
+    (" ", "Type your phone number first."),
+    ("call me", UNKNOWN),
+    ("+1 800 FLOWERS", UNKNOWN),
+    ("+2348031234567;ext=12", EXTENSION),
+    ("+2348031234567 x12", EXTENSION),
+    ("tel:+2348031234567;ext=12", EXTENSION),
+    ("+234803123\u0664\u0665\u0666\u0667", UNKNOWN),
+    ("+2348031234567\n", UNKNOWN),
+    ("+2348031\x00234567", UNKNOWN),
+    ("\u202e+2348031234567\u202c", UNKNOWN),
+    ("+999 123 456", UNKNOWN),
+    ("112", "This number is too short. Type all its digits, with the area code."),
+    ("9" * 10**6, UNKNOWN),
+    ("+234 803 123 4567" + " " * 10**5, UNKNOWN),
+    ("<script>alert(1)</script>", UNKNOWN),
 ]
 
 
-@pytest.mark.parametrize("typed", TYPED, ids=range(len(TYPED)))
-def test_what_is_no_number_gets_a_clear_refusal_and_costs_nothing(visitor: Visitor, typed: str) -> None:
+@pytest.mark.parametrize(("typed", "error"), TYPED, ids=range(len(TYPED)))
+def test_an_invalid_number_shows_an_error_and_counts_nothing(visitor: Visitor, typed: str, error: str) -> None:
     visitor.sends("/phone/", {"number": typed})
 
-    assert visitor.error() == "This is not a phone number we know. Check the digits and the country code."
+    assert visitor.error() == error
     assert visitor.statuses == [302, 200]
     assert (len(outbox), VerificationAttempt.objects.count()) == (0, 0)
 
@@ -355,10 +360,12 @@ GUESSES = [
 
 
 @pytest.mark.parametrize("guess", GUESSES, ids=range(len(GUESSES)))
-def test_what_is_no_code_gets_a_clear_refusal_and_costs_no_try(visitor: Visitor, guess: str) -> None:
+def test_an_invalid_code_shows_an_error_and_uses_no_try(visitor: Visitor, guess: str) -> None:
     visitor.sends("/phone/", {"number": NUMBER})
 
     visitor.presses("Verify", code=guess)
 
-    assert visitor.note() == "A code has only digits. Type the digits that you hear."
+    is_empty = not guess.strip()
+    error = "Type the code first." if is_empty else "A code has only digits. Type the digits that you hear."
+    assert visitor.note() == error
     assert VerificationAttempt.objects.get().tries == 0

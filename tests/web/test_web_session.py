@@ -1,4 +1,4 @@
-"""What the session keeps: little, no secret, and nothing that a stranger made long."""
+"""The contents of the session: small, without secrets, and limited in length."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from django.test import Client
 
 from django_telroi.testing import last_code_for
-from django_telroi.web.cards import LONGEST_ADDRESS
+from django_telroi.web.cards import MAX_ADDRESS_LENGTH
 from tests.web.signup_site import TOO_SHORT
 from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor, last
 
 LONG = 1_500_000
 COOKIE = 4_096
-"""Bytes of a cookie that every browser keeps."""
+"""The maximum bytes of a cookie that every browser stores."""
 
 SECRETS = {
     "whispered": "canary-whispered",
@@ -32,7 +32,7 @@ SECRETS = {
 
 
 def kept(visitor: Visitor) -> str:
-    """The session as a store has it."""
+    """Return the session as its store has it."""
     return json.dumps(dict(visitor.client.session))
 
 
@@ -42,14 +42,14 @@ def in_cookies(site: Any) -> None:
 
 
 @pytest.mark.urls("tests.web.signup_site")
-class TestAFormThatAsksForMore:
+class TestAFormWithMoreFields:
     def refuse(self, visitor: Visitor, number: str = PREMIUM, **typed: str) -> Visitor:
-        """Type it, and look at the redirect only: the page that it leads to takes the notice."""
+        """Send the form without following the redirect, because the next page removes the notice."""
         visitor.client.post("/phone/", {"number": number, **typed})
         return visitor
 
     @pytest.mark.parametrize("number", [PREMIUM, "no number"])
-    def test_keeps_no_secret(self, visitor: Visitor, number: str) -> None:
+    def test_stores_no_secret(self, visitor: Visitor, number: str) -> None:
         self.refuse(visitor, number, **SECRETS, name="Ada")
 
         assert "Ada" in kept(visitor)
@@ -71,14 +71,14 @@ class TestAFormThatAsksForMore:
         chosen = visitor.card().find("select").find_all("option", selected=True)
         assert [option["value"] for option in chosen] == ["a", "c"]
 
-    def test_takes_the_last_of_what_was_sent_twice(self, visitor: Visitor) -> None:
+    def test_keeps_the_last_of_duplicate_values(self, visitor: Visitor) -> None:
         visitor.client.post("/phone/", {"number": ["1", f"\u2066{PREMIUM}\u2069"], "name": ["Ada", "Ben"]})
 
         visitor.opens("/phone/")
 
         assert (visitor.field("number")["value"], visitor.field("name")["value"]) == (PREMIUM, "Ben")
 
-    def test_says_what_was_wrong_with_a_value_that_it_did_not_keep(self, visitor: Visitor) -> None:
+    def test_shows_the_error_of_a_value_that_it_did_not_store(self, visitor: Visitor) -> None:
         self.refuse(visitor, password="short")
 
         visitor.opens("/phone/")
@@ -86,14 +86,14 @@ class TestAFormThatAsksForMore:
         assert "short" not in visitor.card().decode().replace(TOO_SHORT, "")
         assert TOO_SHORT in visitor.card().text
 
-    def test_says_nothing_about_a_value_that_was_right_and_is_not_kept(self, visitor: Visitor) -> None:
+    def test_shows_no_error_of_a_valid_value_that_it_did_not_store(self, visitor: Visitor) -> None:
         self.refuse(visitor, **SECRETS)
 
         visitor.opens("/phone/")
 
-        assert len(visitor.card().find_all(class_="telroi-error")) == 1  # of the number
+        assert len(visitor.card().find_all(class_="telroi-error")) == 1  # digits of the number
 
-    def test_keeps_no_sentence_that_repeats_a_secret(self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_stores_no_error_message_with_a_secret(self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
         from tests.web.signup_site import SignUpForm
 
         def repeats(value: str) -> None:
@@ -107,7 +107,7 @@ class TestAFormThatAsksForMore:
 
         assert "canary" not in kept(visitor)
 
-    def test_keeps_little_of_many_and_huge_values(self, visitor: Visitor) -> None:
+    def test_stores_little_of_many_and_huge_values(self, visitor: Visitor) -> None:
         huge = {name: f"<{name}>" + "€" * 90_000 for name in ("name", "step", "parts_hint", "topics", "password")}
 
         self.refuse(visitor, "9" * 90_000, **huge)
@@ -116,7 +116,7 @@ class TestAFormThatAsksForMore:
         visitor.opens("/phone/")
         assert "This is not a phone number we know." in visitor.card().text
 
-    def test_fits_a_cookie(self, visitor: Visitor, in_cookies: None) -> None:
+    def test_fits_into_a_cookie(self, visitor: Visitor, in_cookies: None) -> None:
         full = {"name": "ä" * 200, "step": "€" * 200, "parts_hint": "\U0001f600" * 100}
 
         self.refuse(visitor, **full, next="/" + quote("é" * 300))
@@ -128,24 +128,24 @@ NEXTS = [
     "/" + "a" * LONG,
     "/?" + "%C3%A9" * 1_000,
     "https://evil.example/" + "a" * 100,
-    "/account/" + "a" * LONGEST_ADDRESS,
+    "/account/" + "a" * MAX_ADDRESS_LENGTH,
     "\x00" * 10_000,
 ]
 
 
 @pytest.mark.urls("tests.web.site")
-class TestAnAddressThatIsTooLong:
+class TestAnUrlThatIsTooLong:
     @pytest.mark.parametrize("next_", NEXTS, ids=range(len(NEXTS)))
     @pytest.mark.parametrize("method", ["get", "post"])
     @pytest.mark.parametrize("path", ["", "code/", "call-again/", "change-number/", "add-number/"])
-    def test_is_dropped_where_it_comes_in(self, visitor: Visitor, path: str, method: str, next_: str) -> None:
+    def test_is_dropped_from_the_request(self, visitor: Visitor, path: str, method: str, next_: str) -> None:
         getattr(visitor.client, method)(f"/phone/{path}", {"number": NUMBER, "code": "123456", "next": next_})
         visitor.opens("/phone/code/")
 
         assert len(kept(visitor)) < 500
         assert len(last(visitor).content) < 10_000
 
-    def test_comes_back_in_no_form(self, visitor: Visitor) -> None:
+    def test_is_in_no_form(self, visitor: Visitor) -> None:
         visitor.client.get("/phone/", {"next": NEXTS[0]})
         page = visitor.client.get("/phone/", {"next": NEXTS[0], "purpose": "p" * LONG})
         form = visitor.client.get("/phone/", {"next": NEXTS[0]})
@@ -154,7 +154,7 @@ class TestAnAddressThatIsTooLong:
         assert len(form.content) < 10_000
 
     @pytest.mark.parametrize("address", ["/with-query/?next=/" + "a" * LONG, "/here/?junk=" + "a" * LONG])
-    def test_does_not_grow_a_card_in_another_page(self, visitor: Visitor, address: str) -> None:
+    def test_does_not_enlarge_a_card_in_another_page(self, visitor: Visitor, address: str) -> None:
         visitor.opens(address)
 
         assert len(last(visitor).content) < 10_000
@@ -164,8 +164,8 @@ class TestAnAddressThatIsTooLong:
         assert visitor.heading() == "Your number is verified"
         assert len(kept(visitor)) < 500
 
-    def test_is_followed_up_to_its_limit(self, visitor: Visitor) -> None:
-        longest = "/account/?" + "a" * (LONGEST_ADDRESS - len("/account/?"))
+    def test_is_followed_up_to_its_maximum_length(self, visitor: Visitor) -> None:
+        longest = "/account/?" + "a" * (MAX_ADDRESS_LENGTH - len("/account/?"))
         visitor.client.post("/phone/", {"number": NUMBER, "next": longest})
 
         answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
@@ -175,9 +175,9 @@ class TestAnAddressThatIsTooLong:
 
 @pytest.mark.urls("tests.web.site")
 class TestSessionsInCookies:
-    """The browser keeps the session, and its owner can read it."""
+    """The browser stores the session, and its owner can read it."""
 
-    def test_carry_a_whole_verification(self, visitor: Visitor, in_cookies: None) -> None:
+    def test_store_a_whole_verification(self, visitor: Visitor, in_cookies: None) -> None:
         visitor.opens("/phone/?next=/account/").presses("Call me", number=PREMIUM).presses("Call me", number=SPELLING)
         size = len(visitor.client.cookies["sessionid"].value)
 
@@ -186,16 +186,16 @@ class TestSessionsInCookies:
         assert visitor.path == "/account/"
         assert size < 400
 
-    def test_hold_two_verifications_and_the_longest_next(self, visitor: Visitor, in_cookies: None) -> None:
+    def test_store_two_verifications_and_the_longest_next(self, visitor: Visitor, in_cookies: None) -> None:
         from secrets import token_urlsafe
 
-        longest = "/account/?" + token_urlsafe(2_000)[: LONGEST_ADDRESS - 10]
+        longest = "/account/?" + token_urlsafe(2_000)[: MAX_ADDRESS_LENGTH - 10]
         visitor.client.post("/phone/", {"number": NUMBER, "next": longest})
         visitor.client.post("/phone/", {"number": PREMIUM, "purpose": "signup"})
 
         assert len(visitor.client.cookies["sessionid"].value) < COOKIE
 
-    def test_tell_no_code_and_no_proof(self, visitor: Visitor, in_cookies: None) -> None:
+    def test_contain_no_code_and_no_proof(self, visitor: Visitor, in_cookies: None) -> None:
         visitor.opens("/phone/").presses("Call me", number=SPELLING)
         code = last_code_for(NUMBER)
         read = [kept(visitor)]
@@ -207,14 +207,17 @@ class TestSessionsInCookies:
         for secret in (code, "135790", NUMBER, SPELLING):
             assert not any(secret in text for text in read)
         (flow,) = dict(visitor.client.session)["telroi"].values()
-        assert set(flow) == {"attempt", "next", "notice", "older", "is_proven", "is_renewed"}
+        assert set(flow) == {
+            *("attempt", "next", "notice", "older", "is_proven", "is_renewed", "stored", "replaces"),
+            *("is_changing", "kept", "why"),
+        }
 
 
-def test_a_gate_leads_on_from_a_long_address(client: Client, settings: Any, django_user_model: Any) -> None:
+def test_a_gate_redirects_from_a_long_url(client: Client, settings: Any, django_user_model: Any) -> None:
     settings.ROOT_URLCONF = "tests.web.gated_site"
     settings.TELROI = {}
     client.force_login(django_user_model.objects.create_user("ada"))
 
     answer = client.get("/any/", {"q": "é" * LONG})
 
-    assert (answer.status_code, answer["Location"]) == (302, "/phone/?purpose=&next=%2Fany%2F")
+    assert (answer.status_code, answer["Location"]) == (302, "/phone/?purpose=&next=%2Fany%2F&why=none")

@@ -37,7 +37,7 @@ class Delivered:
 
 
 def forged(rng: random.Random, body: bytes) -> Delivered:
-    """In every way that comes to mind."""
+    """Return forged copies of a delivery, in several ways."""
     right = sign(body, SECRET)
     ways: list[tuple[bytes, dict[str, str]]] = [
         (body, {}),
@@ -63,7 +63,7 @@ def forged(rng: random.Random, body: bytes) -> Delivered:
 
 
 def people(count: int, rng: random.Random, now: datetime) -> list[VerificationAttempt]:
-    """A number each, with one call in any state; of the open ones half have lost their answer."""
+    """Create numbers with one call each, in any status. Half of the open calls have lost their answer."""
     phones = [PhoneNumber(number=f"+234803{line:07d}", last4=f"{line:04d}"[-4:], region="NG") for line in range(count)]
     PhoneNumber.objects.bulk_create(phones)
     rows = []
@@ -87,7 +87,7 @@ def people(count: int, rng: random.Random, now: datetime) -> list[VerificationAt
 
 
 def events_of(row: VerificationAttempt, rng: random.Random, now: datetime) -> Iterator[bytes]:
-    """What Telroi tells of one call: that it went out or failed, what was typed, and words that nobody knows."""
+    """Return events of one call: placed or failed, typed codes, and unknown events."""
     call = {"id": row.telroi_id or str(UUID(int=rng.getrandbits(128), version=4)), "to": row.number}
     yield body_of(rng.choice(["otp.completed", "otp.failed"]), at=now, **call)
     yield body_of("otp.verified", at=now + timedelta(seconds=20), verified=True, **call)
@@ -97,7 +97,7 @@ def events_of(row: VerificationAttempt, rng: random.Random, now: datetime) -> It
 
 
 def deliveries(rows: list[VerificationAttempt], rng: random.Random, *, count: int, now: datetime) -> list[Delivered]:
-    """Half of them authentic, a quarter those again, a quarter forged; in no order."""
+    """Return deliveries in random order: half authentic, a quarter repeated, a quarter forged."""
     bodies = [body for row in rows for body in events_of(row, rng, now)][: count // 2]
     first = [Delivered(body, {"telroi-signature": sign(body, SECRET)}, is_authentic=True) for body in bodies]
     again = rng.choices(first, k=count // 4)
@@ -108,7 +108,7 @@ def deliveries(rows: list[VerificationAttempt], rng: random.Random, *, count: in
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("count", [DELIVERIES, TEN_THOUSAND])
-def test_nothing_forged_nothing_twice_nothing_backward_and_nobody_verified(
+def test_no_forged_repeated_or_late_delivery_changes_a_status(
     count: int, heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
@@ -143,7 +143,7 @@ def test_nothing_forged_nothing_twice_nothing_backward_and_nobody_verified(
 
 
 def what_was_told(calls: list[Delivered], now: datetime) -> dict[str, str]:
-    """For each number, which of the two events that move a call came: authentic, and not two days old."""
+    """Return for each number which of the two settling events came, authentic and not two days old."""
     told = {}
     for each in calls:
         if each.is_authentic and is_fresh(each.body, now):

@@ -14,7 +14,7 @@ from tests.webhooks.telroi import SECRET
 
 
 def tried(url: str, *options: str) -> str:
-    """What it prints, and an error's words where there is one."""
+    """Return the output, with the text of the error if there is one."""
     out = StringIO()
     try:
         call_command("telroi_webhook", "--to", url, *options, stdout=out, stderr=out)
@@ -26,7 +26,7 @@ def tried(url: str, *options: str) -> str:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sample", ["otp.completed", "otp.failed", "otp.verified"])
 @pytest.mark.parametrize("path", ["/telroi/webhook", "/telroi/webhook/"])
-def test_a_sample_arrives_and_is_about_nobodys_call(live_site: str, sample: str, path: str) -> None:
+def test_a_sample_arrives_and_matches_no_call(live_site: str, sample: str, path: str) -> None:
     said = tried(live_site + path, "--sample", sample)
 
     assert said == "200: the webhook arrived, its signature is valid, and it was recorded."
@@ -36,7 +36,7 @@ def test_a_sample_arrives_and_is_about_nobodys_call(live_site: str, sample: str,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_says_what_stands_in_the_way(live_site: str, site: Any) -> None:
+def test_it_names_the_problem(live_site: str, site: Any) -> None:
     assert tried(live_site + "/telroi/wrong").startswith("error 404: the URL was not found")
     assert tried(live_site + "/phone/").startswith("error 403: the request was rejected in front")
 
@@ -53,7 +53,7 @@ def test_it_says_what_stands_in_the_way(live_site: str, site: Any) -> None:
         (answer(204), "204: the webhook arrived"),
     ],
 )
-def test_every_answer_is_explained(given: bytes, said: str) -> None:
+def test_every_status_of_the_answer_is_explained(given: bytes, said: str) -> None:
     with receiving() as receiver:
         receiver.answers = [given]
         heard = tried(receiver.url)
@@ -63,7 +63,7 @@ def test_every_answer_is_explained(given: bytes, said: str) -> None:
     assert len(receiver.received) == 1
 
 
-def test_without_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_answer_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_telroi.client.sample_webhooks.TIMEOUT_SECONDS", 0.2)
     with receiving() as receiver:
         receiver.answers = [None]

@@ -17,7 +17,7 @@ from django.views.debug import ExceptionReporter
 from django_telroi import conf, services
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.webhooks.bodies import LONGEST_BODY
+from django_telroi.webhooks.bodies import MAX_BODY_BYTES
 from django_telroi.webhooks.views import receive_webhook
 from tests.services.world import NUMBER, Heard, commit, database_gone
 from tests.webhooks.conftest import URL, Post
@@ -40,7 +40,7 @@ def stored() -> int:
 
 
 @pytest.mark.parametrize("url", [URL, URL + "/"])
-def test_it_answers_with_and_without_a_slash_and_never_by_a_redirect(
+def test_it_answers_with_and_without_a_slash_and_never_redirects(
     post: Post, lost: VerificationAttempt, url: str
 ) -> None:
     reply = post(body_of("otp.completed"), url=url)
@@ -49,7 +49,7 @@ def test_it_answers_with_and_without_a_slash_and_never_by_a_redirect(
     assert (reply.status_code, reply.content, lost.status, lost.telroi_id) == (200, b"", "placed", CALL_ID)
 
 
-def test_its_address_can_be_reversed() -> None:
+def test_its_url_can_be_reversed() -> None:
     assert reverse("telroi-webhooks:webhook") == URL
 
 
@@ -65,15 +65,15 @@ def test_its_address_can_be_reversed() -> None:
         b"[" * 60_000,
         b'{"event": "otp.completed", "event": "otp.failed"}',
         b"null",
-        b" " * LONGEST_BODY,
+        b" " * MAX_BODY_BYTES,
     ],
     ids=range(10),
 )
-def test_whatever_telroi_signed_is_acknowledged(post: Post, body: bytes) -> None:
+def test_every_webhook_signed_by_telroi_is_acknowledged(post: Post, body: bytes) -> None:
     assert [post(body).status_code, post(body).status_code, stored()] == [200, 200, 1]
 
 
-def test_what_is_two_days_old_is_acknowledged_and_forgotten(post: Post) -> None:
+def test_a_webhook_that_is_two_days_old_is_acknowledged_and_ignored(post: Post) -> None:
     body = b'{"event":"otp.completed","created_at":"2020-11-23T16:25:04.579Z","data":{}}'
 
     assert (post(body).status_code, stored()) == (200, 0)
@@ -95,7 +95,7 @@ FORGED: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
-def test_who_did_not_sign_is_refused_without_a_reason(
+def test_a_wrong_signature_is_rejected_without_a_reason(
     post: Post, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "django_telroi"):
@@ -109,7 +109,7 @@ def test_who_did_not_sign_is_refused_without_a_reason(
 
 
 @pytest.mark.parametrize("secrets", [None, [], [""], "whsec_as_a_string", [None], 5])
-def test_without_a_secret_nobody_is_heard(
+def test_without_a_secret_every_webhook_is_rejected(
     post: Post, site: Any, secrets: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.TELROI = {} if secrets is None else {"WEBHOOK_SECRETS": secrets}
@@ -132,13 +132,13 @@ def test_a_secret_is_rotated_without_a_gap(post: Post, site: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
-def test_only_a_post_is_taken(method: str) -> None:
+def test_only_post_is_allowed(method: str) -> None:
     reply = getattr(Client(), method)(URL, headers=signed(b""))
 
     assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
 
 
-def test_neither_session_nor_csrf_stand_in_the_way(post: Post, site: Any) -> None:
+def test_it_needs_no_session_and_no_csrf_token(post: Post, site: Any) -> None:
     site.ATOMIC_REQUESTS = True
 
     reply = post(BODY)
@@ -148,7 +148,7 @@ def test_neither_session_nor_csrf_stand_in_the_way(post: Post, site: Any) -> Non
     assert receive_webhook.__dict__["_non_atomic_requests"] == {"default"}
 
 
-def test_nor_does_a_site_that_asks_everybody_to_log_in(post: Post, site: Any) -> None:
+def test_it_works_on_a_site_that_requires_logins(post: Post, site: Any) -> None:
     site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
 
     assert post(BODY).status_code == 200
@@ -160,7 +160,7 @@ def request_with(stream: bytes, **environ: Any) -> WSGIRequest:
     return WSGIRequest({name: value for name, value in meta.items() if value is not None})
 
 
-LONG = b"x" * (LONGEST_BODY + 1)
+LONG = b"x" * (MAX_BODY_BYTES + 1)
 
 
 @pytest.mark.parametrize(
@@ -180,19 +180,17 @@ LONG = b"x" * (LONGEST_BODY + 1)
         (BODY, {"CONTENT_LENGTH": "²"}, 401),
     ],
 )
-def test_no_more_than_64_kib_are_read_whatever_the_length_is_said_to_be(
-    stream: bytes, environ: dict[str, Any], status: int
-) -> None:
+def test_at_most_64_kib_are_read_for_any_content_length(stream: bytes, environ: dict[str, Any], status: int) -> None:
     request = request_with(stream, **environ)
 
     assert receive_webhook(request).status_code == status
     if status == 413:
-        assert request.META["wsgi.input"].tell() <= LONGEST_BODY + 1
+        assert request.META["wsgi.input"].tell() <= MAX_BODY_BYTES + 1
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_an_event_that_cannot_be_written_down_is_asked_for_again(
+def test_an_event_that_cannot_be_recorded_is_answered_with_503(
     post: Post, lost: VerificationAttempt, heard: Heard, error: type[Exception], after: int
 ) -> None:
     body = body_of("otp.completed")
@@ -217,7 +215,7 @@ def test_it_answers_under_asgi() -> None:
     assert [reply.status_code for reply in replies] == [200, 401, 413]
 
 
-def test_no_error_page_and_no_log_tells_a_secret_or_a_number(
+def test_no_error_page_and_no_log_contains_a_secret_or_a_number(
     post: Post, site: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

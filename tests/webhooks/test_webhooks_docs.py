@@ -19,7 +19,7 @@ pytest_plugins = ["django_telroi.testing.fixtures"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_lost_answer_is_reported_as_the_page_says(telroi_simulator: Simulator, live_site: str) -> None:
+def test_a_lost_answer_is_reported_as_documented(telroi_simulator: Simulator, live_site: str) -> None:
     story = names_of("webhooks.rst")["test_a_webhook_settles_a_call_whose_answer_got_lost"]
 
     story(telroi_simulator, SimpleNamespace(url=live_site))
@@ -30,7 +30,7 @@ def test_a_lost_answer_is_reported_as_the_page_says(telroi_simulator: Simulator,
     assert attempt.telroi_id == telroi_simulator.otps[-1].id
 
 
-def test_the_settings_of_the_page_take_secrets_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_of_the_page_read_secrets_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [_, block, _] = blocks_of("webhooks.rst", "python")
     names: dict[str, Any] = {}
     monkeypatch.setenv("TELROI_WEBHOOK_SECRETS", "whsec_old,whsec_new")
@@ -40,12 +40,13 @@ def test_the_settings_of_the_page_take_secrets_from_the_environment(monkeypatch:
     assert names["TELROI"] == {"WEBHOOK_SECRETS": ["whsec_old", "whsec_new"]}
 
 
-def test_the_address_of_the_page_is_the_endpoints() -> None:
+def test_the_url_of_the_page_is_that_of_the_endpoint() -> None:
     assert resolve(urlsplit("https://your.site/telroi/webhook").path).view_name == "telroi-webhooks:webhook"
 
 
-def test_everything_that_can_go_wrong_on_the_way_ends_the_same(telroi_simulator: Simulator, live_site: str) -> None:
-    """Lost answers, forged copies, repetitions and disorder; then retries on a clock that is pushed."""
+@pytest.mark.codes("telroi")
+def test_all_delivery_faults_together_have_the_same_result(telroi_simulator: Simulator, live_site: str) -> None:
+    """Lost answers, forged copies, repeats and random order, then retries on a clock that is moved forward."""
     telroi_simulator.set_policy(cooldown=0)
     telroi_simulator.set_webhook(live_site + "/telroi/webhook")
     telroi_simulator.fail_next("reset")

@@ -1,6 +1,6 @@
-"""Through a real server: every authentic webhook is answered with 2xx, one after another and eight at once.
+"""A real server answers every authentic webhook with 2xx, sequentially and eight at once.
 
-How fast it is depends on what else the machine does: ``benchmarks/webhooks.py`` holds that to a bound, this does not.
+The speed depends on the machine, so it is not tested here. ``benchmarks/webhooks.py`` has a bound for it.
 """
 
 from __future__ import annotations

@@ -15,29 +15,35 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
+from django_telroi.admin.shared.chips import isolated, moment_in_sentence
 from django_telroi.admin.shared.lists import masked_mark, on_one_line
-from django_telroi.errors import ChangedMeanwhile, TelroiError, Unavailable
+from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name
 from django_telroi.services.sentences import NOT_NOW
-from django_telroi.services.shared.transactions import DATABASE_LOST, note_lost_database
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 
 APP = "django_telroi"
 CONFIRM_PAGE = "admin/django_telroi/confirm.html"
+QUESTION_PAGE = "admin/django_telroi/question.html"
+"""A question with the facts, the consequence, perhaps a form, and a button."""
 REVEAL_PAGE = "admin/django_telroi/reveal.html"
-MOST_AT_ONCE = 500
+# Each number is a transaction of its own. One request does all of them, and must end before a web server's timeout.
+MAX_AT_ONCE = 500
 
 
 def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved."""
+    # For each alias, because ATOMIC_REQUESTS is a setting of each database.
     view = answer_without_database(view)
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -65,7 +71,7 @@ def _unless_database_is_lost(act: Callable[[], HttpResponse]) -> HttpResponse:
     try:
         return act()
     except DATABASE_LOST as error:
-        note_lost_database(error)
+        close_lost_connections(error)
     except Unavailable:
         pass  # logged where it was raised
     return HttpResponse(format_html("<!doctype html><p>{}</p>", NOT_NOW), status=Unavailable.http_status)
@@ -98,6 +104,8 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
             )
             for name, view in views.items()
         ]
+        # Django's own pages read the database too. They are not taken out of ATOMIC_REQUESTS, because they
+        # change nothing of ours.
         theirs = super().get_urls()
         for each in theirs:
             each.callback = answer_without_database(each.callback)
@@ -108,6 +116,7 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         staff_actions = [
             staff_action
             for staff_action in STAFF_ACTIONS
+            # A button that does nothing, or leads to 403, is not shown.
             if staff_action.fits(phone) and request.user.has_perm(f"{APP}.{staff_action.permission}")
         ]
         return [
@@ -121,14 +130,18 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def action_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
         """Ask for confirmation (GET), or perform the action (POST with a valid form)."""
+        # The view permission comes first. Otherwise 403 or 404 would tell a user without it which ids exist.
         phone = self.number_or_404(request, object_id)
         require_permissions(request, staff_action.permission)
+
+        # The page may be old, or another member of staff was faster.
         if not staff_action.fits(phone):
             messages.warning(request, str(staff_action.idle))
             return HttpResponseRedirect(self.number_url("change", phone))
-        form = reason_form(request, staff_action, [phone])
+        form = reason_form(request, staff_action)
         if request.method != "POST" or (form and not form.is_valid()):
             return self.confirmation(request, staff_action, [phone], form=form, original=phone)
+        # After "erase" the number's page may be gone, so the list is shown.
         if done := self.perform(request, staff_action, phone, form.cleaned_data if form else {}):
             messages.success(request, done)
         return HttpResponseRedirect(
@@ -145,6 +158,7 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
             return ""
+        # Logged only after success. An entry must not claim an action that failed.
         done = str(staff_action.describe(result, answer) if staff_action.describe else staff_action.done)
         self.log_change(request, phone, " ".join(filter(None, (done, answer.get("reason")))))
         return done
@@ -156,6 +170,7 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         require_permissions(request, "view_full_number")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        # Logged first. If the database fails between the two, there is an entry too many, and never one too few.
         self.log_change(request, phone, _("The full number was shown."))
         number = services.reveal_number(phone, actor=actor_of(request))
         return self.page(
@@ -184,16 +199,21 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, staff_action: StaffAction, phones: QuerySet[PhoneNumber]
     ) -> HttpResponse | None:
         """Ask for confirmation, or perform the action on each selected number that it applies to."""
-        rows = list(phones[: MOST_AT_ONCE + 1])
-        if len(rows) > MOST_AT_ONCE:
-            messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MOST_AT_ONCE})
+        # One row more than allowed shows that there are too many, without a COUNT.
+        rows = list(phones[: MAX_AT_ONCE + 1])
+        if len(rows) > MAX_AT_ONCE:
+            messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MAX_AT_ONCE})
             return None
+        # A site may limit single numbers. Then nothing is done, as on the page of such a number.
+        if not all(self.has_view_permission(request, phone) for phone in rows):
+            raise PermissionDenied
         fitting = [phone for phone in rows if staff_action.fits(phone)]
         if not fitting:
             messages.warning(request, str(staff_action.idle))
             return None
+        # The list posts the action first, and the confirmation page posts it again with this field.
         confirmed = "confirmed" in request.POST
-        form = reason_form(request, staff_action, fitting, is_submitted=confirmed)
+        form = reason_form(request, staff_action, is_submitted=confirmed)
         if not confirmed or (form and not form.is_valid()):
             return self.confirmation(request, staff_action, fitting, form=form)
         answer = form.cleaned_data if form else {}
@@ -230,6 +250,7 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
         """Return a page inside this admin site. It is never cached."""
+        # Django's templates resolve ``admin:`` URLs with it, for a site with several admin sites.
         request.current_app = self.admin_site.name
         page_context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **context}
         response = TemplateResponse(request, template, page_context)
@@ -251,21 +272,26 @@ class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def reason_form(
-    request: HttpRequest, staff_action: StaffAction, phones: Sequence[PhoneNumber], *, is_submitted: bool | None = None
+    request: HttpRequest, staff_action: StaffAction, *, is_submitted: bool | None = None
 ) -> ReasonForm | None:
     """Return the form of the action, bound to the POST if it was submitted, or None if it has no form."""
     if staff_action.form is None:
         return None
     is_bound = request.method == "POST" if is_submitted is None else is_submitted
-    return staff_action.form(request.POST if is_bound else None, numbers=[phone.number for phone in phones])
+    return staff_action.form(request.POST if is_bound else None)
 
 
 def failure_sentence(error: Exception, phone: PhoneNumber) -> str:
     """Return the error message for staff."""
+    # After Unavailable the commit may have succeeded although its answer was lost. So that message does not say that
+    # nothing was changed.
     number = {"number": on_one_line(phone.number)}
     if isinstance(error, Unavailable):
         words = _("The database failed. It is unknown whether %(number)s was changed. Check it before you try again.")
         return words % number
+    if isinstance(error, AlreadyBlocked) and error.at:
+        when = {"who": isolated(error.by), "when": moment_in_sentence(error.at, now=timezone.now()), **number}
+        return pgettext("message", "%(who)s has blocked %(number)s already, %(when)s. Nothing was changed.") % when
     if isinstance(error, ChangedMeanwhile):
         return _("%(number)s was changed at the same time. Nothing was done. Try again.") % number
     return _("The action failed for %(number)s. Nothing was changed. Try again in a moment.") % number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_telroi import services
-from django_telroi.domain.phone import mask
+from django_telroi.domain.phone import mask_within
 from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.services.requester import plain
@@ -27,13 +27,13 @@ Answer = Mapping[str, Any]
 """The cleaned data of an action's form; empty if it has none."""
 
 NOT_STORABLE = _("The database cannot store some of these characters, such as emoji. Remove them.")
-FEWEST_DIGITS = 7
-"""The length from which digits count as a phone number."""
-RUN_OF_DIGITS = re.compile(r"\+?[0-9](?:[ ()./-]{0,2}[0-9]){6,}")
 
 
 class ReasonForm(forms.Form):
     """Asks for a reason. Phone numbers in it are masked, because it is saved in events and in the admin log."""
+
+    focused = "reason"
+    """The field that has the focus when the page opens."""
 
     reason = forms.CharField(
         label=_("Reason"),
@@ -42,33 +42,29 @@ class ReasonForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "dir": "auto"}),
     )
 
-    def __init__(self, *args: Any, numbers: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.numbers = numbers
+        self.fields[self.focused].widget.attrs["autofocus"] = True
 
     def clean_reason(self) -> str:
-        reason = without_numbers(plain(self.cleaned_data["reason"]), self.numbers)
-        if not reason:
-            raise forms.ValidationError(self.fields["reason"].error_messages["required"], code="required")
-        if not is_storable(reason, using=write_alias()):
-            raise forms.ValidationError(NOT_STORABLE, code="unstorable")
-        return reason
+        return text_to_save(self.cleaned_data["reason"], self.fields["reason"])
 
 
-def without_numbers(text: str, numbers: Sequence[str]) -> str:
-    """Return ``text`` with all numbers masked that begin with ``+``, and with ``numbers`` masked in any format."""
-    ends = tuple(number[-FEWEST_DIGITS:] for number in numbers)
-
-    def masked(found: re.Match[str]) -> str:
-        digits = re.sub("[^0-9]", "", found[0])
-        return mask("+" + digits) if found[0].startswith("+") or digits.endswith(ends) else found[0]
-
-    return RUN_OF_DIGITS.sub(masked, text)
+def text_to_save(text: str, field: forms.Field) -> str:
+    """Return ``text`` on one line with masked numbers. Raises ValidationError if it is empty or cannot be stored."""
+    # Masked before it is checked and saved. The text must not bring a number back into the log.
+    saved = mask_within(plain(text))
+    if not saved:
+        raise forms.ValidationError(field.error_messages["required"], code="required")
+    if not is_storable(saved, using=write_alias()):
+        raise forms.ValidationError(NOT_STORABLE, code="unstorable")
+    return saved
 
 
 class MoveForm(ReasonForm):
     """Asks for the account that the number moves to, and a reason."""
 
+    focused = "account"
     account = forms.CharField(
         label=_("New account"),
         required=False,
@@ -82,6 +78,7 @@ class MoveForm(ReasonForm):
         name, users = self.cleaned_data["account"], get_user_model()
         if not name:
             return None
+        # The database would raise an error for a name that it cannot store. No user has such a name.
         is_name = is_storable(name, using=write_alias())
         found = users._default_manager.filter(**{users.USERNAME_FIELD: name}) if is_name else ()
         user: AbstractBaseUser | None = next(iter(found), None)
@@ -132,21 +129,38 @@ UNBLOCK = StaffAction(
     question=_("Unblock this number?"),
     consequence=_("An unblocked number can be called again, within its limits."),
     done=_("The number is unblocked."),
-    idle=_("This number is not blocked."),
+    idle=pgettext_lazy(
+        "action", "This number is not blocked, or its owner asked not to be called. Open its page to lift such a block."
+    ),
     act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
-    fits=lambda phone: phone.blocked_at is not None,
+    fits=lambda phone: phone.blocked_at is not None and not phone.blocked_by_owner,
+)
+UNBLOCK_OWNERS = StaffAction(
+    name="unblock-owner",
+    permission="block_number",
+    label=pgettext_lazy("action", "Lift the owner's block"),
+    question=pgettext_lazy("action", "Lift the block that the owner of this number asked for?"),
+    consequence=pgettext_lazy(
+        "action",
+        "The owner asked not to be called. Lift the block only if the owner wants calls again, and write how you know.",
+    ),
+    done=pgettext_lazy("action", "The owner's block is lifted."),
+    idle=pgettext_lazy("action", "The owner of this number did not ask for a block."),
+    act=lambda phone, actor, answer: services.unblock_number(phone.number, reason=answer["reason"], actor=actor),
+    fits=lambda phone: phone.blocked_by_owner,
+    form=ReasonForm,
 )
 RELEASE = StaffAction(
     name="release",
     permission="release_number",
     label=_("Release the hold"),
-    question=_("Release Telroi's hold on this number?"),
+    question=_("Release the provider's hold on this number?"),
     consequence=_(
-        "Telroi requested a pause for this number. After the release it can be called again. If Telroi still wants a "
-        "pause, it rejects the next call, and the hold starts again."
+        "The provider requested a pause for this number. After the release it can be called again. If the provider "
+        "still wants a pause, it rejects the next call, and the hold starts again."
     ),
     done=_("The hold is released."),
-    idle=_("Telroi does not hold this number."),
+    idle=_("The provider does not hold this number."),
     act=lambda phone, actor, answer: services.release_hold(phone.number, actor=actor),
     fits=lambda phone: phone.held_until is not None and phone.held_until > timezone.now(),
 )
@@ -163,6 +177,21 @@ RESET_LIMITS = StaffAction(
     idle=_("No call of this number counts."),
     act=lambda phone, actor, answer: services.reset_limits(phone.number, actor=actor),
     fits=lambda phone: used_in(phone.moments, now=timezone.now(), window=DAY) > 0,
+)
+RESET_WRONG_CODES = StaffAction(
+    name="reset_wrong_codes",
+    permission="reset_wrong_codes",
+    label=_("Reset the wrong codes"),
+    question=_("Reset the wrong codes of this number?"),
+    consequence=_(
+        "Wrong codes that visitors without a login typed for this number no longer count, and a wait or lock that "
+        "follows from them ends. Do this only if the caller is the owner: a stranger who guesses gets new tries too."
+    ),
+    done=_("The wrong codes are reset."),
+    idle=_("This number has no wrong codes."),
+    act=lambda phone, actor, answer: services.reset_wrong_codes(phone.number, reason=answer["reason"], actor=actor),
+    fits=lambda phone: phone.wrong_codes > 0,
+    form=ReasonForm,
 )
 ERASE = StaffAction(
     name="erase",
@@ -182,7 +211,7 @@ ERASE = StaffAction(
 )
 
 
-def _moved(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
+def _moved_words(records: Sequence[VerifiedPhone], answer: Answer) -> Words:
     if records:
         return _("The number belongs to the new account.")
     if answer["account"]:
@@ -206,7 +235,8 @@ MOVE = StaffAction(
     ),
     fits=lambda phone: VerifiedPhone.objects.filter(number=phone.number).exists(),
     form=MoveForm,
-    describe=_moved,
+    describe=_moved_words,
 )
 
-STAFF_ACTIONS = (BLOCK, UNBLOCK, RELEASE, RESET_LIMITS, MOVE, ERASE)
+# In the order of the buttons. The one that cannot be undone is the last.
+STAFF_ACTIONS = (BLOCK, UNBLOCK, UNBLOCK_OWNERS, RELEASE, RESET_LIMITS, RESET_WRONG_CODES, MOVE, ERASE)

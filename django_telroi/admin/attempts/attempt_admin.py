@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
@@ -26,12 +25,23 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
+from django_telroi.admin.actions.note_views import NoteViews
+from django_telroi.admin.actions.user_wrong_codes import UserWrongCodesViews
 from django_telroi.admin.attempts.attempt_page import story_of
 from django_telroi.admin.shared import marks
 from django_telroi.admin.shared.attempt_numbers import take_number, with_numbers
+from django_telroi.admin.shared.callers import (
+    CallerSearch,
+    meant_numbers,
+    stored_phones,
+    users_named,
+    words_for_phones,
+    words_for_users,
+)
 from django_telroi.admin.shared.chips import moment_mark, moment_words
 from django_telroi.admin.shared.export import CHUNK, csv_response
 from django_telroi.admin.shared.filters import (
+    MAX_DIGITS_OF_A_KEY,
     DayFilter,
     ErrorFilter,
     LinkedFilter,
@@ -42,13 +52,14 @@ from django_telroi.admin.shared.filters import (
 )
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
 from django_telroi.admin.shared.meanings import error_name
+from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS
 from django_telroi.admin.shared.search import (
     FOUND,
     FoundFilter,
     Narrowing,
-    PostedSearch,
+    address_in,
     last_digits_in,
-    number_in,
+    masked_number_in,
     uuid_in,
 )
 from django_telroi.models import VerificationAttempt
@@ -56,9 +67,10 @@ from django_telroi.services.attempts.find import settle_attempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import masked_within, plain, user_name
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Rows of an export. A web server may end a longer response, and a file that ends early looks complete."""
 
+# In English and not translated: scripts read the file.
 COLUMNS = (
     *("id", "requested", "number", "region", "user", "purpose", "status", "error", "error_code", "telroi_said"),
     *("dispatch", "livemode", "telroi_id", "language", "tries", "max_tries"),
@@ -75,6 +87,7 @@ def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt
 
 def _log(request: HttpRequest) -> None:
     """Record the export with its filters. A purpose may be any text, so numbers in it are masked."""
+    # The token of a search means nothing to a reader of the log, and the search itself may be for a number.
     filters = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
     filters += ["a search"] if request.GET.get(FOUND) else []
     LogEntry.objects.create(
@@ -87,10 +100,11 @@ def _log(request: HttpRequest) -> None:
 
 
 def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator[Sequence[object]]:
+    # The current status, without saving it: an export is a read. A site may have no sweep.
     now = timezone.now()
     for written, attempt in enumerate(_newest_first(attempts)):
-        if written == MOST_ROWS:
-            yield (f"There are more than {MOST_ROWS} rows. Choose a shorter time, and export again.",)
+        if written == MAX_ROWS:
+            yield (f"There are more than {MAX_ROWS} rows. Choose a shorter time, and export again.",)
             return
         yield _row(apply_overdue_unsaved(take_number(attempt), now=now), zone)
 
@@ -159,7 +173,7 @@ class AttemptChangeList(FixedOrderChangeList):
             apply_overdue_unsaved(take_number(attempt), now=now)
 
 
-class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
+class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList):
     """The list of attempts, and the page of one attempt with its timeline. Attempts cannot be edited."""
 
     list_display = ("requested", "masked", "status_and_error", "requester", "tries_used", "took")
@@ -173,16 +187,19 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         PurposeFilter,
         RegionFilter,
         ModeFilter,
+        *NARROW_FILTERS,
     )
     list_select_related = ("user",)
     ordering = ("-created_at", "-id")
     linked_lookups = ("status", "error_code", "purpose", "region", "livemode")
     fields = ("masked",)
     posted_search_help = _(
-        "A full number, its last four digits, a user, the public id of an attempt, or Telroi's id of a call."
+        "A number as the caller says it or as it is shown here, its last four digits, a user or an e-mail address, the "
+        "requester's IP address, the public id of an attempt, or the provider's id of a call."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VerificationAttempt]:
+        # One query for the page with its numbers, instead of one for each row.
         rows: QuerySet[VerificationAttempt] = super().get_queryset(request)
         return with_numbers(rows)
 
@@ -200,16 +217,17 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
 
     @admin.display(description=_("user and purpose"))
     def requester(self, attempt: VerificationAttempt) -> SafeString:
-        return marks.requester(user_name(attempt.user, number=attempt.number), attempt.purpose)
+        mark = marks.requester(user_name(attempt.user, number=attempt.number), attempt.purpose)
+        return marks.with_label(gettext("user and purpose"), mark)
 
     @admin.display(description=_("tries"))
     def tries_used(self, attempt: VerificationAttempt) -> SafeString:
-        return marks.labelled(gettext("tries"), marks.tries(attempt))
+        return marks.with_label(gettext("tries"), marks.tries(attempt))
 
     @admin.display(description=_("placed → verified"))
     def took(self, attempt: VerificationAttempt) -> SafeString:
         dispatch = marks.small(str(attempt.get_dispatch_display()))
-        return marks.labelled(gettext("placed → verified"), format_html("{} {}", marks.took(attempt), dispatch))
+        return marks.with_label(gettext("placed → verified"), format_html("{} {}", marks.took(attempt), dispatch))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AttemptChangeList]:
         return AttemptChangeList
@@ -217,16 +235,21 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
     @sensitive_variables()
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
         rows = VerificationAttempt.objects.all()
+        # From the most exact to the least: an id names one attempt, a number has several, four digits have many. A user
+        # name may look like a number, so it is the last.
         uuid = uuid_in(term)
         if attempt := (uuid and rows.filter(uuid=uuid).first()) or rows.filter(telroi_id=term).first():
             return attempt
-        if phone := number_in(term):
-            return Narrowing(str(phone), {"phone__id": phone.pk})
         if last4 := last_digits_in(term):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"phone__last4": last4})
-        users = get_user_model()
-        user = users._default_manager.filter(**{users.USERNAME_FIELD: term}).first()
-        return Narrowing(user_name(user), {"user": str(user.pk)}) if user else None
+        if masked := masked_number_in(term):
+            return Narrowing(str(masked), masked.lookups("phone__number"))
+        if address := address_in(term):
+            return Narrowing(address, {"requester_ip": address})
+        if phones := stored_phones(meant_numbers(term)):
+            return Narrowing(words_for_phones(phones), {"phone__in": [phone.pk for phone in phones]})
+        users = users_named(term)
+        return Narrowing(words_for_users(users), {"user__in": [str(user.pk) for user in users]}) if users else None
 
     def get_urls(self) -> list[URLPattern]:
         export = path(
@@ -242,6 +265,7 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
         if not self.has_export_permission(request):
             raise PermissionDenied
+        # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
         try:
             rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
@@ -258,10 +282,15 @@ class VerificationAttemptAdmin(ReadOnly, PostedSearch, UncountedList):
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> VerificationAttempt | None:
         """Save the final status of an overdue attempt, then return the attempt."""
-        if self.has_view_permission(request) and unquote(object_id).isdecimal():
-            settle_attempt(int(unquote(object_id)))
+        # Without the permission the page is 403, and a request of that user must not write.
+        key = unquote(object_id)
+        if len(key) > MAX_DIGITS_OF_A_KEY:
+            return None
+        if self.has_view_permission(request) and key.isdecimal():
+            settle_attempt(int(key))
         attempt: VerificationAttempt | None = super().get_object(request, object_id, from_field)
         return attempt and take_number(attempt)
 
     def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
         context["story"] = story_of(row, site=self.admin_site, request=request)
+        context.update(self.note_context(request, row), reset_user_url=self.reset_user_url(request, row))

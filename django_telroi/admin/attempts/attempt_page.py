@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth import get_user_model
@@ -12,23 +13,27 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from django_telroi.admin.actions.action_views import StaffActionViews
+from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.attempts.timeline import Entry, Neighbours, distance, timeline
+from django_telroi.admin.numbers.next_call import another_call_sentence, status_now
 from django_telroi.admin.shared import marks
-from django_telroi.admin.shared.chips import linked, page_address, region_mark
+from django_telroi.admin.shared.chips import linked, moment_words, page_address, region_mark
 from django_telroi.admin.shared.lists import masked_mark
 from django_telroi.admin.shared.meanings import Meaning, error_name, meaning_of
-from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
+from django_telroi.admin.shared.ring import ring_words
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, SupportNote, VerificationAttempt
 from django_telroi.services.requester import plain, user_name
 
-MOST_EVENTS = 500
+# An attempt has few events of its own. A number or the switch may have many during a long attempt.
+MAX_EVENTS = 500
 SWITCH = (EventKind.CALLS_STOPPED, EventKind.CALLS_RESUMED)
 MODES: dict[bool | None, str | Promise] = {True: gettext_lazy("live"), False: gettext_lazy("test key"), None: ""}
 
@@ -49,11 +54,16 @@ class TimelineLine:
 
 @dataclass(frozen=True)
 class Story:
-    """The data for the template."""
+    """The data for the template. ``number`` links to the page of the number if the user may open it."""
 
+    number: SafeString
+    actions: list[dict[str, Any]]
+    reveal_url: str
+    ring: str
     chip: SafeString
     error: str
     meaning: Meaning
+    do: str
     facts: list[tuple[str | Promise, str]]
     lines: list[TimelineLine]
 
@@ -61,28 +71,65 @@ class Story:
 def story_of(attempt: VerificationAttempt, *, site: AdminSite, request: HttpRequest) -> Story:
     """Return the data for the page. Links that the user may not open are omitted."""
     requester = user_name(attempt.user, number=attempt.number)
-    entries = timeline(attempt, _events(attempt), requester=requester, neighbours=_neighbours(attempt))
+    entries = timeline(
+        attempt, _events(attempt), notes=_notes(attempt), requester=requester, neighbours=_neighbours(attempt)
+    )
+    number_page = _number_page(site, request)
+    # The number's own row: the attempt's query does not read its limits.
+    phone, meaning = PhoneNumber.objects.get(pk=attempt.phone_id), meaning_of(attempt)
+    next_call = another_call_sentence(status_now(phone, request=request, now=timezone.now()))
     return Story(
+        number=linked(
+            masked_mark(attempt.number), page_address(PhoneNumber, attempt.phone_id, site=site, request=request)
+        ),
+        actions=number_page.offered_actions(request, phone) if number_page else [],
+        reveal_url=number_page.reveal_url(request, attempt.phone) if number_page else "",
+        ring=ring_words(attempt),
         chip=marks.status_chip(attempt),
         error=plain(error_name(attempt.error_code)),
-        meaning=meaning_of(attempt),
+        meaning=meaning,
+        do=_what_to_do(meaning, next_call),
         facts=[(label, value) for label, value in _facts(attempt, requester, site, request) if value],
         lines=[_line(entry, site, request) for entry in entries],
     )
 
 
+def _what_to_do(meaning: Meaning, next_call: str) -> str:
+    parts = (str(meaning.do), next_call if meaning.asks_again else "")
+    return " ".join(filter(None, parts)) or pgettext("what to do", "Nothing.")
+
+
+def _number_page(site: AdminSite, request: HttpRequest) -> StaffActionViews | None:
+    """Return the admin of numbers, for its actions. None if ``site`` has none, or the user may not view numbers."""
+    page = site._registry.get(PhoneNumber)
+    return page if isinstance(page, StaffActionViews) and page.has_view_permission(request) else None
+
+
 def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
     """Return the attempt's events, and the staff actions on its number and on all calls until it was closed."""
-    end = max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
-    meanwhile = Q(at__gte=attempt.created_at, at__lte=end)
+    meanwhile = Q(at__gte=attempt.created_at, at__lte=_end_of(attempt))
     of_number = Q(phone=attempt.phone_id, attempt=None) & meanwhile
+    # Three queries instead of one with OR, because each then uses its own index.
     events = AttemptEvent.objects.all()
     found = (
         events.filter(attempt=attempt),
         events.filter(of_number),
         events.filter(meanwhile, kind__in=SWITCH, attempt=None, phone=None),
     )
-    return [event for rows in found for event in rows.order_by("id")[:MOST_EVENTS]]
+    return [event for rows in found for event in rows.order_by("id")[:MAX_EVENTS]]
+
+
+def _end_of(attempt: VerificationAttempt) -> datetime:
+    # A proof may be redeemed after the attempt was closed, so the timeline goes on until then.
+    return max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
+
+
+def _notes(attempt: VerificationAttempt) -> list[SupportNote]:
+    """Return the notes on the attempt, and those on its number until it was closed."""
+    meanwhile = Q(attempt=None, created_at__gte=attempt.created_at, created_at__lte=_end_of(attempt))
+    # By the number, so that one index serves both. An attempt has the number of its notes.
+    notes = SupportNote.objects.filter(Q(attempt=attempt.pk) | meanwhile, phone=attempt.phone_id)
+    return list(notes.order_by("created_at")[:MAX_EVENTS])
 
 
 def _neighbours(attempt: VerificationAttempt) -> Neighbours:
@@ -99,14 +146,13 @@ def _newest(rows: QuerySet[VerificationAttempt]) -> int | None:
 def _facts(
     attempt: VerificationAttempt, requester: str, site: AdminSite, request: HttpRequest
 ) -> Iterator[tuple[str | Promise, str]]:
-    number = page_address(PhoneNumber, attempt.phone_id, site=site, request=request)
     user = page_address(get_user_model(), attempt.user_id, site=site, request=request)
-    yield _("number"), linked(masked_mark(attempt.number), number)
     yield (
         _("region"),
         linked(region_mark(attempt.region), _same_value_url(attempt, "region", site)) if attempt.region else "",
     )
     yield _("user"), linked(requester, user) if requester else ""
+    yield _("wrong codes of the user"), words_for_user(attempt.user_id)
     yield _("requester's IP address"), plain(attempt.requester_ip or "")
     yield (
         _("purpose"),
@@ -115,10 +161,21 @@ def _facts(
     yield _("tries"), marks.tries(attempt)
     yield _("dispatch"), str(attempt.get_dispatch_display())
     yield _("live or test"), str(MODES[attempt.livemode])
+    yield _("codes checked by"), str(attempt.get_judge_display())
     yield _("language"), plain(attempt.language)
     yield _("code valid until"), _moment(attempt.expires_at)
-    yield _("Telroi's id"), _id(attempt.telroi_id or "")
+    yield from _consent(attempt)
+    yield _("provider's id"), _id(attempt.telroi_id or "")
     yield _("public id"), _id(str(attempt.uuid))
+
+
+def _consent(attempt: VerificationAttempt) -> Iterator[tuple[str | Promise, str]]:
+    """Yield what the person agreed to, for an attempt of a site that records it."""
+    if attempt.consent and attempt.consented_at:
+        version, moment = plain(attempt.consent.version_name), _moment(attempt.consented_at)
+        words = pgettext("consent to a call", "version %(version)s, %(moment)s")
+        yield pgettext_lazy("of an attempt", "consent"), words % {"version": version, "moment": moment}
+        yield pgettext_lazy("of an attempt", "text of the consent"), plain(attempt.consent.text)
 
 
 def _same_value_url(attempt: VerificationAttempt, column: str, site: AdminSite) -> str:
@@ -147,5 +204,4 @@ def _line(entry: Entry, site: AdminSite, request: HttpRequest) -> TimelineLine:
 
 def _moment(moment: datetime) -> str:
     """Format to the second. With minutes only, the order and distance of events would not be visible."""
-    then = timezone.localtime(moment)
-    return f"{date_format(then, 'DATE_FORMAT')} {then:%H:%M:%S}"
+    return f"{moment_words(moment, now=timezone.now())}:{timezone.localtime(moment):%S}"

@@ -1,4 +1,7 @@
-"""The timeline of an attempt, made from its columns and the events of the attempt and its number. It uses no query."""
+"""The timeline of an attempt, made from its columns and the events of the attempt and its number. It uses no query.
+
+Events have only what the columns cannot show, so both are needed. See "States of an attempt" in docs/how.rst.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from datetime import datetime, timedelta
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.domain.states import Dispatch, Status
-from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.models import AttemptEvent, EventKind, SupportNote, VerificationAttempt
+from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
 from django_telroi.services.attempts.transitions import deadline_of
-from django_telroi.services.attempts.typed_codes import is_undecided
 from django_telroi.services.shared.call_outcome import ErrorCode
 
 Words = str | Promise
@@ -34,6 +37,13 @@ TONES: dict[str, str] = {
     EventKind.CODE_REJECTED: "wait",
     EventKind.CODE_UNJUDGED: "wait",
     EventKind.NUMBER_BLOCKED: "bad",
+    EventKind.OWNER_BLOCKED: "bad",
+}
+# None of Telroi's names may be read as "the person answered": it does not know that.
+WEBHOOKS: dict[str, Words] = {
+    "otp.completed": pgettext_lazy("webhook", "the provider reports: the call was handed to the carrier"),
+    "otp.failed": pgettext_lazy("webhook", "the provider reports: the call could not be placed"),
+    "otp.verified": pgettext_lazy("webhook", "the provider reports: a code was checked"),
 }
 UNKNOWN_OUTCOMES = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED)
 """Errors with which it is unknown whether the phone rang. No column has the time of such an error."""
@@ -66,16 +76,22 @@ def timeline(
     attempt: VerificationAttempt,
     events: Iterable[AttemptEvent],
     *,
+    notes: Iterable[SupportNote] = (),
     requester: str = "",
     neighbours: Neighbours = Neighbours(),
 ) -> list[Entry]:
-    """Return the entries, oldest first. ``requester`` is the name of the user; ``events`` may belong to the number."""
+    """Return the entries, oldest first.
+
+    ``requester`` is the name of the user. ``events`` and ``notes`` may belong to the number.
+    """
     entries = [
+        # For equal times this order counts, because the sort is stable: the request, what happened, the end.
         *_beginning(attempt, requester=requester, neighbours=neighbours),
         *_from_events(attempt, events),
         *_end(attempt, requester=requester, neighbours=neighbours),
+        *(_note(attempt, note) for note in notes),
     ]
-    return sorted(entries, key=lambda entry: entry.at)  # stable: entries of the same time stay in the order above
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neighbours) -> Iterator[Entry]:
@@ -91,18 +107,19 @@ def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neig
     if attempt.dispatch == Dispatch.CELERY:
         yield _entry(attempt, attempt.created_at, _("queued"))
     if attempt.dialed_at:
-        yield _dialed(attempt, attempt.dialed_at)
+        yield _dialing_entry(attempt, attempt.dialed_at)
     if attempt.placed_at:
         where = _MODES.get(attempt.livemode, "")
         yield _entry(
-            attempt, attempt.placed_at, _("accepted by Telroi"), where=str(where), note=attempt.telroi_id or ""
+            attempt, attempt.placed_at, _("accepted by the provider"), where=str(where), note=attempt.telroi_id or ""
         )
 
 
 _MODES: dict[bool | None, Words] = {True: gettext_lazy("live"), False: gettext_lazy("test key")}
 
 
-def _dialed(attempt: VerificationAttempt, at: datetime) -> Entry:
+def _dialing_entry(attempt: VerificationAttempt, at: datetime) -> Entry:
+    # A call whose outcome was unknown has no column for the moment of the error, so its entry "dialing" says it.
     if attempt.placed_at or attempt.error_code not in UNKNOWN_OUTCOMES:
         return _entry(attempt, at, _("dialing"))
     note = _("outcome unknown: %(error)s") % {"error": error_name(attempt.error_code)}
@@ -110,14 +127,29 @@ def _dialed(attempt: VerificationAttempt, at: datetime) -> Entry:
 
 
 def _from_events(attempt: VerificationAttempt, events: Iterable[AttemptEvent]) -> Iterator[Entry]:
+    # Counted here, because an event does not store which try it was.
     wrong_codes = 0
     for event in sorted(events, key=lambda event: (event.at, event.pk or 0)):
         title: Words = event.get_kind_display()
+        quote = event.detail
+        if event.kind == EventKind.WEBHOOK:
+            title, quote = _webhook(event.detail)
         if event.kind == EventKind.CODE_REJECTED:
             wrong_codes += 1
             title = _wrong_code(min(wrong_codes, attempt.max_tries), attempt)
         tone, note = TONES.get(event.kind, ""), event.call_id or ""
-        yield _entry(attempt, event.at, title, who=event.actor, quote=event.detail, note=note, tone=tone)
+        yield _entry(attempt, event.at, title, who=event.actor, quote=quote, note=note, tone=tone)
+
+
+def _note(attempt: VerificationAttempt, note: SupportNote) -> Entry:
+    return _entry(attempt, note.created_at, pgettext("timeline", "note"), who=note.author, quote=note.text)
+
+
+def _webhook(detail: str) -> tuple[Words, str]:
+    """Return a webhook's title in plain words, and the rest of its detail. An unknown event keeps its name."""
+    name, _, rest = detail.partition(": ")
+    title = WEBHOOKS.get(name)
+    return (title, rest) if title else (EventKind.WEBHOOK.label, detail)
 
 
 def _wrong_code(which: int, attempt: VerificationAttempt) -> str:
@@ -126,21 +158,23 @@ def _wrong_code(which: int, attempt: VerificationAttempt) -> str:
 
 def _end(attempt: VerificationAttempt, *, requester: str, neighbours: Neighbours) -> Iterator[Entry]:
     if attempt.verified_at:
-        yield _verified(attempt, attempt.verified_at, requester=requester)
+        yield _verified_entry(attempt, attempt.verified_at, requester=requester)
     elif attempt.closed_at:
-        yield from _closed(attempt, attempt.closed_at, neighbours=neighbours)
+        yield from _closing_entries(attempt, attempt.closed_at, neighbours=neighbours)
+    # For a taken number the proof is marked as spent when the code is judged. It was not redeemed.
     if attempt.proof_spent_at and attempt.error_code != ErrorCode.NUMBER_TAKEN:
         yield _entry(attempt, attempt.proof_spent_at, _("proof spent"), tone="good")
 
 
-def _verified(attempt: VerificationAttempt, at: datetime, *, requester: str) -> Entry:
+def _verified_entry(attempt: VerificationAttempt, at: datetime, *, requester: str) -> Entry:
     if attempt.error_code == ErrorCode.NUMBER_TAKEN:
         return _entry(attempt, at, _("right code"), who=requester, note=error_name(attempt.error_code), tone="bad")
     return _entry(attempt, at, _("verified"), who=requester, tone=TONES[Status.VERIFIED])
 
 
-def _closed(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbours) -> Iterator[Entry]:
+def _closing_entries(attempt: VerificationAttempt, at: datetime, *, neighbours: Neighbours) -> Iterator[Entry]:
     status = Status(attempt.status)
+    # An earlier error with an unknown outcome is in the entry "dialing" already. It did not end the attempt.
     explains = bool(attempt.error_code) and attempt.error_code not in UNKNOWN_OUTCOMES
     yield _entry(
         attempt,
@@ -164,9 +198,9 @@ def _ended_at(attempt: VerificationAttempt, closed_at: datetime) -> datetime:
 def _ending(attempt: VerificationAttempt, status: Status) -> Words:
     """Return the title of the last entry. The wrong code that locks has no event, so it is added here.
 
-    If tries are left, Telroi locked the call.
+    If tries are left, the provider locked the call.
     """
-    if is_undecided(attempt):
+    if was_closed_by_lost_answers(attempt):
         return _("closed")
     ending = ENDINGS.get(status, attempt.get_status_display())
     if status == Status.LOCKED and attempt.tries >= attempt.max_tries:
@@ -191,6 +225,7 @@ def _entry(
 
 def distance(after: timedelta) -> str:
     """Return the time since the request: ``+0:31``, ``+1:02:03``, ``+3 d 4:00:00``."""
+    # Negative if the clock of the database was set back between two events.
     seconds = int(after.total_seconds())
     sign, seconds = ("−", -seconds) if seconds < 0 else ("+", seconds)
     days, seconds = divmod(seconds, 86_400)

@@ -12,7 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
-from django_telroi.admin.numbers.number_status import BLOCKED, FREE, may_be_limited, with_status
+from django_telroi.admin.actions.kill_switch import read_control
+from django_telroi.admin.numbers.number_status import (
+    BLOCKED,
+    FREE,
+    WRONG_CODES,
+    blocks_of_row,
+    is_barred,
+    near_limit_condition,
+    with_status,
+)
 from django_telroi.domain.policy import Rule
 from django_telroi.models import PhoneNumber, VerifiedPhone
 
@@ -35,7 +44,8 @@ class StateFilter(admin.SimpleListFilter):
             ("limited", _("Limited now")),
             ("cooldown", _("Cooling down")),
             ("full", _("Hour or day full")),
-            ("held", _("Held by Telroi")),
+            ("held", _("Held by the provider")),
+            (WRONG_CODES, _("Too many wrong codes")),
             (BLOCKED, _("Blocked")),
         ]
 
@@ -43,11 +53,18 @@ class StateFilter(admin.SimpleListFilter):
         state, policy, now = self.value(), conf.policy(), timezone.now()
         if state == BLOCKED:
             return queryset.filter(blocked_at__isnull=False)
+        if state == WRONG_CODES:
+            return queryset.filter(is_barred(now), blocked_at__isnull=True)
         if state == FREE:
-            return with_status(queryset, [FREE], policy=policy, now=now)
+            # As the chip: while calls are stopped, and where a prefix or region is blocked, no number is free.
+            if read_control(request).stopped_at:
+                return queryset.none()
+            reachable = queryset.filter(~Exists(blocks_of_row(now=now)))
+            return with_status(reachable, [FREE], policy=policy, now=now)
         if state in self.RULES:
+            # First the few numbers that a rule can limit, by index. The exact status is computed for these only.
             rules = self.RULES[state]
-            near = queryset.filter(may_be_limited(rules, policy=policy, now=now))
+            near = queryset.filter(near_limit_condition(rules, policy=policy, now=now))
             return with_status(near, rules, policy=policy, now=now)
         return queryset
 

@@ -5,38 +5,58 @@ The status is computed from the number's row and the settings of this moment, so
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, F, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, CharField, ExpressionWrapper, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
-from django_telroi.admin.shared.chips import chip, clock_time, moment_words
-from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, seconds_to_wait, used_in
-from django_telroi.models import PhoneNumber
+from django_telroi import conf
+from django_telroi.admin.shared.chips import chip, moment_words, time_words
+from django_telroi.admin.shared.marks import small
+from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, used_in
+from django_telroi.domain.wrong_code_limits import length_of_bar
+from django_telroi.models import BlockedDestination, PhoneNumber
+from django_telroi.services.requester import plain
+from django_telroi.services.shared.wrong_code_counts import bar_of
+from django_telroi.services.staff.destination_blocks import active_at
 
-FREE, BLOCKED = "free", "blocked"
+FREE, BLOCKED, STOPPED, WRONG_CODES = "free", "blocked", "stopped", "wrong_codes"
 TONES = {
     FREE: "good",
     BLOCKED: "quiet",
+    STOPPED: "bad",
+    WRONG_CODES: "bad",
     Rule.COOLDOWN: "wait",
     Rule.HELD: "info",
     Rule.HOURLY_LIMIT: "bad",
     Rule.DAILY_LIMIT: "bad",
 }
 
+STATE_NAMES = {
+    FREE: pgettext_lazy("state of a number", "free"),
+    BLOCKED: pgettext_lazy("state of a number", "blocked"),
+    WRONG_CODES: pgettext_lazy("state of a number", "wrong codes"),
+    Rule.COOLDOWN: pgettext_lazy("state of a number", "cooling down"),
+    Rule.HELD: pgettext_lazy("state of a number", "held"),
+    Rule.HOURLY_LIMIT: pgettext_lazy("state of a number", "hour full"),
+    Rule.DAILY_LIMIT: pgettext_lazy("state of a number", "day full"),
+}
+
 
 @dataclass(frozen=True)
 class NumberStatus:
-    """A snapshot at ``now``. ``rule`` is the limit that lasts longest. ``until`` is None if it is free or blocked."""
+    """A snapshot at ``now``. ``rule`` is the limit that lasts longest. ``until`` is None if it is free or blocked.
+
+    ``is_stopped``: all calls are stopped, so a number without a limit cannot be called either. ``destination``: the
+    block of its prefix or region that lasts longest, None if there is none.
+    """
 
     rule: str
     until: datetime | None
@@ -45,40 +65,87 @@ class NumberStatus:
     used_of_day: int
     policy: Policy
     now: datetime
+    is_stopped: bool = False
+    destination: BlockedDestination | None = None
 
     @property
     def is_free(self) -> bool:
-        return self.rule == FREE
+        return self.rule == FREE and not self.is_stopped and self.destination is None
 
     @property
-    def chip(self) -> str:
-        return chip(self.words, TONES[self.rule])
+    def chip(self) -> SafeString:
+        """The state on one line. A reason may be long, so it is not in the chip: see ``mark``."""
+        is_barred = self.rule == FREE and (self.is_stopped or self.destination is not None)
+        return chip(self.words, TONES[STOPPED if is_barred else self.rule])
+
+    @property
+    def mark(self) -> SafeString:
+        """The chip, and below it the reason of a block or who holds the number."""
+        return format_html("{} {}", self.chip, small(self.note)) if self.note else self.chip
+
+    @property
+    def note(self) -> str:
+        return pgettext("below “held”", "by the provider") if self.rule == Rule.HELD else plain(self.reason)
 
     @property
     def words(self) -> str:
-        """The text of the chip."""
-        if self.rule == FREE:
-            return _("free")
-        if self.until is None:
-            return _("blocked: %(reason)s") % {"reason": self.reason} if self.reason else _("blocked")
-        if self.rule == Rule.COOLDOWN:
-            return _("cooling down %(clock)s") % {"clock": clock_time(seconds_to_wait(self.until, self.now))}
-        return self._sentences()[self.rule] % {"when": moment_words(self.until, now=self.now)}
+        """The text of the chip. ``next_call`` says until when, in its own column or sentence."""
+        if self.rule == FREE and self.destination:
+            if self.destination.is_prefix:
+                return pgettext("state of a number", "prefix blocked")
+            return pgettext("state of a number", "region blocked")
+        if self.rule == FREE and self.is_stopped:
+            return pgettext("state of a number", "calls stopped")
+        return str(STATE_NAMES[self.rule])
 
-    @staticmethod
-    def _sentences() -> dict[str, str]:
-        return {
-            Rule.HELD: _("held by Telroi until %(when)s"),
-            Rule.HOURLY_LIMIT: _("hour full until %(when)s"),
-            Rule.DAILY_LIMIT: _("day full until %(when)s"),
-        }
+    @property
+    def next_call(self) -> str:
+        """When the next call is possible, for a column."""
+        if self.rule == BLOCKED or (self.destination and self.destination.until is None):
+            return ""
+        if self.is_stopped:
+            return pgettext("next call possible", "after calls are resumed")
+        ends = [end for end in (self.until, self.destination and self.destination.until) if end]
+        return moment_words(max(ends), now=self.now) if ends else _("now")
 
 
-def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> NumberStatus:
-    """Return the status of ``phone`` at ``now``. It reads only the row."""
+def block_of_destination(number: str, region: str, blocks: Iterable[BlockedDestination]) -> BlockedDestination | None:
+    """Return the first of ``blocks`` that applies to a number (E.164) of this region, None if none does."""
+    return next(
+        (
+            block
+            for block in blocks
+            if (number.startswith(block.destination) if block.is_prefix else region == block.destination)
+        ),
+        None,
+    )
+
+
+def blocks_of_row(*, now: datetime) -> QuerySet[BlockedDestination]:
+    """Return the blocks that apply to the number of the outer query, the one that lasts longest first."""
+    blocks = BlockedDestination.objects.alias(row=ExpressionWrapper(OuterRef("number"), CharField()))
+    of_row = blocks.filter(active_at(now), Q(destination=OuterRef("region")) | Q(row__startswith=F("destination")))
+    return of_row.order_by(F("until").desc(nulls_first=True))
+
+
+def number_status_of(
+    phone: PhoneNumber,
+    *,
+    policy: Policy,
+    now: datetime,
+    is_stopped: bool = False,
+    blocks: Iterable[BlockedDestination] = (),
+) -> NumberStatus:
+    """Return the status of ``phone`` at ``now``. It reads only the row.
+
+    ``is_stopped``: all calls are stopped. ``blocks``: of prefixes and regions, those that last longest first.
+    """
+    # A block is shown before any limit: it lasts until staff end it. Then wrong codes, because a lock lasts a day.
     moments = phone.moments
     limit = limit_at(policy, moments, now=now, held_until=phone.held_until)
-    rule, until = (limit.rule, limit.until) if limit else (FREE, None)
+    rule, until = (str(limit.rule), limit.until) if limit else (FREE, None)
+    if bar := bar_of(phone, now=now):
+        rule, until = WRONG_CODES, max(bar, until or bar)
     if phone.blocked_at:
         rule, until = BLOCKED, None
     return NumberStatus(
@@ -89,6 +156,8 @@ def number_status_of(phone: PhoneNumber, *, policy: Policy, now: datetime) -> Nu
         used_of_day=used_in(moments, now=now, window=DAY),
         policy=policy,
         now=now,
+        is_stopped=is_stopped,
+        destination=block_of_destination(phone.number, phone.region, blocks),
     )
 
 
@@ -105,13 +174,31 @@ def with_status(
     named = [When(conditions[rule] & Q(limited_by=rule), then=Value(rule.value)) for rule in Rule]
     severest_first = [When(conditions[rule], then=Value(rule.value)) for rule in reversed(Rule)]
     blocked = When(blocked_at__isnull=False, then=Value(BLOCKED))
-    rule_now = Case(blocked, *named, *severest_first, default=Value(FREE), output_field=CharField())
+    barred = When(is_barred(now), then=Value(WRONG_CODES))
+    rule_now = Case(blocked, barred, *named, *severest_first, default=Value(FREE), output_field=CharField())
+    # The newest call decides on the cooldown, the n-th newest on a limit of n calls.
     positions = {0, policy.per_hour - 1, policy.per_day - 1}
-    calls = {f"call_{position}": _call_at(position) for position in positions}
+    # Each of these calls as text, "" for none. Without the cast it would be compared as JSON.
+    calls = {
+        f"call_{position}": Coalesce(KeyTextTransform(position, F("calls")), Value(""), output_field=TextField())
+        for position in positions
+    }
     return phones.alias(**calls).alias(rule_now=rule_now).filter(Q(("rule_now__in", list(rules))))
 
 
-def may_be_limited(rules: Collection[Rule], *, policy: Policy, now: datetime) -> Q:
+def is_barred(now: datetime) -> Q:
+    """Return a condition for the numbers with a wait or lock because of wrong codes. It uses an index."""
+    limits = conf.wrong_codes()
+    # The wait of each count until it no longer grows, then the lock.
+    steps = [*range(limits.wait, min(limits.wait + 7, limits.lock)), limits.lock]
+    conditions = Q(pk__in=())
+    for step in steps:
+        since = now - length_of_bar(limits, step)
+        conditions |= Q(wrong_codes__gte=step, last_wrong_code_at__gt=since)
+    return conditions
+
+
+def near_limit_condition(rules: Collection[Rule], *, policy: Policy, now: datetime) -> Q:
     """Return a condition for all numbers that ``rules`` may limit now, and few others. It uses indexes.
 
     A rule applies only if the newest call is within its window. A held number always has a later ``next_call_at``.
@@ -120,11 +207,6 @@ def may_be_limited(rules: Collection[Rule], *, policy: Policy, now: datetime) ->
     longest = max((window[rule] for rule in rules if rule in window), default=None)
     was_called = Q(last_call_at__gt=now - longest) if longest is not None else Q(pk__in=())
     return was_called | Q(next_call_at__gt=now) if Rule.HELD in rules else was_called
-
-
-def _call_at(position: int) -> Coalesce:
-    """Return one call as text, or "" if there are fewer calls. Without the cast it would be compared as JSON."""
-    return Coalesce(KeyTextTransform(position, F("calls")), Value(""), output_field=TextField())
 
 
 def _conditions(policy: Policy, now: datetime) -> dict[Rule, Q]:
@@ -138,13 +220,15 @@ def _conditions(policy: Policy, now: datetime) -> dict[Rule, Q]:
 
 def _text(moment: datetime) -> str:
     """Return ``moment`` in the format in which calls are stored."""
+    # By the model itself, so that the two formats cannot differ.
     phone = PhoneNumber()
     phone.moments = [moment]
     return str(phone.calls[0])
 
 
 WIDTH, HEIGHT, EDGE = 960, 64, 8
-HOURS_BETWEEN_MARKS = 3
+MARKS = range(3, 24, 3)
+"""Hours before now at which the strip has a line."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +269,12 @@ def strip(moments: Sequence[datetime], *, now: datetime) -> SafeString:
         marks=format_html_join(
             "",
             '<line class="telroi-strip-mark" x1="{0}" y1="12" x2="{0}" y2="52"/>',
-            ((_x(at, now),) for at in _marks(now)),
+            ((_x(now - timedelta(hours=hours), now),) for hours in MARKS),
         ),
         calls=format_html_join(
             "",
             '<line class="telroi-strip-call" x1="{0}" y1="6" x2="{0}" y2="58"><title>{1}</title></line>',
-            ((_x(at, now), date_format(timezone.localtime(at), "TIME_FORMAT")) for at in counted),
+            ((_x(at, now), time_words(at)) for at in counted),
         ),
     )
 
@@ -198,19 +282,15 @@ def strip(moments: Sequence[datetime], *, now: datetime) -> SafeString:
 def strip_labels(now: datetime) -> list[str]:
     """Return the five labels below the strip: four times, six hours apart, and "now"."""
     times = [now - timedelta(hours=hours) for hours in (24, 18, 12, 6)]
-    return [*(date_format(timezone.localtime(at), "TIME_FORMAT") for at in times), _("now")]
+    return [*(time_words(at) for at in times), _("now")]
 
 
 def _description(counted: Sequence[datetime]) -> str:
     if not counted:
         return _("No call counts.")
     words = ngettext("%(count)d call counts, at %(times)s.", "%(count)d calls count, at %(times)s.", len(counted))
-    times = ", ".join(date_format(timezone.localtime(at), "TIME_FORMAT") for at in reversed(counted))
+    times = ", ".join(time_words(at) for at in reversed(counted))
     return words % {"count": len(counted), "times": times}
-
-
-def _marks(now: datetime) -> Iterator[datetime]:
-    return (now - timedelta(hours=hours) for hours in range(HOURS_BETWEEN_MARKS, 24, HOURS_BETWEEN_MARKS))
 
 
 def _x(moment: datetime, now: datetime) -> float:

@@ -6,24 +6,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.sites import AdminSite
-from django.contrib.auth import get_user_model
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.shared import marks
+from django_telroi.admin.shared.callers import CallerSearch, meant_numbers, users_named, words_for_users
 from django_telroi.admin.shared.chips import linked, moment_mark, moment_words, page_address
-from django_telroi.admin.shared.filters import PurposeFilter
+from django_telroi.admin.shared.filters import DayFilter, PurposeFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
-from django_telroi.admin.shared.search import FoundFilter, Narrowing, PostedSearch, last_digits_in, number_in
+from django_telroi.admin.shared.search import FoundFilter, Narrowing, last_digits_in, masked_number_in
+from django_telroi.domain.phone import mask
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.services.requester import user_name
+from django_telroi.services.requester import plain, user_name
 
-MOST_FOUND = 500
+MAX_FOUND = 500
 
 
 def find_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -> None:
@@ -44,16 +47,24 @@ class VerifiedChangeList(FixedOrderChangeList):
             find_links(phone, site=self.model_admin.admin_site, request=request)
 
 
-class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
+class VerifiedDayFilter(DayFilter):
+    """Filter by the day of the verification."""
+
+    title = _("day of the verification")
+    moment = "verified_at"
+
+
+class VerifiedPhoneAdmin(ReadOnly, CallerSearch, UncountedList):
     """Verified phones, the newest first."""
 
     list_display = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
-    list_filter = (FoundFilter, PurposeFilter)
+    list_filter = (FoundFilter, VerifiedDayFilter, PurposeFilter)
     list_select_related = ("user",)
-    list_per_page = 50  # two links in each row are slow to render
-    fields = ("who", "number_link", "purpose_mark", "verified", "attempt_link")
-    ordering = ("-id",)
-    posted_search_help = _("A full number, its last four digits, or a user.")
+    fields = ("who", "number_link", "purpose_mark", "verified", "attempt_link", "wrong_codes_of_user")
+    ordering = ("-verified_at", "-id")
+    posted_search_help = _(
+        "A number as the caller says it or as it is shown here, its last four digits, or a user or an e-mail address."
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VerifiedPhone]:
         """Add the id of the number's ``PhoneNumber``, for the links. A VerifiedPhone has no foreign key to it."""
@@ -63,6 +74,8 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return False on our pages. On other pages, such as the deletion of its user, the permission decides."""
+        # Django asks this permission for every row that the deletion of a user deletes. A plain False would make users
+        # with a verified phone undeletable.
         match = request.resolver_match
         is_elsewhere = match is not None and not str(match.url_name).startswith("django_telroi_")
         return obj is not None and is_elsewhere and request.user.has_perm("django_telroi.delete_verifiedphone")
@@ -77,14 +90,18 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:
         """Narrow the list by the ids of its rows. The session stores the filter, and it must not contain a number."""
         rows = VerifiedPhone.objects.all()
-        if phone := number_in(term):
-            return _narrowed(str(phone), rows.filter(number=phone.number))
+        # A VerifiedPhone has no column for the last digits, so they are found in the table of numbers.
         if last4 := last_digits_in(term):
             numbers = PhoneNumber.objects.filter(last4=last4).values("number")
-            return _narrowed(gettext("ends in %(digits)s") % {"digits": last4}, rows.filter(number__in=numbers))
-        users = get_user_model()
-        user = users._default_manager.filter(**{users.USERNAME_FIELD: term}).first()
-        return Narrowing(user_name(user), {"user": str(user.pk)}) if user else None
+            return _narrow_to(gettext("ends in %(digits)s") % {"digits": last4}, rows.filter(number__in=numbers))
+        if masked := masked_number_in(term):
+            return _narrow_to(str(masked), rows.filter(**masked.lookups("number")))
+        # Also a number that has no row of its own, because it was verified elsewhere.
+        meant = meant_numbers(term)
+        if meant and (found := _narrow_to(", ".join(map(mask, meant[:3])), rows.filter(number__in=meant))):
+            return found
+        users = users_named(term)
+        return Narrowing(words_for_users(users), {"user__in": [str(user.pk) for user in users]}) if users else None
 
     @admin.display(description=_("user"))
     def who(self, phone: VerifiedPhone) -> SafeString:
@@ -106,7 +123,42 @@ class VerifiedPhoneAdmin(ReadOnly, PostedSearch, UncountedList):
     def attempt_link(self, phone: VerifiedPhone) -> SafeString:
         return linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else marks.none()
 
+    @admin.display(description=_("wrong codes of the user"))
+    def wrong_codes_of_user(self, phone: VerifiedPhone) -> SafeString:
+        words = words_for_user(phone.user_id)
+        return format_html("{}", words) if words else marks.none()
 
-def _narrowed(words: str, rows: QuerySet[VerifiedPhone]) -> Narrowing | None:
-    found = list(rows.order_by("-id").values_list("pk", flat=True)[:MOST_FOUND])
+
+class VerifiedPhoneInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    """The verified phones of a user, for the user admin of the site: ``inlines = [VerifiedPhoneInline]``.
+
+    Staff need the permission ``view_verifiedphone`` to see it. It changes nothing.
+    """
+
+    model = VerifiedPhone
+    fields = readonly_fields = ("number_mark", "purpose_shown", "verified")
+    ordering = ("-verified_at", "-pk")
+    classes = ("telroi-verified-phones",)  # for admin.css: Django repeats the number above each row
+    extra = 0
+    can_delete = False
+
+    class Media:
+        css = {"all": ["telroi/admin.css"]}
+
+    @admin.display(description=_("number"))
+    def number_mark(self, phone: VerifiedPhone) -> SafeString:
+        return masked_mark(phone.number)
+
+    @admin.display(description=_("purpose"))
+    def purpose_shown(self, phone: VerifiedPhone) -> SafeString:
+        # Without the link of the list: this page may be of an AdminSite that has no such list.
+        return format_html("<bdi>{}</bdi>", plain(phone.purpose)) if phone.purpose else marks.none()
+
+    @admin.display(description=_("verified"))
+    def verified(self, phone: VerifiedPhone) -> SafeString:
+        return moment_mark(phone.verified_at, moment_words(phone.verified_at, now=timezone.now()))
+
+
+def _narrow_to(words: str, rows: QuerySet[VerifiedPhone]) -> Narrowing | None:
+    found = list(rows.order_by("-id").values_list("pk", flat=True)[:MAX_FOUND])
     return Narrowing(words, {"pk__in": found}) if found else None

@@ -20,7 +20,7 @@ WIDEST_BAR = 34
 LEAST_HEIGHT = 1.5
 """The height of the smallest part, so that one call of many is visible."""
 LABEL_WIDTH = 60
-MOST_LINES = 7
+MAX_LINES = 7
 ROUND = 3
 LABEL_STEPS = (1, 2, 3, 4, 6, 7, 12)
 
@@ -49,8 +49,9 @@ def stacked_bars(stacks: Sequence[Stack], *, classes: Sequence[str], key: str, t
 
 
 def axis(highest: int) -> tuple[int, ...]:
-    """Return the values of the grid lines: at most ``MOST_LINES`` round numbers from 0 to ``highest`` or above."""
-    step = next(step for step in _round_steps() if step * (MOST_LINES - 1) >= highest)
+    """Return the values of the grid lines: at most ``MAX_LINES`` round numbers from 0 to ``highest`` or above."""
+    # Steps of 1, 2 or 5 times a power of ten, as on a ruler.
+    step = next(step for step in _round_steps() if step * (MAX_LINES - 1) >= highest)
     return tuple(range(0, max(highest, 1) + step, step))[: max(2, ceil(highest / step) + 1)]
 
 
@@ -87,8 +88,9 @@ def _slot(stacks: Sequence[Stack]) -> float:
 
 
 def _bars(stacks: Sequence[Stack], classes: Sequence[str], *, top: int) -> Iterator[SafeString]:
-    """Yield the bars. The tooltip works on the full height, so that it also works for a low bar."""
+    """Yield the bars, each with its tooltip."""
     for place, stack in enumerate(stacks):
+        # An invisible rectangle of full height takes the pointer, so the tooltip also works above a low bar.
         slot = _slot(stacks)
         x = LEFT + slot * place
         yield format_html(
@@ -111,6 +113,7 @@ def _parts(stack: Stack, classes: Sequence[str], *, x: float, slot: float, top: 
 
 def _part(name: str, *, left: float, y: float, width: float, height: float, rounded: float) -> SafeString:
     """Return a rectangle. ``rounded`` is the radius of its upper corners, 0 for all but the topmost part."""
+    # A part lower than the radius would otherwise be drawn upside down.
     r = min(rounded, height, width / 2)
     path = (
         f"M{left:.1f} {y + height:.1f}V{y + r:.1f}Q{left:.1f} {y:.1f} {left + r:.1f} {y:.1f}"
@@ -143,7 +146,7 @@ def share_bar(share: float | None) -> SafeString:
 
 
 def swatch(name: str) -> SafeString:
-    """Return the colour of a part, for the legend."""
+    """Return an SVG square in the colour of the part ``name``, for the legend."""
     return format_html(
         '<svg class="telroi-swatch" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true" focusable="false">'
         '<rect class="telroi-{}" width="12" height="12" rx="2"/></svg>',

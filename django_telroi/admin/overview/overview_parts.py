@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
-from django_telroi.admin.overview.charts import Stack, share_bar, stacked_bars, swatch
-from django_telroi.admin.shared.chips import ago_words, country_flag, moment_words
-from django_telroi.backends import is_own_backend
+from django_telroi.admin.overview.charts import Stack, stacked_bars, swatch
+from django_telroi.admin.overview.formats import (
+    AttemptLinks,
+    Figure,
+    TableRow,
+    Tile,
+    figure,
+    money,
+    percent,
+    seconds_words,
+)
+from django_telroi.admin.overview.ranking_tables import table_row
+from django_telroi.admin.shared.chips import ago_words, moment_words, region_name
+from django_telroi.admin.shared.narrow_filters import CountedResult
 from django_telroi.models.phone_number import RULE_NAMES
 from django_telroi.services.shared.site_control import PauseReason
 from django_telroi.services.statistics.figures import CurrentCounts
 from django_telroi.services.statistics.periods import Bar, Group, Outcome, Period, Statistics
+from django_telroi.services.statistics.rankings import MAX_ATTEMPTS
 
 OUTCOME_NAMES = {
     Outcome.VERIFIED: gettext_lazy("verified"),
@@ -35,89 +45,54 @@ RARE_OUTCOMES = frozenset({Outcome.OPEN, Outcome.TEST_KEY})
 REFUSAL_NAMES = {
     "invalid_number": gettext_lazy("invalid number"),
     "not_callable": gettext_lazy("number not callable, or blocked"),
-    "vetoed": gettext_lazy("rejected by MAY_START (the log has the reasons)"),
+    "vetoed": gettext_lazy("rejected by MAY_START or PHONE_RISK (the log has the reasons)"),
+    "destination_blocked": pgettext_lazy("reason of a rejection", "prefix or region blocked in the admin, or paused"),
     "region_not_allowed": gettext_lazy("region not allowed"),
     "invalid_purpose": gettext_lazy("invalid purpose"),
     "cooldown": gettext_lazy("cooldown of the number"),
     "hourly_limit": gettext_lazy("hourly limit of the number"),
     "daily_limit": gettext_lazy("daily limit of the number"),
-    "held": gettext_lazy("number held by Telroi"),
+    "held": gettext_lazy("number held by the provider"),
+    "destination_paused": pgettext_lazy("reason of a rejection", "prefix or region paused"),
+    "consent_required": pgettext_lazy("reason of a rejection", "current text of consent not shown"),
+    "bot_check_failed": pgettext_lazy("reason of a rejection", "bot check not passed (BOT_CHECK)"),
     "too_many_requests": gettext_lazy("rate limit of an IP address or a user"),
+    "too_many_wrong_codes": gettext_lazy("too many wrong codes in a row"),
     "site_limit": gettext_lazy("daily limit of the site"),
     "calls_stopped": gettext_lazy("all calls stopped"),
-    "misconfigured": gettext_lazy("key rejected by Telroi"),
-    "unavailable": gettext_lazy("Telroi unavailable"),
-}
-ALERT_NAMES = {
-    "misconfigured": gettext_lazy("Telroi rejected the API key or the URL. Check API_KEY and BASE_URL."),
-    "insufficient_funds": gettext_lazy("The wallet at Telroi is empty. Top it up."),
-    "key_limited": gettext_lazy("The key sent more requests per minute than Telroi allows."),
-    "pumping": gettext_lazy(
-        "Many calls to numbers with the same prefix, but hardly any verified. Consider blocking the prefix."
-    ),
-    "proxies_undecided": gettext_lazy("Requests come through a proxy, but TRUSTED_PROXIES is not set."),
-    "waiting": gettext_lazy("Calls wait too long in the queue. Check the workers."),
-}
-OWN_REFUSAL_NAMES = {
-    "held": gettext_lazy("number held by the provider"),
     "misconfigured": gettext_lazy("key rejected by the provider"),
     "unavailable": gettext_lazy("provider unavailable"),
 }
-"""The labels that replace those of Telroi on a site with another backend."""
-OWN_ALERT_NAMES = {
+ALERT_NAMES = {
     "misconfigured": gettext_lazy(
-        "The provider rejected the key, or the backend cannot be created. Check its settings."
+        "The provider rejected the key or its URL, or the backend cannot be created. Check the settings of the backend."
     ),
     "insufficient_funds": gettext_lazy("The account at the provider is empty. Top it up."),
     "key_limited": gettext_lazy("The key sent more requests than the provider allows."),
+    "codes_refused": gettext_lazy("The provider rejects this site's codes. For an hour it makes and checks its own."),
+    "pumping": gettext_lazy("Many calls to one prefix or region, but hardly any verified. Consider blocking it."),
+    "proxies_undecided": gettext_lazy("Requests come through a proxy, but TRUSTED_PROXIES is not set."),
+    "waiting": gettext_lazy("Calls wait too long in the queue. Check the workers."),
 }
-OWN_PAUSE_NAMES = {PauseReason.MISCONFIGURED: gettext_lazy("the provider rejected the key")}
 PAUSE_NAMES = {
-    PauseReason.MISCONFIGURED: gettext_lazy("Telroi rejected the key"),
+    PauseReason.MISCONFIGURED: gettext_lazy("the provider rejected the key"),
     PauseReason.KEY_LIMITED: gettext_lazy("the key is over its limit"),
 }
-
-
-def figure(value: float, *, decimals: int = 0) -> str:
-    """Format a number. It is rounded first, because Django truncates the decimals."""
-    return str(number_format(round(value, decimals), decimals, use_l10n=True, force_grouping=True))
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else _("%(share)s %%") % {"share": figure(100 * share, decimals=1)}
-
-
-def seconds_words(seconds: float | None) -> str:
-    return "–" if seconds is None else _("%(count)s s") % {"count": figure(seconds)}
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One figure at the top of the page. ``note`` explains what it is a part of."""
-
-    label: str
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row of the table of regions or purposes."""
-
-    name: str
-    mark: str
-    calls: str
-    placed: str
-    verified: str
-    share: str
-    bar: SafeString
 
 
 class Page:
     """The data for the template. Each property is computed when the template uses it."""
 
-    def __init__(self, figures: Statistics, current: CurrentCounts) -> None:
-        self.figures, self.current = figures, current
+    def __init__(
+        self, figures: Statistics, current: CurrentCounts, links: AttemptLinks | None = None, *, numbers_url: str = ""
+    ) -> None:
+        """``numbers_url``: the list of numbers, ``""`` if the user may not open it."""
+        self.figures, self.current, self.links = figures, current, links or AttemptLinks()
+        self.numbers_url = numbers_url
+
+    def url(self, **filters: str) -> str:
+        """Return the list of the attempts of the period with these filters, or ``""``."""
+        return self.links.to(self.figures.since, self.figures.until, **filters)
 
     @cached_property
     def is_empty(self) -> bool:
@@ -133,13 +108,13 @@ class Page:
 
     @property
     def span(self) -> str:
-        """The start of the period, with its time zone."""
-        since = timezone.localtime(self.figures.since)
-        words = {"since": date_format(since, "DATETIME_FORMAT"), "zone": f"{since:%Z}"}
-        return _("Since %(since)s (%(zone)s).") % words
+        """The start of the period."""
+        words = {"since": moment_words(self.figures.since, now=self.current.now)}
+        return pgettext("period of the overview", "Since %(since)s.") % words
 
     @property
     def age(self) -> str:
+        # The statistics of a period are cached, the figures of this moment are not. The page says which is which.
         seconds = (self.current.now - self.figures.until).total_seconds()
         if seconds < 1:
             return _("Counted just now.")
@@ -154,33 +129,60 @@ class Page:
         until = moment_words(pause.until, now=self.current.now)
         return _("All calls wait until %(until)s: %(why)s.") % {
             "until": until,
-            "why": _named(pause.reason, PAUSE_NAMES, OWN_PAUSE_NAMES),
+            "why": PAUSE_NAMES.get(pause.reason, pause.reason),
         }
 
-    def pumped(self) -> Iterator[str]:
-        for each in self.current.pumped:
-            words = {"prefix": each.prefix, "calls": figure(each.calls), "verified": figure(each.verified)}
-            yield (
-                _(
-                    "Numbers that begin with +%(prefix)s: %(calls)s calls in the last hour, %(verified)s of them "
-                    "verified. If they are not your users, add the prefix to BLOCKED_PREFIXES."
-                )
-                % words
-            )
-
     def tiles(self) -> Iterator[Tile]:
-        total, counts = self.figures.total, self.figures.counts
+        total, counts, before = self.figures.total, self.figures.counts, self.figures.before
         requested = ngettext("of %(count)s request", "of %(count)s requests", total.calls)
-        yield Tile(_("Calls placed"), figure(total.placed), requested % {"count": figure(total.calls)})
+        yield Tile(
+            _("Calls placed"),
+            figure(total.placed),
+            requested % {"count": figure(total.calls)},
+            url=self.url(outcome=CountedResult.PLACED),
+            before=self._before(figure(before.placed)),
+        )
         verified = _("%(count)s verified") % {"count": figure(total.verified)}
-        yield Tile(_("Verified of placed"), percent(total.share), verified)
-        yield Tile(_("Median to verified"), seconds_words(self.figures.median_seconds), _("from request to right code"))
+        yield Tile(
+            _("Verified of placed"),
+            percent(total.share),
+            verified,
+            url=self.url(outcome=Outcome.VERIFIED),
+            before=self._before(percent(before.share)),
+        )
+        if total.cost is not None:
+            estimate = pgettext("estimated cost", "placed calls × CALL_PRICES")
+            before_cost = self._before(money(before.cost or 0))
+            yield Tile(pgettext("tile", "Estimated cost"), money(total.cost), estimate, before=before_cost)
+        median = seconds_words(self.figures.median_seconds)
+        median_before = self._before(seconds_words(self.figures.earlier.median_seconds))
+        yield Tile(_("Median to verified"), median, _("from request to right code"), before=median_before)
         unknown = ngettext("%(count)s call", "%(count)s calls", counts[Outcome.UNKNOWN])
         count = {"count": figure(counts[Outcome.UNKNOWN])}
-        yield Tile(_("Outcome unknown"), percent(self.figures.unknown_share), unknown % count)
-        yield Tile(_("Requests rejected"), figure(self.figures.refused), _("before any call"))
-        yield Tile(_("Numbers limited now"), figure(sum(self.current.limited.values())), self._rules())
-        yield Tile(_("Waiting in the queue now"), figure(self.current.waiting))
+        url = self.url(outcome=Outcome.UNKNOWN)
+        unknown_before = self._before(percent(self.figures.unknown_share_before))
+        share = percent(self.figures.unknown_share)
+        yield Tile(_("Outcome unknown"), share, unknown % count, url=url, before=unknown_before)
+        yield Tile(
+            _("Requests rejected"),
+            figure(self.figures.refused),
+            _("before any call"),
+            url="#telroi-refusals",
+            before=self._before(figure(sum(self.figures.earlier.refusals.values()))),
+        )
+        limited = f"{self.numbers_url}?state=limited" if self.numbers_url else ""
+        yield Tile(_("Numbers limited now"), figure(sum(self.current.limited.values())), self._rules(), url=limited)
+        queued = f"{self.links.address}?status__exact=queued" if self.links.address else ""
+        yield Tile(_("Waiting in the queue now"), figure(self.current.waiting), url=queued)
+
+    def _before(self, value: str) -> str:
+        """Return the figure of the period before."""
+        words = {
+            Period.DAY: pgettext("earlier figure", "24 hours before: %(value)s"),
+            Period.WEEK: pgettext("earlier figure", "7 days before: %(value)s"),
+            Period.MONTH: pgettext("earlier figure", "30 days before: %(value)s"),
+        }[self.figures.period]
+        return words % {"value": value}
 
     def _rules(self) -> str:
         names = {rule.value: str(name) for rule, name in RULE_NAMES.items()}
@@ -192,9 +194,10 @@ class Page:
         """The outcomes in the legend. Rare outcomes are included only if there are any."""
         return [each for each in Outcome if each not in RARE_OUTCOMES or self.figures.counts[each]]
 
-    def legend(self) -> Iterator[tuple[SafeString, str, str]]:
+    def legend(self) -> Iterator[tuple[SafeString, str, Figure]]:
         for outcome in self.outcomes:
-            yield swatch(_class_of(outcome)), str(OUTCOME_NAMES[outcome]), figure(self.figures.counts[outcome])
+            count = Figure(figure(self.figures.counts[outcome]), self.url(outcome=outcome))
+            yield swatch(_class_of(outcome)), str(OUTCOME_NAMES[outcome]), count
 
     @property
     def chart_title(self) -> str:
@@ -202,7 +205,7 @@ class Page:
 
     def chart(self) -> SafeString:
         total = {"count": figure(self.figures.total.calls), "bars": figure(len(self.figures.bars))}
-        parts = ", ".join(f"{count} {name}" for _swatch, name, count in self.legend())
+        parts = ", ".join(f"{count.text} {name}" for _swatch, name, count in self.legend())
         about = _("%(bars)s bars, %(count)s calls in all:") % total
         return stacked_bars(
             [self._stack(bar) for bar in self.figures.bars],
@@ -217,10 +220,10 @@ class Page:
         named = zip(counts, self.outcomes, strict=True)
         parts = ", ".join(f"{figure(count)} {OUTCOME_NAMES[outcome]}" for count, outcome in named if count)
         words = f"{self.bucket_words(bar.start)}: {parts or _('no calls')}"
-        return Stack(label=self._label(bar.start), parts=counts, words=words)
-
-    def _label(self, start: datetime) -> str:
-        return date_format(timezone.localtime(start), "H:00" if self.figures.period is Period.DAY else "j M")
+        # The label has no minutes, because a bar begins at a full hour or day.
+        start = timezone.localtime(bar.start)
+        label = date_format(start, "H:00" if self.figures.period is Period.DAY else "j M")
+        return Stack(label=label, parts=counts, words=words)
 
     def bucket_words(self, start: datetime) -> str:
         """Format the start of a bar. If the clocks changed in the period, the zone distinguishes the repeated hour."""
@@ -231,47 +234,66 @@ class Page:
         # Django's "T" is not used, because it omits the zone in the ambiguous hour.
         return date_format(local, "D H:i") if len(set(ends)) == 1 else f"{date_format(local, 'D H:i')} {local:%Z}"
 
-    def chart_rows(self) -> Iterator[tuple[str, list[str], str]]:
-        for bar in self.figures.bars:
-            counts = [figure(bar.counts.get(outcome, 0)) for outcome in self.outcomes]
-            yield self.bucket_words(bar.start), counts, figure(bar.total)
+    def chart_rows(self) -> Iterator[tuple[str, list[Figure], Figure]]:
+        starts = [bar.start for bar in self.figures.bars]
+        # A span includes both ends, and a bar ends just before the next one begins.
+        ends = [start - timedelta(microseconds=1) for start in starts[1:]] + [self.figures.until]
+        for bar, end in zip(self.figures.bars, ends, strict=True):
+            counts = [
+                Figure(figure(count), self.links.to(bar.start, end, outcome=outcome) if count else "")
+                for outcome in self.outcomes
+                for count in [bar.counts.get(outcome, 0)]
+            ]
+            yield self.bucket_words(bar.start), counts, Figure(figure(bar.total), self.links.to(bar.start, end))
 
     def outcome_names(self) -> list[str]:
         return [capfirst(str(OUTCOME_NAMES[outcome])) for outcome in self.outcomes]
 
     def regions(self) -> list[TableRow]:
-        return [_line(group, unnamed=_("no region")) for group in self.figures.regions]
+        return [self._row(group, "region__exact", unnamed=_("no region")) for group in self.figures.regions]
 
     def purposes(self) -> list[TableRow]:
-        return [_line(group, unnamed=_("no purpose"), flagged=False) for group in self.figures.purposes]
+        return [self._row(group, "purpose__exact", unnamed=_("no purpose")) for group in self.figures.purposes]
 
-    def refusals(self) -> Iterator[tuple[str, str]]:
+    def _row(self, group: Group, parameter: str, *, unnamed: str) -> TableRow:
+        def link(**outcome: str) -> str:
+            return "" if group.is_rest else self.url(**{parameter: group.name}, **outcome)
+
+        is_region = parameter == "region__exact"
+        named = region_name(group.name) if is_region else group.name
+        earlier = self.figures.earlier.regions if is_region else self.figures.earlier.purposes
+        return table_row(
+            group,
+            name=_("all others") if group.is_rest else named or unnamed,
+            before=None if group.is_rest else earlier.get(group.name, 0),
+            link=link,
+            usual=self.figures.usual_share,
+        )
+
+    @property
+    def ranked_words(self) -> str:
+        """What is ranked. A period with very many attempts is ranked by the newest ones."""
+        since, until = self.figures.ranked_since, self.figures.until
+        if since <= self.figures.since:
+            return pgettext("rankings", "The ten with most calls. Each figure is a link to its attempts.")
+        words = pgettext("rankings", "The ten with most calls of the newest %(count)s attempts, since %(since)s.")
+        return words % {"count": figure(MAX_ATTEMPTS), "since": moment_words(since, now=until)}
+
+    @property
+    def has_costs(self) -> bool:
+        return self.figures.total.cost is not None
+
+    def refusals(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the reason, how often, and how often in the period before."""
         for refused in self.figures.refusals:
-            yield _named(refused.code, REFUSAL_NAMES, OWN_REFUSAL_NAMES), figure(refused.times)
+            before = self.figures.earlier.refusals.get(refused.code, 0)
+            yield str(REFUSAL_NAMES.get(refused.code, refused.code)), figure(refused.times), figure(before)
 
     def alerts(self) -> Iterator[tuple[str, str, str]]:
         for alerted in self.figures.alerts:
             last = moment_words(alerted.last_at, now=self.current.now)
-            yield _named(alerted.kind, ALERT_NAMES, OWN_ALERT_NAMES), figure(alerted.times), last
-
-
-def _named(key: str, names: Mapping[Any, object], own_names: Mapping[Any, object]) -> str:
-    """Return the label of ``key``, from ``own_names`` on a site with another backend, or ``key`` if it is unknown."""
-    return str((is_own_backend() and own_names.get(key)) or names.get(key, key))
+            yield str(ALERT_NAMES.get(alerted.kind, alerted.kind)), figure(alerted.times), last
 
 
 def _class_of(outcome: Outcome) -> str:
     return outcome.value.replace("_", "-")
-
-
-def _line(group: Group, *, unnamed: str, flagged: bool = True) -> TableRow:
-    name = _("all others") if group.is_rest else group.name or unnamed
-    return TableRow(
-        name=name,
-        mark=country_flag(group.name) if flagged else "",
-        calls=figure(group.calls),
-        placed=figure(group.placed),
-        verified=figure(group.verified),
-        share=percent(group.share),
-        bar=share_bar(group.share),
-    )

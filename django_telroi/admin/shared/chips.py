@@ -1,7 +1,8 @@
-"""HTML for lists: status chips, bars of used calls, flags of regions, times and links."""
+"""HTML for lists: status chips, bars of used calls, names of regions, times and links."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.contrib.admin.sites import AdminSite
@@ -13,16 +14,20 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
+
+from django_telroi.domain.country_facts import country_name
+from django_telroi.services.requester import plain
 
 TONES = frozenset({"good", "wait", "bad", "info", "quiet"})
 BAR_WIDTH = 74
-FIRST_INDICATOR = ord("\N{REGIONAL INDICATOR SYMBOL LETTER A}")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def chip(words: str, tone: str) -> SafeString:
     """Return a chip. ``tone`` is its colour, one of ``TONES``. The words have the same information as the colour."""
+    # A misspelt tone would be a class without a rule, and nothing would show the mistake.
     if tone not in TONES:
         raise ValueError(f"{tone!r} is not one of {', '.join(TONES)}.")
     return format_html('<span class="telroi-chip telroi-{}">{}</span>', tone, words)
@@ -45,48 +50,68 @@ def bar(used: int, allowed: int, *, width: int = BAR_WIDTH) -> SafeString:
     )
 
 
-def country_flag(region: str) -> str:
-    """Return the flag of a region, or ``""``. A font without flags shows the two letters instead."""
-    if len(region) != 2 or not (region.isascii() and region.isalpha()):
-        return ""
-    return "".join(chr(FIRST_INDICATOR + ord(letter) - ord("A")) for letter in region.upper())
+def region_name(region: str) -> str:
+    """Return the name of the region in the active language, or its letters if it has no name."""
+    return country_name(region, get_language() or "en")
+
+
+def region_choices(regions: Iterable[str]) -> list[tuple[str, str]]:
+    """Return pairs of a region and its name, sorted by the name."""
+    return sorted(((region, region_name(region)) for region in regions), key=lambda choice: choice[1])
 
 
 def region_mark(region: str) -> SafeString:
-    """Return the flag and the code of the region. The code is needed because fonts may lack flags."""
+    """Return the name of the region. Flags are not used: Windows has no font with flags."""
     if not region:
         return format_html('<span class="telroi-soft">{}</span>', "–")
-    return format_html(
-        '<span class="telroi-region"><span class="telroi-flag" aria-hidden="true">{}</span> {}</span>',
-        country_flag(region),
-        region,
-    )
+    return format_html('<span class="telroi-region">{}</span>', region_name(region))
 
 
-def clock_time(seconds: int) -> str:
-    """Format seconds: ``0:42``, ``22:05``, ``3:00:00``."""
-    minutes, rest = divmod(max(0, seconds), MINUTE)
-    hours, minutes = divmod(minutes, MINUTE)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def time_words(moment: datetime) -> str:
+    """Format the time of day with 24 hours in every language: ``21:38``. Support reads it to callers."""
+    return f"{timezone.localtime(moment):%H:%M}"
 
 
 def moment_words(moment: datetime, *, now: datetime) -> str:
-    """Format a time relative to today: ``14:05``, ``tomorrow 09:10``, ``yesterday 22:10``, ``12 Nov 09:10``."""
-    then, today = timezone.localtime(moment), timezone.localtime(now).date()
-    time, days = date_format(then, "TIME_FORMAT"), (then.date() - today).days
+    """Format a time relative to today: ``today 21:38``, ``tomorrow 09:10``, ``yesterday 22:10``, ``12 Nov 09:10``."""
+    words = _moment_in(moment, now=now)
+    return _("today %(time)s") % {"time": words} if _days_from(moment, now=now) == 0 else words
+
+
+def moment_in_sentence(moment: datetime, *, now: datetime) -> str:
+    """Format a time for a sentence or a chip: like ``moment_words``, but ``21:38`` for a time of today."""
+    return _moment_in(moment, now=now)
+
+
+def _moment_in(moment: datetime, *, now: datetime) -> str:
+    time, days = time_words(moment), _days_from(moment, now=now)
     if days == 0:
         return time
     if days == 1:
         return _("tomorrow %(time)s") % {"time": time}
     if days == -1:
         return _("yesterday %(time)s") % {"time": time}
-    return _("%(day)s, %(time)s") % {"day": day_words(then, now=now), "time": time}
+    # A narrow column breaks the line before the time, and not inside the day.
+    return "{} {}".format(day_words(moment, now=now).replace(" ", "\N{NO-BREAK SPACE}"), time)
+
+
+def _days_from(moment: datetime, *, now: datetime) -> int:
+    return (timezone.localtime(moment).date() - timezone.localtime(now).date()).days
 
 
 def day_words(moment: datetime, *, now: datetime) -> str:
-    """Format a day: ``12 November``. The year is added if it is not the current one."""
+    """Format a day: ``12 Nov``. The year is added if it is not the current one."""
     day = timezone.localtime(moment).date()
-    return date_format(day, "MONTH_DAY_FORMAT" if day.year == timezone.localtime(now).year else "DATE_FORMAT")
+    if day.year == timezone.localtime(now).year:
+        return date_format(day, pgettext("format of a day, in the letters of Django's date filter", "j M"))
+    return date_format(day, pgettext("format of a day with its year, in the letters of Django's date filter", "j M Y"))
+
+
+def zone_words() -> str:
+    """Return the name of the time zone of all times on the page: ``Africa/Lagos (WAT)``, or only ``UTC``."""
+    now = timezone.localtime()
+    name, letters = timezone.get_current_timezone_name(), f"{now:%Z}"
+    return name if letters == name or letters[:1] in "+-" else f"{name} ({letters})"
 
 
 def ago_words(moment: datetime, *, now: datetime) -> str:
@@ -101,25 +126,28 @@ def ago_words(moment: datetime, *, now: datetime) -> str:
     return _("%(count)d h ago") % {"count": seconds // HOUR}
 
 
+def isolated(text: str) -> str:
+    """Return text that a person wrote, for a sentence without markup: its direction does not change the sentence."""
+    return f"\N{FIRST STRONG ISOLATE}{plain(text)}\N{POP DIRECTIONAL ISOLATE}"
+
+
 def moment_mark(moment: datetime | None, words: str) -> SafeString:
     """Return ``words`` as a ``<time>`` element. Its title and its attribute have the exact time."""
     if moment is None:
         return format_html('<span class="telroi-soft">{}</span>', "–")
-    then = timezone.localtime(moment)
-    return format_html(
-        '<time class="telroi-moment" datetime="{}" title="{}">{}</time>',
-        then.isoformat(timespec="seconds"),
-        date_format(then, "DATETIME_FORMAT"),
-        words,
-    )
+    exact = timezone.localtime(moment).isoformat(sep=" ", timespec="seconds")
+    return format_html('<time class="telroi-moment" datetime="{}" title="{}">{}</time>', exact, exact, words)
 
 
-def ago_mark(moment: datetime | None, *, now: datetime) -> SafeString:
-    return moment_mark(moment, ago_words(moment, now=now) if moment else "")
+def time_mark(moment: datetime | None, *, now: datetime) -> SafeString:
+    """Return ``moment_words`` as a ``<time>`` element, or a dash without a moment."""
+    return moment_mark(moment, moment_words(moment, now=now) if moment else "")
 
 
 def page_address(model: type[Model], pk: object, *, site: AdminSite, request: HttpRequest) -> str:
     """Return the URL of the row's page, or ``""`` if ``site`` has none or the user may not view it."""
+    # The site may have registered its own admin for users, or none. A link to a page that rejects the user is a dead
+    # end.
     page = site._registry.get(model)
     if pk is None or page is None or not page.has_view_permission(request):
         return ""

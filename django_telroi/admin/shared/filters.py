@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import phonenumbers
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.cache import cache
@@ -20,14 +19,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
-from django_telroi.admin.shared.chips import country_flag
+from django_telroi.admin.shared.chips import region_choices
 from django_telroi.admin.shared.meanings import ERROR_NAMES
+from django_telroi.domain.phone import supported_regions
 from django_telroi.domain.states import Status
 from django_telroi.models.attempt import STATUS_NAMES
-from django_telroi.services.attempts.transitions import has_error_at, has_status_at
+from django_telroi.services.attempts.transitions import error_condition, status_condition
 from django_telroi.services.requester import plain
 
 Choice = tuple[str, str]
+
+
+MAX_DIGITS_OF_A_KEY = 18
+"""19 digits may exceed a bigint, for which a database raises an error."""
 
 
 class ChoiceFilter(admin.SimpleListFilter, ABC):
@@ -58,7 +62,11 @@ class ChoiceFilter(admin.SimpleListFilter, ABC):
 
 
 class FormFilter(ChoiceFilter):
-    """A filter with links for its choices and a form field for other values."""
+    """A filter with links for its choices and a form field for other values.
+
+    The field belongs to a form elsewhere on the page (``form_id``), because other admin themes put all filters into one
+    form, and forms cannot be nested. ``telroi_filter_forms`` renders the forms.
+    """
 
     template = "admin/django_telroi/form_filter.html"
     field_type = ""
@@ -68,11 +76,18 @@ class FormFilter(ChoiceFilter):
         """Return the options of the ``<select>``, if ``field_type`` is ``select``."""
         return []
 
+    @property
+    def form_id(self) -> str:
+        return f"telroi-filter-{self.parameter_name}"
+
+    def kept(self, changelist: ChangeList) -> list[Choice]:
+        """Return the values of the other filters, for hidden fields, because a GET form replaces the whole query."""
+        return [(name, each) for name, each in _pairs(changelist.filter_params) if name != self.parameter_name]
+
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         yield from super().choices(changelist)
-        # The template shows the form for this item. ``kept`` are the values of the other filters, as hidden fields.
-        kept = [(name, each) for name, each in _pairs(changelist.filter_params) if name != self.parameter_name]
-        yield {"form": self, "kept": kept, "value": self.value() or "", "options": self.options()}
+        # The template shows the field for this item.
+        yield {"form": self, "value": self.value() or "", "options": self.options()}
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -91,7 +106,8 @@ class LinkedFilter(ChoiceFilter):
         return [] if self.value() is None else [(str(self.value()), _("one number"))]
 
     def matching(self, value: str) -> Q:
-        return Q(phone__id=int(value)) if value.isdecimal() and len(value) < 19 else Q(pk__in=())
+        is_key = value.isdecimal() and len(value) <= MAX_DIGITS_OF_A_KEY
+        return Q(phone__id=int(value)) if is_key else Q(pk__in=())
 
 
 class StatusFilter(ChoiceFilter):
@@ -109,7 +125,7 @@ class StatusFilter(ChoiceFilter):
         With a plain OR, SQLite and MariaDB would read and sort all expired attempts. With the CASE they read from the
         newest row and stop when a page is full.
         """
-        has_status = has_status_at(Status(value), now=timezone.now())
+        has_status = status_condition(Status(value), now=timezone.now())
         if value != Status.EXPIRED:
             return has_status
         return Q(
@@ -127,7 +143,7 @@ class ErrorFilter(ChoiceFilter):
         return [(str(code), str(name)) for code, name in ERROR_NAMES.items()]
 
     def matching(self, value: str) -> Q:
-        return has_error_at(value, now=timezone.now())
+        return error_condition(value, now=timezone.now())
 
 
 class PurposeFilter(ChoiceFilter):
@@ -138,6 +154,7 @@ class PurposeFilter(ChoiceFilter):
 
     def offered(self) -> list[Choice]:
         purposes = conf.purposes()
+        # With one purpose there is nothing to choose, and Django hides a filter without choices.
         return [(purpose, purpose_name(purpose)) for purpose in purposes] if len(purposes) > 1 else []
 
     def matching(self, value: str) -> Q:
@@ -164,9 +181,8 @@ class RegionFilter(FormFilter):
 
     def options(self) -> list[Choice]:
         allowed = conf.calling_rules().allowed_regions
-        chosen = {self.value() or ""} & phonenumbers.SUPPORTED_REGIONS
-        regions = sorted(phonenumbers.SUPPORTED_REGIONS if allowed is None else allowed | chosen)
-        return [(region, f"{country_flag(region)} {region}") for region in regions]
+        chosen = {self.value() or ""} & supported_regions()
+        return region_choices(supported_regions() if allowed is None else allowed | chosen)
 
     def matching(self, value: str) -> Q:
         return Q(region=value)
@@ -188,6 +204,8 @@ class ModeFilter(ChoiceFilter):
 class DayFilter(FormFilter):
     """Filter by days in the active time zone. A range is used, because a function on the column prevents its index."""
 
+    moment = "created_at"
+    """The column that is compared."""
     title = gettext_lazy("day")
     parameter_name = "day"
     field_type = "date"
@@ -202,7 +220,8 @@ class DayFilter(FormFilter):
 
     def matching(self, value: str) -> Q:
         first, last = _days(value, today=timezone.localdate())
-        return Q(created_at__gte=_midnight(first), created_at__lt=_midnight(last + timedelta(days=1)))
+        start, end = _midnight(first), _midnight(last + timedelta(days=1))
+        return Q((f"{self.moment}__gte", start), (f"{self.moment}__lt", end))
 
 
 def _days(value: str, *, today: date) -> tuple[date, date]:
@@ -221,6 +240,7 @@ def _days(value: str, *, today: date) -> tuple[date, date]:
 
 
 def _midnight(day: date) -> datetime:
+    # Aware in the active zone: a day of 23 or 25 hours, when clocks change, has its real limits.
     return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
 
 
@@ -230,6 +250,7 @@ SECONDS_KNOWN = 300
 def known_regions(rows: QuerySet[Any]) -> list[str]:
     """Return ``regions_in(rows)``, cached for five minutes. New regions are rare."""
     name = f"django_telroi.regions.{rows.db}.{rows.model._meta.label_lower}"
+    # None and [] differ: an empty table is known too.
     known: list[str] | None = cache.get(name)
     if known is None:
         known = regions_in(rows)
@@ -263,11 +284,12 @@ class CalledRegionFilter(admin.SimpleListFilter):
     NONE = "-"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        # A region that was seen for the first time in these five minutes may be in the URL of a link already.
         regions = set(known_regions(model_admin.get_queryset(request)))
         selected = request.GET.get(self.parameter_name, "")
-        if selected in phonenumbers.SUPPORTED_REGIONS:
+        if selected in supported_regions():
             regions.add(selected)
-        named = [(region, f"{country_flag(region)} {region}") for region in sorted(regions) if region]
+        named = region_choices(region for region in regions if region)
         return [*named, (self.NONE, _("none"))] if "" in regions or selected == self.NONE else named
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:

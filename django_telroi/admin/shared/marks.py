@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from django_telroi.admin.shared.chips import chip
 from django_telroi.admin.shared.filters import PurposeFilter
@@ -35,8 +36,12 @@ MINUTE = 60
 
 def status_chip(attempt: VerificationAttempt) -> SafeString:
     """Return the status as a chip."""
+    # The code was right, but the number was not added. Green would tell staff that all is well.
     taken = attempt.error_code == ErrorCode.NUMBER_TAKEN
-    return chip(str(attempt.get_status_display()), "wait" if taken else TONES[Status(attempt.status)])
+    # The full name, "replaced by a newer call", would need two lines in a list.
+    is_replaced = attempt.status == Status.SUPERSEDED
+    words = pgettext("status of an attempt", "replaced") if is_replaced else str(attempt.get_status_display())
+    return chip(words, "wait" if taken else TONES[Status(attempt.status)])
 
 
 def status_and_error(attempt: VerificationAttempt) -> SafeString:
@@ -63,18 +68,20 @@ def tries(attempt: VerificationAttempt) -> SafeString:
     return format_html('<bdi class="telroi-figures" dir="ltr">{} / {}</bdi>', attempt.tries, attempt.max_tries)
 
 
-def labelled(label: str, mark: SafeString) -> SafeString:
+def with_label(label: str, mark: SafeString) -> SafeString:
     """Return ``mark`` with a label, which is visible on narrow screens, where the list has no head."""
     return format_html('<span class="telroi-label">{}</span> {}', label, mark)
 
 
 def took(attempt: VerificationAttempt) -> SafeString:
-    """Return the time from the request until Telroi accepted the call, and until the right code."""
+    """Return the time from the request until the provider accepted the call, and until the right code."""
     placed = span(attempt.created_at, attempt.placed_at)
     verified = span(attempt.created_at, attempt.verified_at)
     if not (placed or verified):
         return none()
-    return format_html('<bdi class="telroi-figures" dir="ltr">{} → {}</bdi>', placed or "–", verified or "–")
+    return format_html(
+        '<bdi class="telroi-took" dir="ltr"><span>{} →</span> <span>{}</span></bdi>', placed or "–", verified or "–"
+    )
 
 
 def small(words: str) -> SafeString:
@@ -90,6 +97,7 @@ def span(start: datetime, end: datetime | None) -> str:
     """Format a duration: ``0.8 s``, ``31 s``, ``4 min 05 s``, ``2 h 10 min``; ``""`` if ``end`` is None."""
     if end is None:
         return ""
+    # Tenths only below 10 s, where they are a visible part of the time. Negative if a clock was set back.
     length = end - start
     seconds = max(0, length // timedelta(seconds=1))
     if seconds < 10:

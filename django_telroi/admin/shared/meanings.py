@@ -1,4 +1,7 @@
-"""Explanations of each status and error for staff: what it means, and what to do."""
+"""Explanations of each status and error for staff: what it means, and what to do.
+
+All texts of the admin say "the provider", because a site may place its calls through another one than Telroi.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.typed_codes import is_undecided
+from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
 from django_telroi.services.shared.call_outcome import ErrorCode
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """``means`` explains the status. ``do`` says what staff can do."""
+    """``means`` explains the status. ``do`` says what staff can do, ``""`` for nothing.
+
+    ``asks_again``: the person may ask for another call. The page adds whether and when that is possible, because it
+    depends on the number's limits and on blocks of this moment.
+    """
 
     means: str | Promise
-    do: str | Promise
+    do: str | Promise = ""
+    asks_again: bool = False
 
 
 MEANINGS: dict[Status, Meaning] = {
@@ -27,36 +36,39 @@ MEANINGS: dict[Status, Meaning] = {
         _("Look again in a minute. If many calls wait, check the workers."),
     ),
     Status.DIALING: Meaning(
-        _("The request to Telroi is in progress."),
+        _("The request to the provider is in progress."),
         _("Look again in a minute."),
     ),
     Status.PLACED: Meaning(
-        _("Telroi accepted the call. It is unknown whether the person answered or heard it."),
-        _("Ask the person whether the phone rang. After the cooldown they can ask for another call."),
+        _("The provider accepted the call. It is unknown whether the person answered or heard it."),
+        _("Ask the person whether the phone rang."),
+        asks_again=True,
     ),
     Status.UNKNOWN: Meaning(
-        _("It is unknown whether the phone rang. Telroi may have counted the call."),
-        _("If the person heard a code, they can type it. If not, they can ask for another call after the cooldown."),
+        _("It is unknown whether the phone rang. The provider may have counted the call."),
+        _("If the person heard a code, they can type it."),
+        asks_again=True,
     ),
     Status.VERIFIED: Meaning(
         _("The person typed the right code."),
-        _("Nothing."),
     ),
     Status.LOCKED: Meaning(
         _("All tries were used without the right code."),
-        _("The person can ask for another call. If there are many for one number or IP address, codes may be guessed."),
+        _("If there are many for one number or IP address, codes may be guessed."),
+        asks_again=True,
     ),
     Status.FAILED: Meaning(
         _("The call was not placed, and it does not count."),
-        _("The person can ask for another call."),
+        asks_again=True,
     ),
     Status.EXPIRED: Meaning(
         _("The right code was not typed in time."),
-        _("Ask whether the phone rang, and check the number. The person can ask for another call."),
+        _("Ask whether the phone rang, and check the number."),
+        asks_again=True,
     ),
     Status.CANCELED: Meaning(
         _("The person canceled the call."),
-        _("Nothing. The person can ask for another call."),
+        asks_again=True,
     ),
     Status.SUPERSEDED: Meaning(
         _("A newer call to this number replaced this one."),
@@ -66,40 +78,49 @@ MEANINGS: dict[Status, Meaning] = {
 
 ERRORS: dict[ErrorCode, Meaning] = {
     ErrorCode.UNREACHABLE: Meaning(
-        _("Telroi could not be reached. The phone did not ring, and the call does not count."),
-        _("Check the site's network, PROXY_URL and BASE_URL. The person can ask again at once."),
+        _("The provider could not be reached. The phone did not ring, and the call does not count."),
+        _("Check the network and the backend's settings for URL and proxy."),
+        asks_again=True,
     ),
     ErrorCode.INVALID: Meaning(
-        _("Telroi rejected the number or the request. The phone did not ring."),
-        _("Compare Telroi's message with the number. Another number may work."),
+        _("The provider rejected the number or the request. The phone did not ring."),
+        _("Compare the provider's message with the number. Another number may work."),
     ),
     ErrorCode.BLOCKED: Meaning(
-        _("Staff blocked the number before the call was placed. The phone did not ring."),
-        _("Open the number to see who blocked it and why. Unblock it there if it was a mistake."),
+        _("The number was blocked or erased before the call was placed. The phone did not ring."),
+        _("The page of the number says who blocked it, and why."),
+        asks_again=True,
+    ),
+    ErrorCode.DESTINATION_BLOCKED: Meaning(
+        _("The prefix or the region of the number was blocked before the call was placed. The phone did not ring."),
+        _("“Blocked prefixes and regions” says who blocked it, and why."),
+        asks_again=True,
     ),
     ErrorCode.MISCONFIGURED: Meaning(
-        _("Telroi rejected the API key, or the site's settings are incomplete. The phone did not ring."),
-        _("Check API_KEY, its scopes and BASE_URL. Until then every call fails."),
+        _("The provider rejected the API key, or the site's settings are incomplete. The phone did not ring."),
+        _("Check the key, its scopes and the provider's URL in the settings. Until then every call fails."),
     ),
     ErrorCode.RATE_LIMITED: Meaning(
-        _("Telroi holds this number because it was called too often. The phone did not ring."),
-        _("Wait until the hold ends. If Telroi has ended it earlier, release it on the number's page."),
+        _("The provider holds this number because it was called too often. The phone did not ring."),
+        _("Wait until the hold ends. If the provider has ended it earlier, release it on the number's page."),
     ),
     ErrorCode.UNAVAILABLE: Meaning(
-        _("Telroi could not accept calls at that time. The phone did not ring."),
-        _("The person can ask again in a minute. If many calls fail, check Telroi's status and the limits of the key."),
+        _("The provider could not accept calls at that time. The phone did not ring."),
+        _("If many calls fail, check the provider's status and the limits of the key."),
+        asks_again=True,
     ),
     ErrorCode.INSUFFICIENT_FUNDS: Meaning(
-        _("The wallet at Telroi is empty. The phone did not ring."),
+        _("The account at the provider is empty. The phone did not ring."),
         _("Top it up. Until then every call fails."),
     ),
     ErrorCode.CALL_FAILED: Meaning(
-        _("Telroi's carrier did not confirm the call. The phone may have rung, and the call counts."),
-        _("Ask the person whether it rang. They can ask for another call after the cooldown."),
+        _("The provider's carrier did not confirm the call. The phone may have rung, and the call counts."),
+        _("Ask the person whether it rang."),
+        asks_again=True,
     ),
     ErrorCode.NO_REPLY: Meaning(
-        _("Telroi's response was lost, so it is unknown whether the phone rang. The call counts."),
-        _("Ask the person whether it rang. If many responses are lost, check the network and READ_TIMEOUT_SECONDS."),
+        _("The provider's response was lost, so it is unknown whether the phone rang. The call counts."),
+        _("Ask the person whether it rang. If many responses are lost, check the network and the read timeout."),
     ),
     ErrorCode.LEASE_ENDED: Meaning(
         _("The process that placed the call ended before it saved the result. The call counts."),
@@ -107,11 +128,13 @@ ERRORS: dict[ErrorCode, Meaning] = {
     ),
     ErrorCode.DEADLINE: Meaning(
         _("The call waited too long and was not placed. It does not count."),
-        _("Check whether workers run, and whether calls were stopped or paused. The person can ask again at once."),
+        _("Check whether workers run, and whether calls were stopped or paused."),
+        asks_again=True,
     ),
     ErrorCode.LOST: Meaning(
-        _("Telroi does not know this call, or could not check its code."),
-        _("The person can ask for another call. If it happens often, send the id of the call to Telroi."),
+        _("The provider does not know this call, or could not check its code."),
+        _("If it happens often, send the id of the call to the provider."),
+        asks_again=True,
     ),
     ErrorCode.NUMBER_TAKEN: Meaning(
         _("The code was right, but another account has the number, and this site allows only one account."),
@@ -121,17 +144,19 @@ ERRORS: dict[ErrorCode, Meaning] = {
 
 UNDECIDED = Meaning(
     _("A code of this call was right, but its answer was lost. It is not known which code it was, so none counts."),
-    _("The person can ask for another call. If it happens often, check the network and READ_TIMEOUT_SECONDS."),
+    _("If it happens often, check the network and the read timeout."),
+    asks_again=True,
 )
 
 ERROR_NAMES: dict[str, str | Promise] = {
-    ErrorCode.UNREACHABLE: _("Telroi unreachable"),
+    ErrorCode.UNREACHABLE: _("provider unreachable"),
     ErrorCode.INVALID: _("rejected as invalid"),
     ErrorCode.BLOCKED: _("number blocked"),
+    ErrorCode.DESTINATION_BLOCKED: pgettext_lazy("error of a call", "prefix or region blocked"),
     ErrorCode.MISCONFIGURED: _("key or settings rejected"),
-    ErrorCode.RATE_LIMITED: _("number held by Telroi"),
-    ErrorCode.UNAVAILABLE: _("Telroi unavailable"),
-    ErrorCode.INSUFFICIENT_FUNDS: _("wallet is empty"),
+    ErrorCode.RATE_LIMITED: _("number held by the provider"),
+    ErrorCode.UNAVAILABLE: _("provider unavailable"),
+    ErrorCode.INSUFFICIENT_FUNDS: _("account at the provider is empty"),
     ErrorCode.CALL_FAILED: _("carrier did not confirm"),
     ErrorCode.NO_REPLY: _("response lost"),
     ErrorCode.LEASE_ENDED: _("process ended"),
@@ -151,7 +176,7 @@ def error_name(code: str) -> str:
 
 def meaning_of(attempt: VerificationAttempt) -> Meaning:
     """Return the explanation of the attempt's error, if the error caused its status; otherwise of its status."""
-    if is_undecided(attempt):
+    if was_closed_by_lost_answers(attempt):
         return UNDECIDED
     status = Status(attempt.status)
     explains = status in _ERROR_EXPLAINS or attempt.error_code == ErrorCode.NUMBER_TAKEN

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 from itertools import compress
 from typing import Any
 from uuid import UUID
@@ -23,20 +24,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
+from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix
 from django_telroi.domain.typed_text import clean_typed
-from django_telroi.models import PhoneNumber
-from django_telroi.services.shared.arguments import is_storable, spelled_number
+from django_telroi.services.shared.arguments import is_storable
 from django_telroi.services.shared.transactions import write_alias
 
 FOUND = "found"
 TERM = "term"
 SESSION_KEY = "telroi_searches"
-MOST_REMEMBERED = 20
-LONGEST_TERM = 64
+MAX_REMEMBERED = 20
+MAX_TERM_LENGTH = 64
 RIGHT_TO_LEFT_OVERRIDE = "\u202e"
 
 
@@ -91,19 +92,26 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
     def search_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
+        # A redirect in any case, so that the back button never asks to send the term again.
         term = clean_term(request.POST.get(TERM, ""))
         # A term that cannot be stored matches no row. MariaDB would raise an error for a mix of character sets.
         found = self.find(request, term) if term and is_storable(term, using=write_alias()) else None
         if isinstance(found, Model):
             return HttpResponseRedirect(self._address("change", found.pk))
-        if found:
+        # An empty list does not say whether the search failed or a filter hides the rows.
+        if found and self.model._default_manager.filter(**found.lookups).exists():
             return HttpResponseRedirect(f"{self._address('changelist')}?{FOUND}={remember(request, found)}")
-        if term:
-            messages.warning(request, _("Nothing was found."))
-        return HttpResponseRedirect(self._address("changelist"))
+        return self.not_found(request, term) if term else HttpResponseRedirect(self._address("changelist"))
+
+    def not_found(self, request: HttpRequest, term: str) -> HttpResponse:
+        """Redirect to the list without any row. Unrelated rows below "Nothing was found" would look like a result."""
+        messages.warning(request, _("Nothing was found."))
+        nothing = Narrowing(pgettext("search", "no match"), {"pk__in": []})
+        return HttpResponseRedirect(f"{self._address('changelist')}?{FOUND}={remember(request, nothing)}")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirect without the parameter of Django's search. It is ignored, because a number in a URL is logged."""
+        # Old bookmarks and typed URLs have it. Django's links in the list would repeat it.
         if request.method == "GET" and SEARCH_VAR in request.GET:
             kept = request.GET.copy()
             del kept[SEARCH_VAR]
@@ -118,26 +126,50 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @sensitive_variables()
 def clean_term(text: str) -> str:
-    """Return the text without control characters and direction marks, at most ``LONGEST_TERM`` characters.
+    """Return the text without control characters and direction marks, at most ``MAX_TERM_LENGTH`` characters.
 
     A right-to-left override is kept, so that a number with it is not found. Every other field rejects it too.
     """
     is_kept = (sign.isprintable() or sign.isspace() or sign == RIGHT_TO_LEFT_OVERRIDE for sign in text)
-    printable = "".join(compress(text[: 4 * LONGEST_TERM], is_kept))
-    return printable.strip()[:LONGEST_TERM]
-
-
-@sensitive_variables()
-def number_in(term: str) -> PhoneNumber | None:
-    """Return the row of a number in any format, or None."""
-    number = spelled_number(term)  # not validated: a number that is no longer valid may have a row
-    return PhoneNumber.objects.filter(number=number).first() if number else None
+    printable = "".join(compress(text[: 4 * MAX_TERM_LENGTH], is_kept))
+    return printable.strip()[:MAX_TERM_LENGTH]
 
 
 def last_digits_in(term: str) -> str:
     """Return the last four digits if ``term`` consists of them, also with the dots of a masked number; else ``""``."""
+    # As the admin shows a number, "+234 803 ••• 4567", people copy its end with or without dots.
     match = re.fullmatch(r"[•. ]*([0-9]{2}) ?([0-9]{2})", clean_typed(term))
     return "".join(match.groups()) if match else ""
+
+
+@dataclass(frozen=True)
+class MaskedNumber:
+    """The visible digits of a masked number: the first ones with ``+``, and the last ones."""
+
+    first: str
+    last: str
+
+    def lookups(self, number: str) -> dict[str, str]:
+        """Return the lookups of the column ``number``. The range uses its index."""
+        end = end_of_prefix(self.first)
+        before_end = {f"{number}__lt": end} if end else {}
+        return {f"{number}__gte": self.first, **before_end, f"{number}__endswith": self.last}
+
+    def __str__(self) -> str:
+        return f"{self.first} ••• {self.last}"
+
+
+def masked_number_in(term: str) -> MaskedNumber | None:
+    """Return the visible digits if ``term`` is a number as the admin shows it, such as ``+234 803 ••• 4567``."""
+    match = re.fullmatch(r"(\+[0-9][0-9 ]*)[• ]*•[• ]*([0-9][0-9 ]*)", clean_typed(term))
+    if not match:
+        return None
+    first, last = (part.replace(" ", "") for part in match.groups())
+    # Fewer digits than a number has: the session stores the lookups, and it must not contain a number.
+    return MaskedNumber(first, last) if len(first) <= FIRST_DIGITS + 1 and len(last) <= SHOWN_LAST else None
+
+
+SHOWN_LAST = 4
 
 
 def uuid_in(term: str) -> UUID | None:
@@ -148,10 +180,20 @@ def uuid_in(term: str) -> UUID | None:
         return None
 
 
+def address_in(term: str) -> str | None:
+    """Return the IP address that ``term`` consists of, as the database stores it, or None."""
+    try:
+        return str(ip_address(clean_typed(term)))
+    except ValueError:
+        return None
+
+
 def remember(request: HttpRequest, narrowing: Narrowing) -> str:
     """Store a narrowing in the session, and return its random token."""
+    # Random, because a link to the list must give nothing to a user of another session. Only the newest are kept: the
+    # session may be a cookie of 4 KB.
     token = secrets.token_urlsafe(8)
-    kept = list(request.session.get(SESSION_KEY, {}).items())[1 - MOST_REMEMBERED :]
+    kept = list(request.session.get(SESSION_KEY, {}).items())[1 - MAX_REMEMBERED :]
     request.session[SESSION_KEY] = dict([*kept, (token, asdict(narrowing))])
     return token
 

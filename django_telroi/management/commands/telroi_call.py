@@ -23,7 +23,7 @@ from django_telroi.services import (
 )
 from django_telroi.services.sentences import result_sentence, sentence, status_sentence
 
-PENDING = UNFINISHED - CHECKABLE
+PENDING = UNFINISHED - CHECKABLE  # the call is not placed yet, so no code can be checked
 TRY_AGAIN = {CheckOutcome.WRONG_CODE, CheckOutcome.INVALID_CODE, CheckOutcome.UNAVAILABLE, CheckOutcome.IN_PROGRESS}
 
 

@@ -20,8 +20,8 @@ WIDEST_BAR = 40
 
 class Command(PrintableCommand):
     help = (
-        "Delete attempts and events older than RETENTION_DAYS, and numbers that are no longer needed. Run it once a "
-        "day. If it is interrupted, the next run continues."
+        "Delete attempts, events and notes older than RETENTION_DAYS, and numbers that are no longer needed. Run it "
+        "once a day. If it is interrupted, the next run continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,10 +42,12 @@ class Command(PrintableCommand):
             raise CommandError("The database does not answer, or it rejects writes. The log has the cause.") from None
         self._end_bar()
         if verbosity:
-            self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {_counts(purged)}.{_why_not_more()}")
+            kept = "" if conf.retention() else " RETENTION_DAYS is None, so attempts and events are kept."
+            self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {_counts(purged)}.{kept}")
 
     def _progress(self, verbosity: int) -> Callable[[Purged], None]:
         """Return the callback for the purge. It draws a bar on a terminal, and always keeps the counts for a Ctrl-C."""
+        # The rows are counted before only for a bar, because counting reads the same rows as the purge.
         self.bar_width = min(WIDEST_BAR, shutil.get_terminal_size().columns - 30) if self.stderr.isatty() else 0
         self.expected = services.purge(dry_run=True).total if verbosity and self.bar_width > 0 else 0
 
@@ -69,10 +71,6 @@ class Command(PrintableCommand):
 
 def _counts(purged: Purged) -> str:
     return (
-        f"{purged.attempts:,} attempts, {purged.events:,} events, "
+        f"{purged.attempts:,} attempts, {purged.events:,} events, {purged.notes:,} notes, "
         f"{purged.refusals:,} refusals and {purged.numbers:,} numbers"
     )
-
-
-def _why_not_more() -> str:
-    return "" if conf.retention() else " RETENTION_DAYS is None, so attempts and events are kept."

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
 from django_telroi import services
-from django_telroi.conf.values import MOST_SECONDS
+from django_telroi.conf.values import MAX_SECONDS
 from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
 
@@ -49,6 +49,7 @@ class Command(PrintableCommand):
             self._sweep()
         except CommandError as error:
             self.stderr.write(str(error))
+        # No request ends here, so Django would never replace a connection that the database has closed.
         close_old_connections()
 
     def _sweep(self) -> None:
@@ -57,7 +58,7 @@ class Command(PrintableCommand):
         except Unavailable:
             raise CommandError(DATABASE_FAILED) from None
         self.stdout.write(
-            f"{swept.enqueued} enqueued, {swept.called_unknown} recorded as unknown, {swept.expired} expired"
+            f"{swept.enqueued} enqueued, {swept.became_unknown} recorded as unknown, {swept.expired} expired"
         )
 
 
@@ -68,6 +69,7 @@ def _stop_signals() -> Iterator[threading.Event]:
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: stopped.set()) for number in signals]
     yield stopped
+    # Restored, because ``call_command`` may run this in a process that goes on.
     for number, handler in zip(signals, before, strict=True):
         signal.signal(number, handler)
 
@@ -77,6 +79,6 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0
-    if not 0 < seconds <= MOST_SECONDS:
+    if not 0 < seconds <= MAX_SECONDS:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0.")
     return seconds

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from django.conf import settings
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.db import connections
 
+from django_telroi import conf
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 
 SUBJECT = "cache"
@@ -29,22 +29,20 @@ caches[sys.argv[1]].set(sys.argv[2], 1, 60)
 
 def examine_cache() -> Iterator[Finding]:
     """Write a key of our own, count it in threads, set another one in a second process, and delete both."""
-    alias = getattr(settings, "RATELIMIT_USE_CACHE", "default")
+    alias = conf.rate_limit_cache()
     key = f"telroi-doctor-{uuid4()}"
-    if not _stores_values(caches[alias], key):
+    caches[alias].set(key, 0, SECONDS)
+    # A cache that stores nothing, such as DummyCache, raises no error. It must be read back.
+    if caches[alias].get(key) != 0:
         yield bad(SUBJECT, f'The cache "{alias}" does not store values, so every request is rejected.', CURE)
         return
     yield _exact(alias, key)
-    yield _shared(alias, key)
+    yield _find_sharing(alias, key)
     caches[alias].delete_many([key, key + "-shared"])
 
 
-def _stores_values(cache: BaseCache, key: str) -> bool:
-    cache.set(key, 0, SECONDS)
-    return bool(cache.get(key) == 0)
-
-
 def _exact(alias: str, key: str) -> Finding:
+    # FileBasedCache and DatabaseCache read, add and write: of two requests at once only one is counted.
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda _: _count(alias, key), range(THREADS)))
     counted = caches[alias].get(key)
@@ -64,9 +62,10 @@ def _count(alias: str, key: str) -> None:
         connections.close_all()  # DatabaseCache opened a connection for this thread
 
 
-def _shared(alias: str, key: str) -> Finding:
+def _find_sharing(alias: str, key: str) -> Finding:
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
         return note(SUBJECT, "It is unknown whether processes share the cache: DJANGO_SETTINGS_MODULE is not set.")
+    # Only another process can show it: LocMemCache stores each process's values in its own memory.
     done = subprocess.run(  # no foreign input: the site's own Python and settings, and a key created above
         [sys.executable, "-c", SET_IN_ANOTHER_PROCESS, alias, key + "-shared"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -63,6 +63,7 @@ def examine_telroi() -> Iterator[Finding]:
         probe = client.probe()
         answered_at = datetime.now(UTC)
         yield _key(probe)
+        # Without a valid key, Telroi answers 401 to the other request too, which shows nothing about the scope.
         if _is_accepted(probe):
             yield _mode()
             yield _scope(client)
@@ -121,6 +122,7 @@ def _scope(client: TelroiClient) -> Finding:
 
 
 def _clock(probe: Probe, server_time: datetime, *, answered_at: datetime) -> Finding:
+    # Telroi wrote its time about half a round trip before its response arrived.
     distance = round((answered_at - server_time).total_seconds() - probe.seconds / 2)
     says = f"The clocks of this machine and of Telroi differ by {abs(distance)} s."
     if abs(distance) > FARTHEST_CLOCK_SECONDS:

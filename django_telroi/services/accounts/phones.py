@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from django_telroi.services.shared.transactions import after_commit, unavailable
 def signal_verified(
     attempt: VerificationAttempt, *, user_id: Any, using: str, user: AbstractBaseUser | None = None
 ) -> None:
-    """Send ``phone_verified`` once it is certain that the user with this key verified the number. None: no user yet.
+    """Send ``phone_verified`` after the commit. ``user_id`` is None if the number has no account yet.
 
     ``user`` is the caller's object. If it is not an instance of the site's user model, such as the user of a stateless
     token, the row is read and sent instead.
@@ -45,7 +45,34 @@ def _send_verified(attempt: VerificationAttempt, user_id: Any, user: AbstractBas
     signals.phone_verified.send_robust(sender=VerificationAttempt, attempt=attempt, user=user)
 
 
+def tell_owners(attempt: VerificationAttempt, moment: str, *, using: str) -> None:
+    """Send ``number_of_other_user`` after the commit, if the number is verified for other users than the attempt's.
+
+    ``moment``: ``"called"`` for a call that was claimed, ``"verified"`` for a right code. A site without a receiver
+    executes no query.
+    """
+    if signals.number_of_other_user.has_listeners(VerificationAttempt):
+        after_commit(partial(_tell_owners, attempt, moment, using), using=using)
+
+
+def _tell_owners(attempt: VerificationAttempt, moment: str, using: str) -> None:
+    records = VerifiedPhone.objects.using(using).filter(number=attempt.number)
+    if attempt.user_id is not None:
+        records = records.exclude(user_id=attempt.user_id)
+    users = get_user_model()._default_manager
+    owners = list(users.filter(pk__in=list(records.order_by().values_list("user_id", flat=True).distinct())))
+    if owners:
+        signals.number_of_other_user.send_robust(
+            sender=VerificationAttempt,
+            attempt=attempt,
+            owners=owners,
+            moment=moment,
+            number=attempt.masked_number,
+        )
+
+
 MEMORY = "_telroi_phone_record"
+"""The attribute of the user object that holds the RecordMemory."""
 
 
 @typed_arguments
@@ -67,14 +94,24 @@ def has_verified_phone(user: AbstractBaseUser, *, purpose: str | None = None, ma
 
 @dataclass(frozen=True)
 class PhoneRecord:
-    """When a user last verified a number, by purpose. One query reads all that gates need."""
+    """When a user last verified a number, by purpose. One query reads all that gates need.
+
+    ``by_number``: the same for each purpose and number (E.164).
+    """
 
     read_at: datetime | None
     newest: Mapping[str, datetime]
+    by_number: Mapping[tuple[str, str], datetime] = field(default_factory=dict, repr=False)
 
-    def has_phone(self, *, purpose: str | None = None, max_age: timedelta | None = None) -> bool:
-        """Return the same as ``has_verified_phone``."""
-        moments = [moment for each, moment in self.newest.items() if purpose in (None, each)]
+    def has_phone(
+        self, *, purpose: str | None = None, max_age: timedelta | None = None, number: str | None = None
+    ) -> bool:
+        """Return the same as ``has_verified_phone``. ``number`` (E.164): only this number counts, None for any."""
+        if number is None:
+            moments = [moment for each, moment in self.newest.items() if purpose in (None, each)]
+        else:
+            of_number = [(each, moment) for (each, of), moment in self.by_number.items() if of == number]
+            moments = [moment for each, moment in of_number if purpose in (None, each)]
         if max_age is None or self.read_at is None:
             return bool(moments)
         return any(moment > self.read_at - max_age for moment in moments)
@@ -85,11 +122,14 @@ class PhoneRecord:
 def phone_record(user: AbstractBaseUser) -> PhoneRecord:
     """Read the user's PhoneRecord, for a caller that needs it more than once. Raises Unavailable."""
     newest: dict[str, datetime] = {}
+    by_number: dict[tuple[str, str], datetime] = {}
     read_at = None
-    for purpose, verified_at, now in verified_phones(user).values_list("purpose", "verified_at", DbNow()):
+    columns = ("purpose", "number", "verified_at", DbNow())
+    for purpose, number, verified_at, now in verified_phones(user).values_list(*columns):
         newest.setdefault(purpose, verified_at)
+        by_number[purpose, number] = verified_at
         read_at = now
-    return PhoneRecord(read_at, newest)
+    return PhoneRecord(read_at, newest, by_number)
 
 
 class RecordMemory:
@@ -110,7 +150,7 @@ class RecordMemory:
 def known_phone_record(user: AbstractBaseUser, *, request: object | None = None) -> PhoneRecord:
     """Return ``phone_record``, read once per request for all gates, permissions and templates. Raises Unavailable.
 
-    Without ``request``, the record that is stored on this user object is returned, from whichever request it is.
+    Without ``request``, the record that an earlier request stored on this user object is returned.
     """
     memory: RecordMemory | None = getattr(user, MEMORY, None)
     if memory and memory.record and memory.serves(request):
@@ -142,8 +182,8 @@ def verified_phones(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
 @redact_arguments("number")
 @typed_arguments
 @unavailable_without_database()
-def forget_phone(user: AbstractBaseUser, number: str) -> int:
-    """Remove a number from the user, for every purpose. Returns how many verifications were removed.
+def forget_phone(user: AbstractBaseUser, number: str, *, purpose: str | None = None) -> int:
+    """Remove a number from the user, for ``purpose`` (None: every purpose). Returns how many records were removed.
 
     ``number`` is E.164 or any other spelling. Returns 0 if it is not a number. Raises Unavailable.
     """
@@ -152,17 +192,28 @@ def forget_phone(user: AbstractBaseUser, number: str) -> int:
     if spelled is None:
         return 0
     records = verified_phones(user).filter(number=spelled)
-    _forget_right_codes(user, spelled, of={pk for pk in records.values_list("attempt", flat=True) if pk})
+    if purpose is not None:
+        if not is_storable(purpose, using=write_alias()):
+            return 0
+        records = records.filter(purpose=purpose)
+    # Before the records are deleted, because they name the attempts.
+    attempts = {pk for pk in records.values_list("attempt", flat=True) if pk}
+    forget_right_codes(user, spelled, of=attempts, purpose=purpose)
     return records.delete()[0]
 
 
-def _forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[int]) -> None:
-    """Clear the digests of right codes, so that they give no success again although their ten minutes are not over."""
+def forget_right_codes(user: AbstractBaseUser, number: str, *, of: Collection[int], purpose: str | None = None) -> None:
+    """Clear the digests of right codes, so that they give no success again although their ten minutes are not over.
+
+    ``of``: the primary keys of further attempts. ``purpose``: None means every purpose.
+    """
     using = write_alias()
     rows = VerificationAttempt.objects.using(using).exclude(code_digest="").filter(status=Status.VERIFIED)
     # Compared with a subquery by =, because an UPDATE with a join or with IN reads the whole table on MariaDB.
     phone_id = Subquery(PhoneNumber.objects.using(using).filter(number=number).values("pk")[:1])
     right_codes = rows.filter(phone_id=phone_id).filter(Q(user_id=user.pk) | Q(pk__in=of))
+    if purpose is not None:
+        right_codes = right_codes.filter(purpose=purpose)
     right_codes.update(code_digest="", due_at=None)
 
 
@@ -199,7 +250,7 @@ def record_verified_phone(attempt: VerificationAttempt, user_id: Any, *, verifie
         cursor.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES (%s, %s, %s, %s, %s) {renewal}", prepared)
 
 
-def is_taken(number: str, *, user_id: Any, using: str) -> bool:
+def lock_and_check_taken(number: str, *, user_id: Any, using: str) -> bool:
     """Return whether another account has this number. Always False if the site allows several accounts for a number.
 
     Call it first in the transaction that writes. It updates the number's row, so two accounts that verify the number at

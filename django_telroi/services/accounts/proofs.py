@@ -25,12 +25,12 @@ from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import (
     forget_record,
-    is_taken,
+    lock_and_check_taken,
     record_verified_phone,
     signal_verified,
     verified_phones,
 )
-from django_telroi.services.attempts.find import find_attempt
+from django_telroi.services.attempts.find import find_and_settle
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
 from django_telroi.services.shared.arguments import is_storable, owner_id, typed_arguments
@@ -42,7 +42,8 @@ from django_telroi.services.shared.transactions import (
 )
 
 SALT = "django_telroi.proof"
-LONGEST_TOKEN = 200
+MAX_TOKEN_LENGTH = 200
+"""Characters. A token has about 80. Longer text from a form is cut, so that its signature costs little to check."""
 
 
 class RejectedInForm(ProofRejected, ValidationError, BadRequest):  # type: ignore[misc]  # the two codes agree
@@ -88,7 +89,7 @@ def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> st
     Give it only to the session that typed the right code. The id of the attempt alone is not enough.
     """
     try:
-        attempt, now = find_attempt(attempt_uuid, user=user, using=write_alias())
+        attempt, now = find_and_settle(attempt_uuid, user=user, using=write_alias())
     except (AttemptNotFound, UserNotFound, *DATABASE_LOST):
         return None
     return proof_of(attempt, now=now)
@@ -105,7 +106,7 @@ def read_proof(token: str, *, purpose: str, now: datetime | None = None) -> str:
     ProofRejected without a reason, because a forger should not learn what was wrong. Raises Unavailable if the database
     fails.
     """
-    return _proven(token, purpose=purpose, now=now).number
+    return _attempt_of_valid_proof(token, purpose=purpose, now=now).number
 
 
 @redact_arguments("token")
@@ -123,7 +124,7 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
     Raises Unavailable if the database fails.
     """
     using = write_alias()
-    attempt = _proven(token, purpose=purpose, now=now)
+    attempt = _attempt_of_valid_proof(token, purpose=purpose, now=now)
     spend = partial(_spend, attempt, user, at=now or attempt.read_at, using=using)  # type: ignore[attr-defined]
     repeat_on_lock_error(spend, using=using)
     return attempt.number
@@ -145,20 +146,24 @@ def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPh
     if purpose not in conf.purposes() or not conf.writes_record(purpose):
         raise InvalidPurpose
     using = write_alias()
+    # Not only ``redeem_proof``: the record is read in the same transaction, before another process can remove it.
     try:
-        attempt = _proven(token, purpose=purpose, now=None)
+        attempt = _attempt_of_valid_proof(token, purpose=purpose, now=None)
         return repeat_on_lock_error(partial(_add, attempt, user, using=using), using=using)
     except NumberTaken:
         raise
     except ProofRejected:
-        earlier = _added_before(token, user, purpose=purpose, using=using)
+        earlier = _record_written_by(token, user, purpose=purpose, using=using)
         if earlier is None:
             raise
         return earlier
 
 
-def _added_before(token: str, user: AbstractBaseUser, *, purpose: str, using: str) -> VerifiedPhone | None:
-    """Return the record of ``user`` that this proof wrote. None if the proof is expired or wrote no such record."""
+def _record_written_by(token: str, user: AbstractBaseUser, *, purpose: str, using: str) -> VerifiedPhone | None:
+    """Return the record of ``user`` that this proof wrote. None if the proof is unspent or expired, or wrote none.
+
+    Raises ProofRejected if the token is invalid.
+    """
     attempt = _attempt_behind(token, purpose=purpose, using=using)
     now = attempt.read_at  # type: ignore[attr-defined]
     if attempt.proof_spent_at is None or not _gives_proof(attempt, now=now):
@@ -175,9 +180,11 @@ def _add(attempt: VerificationAttempt, user: AbstractBaseUser, *, using: str) ->
 def _spend(attempt: VerificationAttempt, user: AbstractBaseUser | None, *, at: datetime, using: str) -> None:
     user_id = owner_id(user)
     writes_record = user_id is not None and conf.writes_record(attempt.purpose)
+    # Inside the caller's transaction this is a savepoint: if the sign-up rolls back, the proof is unspent again.
     with transaction.atomic(using=using):
-        if writes_record and is_taken(attempt.number, user_id=user_id, using=using):
+        if writes_record and lock_and_check_taken(attempt.number, user_id=user_id, using=using):
             raise TakenInForm
+        # The condition in the UPDATE makes one of two concurrent requests fail.
         unspent = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, proof_spent_at=None)
         if not unspent.update(proof_spent_at=at):
             raise RejectedInForm
@@ -207,7 +214,7 @@ class Proof:
         return redeem_proof(self.token, purpose=self.purpose, user=user)
 
 
-def _proven(token: str, *, purpose: str, now: datetime | None) -> VerificationAttempt:
+def _attempt_of_valid_proof(token: str, *, purpose: str, now: datetime | None) -> VerificationAttempt:
     """Return the attempt of a token that is valid now. Raises ProofRejected."""
     attempt = _attempt_behind(token, purpose=purpose, using=write_alias())
     if proof_of(attempt, now=now or attempt.read_at) is None:  # type: ignore[attr-defined]
@@ -221,7 +228,7 @@ def _attempt_behind(token: str, *, purpose: str, using: str) -> VerificationAtte
     Raises ProofRejected if the signature is wrong or no attempt matches.
     """
     try:
-        uuid = signing.Signer(salt=SALT).unsign(token[:LONGEST_TOKEN])
+        uuid = signing.Signer(salt=SALT).unsign(token[:MAX_TOKEN_LENGTH])
     except (signing.BadSignature, UnicodeEncodeError):
         # JSON may contain half a surrogate pair, which cannot be encoded.
         raise RejectedInForm from None

@@ -1,10 +1,4 @@
-"""Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first.
-
-Of two calls of one flow, the older one takes the codes until the newer one rings or may ring. A claim writes the
-newer call's uuid to the older attempt and leaves it open. A queued older call is superseded in the claim, or both
-would ring. The process that settles the newer call closes the older one. If it dies first, the next request that
-reads the older attempt closes it.
-"""
+"""Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first."""
 
 from __future__ import annotations
 
@@ -12,139 +6,58 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError
-from django.db.models import Q, QuerySet
 
-from django_telroi.domain.states import CHECKABLE, FINAL, UNFINISHED, Status
+from django_telroi.domain.states import CHECKABLE, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
-from django_telroi.services.attempts.transitions import overdue_transition, transition, transition_uncounted
-from django_telroi.services.attempts.typed_codes import is_judgement_out
-from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
+from django_telroi.services.attempts.call_reports import close_uncheckable, settle_by_hint
+from django_telroi.services.attempts.other_calls import close_superseded_calls, settle_by_newer_call
+from django_telroi.services.attempts.telroi_tries import is_judgement_out
+from django_telroi.services.attempts.transitions import (
+    closing_fields,
+    overdue_transition,
+    transition,
+    transition_uncounted,
+)
 from django_telroi.services.shared.arguments import is_gone, owner_id
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.number_state import State, read_attempt, remember_state
 from django_telroi.services.shared.transactions import write_alias
-
-
-def another_call_id(attempt_uuid: UUID) -> UUID:
-    """Return the id of the next call of the flow. An attempt always gives the same id, so retries are detected."""
-    return uuid5(attempt_uuid, "call again")
-
-
-def never_rang(attempt: VerificationAttempt) -> bool:
-    """Return whether the call is over and certainly did not ring. Another call may then follow as if it were first."""
-    return attempt.status in FINAL and (attempt.status == Status.FAILED or attempt.dialed_at is None)
-
-
-def may_have_rung(attempt: VerificationAttempt) -> bool:
-    """Return whether the phone rings, rang, or may have rung. From then on, only this call of the flow takes codes."""
-    return attempt.dialed_at is not None and attempt.status not in (Status.DIALING, Status.FAILED)
-
-
-def close_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Close the older calls of the flow once the newer one may ring, or the newer one if an older code was right."""
-    if not newer.is_again or not may_have_rung(newer):
-        return
-    older = _followed_by(newer, using=using)
-    closed = older.filter(status__in=UNFINISHED).update(
-        status=Status.SUPERSEDED, closed_at=now, due_at=None, judging={}
-    )
-    if not closed and newer.status in UNFINISHED and older.filter(status=Status.VERIFIED).exists():
-        transition(newer, _closed(Status.CANCELED, now=now), from_=UNFINISHED, using=using)
-
-
-def settle_by_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Close an open attempt if a newer call of the flow has rung. Another process may have failed to do this."""
-    if attempt.followed_by is None or attempt.status not in UNFINISHED:
-        return
-    for newer in _newer_calls(attempt, using=using):
-        if fields := overdue_transition(newer, now=now):
-            newer.status = str(fields["status"])  # its lease is over, so the phone may ring; the row is not written
-        if may_have_rung(newer):
-            if not transition(attempt, _closed(Status.SUPERSEDED, now=now), from_=UNFINISHED, using=using):
-                attempt.refresh_from_db(using=using)
-            return
-
-
-def is_followed_by(older: VerificationAttempt, newer: VerificationAttempt, *, using: str) -> bool:
-    """Return whether ``newer`` comes after ``older`` in the same flow."""
-    return any(each.pk == newer.pk for each in _newer_calls(older, using=using))
-
-
-def is_not_needed(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Return whether the code of an older call of the flow was right, so that this call must not be placed."""
-    return attempt.is_again and _followed_by(attempt, using=using).filter(status=Status.VERIFIED).exists()
-
-
-def cancel_unneeded(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Cancel a queued call. It does not count for the limits."""
-    transition_uncounted(attempt, _closed(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using)
-
-
-def cancel_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Cancel the newer calls of the flow that are queued, because the code of this call was right."""
-    for newer in _newer_calls(attempt, using=using):
-        if newer.status == Status.QUEUED:
-            cancel_unneeded(newer, now=now, using=using)
-
-
-def cancel_older_calls(newer: VerificationAttempt, *, now: datetime, using: str) -> None:
-    """Cancel the open older calls of the flow, because the person canceled the newer call."""
-    if newer.is_again:
-        older = _followed_by(newer, using=using).filter(status__in=UNFINISHED)
-        older.update(**_closed(Status.CANCELED, now=now))
-
-
-def _newer_calls(attempt: VerificationAttempt, *, using: str) -> Iterator[VerificationAttempt]:
-    """Yield the later calls of the flow, oldest first. Each is one SELECT, made when the call is read."""
-    uuid = attempt.followed_by
-    while uuid is not None:
-        newer = VerificationAttempt.objects.using(using).filter(uuid=uuid).first()
-        if newer is None:
-            return
-        yield newer
-        uuid = newer.followed_by
-
-
-def _closed(status: Status, *, now: datetime) -> dict[str, object]:
-    return {"status": status, "closed_at": now, "due_at": None, "judging": {}}
-
-
-def _followed_by(newer: VerificationAttempt, *, using: str) -> QuerySet[VerificationAttempt]:
-    """Return the calls before ``newer``. The filter starts with the number, because that column has the index."""
-    return VerificationAttempt.objects.using(using).filter(phone_id=newer.phone_id, followed_by=newer.uuid)
-
 
 ID_LIFETIME = timedelta(hours=1)
 """How long after ``expires_at`` the id of an attempt without a user is accepted."""
 
 
-def find_attempt(
-    attempt_uuid: UUID | str,
-    *,
-    user: AbstractBaseUser | None,
-    using: str,
-    now: datetime | None = None,
-    **annotations: Any,
+def find_and_settle(
+    attempt_uuid: UUID | str, *, user: AbstractBaseUser | None, using: str, now: datetime | None = None
 ) -> tuple[VerificationAttempt, datetime]:
     """Return the attempt with its number's row, and the current time of the database, from one SELECT.
 
-    Overdue transitions are made first. ``annotations`` are added to the SELECT. Raises AttemptNotFound if the attempt
-    does not exist for this user.
+    Overdue transitions are made first. Raises AttemptNotFound if the attempt does not exist for this user.
     """
-    rows = VerificationAttempt.objects.using(using).filter(uuid=_uuid(attempt_uuid))
-    attempt = rows.annotate(read_at=DbNow(), **annotations).select_related("phone").first()
+    attempt, state = find_and_settle_with_state(attempt_uuid, user=user, using=using, now=now)
+    return attempt, state.now
+
+
+def find_and_settle_with_state(
+    attempt_uuid: UUID | str, *, user: AbstractBaseUser | None, using: str, now: datetime | None = None
+) -> tuple[VerificationAttempt, State]:
+    """Return what ``find_and_settle`` returns, with the whole state that the same SELECT reads.
+
+    The state is remembered with the object, so that its status is answered without another query.
+    """
+    attempt, state = read_attempt(_uuid(attempt_uuid), using=using, now=now)
     if attempt is None:
         raise AttemptNotFound
-    now = now or attempt.read_at
-    settle_for(attempt, user_id=owner_id(user), now=now, using=using)
-    return attempt, now
+    settle_if_accessible(attempt, user_id=owner_id(user), now=state.now, using=using)
+    remember_state(attempt, state)
+    return attempt, state
 
 
-def settle_for(attempt: VerificationAttempt, *, user_id: Any, now: datetime, using: str) -> None:
+def settle_if_accessible(attempt: VerificationAttempt, *, user_id: Any, now: datetime, using: str) -> None:
     """Make the overdue transitions of a row that this user may see. Raises AttemptNotFound if they may not see it.
 
     Only its user can see an attempt of a user, and no user can if that user was deleted. Any requester with the id can
@@ -174,7 +87,7 @@ def is_orphan(attempt: VerificationAttempt) -> bool:
 
 def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Cancel what a deleted user left open, and spend the proof. A queued call is not placed."""
-    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
+    canceled = closing_fields(Status.CANCELED, now=now)
     spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
     if attempt.status == Status.QUEUED:
         transition_uncounted(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
@@ -232,30 +145,9 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
         return transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
     is_written = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
     if is_written and status == Status.DIALING:
-        take_hint(attempt, now=now, using=using)
-        close_older_calls(attempt, now=now, using=using)
+        settle_by_hint(attempt, now=now, using=using)
+        close_superseded_calls(attempt, now=now, using=using)
     return is_written
-
-
-def newer_calls(attempt: VerificationAttempt, *, using: str) -> set[str]:
-    """Return the statuses of newer calls to the number. Without an id, Telroi judges a code by the newest call only.
-
-    A call that failed at the carrier is included, because Telroi stored it. A dialing call may not be stored yet.
-    """
-    newer = VerificationAttempt.objects.using(using).filter(phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at)
-    stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
-    return set(stored.values_list("status", flat=True))
-
-
-def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
-    """Return whether a call of another flow to the number takes codes and was certainly stored by Telroi.
-
-    Older calls of the same flow are ignored: they are over, even if their rows are still open.
-    """
-    others = VerificationAttempt.objects.using(using).filter(
-        phone_id=attempt.phone_id, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
-    )
-    return not all(is_followed_by(other, attempt, using=using) for other in others.exclude(pk=attempt.pk))
 
 
 def _uuid(value: UUID | str) -> UUID:

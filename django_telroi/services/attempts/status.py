@@ -13,19 +13,31 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.backends import get_backend
 from django_telroi.domain.policy import limit_at, seconds_to_wait
-from django_telroi.domain.states import UNFINISHED, Status
-from django_telroi.errors import Misconfigured, NotCallable, NumberHeld, Unavailable, VerificationRefused
-from django_telroi.models import CallControl, VerificationAttempt
-from django_telroi.services.attempts.find import cancel_older_calls, find_attempt, not_found_if_erased
-from django_telroi.services.attempts.transitions import transition, transition_uncounted
+from django_telroi.domain.states import UNFINISHED, Judge, Status
+from django_telroi.errors import (
+    DestinationPaused,
+    Misconfigured,
+    NotCallable,
+    NumberHeld,
+    Unavailable,
+    VerificationRefused,
+)
+from django_telroi.models import BlockedDestination, CallControl, VerificationAttempt
+from django_telroi.services.attempts.find import find_and_settle, find_and_settle_with_state, not_found_if_erased
+from django_telroi.services.attempts.other_calls import cancel_older_calls
+from django_telroi.services.attempts.transitions import closing_fields, transition, transition_uncounted
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.call_outcome import NOT_PLACED_FOR_NOW, RETRY_AFTER, ErrorCode
+from django_telroi.services.shared.destination_refusals import refusal_of_block
+from django_telroi.services.shared.number_state import State, remembered_state
 from django_telroi.services.shared.site_control import pause_for
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
+from django_telroi.services.shared.wrong_code_counts import bar_of, counter_of, left_before_wait
 
 REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
     ErrorCode.INVALID: NotCallable,
     ErrorCode.BLOCKED: NotCallable,
+    ErrorCode.DESTINATION_BLOCKED: DestinationPaused,
     ErrorCode.RATE_LIMITED: NumberHeld,
     ErrorCode.MISCONFIGURED: Misconfigured,
 }
@@ -38,6 +50,7 @@ class AttemptStatus:
 
     ``call_again_in``: seconds until another call to this number may be requested, 0 for now. ``tries_left``: how many
     codes the call still takes, 0 once it is over. ``refusal``: why a failed attempt failed, None for all others.
+    ``wrong_codes_left``: as in CheckResult.
     """
 
     attempt: VerificationAttempt
@@ -45,6 +58,7 @@ class AttemptStatus:
     call_again_in: int
     tries_left: int
     refusal: VerificationRefused | None
+    wrong_codes_left: int | None = None
 
 
 @typed_arguments
@@ -57,31 +71,64 @@ def follow(
     ``user`` is the logged-in user, or None. ``now`` replaces the database's clock, for tests. Raises AttemptNotFound,
     also for an attempt of another user, and Unavailable if the database fails.
     """
-    using = write_alias()
     with unavailable_without_database():
-        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
-        wait = _seconds_to_next_call(attempt, now=now, using=using)
-    return _attempt_status(attempt, now=now, wait=wait)
+        attempt, state = find_and_settle_with_state(attempt_uuid, user=user, using=write_alias(), now=now)
+        return _status(attempt, state, now=state.now)
 
 
-def status_without_database(attempt: VerificationAttempt) -> AttemptStatus:
-    """Return the status of an attempt as a service returned it, to answer a start if the database fails afterwards.
+def status_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> AttemptStatus:
+    """Return the status of an attempt that a service has just returned, as ``follow`` would.
+
+    Everything is in hand: the row as it was written, its number, and the state of the site. So a database that stops
+    answering after the call cannot turn it into an error. Only a call that failed is read, because it may have paused
+    the key. Raises like ``follow``.
+    """
+    state = remembered_state(attempt)
+    if state is None or attempt.status == Status.FAILED:
+        return follow(attempt.uuid, user=user)
+    return _status(attempt, state, now=state.now_by())
+
+
+def status_in_hand(attempt: VerificationAttempt) -> AttemptStatus:
+    """Return the status of an attempt as a service returned it, without a query.
 
     It uses this machine's clock. The wait is the one that this call alone causes.
     """
     now = timezone.now()
-    limit = limit_at(conf.policy(), [attempt.counted_at], now=now, held_until=None)
+    policy = conf.policy(is_known=attempt.known_requester)
+    limit = limit_at(policy, [attempt.counted_at], now=now, held_until=None)
     wait = seconds_to_wait(limit.until, now) if limit else 0
     return _attempt_status(attempt, now=now, wait=wait)
 
 
-def _attempt_status(attempt: VerificationAttempt, *, now: datetime, wait: int) -> AttemptStatus:
+def _status(attempt: VerificationAttempt, state: State, *, now: datetime) -> AttemptStatus:
+    """Return the status at ``now``. The wait is until neither the number's limits nor a pause prevent a call."""
+    phone = attempt.phone
+    policy = conf.policy(is_known=attempt.known_requester)
+    limit = limit_at(policy, phone.moments, now=now, held_until=phone.held_until)
+    bar = None if attempt.judge == Judge.CALLER else bar_of(counter_of(attempt), now=now)
+    block = state.destination if state.destination and state.destination.is_active(now) else None
+    moments = (limit and limit.until, bar, block and block.until, _pause_end(state.control, now=now))
+    ends = [moment for moment in moments if moment]
+    wait = seconds_to_wait(max(ends), now) if ends else 0
+    return _attempt_status(attempt, now=now, wait=wait, block=block, wrong_codes_left=left_before_wait(attempt))
+
+
+def _attempt_status(
+    attempt: VerificationAttempt,
+    *,
+    now: datetime,
+    wait: int,
+    block: BlockedDestination | None = None,
+    wrong_codes_left: int | None = None,
+) -> AttemptStatus:
     return AttemptStatus(
         attempt=attempt,
         now=now,
         call_again_in=wait,
         tries_left=attempt.tries_left if attempt.status in UNFINISHED else 0,
-        refusal=_refusal_of(attempt, wait=wait, now=now),
+        refusal=_refusal_of(attempt, wait=wait, now=now, block=block),
+        wrong_codes_left=wrong_codes_left,
     )
 
 
@@ -98,13 +145,13 @@ def cancel_verification(
     """
     using = write_alias()
     with unavailable_without_database():
-        attempt, now = find_attempt(attempt_uuid, user=user, using=using, now=now)
+        attempt, now = find_and_settle(attempt_uuid, user=user, using=using, now=now)
         _cancel(attempt, now=now, using=using)
     return attempt
 
 
 def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
-    canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None, "judging": {}}
+    canceled = closing_fields(Status.CANCELED, now=now)
     cancel_older_calls(attempt, now=now, using=using)
     waiting = attempt.status == Status.QUEUED and transition_uncounted(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
@@ -114,17 +161,8 @@ def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
             attempt.refresh_from_db(using=using)
 
 
-def _seconds_to_next_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> int:
-    """Return the seconds until neither the limits of the number nor a pause of all calls prevent a call. 0 for now."""
-    phone = attempt.phone
-    limit = limit_at(conf.policy(), phone.moments, now=now, held_until=phone.held_until)
-    ends = [moment for moment in (limit and limit.until, _end_of_pause(now=now, using=using)) if moment]
-    return seconds_to_wait(max(ends), now) if ends else 0
-
-
-def _end_of_pause(*, now: datetime, using: str) -> datetime | None:
-    control = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until__gt=now).first()
-    if control is None:
+def _pause_end(control: CallControl, *, now: datetime) -> datetime | None:
+    if control.paused_until is None or control.paused_until <= now:
         return None
     try:
         pause = pause_for(control, key_digest=get_backend().key_digest, now=now)
@@ -133,9 +171,14 @@ def _end_of_pause(*, now: datetime, using: str) -> datetime | None:
     return pause.until if pause else None
 
 
-def _refusal_of(attempt: VerificationAttempt, *, wait: int, now: datetime) -> VerificationRefused | None:
+def _refusal_of(
+    attempt: VerificationAttempt, *, wait: int, now: datetime, block: BlockedDestination | None
+) -> VerificationRefused | None:
     if attempt.status != Status.FAILED:
         return None
+    # The answer of a start to the same number. Without it, a person would wait for a block that has no end.
+    if attempt.error_code == ErrorCode.DESTINATION_BLOCKED and (of_block := refusal_of_block(block, now=now)):
+        return of_block
     if attempt.error_code in NOT_PLACED_FOR_NOW and attempt.closed_at:
         again_at = attempt.closed_at + timedelta(seconds=RETRY_AFTER)
         wait = max(wait, seconds_to_wait(again_at, now) if again_at > now else 0)

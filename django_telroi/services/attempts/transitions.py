@@ -20,8 +20,9 @@ from django_telroi.domain.policy import Hold, hold_after, with_call, without_cal
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import VersionConflict, read_number, write_moments
+from django_telroi.services.shared.number_state import VersionConflict, change_moments, read_number
 from django_telroi.services.shared.site_control import return_to_site
+from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
 
 TIMES_TO_RETRY = 3
@@ -94,8 +95,8 @@ def _write(
     using: str,
     **only_if: object,
 ) -> bool:
-    rows = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status__in=from_, **only_if)
-    return bool(rows.update(**fields))
+    where = {"pk": attempt.pk, "status__in": from_, **only_if}
+    return update_row(VerificationAttempt, where, fields, using=using)
 
 
 def _write_attempt_and_number(
@@ -118,19 +119,20 @@ def _write_attempt_and_number(
         moments = with_call(moments, counts_from)
     wait, reason = hold
     new_hold = None if wait is None else _hold_of(phone, moments, wait=timedelta(seconds=wait), now=now)
+    change = change_moments(
+        phone,
+        moments,
+        last_call_at=phone.last_call_at,
+        held_at=new_hold.since if new_hold else None,
+        held_until=new_hold.until if new_hold else phone.held_until,
+        held_reason=reason if new_hold else None,
+    )
     with transaction.atomic(using=using):
-        attempt.phone = write_moments(
-            phone,
-            moments,
-            last_call_at=phone.last_call_at,
-            held_at=new_hold.since if new_hold else None,
-            held_until=new_hold.until if new_hold else phone.held_until,
-            held_reason=reason if new_hold else None,
-            using=using,
-        )
+        attempt.phone = change.write(using=using)
+        is_written = _write(attempt, fields, from_=from_, using=using)
         if counted and not counts_from:
-            return_to_site(attempt.counted_at, using=using)
-        return _write(attempt, fields, from_=from_, using=using)
+            return_to_site(attempt.counted_at, using=using)  # last, because all calls share the row of the day
+    return is_written
 
 
 def _hold_of(phone: PhoneNumber, moments: Sequence[datetime], *, wait: timedelta, now: datetime) -> Hold:
@@ -152,6 +154,14 @@ def _copy_to_object(attempt: VerificationAttempt, fields: Mapping[str, object], 
     return is_written
 
 
+def closing_fields(status: Status, *, now: datetime, **fields: object) -> dict[str, object]:
+    """Return the fields of an attempt that ends without success at ``now``, with these other ``fields``.
+
+    The code's digest is deleted, because a person with ``SECRET_KEY`` could find the code by trying all of them.
+    """
+    return {"status": status, "closed_at": now, "due_at": None, "judging": {}, "code_digest": ""} | fields
+
+
 RIGHT_CODE_LIFETIME = timedelta(minutes=10)
 """How long after a verification its code is accepted again and its proof is valid."""
 
@@ -164,13 +174,13 @@ def deadline_of(attempt: VerificationAttempt) -> datetime:
 def overdue_transition(attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object] | None:
     """Return the fields of the next overdue transition. None if the row is up to date."""
     if attempt.status == Status.QUEUED and deadline_of(attempt) <= now:
-        return {"status": Status.EXPIRED, "error_code": ErrorCode.DEADLINE, "closed_at": now, "due_at": None}
+        return closing_fields(Status.EXPIRED, now=now, error_code=ErrorCode.DEADLINE)
     if attempt.due_at is None or attempt.due_at > now:
         return None
     if attempt.status == Status.DIALING:
         return {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": attempt.expires_at}
     if attempt.status in CHECKABLE and attempt.expires_at <= now:
-        return {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
+        return closing_fields(Status.EXPIRED, now=now)
     if attempt.status == Status.VERIFIED:
         return {"code_digest": "", "due_at": None}
     return None
@@ -185,26 +195,26 @@ def apply_overdue_unsaved(attempt: VerificationAttempt, *, now: datetime) -> Ver
     return attempt
 
 
-def has_status_at(status: Status, *, now: datetime) -> Q:
+def status_condition(status: Status, *, now: datetime) -> Q:
     """Return a filter for rows with this status at ``now``, including overdue rows that are not written yet."""
-    matches = Q(status=status) & ~_is_overdue(status, now) if status in _OVERDUE_FROM else Q(status=status)
+    matches = Q(status=status) & ~_overdue_condition(status, now) if status in _OVERDUE_FROM else Q(status=status)
     for before in _OVERDUE_FROM:
         matches |= _became(status, before, now)
     return matches
 
 
-def has_error_at(error_code: str, *, now: datetime) -> Q:
+def error_condition(error_code: str, *, now: datetime) -> Q:
     """Return a filter for rows with this error at ``now``, including overdue rows that are not written yet."""
     unwritten = {ErrorCode.DEADLINE: Status.QUEUED, ErrorCode.LEASE_ENDED: Status.DIALING}
     before = unwritten.get(error_code)  # type: ignore[call-overload]
     matches = Q(error_code=error_code)
-    return matches | Q(status=before) & _is_overdue(before, now) if before else matches
+    return matches | Q(status=before) & _overdue_condition(before, now) if before else matches
 
 
 _OVERDUE_FROM = (Status.QUEUED, Status.DIALING, Status.PLACED, Status.UNKNOWN)
 
 
-def _is_overdue(status: Status, now: datetime) -> Q:
+def _overdue_condition(status: Status, now: datetime) -> Q:
     if status == Status.QUEUED:
         return Q(created_at__lte=now - conf.queue_deadline())
     due = Q(due_at__isnull=False, due_at__lte=now)
@@ -213,7 +223,7 @@ def _is_overdue(status: Status, now: datetime) -> Q:
 
 def _became(status: Status, before: Status, now: datetime) -> Q:
     """Return a filter for ``before`` rows that have become ``status``. At most two transitions are overdue at once."""
-    overdue = Q(status=before) & _is_overdue(before, now)
+    overdue = Q(status=before) & _overdue_condition(before, now)
     if before == Status.DIALING:
         is_over = Q(expires_at__lte=now)
         by_status = {Status.EXPIRED: overdue & is_over, Status.UNKNOWN: overdue & ~is_over}

@@ -2,7 +2,7 @@
 
 A claim is a conditional UPDATE of the number's row, with the version that was read. If several processes claim at the
 same time, one of them changes the row. The others change no row and get VersionConflict. Rows are locked in the order
-number, control, attempt.
+number, attempt, control: all calls share the control rows, so they are locked last, just before the commit.
 """
 
 from __future__ import annotations
@@ -11,28 +11,33 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Case, F, Q, Value, When
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit, with_call, without_call
-from django_telroi.domain.states import UNFINISHED, Dispatch, Status
+from django_telroi.domain.states import UNFINISHED, Judge, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.redaction import Secret
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
-from django_telroi.services.shared.number_state import State, VersionConflict, write_moments
+from django_telroi.services.shared.number_state import NumberChange, State, VersionConflict, change_moments
+from django_telroi.services.shared.site_codes import digest_of, new_code, site_makes_code
 from django_telroi.services.shared.site_control import (
     count_for_the_day,
     needs_key_probe,
     prepare_count,
     refuse_full_day,
     return_to_site,
-    take_key_probe,
+    try_claim_key_probe,
 )
+from django_telroi.services.shared.statements import can_write_together, insert_row, insert_with_parent
 from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
 
 logger = logging.getLogger("django_telroi")
@@ -64,21 +69,27 @@ def claim_start(
     if replaced == before:
         refuse_full_day(state)
     prepare_count(state, using=using)
+    attempt.pk = None  # a retry after a lock error inserts a new row
+    change = _change_number(request.phone, state, with_call(replaced, state.now))
+    if _writes_only_two_rows(request, state, attempt, key_digest=key_digest, using=using):
+        _write_together(request, attempt, change, using=using)
+        return
     with atomic_unless_in_doubt(using):
-        attempt.phone = _write_number(request.phone, state, with_call(replaced, state.now), using=using)
-        if old and replaced != before:
-            return_to_site(old.counted_at, using=using)
-        count_for_the_day(state, using=using)
-        if attempt.status == Status.DIALING:
-            claim_key_probe(state, key_digest=key_digest, using=using)
+        attempt.phone = change.write(using=using)
         if old:
             _link_older_attempts(old, attempt.uuid, now=state.now, using=using)
         try:
-            attempt.save(using=using, force_insert=True)
+            insert_row(attempt, using=using)
         except IntegrityError:
             if request.attempt_uuid is None:
                 raise
             raise AlreadyStarted from None
+        if attempt.status == Status.DIALING:
+            claim_key_probe(state, key_digest=key_digest, using=using)
+        # The row of the day comes last, because every call of the site waits while it is locked.
+        if old and replaced != before:
+            return_to_site(old.counted_at, using=using)
+        count_for_the_day(state, using=using)
 
 
 def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
@@ -97,7 +108,7 @@ def is_claimed(attempt: VerificationAttempt, *, using: str) -> bool:
 
 
 @contextmanager
-def admitted_call(backend: Backend) -> Iterator[None]:
+def call_slot(backend: Backend) -> Iterator[None]:
     """Take a slot of the key's budget for one call, and return it if the claim fails.
 
     The budget is in a cache. The slot is taken before the transaction, so no row stays locked while the cache answers.
@@ -111,35 +122,24 @@ def admitted_call(backend: Backend) -> Iterator[None]:
         raise
 
 
-def new_attempt(request: CallRequest, *, status: Status, dispatch: Dispatch, now: datetime) -> VerificationAttempt:
-    """Return the unsaved attempt of a call that is claimed at ``now``.
+def code_for(state: State, *, length: int, key_digest: str) -> Secret | None:
+    """Return a new code for a call that is claimed now, or None if the provider makes it.
 
-    ``status`` is ``dialing`` if this process places the call, ``queued`` otherwise.
+    A code is made at the claim and not at the request. So the code of a queued call is in no row and no message.
     """
-    dialing = status == Status.DIALING
-    return VerificationAttempt(
-        uuid=request.attempt_uuid or uuid4(),
-        last4=request.phone.last4,
-        region=request.phone.region,
-        user_id=request.user_id,
-        had_user=request.user_id is not None,
-        is_again=request.supersedes is not None,
-        purpose=request.purpose,
-        status=status,
-        dispatch=dispatch,
-        language=request.language,
-        code_length=conf.code_length(),
-        max_tries=conf.code_tries(),
-        created_at=now,
-        dialed_at=now if dialing else None,
-        expires_at=now + conf.code_ttl(),
-        due_at=lease_end(now) if dialing else recheck_at(now),
-        requester_ip=request.requester_ip,
-    )
+    return new_code(length) if site_makes_code(state.control, key_digest=key_digest, now=state.now) else None
 
 
-def claim_queued(attempt: VerificationAttempt, state: State, *, key_digest: str, using: str) -> None:
+def judge_of(code: str | None) -> Judge:
+    """Return who judges a claimed call, before the provider has answered. ``code``: as ``code_for`` returned it."""
+    return Judge.TELROI if code is None else Judge.UNDECIDED
+
+
+@sensitive_variables()
+def claim_queued(attempt: VerificationAttempt, state: State, *, code: str | None, key_digest: str, using: str) -> None:
     """Change a queued attempt to ``dialing``, and count its call from now instead of from its request.
+
+    ``code``: the code that the call reads out, or None for a code of the provider.
 
     Raises VersionConflict if the number, the attempt or the key's pause changed since ``state`` was read.
     """
@@ -148,9 +148,13 @@ def claim_queued(attempt: VerificationAttempt, state: State, *, key_digest: str,
         raise VersionConflict
     moments = with_call(without_call(phone.moments, attempt.counted_at), state.now)
     with transaction.atomic(using=using):
-        attempt.phone = write_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until, using=using)
+        change = change_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until)
+        attempt.phone = change.write(using=using)
+        fields = _transition_to_dialing(attempt, code=code, now=state.now, using=using)
         claim_key_probe(state, key_digest=key_digest, using=using)
-        _transition_to_dialing(attempt, now=state.now, using=using)
+    # After the commit: a retry after a lock error needs the moment from which the call counted before.
+    for name, value in fields.items():
+        setattr(attempt, name, value)
 
 
 def lease_end(now: datetime) -> datetime:
@@ -168,16 +172,16 @@ def claim_key_probe(state: State, *, key_digest: str, using: str) -> None:
 
     Raises VersionConflict if another process claimed the probe.
     """
-    if needs_key_probe(state.control, key_digest=key_digest) and not take_key_probe(
+    if needs_key_probe(state.control, key_digest=key_digest) and not try_claim_key_probe(
         state.control, now=state.now, using=using
     ):
         raise VersionConflict
 
 
-def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, using: str) -> PhoneNumber:
+def _change_number(phone: Phone, state: State, moments: Sequence[datetime]) -> NumberChange:
+    """Return the change of the number's row, or its new row, for a call that is counted now."""
     if state.phone:
-        held_until = state.phone.held_until
-        return write_moments(state.phone, moments, last_call_at=state.now, held_until=held_until, using=using)
+        return change_moments(state.phone, moments, last_call_at=state.now, held_until=state.phone.held_until)
     row = PhoneNumber(
         number=phone.number,
         last4=phone.last4,
@@ -189,11 +193,43 @@ def _write_number(phone: Phone, state: State, moments: Sequence[datetime], *, us
     limit = current_limit(conf.policy(), moments, held_until=None)
     if limit:
         row.next_call_at, row.limited_by = limit.until, limit.rule
+    return NumberChange(row)
+
+
+def _writes_only_two_rows(
+    request: CallRequest, state: State, attempt: VerificationAttempt, *, key_digest: str, using: str
+) -> bool:
+    return (
+        attempt.status == Status.DIALING
+        and request.supersedes is None
+        and not needs_key_probe(state.control, key_digest=key_digest)
+        and conf.calls_per_day_total() is None
+        and can_write_together(PhoneNumber, VerificationAttempt, using=using)
+    )
+
+
+def _write_together(request: CallRequest, attempt: VerificationAttempt, change: NumberChange, *, using: str) -> None:
+    """Write number and attempt in one statement, with the errors of the two statements in a transaction.
+
+    BEGIN, the second statement and COMMIT would be three more round trips. Most starts write nothing else.
+
+    If the connection breaks, the row may exist, but its primary key is unknown, and another request may have inserted
+    the same public id. So the call is not placed. That is why a queued call is not written here: a worker would place
+    it.
+    """
     try:
-        row.save(using=using, force_insert=True)
-    except IntegrityError:
-        raise VersionConflict from None
-    return row
+        is_written = insert_with_parent(
+            attempt, change.row, "phone", where=change.where, fields=change.fields, using=using
+        )
+    except IntegrityError as error:
+        diagnosis: Any = getattr(error.__cause__, "diag", None)
+        if getattr(diagnosis, "table_name", None) == PhoneNumber._meta.db_table:
+            raise VersionConflict from None
+        if request.attempt_uuid is None:
+            raise
+        raise AlreadyStarted from None
+    if not is_written:
+        raise VersionConflict
 
 
 def _link_older_attempts(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
@@ -222,15 +258,21 @@ def _link_older_attempts(old: VerificationAttempt, newer: UUID, *, now: datetime
         raise VerifiedMeanwhile
 
 
-def _transition_to_dialing(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+@sensitive_variables()
+def _transition_to_dialing(
+    attempt: VerificationAttempt, *, code: str | None, now: datetime, using: str
+) -> dict[str, object]:
+    """Write the fields of a call that is claimed at ``now``, and return them. Raises VersionConflict."""
     queued = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.QUEUED)
-    fields = {
+    fields: dict[str, object] = {
         "status": Status.DIALING,
         "dialed_at": now,
         "expires_at": now + conf.code_ttl(),
         "due_at": lease_end(now),
     }
+    if attempt.judge != Judge.CALLER:
+        fields["judge"] = judge_of(code)
+        fields["code_digest"] = digest_of(attempt.uuid, attempt.number, code) if code else ""
     if not queued.update(**fields):
         raise VersionConflict
-    for name, value in fields.items():
-        setattr(attempt, name, value)
+    return fields

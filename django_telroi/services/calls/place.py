@@ -5,21 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.db import IntegrityError
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
-from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import ApiError, ApiUnreachable, AttemptNotFound
+from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.services.attempts.find import close_older_calls, not_found_if_erased
-from django_telroi.services.attempts.transitions import deadline_of, send_after_commit, transition, transition_uncounted
-from django_telroi.services.attempts.unknown_calls import close_uncheckable, take_hint
+from django_telroi.services.attempts.call_reports import close_uncheckable, settle_by_hint
+from django_telroi.services.attempts.find import not_found_if_erased
+from django_telroi.services.attempts.other_calls import close_superseded_calls
+from django_telroi.services.attempts.transitions import (
+    closing_fields,
+    deadline_of,
+    send_after_commit,
+    transition,
+    transition_uncounted,
+)
 from django_telroi.services.shared.backend_calls import request_call
 from django_telroi.services.shared.call_outcome import (
     NOT_PLACED_FOR_NOW,
@@ -31,38 +39,47 @@ from django_telroi.services.shared.call_outcome import (
     shows_valid_key,
 )
 from django_telroi.services.shared.number_state import State
-from django_telroi.services.shared.site_control import lift_pause, needs_key_probe, repeat_key_probe
-from django_telroi.services.shared.transactions import DATABASE_LOST, lone_statement, repeat_on_lost_connection
+from django_telroi.services.shared.site_control import (
+    lift_pause,
+    needs_key_probe,
+    record_refused_codes,
+    repeat_key_probe,
+)
+from django_telroi.services.shared.transactions import DATABASE_LOST, repeat_on_lost_connection, savepoint_if_needed
 
 logger = logging.getLogger("django_telroi")
 
 DIALING = (Status.DIALING,)
+OWN_CODE = "client"  # ``verification`` in Telroi's answer if it reads out the code of the request
 NO_USABLE_REPLY = CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
-def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using: str) -> None:
+@dataclass(frozen=True)
+class _Reply:
+    """The provider's answer. ``is_code_refused``: it rejected our code, so the request was sent again without it."""
+
+    call: OtpCall | None
+    error: ApiError | None
+    is_code_refused: bool
+
+
+@sensitive_variables()
+def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: str | None, using: str) -> None:
     """Place the call of a claimed attempt, and write the outcome to its row.
 
-    ``state`` is the state that the claim was made from. Errors of the backend and a lost database are not raised: the
-    row and the log report them.
+    ``state`` is the state that the claim was made from. ``code``: the digits to read out, or None for a code of the
+    provider. Errors of the backend and a lost database are not raised: the row and the log report them.
     """
-    error: ApiError | None = None
-    try:
-        call = _request_with_retry(backend, attempt)
-    except ApiError as refused:
-        error = refused
-        settle = partial(_settle_refused, attempt, outcome_of_call(refused), key_digest=backend.key_digest)
-    else:
-        settle = partial(_settle_placed, attempt, call)
+    reply = _request_call(backend, attempt, code)
 
     def write() -> None:
         is_probe = needs_key_probe(state.control, key_digest=backend.key_digest)
-        if is_probe and shows_valid_key(error):
+        if is_probe and shows_valid_key(reply.error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
-        settle(now=state.now_by(), using=using)
-        take_hint(attempt, now=state.now_by(), using=using)
+        _settle(attempt, reply, key_digest=backend.key_digest, now=state.now_by(), using=using)
+        settle_by_hint(attempt, now=state.now_by(), using=using)
         close_uncheckable(attempt, now=state.now_by(), using=using)
-        close_older_calls(attempt, now=state.now_by(), using=using)
+        close_superseded_calls(attempt, now=state.now_by(), using=using)
         if is_probe:
             repeat_key_probe(tried_at=state.now, key_digest=backend.key_digest, using=using)
 
@@ -73,15 +90,69 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, using:
         logger.error("call_not_settled attempt=%s error=%s", attempt.pk, type(lost).__name__)
 
 
-def _request_with_retry(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
+@sensitive_variables()
+def _request_call(backend: Backend, attempt: VerificationAttempt, code: str | None) -> _Reply:
+    """Request the call, and request it once more without our code if the provider rejected the request.
+
+    Telroi's documentation does not mention ``code``, so a server may not know it. An invalid request rings no phone. If
+    the second request is rejected too, the number was the reason. A code of ``read_out`` is never replaced, because
+    another code would be useless to the package that checks it.
+    """
+    call, error = _request_with_retry(backend, attempt, code)
+    is_invalid = isinstance(error, ApiRefused) and error.status in (400, 422)
+    if code is None or attempt.judge == Judge.CALLER or not is_invalid:
+        return _Reply(call, error, is_code_refused=False)
+    call, error = _request_with_retry(backend, attempt, None)
+    return _Reply(call, error, is_code_refused=True)
+
+
+@sensitive_variables()
+def _request_with_retry(
+    backend: Backend, attempt: VerificationAttempt, code: str | None
+) -> tuple[OtpCall | None, ApiError | None]:
     """Request the call. Retry once if the request certainly was not sent. Any other retry could ring twice."""
     try:
-        return request_call(backend, attempt)
-    except ApiUnreachable:
-        return request_call(backend, attempt)
+        try:
+            return request_call(backend, attempt, code), None
+        except ApiUnreachable:
+            return request_call(backend, attempt, code), None
+    except ApiError as error:
+        return None, error.with_traceback(None)
 
 
-def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime, using: str) -> None:
+def _settle(attempt: VerificationAttempt, reply: _Reply, *, key_digest: str, now: datetime, using: str) -> None:
+    judge = _judge_fields(attempt, reply)
+    if reply.call is None:
+        assert reply.error is not None
+        _settle_refused(attempt, outcome_of_call(reply.error), judge=judge, now=now, key_digest=key_digest, using=using)
+        return
+    _settle_placed(attempt, reply.call, judge=judge, now=now, using=using)
+    is_unread = attempt.judge == Judge.CALLER and reply.call.verification != OWN_CODE
+    if reply.is_code_refused or (is_unread and reply.call.livemode is not False):
+        record_refused_codes(key_digest=key_digest, now=now, using=using)
+
+
+def _judge_fields(attempt: VerificationAttempt, reply: _Reply) -> dict[str, object]:
+    """Return the fields that say who judges the codes of a call, or none if the answer does not show it.
+
+    Only ``"verification": "client"`` shows that the provider reads out our code. A test key's answer and that of an
+    older server do not have it: they made a code of their own, and no code may be verified by our digest.
+    """
+    by_provider: dict[str, object] = {"judge": Judge.TELROI, "code_digest": ""}
+    if attempt.judge == Judge.CALLER:
+        return {}
+    if reply.is_code_refused or not attempt.code_digest:
+        return by_provider
+    if reply.call is None:
+        return {}
+    # With the digest: a webhook about another call may have said before that the provider made the code.
+    by_site: dict[str, object] = {"judge": Judge.SITE, "code_digest": attempt.code_digest}
+    return by_site if reply.call.verification == OWN_CODE else by_provider
+
+
+def _settle_placed(
+    attempt: VerificationAttempt, call: OtpCall, *, judge: Mapping[str, object], now: datetime, using: str
+) -> None:
     """Write that Telroi accepted the call. If another attempt has the id already, the outcome is ``unknown``."""
     # Telroi's expiry counts only if it is in the future and earlier than ours.
     expires_at = attempt.expires_at
@@ -94,32 +165,35 @@ def _settle_placed(attempt: VerificationAttempt, call: OtpCall, *, now: datetime
         "livemode": call.livemode,
         "expires_at": expires_at,
         "due_at": expires_at,
+        **judge,
     }
     try:
-        with lone_statement(using):
+        with savepoint_if_needed(using):
             is_changed = _transition_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
-        _settle_refused(attempt, NO_USABLE_REPLY, now=now, key_digest="", using=using)
+        _settle_refused(attempt, NO_USABLE_REPLY, judge=judge, now=now, key_digest="", using=using)
         return
     if not is_changed:
-        if not _complete_placed_row(attempt, call, expires_at=expires_at, using=using):
-            _record_late_reply(attempt, call.id, using=using)
+        if not _complete_placed_row(attempt, call, expires_at=expires_at, judge=judge, using=using):
+            _record_late_reply(attempt, call, judge=judge, using=using)
         return
     logger.info("call_placed attempt=%s", attempt.pk)
     send_after_commit(signals.call_placed, attempt, using=using)
 
 
-def _complete_placed_row(attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, using: str) -> bool:
+def _complete_placed_row(
+    attempt: VerificationAttempt, call: OtpCall, *, expires_at: datetime, judge: Mapping[str, object], using: str
+) -> bool:
     """Add the fields of Telroi's answer to a row that a webhook has already made ``placed``.
 
     Returns False if the row is not ``placed``, or if another attempt has the id. The answer belongs to this call for
     certain, so its id replaces the id of the webhook.
     """
     placed = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.PLACED)
-    fields = {"telroi_id": call.id, "livemode": call.livemode, "expires_at": expires_at, "due_at": expires_at}
+    fields = {"telroi_id": call.id, "livemode": call.livemode, "expires_at": expires_at, "due_at": expires_at, **judge}
     try:
-        with lone_statement(using):
+        with savepoint_if_needed(using):
             is_completed = bool(placed.update(**fields))
     except IntegrityError:
         return False
@@ -129,15 +203,24 @@ def _complete_placed_row(attempt: VerificationAttempt, call: OtpCall, *, expires
 
 
 def _settle_refused(
-    attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, key_digest: str, using: str
+    attempt: VerificationAttempt,
+    outcome: CallOutcome,
+    *,
+    judge: Mapping[str, object],
+    now: datetime,
+    key_digest: str,
+    using: str,
 ) -> None:
-    """Write that the call failed or that its outcome is unknown, or put it back into the queue for a retry."""
+    """Write that the call failed or that its outcome is unknown, or put it back into the queue for a retry.
+
+    ``judge``: the fields that say who judges the codes, if that is known.
+    """
     pause_and_alert(outcome, key_digest=key_digest, now=now, using=using)
     if attempt.dispatch == Dispatch.CELERY and outcome.error_code in NOT_PLACED_FOR_NOW:
         _put_back(attempt, outcome, now=now, using=using)
         return
-    if not _apply_outcome(outcome, attempt, now=now, using=using):
-        _record_late_reply(attempt, "", using=using)
+    if not _apply_outcome(outcome, attempt, judge=judge, now=now, using=using):
+        _record_late_reply(attempt, None, judge=judge, using=using)
         return
     logger.warning("call_%s attempt=%s error=%s", outcome.status, attempt.pk, outcome.error_code)
     if outcome.status == Status.FAILED:
@@ -146,28 +229,35 @@ def _settle_refused(
 
 def _put_back(attempt: VerificationAttempt, outcome: CallOutcome, *, now: datetime, using: str) -> None:
     """Change the attempt back to ``queued``, counted from its request again, because no call was placed."""
-    due_at = min(now + timedelta(seconds=outcome.pause_seconds or RETRY_AFTER), deadline_of(attempt))
-    queued: dict[str, object] = {"status": Status.QUEUED, "dialed_at": None, "due_at": due_at}
+    queued: dict[str, object] = {
+        "status": Status.QUEUED,
+        "dialed_at": None,
+        "due_at": min(now + timedelta(seconds=outcome.pause_seconds or RETRY_AFTER), deadline_of(attempt)),
+        "code_digest": "",  # the next claim makes a new code
+    }
     if not transition_uncounted(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
         # Another process has changed the attempt meanwhile. Its call counts from its request now, so ``dialed_at`` must
         # be empty for the next transition to take back the right moment.
         attempt.dialed_at = None
-        _apply_outcome(outcome, attempt, now=now, using=using)
-        _record_late_reply(attempt, "", using=using)
+        _apply_outcome(outcome, attempt, judge={}, now=now, using=using)
+        _record_late_reply(attempt, None, judge={}, using=using)
         return
     logger.warning("call_put_back attempt=%s error=%s", attempt.pk, outcome.error_code)
 
 
-def _apply_outcome(outcome: CallOutcome, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
+def _apply_outcome(
+    outcome: CallOutcome, attempt: VerificationAttempt, *, judge: Mapping[str, object], now: datetime, using: str
+) -> bool:
     detail = outcome.detail[:200]
     fields: dict[str, object] = {
         "status": outcome.status,
         "error_code": outcome.error_code,
         "error_detail": detail,
         "due_at": attempt.expires_at,
+        **judge,
     }
     if outcome.status == Status.FAILED:
-        fields |= {"due_at": None, "closed_at": now}
+        fields |= closing_fields(Status.FAILED, now=now)
     if outcome.counts:
         return _transition_counted(attempt, fields, now=now, using=using)
     return transition_uncounted(
@@ -185,23 +275,29 @@ def _transition_counted(
     return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
 
 
-def _record_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
+def _record_late_reply(
+    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
+) -> None:
     """Record an answer that came after another process had changed the row. The status stays as it is.
 
-    An ``unknown`` row also gets the id of the call, because its code can then be judged by that id.
+    If the answer is a call, an ``unknown`` row also gets its id, because its code can then be judged by that id. It
+    also gets who judges its codes, and whether a phone rang: the code of a test key's call must not verify.
     """
     with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
         if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
-            _write_late_reply(attempt, call_id, using=using)
+            _write_late_reply(attempt, call, judge=judge, using=using)
 
 
-def _write_late_reply(attempt: VerificationAttempt, call_id: str, *, using: str) -> None:
-    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=call_id)
-    if call_id:
+def _write_late_reply(
+    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
+) -> None:
+    detail = call.id if call else ""
+    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=detail)
+    if call:
         unknown = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
         try:
-            with lone_statement(using):
-                unknown.update(telroi_id=call_id)
+            with savepoint_if_needed(using):
+                unknown.update(telroi_id=call.id, livemode=call.livemode, **judge)
         except IntegrityError:
             logger.error("telroi_id_taken attempt=%s", attempt.pk)
     attempt.refresh_from_db(using=using)

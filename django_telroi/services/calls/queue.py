@@ -11,26 +11,33 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, dispatch, signals
 from django_telroi.backends import Backend, get_backend
-from django_telroi.domain.policy import limit_at, seconds_to_wait, without_call
-from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import ApiRefused, AttemptNotFound, Misconfigured
-from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.find import (
-    cancel_unneeded,
-    close_orphan,
-    is_not_needed,
-    is_orphan,
-    not_found_if_erased,
-    settle_overdue,
+from django_telroi.domain.policy import seconds_to_wait, without_call
+from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.errors import (
+    ApiRefused,
+    AttemptNotFound,
+    Misconfigured,
+    NotCallable,
+    Unavailable,
+    VerificationRefused,
 )
-from django_telroi.services.attempts.transitions import deadline_of, send_after_commit, transition, transition_uncounted
-from django_telroi.services.calls.claim import RECHECK_AFTER, admitted_call, claim_queued
+from django_telroi.models import VerificationAttempt
+from django_telroi.services.attempts.find import close_orphan, is_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts.other_calls import cancel_queued, is_not_needed
+from django_telroi.services.attempts.transitions import (
+    closing_fields,
+    deadline_of,
+    send_after_commit,
+    transition,
+    transition_uncounted,
+)
+from django_telroi.services.calls.claim import RECHECK_AFTER, call_slot, claim_queued, code_for
 from django_telroi.services.calls.place import dial
+from django_telroi.services.calls.refusals import DestinationBlocked, refuse_by_state
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.services.shared.number_state import State, VersionConflict, read_attempt
-from django_telroi.services.shared.site_control import PauseReason, pause_for
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
     repeat_on_lock_error,
@@ -79,11 +86,12 @@ def _may_use_worker() -> bool:
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
-def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
+def place_call(attempt_id: int, *, code: str | None = None, now: datetime | None = None) -> None:
     """Place the call of a queued attempt. Several processes may do this at once: the call is placed once.
 
-    ``attempt_id`` is the primary key. ``now`` replaces the database's clock. An attempt that is no longer queued is
-    left as it is. A call that must wait stays queued, and is due again when the wait is over.
+    ``attempt_id`` is the primary key. ``code``: the digits of a call of ``read_out``, which only the process that
+    started it knows. ``now`` replaces the database's clock. An attempt that is no longer queued is left as it is. A
+    call that must wait stays queued, and is due again when the wait is over. A call of ``read_out`` fails instead.
 
     Raises InsideTransaction if a rollback could undo the claim, and Unavailable if the database fails before the claim.
     Raises nothing else.
@@ -91,28 +99,35 @@ def place_call(attempt_id: int, *, now: datetime | None = None) -> None:
     using = write_alias()
     for _ in range(TIMES_TO_RETRY):
         with suppress(VersionConflict):  # the number's state changed, or another process has placed this call
-            _place(attempt_id, now=now, using=using)
+            _place(attempt_id, code=code, now=now, using=using)
             return
 
 
-def _place(attempt_id: int, *, now: datetime | None, using: str) -> None:
+@sensitive_variables()
+def _place(attempt_id: int, *, code: str | None, now: datetime | None, using: str) -> None:
     """Place the call if it is still queued. Raises VersionConflict, and then nothing was done."""
     wait = SlotWait(is_request=False)
     while True:
         attempt, state = read_attempt(attempt_id, using=using, now=now and now + wait.slept)
         if attempt is None or attempt.status != Status.QUEUED:
             return
+        if attempt.judge == Judge.CALLER and code is None:
+            return  # its code is in the process that started it, or was lost with it: the attempt expires
         try:
             with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
-                _dial_if_due(attempt, state, using=using)
+                _dial_if_due(attempt, state, code=code, using=using)
             return
         except NotYet as not_yet:
+            if code is not None:
+                _fail(attempt, ErrorCode.UNAVAILABLE, now=state.now, using=using)
+                return
             if not (not_yet.is_for_key and wait.sleep(seconds_to_wait(not_yet.until, state.now))):
                 transition(attempt, {"due_at": min(not_yet.until, deadline_of(attempt))}, from_=QUEUED, using=using)
                 return
 
 
-def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> None:
+@sensitive_variables()
+def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None, using: str) -> None:
     """Place the call if it is still needed and allowed. Raises NotYet or VersionConflict."""
     try:
         backend = get_backend()
@@ -125,23 +140,43 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, using: str) -> N
         close_orphan(attempt, now=state.now, using=using)
         return
     if attempt.status == Status.QUEUED and is_not_needed(attempt, using=using):
-        cancel_unneeded(attempt, now=state.now, using=using)
-    if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, using=using):
-        dial(attempt, backend, state, using=using)
+        cancel_queued(attempt, now=state.now, using=using)
+    if attempt.judge != Judge.CALLER:
+        code = code_for(state, length=attempt.code_length, key_digest=backend.key_digest)
+    if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, code=code, using=using):
+        dial(attempt, backend, state, code=code, using=using)
 
 
-def _claim_if_allowed(attempt: VerificationAttempt, state: State, backend: Backend, *, using: str) -> bool:
-    """Claim the call. Returns False if the number is blocked or erased. Raises NotYet or VersionConflict."""
-    if state.phone is None or state.phone.blocked_at:
-        _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
-        return False
-    _raise_if_paused(state, key_digest=backend.key_digest)
-    others = without_call(state.phone.moments, attempt.counted_at)
-    if limit := limit_at(conf.policy(), others, now=state.now, held_until=state.phone.held_until):
-        raise NotYet(limit.until)
+@sensitive_variables()
+def _claim_if_allowed(
+    attempt: VerificationAttempt, state: State, backend: Backend, *, code: str | None, using: str
+) -> bool:
+    """Claim the call. Returns False if the number, its prefix or its region is blocked, or the number is erased.
+
+    Raises NotYet or VersionConflict.
+    """
+    # The call itself counted when it was requested, so only the others can use up a limit.
+    others = without_call(state.phone.moments, attempt.counted_at) if state.phone else ()
     try:
-        with admitted_call(backend):
-            claim = partial(claim_queued, attempt, state, key_digest=backend.key_digest, using=using)
+        if state.phone is None:
+            raise NotCallable
+        is_read_out = attempt.judge == Judge.CALLER
+        refuse_by_state(
+            state, policy=conf.policy(), key_digest=backend.key_digest, moments=others, is_read_out=is_read_out
+        )
+    except VerificationRefused as refusal:
+        # Also a pause. It lasts for minutes or longer, and a call that waits in the queue would be placed at its end.
+        if isinstance(refusal.__cause__, DestinationBlocked):
+            _fail(attempt, ErrorCode.DESTINATION_BLOCKED, now=state.now, using=using)
+            return False
+        if isinstance(refusal, NotCallable):
+            _fail(attempt, ErrorCode.BLOCKED, now=state.now, using=using)
+            return False
+        # ``Unavailable`` is a pause of all calls with this key.
+        raise NotYet(_end_of_wait(refusal, now=state.now), is_for_key=isinstance(refusal, Unavailable)) from None
+    try:
+        with call_slot(backend):
+            claim = partial(claim_queued, attempt, state, code=code, key_digest=backend.key_digest, using=using)
             repeat_on_lock_error(claim, using=using)
     except ApiRefused as refused:
         wait = RECHECK_AFTER if refused.retry_after is None else timedelta(seconds=refused.retry_after)
@@ -149,24 +184,20 @@ def _claim_if_allowed(attempt: VerificationAttempt, state: State, backend: Backe
     return True
 
 
-def _raise_if_paused(state: State, *, key_digest: str) -> None:
-    """Raise NotYet if calls are stopped or paused.
+def _end_of_wait(refusal: VerificationRefused, *, now: datetime) -> datetime:
+    """Return when the call may be placed again, at the earliest.
 
     Staff may resume stopped calls at any time, and a new key may end a pause for a rejected key. So these waits are at
     most ``RECHECK_AFTER``.
     """
-    if state.control.stopped_at:
-        raise NotYet(state.now + RECHECK_AFTER)
-    if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
-        is_key_refused = pause.reason == PauseReason.MISCONFIGURED
-        raise NotYet(
-            min(pause.until, state.now + RECHECK_AFTER) if is_key_refused else pause.until,
-            is_for_key=not is_key_refused,
-        )
+    if refusal.retry_after is None:
+        return now + RECHECK_AFTER
+    wait = timedelta(seconds=refusal.retry_after)
+    return now + (min(wait, RECHECK_AFTER) if isinstance(refusal, Misconfigured) else wait)
 
 
 def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:
-    failed = {"status": Status.FAILED, "error_code": error_code, "closed_at": now, "due_at": None}
+    failed = closing_fields(Status.FAILED, now=now, error_code=error_code)
     if transition_uncounted(attempt, failed, from_=QUEUED, now=now, using=using):
         logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
         send_after_commit(signals.call_failed, attempt, using=using)

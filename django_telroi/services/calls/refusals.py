@@ -1,14 +1,17 @@
-"""Rejected starts: which refusal a number's state leads to, and how a refusal is recorded."""
+"""Rejected starts: which refusal a number's state leads to, before or during a start, and how it is recorded."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from django.db import Error, connections
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, signals
-from django_telroi.domain.phone import Phone
+from django_telroi.backends import get_backend
+from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.errors import (
     CallsStopped,
@@ -18,26 +21,36 @@ from django_telroi.errors import (
     Misconfigured,
     NotCallable,
     NumberHeld,
+    TooManyWrongCodes,
     Unavailable,
     VerificationRefused,
 )
 from django_telroi.models import RefusalTally
+from django_telroi.redaction import redact_arguments
 from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
+from django_telroi.services.shared.destination_refusals import refusal_of_block
 from django_telroi.services.shared.number_state import State, read_state
-from django_telroi.services.shared.site_control import PauseReason, pause_for
-from django_telroi.services.shared.transactions import lone_statement
+from django_telroi.services.shared.site_control import PauseReason, pause_for, refuse_full_day
+from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
+from django_telroi.services.shared.wrong_code_counts import bar_of_state
 
 logger = logging.getLogger("django_telroi")
 
 
 def refusal_of_slower_request(request: CallRequest, *, key_digest: str, using: str) -> VerificationRefused:
     """Return the refusal for a request that lost the claim of its number, from the state that is there now."""
-    state = read_state(request.phone.number, using=using)
+    state = read_state(request.phone, using=using, user_id=request.user_id)
     try:
-        refuse_by_state(state, policy=conf.policy(), key_digest=key_digest)
+        refuse_request(request, state, key_digest=key_digest)
     except VerificationRefused as refusal:
         return refusal
     return CooldownActive(1)
+
+
+def refuse_request(request: CallRequest, state: State, *, key_digest: str) -> None:
+    """Raise the VerificationRefused that this requester gets, if any. A stranger may not use reserved calls."""
+    policy = conf.policy(is_known=request.is_known)
+    refuse_by_state(state, policy=policy, key_digest=key_digest, is_read_out=request.is_read_out)
 
 
 SAME_MOMENT = 5
@@ -51,27 +64,55 @@ REFUSAL_BY_RULE: dict[Rule, type[VerificationRefused]] = {
 }
 
 
-def refuse_by_state(state: State, *, policy: Policy, key_digest: str) -> None:
-    """Raise the VerificationRefused that applies to this state, if any.
+def refuse_by_state(
+    state: State,
+    *,
+    policy: Policy,
+    key_digest: str,
+    moments: Sequence[datetime] | None = None,
+    is_read_out: bool = False,
+) -> None:
+    """Raise the VerificationRefused that applies to this state, if any. Starts and queued calls are both checked here.
+
+    ``moments``: the calls to the number that count, newest first. None for those of its row.
+    ``is_read_out``: the codes of the call are checked by another package, which also counts the wrong ones.
 
     The block is checked first. So the answer for a blocked number is always the one for a number that is never called.
     """
     if state.phone and state.phone.blocked_at:
         raise NotCallable
+    refuse_blocked_destination(state)
     if state.control.stopped_at:
         raise CallsStopped
     if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
         wait = seconds_to_wait(pause.until, state.now)
         raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
-    if limit := limit_of(state, policy=policy):
+    limit = limit_of(state, policy=policy, moments=moments)
+    bar = None if is_read_out else bar_of_state(state)
+    if bar and (limit is None or bar >= limit.until):
+        raise TooManyWrongCodes(seconds_to_wait(bar, state.now))
+    if limit:
         raise refusal_by_limit(limit, policy=policy, now=state.now)
 
 
-def limit_of(state: State, *, policy: Policy) -> Limit | None:
-    """Return the limit that applies to the number now, or None."""
-    if state.phone is None:
-        return None
-    return limit_at(policy, state.phone.moments, now=state.now, held_until=state.phone.held_until)
+class DestinationBlocked(Exception):
+    """The number's prefix or region is blocked. This is the ``__cause__`` of the refusal that is raised."""
+
+
+DESTINATION_BLOCKED = "destination_blocked"
+"""The code of such a refusal in the statistics. The person gets the answer that fits the block."""
+
+
+def refuse_blocked_destination(state: State) -> None:
+    """Raise the refusal for a number whose prefix or region staff blocked, or the site paused by itself."""
+    if refusal := refusal_of_block(state.destination, now=state.now):
+        raise refusal from DestinationBlocked()
+
+
+def limit_of(state: State, *, policy: Policy, moments: Sequence[datetime] | None = None) -> Limit | None:
+    """Return the limit that applies to the number now, or None. ``moments`` is as in ``refuse_by_state``."""
+    counted, held_until = (state.phone.moments, state.phone.held_until) if state.phone else ((), None)
+    return limit_at(policy, counted if moments is None else moments, now=state.now, held_until=held_until)
 
 
 def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> VerificationRefused:
@@ -85,17 +126,24 @@ def refusal_by_limit(limit: Limit, *, policy: Policy, now: datetime) -> Verifica
     return REFUSAL_BY_RULE[limit.rule](longest if is_same_moment else wait)
 
 
-def note_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:
+def record_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: str) -> None:
     """Log, count and signal one refused start. ``phone`` is None if the input is not a phone number."""
     region, masked = (phone.region, phone.masked) if phone else ("", "")
     logger.info("refused code=%s region=%s retry_after=%s", refusal.code, region, refusal.retry_after)
     try:
-        _tally(VETOED if isinstance(refusal.__cause__, Vetoed) else refusal.code, region, using=using)
+        _tally(_tallied_code(refusal), region, using=using)
     except Error as error:
         logger.error("refusal_not_tallied error=%s", type(error).__name__)
     signals.verification_refused.send_robust(
         sender=type(refusal), code=refusal.code, retry_after=refusal.retry_after, number=masked
     )
+
+
+def _tallied_code(refusal: VerificationRefused) -> str:
+    """Return the code in the statistics. It tells staff apart what the person must not be told."""
+    if isinstance(refusal.__cause__, Vetoed):
+        return VETOED
+    return DESTINATION_BLOCKED if isinstance(refusal.__cause__, DestinationBlocked) else refusal.code
 
 
 def _tally(code: str, region: str, *, using: str) -> None:
@@ -114,7 +162,48 @@ def _tally(code: str, region: str, *, using: str) -> None:
     )
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     values = [connection.ops.adapt_datetimefield_value(hour), code, region]
-    with lone_statement(using), connection.cursor() as cursor:
+    with savepoint_if_needed(using), connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, 1) {upsert} {count} = {table}.{count} + 1", values
         )
+
+
+@redact_arguments("number")
+@sensitive_variables()
+def admit_number(
+    number: str,
+    *,
+    admit: Callable[[], None],
+    decoys_of: Callable[[Phone], Sequence[datetime]],
+    is_known_to: Callable[[str], bool | None],
+) -> tuple[Phone, datetime]:
+    """Return the phone of ``number`` and the database's time, if a call to it would not be rejected now.
+
+    ``admit`` rejects the requester. ``decoys_of`` returns moments that count like calls to the number, newest first.
+    ``is_known_to`` returns whether the requester is known with the number (E.164): no decoy counts for them. None if no
+    calls are reserved.
+    It is for ``read_out``, so wrong codes do not matter. Raises a VerificationRefused otherwise. No call is counted or
+    placed, and ``MAY_START`` is not asked.
+    """
+    phone, using = None, write_alias()
+    try:
+        phone = parse_phone(number, default_region=conf.default_region())
+        refuse_uncallable(phone, conf.calling_rules())
+        admit()
+        with unavailable_without_database():
+            state = read_state(phone, using=using)
+        is_known = is_known_to(phone.number)
+        decoys = () if is_known else decoys_of(phone)
+        calls = sorted((*(state.phone.moments if state.phone else ()), *decoys), reverse=True)
+        refuse_by_state(
+            state,
+            policy=conf.policy(is_known=is_known),
+            key_digest=get_backend().key_digest,
+            moments=calls,
+            is_read_out=True,
+        )
+        refuse_full_day(state)
+        return phone, state.now
+    except VerificationRefused as refusal:
+        record_refusal(refusal, phone, using=using)
+        raise

@@ -1,4 +1,4 @@
-"""The request for a call, and the site's ``MAY_START`` hook, which can veto it."""
+"""The request for a call, and the site's functions that can veto it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 
 from django_telroi import conf
+from django_telroi.domain.consent import Consent
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import LineType, Phone
 from django_telroi.errors import InvalidPurpose, Misconfigured, NotCallable, Unavailable, VerificationRefused
@@ -26,7 +27,7 @@ logger = logging.getLogger("django_telroi")
 VETOED = "vetoed"
 """The code of a veto in the statistics of refusals. The person gets the same answer as for a blocked number."""
 
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class MayStart(Protocol):
 
 
 class Vetoed(Exception):
-    """``MAY_START`` rejected the call. This is the ``__cause__`` of the NotCallable that is raised."""
+    """``MAY_START`` or ``PHONE_RISK`` rejected the call. It is the ``__cause__`` of the NotCallable that is raised."""
 
 
 def has_veto() -> bool:
@@ -79,16 +80,25 @@ def ask_site(facts: StartFacts) -> None:
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         logger.error("veto_failed error=%s", type(error).__name__)
         raise Unavailable from None
-    if reason is None or reason is True:
-        return
-    if reason is False:
-        reason = "none given"
-    if not isinstance(reason, str):
+    if not is_veto_answer(reason):
         logger.error("veto_failed error=%s", f"returned {type(reason).__name__}")
         raise Misconfigured
-    one_line = "".join(each if each.isprintable() else " " for each in reason[:LONGEST_REASON])
-    logger.warning("vetoed region=%s reason=%s", facts.region, one_line)
-    raise NotCallable from Vetoed()
+    if (line := veto_reason(answer=reason)) is not None:
+        logger.warning("vetoed region=%s reason=%s", facts.region, line)
+        raise NotCallable from Vetoed()
+
+
+def is_veto_answer(answer: object) -> TypeGuard[str | bool | None]:
+    """Return whether a function of the site returned what it may: None, True, False or a reason."""
+    return answer is None or isinstance(answer, bool | str)
+
+
+def veto_reason(*, answer: str | bool | None) -> str | None:
+    """Return the reason of a veto as one line for the log. None if the site's function allowed the call."""
+    if answer is None or answer is True:
+        return None
+    reason = "none given" if answer is False else answer
+    return "".join(each if each.isprintable() else " " for each in reason[:MAX_REASON_LENGTH])
 
 
 def _load_may_start() -> MayStart:
@@ -100,7 +110,7 @@ def _load_may_start() -> MayStart:
     return may_start
 
 
-LONGEST_PURPOSE = 64
+MAX_PURPOSE_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -115,11 +125,13 @@ class StartRequest:
     requester_ip: str | None
     attempt_uuid: UUID | None = field(repr=False)
     supersedes: VerificationAttempt | None = None
+    code: str | None = field(default=None, repr=False)
+    consent: Consent | None = None
 
 
 def request_of(raw: StartRequest, phone: Phone) -> CallRequest:
     """Return the validated request, as far as it can be validated without a row. Raises InvalidPurpose."""
-    if len(raw.purpose) > LONGEST_PURPOSE or not raw.purpose.isprintable():
+    if len(raw.purpose) > MAX_PURPOSE_LENGTH or not raw.purpose.isprintable():
         raise InvalidPurpose
     with unavailable_without_database():
         if not is_storable(raw.purpose, using=write_alias()):
@@ -132,6 +144,8 @@ def request_of(raw: StartRequest, phone: Phone) -> CallRequest:
         requester_ip=_storable_ip(raw.requester_ip),
         attempt_uuid=raw.attempt_uuid,
         supersedes=raw.supersedes,
+        code=raw.code,
+        consent=raw.consent,
     )
 
 
@@ -157,7 +171,12 @@ def _storable_ip(text: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class CallRequest:
-    """The validated request for a call to ``phone``, for this user and purpose."""
+    """The validated request for a call to ``phone``, for this user and purpose.
+
+    ``code``: the digits to read out if they are judged elsewhere, None otherwise. ``consent``: what the person agreed
+    to, None if it is not recorded. ``consent_id``: the row of its text, once it is saved. ``is_known``: whether
+    the requester is known with the number, None if no calls are reserved for them.
+    """
 
     phone: Phone
     user_id: Any
@@ -166,9 +185,35 @@ class CallRequest:
     requester_ip: str | None
     attempt_uuid: UUID | None = field(default=None, repr=False)
     supersedes: VerificationAttempt | None = None
+    code: str | None = field(default=None, repr=False)
+    consent: Consent | None = None
+    consent_id: int | None = None
+    is_known: bool | None = None
+
+    @property
+    def is_read_out(self) -> bool:
+        """Whether the call reads out a code of the caller (``services.read_out``), which is judged elsewhere."""
+        return self.code is not None
+
+    @property
+    def code_length(self) -> int:
+        """The number of digits of the caller's code, 0 if the caller gave none."""
+        return len(self.code or "")
 
 
-Admit = Callable[[CallRequest], None]
+@dataclass(frozen=True)
+class Admission:
+    """What is known of an admitted request.
+
+    ``ask_risk``: called when no limit of the number rejects the call; it may reject it. ``is_known``: whether the
+    requester is known with the number. None asks the verified phones of the user, except for ``read_out``.
+    """
+
+    ask_risk: Callable[[], None] | None = None
+    is_known: bool | None = None
+
+
+Admit = Callable[[CallRequest], Admission | None]
 """Counts a request, or rejects it by raising a VerificationRefused. It is not called for a repeated request."""
 
 

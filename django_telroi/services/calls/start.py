@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from time import monotonic
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
-from django_telroi.dispatch import Published
+from django_telroi.domain.consent import Consent
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
-from django_telroi.domain.states import Dispatch, Status
-from django_telroi.errors import ApiRefused, AttemptNotFound, Unavailable, UserNotFound, VerificationRefused
+from django_telroi.domain.states import Judge, Status
+from django_telroi.domain.typed_codes import clean_code
+from django_telroi.errors import AttemptNotFound, Unavailable, UserNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.attempts.find import another_call_id, find_attempt, never_rang, settle_for
-from django_telroi.services.calls.claim import (
-    AlreadyStarted,
-    VerifiedMeanwhile,
-    admitted_call,
-    claim_start,
-    is_claimed,
-    new_attempt,
-)
-from django_telroi.services.calls.place import dial
-from django_telroi.services.calls.queue import enqueue
-from django_telroi.services.calls.refusals import note_refusal, refusal_of_slower_request, refuse_by_state
+from django_telroi.services.attempts.find import find_and_settle, settle_if_accessible
+from django_telroi.services.attempts.other_calls import another_call_id, never_rang
+from django_telroi.services.calls.claim import AlreadyStarted, VerifiedMeanwhile
+from django_telroi.services.calls.claim_and_call import claim_and_call
+from django_telroi.services.calls.refusals import record_refusal, refuse_request
 from django_telroi.services.calls.request import (
+    Admission,
     Admit,
     CallRequest,
     StartFacts,
@@ -42,19 +37,19 @@ from django_telroi.services.calls.request import (
     has_veto,
     request_of,
 )
+from django_telroi.services.calls.required_consent import save_text
+from django_telroi.services.calls.reserved_calls import with_known_requester
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
-from django_telroi.services.shared.backend_calls import SlotWait
-from django_telroi.services.shared.call_outcome import outcome_of_call, raise_alert_of
-from django_telroi.services.shared.number_state import State, VersionConflict, read_state
+from django_telroi.services.shared.number_state import State, read_state, remember_state
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
-    CommitInDoubt,
-    is_in_callers_transaction,
     refuse_manual_transactions,
-    repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
 )
+
+STALE_AFTER = 1.0
+"""Seconds after which a start reads the state again before it claims its call."""
 
 
 @redact_arguments("number")
@@ -68,6 +63,7 @@ def start_verification(
     language: str | None = None,
     requester_ip: str | None = None,
     attempt_uuid: UUID | None = None,
+    consent: Consent | None = None,
     admit: Admit = count_nothing,
 ) -> VerificationAttempt:
     """Call ``number`` and have a code read out. Returns the attempt, also if the call failed or its outcome is unknown.
@@ -75,7 +71,10 @@ def start_verification(
     ``number``: as a person types it. ``user``: owns the attempt, None for a visitor without a login. ``purpose``: your
     label, at most 64 characters. ``language``: BCP 47 tag, None for the active language. ``requester_ip``: stored for
     staff. ``attempt_uuid``: makes retries safe. If an attempt of the same number, user and purpose has this id, that
-    attempt is returned and no call is placed. ``admit``: called once before anything is counted, not for a retry.
+    attempt is returned and no call is placed. ``consent``: what the person agreed to, stored with the attempt; None
+    stores nothing. ``admit``: called once before anything is counted, not for a retry. It returns None or an Admission.
+    The Admission may say that the requester is known with the number, and so may use its reserved calls
+    (``STRANGER_CALLS_PER_HOUR``). Without it the requester is known if ``user`` verified the number.
 
     The attempt is ``queued`` in a transaction of the caller, and then the call is placed after the commit. It is also
     ``queued`` with ``DISPATCH = "celery"``, and then a worker places the call.
@@ -91,6 +90,48 @@ def start_verification(
         language=language,
         requester_ip=requester_ip,
         attempt_uuid=attempt_uuid,
+        consent=consent,
+    )
+    return _start(raw, admit, using=write_alias(), now=None)
+
+
+@redact_arguments("number", "code")
+@typed_arguments
+@sensitive_variables()
+def read_out(
+    number: str,
+    code: str,
+    *,
+    user: AbstractBaseUser | None = None,
+    purpose: str = "",
+    language: str | None = None,
+    requester_ip: str | None = None,
+    admit: Admit = count_nothing,
+) -> VerificationAttempt:
+    """Call ``number`` and have ``code`` read out: a code that another package made and will check.
+
+    ``code``: 4 to 10 digits; spaces and dashes are removed. The other arguments, the limits and the exceptions are
+    those of ``start_verification``, but without an Admission the requester is a stranger. Returns the attempt. It never
+    becomes ``verified``: ``check_code`` answers ``judged_elsewhere``.
+
+    The code is in no row, message or log, so this process places the call, also with ``DISPATCH = "celery"``. In a
+    transaction of the caller the call is placed after the commit. If the process dies first, the attempt expires.
+
+    Raises ValueError if ``code`` is not 4 to 10 digits, and Misconfigured if the provider rejected a code of this site
+    within the last hour.
+    """
+    digits = clean_code(code)
+    if digits is None:
+        raise ValueError("code must have 4 to 10 digits.")
+    raw = StartRequest(
+        number=number,
+        user=user,
+        user_id=owner_id(user),
+        purpose=purpose,
+        language=language,
+        requester_ip=requester_ip,
+        attempt_uuid=None,
+        code=digits,
     )
     return _start(raw, admit, using=write_alias(), now=None)
 
@@ -107,14 +148,19 @@ def call_again(
 ) -> VerificationAttempt:
     """Place another call in the same flow, and return its new attempt. Raises like ``start_verification``.
 
-    The old attempt accepts codes until the new call rings or may ring. A verified attempt is returned unchanged.
+    The new attempt has the consent of the old one. The old attempt accepts codes until the new call rings or may ring.
+    A verified attempt is returned unchanged.
     Retries are safe: the new id is derived from ``attempt_uuid``. After a call that certainly did not ring, the same
-    request starts the next call. ``now`` replaces the database's clock.
+    request starts the next call. ``now`` replaces the database's clock. Raises AttemptNotFound for an attempt of
+    ``read_out``: call that again.
     """
     using = write_alias()
     refuse_manual_transactions(using)
     with unavailable_without_database():
-        old, _ = find_attempt(attempt_uuid, user=user, using=using, now=now)
+        old, _ = find_and_settle(attempt_uuid, user=user, using=using, now=now)
+    if old.judge == Judge.CALLER:
+        # This site does not know the code of ``read_out``. Another code would be useless to the package that checks it.
+        raise AttemptNotFound
     if old.status == Status.VERIFIED:
         return old
     raw = StartRequest(
@@ -142,7 +188,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
     except VerificationRefused as refusal:
         if request and (started := _find_concurrent_repeat(request, using=using, now=now)):
             return started
-        note_refusal(refusal, phone, using=using)
+        record_refusal(refusal, phone, using=using)
         raise
 
 
@@ -158,16 +204,21 @@ def _return_repeat_or_call(
         request, state = _read_request_state(request, using=using, now=now)
         if repeat := _find_repeat(request, state, using=using):
             return repeat
-    admit(request)
+    admission = admit(request) or Admission()
     if state.attempt:
         raise AttemptNotFound
-    state = state if now else state.with_current_time()
-    if has_veto():
-        _raise_if_vetoed(request, raw, state, backend)
+    request = with_known_requester(request, admission, using=using)
+    if now is None and monotonic() - state.read_at > STALE_AFTER:
+        # A slow cache, or the other half of a double click. Staff may have stopped all calls meanwhile.
         with unavailable_without_database():
-            state = read_state(request.phone.number, using=using, now=now)
+            state = read_state(request.phone, using=using, user_id=request.user_id)
+    state = state if now else state.with_current_time()
+    if has_veto() or admission.ask_risk:
+        _raise_if_vetoed(request, raw, state, backend, admission.ask_risk)
+        with unavailable_without_database():
+            state = read_state(request.phone, using=using, now=now, user_id=request.user_id)
     try:
-        return _claim_and_call(request, state, backend, using=using, now=now)
+        return claim_and_call(_with_saved_consent(request, using=using), state, backend, using=using, now=now)
     except AlreadyStarted:
         if started := _find_concurrent_repeat(request, using=using, now=now):
             return started
@@ -175,7 +226,15 @@ def _return_repeat_or_call(
         raise (UserNotFound if is_gone(request.user_id, using=using) else AttemptNotFound) from None
     except VerifiedMeanwhile:
         with unavailable_without_database():
-            return find_attempt(request.supersedes.uuid, user=raw.user, using=using, now=now)[0]  # type: ignore[union-attr]
+            return find_and_settle(request.supersedes.uuid, user=raw.user, using=using, now=now)[0]  # type: ignore[union-attr]
+
+
+def _with_saved_consent(request: CallRequest, *, using: str) -> CallRequest:
+    """Return the request with the row of its consent's text. The row is saved before the claim, which locks rows."""
+    if request.consent is None:
+        return request
+    with unavailable_without_database():
+        return replace(request, consent_id=save_text(request.consent, using=using))
 
 
 def _read_request_state(request: CallRequest, *, using: str, now: datetime | None) -> tuple[CallRequest, State]:
@@ -185,7 +244,9 @@ def _read_request_state(request: CallRequest, *, using: str, now: datetime | Non
     next id is derived from it.
     """
     while True:
-        state = read_state(request.phone.number, using=using, now=now, attempt_uuid=request.attempt_uuid)
+        state = read_state(
+            request.phone, using=using, now=now, attempt_uuid=request.attempt_uuid, user_id=request.user_id
+        )
         if request.supersedes is None or state.attempt is None or not never_rang(state.attempt):
             return request, state
         request = replace(request, attempt_uuid=another_call_id(state.attempt.uuid))
@@ -197,7 +258,8 @@ def _find_repeat(request: CallRequest, state: State, *, using: str) -> Verificat
     asked = (state.phone and state.phone.pk, request.user_id, request.purpose)
     if attempt and (attempt.phone_id, attempt.user_id, attempt.purpose) == asked:
         with suppress(AttemptNotFound):
-            settle_for(attempt, user_id=request.user_id, now=state.now, using=using)
+            settle_if_accessible(attempt, user_id=request.user_id, now=state.now, using=using)
+            remember_state(attempt, replace(state, attempt=None))
             return attempt
     return None
 
@@ -210,10 +272,19 @@ def _find_concurrent_repeat(request: CallRequest, *, using: str, now: datetime |
     return None
 
 
-def _raise_if_vetoed(request: CallRequest, raw: StartRequest, state: State, backend: Backend) -> None:
-    """Call ``MAY_START`` unless a limit rejects the call. It may be slow, so read the state again afterwards."""
+def _raise_if_vetoed(
+    request: CallRequest, raw: StartRequest, state: State, backend: Backend, ask_risk: Callable[[], None] | None
+) -> None:
+    """Ask ``MAY_START`` and ``PHONE_RISK`` unless a limit rejects the call. They may be slow: read the state again."""
     with suppress(Unavailable):  # a pause may end while the claim waits
-        refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
+        refuse_request(request, state, key_digest=backend.key_digest)
+    if has_veto():
+        _ask_may_start(request, raw)
+    if ask_risk:
+        ask_risk()
+
+
+def _ask_may_start(request: CallRequest, raw: StartRequest) -> None:
     ask_site(
         StartFacts(
             number=request.phone.number,
@@ -226,74 +297,3 @@ def _raise_if_vetoed(request: CallRequest, raw: StartRequest, state: State, back
             is_again=request.supersedes is not None,
         )
     )
-
-
-def _claim_and_call(
-    request: CallRequest, state: State, backend: Backend, *, using: str, now: datetime | None
-) -> VerificationAttempt:
-    """Claim the call. Then place it, or enqueue it for a worker or for the commit of the caller's transaction."""
-    dispatch = conf.dispatch() if backend.rings else Dispatch.INLINE
-    is_in_transaction = is_in_callers_transaction(using)
-    status = Status.QUEUED if is_in_transaction or dispatch == Dispatch.CELERY else Status.DIALING
-    with unavailable_without_database():
-        attempt, state = _wait_and_claim(
-            request, state, backend, status=status, dispatch=dispatch, using=using, now=now
-        )
-    if is_in_transaction:
-        transaction.on_commit(partial(enqueue, attempt.pk), using=using, robust=True)
-    elif status == Status.QUEUED:
-        if enqueue(attempt.pk) == Published.DONE:
-            with suppress(*DATABASE_LOST):  # return the attempt even if it cannot be read again: its phone may ring
-                attempt.refresh_from_db(using=using)
-    else:
-        dial(attempt, backend, state, using=using)
-    return attempt
-
-
-def _wait_and_claim(
-    request: CallRequest,
-    state: State,
-    backend: Backend,
-    *,
-    status: Status,
-    dispatch: Dispatch,
-    using: str,
-    now: datetime | None,
-) -> tuple[VerificationAttempt, State]:
-    """Claim the call, and return the attempt and the state of the claim.
-
-    Sleep while the key's budget has no slot or calls are paused, then read the state again. Raises Unavailable if that
-    takes too long. A call that a worker will place does not wait here.
-    """
-    wait = SlotWait(is_request=True)
-    is_dialing = status == Status.DIALING
-    while True:
-        try:
-            refuse_by_state(state, policy=conf.policy(), key_digest=backend.key_digest)
-            attempt = new_attempt(request, status=status, dispatch=dispatch, now=state.now)
-            with admitted_call(backend) if is_dialing else nullcontext():
-                _claim(request, state, attempt=attempt, key_digest=backend.key_digest, using=using)
-            return attempt, state
-        except Unavailable as refusal:  # a pause of all calls
-            if not (is_dialing and wait.sleep(refusal.retry_after)):
-                raise
-        except ApiRefused as refused:
-            if not wait.sleep(refused.retry_after):
-                raise_alert_of(outcome_of_call(refused), now=state.now, using=using)
-                raise Unavailable(refused.retry_after) from None
-        state = read_state(request.phone.number, using=using, now=now and now + wait.slept)
-
-
-def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
-    claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
-    try:
-        repeat_on_lock_error(claim, using=using)
-    except VersionConflict:
-        raise refusal_of_slower_request(request, key_digest=key_digest, using=using) from None
-    except CommitInDoubt:
-        if not is_claimed(attempt, using=using):
-            raise Unavailable from None
-    except IntegrityError:
-        if is_gone(request.user_id, using=using):
-            raise UserNotFound from None
-        raise

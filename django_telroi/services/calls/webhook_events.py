@@ -1,4 +1,8 @@
-"""Webhook events: find the attempt of an event, record the event once, and settle a call whose answer was lost."""
+"""Webhook events: find the attempt of an event, record the event once, and settle a call whose answer was lost.
+
+An event that comes while the call is ``dialing`` is kept. ``attempts/call_reports.py`` settles the call by it later:
+after a lost answer (``calls/place.py``), or after the end of the lease (``attempts/find.py``).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
-from django_telroi.domain.states import Status
+from django_telroi.domain.states import Judge, Status
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
-from django_telroi.services.attempts.find import close_older_calls, settle_overdue
+from django_telroi.services.attempts.call_reports import (
+    COMPLETED,
+    SETTLING,
+    SIGNALS,
+    CallReport,
+)
+from django_telroi.services.attempts.find import settle_overdue
+from django_telroi.services.attempts.other_calls import close_superseded_calls
 from django_telroi.services.attempts.transitions import send_after_commit, transition
-from django_telroi.services.attempts.unknown_calls import COMPLETED, SETTLING, SIGNALS, fields_of_report
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import VersionConflict
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
@@ -61,13 +71,10 @@ def _attempts(using: str) -> QuerySet[VerificationAttempt]:
 def _attempt_without_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
     """Return the only attempt of the event's number whose answer was lost and whose call can have this event.
 
-    Returns None if two attempts match, because with a wrong id a code would be judged for another call. Also returns
-    None for a call with ``client_supplied``: the call is from another system, because this site lets Telroi choose
-    the code.
+    Returns None if two attempts match, because with a wrong id a code would be judged for another call. A call whose
+    code Telroi did not choose (``client_supplied``) is ours only if our request carried a code.
     """
     at = event.created_at
-    if event.client_supplied:
-        return None
     if event.id is None or event.to is None or at is None or at > now + FURTHEST_CLOCK:
         return None
     longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
@@ -81,6 +88,8 @@ def _attempt_without_id(event: WebhookEvent, *, now: datetime, using: str) -> Ve
         )
         .exclude(status__in=(Status.FAILED, Status.QUEUED))
     )
+    if event.client_supplied:
+        called = called.exclude(judge=Judge.TELROI)
     placing = [attempt for attempt in called if _may_be_placing(attempt, at)]
     if event.name in SETTLING:
         return placing[0] if len(placing) == 1 else None
@@ -157,7 +166,7 @@ def last_event_at() -> datetime | None:
 
 def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
     for retries_left in reversed(range(TIMES_TO_MATCH)):
-        moment, came_before = _clock_and_digest(event, using=using)
+        moment, came_before = _now_and_is_repeat(event, using=using)
         moment = now or moment
         if event.created_at and event.created_at < moment - TOO_OLD:
             return EventEffect.TOO_OLD, None
@@ -177,10 +186,11 @@ def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[E
     return EventEffect.REPEATED, None
 
 
-def _clock_and_digest(event: WebhookEvent, *, using: str) -> tuple[datetime, bool]:
+def _now_and_is_repeat(event: WebhookEvent, *, using: str) -> tuple[datetime, bool]:
     """Return the time of the database, and whether the event was recorded before, in one statement.
 
-    Host clocks may differ. With them, one process could settle by an event that another process skips as too old.
+    The database's clock is used, because host clocks may differ: one process would settle by an event that another one
+    skips as too old.
     """
     duplicates = AttemptEvent.objects.using(using).filter(digest=event.digest)
     # ``Max`` of no rows is NULL. ``Coalesce`` returns the time in that case too.
@@ -207,13 +217,13 @@ def _record_matched(
         return EventEffect.NOTED, attempt
     changes: Mapping[str, object] = {}
     if attempt.status in SETTLEABLE:
-        changes = fields_of_report(event.name, event.id, event.reason, attempt, now=now)
+        changes = _report_of(event).fields(attempt, now=now)
     write = partial(_write_event, event, attempt, changes, now=now, using=using)
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
     status = Status(attempt.status)
     send_after_commit(SIGNALS[status], attempt, using=using)
-    close_older_calls(attempt, now=now, using=using)
+    close_superseded_calls(attempt, now=now, using=using)
     return EventEffect(status), attempt
 
 
@@ -225,7 +235,11 @@ def _record_hint(event: WebhookEvent, attempt: VerificationAttempt, *, now: date
     with transaction.atomic(using=using):
         if not transition(attempt, {"status": Status.DIALING}, from_=(Status.DIALING,), using=using, telroi_id=None):
             raise VersionConflict
-        _create_event(event, attempt, detail=event.reason, now=now, using=using, call_id=event.id)
+        _create_event(event, attempt, detail=_report_of(event).detail, now=now, using=using, call_id=event.id)
+
+
+def _report_of(event: WebhookEvent) -> CallReport:
+    return CallReport(event.name, event.id, event.reason, event.client_supplied, event.livemode)
 
 
 def _write_event(

@@ -1,1 +1,1 @@
-"""Checking a code: reserve a try, ask Telroi, and write the outcome to the attempt."""
+"""Checking a code: ``check`` is the entry, ``site_judge`` and ``telroi_judge`` are the two ways to judge it."""

@@ -1,12 +1,11 @@
 """Checking a code.
 
-A try is reserved before Telroi is asked. If several right answers come at once, one of them verifies the attempt.
+By default this site compares the code with the attempt's digest (``site_judge``). Telroi is asked only if it made the
+code, or may have made it (``telroi_judge``). ``Judge`` in ``domain/states.py`` says who checks the codes of an attempt.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -15,51 +14,30 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.backends import Backend, get_backend, spoken_length
-from django_telroi.domain.codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length, misfit_of
-from django_telroi.domain.states import CHECKABLE, Status
-from django_telroi.errors import Misconfigured
+from django_telroi.domain.states import CHECKABLE, Judge, Status
+from django_telroi.domain.typed_codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length, misfit_of
+from django_telroi.errors import InsideTransaction
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import forget_record
-from django_telroi.services.accounts.proofs import proof_of
-from django_telroi.services.attempts.find import (
-    find_attempt,
-    has_open_call_with_id,
-    newer_calls,
-    not_found_if_erased,
-    settle_overdue,
-)
-from django_telroi.services.attempts.transitions import transition
-from django_telroi.services.attempts.typed_codes import (
-    CheckOutcome,
-    CheckResult,
-    TypedCode,
-    newest_rejected_try,
-    outcome_of,
-    reserve_try,
-)
-from django_telroi.services.attempts.unknown_calls import close_as_lost
-from django_telroi.services.codes.judge import compare_with_right_code, outcome_without_try, settle
-from django_telroi.services.codes.telroi_answer import AnswerKind, TelroiAnswer, ask_telroi
+from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult, outcome_of
+from django_telroi.services.attempts.find import find_and_settle, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts.transitions import closing_fields, transition
+from django_telroi.services.codes.site_judge import count_again_in_cache, count_try_in_cache, judge_here, lock_used_up
+from django_telroi.services.codes.success import compare_with_right_code, result_of
+from django_telroi.services.codes.telroi_answer import settle_without_try
+from django_telroi.services.codes.telroi_judge import judge_by_telroi
 from django_telroi.services.shared.arguments import typed_arguments
-from django_telroi.services.shared.backend_calls import judgeable_id
-from django_telroi.services.shared.number_state import later
+from django_telroi.services.shared.site_codes import length_of
 from django_telroi.services.shared.transactions import (
-    DATABASE_LOST,
+    is_in_callers_transaction,
     refuse_callers_transaction,
-    repeat_on_lost_connection,
     unavailable_without_database,
     write_alias,
 )
 
-logger = logging.getLogger("django_telroi")
-
-ABOUT_NEWEST_CALL = frozenset(
-    {AnswerKind.WRONG, AnswerKind.LOCKED, AnswerKind.EXPIRED, AnswerKind.ALREADY_VERIFIED, AnswerKind.LOST}
-)
-"""When Telroi judges by the number, these answers may be about the code of a newer call."""
-
+COMPARABLE = (*CHECKABLE, Status.VERIFIED)
+"""The statuses in which a code may be compared with the attempt's digest."""
 
 AdmitCheck = Callable[[], None]
 """Counts a code that may need a try, or rejects it by raising a VerificationRefused."""
@@ -79,6 +57,7 @@ def check_code(
     user: AbstractBaseUser | None = None,
     admit: AdmitCheck = count_no_check,
     judge_short: bool = True,
+    inside_transaction: bool = False,
 ) -> CheckResult:
     """Check the code that a person typed. A wrong, late or malformed code is an outcome, not an exception.
 
@@ -88,6 +67,10 @@ def check_code(
     ``judge_short``: with False, a code that may be too short is ``invalid_code`` and uses no try, so that the page can
     ask the person first.
 
+    ``inside_transaction``: allow an open transaction of the caller. Only codes of this site (``CODES``) can be checked
+    then. The caller's rollback gives the try back, so the codes are also counted in the cache. If the cache fails, the
+    outcome is ``unavailable``.
+
     Returns a CheckResult. If the attempt is already verified, the right code is ``verified`` again, with its proof, for
     ten minutes. Any other code is ``already_verified``.
 
@@ -95,41 +78,72 @@ def check_code(
     code is judged, and InsideTransaction if a rollback of the caller could undo a try.
     """
     using = write_alias()
-    refuse_callers_transaction(using)
-    backend = _backend_or_none()
+    if not inside_transaction:
+        refuse_callers_transaction(using)
     with unavailable_without_database():
-        attempt, now = find_attempt(attempt_uuid, user=user, using=using, newest_rejected=newest_rejected_try())
+        attempt, now = find_and_settle(attempt_uuid, user=user, using=using)
         forget_record(user)
         with not_found_if_erased(attempt, using=using):
             digits = clean_code(code)
             if digits is None:
-                return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=misfit_of(code))
+                return replace(result_of(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=misfit_of(code))
             if fit := _length_misfit(attempt, digits, judge_short=judge_short):
-                return replace(_result(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
+                return replace(result_of(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
             admit()
-            return _check(attempt, digits, backend, now=now, using=using)
+            if is_in_callers_transaction(using):
+                return _check_inside_transaction(attempt, digits, now=now, using=using)
+            is_judged_here = attempt.judge in (Judge.SITE, Judge.UNDECIDED)
+            if is_judged_here and attempt.status in COMPARABLE and not count_again_in_cache(attempt):
+                return _result_over_count(attempt, now=now, using=using)
+            return _check(attempt, digits, now=now, using=using)
 
 
 @sensitive_variables()
-def _check(
-    attempt: VerificationAttempt, digits: str, backend: Backend | None, *, now: datetime, using: str
-) -> CheckResult:
+def _check(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    if attempt.judge == Judge.CALLER:
+        return result_of(CheckOutcome.JUDGED_ELSEWHERE, attempt, now=now)
     if attempt.status == Status.VERIFIED:
-        return _result(compare_with_right_code(attempt, digits, using=using), attempt, now=now)
+        return result_of(compare_with_right_code(attempt, digits, using=using), attempt, now=now)
     if attempt.status not in CHECKABLE:
-        return _result(outcome_of(attempt), attempt, now=now)
-    if backend is None:
-        return _result(CheckOutcome.UNAVAILABLE, attempt, now=now)
-    call_id = judgeable_id(backend, attempt)
-    if call_id is None and not backend.judges_by_number:
-        close_as_lost(attempt, now=now, using=using)
-        return _result(outcome_of(attempt), attempt, now=now)
-    if call_id is None and (outcome := _outcome_beside_newer_call(attempt, now=now, using=using)):
-        return _result(outcome, attempt, now=now)
-    typed = reserve_try(attempt, digits, now=now, using=using)
-    if typed is None:
+        return result_of(outcome_of(attempt), attempt, now=now)
+    if (judged := judge_here(attempt, digits, now=now, using=using)) is not None:
+        return result_of(judged, attempt, now=now, was_judged=judged != CheckOutcome.UNAVAILABLE)
+    judge = attempt.judge
+    if judge != Judge.SITE and attempt.status in CHECKABLE:
+        if result := judge_by_telroi(attempt, digits, now=now, using=using):
+            return result
+        if attempt.judge != judge:
+            return _check(attempt, digits, now=now, using=using)  # a late answer has settled meanwhile who checks it
+    return _result_without_try(attempt, digits, now=now, using=using)
+
+
+@sensitive_variables()
+def _check_inside_transaction(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    """Check a code by the attempt's digest only. The provider must not be asked while the caller holds row locks."""
+    if attempt.judge == Judge.TELROI and attempt.status in CHECKABLE:
+        raise InsideTransaction
+    if attempt.judge == Judge.CALLER or attempt.status not in COMPARABLE:
+        return _check(attempt, digits, now=now, using=using)
+    has_try = count_try_in_cache(attempt, now=now)
+    if has_try is None:
+        return result_of(CheckOutcome.UNAVAILABLE, attempt, now=now)
+    if not has_try:
+        return _result_over_count(attempt, now=now, using=using)
+    if attempt.status == Status.VERIFIED:
+        return _check(attempt, digits, now=now, using=using)
+    judged = judge_here(attempt, digits, now=now, using=using, only_here=True)
+    if judged is None:
         return _result_without_try(attempt, digits, now=now, using=using)
-    return _judge(typed, digits, backend, now=now, using=using)
+    return result_of(judged, attempt, now=now, was_judged=judged != CheckOutcome.UNAVAILABLE)
+
+
+def _result_over_count(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckResult:
+    """Return the result of a code that is not compared, because the count in the cache has reached the tries."""
+    # The right code again gives the proof again, so comparisons after the success are bounded too.
+    if attempt.status == Status.VERIFIED:
+        return result_of(CheckOutcome.ALREADY_VERIFIED, attempt, now=now)
+    transition(attempt, closing_fields(Status.LOCKED, now=now), from_=CHECKABLE, using=using)
+    return result_of(CheckOutcome.LOCKED, attempt, now=now)
 
 
 @sensitive_variables()
@@ -141,35 +155,9 @@ def _length_misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bo
     """
     if attempt.status not in (*CHECKABLE, Status.VERIFIED) or attempt.livemode is False:
         return None
-    fit = judge_length(digits, spoken_length(attempt.code_length))
+    fit = judge_length(digits, length_of(attempt))
     is_unconfirmed = fit == LengthFit.PERHAPS_TOO_SHORT and not judge_short
     return fit if fit in WRONG_LENGTHS or is_unconfirmed else None
-
-
-@sensitive_variables()
-def _judge(typed: TypedCode, digits: str, backend: Backend, *, now: datetime, using: str) -> CheckResult:
-    """Send the code to Telroi, and write the outcome to the attempt."""
-    attempt, started = typed.attempt, time.monotonic()
-    call_id = judgeable_id(backend, attempt)
-    answer = ask_telroi(backend, digits, call_id=call_id, attempt=attempt)
-    now = later(now, since=started)
-
-    def write() -> CheckOutcome:
-        effective = answer
-        if call_id is None and answer.kind in ABOUT_NEWEST_CALL and newer_calls(attempt, using=using):
-            # A newer call has started. Telroi may have compared the code with the code of that call.
-            effective = TelroiAnswer(AnswerKind.NOT_ASKED)
-        if call_id is None and effective.kind == AnswerKind.ALREADY_VERIFIED:
-            effective = TelroiAnswer(AnswerKind.ANOTHER_CALL)
-        return settle(typed, effective, key_digest=backend.key_digest, now=now, using=using)
-
-    try:
-        outcome = repeat_on_lost_connection(write, using=using)
-    except DATABASE_LOST as error:
-        logger.error("code_not_settled attempt=%s error=%s", attempt.pk, type(error).__name__)
-        outcome = CheckOutcome.UNAVAILABLE
-    was_judged = outcome != CheckOutcome.UNAVAILABLE
-    return _result(outcome, attempt, now=now, telroi_tries_left=answer.tries_left, was_judged=was_judged)
 
 
 @sensitive_variables()
@@ -179,53 +167,8 @@ def _result_without_try(attempt: VerificationAttempt, digits: str, *, now: datet
     if attempt.status == Status.VERIFIED:
         outcome = compare_with_right_code(attempt, digits, using=using)
     elif attempt.status in CHECKABLE:
-        outcome = outcome_without_try(attempt, now=now, using=using)
+        settle = lock_used_up if attempt.judge == Judge.SITE else settle_without_try
+        outcome = settle(attempt, now=now, using=using)
     else:
         outcome = outcome_of(attempt)
-    return _result(outcome, attempt, now=now)
-
-
-def _backend_or_none() -> Backend | None:
-    """Return the backend, or None if the settings do not allow one."""
-    try:
-        return get_backend()
-    except Misconfigured:
-        return None
-
-
-def _result(
-    outcome: CheckOutcome,
-    attempt: VerificationAttempt,
-    *,
-    now: datetime,
-    telroi_tries_left: int | None = None,
-    was_judged: bool = False,
-) -> CheckResult:
-    tries_left = attempt.tries_left if attempt.status in CHECKABLE else 0
-    return CheckResult(
-        outcome=outcome,
-        tries_left=tries_left if telroi_tries_left is None else min(tries_left, telroi_tries_left),
-        attempt=attempt,
-        was_judged=was_judged,
-        proof=proof_of(attempt, now=now) if outcome == CheckOutcome.VERIFIED else None,
-    )
-
-
-def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
-    """Return the outcome for a call without an id if this number has a newer call, or None if it has not.
-
-    Without an id, Telroi judges a code by the newest call to the number, so this attempt can no longer be judged.
-
-    While a newer call is being placed, its outcome is not known. The code is not judged then, and the attempt stays
-    open. The same applies while a call of another flow to this number accepts codes. If Telroi never stored our call,
-    it would count a wrong code against that other call.
-    """
-    newer = newer_calls(attempt, using=using)
-    if not newer and not has_open_call_with_id(attempt, using=using):
-        return None
-    if newer <= {Status.DIALING}:
-        return CheckOutcome.UNAVAILABLE
-    superseded = {"status": Status.SUPERSEDED, "closed_at": now, "due_at": None, "judging": {}}
-    if not transition(attempt, superseded, from_=CHECKABLE, using=using):
-        attempt.refresh_from_db(using=using)
-    return CheckOutcome.CLOSED
+    return result_of(outcome, attempt, now=now)

@@ -1,1 +1,1 @@
-"""Code that all services use: transactions, arguments, the state of a number and of the site, the backend, alerts."""
+"""Code that all services use: transactions, composed statements, arguments, states, the backend, alerts."""

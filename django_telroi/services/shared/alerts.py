@@ -11,7 +11,7 @@ from django.db import Error, IntegrityError
 
 from django_telroi import signals
 from django_telroi.models import AttemptEvent, EventKind
-from django_telroi.services.shared.transactions import lone_statement
+from django_telroi.services.shared.transactions import savepoint_if_needed
 
 logger = logging.getLogger("django_telroi")
 
@@ -24,6 +24,8 @@ class Alert(StrEnum):
     MISCONFIGURED = "misconfigured"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     KEY_LIMITED = "key_limited"
+    CODES_REFUSED = "codes_refused"
+    """The provider rejects codes of this site (``CODES``), so it makes and checks the codes for an hour."""
     PUMPING = "pumping"
     PROXIES_UNDECIDED = "proxies_undecided"
     WAITING = "waiting"
@@ -35,9 +37,10 @@ def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:
     try:
         is_first = _record(kind, now=now, using=using)
     except Error as error:
+        # An alert must not fail the call or the request that raised it.
         logger.error("alert_not_recorded kind=%s error=%s", kind, type(error).__name__)
         return False
-    if is_first:
+    if is_first:  # only after it was recorded, so that processes that fail together alert once
         logger.error("alert kind=%s", kind)
         signals.alert.send_robust(sender=Alert, kind=str(kind))
     return is_first
@@ -53,8 +56,9 @@ def _record(kind: Alert, *, now: datetime, using: str) -> bool:
     events = AttemptEvent.objects.using(using)
     if events.filter(digest__in=(this_hour, last_hour), at__gt=now - ONCE_IN).exists():
         return False
+    # The lookup above avoids most failing INSERTs, which PostgreSQL would log as errors. The digest stops the others.
     try:
-        with lone_statement(using):
+        with savepoint_if_needed(using):
             events.create(kind=EventKind.ALERT, at=now, detail=kind, digest=this_hour)
     except IntegrityError:
         return False

@@ -1,4 +1,4 @@
-"""Validation of a service's arguments: types, users, texts and phone numbers.
+"""Validation of a service's arguments: types, users, texts, phone numbers, and numbers of the site (``user.phone``).
 
 No database stores a lone surrogate, which JSON and the arguments of a command may contain. PostgreSQL stores no NUL.
 A table of MySQL or MariaDB in ``utf8mb3`` stores no character above U+FFFF, so no emoji. Such text is rejected before
@@ -8,11 +8,12 @@ it is written, because each database raises another error for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache, wraps
 from inspect import Parameter, signature
 from types import NoneType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -22,10 +23,10 @@ from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.phone import LineType, Phone, parse_phone, written_e164
-from django_telroi.errors import InvalidNumber, UnstorableText, UserNotFound
+from django_telroi.domain.phone import LineType, Phone, mask, parse_phone, refuse_uncallable, written_e164
+from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed, UnstorableText, UserNotFound
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
-from django_telroi.redaction import redact_arguments
+from django_telroi.redaction import Secret, redact_arguments
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +39,10 @@ TYPES: dict[str, tuple[type, ...]] = {
     "timedelta | None": (timedelta, NoneType),
     "datetime | None": (datetime, NoneType),
 }
-"""Allowed types by the text of the annotation. Arguments with other annotations are not checked."""
+"""Allowed types by the text of the annotation, because ``from __future__ import annotations`` keeps it as text.
+
+Arguments with other annotations are not checked.
+"""
 
 USERS = ("AbstractBaseUser", "AbstractBaseUser | None")
 
@@ -50,6 +54,7 @@ def typed_arguments(function: Callable[P, T]) -> Callable[P, T]:
     ``sensitive_variables``, which hides only the frame directly below its own. Any object with ``is_authenticated``
     is accepted as a user, because stateless tokens have users without a row.
     """
+    # Once, when the service is defined, because ``signature`` is slow.
     parameters = list(signature(function).parameters.values())
     by_name = {parameter.name: parameter for parameter in parameters}
 
@@ -84,6 +89,7 @@ def owner_id(user: AbstractBaseUser | None) -> Any:
     """
     if user is None or not user.is_authenticated:
         return None
+    # The key is not trusted: a stateless token may contain any text as its user id.
     key = VerificationAttempt._meta.get_field("user").target_field
     try:
         value = key.to_python(user.pk)
@@ -182,3 +188,47 @@ def known_number(number: str, *, using: str) -> Phone:
         if VerifiedPhone.objects.using(using).filter(number=stored).exists():
             return Phone(stored, "", LineType.UNKNOWN)
         raise
+
+
+ANY_NUMBER: Final = object()
+"""The value of a ``get_number`` hook if every verified number of the user counts. It is not None, because None is the
+value of an empty field of the site, and must admit no user."""
+
+NO_NUMBER = "no_number"
+"""The code of a number that is missing."""
+
+MAX_NUMBER_LENGTH = 64
+"""Greatest number of characters of an invalid number that is kept."""
+
+
+@dataclass(frozen=True)
+class StoredNumber:
+    """A number on file.
+
+    ``number``: in E.164 form, or the text of the site if it is invalid. ``problem``: the code of the reason why it is
+    never called, ``""`` if it may be called.
+    """
+
+    number: str = field(repr=False)
+    problem: str = ""
+
+    @property
+    def masked(self) -> str:
+        return mask(self.number)
+
+
+def stored_number(value: object) -> StoredNumber:
+    """Return the number of a value of the site: text, None, or a ``PhoneNumber`` of django-phonenumber-field."""
+    # The text of a PhoneNumber depends on a setting of its package, and may lack the country code.
+    text = Secret(Secret(getattr(value, "as_e164", None) or value or "").strip())
+    if not text:
+        return StoredNumber("", NO_NUMBER)
+    try:
+        phone = parse_phone(text, default_region=conf.default_region())
+    except InvalidNumber:
+        return StoredNumber(Secret(text[:MAX_NUMBER_LENGTH]), InvalidNumber.code)
+    try:
+        refuse_uncallable(phone, conf.calling_rules())
+    except (NotCallable, RegionNotAllowed) as refusal:
+        return StoredNumber(phone.number, refusal.code)
+    return StoredNumber(phone.number)

@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 
+from django.views.decorators.debug import sensitive_variables
+
 from django_telroi.backends import Backend
 from django_telroi.backends.failures import log_failure
 from django_telroi.client import OtpCall, OtpCheck
@@ -20,7 +22,7 @@ from django_telroi.client.clean_text import clean_error_code, clean_message
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
 from django_telroi.models import VerificationAttempt
 
-LONGEST_SLEEP = timedelta(seconds=6)
+MAX_SLEEP = timedelta(seconds=6)
 """The longest total sleep of one request or task: two windows of a key's default budget."""
 
 REQUESTS_THAT_SLEEP = 2
@@ -37,7 +39,7 @@ class SlotWait:
     because a sleeping worker blocks no visitor.
     """
 
-    def __init__(self, *, is_request: bool, longest: timedelta = LONGEST_SLEEP) -> None:
+    def __init__(self, *, is_request: bool, longest: timedelta = MAX_SLEEP) -> None:
         self._left = longest
         self._is_request = is_request
         self.slept = timedelta(0)
@@ -70,10 +72,10 @@ def wait_for_slot(take: Callable[[], None]) -> None:
                 raise
 
 
-LONGEST_ID = 200
+MAX_ID_LENGTH = 200
 """Characters. The length of the column ``telroi_id``, and of an event's detail, which may hold an id."""
 
-LONGEST_PROVIDER_WAIT = 86_400
+MAX_PROVIDER_WAIT = 86_400
 """Seconds. A longer wait in a provider's answer is ignored, because it is useless to a waiting person."""
 
 
@@ -95,13 +97,18 @@ def take_check_slot(backend: Backend) -> None:
     _admit(backend.admit_check)
 
 
-def request_call(backend: Backend, attempt: VerificationAttempt) -> OtpCall:
-    """Let the backend place the call, once. Raises an ApiError; other exceptions become ApiOutcomeUnknown."""
+@sensitive_variables()
+def request_call(backend: Backend, attempt: VerificationAttempt, code: str | None) -> OtpCall:
+    """Let the backend place the call, once. Raises an ApiError; other exceptions become ApiOutcomeUnknown.
+
+    ``code``: the digits to read out, or None for a code of the provider.
+    """
+    language = attempt.language or None
     try:
-        call = backend.place_call(attempt.number, code_length=attempt.code_length, language=attempt.language or None)
+        call = backend.place_call(attempt.number, code_length=attempt.code_length, language=language, code=code)
         return _usable_call(call)
     except ApiError as error:
-        raise _clean(error, attempt.number) from None
+        raise _clean(error, attempt.number, *([code] if code else [])) from None
     except Exception as error:  # noqa: BLE001 - after any exception the phone may ring
         log_failure(error, attempt=attempt.pk)
         raise ApiOutcomeUnknown from None
@@ -153,17 +160,19 @@ def _usable_call(call: object) -> OtpCall:
         raise ValueError("no usable id")
     livemode: object = call.livemode
     expires_at: object = call.expires_at
+    verification: object = call.verification
     is_moment = isinstance(expires_at, datetime) and expires_at.utcoffset() is not None
     return replace(
         call,
         livemode=call.livemode if isinstance(livemode, bool) else None,
         expires_at=call.expires_at if is_moment else None,
+        verification=call.verification if isinstance(verification, str) else None,
     )
 
 
 def is_usable_id(call_id: str) -> bool:
     """Return whether every database can store the id. MariaDB may be limited to characters of three bytes."""
-    return 1 <= len(call_id) <= LONGEST_ID and call_id.isprintable() and max(call_id) <= "\uffff"
+    return 1 <= len(call_id) <= MAX_ID_LENGTH and call_id.isprintable() and max(call_id) <= "\uffff"
 
 
 def _usable_check(check: object) -> OtpCheck:
@@ -195,4 +204,4 @@ def _clean(error: ApiError, *hidden: str) -> ApiError:
 
 
 def _seconds(wait: object) -> int | None:
-    return math.ceil(wait) if isinstance(wait, int | float) and 0 < wait <= LONGEST_PROVIDER_WAIT else None
+    return math.ceil(wait) if isinstance(wait, int | float) and 0 < wait <= MAX_PROVIDER_WAIT else None

@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     UNREACHABLE = "unreachable"
     INVALID = "invalid"
     BLOCKED = "blocked"
+    DESTINATION_BLOCKED = "destination_blocked"
     MISCONFIGURED = "misconfigured"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -107,40 +108,44 @@ def shows_valid_key(error: ApiError | None) -> bool:
 
 def _outcome_of_refusal(error: ApiRefused) -> CallOutcome:
     if error.status in (400, 422):
-        return _failed(error, ErrorCode.INVALID)
+        return _failure_outcome(error, ErrorCode.INVALID)
     if error.status in (401, 403):
         wait = int(MISCONFIGURED_PAUSE.total_seconds())
-        return _misconfigured(error, pause=PauseReason.MISCONFIGURED, pause_seconds=wait)
+        return _misconfigured_outcome(error, pause=PauseReason.MISCONFIGURED, pause_seconds=wait)
     if error.status == 429:
         return _rate_limited(error)
     if is_service_unavailable(error):
-        return _failed(error, ErrorCode.UNAVAILABLE)
+        return _failure_outcome(error, ErrorCode.UNAVAILABLE)
     if is_out_of_funds(error):
-        return _failed(error, ErrorCode.INSUFFICIENT_FUNDS, alert=Alert.INSUFFICIENT_FUNDS)
+        return _failure_outcome(error, ErrorCode.INSUFFICIENT_FUNDS, alert=Alert.INSUFFICIENT_FUNDS)
     if error.status >= 500 or error.status == 408:
         # Telroi stops waiting for its carrier after 15 to 20 s. The phone may ring, and Telroi counts the call.
         return CallOutcome(Status.UNKNOWN, ErrorCode.CALL_FAILED, counts=True, detail=error.message)
-    return _misconfigured(error)
+    return _misconfigured_outcome(error)
 
 
 def _rate_limited(error: ApiRefused) -> CallOutcome:
     wait = error.retry_after or DEFAULT_WAIT
     if error.scope == "number":
-        return _failed(error, ErrorCode.RATE_LIMITED, hold=wait)
-    return _failed(
+        return _failure_outcome(error, ErrorCode.RATE_LIMITED, hold=wait)
+    return _failure_outcome(
         error, ErrorCode.UNAVAILABLE, pause=PauseReason.KEY_LIMITED, pause_seconds=wait, alert=Alert.KEY_LIMITED
     )
 
 
-def _misconfigured(error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0) -> CallOutcome:
+def _misconfigured_outcome(
+    error: ApiRefused, *, pause: PauseReason | None = None, pause_seconds: int = 0
+) -> CallOutcome:
     """Return the outcome for an invalid key, a missing scope, or a path or method that Telroi does not have.
 
     Telroi answers the last two with a 302 to ``/login``, 404 or 405.
     """
-    return _failed(error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED)
+    return _failure_outcome(
+        error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED
+    )
 
 
-def _failed(
+def _failure_outcome(
     error: ApiRefused,
     error_code: ErrorCode,
     *,

@@ -1,40 +1,86 @@
-"""The state of a phone number: read in one SELECT, written by a conditional UPDATE."""
+"""The state of a phone number: read in one SELECT, written by a conditional UPDATE.
+
+``select_for_update`` would be simpler, but SQLite ignores it. The version works on every database, and no lock is held
+between read and write. See "Transactions and locks" in docs/how.rst.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from django.db import connections
-from django.db.models import Model
+from django.db import IntegrityError, connections
 from django.db.models.expressions import BaseExpression
 
 from django_telroi import conf
+from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit
-from django_telroi.models import CallControl, DbNow, PhoneNumber, VerificationAttempt
+from django_telroi.models import (
+    AttemptEvent,
+    BlockedDestination,
+    CallControl,
+    DbNow,
+    EventKind,
+    PhoneNumber,
+    UserWrongCodes,
+    VerificationAttempt,
+)
+from django_telroi.services.shared.joins import join_destination, join_wrong_codes
+from django_telroi.services.shared.statements import Select, insert_row, update_row
 
-M = TypeVar("M", bound=Model)
+STOP_HINT_LIFETIME = 5
+"""Seconds. A page that asks for a number reads the switch for all calls at most once in this time, in each process."""
+
+
+@dataclass
+class StopHint:
+    """What this process saw last. ``is_stopped``: all calls were stopped. ``read_at``: the monotonic clock in seconds.
+
+    A page that asks for a number reads no row, except to confirm a stop, or if the hint is old.
+    """
+
+    is_stopped: bool = False
+    read_at: float | None = None
+
+    def see(self, *, is_stopped: bool) -> None:
+        self.is_stopped, self.read_at = is_stopped, time.monotonic()
+
+    @property
+    def is_old(self) -> bool:
+        return self.read_at is None or time.monotonic() - self.read_at >= STOP_HINT_LIFETIME
+
+
+STOP_HINT = StopHint()
 
 
 @dataclass(frozen=True)
 class State:
     """The row of a number, the site's CallControl and the time of the database, read in one SELECT.
 
-    ``phone`` is None if the number has no row yet. ``control`` is an unsaved, empty row if no call was ever stopped,
-    paused or counted. ``attempt`` is the requested attempt, or None. ``read_at`` is the monotonic clock in seconds.
+    ``phone`` is None if the number has no row yet. ``control`` is an unsaved object with the columns of all rows of
+    CallControl: kill switch, pause of the key, calls of the day. ``attempt`` is the requested attempt, or None.
+    ``user_id`` is the requester, None without a user, and ``user_codes`` their wrong codes, None if there are none yet.
+    ``destination`` is the block of the number's prefix or region that lasts longest, perhaps one that is over, or None.
+    ``read_at`` is the monotonic clock in seconds.
     """
 
     now: datetime
     phone: PhoneNumber | None
     control: CallControl
     attempt: VerificationAttempt | None = None
+    destination: BlockedDestination | None = None
+    user_id: Any = None
+    user_codes: UserWrongCodes | None = None
     read_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        STOP_HINT.see(is_stopped=self.control.stopped_at is not None)
 
     def now_by(self) -> datetime:
         """Return the current time of the database, calculated without another query."""
@@ -45,6 +91,24 @@ class State:
         return replace(self, now=self.now_by(), read_at=time.monotonic())
 
 
+STATE = "_telroi_state"
+"""The attribute of an attempt that holds the State from which this process claimed its call, or read the row."""
+
+
+NEWEST_REJECTED = "_telroi_newest_rejected"
+"""The attribute of an attempt that holds the id of its newest try that was judged wrong, or None."""
+
+
+def remember_state(attempt: VerificationAttempt, state: State) -> None:
+    """Keep the state with the object, so that the status of the attempt is answered without a query."""
+    setattr(attempt, STATE, state)
+
+
+def remembered_state(attempt: VerificationAttempt) -> State | None:
+    """Return the state of the claim or of the SELECT, or None if the object was read in another way."""
+    return getattr(attempt, STATE, None)
+
+
 def later(now: datetime, *, since: float) -> datetime:
     """Return ``now`` plus the time since ``since``, which is a value of the monotonic clock in seconds."""
     return now + timedelta(seconds=time.monotonic() - since)
@@ -52,29 +116,57 @@ def later(now: datetime, *, since: float) -> datetime:
 
 def database_now(using: str) -> datetime:
     """Return the time of the database, which is the same for all processes and hosts of a site."""
-    return read_state("", using=using).now
+    return read_state(None, using=using).now
 
 
-def read_state(number: str, *, using: str, now: datetime | None = None, attempt_uuid: UUID | None = None) -> State:
-    """Return the state of ``number`` (E.164), with the attempt of ``attempt_uuid``, which may be for another number.
+def read_state(
+    phone: Phone | None,
+    *,
+    using: str,
+    now: datetime | None = None,
+    attempt_uuid: UUID | None = None,
+    user_id: Any = None,
+) -> State:
+    """Return the state of ``phone``, with the attempt of ``attempt_uuid``, which may be for another number.
 
-    ``now`` replaces the database's clock.
+    With None, only the time and the CallControl are read. ``now`` replaces the database's clock. ``user_id``: of the
+    requester, whose wrong codes are read too.
     """
-    if attempt_uuid is None:
-        db_now, control, phone = _read(_select(using), [number], using=using)
-        return State(now=now or db_now, phone=phone, control=control or CallControl())
-    column = VerificationAttempt._meta.get_field("uuid")
-    parameters = [column.get_db_prep_value(attempt_uuid, connections[using]), number]
-    db_now, control, phone, attempt = _read(_select(using, attempt_by="uuid"), parameters, using=using)
-    return State(now=now or db_now, phone=phone, control=control or CallControl(), attempt=_with_phone(attempt, phone))
+    number, region = (phone.number, phone.region) if phone else ("", "")
+    has_user = user_id is not None
+    parameters = [number, region, number, *([_user_parameter(user_id, using)] if has_user else [])]
+    if attempt_uuid is not None:
+        parameters.insert(0, _uuid_parameter(attempt_uuid, using))
+    select = _select(using, attempt_by="" if attempt_uuid is None else "uuid", has_user=has_user)
+    db_now, control, row, *others = _read(select, parameters, using=using)
+    attempt = None if attempt_uuid is None else _with_phone(others.pop(0), row)
+    destination, user_codes = others[0], others[1] if has_user else None
+    return State(now or db_now, row, control, attempt, destination, user_id, user_codes)
 
 
 def read_attempt(
-    attempt_id: int, *, using: str, now: datetime | None = None
+    attempt_id: int | UUID, *, using: str, now: datetime | None = None
 ) -> tuple[VerificationAttempt | None, State]:
-    """Return the attempt with this primary key, and the state of its number, read in one SELECT."""
-    db_now, control, phone, attempt = _read(_select(using, attempt_by="id"), [attempt_id], using=using)
-    return _with_phone(attempt, phone), State(now=now or db_now, phone=phone, control=control or CallControl())
+    """Return the attempt with this primary key or uuid, and the state of its number, read in one SELECT.
+
+    The attempt gets the attribute ``NEWEST_REJECTED``.
+    """
+    by_uuid = isinstance(attempt_id, UUID)
+    select = _select(using, attempt_by="uuid" if by_uuid else "id", number_of_attempt=True)
+    parameter = _uuid_parameter(attempt_id, using) if isinstance(attempt_id, UUID) else attempt_id
+    db_now, control, newest_rejected, phone, attempt, destination, codes = _read(select, [parameter], using=using)
+    if attempt:
+        setattr(attempt, NEWEST_REJECTED, newest_rejected)
+    user_id = attempt.user_id if attempt else None
+    return _with_phone(attempt, phone), State(now or db_now, phone, control, None, destination, user_id, codes)
+
+
+def _user_parameter(user_id: Any, using: str) -> Any:
+    return UserWrongCodes._meta.get_field("user").get_db_prep_save(user_id, connections[using])
+
+
+def _uuid_parameter(value: UUID, using: str) -> Any:
+    return VerificationAttempt._meta.get_field("uuid").get_db_prep_value(value, connections[using])
 
 
 def read_number(phone_id: int, *, using: str) -> PhoneNumber | None:
@@ -89,85 +181,110 @@ def _with_phone(attempt: VerificationAttempt | None, phone: PhoneNumber | None) 
     return attempt
 
 
-@dataclass(frozen=True)
-class _Select:
-    """A SELECT. Its columns are the time of the database, then the fields of each model."""
-
-    sql: str
-    models: tuple[type[Model], ...]
-    columns: tuple[BaseExpression, ...]
+CONTROL_ROWS = {name: f"control_{index}" for index, name in enumerate(CallControl.COLUMNS)}
+"""The alias of each row of CallControl in the SELECT."""
+CONTROL_COLUMNS = {column: CONTROL_ROWS[name] for name, columns in CallControl.COLUMNS.items() for column in columns}
+"""The columns of CallControl that are read, with the row from which each one is read."""
 
 
-@lru_cache
-def _select(using: str, *, attempt_by: str = "") -> _Select:
-    """Return the SELECT. It runs before every call, so it is composed only once for each database.
+@cache
+def _select(using: str, *, attempt_by: str = "", number_of_attempt: bool = False, has_user: bool = False) -> Select:
+    """Return the SELECT of the time of the database, the site's CallControl, a number and perhaps an attempt.
 
-    ``attempt_by``: the column by which an attempt is read, ``""`` for no attempt. With ``id``, the number is the
-    number of the attempt. With ``uuid``, the number is a second parameter, because a caller may send the uuid of an
-    attempt of another number.
+    ``attempt_by``: the column by which an attempt is read, ``""`` for no attempt. With ``number_of_attempt`` the number
+    is the number of the attempt, and the id of its newest rejected try and its user's wrong codes are read too.
+    Otherwise the last parameters are the number, its region and the number again, because a caller may send the uuid of
+    an attempt of another number. With ``has_user`` the key of a user follows, whose wrong codes are read.
 
     It is SQL because it must also return a row for a number without a row. A queryset cannot select a constant and
     join tables to it.
     """
-    models = (CallControl, PhoneNumber, *([VerificationAttempt] if attempt_by else []))
-    fields = [field for model in models for field in model._meta.concrete_fields]
-    columns = (DbNow(), *(field.get_col(field.model._meta.db_table) for field in fields))
-    compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
     quote = connections[using].ops.quote_name
-    controls, phones, attempts = (
-        quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt)
+    controls, phones, attempts, events = (
+        quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt, AttemptEvent)
     )
-    phone, value = ("id", f"{attempts}.{quote('phone_id')}") if attempt_by == "id" else ("number", "%s")
-    sql = (
-        f"SELECT {', '.join(compiler.compile(column)[0] for column in columns)} FROM (SELECT 1 AS one) AS always"
-        f" LEFT JOIN {controls} ON {controls}.{quote('id')} = {CallControl.ONLY}"
-        + (f" LEFT JOIN {attempts} ON {attempts}.{quote(attempt_by)} = %s" if attempt_by else "")
-        + f" LEFT JOIN {phones} ON {phones}.{quote(phone)} = {value}"
-    )
-    return _Select(sql, models, columns)
-
-
-def _read(select: _Select, parameters: Sequence[int | str], *, using: str) -> Iterator[Any]:
-    """Yield the time of the database, then the instance of each model, or None if it has no row."""
-    with connections[using].cursor() as cursor:
-        cursor.execute(select.sql, parameters)
-        row = cursor.fetchone()
+    id_, by, phone_id = quote("id"), quote(attempt_by), quote("phone_id")
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
-    (db_now, *values), *_ = compiler.apply_converters([row], compiler.get_converters(select.columns))
+    expressions: list[tuple[str, BaseExpression]] = [(compiler.compile(DbNow())[0], DbNow())]
+    for column, row in CONTROL_COLUMNS.items():
+        field: Any = CallControl._meta.get_field(column)
+        expressions.append((f"{quote(row)}.{quote(column)}", field.get_col(row)))
+    if number_of_attempt:
+        try_id = AttemptEvent._meta.get_field("try_id")
+        newest = (
+            f"(SELECT MAX({quote('try_id')}) FROM {events} WHERE {events}.{quote('attempt_id')} = {attempts}.{id_}"
+            f" AND {quote('kind')} = '{EventKind.CODE_REJECTED.value}')"
+        )
+        expressions.append((newest, try_id.get_col(events)))
+    source = "FROM (SELECT 1 AS one) AS always"
+    for name, row in CONTROL_ROWS.items():
+        source += f" LEFT JOIN {controls} {quote(row)} ON {quote(row)}.{quote('name')} = '{name}'"
+    if attempt_by:
+        source += f" LEFT JOIN {attempts} ON {attempts}.{by} = %s"
+    is_phone = f"{phones}.{id_} = {attempts}.{phone_id}" if number_of_attempt else f"{phones}.{quote('number')} = %s"
+    source += f" LEFT JOIN {phones} ON {is_phone}"
+    of_phone = (f"{phones}.{quote('number')}", f"{phones}.{quote('region')}") if number_of_attempt else ("%s", "%s")
+    source += join_destination(*of_phone, using=using)
+    models = [PhoneNumber, *([VerificationAttempt] if attempt_by else []), BlockedDestination]
+    if has_user or number_of_attempt:
+        source += join_wrong_codes("%s" if has_user else f"{attempts}.{quote('user_id')}", using=using)
+        models.append(UserWrongCodes)
+    return Select.of(expressions, models, source, using=using)
+
+
+def _read(select: Select, parameters: Sequence[object], *, using: str) -> Iterator[Any]:
+    """Yield the time of the database, the CallControl, then the other values of the SELECT in their order."""
+    db_now, *values = select.read(parameters, using=using)
+    own, others = values[: len(CONTROL_COLUMNS)], values[len(CONTROL_COLUMNS) :]
     yield db_now
-    for model in select.models:
-        width = len(model._meta.concrete_fields)
-        yield _instance(model, values[:width], using=using)
-        values = values[width:]
-
-
-def _instance(model: type[M], values: Sequence[object], *, using: str) -> M | None:
-    """Return the instance, or None if the join found no row: then the first column, the primary key, is NULL."""
-    if values[0] is None:
-        return None
-    return model.from_db(using, [field.attname for field in model._meta.concrete_fields], values)
+    # A column of a row that does not exist is NULL. The object gets the default of its field instead.
+    yield CallControl(**{name: each for name, each in zip(CONTROL_COLUMNS, own, strict=True) if each is not None})
+    yield from others
 
 
 class VersionConflict(Exception):
     """Another process changed the row since it was read. Nothing was written."""
 
 
-def write_moments(
+@dataclass(frozen=True)
+class NumberChange:
+    """A new state of a number. ``row``: the object with the new state. ``fields`` are written where ``where`` matches.
+
+    Both are empty for a number without a row, which is inserted.
+    """
+
+    row: PhoneNumber
+    where: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    def write(self, *, using: str) -> PhoneNumber:
+        """Write the change, and return the row. Raises VersionConflict if another process changed or inserted it."""
+        if self.row._state.adding:
+            try:
+                insert_row(self.row, using=using)
+            except IntegrityError:
+                raise VersionConflict from None
+        elif not update_row(PhoneNumber, self.where, self.fields, using=using):
+            raise VersionConflict
+        return self.row
+
+
+def change_moments(
     phone: PhoneNumber,
     moments: Sequence[datetime],
     *,
     last_call_at: datetime | None,
     held_until: datetime | None,
-    using: str,
     held_at: datetime | None = None,
     held_reason: str | None = None,
-) -> PhoneNumber:
-    """Write the new state of a number, if its row still has the version of ``phone``. Return the changed row.
+) -> NumberChange:
+    """Return the change of a number whose row still has the version of ``phone``.
 
     ``moments``: the times of the counted calls. ``held_at`` and ``held_reason`` belong to a new hold; None keeps the
-    values of the row. Raises VersionConflict if another process changed the row.
+    values of the row.
     """
     limit = current_limit(conf.policy(), moments, held_until=held_until)
+    # ``phone`` stays as it was read: if the transaction is retried after a lock error, its version is compared again.
     row = copy(phone)
     row.moments = moments
     fields = {
@@ -180,8 +297,6 @@ def write_moments(
         "held_reason": phone.held_reason if held_reason is None else held_reason,
         "version": phone.version + 1,
     }
-    if not PhoneNumber.objects.using(using).filter(pk=phone.pk, version=phone.version).update(**fields):
-        raise VersionConflict
     for name, value in fields.items():
         setattr(row, name, value)
-    return row
+    return NumberChange(row, {"pk": phone.pk, "version": phone.version}, fields)

@@ -1,10 +1,17 @@
-"""The one CallControl row: pauses of the API key, the single probe of a rejected key, and the calls per day."""
+"""The CallControl rows: pauses of the API key and the single probe of a rejected key, and the calls per day.
+
+A pause is in the row of its key, the calls of the day are in a row of their own.
+
+After Telroi rejected a key, all calls would fail until the key is replaced. So they are paused for a minute, and then
+one call tries the key. See "A call" in docs/how.rst.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import partial
 
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
@@ -12,7 +19,9 @@ from django_telroi import conf
 from django_telroi.domain.policy import seconds_to_wait
 from django_telroi.errors import SiteLimitReached
 from django_telroi.models import CallControl
+from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.number_state import State
+from django_telroi.services.shared.transactions import repeat_on_lock_error
 
 MISCONFIGURED_PAUSE = timedelta(seconds=60)
 
@@ -48,12 +57,12 @@ def needs_key_probe(control: CallControl, *, key_digest: str) -> bool:
     )
 
 
-def take_key_probe(control: CallControl, *, now: datetime, using: str) -> bool:
+def try_claim_key_probe(control: CallControl, *, now: datetime, using: str) -> bool:
     """Claim the single call that probes a rejected key. Return False if another process claimed it.
 
     The claim starts the pause again, so all other calls wait for the result of the probe.
     """
-    taken = CallControl.objects.using(using).filter(pk=CallControl.ONLY, paused_until=control.paused_until)
+    taken = CallControl.objects.using(using).filter(pk=CallControl.DEFAULT_KEY, paused_until=control.paused_until)
     return bool(taken.update(paused_until=now + MISCONFIGURED_PAUSE))
 
 
@@ -62,15 +71,22 @@ def pause_calls(reason: PauseReason, *, until: datetime, key_digest: str, using:
 
     A longer pause of this key is kept. The pause of a rejected key is kept too, until its probe.
     """
-    replaceable = control_row(using).exclude(paused_key=key_digest, paused_until__gt=until)
-    if reason != PauseReason.MISCONFIGURED:
-        replaceable = replaceable.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
-    replaceable.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
+
+    def pause() -> None:
+        row = ensure_control_row(CallControl.DEFAULT_KEY, using=using)
+        replaceable = row.exclude(paused_key=key_digest, paused_until__gt=until)
+        if reason != PauseReason.MISCONFIGURED:
+            replaceable = replaceable.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
+        replaceable.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
+
+    # In an outage all calls write this row. The outcome of the call is written next, so an error here would lose it.
+    repeat_on_lock_error(pause, using=using)
 
 
 def lift_pause(*, tried_at: datetime, key_digest: str, using: str) -> None:
     """End the pause that the probe of ``tried_at`` started, because the key works. A pause that began later is kept."""
-    _pause_of_probe(tried_at, key_digest, using).update(paused_until=None, paused_reason="", paused_key="")
+    ended = {"paused_until": None, "paused_reason": "", "paused_key": ""}
+    repeat_on_lock_error(partial(_pause_of_probe(tried_at, key_digest, using).update, **ended), using=using)
 
 
 def repeat_key_probe(*, tried_at: datetime, key_digest: str, using: str) -> None:
@@ -78,30 +94,49 @@ def repeat_key_probe(*, tried_at: datetime, key_digest: str, using: str) -> None
 
     Only a pause that the probe of ``tried_at`` started is changed.
     """
-    _pause_of_probe(tried_at, key_digest, using).update(paused_until=tried_at)
+    pause = _pause_of_probe(tried_at, key_digest, using)
+    repeat_on_lock_error(partial(pause.update, paused_until=tried_at), using=using)
 
 
 def _pause_of_probe(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
     return CallControl.objects.using(using).filter(
-        pk=CallControl.ONLY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
+        pk=CallControl.DEFAULT_KEY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
     )
 
 
-def control_row(using: str) -> QuerySet[CallControl]:
-    """Create the CallControl row if it does not exist, and return a queryset of it."""
+CODES_REFUSED_FOR = timedelta(hours=1)
+"""After the provider rejected a code of this site, calls with the same key carry none for this time. A server without
+the feature would reject the first request of every call otherwise."""
+
+
+def record_refused_codes(*, key_digest: str, now: datetime, using: str) -> None:
+    """Record that the provider rejected a code of this site and accepted the same call without it. Raises an alert."""
+
+    def note() -> None:
+        row = ensure_control_row(CallControl.DEFAULT_KEY, using=using)
+        row.update(codes_refused_until=now + CODES_REFUSED_FOR, codes_refused_key=key_digest)
+
+    repeat_on_lock_error(note, using=using)
+    raise_alert(Alert.CODES_REFUSED, now=now, using=using)
+
+
+def ensure_control_row(name: str, *, using: str) -> QuerySet[CallControl]:
+    """Create the CallControl row of this name if it does not exist, and return a queryset of it."""
     rows = CallControl.objects.using(using)
-    rows.bulk_create([CallControl(pk=CallControl.ONLY)], ignore_conflicts=True)
-    return rows.filter(pk=CallControl.ONLY)
+    # One INSERT that does nothing if the row exists. ``get_or_create`` also needs a SELECT, and a savepoint in case
+    # another process inserts the row first.
+    rows.bulk_create([CallControl(name=name)], ignore_conflicts=True)
+    return rows.filter(pk=name)
 
 
 def prepare_count(state: State, *, using: str) -> None:
-    """Create the CallControl row if this site has a daily limit and no row yet.
+    """Create the CallControl row of the day if this site has a daily limit and counted no call yet.
 
     Call this before the transaction that counts. On MariaDB, transactions that insert the row and then update it would
     deadlock.
     """
-    if conf.calls_per_day_total() and state.control._state.adding:
-        control_row(using)
+    if conf.calls_per_day_total() and state.control.day is None:
+        ensure_control_row(CallControl.DAY, using=using)
 
 
 def refuse_full_day(state: State) -> None:
@@ -119,7 +154,8 @@ def count_for_the_day(state: State, *, using: str) -> None:
     today = day_of(state.now)
     # ``gte``: if the clock steps back over midnight, the count of the later day goes on and does not restart.
     is_counting = Q(day__gte=today)
-    row = CallControl.objects.using(using).filter(pk=CallControl.ONLY)
+    row = CallControl.objects.using(using).filter(pk=CallControl.DAY)
+    # Checked in the UPDATE itself, so that concurrent calls never exceed the limit.
     has_room = row.filter(Q(day_calls__lt=total) | ~is_counting) if total else row.none()
     counted = has_room.update(
         day_calls=Case(When(is_counting, then=F("day_calls") + 1), default=Value(1)),
@@ -132,7 +168,7 @@ def count_for_the_day(state: State, *, using: str) -> None:
 def return_to_site(moment: datetime, *, using: str) -> None:
     """Subtract a call that does not count from the calls of the day of ``moment``."""
     if conf.calls_per_day_total() is not None:
-        counted = CallControl.objects.using(using).filter(pk=CallControl.ONLY, day=day_of(moment), day_calls__gt=0)
+        counted = CallControl.objects.using(using).filter(pk=CallControl.DAY, day=day_of(moment), day_calls__gt=0)
         counted.update(day_calls=F("day_calls") - 1)
 
 

@@ -1,4 +1,7 @@
-"""Transactions: whether the caller has one, retries after lock errors, and lost database connections."""
+"""Transactions: whether the caller has one, retries after lock errors, and lost database connections.
+
+See "Transactions and locks" in docs/how.rst.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,7 @@ def is_in_callers_transaction(using: str) -> bool:
     connection = connections[using]
     if not connection.in_atomic_block:
         return not is_autocommit(using)
+    # Django has no public way to recognize it. Django itself uses this attribute, for ``durable=True``.
     return not getattr(connection.atomic_blocks[-1], "_from_testcase", False)
 
 
@@ -71,8 +75,14 @@ def tells_of_its_commit(using: str) -> bool:
 
 def after_commit(act: Callable[[], object], *, using: str) -> None:
     """Run ``act`` after the commit. Django logs its exceptions. If ``on_commit`` does not work, run ``act`` now."""
+
+    def run() -> None:
+        # A function of its own: Django logs the ``__qualname__`` of one that raises, and a ``partial`` has none. Then
+        # Django raises AttributeError into the caller, and the functions of other packages after it do not run.
+        act()
+
     if tells_of_its_commit(using):
-        transaction.on_commit(act, using=using, robust=True)
+        transaction.on_commit(run, using=using, robust=True)
     else:
         act()
 
@@ -93,7 +103,7 @@ def refuse_callers_transaction(using: str) -> None:
         raise InsideTransaction
 
 
-def lone_statement(using: str) -> AbstractContextManager[object]:
+def savepoint_if_needed(using: str) -> AbstractContextManager[object]:
     """Return a context manager for one statement whose database error is caught.
 
     Inside a transaction it opens a savepoint. With autocommit on it does nothing, because the statement is its own
@@ -114,13 +124,15 @@ def repeat_on_lock_error(write: Callable[[], T], *, using: str) -> T:
         except OperationalError as error:
             if not times_left or connections[using].in_atomic_block or not is_lock_error(error):
                 raise
+            # A random time, so that two transactions that blocked each other do not start together again.
             time.sleep(random.uniform(0.005, 0.05))
-    raise AssertionError("unreachable")
+    raise AssertionError("unreachable")  # the last round returns or raises
 
 
 def is_lock_error(error: Exception) -> bool:
     number = error.args[0] if error.args else None
     state = getattr(error.__cause__, "sqlstate", None)
+    # SQLite has neither a number nor a state, only the text "database is locked" or "database table is locked".
     return number in LOCK_ERROR_NUMBERS or state in LOCK_ERROR_STATES or "is locked" in str(error)
 
 
@@ -156,6 +168,8 @@ def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
     conditional UPDATE. Inside a transaction it is not retried, because the broken connection undid the transaction.
     """
     before = connections[using].connection
+    # Not tested with a query before ``write``: that costs a round trip for every call, and the connection can still
+    # break afterwards.
     try:
         return write()
     except DATABASE_LOST as error:
@@ -194,18 +208,18 @@ def drop_if_broken(connection: BaseDatabaseWrapper) -> None:
 
 @contextmanager
 def unavailable_without_database() -> Iterator[None]:
-    """Raise Unavailable instead of a database outage. A call that cannot be counted is not placed.
+    """Turn a lost database connection into Unavailable. A call that cannot be counted is not placed.
 
     It is also a decorator. Place it below ``redact_arguments``, so that none of its frames holds a full number or code.
     """
     try:
         yield
     except DATABASE_LOST as error:
-        note_lost_database(error)
+        close_lost_connections(error)
         raise Unavailable from None
 
 
-def note_lost_database(error: Exception) -> None:
+def close_lost_connections(error: Exception) -> None:
     """Close broken connections, and log the database error with a shortened, cleaned message."""
     for connection in connections.all(initialized_only=True):
         drop_if_broken(connection)

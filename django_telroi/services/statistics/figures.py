@@ -6,13 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from statistics import median
 
 from django.core.cache import cache
 from django.db import Error
 from django.db.models import Case, Count, Max, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Coalesce, Substr
 from django.utils import timezone
 
 from django_telroi import conf
@@ -22,19 +21,19 @@ from django_telroi.errors import Misconfigured
 from django_telroi.models import (
     AttemptEvent,
     CallControl,
-    DbNow,
     EventKind,
     PhoneNumber,
     RefusalTally,
     VerificationAttempt,
 )
-from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.number_state import database_now, read_state
 from django_telroi.services.shared.site_control import Pause, pause_for
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.statistics.periods import (
+    HOUR,
     AlertCount,
     Bar,
+    Earlier,
     Group,
     Outcome,
     Period,
@@ -42,18 +41,28 @@ from django_telroi.services.statistics.periods import (
     Statistics,
     bucket_of,
     cut,
-    summed,
+    sum_groups,
+)
+from django_telroi.services.statistics.pumping import PumpedDestination, pumped_destinations
+from django_telroi.services.statistics.rankings import (
+    PLACED,
+    VERIFIED,
+    WITH_TEST_KEY,
+    Prices,
+    cost_of,
+    ranked_span,
+    rankings_of,
 )
 
 logger = logging.getLogger("django_telroi")
 
-NEWEST = 5000
+NEWEST = 1_000
 """The median is computed from this many verified calls, the newest."""
-MOST_GROUPS = 12
+MAX_GROUPS = 12
 """The maximum number of regions and of purposes, those with most calls first. If there are more, the last one combines
 the rest."""
 CACHE_SECONDS = 300
-SHAPE = 2
+SHAPE = 4
 """Part of the cache key. Increase it if the classes of ``periods`` change, so that no old object is read."""
 
 
@@ -72,7 +81,7 @@ def statistics_of(period: Period, *, now: datetime | None = None) -> Statistics:
         if not isinstance(statistics, Statistics):
             statistics = count_statistics(period, zone=zone)
             cache.set(key, statistics, CACHE_SECONDS)
-    except Error:
+    except Error:  # of the database, perhaps by ``DatabaseCache``: the statistics cannot be counted either
         raise
     except Exception as error:  # noqa: BLE001 - each cache has its own errors, and staff need this page when it fails
         logger.warning("figures_not_kept error=%s", type(error).__name__)
@@ -86,24 +95,35 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
     until = now or database_now(using)
     since = until - period.length
     starts = cut(since, until, next_edge=period.next_edge, zone=zone)
-    attempts = VerificationAttempt.objects.using(using).filter(created_at__gte=since, created_at__lte=until)
-    bars, regions = _bars_and_regions(attempts, starts, now=until)
+    every = VerificationAttempt.objects.using(using)
+    attempts = every.filter(created_at__gte=since, created_at__lte=until)
+    before, prices = since - period.length, conf.call_prices()
+    ranked = ranked_span(every.all(), since=since, until=until)
+    bars, regions = _bars_and_regions(attempts, starts, now=until, prices=prices)
+    purposes = _purposes(attempts, sum_groups(regions))
+    earlier_attempts = every.filter(created_at__gte=before, created_at__lt=since)
+    earlier_regions, unknown = _earlier_regions(earlier_attempts, now=until, prices=prices)
     return Statistics(
         period=period,
         since=since,
         until=until,
         bars=bars,
         regions=regions,
-        purposes=_purposes(attempts, summed(regions)),
+        purposes=purposes,
         refusals=_refusals(since, until, using=using),
         alerts=_alerts(since, until, using=using),
         median_seconds=_median_seconds(attempts),
+        before=sum_groups(earlier_regions),
+        earlier=Earlier(
+            unknown=unknown,
+            median_seconds=_median_seconds(earlier_attempts),
+            regions={group.name: group.calls for group in earlier_regions},
+            purposes=_earlier_purposes(earlier_attempts, purposes, earlier_regions),
+            refusals={each.code: each.times for each in _refusals(before, since - HOUR, using=using)},
+        ),
+        ranked_since=ranked.since,
+        rankings=rankings_of(every.all(), ranked, prices=prices),
     )
-
-
-# Telroi accepted these calls. A call of unknown outcome counts as placed if its code was right.
-_WITH_TEST_KEY = Q(livemode=False)
-_PLACED = Count(Coalesce("placed_at", "verified_at"), filter=~_WITH_TEST_KEY)
 
 
 def outcome_at(now: datetime) -> Case:
@@ -111,7 +131,7 @@ def outcome_at(now: datetime) -> Case:
     in_queue = Q(status=Status.QUEUED, created_at__gt=now - conf.queue_deadline())
     in_time = Q(status__in=(Status.DIALING, Status.PLACED), due_at__gt=now)
     return Case(
-        When(_WITH_TEST_KEY, then=Value(Outcome.TEST_KEY.value)),
+        When(WITH_TEST_KEY, then=Value(Outcome.TEST_KEY.value)),
         When(status=Status.VERIFIED, then=Value(Outcome.VERIFIED.value)),
         When(status=Status.FAILED, then=Value(Outcome.FAILED.value)),
         When(in_queue | in_time, then=Value(Outcome.OPEN.value)),
@@ -125,11 +145,11 @@ def outcome_at(now: datetime) -> Case:
 
 
 def _bars_and_regions(
-    attempts: QuerySet[VerificationAttempt], starts: tuple[datetime, ...], *, now: datetime
+    attempts: QuerySet[VerificationAttempt], starts: tuple[datetime, ...], *, now: datetime, prices: Prices
 ) -> tuple[tuple[Bar, ...], tuple[Group, ...]]:
     """Return both from one query, because it reads all rows of the period."""
     groups = attempts.order_by().annotate(bucket=bucket_of("created_at", starts), outcome=outcome_at(now))
-    rows = groups.values_list("bucket", "outcome", "region").annotate(calls=Count("pk"), placed=_PLACED)
+    rows = groups.values_list("bucket", "outcome", "region").annotate(calls=Count("pk"), placed=PLACED)
     bars: list[Counter[Outcome]] = [Counter() for _ in starts]
     calls, placed, verified = Counter[str](), Counter[str](), Counter[str]()
     for bucket, outcome, region, count, placed_count in rows:
@@ -137,30 +157,59 @@ def _bars_and_regions(
         calls[region] += count
         placed[region] += placed_count
         verified[region] += count if outcome == Outcome.VERIFIED else 0
-    regions = [Group(region, count, placed[region], verified[region]) for region, count in calls.most_common()]
-    return tuple(map(Bar, starts, map(dict, bars))), _with_rest(regions, summed(regions))
+    regions = [
+        Group(region, count, placed[region], verified[region], cost=cost_of(region, placed[region], prices))
+        for region, count in calls.most_common()
+    ]
+    return tuple(map(Bar, starts, map(dict, bars))), _with_rest(regions, sum_groups(regions))
 
 
 def _purposes(attempts: QuerySet[VerificationAttempt], total: Group) -> tuple[Group, ...]:
     """Return the purposes with most calls. A site may have any number of purposes, so the database sorts and cuts."""
-    is_verified = Count("pk", filter=Q(status=Status.VERIFIED) & ~_WITH_TEST_KEY)
-    rows = attempts.order_by().values_list("purpose").annotate(calls=Count("pk"), placed=_PLACED, right=is_verified)
-    biggest = [Group(*row) for row in rows.order_by("-calls", "purpose")[: MOST_GROUPS + 1]]
+    rows = attempts.order_by().values_list("purpose").annotate(calls=Count("pk"), placed=PLACED, right=VERIFIED)
+    biggest = [Group(*row) for row in rows.order_by("-calls", "purpose")[: MAX_GROUPS + 1]]
     return _with_rest(biggest, total)
 
 
 def _with_rest(groups: list[Group], total: Group) -> tuple[Group, ...]:
-    """Return the groups. If they are more than ``MOST_GROUPS``, combine the smallest ones: ``total`` minus the rest."""
-    if len(groups) <= MOST_GROUPS:
+    """Return the groups. If they are more than ``MAX_GROUPS``, combine the smallest ones: ``total`` minus the rest."""
+    if len(groups) <= MAX_GROUPS:
         return tuple(groups)
-    named = groups[: MOST_GROUPS - 1]
-    named_total = summed(named)
+    named = groups[: MAX_GROUPS - 1]  # the rest takes the last place
+    named_total = sum_groups(named)
     rest = (total.calls - named_total.calls, total.placed - named_total.placed, total.verified - named_total.verified)
-    return (*named, Group("", *rest, is_rest=True))
+    has_costs = total.cost is not None and named_total.cost is not None
+    cost = total.cost - named_total.cost if has_costs else None  # type: ignore[operator]
+    return (*named, Group("", *rest, is_rest=True, cost=cost))
+
+
+def _earlier_regions(
+    attempts: QuerySet[VerificationAttempt], *, now: datetime, prices: Prices
+) -> tuple[list[Group], int]:
+    """Return the regions of the period before, and how many calls of it have an unknown outcome."""
+    unknown = Count("pk", filter=Q(outcome=Outcome.UNKNOWN.value))
+    rows = attempts.order_by().annotate(outcome=outcome_at(now)).values_list("region")
+    counted = list(rows.annotate(calls=Count("pk"), placed=PLACED, right=VERIFIED, unknown=unknown))
+    groups = [
+        Group(region, calls, placed, verified, cost=cost_of(region, placed, prices))
+        for region, calls, placed, verified, _unknown in counted
+    ]
+    return groups, sum(row[-1] for row in counted)
+
+
+def _earlier_purposes(
+    attempts: QuerySet[VerificationAttempt], purposes: tuple[Group, ...], regions: list[Group]
+) -> Mapping[str, int]:
+    """Return the calls of the period before for these purposes. A site with one purpose needs no query."""
+    names = [group.name for group in purposes if not group.is_rest]
+    if len(names) <= 1 and len(conf.purposes()) <= 1:
+        return dict.fromkeys(names, sum(group.calls for group in regions))
+    return dict(attempts.order_by().filter(purpose__in=names).values_list("purpose").annotate(calls=Count("pk")))
 
 
 def _refusals(since: datetime, until: datetime, *, using: str) -> tuple[RefusalCount, ...]:
     """Return the refusals by code. They are stored by hour, so the whole hour in which the period began is included."""
+    # Stored by hour, because a site under attack may refuse thousands of starts, and each would be a row.
     first_hour = since.replace(minute=0, second=0, microsecond=0)
     tallies = RefusalTally.objects.using(using).filter(hour__gte=first_hour, hour__lte=until)
     rows = tallies.order_by().values_list("code").annotate(refused=Sum("count"))
@@ -176,7 +225,7 @@ def _alerts(since: datetime, until: datetime, *, using: str) -> tuple[AlertCount
 def _median_seconds(attempts: QuerySet[VerificationAttempt]) -> float | None:
     """Return the median seconds from request to right code, of the newest calls. Reading all would take too long."""
     verified = attempts.filter(status=Status.VERIFIED, verified_at__isnull=False).order_by("-created_at")
-    moments = verified.exclude(_WITH_TEST_KEY).values_list("created_at", "verified_at")[:NEWEST]
+    moments = verified.exclude(WITH_TEST_KEY).values_list("created_at", "verified_at")[:NEWEST]
     seconds = [(end - start).total_seconds() for start, end in moments if end]
     return median(seconds) if seconds else None
 
@@ -186,7 +235,7 @@ class CurrentCounts:
     """The counts at ``now``.
 
     ``limited``: how many numbers may not be called, by limit. ``waiting``: how many calls are queued. ``pumped``: the
-    prefixes of the alert ``pumping``.
+    prefixes and regions of the alert ``pumping``.
     """
 
     now: datetime
@@ -194,13 +243,13 @@ class CurrentCounts:
     waiting: int
     control: CallControl
     pause: Pause | None
-    pumped: tuple[PumpedPrefix, ...] = ()
+    pumped: tuple[PumpedDestination, ...] = ()
 
 
 def current_counts(*, now: datetime | None = None) -> CurrentCounts:
-    """Return the current counts. They are not cached: four queries by index."""
+    """Return the current counts. They are not cached: five queries by index."""
     using = write_alias()
-    state = read_state("", using=using, now=now)
+    state = read_state(None, using=using, now=now)
     numbers = PhoneNumber.objects.using(using).filter(next_call_at__gt=state.now)
     queued = VerificationAttempt.objects.using(using).filter(
         status=Status.QUEUED, created_at__gt=state.now - conf.queue_deadline()
@@ -211,7 +260,7 @@ def current_counts(*, now: datetime | None = None) -> CurrentCounts:
         waiting=queued.count(),
         control=state.control,
         pause=_pause(state.control, now=state.now),
-        pumped=pumped_prefixes(now=state.now, using=using),
+        pumped=pumped_destinations(now=state.now, using=using),
     )
 
 
@@ -221,48 +270,3 @@ def _pause(control: CallControl, *, now: datetime) -> Pause | None:
         return pause_for(control, key_digest=get_backend().key_digest, now=now)
     except Misconfigured:
         return None
-
-
-WINDOW = timedelta(hours=1)
-FIRST_DIGITS = 7
-LEAST_CALLS = 30
-LEAST_PERCENT_VERIFIED = 20
-MOST_PREFIXES = 10
-
-
-@dataclass(frozen=True)
-class PumpedPrefix:
-    """The calls of the last hour to numbers with the same first seven digits (E.164, without ``+``)."""
-
-    prefix: str
-    calls: int
-    verified: int
-
-
-def pumped_prefixes(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
-    """Return prefixes with signs of toll fraud, most calls first: 30 or more calls, of which under 20 % were verified.
-
-    The query uses the index on ``created_at`` and reads one hour of attempts. Failed and queued attempts and calls with
-    a test key are not counted.
-    """
-    moment = now or DbNow()
-    calls = VerificationAttempt.objects.using(using).filter(
-        created_at__gt=moment - WINDOW, created_at__lte=moment, dialed_at__isnull=False
-    )
-    billed = calls.exclude(status=Status.FAILED).exclude(livemode=False)
-    prefixes = billed.order_by().values_list(Substr("phone__number", 2, FIRST_DIGITS))
-    counted = prefixes.annotate(calls=Count("pk"), verified=Count("pk", filter=Q(status=Status.VERIFIED)))
-    frequent = counted.filter(calls__gte=LEAST_CALLS).order_by("-calls")
-    candidates = (PumpedPrefix(*row) for row in frequent)
-    return tuple(each for each in candidates if 100 * each.verified < LEAST_PERCENT_VERIFIED * each.calls)[
-        :MOST_PREFIXES
-    ]
-
-
-def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedPrefix, ...]:
-    """Return such prefixes. If there are any, raise the alert ``pumping`` at most once an hour and log them."""
-    pumped = pumped_prefixes(now=now, using=using)
-    if pumped and raise_alert(Alert.PUMPING, now=now or database_now(using), using=using):
-        for each in pumped:
-            logger.error("pumping prefix=%s calls=%s verified=%s", each.prefix, each.calls, each.verified)
-    return pumped

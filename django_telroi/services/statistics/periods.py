@@ -34,7 +34,7 @@ def cut(since: datetime, until: datetime, *, next_edge: NextEdge, zone: tzinfo) 
 
     The first and the last bucket are shorter, unless the period begins and ends on an edge.
     """
-    starts = [since.astimezone(UTC)]
+    starts = [since.astimezone(UTC)]  # in UTC, so that the hour that a clock change repeats has two buckets
     while (edge := next_edge(starts[-1], zone)) < until:
         starts.append(edge)
     return tuple(starts)
@@ -107,13 +107,44 @@ class Bar:
 
 @dataclass(frozen=True)
 class Group:
-    """The calls of one region or purpose. ``is_rest``: the combined calls of all others."""
+    """The calls of one region or purpose. ``is_rest``: the combined calls of all others. ``cost`` is an estimate."""
 
     name: str
     calls: int
     placed: int
     verified: int
     is_rest: bool = False
+    cost: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The share of accepted calls that were verified, 0 to 1. None if Telroi accepted none."""
+        return self.verified / self.placed if self.placed else None
+
+
+class Ranking(StrEnum):
+    """What the calls of a period are ranked by."""
+
+    USERS = "user"
+    ADDRESSES = "address"
+    PREFIXES = "prefix"
+    NUMBERS = "number"
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The calls of one user, address, prefix or number.
+
+    ``key``: the primary key of the user or number, the address, or the prefix. ``cost`` is an estimate, None without
+    ``CALL_PRICES``. ``calls_before``: in the same time before.
+    """
+
+    key: str
+    calls: int
+    placed: int
+    verified: int
+    cost: float | None
+    calls_before: int
 
     @property
     def share(self) -> float | None:
@@ -137,6 +168,20 @@ class AlertCount(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """Figures of the period of the same length before: shown beside those of the period."""
+
+    unknown: int
+    median_seconds: float | None
+    regions: Mapping[str, int]
+    """The calls by region."""
+    purposes: Mapping[str, int]
+    """The calls by purpose, for the purposes that the period names."""
+    refusals: Mapping[str, int]
+    """The refusals by code."""
+
+
+@dataclass(frozen=True)
 class Statistics:
     """The statistics of a period that ended when it was counted, at ``until``."""
 
@@ -149,10 +194,21 @@ class Statistics:
     refusals: tuple[RefusalCount, ...]
     alerts: tuple[AlertCount, ...]
     median_seconds: float | None
+    before: Group
+    """All calls of the period of the same length before this one."""
+    earlier: Earlier
+    ranked_since: datetime
+    """The start of the attempts that are ranked. It is later than ``since`` if the period has very many."""
+    rankings: Mapping[Ranking, tuple[Ranked, ...]]
+
+    @property
+    def usual_share(self) -> float | None:
+        """The site's usual share of verified calls: of the period before, or of this one if there were no calls."""
+        return self.total.share if self.before.share is None else self.before.share
 
     @property
     def total(self) -> Group:
-        return summed(self.regions)
+        return sum_groups(self.regions)
 
     @property
     def counts(self) -> Mapping[Outcome, int]:
@@ -165,11 +221,22 @@ class Statistics:
         return self.counts[Outcome.UNKNOWN] / calls if calls else None
 
     @property
+    def unknown_share_before(self) -> float | None:
+        return self.earlier.unknown / self.before.calls if self.before.calls else None
+
+    @property
     def refused(self) -> int:
         return sum(refused.times for refused in self.refusals)
 
 
-def summed(groups: Iterable[Group]) -> Group:
+def sum_groups(groups: Iterable[Group]) -> Group:
     """Return the sum of all groups as one group without a name."""
-    parts = [(group.calls, group.placed, group.verified) for group in groups]
-    return Group("", *(sum(column) for column in zip(*parts, strict=True))) if parts else Group("", 0, 0, 0)
+    parts = list(groups)
+    costs = [group.cost for group in parts if group.cost is not None]
+    return Group(
+        "",
+        sum(group.calls for group in parts),
+        sum(group.placed for group in parts),
+        sum(group.verified for group in parts),
+        cost=sum(costs) if costs else None,
+    )

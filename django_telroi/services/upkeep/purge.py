@@ -21,7 +21,16 @@ from django.db.models.deletion import get_candidate_relations_to_delete
 
 from django_telroi import conf
 from django_telroi.domain.policy import DAY
-from django_telroi.models import AttemptEvent, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
+from django_telroi.models import (
+    AttemptEvent,
+    BlockedDestination,
+    PhoneNumber,
+    RefusalTally,
+    SupportNote,
+    UserWrongCodes,
+    VerificationAttempt,
+    VerifiedPhone,
+)
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import (
@@ -52,6 +61,7 @@ def is_referenced_by_other_apps(model: type[Model]) -> bool:
 M = TypeVar("M", bound=Model)
 
 LARGEST_BATCH = 5000
+"""Rows. A batch is one transaction, and its locks must last less than a second."""
 TIMES_A_BATCH_IS_REPEATED = 3
 
 
@@ -63,10 +73,11 @@ class Purged:
     events: int = 0
     refusals: int = 0
     numbers: int = 0
+    notes: int = 0
 
     @property
     def total(self) -> int:
-        return self.attempts + self.events + self.refusals + self.numbers
+        return self.attempts + self.events + self.refusals + self.numbers + self.notes
 
     def __add__(self, more: Purged) -> Purged:
         return Purged(
@@ -74,6 +85,7 @@ class Purged:
             events=self.events + more.events,
             refusals=self.refusals + more.refusals,
             numbers=self.numbers + more.numbers,
+            notes=self.notes + more.notes,
         )
 
 
@@ -86,11 +98,13 @@ def purge(
     dry_run: bool = False,
     progress: Callable[[Purged], None] | None = None,
 ) -> Purged:
-    """Delete attempts, events and refusal counts older than ``RETENTION_DAYS``, and numbers that are not needed.
+    """Delete attempts, events, notes and refusal counts older than ``RETENTION_DAYS``, and numbers that are not needed.
 
-    A number is needed while it has a limit, a hold, a block, an attempt, an event or a verified phone. Verified phones
-    are never deleted. ``batch_size`` is at most 5,000 rows. ``progress`` is called after each batch with the totals so
-    far. ``dry_run`` only counts. ``now`` replaces the database's clock, for tests.
+    A number is needed while it has a limit, a hold, a block, a lock, an attempt, an event, a note or a verified phone.
+    Verified phones are never deleted. Blocks of destinations that ended a day ago are deleted too, and the wrong codes
+    of users of whom the last one is older than ``RETENTION_DAYS``. ``batch_size`` is at most
+    5,000 rows. ``progress`` is called after each batch with the totals so far. ``dry_run`` only counts. ``now``
+    replaces the database's clock, for tests.
 
     Returns the number of rows. Raises InsideTransaction inside a caller's transaction, because all batches would become
     one long transaction. Raises Unavailable if the database fails; the next purge continues.
@@ -112,15 +126,15 @@ def purge(
             progress(purged)
     if not dry_run:
         logger.info(
-            "purged attempts=%d events=%d refusals=%d numbers=%d",
-            *(purged.attempts, purged.events, purged.refusals, purged.numbers),
+            "purged attempts=%d events=%d refusals=%d notes=%d numbers=%d",
+            *(purged.attempts, purged.events, purged.refusals, purged.notes, purged.numbers),
         )
     return purged
 
 
 @dataclass(frozen=True)
 class PurgeRun:
-    """One run of ``purge``. Rows from ``kept_since`` on are kept. None keeps all attempts, events and refusals."""
+    """One run of ``purge``. Rows from ``kept_since`` on are kept. None keeps attempts, events, notes and refusals."""
 
     now: datetime
     kept_since: datetime | None
@@ -129,10 +143,16 @@ class PurgeRun:
 
     def batches(self) -> Iterator[Purged]:
         """Delete one batch after the other, and yield the counts of each."""
+        # Attempts first: that also deletes their events and notes. Numbers last: each of these keeps its number.
         if self.kept_since:
             yield from self._delete(self._old(VerificationAttempt, "created_at"), "created_at", self._delete_attempts)
             yield from self._delete(self._old(AttemptEvent, "at"), "at", self._delete_events)
+            yield from self._delete(self._old(SupportNote, "created_at"), "created_at", self._delete_notes)
             yield from self._delete(self._old(RefusalTally, "hour"), "hour", self._delete_refusals)
+            # A lock lasts a day, and ``RETENTION_DAYS`` is one day at least.
+            UserWrongCodes.objects.using(self.using).filter(last_wrong_code_at__lt=self.kept_since).delete()
+        # Their number is small and no person waits for them, so they are not counted.
+        BlockedDestination.objects.using(self.using).filter(until__lt=self.now - DAY)._raw_delete(self.using)
         for window in self._windows():
             yield self._delete_with_retry(partial(self._delete_numbers, window))
 
@@ -143,6 +163,8 @@ class PurgeRun:
             events = AttemptEvent.objects.using(self.using).filter(of_old_attempts | Q(at__lt=self.kept_since))
             yield Purged(attempts=self._old(VerificationAttempt, "created_at").count())
             yield Purged(events=events.count())
+            notes = SupportNote.objects.using(self.using).filter(of_old_attempts | Q(created_at__lt=self.kept_since))
+            yield Purged(notes=notes.count())
             yield Purged(refusals=self._old(RefusalTally, "hour").count())
         for window in self._windows():
             yield Purged(numbers=self._not_needed(window).count())
@@ -151,23 +173,30 @@ class PurgeRun:
         return model._default_manager.using(self.using).filter(**{f"{moment}__lt": self.kept_since})
 
     def _delete(self, old: QuerySet[Any], moment: str, delete: Callable[[Sequence[int]], Purged]) -> Iterator[Purged]:
-        """Delete from the oldest row on. Each batch starts where the last one ended, and so skips deleted rows."""
+        """Delete in batches, oldest rows first. Each batch starts where the last one ended, to skip deleted rows."""
         ordered = old.order_by(moment).values_list("pk", moment)
         rows = ordered
         while batch := list(rows[: self.size]):
             yield self._delete_with_retry(partial(delete, [pk for pk, _ in batch]))
+            # Without this filter, PostgreSQL would read the index entries of all deleted rows again for each batch.
+            # ``gte``, because rows with the same moment may be left.
             rows = ordered.filter(**{f"{moment}__gte": batch[-1][1]})
 
     def _delete_attempts(self, ids: Sequence[int]) -> Purged:
         attempts = VerificationAttempt.objects.using(self.using).filter(pk__in=ids)
         events = AttemptEvent.objects.using(self.using).filter(attempt__in=ids)
+        notes = SupportNote.objects.using(self.using).filter(attempt__in=ids)
+        # Without loading the rows, Django applies no ``on_delete``. So the rows that refer to the attempts come first.
         with transaction.atomic(using=self.using):
-            deleted_events = delete_rows(events)
+            deleted_events, deleted_notes = delete_rows(events), delete_rows(notes)
             VerifiedPhone.objects.using(self.using).filter(attempt__in=ids).update(attempt=None)
-            return Purged(events=deleted_events, attempts=delete_rows(attempts))
+            return Purged(events=deleted_events, notes=deleted_notes, attempts=delete_rows(attempts))
 
     def _delete_events(self, ids: Sequence[int]) -> Purged:
         return Purged(events=delete_rows(AttemptEvent.objects.using(self.using).filter(pk__in=ids)))
+
+    def _delete_notes(self, ids: Sequence[int]) -> Purged:
+        return Purged(notes=delete_rows(SupportNote.objects.using(self.using).filter(pk__in=ids)))
 
     def _delete_refusals(self, ids: Sequence[int]) -> Purged:
         return Purged(refusals=delete_rows(RefusalTally.objects.using(self.using).filter(pk__in=ids)))
@@ -175,8 +204,8 @@ class PurgeRun:
     def _delete_numbers(self, window: tuple[int, int]) -> Purged:
         """Delete the numbers that are still not needed. The DELETE repeats the filter, so a changed row is kept.
 
-        If an attempt or event is added meanwhile, the database rejects the batch with an IntegrityError, and the batch
-        is tried again.
+        If an attempt, event or note is added meanwhile, the database rejects the batch with an IntegrityError, and the
+        batch is tried again.
         """
         ids = list(self._not_needed(window).values_list("pk", flat=True))
         not_needed = PhoneNumber.objects.using(self.using).filter(self._without_limits(), pk__in=ids)
@@ -185,6 +214,7 @@ class PurgeRun:
 
     def _windows(self) -> Iterator[tuple[int, int]]:
         """Yield slices of the numbers by primary key, each as (first, last)."""
+        # Most numbers stay. To find a batch of those that are not needed, each query would read many that stay.
         ids = PhoneNumber.objects.using(self.using).order_by("pk").values_list("pk", flat=True)
         last = 0
         while window := list(ids.filter(pk__gt=last)[: self.size]):
@@ -194,21 +224,26 @@ class PurgeRun:
     def _not_needed(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
         attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("pk"))
         events = AttemptEvent.objects.using(self.using).filter(phone=OuterRef("pk"))
+        notes = SupportNote.objects.using(self.using).filter(phone=OuterRef("pk"))
         if self.kept_since:  # older rows are deleted before, except in a dry run
             attempts = attempts.filter(created_at__gte=self.kept_since)
             events = events.filter(at__gte=self.kept_since)
+            notes = notes.filter(created_at__gte=self.kept_since)
         accounts = VerifiedPhone.objects.using(self.using).filter(number=OuterRef("number"))
         return PhoneNumber.objects.using(self.using).filter(
-            self._without_limits(), ~Exists(attempts), ~Exists(events), ~Exists(accounts), pk__range=window
+            self._without_limits(),
+            *(~Exists(rows) for rows in (attempts, events, notes, accounts)),
+            pk__range=window,
         )
 
     def _without_limits(self) -> Q:
-        """Return a filter for rows without block, hold or calls that count. A cooldown may be longer than a day."""
+        """Return a filter for rows without block, hold, lock or counted calls. A cooldown may be longer than a day."""
         idle_since = self.now - max(DAY, conf.policy().cooldown)
         return (
             Q(blocked_at=None)
             & (Q(held_until=None) | Q(held_until__lte=self.now))
             & (Q(last_call_at=None) | Q(last_call_at__lt=idle_since))
+            & (Q(last_wrong_code_at=None) | Q(last_wrong_code_at__lt=self.now - DAY))
         )
 
     def _delete_with_retry(self, delete: Callable[[], Purged]) -> Purged:

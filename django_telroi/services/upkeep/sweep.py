@@ -1,4 +1,8 @@
-"""The sweep: overdue transitions of attempts, and calls that must be enqueued again."""
+"""The sweep: overdue transitions of attempts, and calls that must be enqueued again.
+
+Functions that return one attempt write its overdue transition too, so a late sweep shows no wrong status. See
+"States of an attempt" in docs/how.rst.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,11 @@ from django_telroi.dispatch import Published
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
-from django_telroi.services.attempts.find import close_older_calls, close_orphan, not_found_if_erased, settle_overdue
-from django_telroi.services.attempts.transitions import deadline_of, transition
-from django_telroi.services.attempts.typed_codes import is_judgement_out
-from django_telroi.services.attempts.unknown_calls import take_hint
+from django_telroi.services.attempts.call_reports import settle_by_hint
+from django_telroi.services.attempts.find import close_orphan, not_found_if_erased, settle_overdue
+from django_telroi.services.attempts.other_calls import close_superseded_calls
+from django_telroi.services.attempts.telroi_tries import is_judgement_out
+from django_telroi.services.attempts.transitions import closing_fields, deadline_of, transition
 from django_telroi.services.calls.claim import recheck_at
 from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.shared.alerts import Alert, raise_alert
@@ -35,11 +40,13 @@ from django_telroi.services.shared.transactions import (
     unavailable_without_database,
     write_alias,
 )
-from django_telroi.services.statistics.figures import alert_pumping
+from django_telroi.services.statistics.pumping import alert_pumping
+from django_telroi.services.upkeep.breaker import pause_pumped
 
 logger = logging.getLogger("django_telroi")
 
 BATCH = 500
+"""Rows. One UPDATE locks at most this many."""
 LONG_WAIT = timedelta(seconds=30)
 """If a call has waited this long although it was enqueued, the alert ``waiting`` is raised: the workers need a look."""
 
@@ -51,7 +58,7 @@ class Swept:
     """How many calls one sweep enqueued, set to ``unknown``, and expired."""
 
     enqueued: int = 0
-    called_unknown: int = 0
+    became_unknown: int = 0
     expired: int = 0
 
 
@@ -70,27 +77,32 @@ def sweep(*, now: datetime | None = None) -> Swept:
     """Process every attempt that is due, and return the counts. Several sweeps may run at the same time.
 
     Conditional UPDATEs ensure that each transition is made by one sweep. Due rows are found by their index. The last
-    hour of calls is also checked for toll fraud (``alert_pumping``). ``now`` replaces the database's clock, for tests.
+    hour of calls is also checked for toll fraud (``alert_pumping``), and pumped destinations are paused if the site
+    chose so (``pause_pumped``). ``now`` replaces the database's clock, for tests.
 
     Raises Unavailable if the database fails. Raises InsideTransaction if a call must be placed here and a rollback of
     the caller's transaction could undo its claim.
     """
     using = write_alias()
+    # First, so that no call of a deleted user is enqueued below.
     _close_orphans(now, using=using)
-    called_unknown, expired, waiting = 0, 0, list[Waiting]()
+    became_unknown, expired, waiting = 0, 0, list[Waiting]()
     for batch, read_at in _due(now, using=using):
         since = time.monotonic()
         queued = [attempt for attempt in batch if attempt.status == Status.QUEUED]
         if any(attempt.created_at + LONG_WAIT <= read_at for attempt in queued):
             raise_alert(Alert.WAITING, now=read_at, using=using)
-        called_unknown += _end_leases(batch, now=read_at, using=using)
+        became_unknown += _end_leases(batch, now=read_at, using=using)
+        # A call past its deadline is not placed any more: the person does not expect it now.
         late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]
         waiting += [Waiting(attempt, read_at, since) for attempt in queued if deadline_of(attempt) > read_at]
         _forget_right_codes(batch, using=using)
         expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
+
+    # Last, because publishing can wait for a broker that does not answer. It must not delay the transitions above.
     enqueued = _enqueue(waiting, using=using)
-    alert_pumping(now=now, using=using)
-    return Swept(enqueued=enqueued, called_unknown=called_unknown, expired=expired)
+    pause_pumped(alert_pumping(now=now, using=using), now=now, using=using)
+    return Swept(enqueued=enqueued, became_unknown=became_unknown, expired=expired)
 
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
@@ -100,6 +112,8 @@ def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[Verific
     while batch := list(rows[:BATCH]):
         last_due_at, last = batch[-1].due_at, batch[-1].pk  # read before the caller settles the batch
         yield batch, now or batch[0].read_at
+        # By the last row and not by OFFSET: rows that were settled meanwhile are not due any more, so an offset would
+        # skip others. Rows that stay due, such as locked ones, are not read again.
         rows = due.filter(due_at__gte=last_due_at).exclude(due_at=last_due_at, pk__lte=last).order_by("due_at", "pk")
 
 
@@ -107,10 +121,10 @@ def _end_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: s
     """Set calls whose lease is over to ``unknown``. No process can be waiting for Telroi's answer any more."""
     ended = _still_in(batch, {Status.DIALING}, using=using).filter(due_at__lte=now)
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
-    called_unknown = _update_unless_locked(partial(ended.update, **unknown), using=using)
-    if called_unknown:
+    became_unknown = _update_unless_locked(partial(ended.update, **unknown), using=using)
+    if became_unknown:  # most sweeps end no lease, and save these queries
         _settle_ended_leases(batch, now=now, using=using)
-    return called_unknown
+    return became_unknown
 
 
 def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:
@@ -121,15 +135,15 @@ def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime,
     rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=reports.values("attempt")) | Q(pk__in=again))
     for attempt in rows.filter(status=Status.UNKNOWN):
         with _skipping_locks():
-            take_hint(attempt, now=now, using=using)
-            close_older_calls(attempt, now=now, using=using)
+            settle_by_hint(attempt, now=now, using=using)
+            close_superseded_calls(attempt, now=now, using=using)
 
 
 def _expire(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> int:
+    # If Telroi judges a code at this moment, its answer decides the status. Expired now, a right code would be lost.
     without_pending = [attempt for attempt in batch if not is_judgement_out(attempt, now=now, using=using)]
     rows = _still_in(without_pending, CHECKABLE, using=using).filter(expires_at__lte=now)
-    expired = {"status": Status.EXPIRED, "closed_at": now, "due_at": None, "judging": {}}
-    return _update_unless_locked(partial(rows.update, **expired), using=using)
+    return _update_unless_locked(partial(rows.update, **closing_fields(Status.EXPIRED, now=now)), using=using)
 
 
 def _forget_right_codes(batch: Sequence[VerificationAttempt], *, using: str) -> None:
@@ -171,6 +185,8 @@ def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
     """Enqueue the waiting calls again and return how many. The sweep that changes ``due_at`` enqueues the call."""
     enqueued = 0
     for attempt, read_at, since in waiting:
+        # ``due_at`` is changed before the message is published. If this process dies in between, the call is due again
+        # at ``recheck_at``. In the other order every concurrent sweep would publish the same calls.
         next_check = {"due_at": min(recheck_at(later(read_at, since=since)), deadline_of(attempt))}
         with _skipping_locks():
             if not transition(attempt, next_check, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):

@@ -4,6 +4,7 @@
   "use strict";
 
   const POLL_INTERVAL = 2000; // milliseconds
+  const SLOW_AFTER = 3000; // milliseconds
 
   const clock = (seconds) => {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -50,6 +51,8 @@
       show(card, "when-ready", true);
       clocks.forEach((shown) => shown.closest(".telroi-note")?.setAttribute("hidden", ""));
       announce(card, telroiReady);
+      // Other cards have other texts after the wait. Without a connection they stay as they are.
+      if (card.dataset.telroiStep !== "code") refresh(card);
     });
   };
 
@@ -59,7 +62,7 @@
       const isTomorrow = day(time.dateTime) > day(Date.now());
       if (isTomorrow !== "telroiTomorrow" in time.dataset) return;
       const style = { hour: "numeric", minute: "2-digit" };
-      time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang || [], style);
+      time.textContent = new Date(time.dateTime).toLocaleTimeString([...navigator.languages], style);
     });
   };
 
@@ -86,12 +89,18 @@
   const renew = async (card, url) => {
     const fresh = await replace(card, url);
     if (!fresh) return;
-    if (document.activeElement === document.body) focusOn(fresh);
-    else announce(fresh, fresh.querySelector(".telroi-title").textContent);
+    const isFree = document.activeElement === document.body;
+    if (isFree) focusOn(fresh);
+    // A screen reader reads the field that gets the focus, and not the title above it.
+    const title = titleOf(fresh).textContent;
+    const isRead = document.activeElement === titleOf(fresh) || (isFree && title === titleOf(card).textContent);
+    announce(fresh, isRead ? "" : title);
   };
 
+  const titleOf = (card) => card.querySelector(".telroi-title");
+
   const focusOn = (card) =>
-    ["[aria-invalid=true]", ".telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
+    ["[aria-invalid=true]", "input.telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
 
   // Updates the card of a page that was prefetched or comes from the browser's cache, because it may be outdated. Typed
   // values and the focus are kept. Without a connection nothing changes.
@@ -136,8 +145,33 @@
     setTimeout(poll, POLL_INTERVAL);
   };
 
+  // A form may have a button with a value, such as a suggested number. Only the pressed one is sent.
+  const press = (form, button) => {
+    form.querySelector("[data-telroi-pressed]")?.removeAttribute("data-telroi-pressed");
+    if (button?.name) button.setAttribute("data-telroi-pressed", "");
+  };
+
+  // Says that a call takes long, if the form is still on its way.
+  const slowTimers = new WeakMap();
+  const tellIfSlow = (card, form) => {
+    if (!form.querySelector("[data-telroi-call]")) return;
+    const tell = () => {
+      if (!form.isConnected) return;
+      const { telroiSlow } = card.dataset;
+      form.append(Object.assign(document.createElement("p"), { className: "telroi-hint telroi-slow", textContent: telroiSlow }));
+      announce(card, telroiSlow);
+    };
+    slowTimers.set(form, setTimeout(tell, SLOW_AFTER));
+  };
+
+  // The button that was pressed: the suggested number, or the last one, which the Enter key stands for.
+  const buttonOf = (form) =>
+    form.querySelector("[data-telroi-pressed]") ?? form.querySelector("button:not([name], [aria-hidden])");
+
   const setBusy = (form, isBusy) => {
-    const button = form.querySelector("button");
+    clearTimeout(slowTimers.get(form));
+    form.querySelector(".telroi-slow")?.remove();
+    const button = buttonOf(form);
     form.toggleAttribute("data-telroi-sent", isBusy);
     button.classList.toggle("telroi-busy", isBusy);
     if (!button.dataset.telroiBusy) return;
@@ -146,6 +180,7 @@
   };
 
   const warn = (form, text) => {
+    setBusy(form, false);
     form.querySelector("[role=alert]")?.remove();
     const note = Object.assign(document.createElement("p"), { className: "telroi-note telroi-bad", textContent: text });
     note.setAttribute("role", "alert");
@@ -153,30 +188,58 @@
   };
 
   const submitInPlace = async (card, form) => {
+    const body = new FormData(form);
+    const pressed = form.querySelector("[data-telroi-pressed]");
+    if (pressed) body.append(pressed.name, pressed.value);
     let response;
     try {
-      response = await fetch(form.action, {
-        method: "POST",
-        body: new FormData(form),
-        headers: { "X-Telroi-In-Place": "1" },
-        credentials: "same-origin",
-      });
+      const headers = { "X-Telroi-In-Place": "1" };
+      response = await fetch(form.action, { method: "POST", body, headers, credentials: "same-origin" });
     } catch {
-      setBusy(form, false);
       return warn(form, card.dataset.telroiOffline);
     }
     try {
       const result = await response.json();
-      if (result.problem) {
-        setBusy(form, false);
-        return warn(form, result.problem);
-      }
+      if (result.problem) return warn(form, result.problem);
       const url = new URL(result.location, location.href);
       if (url.pathname + url.search === location.pathname + location.search) await renew(card, url);
       else location.assign(url);
     } catch {
       location.reload();
     }
+  };
+
+  // The server knows the names of countries in some languages only, the browser in all.
+  const nameCountries = (card) => {
+    const choice = card.querySelector("select.telroi-select");
+    if (!choice) return;
+    const { value } = choice;
+    const [none, ...countries] = choice.options;
+    try {
+      const { lang } = document.documentElement;
+      const names = new Intl.DisplayNames(lang, { type: "region", fallback: "none" });
+      for (const each of countries) each.text = each.text.replace(/^.*(?= \()/, (known) => names.of(each.value) ?? known);
+      none.after(...countries.sort((one, other) => one.text.localeCompare(other.text, lang)));
+      choice.value = value;
+    } catch {
+      // An old browser, or a page without a valid language: the names of the server stay.
+    }
+  };
+
+  // Sends the code with its last digit, if the site wants it. Each code is sent once, so that it can be corrected.
+  const sendLastDigit = (card) => {
+    const input = card.querySelector("[data-telroi-digits]");
+    if (!input) return;
+    // The hint is true only with the script. It is read last, after the error and the note.
+    const texts = `${input.getAttribute("aria-describedby") ?? ""} ${card.querySelector("[data-telroi-last]").id}`;
+    input.setAttribute("aria-describedby", [...new Set(texts.trim().split(" "))].join(" "));
+    let sent = "";
+    input.addEventListener("input", () => {
+      const digits = input.value.replace(/[\s-]/g, "");
+      if (digits.length !== Number(input.dataset.telroiDigits) || !/^\p{Nd}+$/u.test(digits) || digits === sent) return;
+      sent = digits;
+      input.form.requestSubmit();
+    });
   };
 
   const activate = (card) => {
@@ -188,13 +251,19 @@
     show(card, "without-script", false);
     countDown(card, age);
     localTimes(card);
+    nameCountries(card);
+    sendLastDigit(card);
     card.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
     if (["waiting", "calling-again"].includes(telroiStep)) follow(card);
+    if (telroiStep === "waiting") until(SLOW_AFTER / 1000, card, age, () => {}, () => announce(card, card.dataset.telroiSlow));
     if (telroiEnds) until(Number(telroiEnds), card, age, () => {}, () => renew(card, location.href).catch(() => {}));
     card.addEventListener("submit", (event) => {
       const form = event.target;
       if (form.hasAttribute("data-telroi-sent")) return event.preventDefault();
+      press(form, event.submitter);
       setBusy(form, true);
+      announce(card, form.querySelector("[data-telroi-busy]")?.dataset.telroiBusy ?? buttonOf(form).textContent);
+      tellIfSlow(card, form);
       if (!("telroiInline" in card.dataset)) return;
       event.preventDefault();
       submitInPlace(card, form);

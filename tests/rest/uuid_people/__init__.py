@@ -1,1 +1,1 @@
-"""An app whose people have a UUID for a key."""
+"""An app with a user model whose primary key is a UUID."""

@@ -1,4 +1,4 @@
-"""A user model of a site's own."""
+"""A user model of the site."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ class Command(BaseCommand):
             self.stdout.write("The history exists already.")
             return
         started = time.monotonic()
+        # In one transaction: Ctrl-C leaves no half history, which a second run would take for a whole one.
         with transaction.atomic():
             count = self.seed(calls, now=timezone.now())
         self.stdout.write(f"{count:,} calls of 30 days added in {time.monotonic() - started:.1f} s.".ljust(62))

@@ -1,0 +1,56 @@
+"""Permits for requests: a request is sent once, even if hooks or instrumentations call the session again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from requests import Response
+
+from django_telroi.errors import ApiError
+
+
+class Permit:
+    """Allows the transport to send one request once, and stores the response or the failure.
+
+    ``response``: the response that the transport read. ``failure``: the class of its error and the reason. The error
+    itself is not kept, because its traceback refers to frames that hold the permit and the request. Both are None while
+    nothing was received.
+    """
+
+    def __init__(self) -> None:
+        self.response: Response | None = None
+        self.failure: tuple[type[ApiError], str] | None = None
+        # ``pop`` is atomic, so one of two threads gets the permit.
+        self._unused = [True]
+
+    def take(self) -> bool:
+        """Use the permit up. Returns False if it was used before."""
+        try:
+            return self._unused.pop()
+        except IndexError:
+            return False
+
+
+_current: ContextVar[Permit | None] = ContextVar("django_telroi.client.permit", default=None)
+
+
+@contextmanager
+def permitted() -> Iterator[Permit]:
+    """Give a permit to the code in the block, for one request in this thread or greenlet."""
+    # Not an attribute of the request: an instrumentation may send a copy of it.
+    permit = Permit()
+    token = _current.set(permit)
+    try:
+        yield permit
+    finally:
+        _current.reset(token)
+
+
+def take_permit() -> Permit:
+    """Return the permit of the request that is sent now. Raises RuntimeError if there is none or it is used up."""
+    permit = _current.get()
+    if permit is None or not permit.take():
+        raise RuntimeError("TelroiClient sends each request once, in its own thread. This session sends nothing else.")
+    return permit

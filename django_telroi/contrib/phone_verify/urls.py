@@ -1,0 +1,13 @@
+"""The URLs of django-phone-verify, with its paths and names: ``phone/register`` and ``phone/verify``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from django_telroi.contrib.phone_verify.views import RegisterView, VerifyView
+
+# No app_name, because django-phone-verify has none: reverse("phone-register") stays the same.
+urlpatterns = [
+    path("phone/register", RegisterView.as_view(), name="phone-register"),
+    path("phone/verify", VerifyView.as_view(), name="phone-verify"),
+]

@@ -1,0 +1,145 @@
+"""The site's functions that see the HTTP request: ``BOT_CHECK``, ``RATE_KEYS`` and ``PHONE_RISK``.
+
+If one fails, no call is placed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Protocol
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import conf
+from django_telroi.conf.values import load_function
+from django_telroi.domain.phone import Phone
+from django_telroi.errors import BotCheckFailed, Misconfigured, NotCallable, Unavailable, VerificationRefused
+from django_telroi.redaction import Secret
+from django_telroi.services.calls.request import Vetoed, is_veto_answer, veto_reason
+from django_telroi.services.requester import Requester, no_keys, requester_of
+
+logger = logging.getLogger("django_telroi")
+
+TOKEN_FIELD = "bot_token"
+"""The field of a form, and of the API's body, with the token of the bot check."""
+
+MAX_TOKEN_LENGTH = 8192
+"""Characters. The tokens of Turnstile, hCaptcha and reCAPTCHA have at most a few thousand."""
+
+PASSED = "telroi_bot_check_passed"
+"""The attribute of a request whose token was accepted. A token can be verified once only."""
+
+Ask = Callable[[], None]
+
+
+class BotCheck(Protocol):
+    """The type of the function in ``BOT_CHECK``.
+
+    ``token`` is ``""`` if the request has none. It returns True to allow the call, and False or None to refuse it.
+    """
+
+    def __call__(self, *, request: HttpRequest, token: str) -> bool | None: ...
+
+
+class PhoneRisk(Protocol):
+    """The type of the function in ``PHONE_RISK``. ``number`` is in E.164 form.
+
+    It returns True or None to allow the call. It returns False, or the reason as a text for the log, to reject it.
+    """
+
+    def __call__(self, *, number: str, request: HttpRequest) -> str | bool | None: ...
+
+
+@sensitive_variables()
+def bot_check_of(request: HttpRequest, token: str | None) -> Ask | None:
+    """Return the function that asks ``BOT_CHECK`` about this request, None on a site without it.
+
+    ``token``: None to read it from the posted form.
+    """
+    if conf.bot_check() is None:
+        return None
+    return partial(_ask_once, request, Secret(request.POST.get(TOKEN_FIELD, "") if token is None else token))
+
+
+@sensitive_variables()
+def _ask_once(request: HttpRequest, token: str) -> None:
+    """Ask ``BOT_CHECK``, unless it accepted this request before.
+
+    Raises BotCheckFailed if it refuses, Unavailable if it fails, and Misconfigured if it cannot be imported or returns
+    another type. A VerificationRefused that it raises is passed on.
+    """
+    if getattr(request, PASSED, False):
+        return
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise BotCheckFailed
+    is_person = _result("BOT_CHECK", conf.bot_check(), request=request, token=token)
+    if is_person is not True and is_person is not False and is_person is not None:
+        _log_failure("BOT_CHECK", f"returned {type(is_person).__name__}")
+        raise Misconfigured
+    if not is_person:
+        raise BotCheckFailed
+    setattr(request, PASSED, True)
+
+
+def phone_risk_of(request: HttpRequest) -> Callable[[Phone], None] | None:
+    """Return the function that asks ``PHONE_RISK`` about a number, None on a site without it."""
+    return None if conf.phone_risk() is None else partial(_ask_phone_risk, request)
+
+
+@sensitive_variables()
+def _ask_phone_risk(request: HttpRequest, phone: Phone) -> None:
+    """Ask ``PHONE_RISK``.
+
+    Raises NotCallable if it rejects the number, Unavailable if it fails, and Misconfigured if it cannot be imported or
+    returns another type. A VerificationRefused that it raises is passed on.
+    """
+    answer = _result("PHONE_RISK", conf.phone_risk(), number=Secret(phone.number), request=request)
+    if not is_veto_answer(answer):
+        _log_failure("PHONE_RISK", f"returned {type(answer).__name__}")
+        raise Misconfigured
+    if (reason := veto_reason(answer=answer)) is not None:
+        logger.warning("risky_number region=%s reason=%s", phone.region, reason)
+        raise NotCallable from Vetoed()
+
+
+def requester_with_keys(request: HttpRequest, user: AbstractBaseUser | None) -> Requester:
+    """Return the requester. ``RATE_KEYS`` is called when the first rate needs one of its keys, and once at most."""
+    own_keys = no_keys if conf.rate_keys() is None else cache(partial(_read_keys, request))
+    return requester_of(request, user, own_keys=own_keys)
+
+
+def _read_keys(request: HttpRequest) -> Mapping[str, object]:
+    """Return the site's keys of this request.
+
+    Raises Unavailable if ``RATE_KEYS`` fails, and Misconfigured if it cannot be imported or returns no dict.
+    """
+    keys = _result("RATE_KEYS", conf.rate_keys(), request)
+    if not isinstance(keys, Mapping):
+        _log_failure("RATE_KEYS", f"returned {type(keys).__name__}")
+        raise Misconfigured
+    return keys
+
+
+@sensitive_variables()
+def _result(setting: str, chosen: str | Callable[..., object] | None, *args: object, **options: object) -> object:
+    """Return what the site's function in ``setting`` returns."""
+    try:
+        function = load_function(chosen or "")
+    except Exception as error:  # noqa: BLE001 - the site's module may raise anything
+        _log_failure(setting, type(error).__name__)
+        raise Misconfigured from None
+    try:
+        return function(*args, **options)
+    except VerificationRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
+        _log_failure(setting, type(error).__name__)
+        raise Unavailable from None
+
+
+def _log_failure(setting: str, error: str) -> None:
+    logger.error("site_function_failed setting=%s error=%s", setting, error)

@@ -1,0 +1,51 @@
+"""``manage.py telroi_do_not_call NUMBER``: make the link for its owner, or block or unblock it at the owner's wish."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urljoin
+
+from django.core.management.base import CommandError, CommandParser
+from django.urls import NoReverseMatch
+from django.views.decorators.debug import sensitive_variables
+
+from django_telroi import services
+from django_telroi.errors import ChangedMeanwhile, InvalidNumber, ReasonRequired, Unavailable
+from django_telroi.management.output import PrintableCommand
+from django_telroi.services.staff.owner_links import LINK_LIFETIME, do_not_call_path
+
+ACTOR = "telroi_do_not_call"
+
+
+class Command(PrintableCommand):
+    help = (
+        f"Print a link with which the owner of a number can block calls to it, valid for {LINK_LIFETIME.days} days. "
+        "Or block or unblock the number at its owner's wish."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("number", help="the number; without +, DEFAULT_REGION applies")
+        choice = parser.add_mutually_exclusive_group(required=True)
+        choice.add_argument("--link", metavar="URL", help="print the link; URL is the address of the site")
+        choice.add_argument("--block", action="store_true", help="block the number, because its owner asked for it")
+        choice.add_argument("--unblock", metavar="REASON", help="lift the block; the reason is kept with the number")
+
+    @sensitive_variables()
+    def handle(self, *args: Any, **options: Any) -> None:
+        number = options["number"]
+        try:
+            if options["link"] is not None:
+                self.stdout.write(urljoin(options["link"], do_not_call_path(number)))
+            elif options["block"]:
+                self.stdout.write(f"{services.block_for_owner(number, actor=ACTOR)} is blocked at its owner's wish.")
+            else:
+                row = services.unblock_number(number, reason=options["unblock"], actor=ACTOR)
+                self.stdout.write(f"{row} can be called again.")
+        except InvalidNumber:
+            raise CommandError("This is not a phone number. Type it with + and the country code.") from None
+        except NoReverseMatch:
+            raise CommandError("The URLs of django_telroi are not included, so there is no page to link to.") from None
+        except ReasonRequired as error:
+            raise CommandError(str(error)) from None
+        except (ChangedMeanwhile, Unavailable):
+            raise CommandError("The database does not answer, or the number changed just now. Try again.") from None

@@ -1,0 +1,32 @@
+"""The choice of the country in the form for a number."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from django.utils.translation import get_language, get_language_bidi, pgettext
+
+from django_telroi import conf
+from django_telroi.domain.country_facts import calling_code, country_name
+from django_telroi.domain.phone import CallingRules, supported_regions
+
+
+def country_choices() -> list[tuple[str, str]]:
+    """Return the regions that the site calls and their names in the active language, such as ``Nigeria (+234)``."""
+    none = ("", pgettext("choice of a country", "Choose a country"))
+    return [none, *_named_regions(conf.calling_rules(), get_language() or "en", is_bidi=get_language_bidi())]
+
+
+@lru_cache(maxsize=64)  # a name for each of 245 regions
+def _named_regions(rules: CallingRules, language: str, *, is_bidi: bool) -> list[tuple[str, str]]:
+    called = supported_regions() if rules.allowed_regions is None else supported_regions() & rules.allowed_regions
+    mark = "\N{LEFT-TO-RIGHT MARK}" if is_bidi else ""  # otherwise the + would be on the other side of the digits
+    names = {region: country_name(region, language) for region in called - rules.blocked_regions}
+    regions = sorted(names, key=lambda region: (_sort_key(names[region]), region))
+    return [(region, f"{names[region]} ({mark}{calling_code(region)}{mark})") for region in regions]
+
+
+def _sort_key(name: str) -> str:
+    """Return the name without accents, so that Åland is not the last country."""
+    return "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)).casefold()

@@ -1,0 +1,3 @@
+"""A site that calls the simulator."""
+
+from tests.calling_site import configure, simulator, telroi  # noqa: F401

@@ -1,0 +1,190 @@
+"""The owner of a number blocks calls to it: with a signed link, or through the command. Staff lift it with a reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from django_telroi import services
+from django_telroi.errors import InvalidNumber, NotCallable, ReasonRequired
+from django_telroi.models import AttemptEvent, PhoneNumber
+from django_telroi.services.staff import owner_links
+from django_telroi.testing import outbox
+from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER
+
+pytestmark = pytest.mark.django_db
+
+
+def text_of(reply: Any) -> str:
+    return " ".join(BeautifulSoup(reply.content, "html.parser").get_text().split())
+
+
+def press(client: Client, path: str) -> Any:
+    page = BeautifulSoup(client.get(path).content, "html.parser")
+    token = page.find("input", attrs={"name": "csrfmiddlewaretoken"})["value"]  # type: ignore[index]
+    return client.post(path, {"csrfmiddlewaretoken": token}, follow=True)
+
+
+@pytest.fixture
+def path() -> str:
+    return services.do_not_call_path(NUMBER)
+
+
+class TestThePage:
+    def test_asks_first_and_shows_the_number_masked(self, path: str) -> None:
+        reply = Client().get(path)
+
+        assert MASKED in text_of(reply)
+        assert (reply.status_code, PhoneNumber.objects.count()) == (200, 0)
+        assert "no-store" in reply["Cache-Control"]
+        assert reply["Referrer-Policy"] == "same-origin"
+
+    def test_blocks_the_number_as_its_owners_wish(self, path: str) -> None:
+        reply = press(Client(enforce_csrf_checks=True), path)
+
+        phone, event = PhoneNumber.objects.get(), AttemptEvent.objects.get()
+        assert "We will not call you" in text_of(reply)
+        assert (phone.number, phone.blocked_by_owner, phone.blocked_by) == (NUMBER, True, "")
+        assert (event.kind, event.phone, event.actor) == ("owner_blocked", phone, "")
+        with pytest.raises(NotCallable):
+            services.start_verification(NUMBER)
+        assert list(outbox) == []
+
+    def test_needs_the_csrf_token(self, path: str) -> None:
+        assert Client(enforce_csrf_checks=True).post(path).status_code == 403
+        assert not PhoneNumber.objects.exists()
+
+    def test_looks_the_same_before_and_after_the_block(self, path: str) -> None:
+        before = text_of(Client().get(path))
+        press(Client(), path)
+
+        assert text_of(Client().get(path)) == before
+        assert press(Client(), path).status_code == 200
+
+    def test_is_open_to_everybody_with_the_link(self, path: str, settings: Any) -> None:
+        middleware = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, middleware]
+
+        assert Client().get(path).status_code == 200
+        assert press(Client(), path).status_code == 200
+
+    @pytest.mark.parametrize(
+        "change", [lambda t: t[:-1], lambda t: "x" + t, lambda t: t.replace(":", "-"), lambda t: "x"]
+    )
+    def test_of_a_changed_link_shows_nothing(self, path: str, change: Any) -> None:
+        start, token = path.rstrip("/").rsplit("/", 1)
+
+        replies = [Client().get(f"{start}/{change(token)}/"), Client().post(f"{start}/{change(token)}/")]
+
+        assert [reply.status_code for reply in replies] == [404, 404]
+        assert {"This link is not valid" in text_of(reply) for reply in replies} == {True}
+        assert not PhoneNumber.objects.exists()
+
+    def test_of_an_old_link_shows_the_same_as_of_a_forged_one(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        forged = text_of(Client().get("/phone/do-not-call/forged/"))
+        monkeypatch.setattr(owner_links, "LINK_LIFETIME", timedelta(seconds=-1))
+
+        reply = Client().get(path)
+
+        assert (reply.status_code, text_of(reply)) == (404, forged)
+
+    def test_has_the_number_in_no_link_and_no_log(self, path: str, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("DEBUG"):
+            html = press(Client(), path).content.decode()
+
+        assert not [text for text in (path, html, caplog.text) if NUMBER[1:] in text]
+
+    def test_of_another_key_is_refused_and_of_a_fallback_accepted(self, path: str, settings: Any) -> None:
+        old, settings.SECRET_KEY = settings.SECRET_KEY, "another-key-" * 5
+        assert Client().get(path).status_code == 404
+        settings.SECRET_KEY_FALLBACKS = [old]
+        assert Client().get(path).status_code == 200
+
+
+class TestTheBlock:
+    def test_is_lifted_only_with_a_reason(self) -> None:
+        services.block_for_owner(NUMBER)
+
+        for reason in ("", " "):
+            with pytest.raises(ReasonRequired):
+                services.unblock_number(NUMBER, actor="ada", reason=reason)
+        services.unblock_number(NUMBER, actor="ada", reason="wrote to us")
+
+        phone = PhoneNumber.objects.get()
+        assert (phone.blocked_at, phone.blocked_by_owner) == (None, False)
+        assert AttemptEvent.objects.latest("pk").detail == "wrote to us"
+        services.start_verification(NUMBER)
+
+    def test_of_staff_becomes_one_of_the_owner_too(self) -> None:
+        services.block_number(NUMBER, reason="fraud", actor="ada")
+        services.block_for_owner(NUMBER)
+
+        phone = PhoneNumber.objects.get()
+        assert (phone.blocked_by, phone.blocked_reason, phone.blocked_by_owner) == ("ada", "fraud", True)
+
+    def test_survives_an_erasure(self) -> None:
+        services.block_for_owner(NUMBER)
+        services.erase_number(NUMBER, actor="ada")
+
+        assert PhoneNumber.objects.get().blocked_by_owner
+
+    def test_is_answered_like_any_other_block(self) -> None:
+        services.block_for_owner(NUMBER)
+        services.block_number(OTHER_NUMBER, reason="fraud", actor="ada")
+        starts = "/phone/"
+
+        said = [text_of(Client().post(starts, {"number": each}, follow=True)) for each in (NUMBER, OTHER_NUMBER)]
+
+        assert "We cannot call this number." in said[0]
+        assert said[0] == said[1]
+
+
+class TestTheCommand:
+    @staticmethod
+    def run(*arguments: str) -> str:
+        out = StringIO()
+        call_command("telroi_do_not_call", *arguments, stdout=out)
+        return out.getvalue().strip()
+
+    def test_prints_a_link_that_works(self) -> None:
+        link = self.run(NUMBER, "--link", "https://example.com/")
+
+        assert link.startswith("https://example.com/phone/do-not-call/")
+        assert MASKED in text_of(Client().get(link.removeprefix("https://example.com")))
+
+    def test_blocks_and_unblocks(self) -> None:
+        assert self.run(NUMBER, "--block") == f"{MASKED} is blocked at its owner's wish."
+        with pytest.raises(CommandError, match="A reason is required"):
+            self.run(NUMBER, "--unblock", "")
+        assert self.run(NUMBER, "--unblock", "wrote to us") == f"{MASKED} can be called again."
+        assert [event.actor for event in AttemptEvent.objects.all()] == ["telroi_do_not_call"] * 2
+
+    def test_needs_a_number(self) -> None:
+        with pytest.raises(CommandError, match="This is not a phone number"):
+            self.run("call me", "--block")
+        with pytest.raises(InvalidNumber):
+            services.do_not_call_path("call me")
+
+
+def test_staff_see_the_wish_and_cannot_unblock_without_a_reason(admin_client: Client, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls"
+    phone = services.block_for_owner(NUMBER)
+    page = f"/admin/django_telroi/phonenumber/{phone.pk}/"
+
+    html = admin_client.get(f"{page}change/").content.decode()
+    assert "at its owner’s wish" in html
+    assert (f"{page}unblock-owner/" in html, f"{page}unblock/" in html) == (True, False)
+    admin_client.post(f"{page}unblock/")
+    admin_client.post(f"{page}unblock-owner/", {"reason": ""})
+    listed = {"action": "unblock_selected", "_selected_action": [phone.pk], "confirmed": "yes"}
+    admin_client.post("/admin/django_telroi/phonenumber/", listed)
+    assert PhoneNumber.objects.get().blocked_by_owner
+
+    admin_client.post(f"{page}unblock-owner/", {"reason": "wrote to us"})
+    assert not PhoneNumber.objects.get().blocked_by_owner
