@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 NUMBER = "+2348031234567"
 SCRIPT = "**/telroi.js"
+NINETY_YEARS = 90 * 365 * 86400 * 1000
 CLOCK_THAT_CAN_BE_SET = """
 window.setBack = 0;
 const now = Date.now;
@@ -114,20 +115,39 @@ def test_a_changed_clock_does_not_add_an_hour(page: Page, site: Site, set_back: 
     expect(page.get_by_role("button", name="Call again")).to_be_visible()
 
 
-def test_a_long_wait_without_a_countdown_ends_too(page: Page, site: Site) -> None:
-    page.clock.install()
+def hold_number(page: Page, site: Site) -> None:
+    """Show a wait until 2100 to a visitor who asks for a call to a number that is on hold."""
     called(page, site)
-    until = "2100-01-01 00:00:00"
-    site.execute("UPDATE django_telroi_phonenumber SET held_until = ?, held_reason = 'x'", until)
+    site.execute("UPDATE django_telroi_phonenumber SET held_until = ?, held_reason = 'x'", "2100-01-01 00:00:00")
     page.context.clear_cookies()
     page.goto(site.address + "/phone/")
     ask_for_a_call(page, NUMBER)
     expect(page.get_by_role("button", name="Use another number")).to_be_visible()
     expect(page.get_by_role("button", name="Call me")).to_be_hidden()
 
-    page.clock.fast_forward(90 * 365 * 86400 * 1000)
+
+def test_a_long_wait_without_a_countdown_ends_too(page: Page, site: Site) -> None:
+    page.clock.install()
+    hold_number(page, site)
+    site.let_the_waits_end()
+
+    page.clock.fast_forward(NINETY_YEARS)
 
     expect(page.get_by_role("button", name="Call me")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("You can ask for another call now.")
+
+
+def test_a_wait_that_goes_on_at_the_site_is_not_announced_as_over(page: Page, site: Site) -> None:
+    page.clock.install()
+    hold_number(page, site)
+
+    with page.expect_response(site.address + "/phone/**"):
+        page.clock.fast_forward(NINETY_YEARS)
+    page.wait_for_load_state("networkidle")
+
+    expect(page.get_by_role("heading", name="Enough calls for now")).to_be_visible()
+    expect(page.get_by_role("button", name="Call me")).to_be_hidden()
+    expect(page.get_by_role("status")).to_be_empty()
 
 
 def test_a_card_that_is_inserted_later_works(page: Page, site: Site) -> None:

@@ -41,18 +41,19 @@
 
   // Without this script all buttons are visible, and the server rejects a request that is too early.
   const countDown = (card, age) => {
-    const { telroiReadyIn, telroiReady } = card.dataset;
+    const { telroiReadyIn, telroiReady, telroiStep } = card.dataset;
     if (!telroiReadyIn) return;
     const clocks = card.querySelectorAll("[data-telroi-wait]");
     show(card, "when-ready", false);
     show(card, "until-ready", true);
-    until(Number(telroiReadyIn), card, age, (left) => clocks.forEach((shown) => (shown.textContent = clock(left))), () => {
+    const tick = (left) => clocks.forEach((shown) => (shown.textContent = clock(left)));
+    until(Number(telroiReadyIn), card, age, tick, async () => {
       show(card, "until-ready", false);
       show(card, "when-ready", true);
       clocks.forEach((shown) => shown.closest(".telroi-note")?.setAttribute("hidden", ""));
-      announce(card, telroiReady);
-      // Other cards have other texts after the wait. Without a connection they stay as they are.
-      if (card.dataset.telroiStep !== "code") refresh(card);
+      // Without the code field, a card has other texts after the wait, or a longer wait. Offline it stays as it is.
+      const fresh = (telroiStep !== "code" && (await refresh(card))) || card;
+      if (fresh === card || !fresh.dataset.telroiReadyIn) announce(fresh, telroiReady);
     });
   };
 
@@ -115,6 +116,7 @@
       });
     }
     if (hadFocus) focusOn(fresh);
+    return fresh;
   };
 
   const replace = async (card, url) => {
