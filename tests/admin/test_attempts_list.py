@@ -312,3 +312,11 @@ def test_rows_are_not_sorted_by_status_after_the_query(viewer: Client, status: S
     page = viewer.get(url(LIST, "changelist"), {"status__exact": status})
 
     assert "ORDER BY" not in page.context["cl"].queryset[:101].explain()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the words are SQLite's")
+@pytest.mark.parametrize("live", ["0", "1"])
+def test_calls_with_a_test_key_are_found_by_their_index(viewer: Client, live: str) -> None:
+    page = viewer.get(url(LIST, "changelist"), {"livemode__exact": live})
+
+    assert "telroi_attempt_by_mode" in page.context["cl"].queryset[:101].explain()
