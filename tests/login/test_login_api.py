@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,12 +11,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.test import Client
+from django.urls import include, path
+from drf_spectacular.validation import validate_schema
 
 from django_telroi import services
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure
 from tests.login.test_login_attacks import API, post
+from tests.rest.test_rest_schema import document_of, operations
 from tests.services.world import wrong
 from tests.web.visitor import NUMBER
 
@@ -164,3 +168,28 @@ def test_an_invalid_number_is_rejected(db: None, body: dict[str, Any]) -> None:
     reply = post(Client(), API, **body)
 
     assert (reply.status_code, len(outbox)) == (400, 0)
+
+
+@pytest.mark.parametrize("keys", [{}, {"LOGIN_RESPONSE": "tests.login.site.token_of"}])
+def test_the_openapi_schema_has_both_apis(configure: Configure, keys: dict[str, Any]) -> None:
+    configure(**keys)
+    both = [
+        path("api/phone/", include("django_telroi.rest.urls")),
+        path("api/log-in/", include("django_telroi.contrib.login.api_urls")),
+    ]
+
+    document = document_of(both)
+
+    validate_schema(document)
+    names = Counter(name for name, _ in operations(document))
+    assert set(names.values()) == {1}
+    assert {name for name in names if "login" in name} == {
+        "phone_login_start",
+        "phone_login_follow",
+        "phone_login_check",
+        "phone_login_call_again",
+        "phone_login_cancel",
+    }
+    assert "purpose" not in document["components"]["schemas"]["LoginStart"]["properties"]
+    right = document["paths"]["/api/log-in/{uuid}/check/"]["post"]["responses"]["200"]
+    assert ("content" in right) is (not keys)

@@ -121,7 +121,7 @@ class TestTheJourney:
 
 
 def other_ways(visitor: Visitor) -> list[str]:
-    return [a["href"] for a in visitor.soup.find_all("a") if a.text == "Log in in another way"]
+    return [a["href"] for a in visitor.soup.find_all("a") if a.text == "Log in another way"]
 
 
 class TestTheAccount:

@@ -6,7 +6,8 @@ user is logged in in Django's session.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -28,6 +29,9 @@ from django_telroi.rest.problems import problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneStartSerializer, body_of
 from django_telroi.rest.views import CallAgainView, CancelView, CheckView, StartView, VerificationView, status_of_check
 from django_telroi.services import CheckOutcome
+
+if TYPE_CHECKING:
+    from django_telroi.rest.openapi_operations import Operation
 
 __all__ = [
     "LoginApiCallAgainView",
@@ -73,6 +77,13 @@ class LoginEndpoint(PhoneEndpoint):
     parser_classes = (JSONParser,)  # type: ignore[assignment]
     user: AbstractBaseUser | None = None
     """The calls belong to no user, also if a user is logged in: they may log in to another account."""
+
+    @classmethod
+    def describe_operations(cls) -> Mapping[str, Operation]:
+        """Return the operations of the view for the OpenAPI schema, by HTTP method."""
+        from django_telroi.contrib.login.login_operations import login_operations_of
+
+        return login_operations_of(cls)
 
 
 class LoginApiStartView(LoginEndpoint, StartView):

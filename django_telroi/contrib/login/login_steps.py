@@ -12,6 +12,9 @@ from django_telroi import conf
 from django_telroi.web import card_texts
 from django_telroi.web.steps import Step
 
+LOGGED_IN = "done"
+"""The name of the step of a visitor who is logged in: the last one of a verification."""
+
 
 @dataclass(frozen=True)
 class NoAccountStep(Step):
@@ -25,7 +28,7 @@ def as_login_step(step: Step) -> Step:
     # Both texts are in the active language.
     is_first = step.title == _("Verify your phone")
     title = pgettext("phone card", "Log in by phone") if is_first else step.title
-    return replace(step, title=title, has_alternative=True)
+    return replace(step, title=title, has_alternative=step.name != LOGGED_IN)
 
 
 def no_account_step(masked_number: str) -> NoAccountStep:
@@ -44,7 +47,7 @@ def no_account_step(masked_number: str) -> NoAccountStep:
 
 def logged_in_step() -> Step:
     """Return the step for a visitor who is logged in already."""
-    return Step("done", pgettext("phone card", "You are logged in"))
+    return Step(LOGGED_IN, pgettext("phone card", "You are logged in"))
 
 
 def code_used_step() -> Step:

@@ -154,6 +154,6 @@ class LoginDoneView(LoginPage):
         # The response is the same kind of page in both cases. With a redirect for users, another site could find out
         # whether its visitor is logged in here.
         user: AbstractBaseUser | None = getattr(request, "user", None)
-        is_logged_in = user is not None and user.is_authenticated
-        next_ = self.get_success_url(self.flow)
-        return self.show(logged_in_step() if is_logged_in else code_used_step(), next_=next_)
+        if user is not None and user.is_authenticated:
+            return self.show(logged_in_step(), next_=self.get_success_url(self.flow))
+        return self.show(code_used_step(), next_=self.flow.next)
