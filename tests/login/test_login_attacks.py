@@ -89,27 +89,30 @@ class TestAccountsAreNotGuessed:
         replies += [post(client, f"{url}call-again/"), post(client, f"{url}cancel/"), client.get(url)]
         return [shape(reply) for reply in replies]
 
-    def test_by_the_statements_that_take_the_time(self, ada: User) -> None:
+    @pytest.mark.django_db(transaction=True)
+    def test_by_the_statements_that_take_the_time(self) -> None:
+        account("ada", NUMBER)
         services.forget_phone(account("bob", OTHER_NUMBER), OTHER_NUMBER)  # both numbers have a row of their limits
+        told: list[str] = []
 
-        def tell(sender: type, **kwargs: Any) -> None:
-            raise AssertionError("the owner is told only about requests that are no login")
+        def tell(sender: type, number: str, **kwargs: Any) -> None:
+            told.append(number)
 
         signals.number_of_other_user.connect(tell)
         try:
-            counted = []
-            for number in (NUMBER, OTHER_NUMBER):
-                client = Client()
-                first = statements(lambda number=number, client=client: post(client, API, number=number))
-                attempt = VerificationAttempt.objects.get(phone__number=number)
-                url, code = f"{API}{attempt.uuid}/check/", wrong(str(last_code_for(number)))
-                counted.append(
-                    (first, statements(lambda url=url, code=code, client=client: post(client, url, code=code)))
-                )
+            both = [self._statements(number) for number in (NUMBER, OTHER_NUMBER)]
         finally:
             signals.number_of_other_user.disconnect(tell)
 
-        assert counted[0] == counted[1]
+        assert both[0] == both[1]
+        assert told == []
+
+    def _statements(self, number: str) -> list[list[str]]:
+        client = Client()
+        start = statements(lambda: post(client, API, number=number))
+        attempt = VerificationAttempt.objects.get(phone__number=number)
+        code = wrong(str(last_code_for(number)))
+        return [start, statements(lambda: post(client, f"{API}{attempt.uuid}/check/", code=code))]
 
     def test_by_a_call_that_fails(self, ada: User, telroi: Any) -> None:
         telroi.set_wallet(0)
@@ -201,6 +204,24 @@ class TestCodesAreUsedOnce:
             (409, "code_used"),
             (409, "code_used"),
         ]
+
+    def test_a_code_that_is_used_meanwhile_does_not_log_in(self, ada: User, configure: Configure) -> None:
+        url = f"{API}{post(Client(), API, number=NUMBER).json()['id']}/check/"
+        code, replies = str(last_code_for(NUMBER)), []
+
+        def let_another_request_win(request: Any, user: User) -> bool:
+            if not replies:
+                replies.append(None)
+                replies.append(post(Client(), url, code=code))
+            return True
+
+        configure(MAY_LOG_IN=let_another_request_win)
+        slower = Client()
+
+        reply = post(slower, url, code=code)
+
+        assert (replies[1].status_code, reply.status_code, reply.json()["code"]) == (200, 409, "code_used")
+        assert "_auth_user_id" not in slower.session
 
     def test_the_second_click_shows_that_the_visitor_is_logged_in(self, ada: User) -> None:
         visitor = Visitor(Client())

@@ -172,6 +172,13 @@ class TestItsLimits:
         assert visitor.path == "/log-in/code/"
         assert "There were many requests" in visitor.note()
 
+    def test_a_place_of_the_day_is_taken_once(self, ada: User, configure: Configure) -> None:
+        configure(REVIEWER_LOGINS_PER_DAY=1)
+        # Another request has counted the logins at the same time, and was faster.
+        AttemptEvent.objects.create(kind=EventKind.ALERT, digest=f"reviewer login {timezone.now():%Y-%m-%d} 0")
+
+        assert login(Client()).status_code == 429
+
     @pytest.mark.django_db(transaction=True)
     def test_logins_at_the_same_moment_keep_the_limit(self, configure: Configure) -> None:
         configure(**without_limits(), REVIEWER_LOGINS_PER_DAY=2)
