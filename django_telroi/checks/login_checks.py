@@ -80,12 +80,12 @@ def _accounts() -> Iterator[CheckMessage]:
 def _reviewers() -> Iterator[CheckMessage]:
     if not conf.reviewer_numbers():
         return
-    if not is_strong_code(conf.reviewer_code()):
+    if not is_strong_code(conf.reviewer_secret_code()):
         yield Error(
-            'TELROI["REVIEWER_NUMBERS"] is set, but TELROI["REVIEWER_CODE"] is missing or too easy. The numbers are '
-            "refused.",
-            hint=f"Set REVIEWER_CODE to {LEAST_DIGITS} to {MOST_DIGITS} random digits, five of them different, without "
-            "rows such as 1234. Keep it out of version control.",
+            'TELROI["REVIEWER_NUMBERS"] is set, but TELROI["REVIEWER_SECRET_CODE"] is missing or too easy. '
+            "The numbers are refused.",
+            hint=f"Set REVIEWER_SECRET_CODE to {LEAST_DIGITS} to {MOST_DIGITS} random digits, five of them different, "
+            "without rows such as 1234. Keep it out of version control.",
             id="telroi.E026",
         )
     for place, number in enumerate(conf.reviewer_numbers(), 1):

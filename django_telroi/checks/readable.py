@@ -63,7 +63,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.login_response,
     conf.reviewer_numbers,
     conf.reviewer_numbers_in_production,
-    conf.reviewer_code,
+    conf.reviewer_secret_code,
     conf.reviewer_logins_per_day,
 )
 

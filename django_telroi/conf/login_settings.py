@@ -69,9 +69,9 @@ def may_review(number: str) -> bool:
     return bool(settings.DEBUG) or number in reviewer_numbers_in_production()
 
 
-def reviewer_code() -> str:
+def reviewer_secret_code() -> str:
     """Return the fixed code of the reviewer numbers, ``""`` for none."""
-    return Secret(values.text("REVIEWER_CODE") or "")
+    return Secret(values.text("REVIEWER_SECRET_CODE") or "")
 
 
 def reviewer_logins_per_day() -> int:

@@ -99,7 +99,8 @@ DEFAULTS: Mapping[str, object] = {
     "REVIEWER_NUMBERS": (),
     # A second list, because a number whose code never changes must not reach production by a copied setting.
     "REVIEWER_NUMBERS_IN_PRODUCTION": (),
-    "REVIEWER_CODE": None,
+    # Django hides a setting in error reports if its name contains SECRET.
+    "REVIEWER_SECRET_CODE": None,
     "REVIEWER_LOGINS_PER_DAY": 20,
 }
 

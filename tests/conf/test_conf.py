@@ -93,7 +93,7 @@ READERS = {
     "MAY_LOG_IN": conf.may_log_in,
     "REVIEWER_NUMBERS": conf.reviewer_numbers,
     "REVIEWER_NUMBERS_IN_PRODUCTION": conf.reviewer_numbers_in_production,
-    "REVIEWER_CODE": conf.reviewer_code,
+    "REVIEWER_SECRET_CODE": conf.reviewer_secret_code,
     "REVIEWER_LOGINS_PER_DAY": conf.reviewer_logins_per_day,
 }
 CHOICES: list[tuple[str, Any, Any]] = [
@@ -190,7 +190,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("MAY_LOG_IN", "site.may_log_in", "site.may_log_in"),
     ("REVIEWER_NUMBERS", ("+2348031234567",), ["+2348031234567"]),
     ("REVIEWER_NUMBERS_IN_PRODUCTION", ["+2348031234567"], ["+2348031234567"]),
-    ("REVIEWER_CODE", "7390284615", "7390284615"),
+    ("REVIEWER_SECRET_CODE", "7390284615", "7390284615"),
     ("REVIEWER_LOGINS_PER_DAY", 3, 3),
 ]
 TEXTS = (
@@ -206,7 +206,7 @@ TEXTS = (
     "ALTERNATIVE_URL",
     "LOGIN_ALTERNATIVE_URL",
     "LOGIN_SIGN_UP_URL",
-    "REVIEWER_CODE",
+    "REVIEWER_SECRET_CODE",
     "MAY_START",
 )
 SECONDS = (

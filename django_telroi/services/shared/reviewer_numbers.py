@@ -32,7 +32,7 @@ def fixed_code_of(number: str, purpose: str) -> Secret | None:
     """Return the fixed code for a login with ``number`` (E.164). None if the number is called like any other."""
     if not conf.is_login(purpose) or number not in conf.reviewer_numbers():
         return None
-    code = conf.reviewer_code()
+    code = conf.reviewer_secret_code()
     # A code that the check rejects is not accepted either: a site may not run the checks.
     return Secret(code) if is_strong_code(code) and may_review(number) else None
 
