@@ -24,6 +24,7 @@ from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, Verificat
 from django_telroi.testing import outbox
 from tests.login.conftest import Configure, account
 from tests.login.test_login_attacks import API, post
+from tests.login.test_login_checks import ids
 from tests.web.visitor import NUMBER, OTHER_NUMBER, Visitor
 
 CODE = "7390284615"
@@ -277,7 +278,7 @@ def test_easy_codes_are_rejected(code: str, is_strong: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "ids"),
+    ("keys", "expected"),
     [
         ({}, []),
         ({"REVIEWER_SECRET_CODE": "12345678"}, ["telroi.E026"]),
@@ -286,25 +287,18 @@ def test_easy_codes_are_rejected(code: str, is_strong: bool) -> None:
         ({"REVIEWER_NUMBERS": ["+449098790000"]}, ["telroi.E027"]),
     ],
 )
-def test_the_checks_name_what_is_wrong(configure: Configure, keys: dict[str, Any], ids: list[str]) -> None:
+def test_the_checks_name_what_is_wrong(configure: Configure, keys: dict[str, Any], expected: list[str]) -> None:
     configure(**keys)
 
-    assert problems() == ids
+    assert ids() == expected
 
 
 @pytest.mark.parametrize("named", [[], [OTHER_NUMBER], [NUMBER, OTHER_NUMBER]])
 def test_production_refuses_numbers_that_are_named_once(configure: Configure, named: list[str]) -> None:
-    assert "telroi.E028" not in problems(deploy=True)
+    assert "telroi.E028" not in ids(deploy=True)
 
     configure(REVIEWER_NUMBERS_IN_PRODUCTION=named)
 
-    assert (problems(), "telroi.E028" in problems(deploy=True)) == ([], True)
+    assert (ids(), "telroi.E028" in ids(deploy=True)) == ([], True)
     with pytest.raises(SystemCheckError, match=r"telroi\.E028"):
         call_command("check", deploy=True, tags=["security"])
-
-
-def problems(*, deploy: bool = False) -> list[str]:
-    from django.core.checks import Tags, run_checks
-
-    found = run_checks(tags=[Tags.security], include_deployment_checks=deploy)
-    return [str(each.id) for each in found if str(each.id).startswith("telroi.") and each.id != "telroi.W002"]
