@@ -119,12 +119,8 @@ class Operation:
 def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
     """Return the operations of a view by HTTP method, with texts in the active language.
 
-    A subclass of an endpoint gets the operations of the endpoint. A view with a class method ``describe_operations``
-    describes itself.
+    A subclass of an endpoint gets the operations of the endpoint.
     """
-    if hasattr(view, "describe_operations"):
-        described_by_view: Mapping[str, Operation] = view.describe_operations()
-        return described_by_view
     # The tables are functions, because their texts are translated when the schema is made, not when it is imported.
     described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
     return {method: describe() for method, describe in described.items()}
@@ -233,7 +229,7 @@ def add_phone_operation() -> Operation:
     )
 
 
-DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
+DESCRIPTIONS: dict[type[APIView], Mapping[str, Callable[[], Operation]]] = {
     views.StartView: {"POST": start_operation},
     views.StoredNumberStartView: {"POST": stored_start_operation},
     views.VerificationView: {"GET": follow_operation},

@@ -176,6 +176,7 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("SITE_NAME", "Ringwell", "Ringwell"),
     ("SITE_NAME", gettext_lazy("Ringwell"), "Ringwell"),
     ("PURPOSE_TEXTS", {"": "We need it to sign you in."}, {"": "We need it to sign you in."}),
+    ("PURPOSE_TEXTS", {"login": "It logs you in."}, {"login": "It logs you in."}),
     ("CONSENT_TEXT", "You agree to one call.", "You agree to one call."),
     ("CONSENT_VERSION", "2026-11", "2026-11"),
     ("SUBMIT_LAST_DIGIT", True, True),

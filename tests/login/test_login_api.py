@@ -15,6 +15,7 @@ from django.urls import include, path
 from drf_spectacular.validation import validate_schema
 
 from django_telroi import services
+from django_telroi.contrib.login import login_operations  # noqa: F401 - a site with drf-spectacular has it imported
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from importlib import import_module
+
+from django.apps import AppConfig, apps
 from django.utils.translation import pgettext_lazy
 
 
@@ -10,3 +12,8 @@ class PhoneLoginConfig(AppConfig):
     name = "django_telroi.contrib.login"
     label = "telroi_login"
     verbose_name = pgettext_lazy("app", "Log in by phone")
+
+    def ready(self) -> None:
+        # drf-spectacular is optional. It is imported only by a site that has installed it as an app.
+        if apps.is_installed("drf_spectacular"):
+            import_module("django_telroi.contrib.login.login_operations")

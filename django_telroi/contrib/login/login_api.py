@@ -6,8 +6,7 @@ user is logged in in Django's session.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -29,9 +28,6 @@ from django_telroi.rest.problems import problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneStartSerializer, body_of
 from django_telroi.rest.views import CallAgainView, CancelView, CheckView, StartView, VerificationView, status_of_check
 from django_telroi.services import CheckOutcome
-
-if TYPE_CHECKING:
-    from django_telroi.rest.openapi_operations import Operation
 
 __all__ = [
     "LoginApiCallAgainView",
@@ -78,13 +74,6 @@ class LoginEndpoint(PhoneEndpoint):
     user: AbstractBaseUser | None = None
     """The calls belong to no user, also if a user is logged in: they may log in to another account."""
 
-    @classmethod
-    def describe_operations(cls) -> Mapping[str, Operation]:
-        """Return the operations of the view for the OpenAPI schema, by HTTP method."""
-        from django_telroi.contrib.login.login_operations import login_operations_of
-
-        return login_operations_of(cls)
-
 
 class LoginApiStartView(LoginEndpoint, StartView):
     """Calls a number and reads out a code that logs in.
@@ -130,9 +119,8 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
             refuse_forged_request(request)
         code = self.validated_body(request)["code"]
         result = limits.check_code(request._request, self.attempt_uuid, code)
-        checked = body_of(PhoneCheckSerializer, result)
         if result.outcome != CheckOutcome.VERIFIED:
-            return Response(checked, status=status_of_check(result))
+            return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
         try:
             user = user_for_login(request._request, result)
         except NoAccountFound:
@@ -142,7 +130,7 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
         if make_body is not None:
             return Response(make_body(request._request, user))
         login(request._request, user)  # type: ignore[arg-type]  # a user of any model
-        return Response(checked | {"proof": None, "detail": logged_in_text()})
+        return Response(body_of(PhoneCheckSerializer, result) | {"proof": None, "detail": logged_in_text()})
 
 
 def refuse_forged_request(request: Request) -> None:

@@ -1,4 +1,7 @@
-"""The endpoints of the login in the OpenAPI schema: those of a verification, with ids of their own."""
+"""The endpoints of the login in the OpenAPI schema: those of a verification, with ids of their own.
+
+The import adds them. It happens only if ``drf_spectacular`` is an installed app.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,6 @@ from django_telroi.rest import openapi_examples, openapi_operations
 from django_telroi.rest.openapi_operations import BODY_PROBLEMS, Operation, body_with_example
 from django_telroi.rest.openapi_responses import check_answers
 from django_telroi.rest.problems import CodeNotChecked
-
-
-def login_operations_of(view: type[APIView]) -> Mapping[str, Operation]:
-    """Return the operations of a view of the login by HTTP method. A subclass gets those of its view."""
-    described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
-    return {method: describe() for method, describe in described.items()}
 
 
 def _start() -> Operation:
@@ -50,7 +47,7 @@ def _id_of_login(operation_id: str) -> str:
     return operation_id.replace("phone_", "phone_login_")
 
 
-DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
+LOGIN_DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
     login_api.LoginApiStartView: {"POST": _start},
     login_api.LoginApiStatusView: {
         "GET": lambda: _of_login(openapi_operations.follow_operation(), "Get the status of a call that logs in")
@@ -63,3 +60,5 @@ DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
         "POST": lambda: _of_login(openapi_operations.cancel_operation(), "Cancel a call that logs in")
     },
 }
+
+openapi_operations.DESCRIPTIONS.update(LOGIN_DESCRIPTIONS)
