@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.signals import user_logged_in
 from django.template import engines
 from django.test import Client, RequestFactory
+from django.urls import NoReverseMatch
 from django.utils import timezone, translation
 
 from django_telroi import services
@@ -112,6 +113,17 @@ class TestTheJourney:
         ada.refresh_from_db()
         assert (seen, ada.last_login is not None) == ([(ada, CODE)], True)
         assert visitor.client.session["_auth_user_backend"] == "django.contrib.auth.backends.ModelBackend"
+
+    def test_a_wrong_redirect_uses_up_no_code(self, site: Any, ada: User, visitor: Visitor) -> None:
+        called(visitor)
+        site.LOGIN_REDIRECT_URL = "nowhere:at-all"
+        with pytest.raises(NoReverseMatch):
+            visitor.presses("Log in", code=heard())
+        site.LOGIN_REDIRECT_URL = "home"
+
+        visitor.opens(CODE).presses("Log in", code=heard())
+
+        assert user_of(visitor.client) == str(ada.pk)
 
     def test_the_page_speaks_the_language_of_the_visitor(self, ada: User, visitor: Visitor) -> None:
         with translation.override("ar"):

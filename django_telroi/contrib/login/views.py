@@ -102,6 +102,8 @@ class LoginCodeView(LoginPage, CodeView):
         if result.outcome != CheckOutcome.VERIFIED:
             self.save_flow(replace(flow, notice=notice_of_result(result, digits=digits)))
             return self.redirect_to_page("code")
+        # Before the proof is spent, because a wrong LOGIN_REDIRECT_URL raises an error.
+        url = self.get_success_url(flow)
         try:
             user = user_for_login(self.request, result)
         except NoAccountFound:
@@ -113,11 +115,10 @@ class LoginCodeView(LoginPage, CodeView):
         except TooManyRequests as refusal:
             self.save_flow(replace(flow, notice=notice_of_check(refusal)))
             return self.redirect_to_page("code")
-        return self.log_in(user, flow)
+        return self.log_in(user, url)
 
-    def log_in(self, user: AbstractBaseUser, flow: Flow) -> HttpResponseBase:
-        """Log the user in and redirect. The session gets a new key."""
-        url = self.get_success_url(flow)
+    def log_in(self, user: AbstractBaseUser, url: str) -> HttpResponseBase:
+        """Log the user in and redirect to ``url``. The session gets a new key."""
         self.save_flow(Flow())
         login(self.request, user)  # type: ignore[arg-type]  # a user of any model
         # Saved before the response: if that fails, the person is not logged in, and must not be told so.
