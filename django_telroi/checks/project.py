@@ -19,6 +19,7 @@ from django_telroi.backends import is_own_backend
 from django_telroi.checks.second_factors import has_second_factor
 
 PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
+LOGIN_PAGE, LOGIN_API = "telroi-login:start", "telroi-login-api:start"
 
 
 def check_included_urls() -> Iterator[CheckMessage]:
@@ -26,7 +27,8 @@ def check_included_urls() -> Iterator[CheckMessage]:
     # A project without URLs, for example one that only runs workers.
     if getattr(settings, "ROOT_URLCONF", None) is None:
         return
-    if not (_is_included(PAGE) or _is_included(API) or has_second_factor() or _has_other_bridge()):
+    is_any_included = any(map(_is_included, (PAGE, API, LOGIN_PAGE, LOGIN_API)))
+    if not (is_any_included or has_second_factor() or _has_other_bridge()):
         yield checks.Warning(
             "The URLconf includes neither the pages nor the API.",
             hint='Include django_telroi.urls in your URLconf: path("phone/", include("django_telroi.urls")). '
@@ -48,15 +50,20 @@ def _check_pages() -> Iterator[CheckMessage]:
     # A subclass of SessionMiddleware has another path, so the classes are compared and not the paths.
     middleware = [import_string(path) for path in settings.MIDDLEWARE]
     has_sessions = any(isinstance(each, type) and issubclass(each, SessionMiddleware) for each in middleware)
-    if _is_included(PAGE) and not has_sessions:
+    if (_is_included(PAGE) or _is_included(LOGIN_PAGE)) and not has_sessions:
         yield Error(
-            "django_telroi.urls is included, but SessionMiddleware is not in MIDDLEWARE. "
+            "Pages of django-telroi are included, but SessionMiddleware is not in MIDDLEWARE. "
             "The pages keep the verification in the session.",
             hint='Add "django.contrib.sessions.middleware.SessionMiddleware" to MIDDLEWARE.',
             id="telroi.E010",
         )
     # Each card resolves these URLs for its links, so with an invalid one no page works.
-    for key, url in (("SUCCESS_URL", conf.success_url()), ("ALTERNATIVE_URL", conf.alternative_url())):
+    for key, url in (
+        ("SUCCESS_URL", conf.success_url()),
+        ("ALTERNATIVE_URL", conf.alternative_url()),
+        ("LOGIN_ALTERNATIVE_URL", conf.login_alternative_url()),
+        ("LOGIN_SIGN_UP_URL", conf.login_sign_up_url()),
+    ):
         if not _is_resolvable(url):
             yield Error(
                 f'TELROI["{key}"] is not a path, a URL or the name of a URL pattern without arguments.',
@@ -66,7 +73,7 @@ def _check_pages() -> Iterator[CheckMessage]:
 
 
 def _check_api() -> Iterator[CheckMessage]:
-    if _is_included(API) and not apps.is_installed("rest_framework"):
+    if (_is_included(API) or _is_included(LOGIN_API)) and not apps.is_installed("rest_framework"):
         yield checks.Warning(
             'The API is included, but "rest_framework" is not in INSTALLED_APPS. '
             "A browser that opens the API gets an error 500.",

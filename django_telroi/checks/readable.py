@@ -56,6 +56,15 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.consent_version,
     conf.submit_last_digit,
     conf.alternative_url,
+    conf.login_alternative_url,
+    conf.login_sign_up_url,
+    conf.login_purposes,
+    conf.may_log_in,
+    conf.login_response,
+    conf.reviewer_numbers,
+    conf.reviewer_numbers_in_production,
+    conf.reviewer_secret_code,
+    conf.reviewer_logins_per_day,
 )
 
 

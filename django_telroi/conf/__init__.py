@@ -21,6 +21,17 @@ from django_telroi.conf.code_settings import code_tries as code_tries
 from django_telroi.conf.code_settings import code_ttl as code_ttl
 from django_telroi.conf.code_settings import codes as codes
 from django_telroi.conf.code_settings import wrong_codes as wrong_codes
+from django_telroi.conf.login_settings import LOGIN_PURPOSE as LOGIN_PURPOSE
+from django_telroi.conf.login_settings import is_login as is_login
+from django_telroi.conf.login_settings import login_alternative_url as login_alternative_url
+from django_telroi.conf.login_settings import login_purposes as login_purposes
+from django_telroi.conf.login_settings import login_response as login_response
+from django_telroi.conf.login_settings import login_sign_up_url as login_sign_up_url
+from django_telroi.conf.login_settings import may_log_in as may_log_in
+from django_telroi.conf.login_settings import reviewer_logins_per_day as reviewer_logins_per_day
+from django_telroi.conf.login_settings import reviewer_numbers as reviewer_numbers
+from django_telroi.conf.login_settings import reviewer_numbers_in_production as reviewer_numbers_in_production
+from django_telroi.conf.login_settings import reviewer_secret_code as reviewer_secret_code
 from django_telroi.conf.page_settings import alternative_url as alternative_url
 from django_telroi.conf.page_settings import consent_text as consent_text
 from django_telroi.conf.page_settings import consent_version as consent_version

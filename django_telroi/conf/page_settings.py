@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from django.utils.functional import Promise
 
 from django_telroi.conf import values
+from django_telroi.conf.login_settings import LOGIN_PURPOSE
 
 MAX_VERSION_LENGTH = 64
 
@@ -26,7 +27,7 @@ def purpose_texts() -> Mapping[str, str]:
     texts = values.read("PURPOSE_TEXTS")
     if not isinstance(texts, Mapping) or not all(isinstance(text, str | Promise) for text in texts.values()):
         raise values.invalid_setting("PURPOSE_TEXTS", "a dict of purposes and sentences")
-    if set(texts) - set(values.texts("PURPOSES")):
+    if set(texts) - {*values.texts("PURPOSES"), LOGIN_PURPOSE}:
         raise values.invalid_setting("PURPOSE_TEXTS", 'a dict whose keys TELROI["PURPOSES"] names too')
     return texts
 

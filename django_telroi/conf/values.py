@@ -88,6 +88,20 @@ DEFAULTS: Mapping[str, object] = {
     # A form that sends itself surprises people who use a screen reader or check what they typed.
     "SUBMIT_LAST_DIGIT": False,
     "ALTERNATIVE_URL": "",
+    "LOGIN_ALTERNATIVE_URL": "",
+    "LOGIN_SIGN_UP_URL": "",
+    # The number that an account verified without a special purpose is the account's phone.
+    "LOGIN_PURPOSES": ("", "login"),
+    # None: everybody whom the authentication backends let in.
+    "MAY_LOG_IN": None,
+    # None: Django's session.
+    "LOGIN_RESPONSE": None,
+    "REVIEWER_NUMBERS": (),
+    # A second list, because a number whose code never changes must not reach production by a copied setting.
+    "REVIEWER_NUMBERS_IN_PRODUCTION": (),
+    # Django hides a setting in error reports if its name contains SECRET.
+    "REVIEWER_SECRET_CODE": None,
+    "REVIEWER_LOGINS_PER_DAY": 20,
 }
 
 MAX_SECONDS = 10**9

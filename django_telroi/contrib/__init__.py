@@ -1,5 +1,5 @@
-"""Bridges to other packages.
+"""Optional apps: the login by phone, and bridges to other packages.
 
-Each sub-package imports the package it is for. The rest of django-telroi imports a bridge only if a setting or
+Each bridge imports the package it is for. The rest of django-telroi imports a sub-package only if a setting or
 INSTALLED_APPS names it.
 """

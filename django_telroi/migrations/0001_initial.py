@@ -367,6 +367,8 @@ class Migration(migrations.Migration):
                             ("calls_resumed", "calls resumed"),
                             ("destination_blocked", "prefix or region blocked"),
                             ("destination_unblocked", "prefix or region unblocked"),
+                            ("reviewer_number", "number of an app reviewer, not called"),
+                            ("reviewer_login", "app reviewer logged in"),
                         ],
                         max_length=32,
                         verbose_name="kind",

@@ -229,7 +229,7 @@ def add_phone_operation() -> Operation:
     )
 
 
-DESCRIPTIONS: Mapping[type[APIView], Mapping[str, Callable[[], Operation]]] = {
+DESCRIPTIONS: dict[type[APIView], Mapping[str, Callable[[], Operation]]] = {
     views.StartView: {"POST": start_operation},
     views.StoredNumberStartView: {"POST": stored_start_operation},
     views.VerificationView: {"GET": follow_operation},

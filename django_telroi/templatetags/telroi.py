@@ -97,7 +97,8 @@ def phone_proof(context: Context, purpose: str = "", name: str = "phone_proof") 
     raised. ``name``: the name of the form field.
     """
     request = _request_of(context)
-    _require_purpose(purpose, tag="phone_proof")
+    if not conf.is_login(purpose):  # a number without an account can sign up with the code that was typed to log in
+        _require_purpose(purpose, tag="phone_proof")
     proof = _proof(request, purpose)
     return format_html('<input type="hidden" name="{}" value="{}" data-telroi-proof>', name, proof) if proof else ""
 

@@ -11,7 +11,7 @@ from django_telroi import limits
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.web.card_state import load_seen_attempt, settle_older_call, without_attempt
-from django_telroi.web.cards import goal_of, home_url, page_url
+from django_telroi.web.cards import goal_of, home_url
 from django_telroi.web.kept_call import close_call
 from django_telroi.web.pages import PhonePage, not_failed
 from django_telroi.web.request_cookie import LastRequest, delete_request_cookie, read_request_cookie, set_request_cookie
@@ -99,7 +99,7 @@ class ChangeNumberView(PhonePage):
             for attempt in filter(None, (flow.attempt, flow.kept)):
                 close_call(attempt, user=self.user)
             self.save_flow(Flow())
-        response = self.redirect(goal_of(next_, self.request) or home_url() or page_url("start", self.purpose))
+        response = self.redirect(goal_of(next_, self.request) or home_url() or self.page_url("start"))
         delete_request_cookie(response, self.request)
         forget_typed(response, self.request)
         return response

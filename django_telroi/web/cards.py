@@ -30,6 +30,12 @@ from django_telroi.web.tickets import Ticket, seal_number, sign_ticket
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
+NAMESPACE = "telroi"
+"""The namespace of ``django_telroi.urls``."""
+
+LOGIN_NAMESPACE = "telroi-login"
+"""The namespace of ``django_telroi.contrib.login.urls``. Its pages have one purpose, so their URLs do not name it."""
+
 MAX_ADDRESS_LENGTH = 2_000
 """Greatest number of characters of a URL that is kept for a redirect. Django rejects URLs of more than 2,048.
 
@@ -46,7 +52,8 @@ class Card:
     ``site_name``: of the site that calls. It may query the database, so it is lazy. ``purpose_text``: what the number
     is for, ``""`` if the site does not say. ``consent_text``: the line of consent, or ``""``.
     ``continue_url``: where the visitor wanted to go. ``leave_url``: where the visitor came from, else the home page;
-    ``""`` for a card in a page of the site.
+    ``""`` for a card in a page of the site. ``alternative_url``: the site's other way, ``""`` for none. ``is_login``:
+    the card logs in.
     """
 
     id: str
@@ -70,6 +77,7 @@ class Card:
     site_name: str
     purpose_text: str
     consent_text: str
+    is_login: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class CardPlace:
     ``next`` that is too long or on another site is ignored. Without a ``back`` the card redirects to the pages of this
     app. ``ordinal`` counts the cards of one page from 1. ``stored`` is the number on file, None if the
     person types it. ``is_change``: the number replaces another one of the user. ``why`` is as in ``Ticket``.
+    ``namespace``: of the URLs of the pages.
     """
 
     purpose: str = ""
@@ -91,6 +100,15 @@ class CardPlace:
     stored: StoredNumber | None = None
     is_change: bool = False
     why: str = ""
+    namespace: str = NAMESPACE
+
+    @property
+    def is_login(self) -> bool:
+        return self.namespace == LOGIN_NAMESPACE
+
+    def page_url(self, name: str, *flags: str) -> str:
+        """Return the URL of a page of this card."""
+        return page_url(name, self.purpose, *flags, namespace=self.namespace)
 
     @property
     def card_id(self) -> str:
@@ -116,7 +134,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         consent=consent.digest if (consent := current_consent()) else "",
     )
     # The last one is for a path that alone is longer than Django's redirects allow.
-    here = back or current_address(request) or page_url("start", place.purpose)
+    here = back or current_address(request) or place.page_url("start")
     goal = goal_of(next_, request)
     return Card(
         id=place.card_id,
@@ -124,16 +142,16 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         here=here,
         ticket=sign_ticket(ticket, request),
         is_dropped_in=bool(back),
-        start_url=page_url("change" if place.is_change else "start", place.purpose),
-        code_url=page_url("code", place.purpose),
-        again_url=page_url("call-again", place.purpose),
-        change_url=page_url("change-number", place.purpose),
-        add_url=page_url("add-number", place.purpose),
-        status_url=page_url("status", place.purpose),
+        start_url=place.page_url("change" if place.is_change else "start"),
+        code_url=place.page_url("code"),
+        again_url=place.page_url("call-again"),
+        change_url=place.page_url("change-number"),
+        add_url="" if place.is_login else place.page_url("add-number"),
+        status_url=place.page_url("status"),
         # A button that leads to this page would do nothing.
         continue_url="" if goal == here else goal,
         leave_url="" if back else leave_url(request, next_),
-        alternative_url=_other_way_url(),
+        alternative_url=_other_login_url(next_) if place.is_login else _other_way_url(),
         takes_focus=place.takes_focus,
         is_ahead=is_unseen(request),
         is_stored=place.stored is not None,
@@ -141,6 +159,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         site_name=cast(str, SimpleLazyObject(partial(shown_site_name, request))),
         purpose_text=conf.purpose_texts().get(place.purpose, ""),
         consent_text=conf.consent_text(),
+        is_login=place.is_login,
     )
 
 
@@ -164,10 +183,10 @@ def shown_site_name(request: HttpRequest) -> str:
     return host if name in ("", "example.com") else name
 
 
-def page_url(name: str, purpose: str, *flags: str) -> str:
+def page_url(name: str, purpose: str, *flags: str, namespace: str = NAMESPACE) -> str:
     """Return the URL of a page. It contains the purpose, which is not secret, but never the attempt or the number."""
-    query = ({"purpose": purpose} if purpose else {}) | dict.fromkeys(flags, "1")
-    return reverse(f"telroi:{name}") + ("?" + urlencode(query) if query else "")
+    query = ({"purpose": purpose} if purpose and namespace == NAMESPACE else {}) | dict.fromkeys(flags, "1")
+    return reverse(f"{namespace}:{name}") + ("?" + urlencode(query) if query else "")
 
 
 def goal_of(next_: str, request: HttpRequest) -> str:
@@ -200,7 +219,7 @@ def _is_ours(path: str) -> bool:
     """Return whether ``path`` is a page of this app, or no page at all."""
     prefix = get_script_prefix().rstrip("/")
     try:
-        return "telroi" in resolve(path.removeprefix(prefix)).namespaces
+        return not {NAMESPACE, LOGIN_NAMESPACE}.isdisjoint(resolve(path.removeprefix(prefix)).namespaces)
     except Resolver404:
         return True
 
@@ -209,6 +228,18 @@ def _other_way_url() -> str:
     """Return the URL of the site's other way to prove a number, ``""`` for none."""
     url = conf.alternative_url()
     return resolve_url(str(url)) if url else ""
+
+
+def _other_login_url(next_: str) -> str:
+    """Return the URL of the site's other way to log in, with the same ``next``; ``""`` for none."""
+    url = conf.login_alternative_url()
+    if not url:
+        return ""
+    resolved = resolve_url(str(url))
+    # Another host is not told which page of this site the visitor wanted.
+    if not next_ or not resolved.startswith("/") or resolved.startswith("//"):
+        return resolved
+    return f"{resolved}{'&' if '?' in resolved else '?'}{urlencode({'next': next_})}"
 
 
 def is_safe(url: str, request: HttpRequest) -> bool:

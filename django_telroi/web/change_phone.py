@@ -17,7 +17,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.services import verified_phones
 from django_telroi.web.card_problems import purpose_problem
 from django_telroi.web.card_state import focused, load_seen_attempt, phone_form, unless_stopped
-from django_telroi.web.cards import CardPlace, current_address, page_url
+from django_telroi.web.cards import CardPlace, current_address
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.kept_call import NoCallNeeded
 from django_telroi.web.seen_attempt import is_open
@@ -71,7 +71,7 @@ class ChangePhoneView(StartView):
             return response
         if not self.old_number:
             self.save_flow(replace(self.flow, next=self.ticket.next or self.flow.next))
-            return HttpResponseRedirect(page_url("start", self.purpose))
+            return HttpResponseRedirect(self.page_url("start"))
         return super().answer(request, *args, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
@@ -81,7 +81,7 @@ class ChangePhoneView(StartView):
         is_of_page = open_number(self.flow.replaces, request) == self.old_number
         has_notice = is_of_page and self.has_notice("number")
         if seen and is_open(seen) and is_of_page and not has_notice and not self.flow.is_changing:
-            return HttpResponseRedirect(page_url("code", self.purpose))
+            return HttpResponseRedirect(self.page_url("code"))
         notice = pop_notice(request, self.purpose) if has_notice else None
         next_ = self.ticket.next or (self.flow.next if has_notice else "")
         place = CardPlace(purpose=self.purpose, next=next_, is_change=True)

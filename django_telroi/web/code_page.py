@@ -20,7 +20,7 @@ from django_telroi.web.card_state import (
     settle_older_call,
     without_attempt,
 )
-from django_telroi.web.cards import CardPlace, page_url
+from django_telroi.web.cards import CardPlace
 from django_telroi.web.forms import CodeForm
 from django_telroi.web.kept_call import close_if_queued
 from django_telroi.web.pages import LOST, PhonePage
@@ -55,7 +55,7 @@ class CodeView(PhonePage):
         if seen is None:
             return HttpResponseRedirect(self.start_url(LOST))
         if step_name(seen) == "done":
-            return HttpResponseRedirect(page_url("done", self.purpose))
+            return HttpResponseRedirect(self.page_url("done"))
         notice = None if self.has_notice("number") else pop_notice(request, self.purpose)
         form = focused(self.form_class(auto_id=CardPlace().auto_id, code_length=length_of(seen.attempt).expected))
         return self.show_attempt(seen, form, notice)
@@ -89,6 +89,11 @@ class CodeView(PhonePage):
             self.save_flow(replace(flow, notice=notice_of_check(refusal)))
             return self.redirect_to_page("code")
 
+        return self.answer_result(result, attempt_id, flow, digits=len(code))
+
+    @sensitive_variables()
+    def answer_result(self, result: CheckResult, attempt_id: UUID, flow: Flow, *, digits: int) -> HttpResponseBase:
+        """Write the result to the session and return the redirect. ``digits``: the number of typed digits."""
         # ``was_judged`` is False for the second request with the right code. If the session does not know the call any
         # more, the first request has replaced it.
         session_has_ended = self.flow.attempt is None or self.flow.is_renewed
@@ -97,7 +102,7 @@ class CodeView(PhonePage):
 
         # A taken number is a success of this session too: the card must say that the code was right and why the number
         # is not added.
-        result = add_number_after_login(request, self.flow, result)
+        result = add_number_after_login(self.request, self.flow, result)
         # Before the session knows the success. If the process is killed in between, the card asks for the same code
         # again, and then the change is made. Made twice, it changes nothing more.
         self.replace_old_number(result)
@@ -105,7 +110,7 @@ class CodeView(PhonePage):
             flow = self.proven_flow(attempt_id, flow)
         if result.outcome == CheckOutcome.VERIFIED:
             return self.succeed(result, flow)
-        self.save_flow(replace(flow, notice=notice_of_result(result, digits=len(code))))
+        self.save_flow(replace(flow, notice=notice_of_result(result, digits=digits)))
         return self.redirect_to_page("code")
 
     def call_of_code(self) -> UUID | None:

@@ -31,7 +31,7 @@ from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_step
-from django_telroi.web.cards import CardPlace, card_at, goal_of, is_safe, page_url
+from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.page_guards import csrf_protect_with_card, login_by_purpose
 from django_telroi.web.posted_values import MAX_VALUE_LENGTH
@@ -43,14 +43,16 @@ from django_telroi.web.tickets import Ticket, open_number, read_ticket
 from django_telroi.web.visitor_country import form_options
 
 
-def unavailable_page(request: HttpRequest, template_name: str = "telroi/page.html") -> HttpResponse:
+def unavailable_page(
+    request: HttpRequest, template_name: str = "telroi/page.html", *, namespace: str = NAMESPACE
+) -> HttpResponse:
     """Return a page with status 503, for a request that cannot reach its database.
 
     The card contains nothing from the session, because the session may be in that database. The site's own
     ``telroi/base.html`` may query the database too, for example for the user's name. Then the page has no template.
     """
     try:
-        card = card_at(CardPlace(), request, shown_attempt=None)
+        card = card_at(CardPlace(namespace=namespace), request, shown_attempt=None)
         context = {"request": request, "card": card, "step": unavailable_step()}
         return render(request, template_name, context, status=Unavailable.http_status)
     except DATABASE_LOST:
@@ -86,6 +88,7 @@ class PhonePage(View):
     """Base class of the pages of a verification. ``template_name`` is rendered with ``card`` and ``step``."""
 
     template_name = "telroi/page.html"
+    namespace = NAMESPACE
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
@@ -126,11 +129,11 @@ class PhonePage(View):
 
         # Also after an error: the middleware saves the session in any case, and the database is likely to fail again.
         tolerate_failed_save(request, session)
-        return answer or unavailable_page(request, self.template_name)
+        return answer or unavailable_page(request, self.template_name, namespace=self.namespace)
 
     def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return the page's response. Raises Unavailable or a database error if the database is unavailable."""
-        if self.purpose not in conf.purposes():
+        if not self.has_known_purpose():
             return self.show(purpose_problem(), status=InvalidPurpose.http_status)
         try:
             return super().dispatch(request, *args, **kwargs)
@@ -157,7 +160,7 @@ class PhonePage(View):
         number = self.request.POST.get("number", "")[:MAX_VALUE_LENGTH]
         options = form_options(self.request)
         form = PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id, **options)
-        place = CardPlace(purpose=self.purpose if self.purpose in conf.purposes() else "")
+        place = CardPlace(purpose=self.purpose if self.has_known_purpose() else "", namespace=self.namespace)
         return self.show_at(place, no_cookie_step(form), attempt=None, status=403)
 
     @cached_property
@@ -185,6 +188,10 @@ class PhonePage(View):
     @property
     def purpose(self) -> str:
         return self.ticket.purpose
+
+    def has_known_purpose(self) -> bool:
+        """Return whether the site has the purpose. A visitor can request any."""
+        return self.purpose in conf.purposes()
 
     @property
     def back(self) -> str:
@@ -235,7 +242,14 @@ class PhonePage(View):
     ) -> HttpResponse:
         """Return this page with the card of ``step``. ``stored`` and ``is_change`` are as in CardPlace."""
         why = self.ticket.why or self.flow.why
-        place = CardPlace(purpose=self.purpose, next=next_, stored=stored, is_change=is_change, why=why)
+        place = CardPlace(
+            purpose=self.purpose,
+            next=next_,
+            stored=stored,
+            is_change=is_change,
+            why=why,
+            namespace=self.namespace,
+        )
         return self.show_at(place, with_reason(step, why), attempt=self.flow.shown, status=status)
 
     def show_attempt(self, seen: Seen, form: CodeForm, notice: Notice | None) -> HttpResponse:
@@ -258,7 +272,7 @@ class PhonePage(View):
         It is ``next`` if that is on this site, else ``SUCCESS_URL``, else the page that includes the card, else the
         done page.
         """
-        return goal_of(flow.next, self.request) or self.back or page_url("done", self.purpose)
+        return goal_of(flow.next, self.request) or self.back or self.page_url("done")
 
     def drop_session_changes(self) -> None:
         """Leave the session in the store as it is: another request has changed it, and its response has the cookie."""
@@ -273,10 +287,14 @@ class PhonePage(View):
 
     def redirect_to_page(self, name: str) -> HttpResponseBase:
         """Redirect to the page of the site that includes the card, else to the page ``name``."""
-        return self.redirect(self.back or (self.start_url() if name == "start" else page_url(name, self.purpose)))
+        return self.redirect(self.back or (self.start_url() if name == "start" else self.page_url(name)))
+
+    def page_url(self, name: str, *flags: str) -> str:
+        """Return the URL of one of the pages, for this purpose."""
+        return page_url(name, self.purpose, *flags, namespace=self.namespace)
 
     def start_url(self, *flags: str) -> str:
         """Return the URL of the first step of this flow."""
         if self.flow.replaces:
-            return page_url("change", self.purpose, *flags)
-        return page_url("start", self.purpose, *([STORED] if self.flow.stored else []), *flags)
+            return self.page_url("change", *flags)
+        return self.page_url("start", *([STORED] if self.flow.stored else []), *flags)

@@ -38,7 +38,7 @@ from django_telroi.web.card_state import (
     stored_first_step,
     unless_stopped,
 )
-from django_telroi.web.cards import CardPlace, page_url
+from django_telroi.web.cards import CardPlace
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, close_call
 from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, not_failed
@@ -84,7 +84,7 @@ class StartView(PhonePage):
         if seen and is_open(seen) and not self.has_notice("number") and not self.flow.is_changing:
             # A visitor who comes from a gate returns there, although another page requested the call.
             self.save_flow(replace(self.flow, next=self.ticket.next or self.flow.next))
-            return HttpResponseRedirect(page_url("code", self.purpose))
+            return HttpResponseRedirect(self.page_url("code"))
         notice = pop_notice(request, self.purpose) if self.has_notice("number") else None
         # Offer the number only if the person verified it before the login. For a call of a user, the code page has
         # shown the owner already.
@@ -112,7 +112,7 @@ class StartView(PhonePage):
         is_of_number = seen is not None and seen.attempt.number == stored.number
         if seen and is_of_number and is_open(seen) and not self.has_notice("number"):
             self.save_flow(replace(self.flow, next=next_))
-            return HttpResponseRedirect(page_url("code", self.purpose))
+            return HttpResponseRedirect(self.page_url("code"))
         notice = pop_notice(self.request, self.purpose) if self.has_notice("number") else None
         is_lost = LOST in self.request.GET
         step = stored_first_step(self.request, stored, notice, purpose=self.purpose, is_lost=is_lost)

@@ -52,7 +52,11 @@ TELROI = {
     "PURPOSE_TEXTS": {
         "": "It shows that the number is yours.",
         "signup": "We need your number to create your account.",
+        "login": "It logs you in to your account.",
     },
+    "LOGIN_ALTERNATIVE_URL": "log-in",
+    "LOGIN_SIGN_UP_URL": "sign-up",
+    "LOGIN_PURPOSES": ["", "signup", "login"],
     "TRUSTED_PROXIES": 0,  # the demo's server has no proxy in front of it
     # All visitors of the demo have the IP address of this machine.
     "RATES": {"start": {"ip": "300/h", "user": "100/h"}, "check": {"ip": "900/h", "user": "300/h"}},
@@ -61,8 +65,9 @@ TELROI = {
 }
 if os.environ.get("EXAMPLE_WITHOUT_RATES"):  # for a fuzzer, which sends many requests
     TELROI["RATES"] = None
+SILENCED_SYSTEM_CHECKS = ["telroi.W029"]  # the accounts of a demo share numbers
 if not any(TELROI.get("WEBHOOK_SECRETS", ())):  # the console backend sends no webhooks
-    SILENCED_SYSTEM_CHECKS = ["telroi.W008"]
+    SILENCED_SYSTEM_CHECKS += ["telroi.W008"]
 SIMULATOR_URL = None if os.environ.get("TELROI_API_KEY") else TELROI.get("BASE_URL")
 
 SECRET_KEY = "a public key, for the demo only"
@@ -80,6 +85,7 @@ INSTALLED_APPS = [
     "members",
     "example",  # before django_telroi, because it overrides its base template
     "django_telroi",
+    "django_telroi.contrib.login",
 ]
 if find_spec("drf_spectacular"):  # with the extra "openapi": the API's schema, and a page that shows it
     INSTALLED_APPS += ["drf_spectacular"]

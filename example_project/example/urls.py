@@ -13,8 +13,10 @@ from example import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("phone/", include("django_telroi.urls")),
+    path("log-in/phone/", include("django_telroi.contrib.login.urls")),
     path("", include("members.urls")),
     path("api/phone/", include("django_telroi.rest.urls")),
+    path("api/log-in/phone/", include("django_telroi.contrib.login.api_urls")),
     path("telroi/", include("django_telroi.webhooks.urls")),
     path("handset/", views.handset_call, name="handset-call"),
     path("handset/transcript/", views.handset_transcript, name="handset-transcript"),

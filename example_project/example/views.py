@@ -38,7 +38,7 @@ def visitors_call(request: HttpRequest) -> Call | None:
     """Return the call of this visitor. Raises Http404 without a simulator, because there is no handset then."""
     if not settings.SIMULATOR_URL:
         raise Http404
-    attempts = [read_flow(request, purpose).attempt for purpose in conf.purposes()]
+    attempts = [read_flow(request, purpose).attempt for purpose in (*conf.purposes(), conf.LOGIN_PURPOSE)]
     return call_for(VerificationAttempt.objects.filter(uuid__in=filter(None, attempts)).order_by("-pk").first())
 
 

@@ -86,6 +86,15 @@ READERS = {
     "CONSENT_VERSION": conf.consent_version,
     "SUBMIT_LAST_DIGIT": conf.submit_last_digit,
     "ALTERNATIVE_URL": conf.alternative_url,
+    "LOGIN_ALTERNATIVE_URL": conf.login_alternative_url,
+    "LOGIN_SIGN_UP_URL": conf.login_sign_up_url,
+    "LOGIN_PURPOSES": conf.login_purposes,
+    "LOGIN_RESPONSE": conf.login_response,
+    "MAY_LOG_IN": conf.may_log_in,
+    "REVIEWER_NUMBERS": conf.reviewer_numbers,
+    "REVIEWER_NUMBERS_IN_PRODUCTION": conf.reviewer_numbers_in_production,
+    "REVIEWER_SECRET_CODE": conf.reviewer_secret_code,
+    "REVIEWER_LOGINS_PER_DAY": conf.reviewer_logins_per_day,
 }
 CHOICES: list[tuple[str, Any, Any]] = [
     ("API_KEY", "tlr_live_x", "tlr_live_x"),
@@ -167,11 +176,23 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("SITE_NAME", "Ringwell", "Ringwell"),
     ("SITE_NAME", gettext_lazy("Ringwell"), "Ringwell"),
     ("PURPOSE_TEXTS", {"": "We need it to sign you in."}, {"": "We need it to sign you in."}),
+    ("PURPOSE_TEXTS", {"login": "It logs you in."}, {"login": "It logs you in."}),
     ("CONSENT_TEXT", "You agree to one call.", "You agree to one call."),
     ("CONSENT_VERSION", "2026-11", "2026-11"),
     ("SUBMIT_LAST_DIGIT", True, True),
     ("ALTERNATIVE_URL", "branch", "branch"),
     ("ALTERNATIVE_URL", reverse_lazy("telroi:done"), "/phone/done/"),
+    ("LOGIN_ALTERNATIVE_URL", "passkey", "passkey"),
+    ("LOGIN_ALTERNATIVE_URL", reverse_lazy("telroi:done"), "/phone/done/"),
+    ("LOGIN_SIGN_UP_URL", "/sign-up/", "/sign-up/"),
+    ("LOGIN_PURPOSES", ("", "payout"), ["", "payout"]),
+    ("LOGIN_RESPONSE", "site.tokens_of", "site.tokens_of"),
+    ("LOGIN_RESPONSE", dict, dict),
+    ("MAY_LOG_IN", "site.may_log_in", "site.may_log_in"),
+    ("REVIEWER_NUMBERS", ("+2348031234567",), ["+2348031234567"]),
+    ("REVIEWER_NUMBERS_IN_PRODUCTION", ["+2348031234567"], ["+2348031234567"]),
+    ("REVIEWER_SECRET_CODE", "7390284615", "7390284615"),
+    ("REVIEWER_LOGINS_PER_DAY", 3, 3),
 ]
 TEXTS = (
     "API_KEY",
@@ -184,6 +205,9 @@ TEXTS = (
     "DEFAULT_REGION",
     "SUCCESS_URL",
     "ALTERNATIVE_URL",
+    "LOGIN_ALTERNATIVE_URL",
+    "LOGIN_SIGN_UP_URL",
+    "REVIEWER_SECRET_CODE",
     "MAY_START",
 )
 SECONDS = (
@@ -193,8 +217,25 @@ SECONDS = (
     "QUEUE_DEADLINE_SECONDS",
     "CODE_TTL_SECONDS",
 )
-COUNTS = ("KEY_REQUESTS_PER_MINUTE", "CALLS_PER_HOUR", "CALLS_PER_DAY", "CODE_TRIES", "CODE_LENGTH")
-LISTS = ("ALLOWED_REGIONS", "BLOCKED_REGIONS", "BLOCKED_PREFIXES", "ALLOWED_LINE_TYPES", "PURPOSES", "WEBHOOK_SECRETS")
+COUNTS = (
+    "KEY_REQUESTS_PER_MINUTE",
+    "CALLS_PER_HOUR",
+    "CALLS_PER_DAY",
+    "CODE_TRIES",
+    "CODE_LENGTH",
+    "REVIEWER_LOGINS_PER_DAY",
+)
+LISTS = (
+    "ALLOWED_REGIONS",
+    "BLOCKED_REGIONS",
+    "BLOCKED_PREFIXES",
+    "ALLOWED_LINE_TYPES",
+    "PURPOSES",
+    "WEBHOOK_SECRETS",
+    "LOGIN_PURPOSES",
+    "REVIEWER_NUMBERS",
+    "REVIEWER_NUMBERS_IN_PRODUCTION",
+)
 FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER", "COUNTRY_CHOICE", "SUBMIT_LAST_DIGIT")
 
 WRONG: list[tuple[str, Any]] = [
@@ -210,7 +251,11 @@ WRONG: list[tuple[str, Any]] = [
         for wrong in (None, 5, "lax", ["warn"], {}, {"lock": 5}, {"warn": 5, "wait": 4, "lock": 9})
     ),
     *(("WRONG_CODES", {"warn": 1, "wait": 2, "lock": wrong}) for wrong in (0, 1, True, "9", 9.5, None)),
-    *((key, wrong) for key in ("RATE_KEYS", "BOT_CHECK", "PHONE_RISK") for wrong in (5, b"x", ["x"], True)),
+    *(
+        (key, wrong)
+        for key in ("RATE_KEYS", "BOT_CHECK", "PHONE_RISK", "LOGIN_RESPONSE", "MAY_LOG_IN")
+        for wrong in (5, b"x", ["x"], True)
+    ),
     *(("CONSENT_VERSION", wrong) for wrong in (5, b"x", ["x"], True, "x" * 65, "pigeon\n")),
     ("BASE_URL", "http://["),
     *(("LANGUAGE", wrong) for wrong in ("en_US", "English, please", "en" * 18)),

@@ -14,6 +14,13 @@ from django_telroi.simulator import Simulator
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "example_project"
 sys.path.insert(0, str(EXAMPLE))
 
+SITE = {
+    "PURPOSES": ["", "signup"],
+    "LOGIN_ALTERNATIVE_URL": "log-in",
+    "LOGIN_SIGN_UP_URL": "sign-up",
+    "LOGIN_PURPOSES": ["", "signup", "login"],
+}
+
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
@@ -24,7 +31,7 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def example_site(settings: LazySettings) -> LazySettings:
     """The example without a simulator. Its calls are printed in the terminal."""
-    settings.INSTALLED_APPS = ["members", "example", *settings.INSTALLED_APPS]
+    settings.INSTALLED_APPS = ["members", "example", *settings.INSTALLED_APPS, "django_telroi.contrib.login"]
     (engine,) = settings.TEMPLATES
     processors = [*engine["OPTIONS"]["context_processors"], "example.handset.where_calls_go"]
     settings.TEMPLATES = [engine | {"OPTIONS": {"context_processors": processors}}]
@@ -32,7 +39,7 @@ def example_site(settings: LazySettings) -> LazySettings:
     settings.ROOT_URLCONF = "example.urls"
     settings.LOGIN_URL, settings.LOGIN_REDIRECT_URL, settings.LOGOUT_REDIRECT_URL = "log-in", "members", "home"
     settings.SIMULATOR_URL = None
-    settings.TELROI = {"PURPOSES": ["", "signup"], "BACKEND": "django_telroi.backends.console.ConsoleBackend"}
+    settings.TELROI = {**SITE, "BACKEND": "django_telroi.backends.console.ConsoleBackend"}
     return settings
 
 
@@ -41,7 +48,7 @@ def with_simulator(example_site: LazySettings, simulator: Simulator) -> Simulato
     """The example with a simulator, as ``make demo`` starts it."""
     example_site.SIMULATOR_URL = simulator.base_url
     example_site.TELROI = {
-        "PURPOSES": ["", "signup"],
+        **SITE,
         "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
         "API_KEY": simulator.api_key,
         "BASE_URL": simulator.base_url,

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from django.contrib.auth.models import User
 from django.test import Client
 
-from django_telroi.models import VerifiedPhone
+from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.simulator import Simulator
 from tests.example.running import CHOSEN_BY_THE_TEST, DEMO, PACKAGE
 
@@ -65,6 +65,19 @@ def test_a_new_user_logs_in_verifies_a_phone_and_sees_the_members_page(client: C
 
     assert "+234 803 ••• 4567" in page(client, "/members/").text
     assert VerifiedPhone.objects.get().user == ada
+
+
+def test_a_member_logs_in_by_phone(client: Client, ada: User, with_simulator: Simulator) -> None:
+    client.force_login(ada)
+    verify(client, client.get("/members/").headers["Location"])
+    PhoneNumber.objects.update(calls=[])
+    with_simulator.advance(3600)
+    visitor = Client()
+    way = page(visitor, visitor.get("/members/").headers["Location"]).find("a", string="Log in by phone")["href"]
+
+    assert way == "/log-in/phone/?next=/members/"
+    assert verify(visitor, way) == "/members/"
+    assert "+234 803 ••• 4567" in page(visitor, "/members/").text
 
 
 def test_a_wrong_password_shows_an_error(client: Client, ada: User) -> None:

@@ -11,6 +11,12 @@ import pytest
 
 PUBLIC = {
     "django_telroi.client": "JSON OtpCall OtpCheck TelroiClient WebhookEvent read_webhook",
+    "django_telroi.contrib.login.login_api": """
+        LoginApiCallAgainView LoginApiCancelView LoginApiCheckView LoginApiStartView LoginApiStatusView LoginEndpoint
+    """,
+    "django_telroi.contrib.login.views": """
+        LoginCallAgainView LoginChangeNumberView LoginCodeView LoginDoneView LoginPage LoginStartView LoginStatusView
+    """,
     "django_telroi.contrib.two_factor": "CallGateway",
     "django_telroi.errors": """
         AlreadyBlocked

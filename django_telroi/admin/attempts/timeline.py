@@ -19,6 +19,7 @@ from django_telroi.models import AttemptEvent, EventKind, SupportNote, Verificat
 from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
 from django_telroi.services.attempts.transitions import deadline_of
 from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.reviewer_numbers import is_of_reviewer
 
 Words = str | Promise
 
@@ -38,6 +39,8 @@ TONES: dict[str, str] = {
     EventKind.CODE_UNJUDGED: "wait",
     EventKind.NUMBER_BLOCKED: "bad",
     EventKind.OWNER_BLOCKED: "bad",
+    EventKind.REVIEWER_NUMBER: "wait",
+    EventKind.REVIEWER_LOGIN: "wait",
 }
 # None of Telroi's names may be read as "the person answered": it does not know that.
 WEBHOOKS: dict[str, Words] = {
@@ -109,10 +112,14 @@ def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neig
     if attempt.dialed_at:
         yield _dialing_entry(attempt, attempt.dialed_at)
     if attempt.placed_at:
-        where = _MODES.get(attempt.livemode, "")
-        yield _entry(
-            attempt, attempt.placed_at, _("accepted by the provider"), where=str(where), note=attempt.telroi_id or ""
-        )
+        yield _placed_entry(attempt, attempt.placed_at)
+
+
+def _placed_entry(attempt: VerificationAttempt, at: datetime) -> Entry:
+    if is_of_reviewer(attempt):
+        return _entry(attempt, at, pgettext("timeline", "not called, the code is fixed"))
+    where = _MODES.get(attempt.livemode, "")
+    return _entry(attempt, at, _("accepted by the provider"), where=str(where), note=attempt.telroi_id or "")
 
 
 _MODES: dict[bool | None, Words] = {True: gettext_lazy("live"), False: gettext_lazy("test key")}

@@ -73,6 +73,9 @@ ALERT_NAMES = {
     "pumping": gettext_lazy("Many calls to one prefix or region, but hardly any verified. Consider blocking it."),
     "proxies_undecided": gettext_lazy("Requests come through a proxy, but TRUSTED_PROXIES is not set."),
     "waiting": gettext_lazy("Calls wait too long in the queue. Check the workers."),
+    "reviewer_number": pgettext_lazy(
+        "alert", "A number of an app reviewer was used. It logs in with the same code each time (REVIEWER_NUMBERS)."
+    ),
 }
 PAUSE_NAMES = {
     PauseReason.MISCONFIGURED: gettext_lazy("the provider rejected the key"),

@@ -51,6 +51,9 @@ def tell_owners(attempt: VerificationAttempt, moment: str, *, using: str) -> Non
     ``moment``: ``"called"`` for a call that was claimed, ``"verified"`` for a right code. A site without a receiver
     executes no query.
     """
+    # A login is of one of the owners. Nothing may depend on whether the number has an account before the code is right.
+    if conf.is_login(attempt.purpose):
+        return
     if signals.number_of_other_user.has_listeners(VerificationAttempt):
         after_commit(partial(_tell_owners, attempt, moment, using), using=using)
 

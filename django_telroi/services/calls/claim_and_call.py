@@ -36,6 +36,7 @@ from django_telroi.services.shared.arguments import is_gone
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import outcome_of_call, raise_alert_of
 from django_telroi.services.shared.number_state import State, VersionConflict, read_state, remember_state
+from django_telroi.services.shared.reviewer_numbers import fixed_code_of
 from django_telroi.services.shared.site_codes import accepts_site_codes, digest_of
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
@@ -53,7 +54,8 @@ def claim_and_call(
 ) -> VerificationAttempt:
     """Claim the call. Then place it, or enqueue it for a worker or for the commit of the caller's transaction."""
     # A worker cannot place a call with a code of the caller, because the code must not enter a message.
-    dispatch = conf.dispatch() if backend.rings and not request.is_read_out else Dispatch.INLINE
+    is_own = request.is_read_out or fixed_code_of(request.phone.number, request.purpose) is not None
+    dispatch = conf.dispatch() if backend.rings and not is_own else Dispatch.INLINE
     is_in_transaction = is_in_callers_transaction(using)
     status = Status.QUEUED if is_in_transaction or dispatch == Dispatch.CELERY else Status.DIALING
     with unavailable_without_database():
@@ -129,7 +131,7 @@ def _new_attempt(
     ``status`` is ``dialing`` if this process places the call, ``queued`` otherwise. ``code``: the code of this site
     that the call reads out. None for a code of the provider, and for a queued call, which gets its code later.
     """
-    dialing = status == Status.DIALING
+    dialing, fixed = status == Status.DIALING, fixed_code_of(request.phone.number, request.purpose)
     uuid = request.attempt_uuid or uuid4()
     old = request.supersedes
     consent_id, consented_at = request.consent_id, now if request.consent_id else None
@@ -153,7 +155,7 @@ def _new_attempt(
         status=status,
         dispatch=dispatch,
         language=request.language,
-        code_length=request.code_length or conf.code_length(),
+        code_length=request.code_length or len(fixed or "") or conf.code_length(),
         judge=judge,
         code_digest=digest,
         max_tries=conf.code_tries(),
@@ -182,7 +184,10 @@ def _code_to_read_out(request: CallRequest, state: State, *, is_dialing: bool, k
         if not accepts_site_codes(state.control, key_digest=key_digest, now=state.now):
             raise Misconfigured
         return request.code
-    return code_for(state, length=conf.code_length(), key_digest=key_digest) if is_dialing else None
+    if not is_dialing:
+        return None
+    fixed = fixed_code_of(request.phone.number, request.purpose)
+    return fixed or code_for(state, length=conf.code_length(), key_digest=key_digest)
 
 
 def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:

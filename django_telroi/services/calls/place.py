@@ -39,6 +39,7 @@ from django_telroi.services.shared.call_outcome import (
     shows_valid_key,
 )
 from django_telroi.services.shared.number_state import State
+from django_telroi.services.shared.reviewer_numbers import record_reviewer_use, reviewer_call
 from django_telroi.services.shared.site_control import (
     lift_pause,
     needs_key_probe,
@@ -70,16 +71,18 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
     ``state`` is the state that the claim was made from. ``code``: the digits to read out, or None for a code of the
     provider. Errors of the backend and a lost database are not raised: the row and the log report them.
     """
-    reply = _request_call(backend, attempt, code)
+    unplaced = reviewer_call(attempt)
+    reply = _Reply(unplaced, None, is_code_refused=False) if unplaced else _request_call(backend, attempt, code)
 
     def write() -> None:
-        is_probe = needs_key_probe(state.control, key_digest=backend.key_digest)
+        is_probe = not unplaced and needs_key_probe(state.control, key_digest=backend.key_digest)
         if is_probe and shows_valid_key(reply.error):
             lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
         _settle(attempt, reply, key_digest=backend.key_digest, now=state.now_by(), using=using)
         settle_by_hint(attempt, now=state.now_by(), using=using)
         close_uncheckable(attempt, now=state.now_by(), using=using)
         close_superseded_calls(attempt, now=state.now_by(), using=using)
+        record_reviewer_use(attempt, now=state.now_by(), using=using)
         if is_probe:
             repeat_key_probe(tried_at=state.now, key_digest=backend.key_digest, using=using)
 

@@ -38,6 +38,7 @@ from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.services.shared.number_state import State, VersionConflict, read_attempt
+from django_telroi.services.shared.reviewer_numbers import fixed_code_of
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
     repeat_on_lock_error,
@@ -142,7 +143,8 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None
     if attempt.status == Status.QUEUED and is_not_needed(attempt, using=using):
         cancel_queued(attempt, now=state.now, using=using)
     if attempt.judge != Judge.CALLER:
-        code = code_for(state, length=attempt.code_length, key_digest=backend.key_digest)
+        fixed = fixed_code_of(attempt.number, attempt.purpose)
+        code = fixed or code_for(state, length=attempt.code_length, key_digest=backend.key_digest)
     if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, code=code, using=using):
         dial(attempt, backend, state, code=code, using=using)
 

@@ -30,6 +30,7 @@ from django_telroi.redaction import redact_arguments
 from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
 from django_telroi.services.shared.destination_refusals import refusal_of_block
 from django_telroi.services.shared.number_state import State, read_state
+from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
 from django_telroi.services.shared.site_control import PauseReason, pause_for, refuse_full_day
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
 from django_telroi.services.shared.wrong_code_counts import bar_of_state
@@ -189,6 +190,7 @@ def admit_number(
     try:
         phone = parse_phone(number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
+        refuse_reviewer_number(phone.number, purpose="")
         admit()
         with unavailable_without_database():
             state = read_state(phone, using=using)

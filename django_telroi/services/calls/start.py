@@ -41,6 +41,7 @@ from django_telroi.services.calls.required_consent import save_text
 from django_telroi.services.calls.reserved_calls import with_known_requester
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.number_state import State, read_state, remember_state
+from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     refuse_manual_transactions,
@@ -181,6 +182,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
     try:
         phone = parse_phone(raw.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
+        refuse_reviewer_number(phone.number, raw.purpose)
         request = request_of(raw, phone)
         backend = get_backend()
         refuse_manual_transactions(using)

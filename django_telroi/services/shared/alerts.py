@@ -30,6 +30,8 @@ class Alert(StrEnum):
     PROXIES_UNDECIDED = "proxies_undecided"
     WAITING = "waiting"
     """Calls stay in the queue: no worker takes them, or the broker cannot be reached."""
+    REVIEWER_NUMBER = "reviewer_number"
+    """A reviewer number was used, which has the same code at every login."""
 
 
 def raise_alert(kind: Alert, *, now: datetime, using: str) -> bool:

@@ -14,10 +14,11 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "dj_rest_auth",
     "dj_rest_auth.registration",
+    "django_telroi.contrib.login",
 ]
 MIDDLEWARE = [*MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
 SITE_ID = 1
 ROOT_URLCONF = "tests.bridges.recipes.urls"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 REST_AUTH = {"REGISTER_SERIALIZER": "tests.bridges.recipes.urls.PhoneRegisterSerializer"}
-TELROI = {"PURPOSES": ["", "sign-up"]}
+TELROI = {"PURPOSES": ["", "sign-up"], "LOGIN_ALTERNATIVE_URL": "rest_login"}

@@ -15,8 +15,9 @@ from django.db.models import F
 from django.test import AsyncClient, Client
 
 from django_telroi import services
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
+from tests.bridges.recipes.urls import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +76,21 @@ class TestDjRestAuth:
         User.objects.create_user("eve", password="correct horse battery")
 
         assert [self.status_of_payout(name) for name in ("ada", "eve")] == [200, 403]
+
+    def test_a_login_by_phone_returns_the_token_of_the_package(
+        self, client: Client, telroi: Simulator, configure: Any
+    ) -> None:
+        configure(LOGIN_RESPONSE=page["key_of"], LOGIN_PURPOSES=["sign-up"])
+        self.register(client, "ada", proof_of(client, telroi))
+        VerificationAttempt.objects.all().delete()
+        PhoneNumber.objects.update(calls=[])
+        telroi.advance(3600)
+        started = Client().post("/rest/log-in/", {"number": NUMBER}, content_type=JSON).json()
+        code = {"code": telroi.last_code_for(NUMBER)}
+
+        key = Client().post(f"/rest/log-in/{started['id']}/check/", code, content_type=JSON).json()["key"]
+
+        assert client.get("/rest/payout/", headers={"Authorization": f"Token {key}"}).status_code == 200
 
     def status_of_payout(self, name: str) -> int:
         client = Client()

@@ -34,6 +34,7 @@ urlpatterns = [
     *page["urlpatterns"],
     *guarded["urlpatterns"],
     path("rest/phone/", include("django_telroi.rest.urls")),
+    path("rest/log-in/", include("django_telroi.contrib.login.api_urls")),
     path("rest/payout/", PayoutView.as_view()),
     path("rest/auth/", include("dj_rest_auth.urls")),
     path("rest/registration/", include("dj_rest_auth.registration.urls")),

@@ -1,0 +1,152 @@
+"""The endpoints of the login. They are those of a verification, with one purpose and without a user.
+
+The answer to the right code is that of the setting ``LOGIN_RESPONSE``, for example with tokens. Without the setting the
+user is logged in in Django's session.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import login
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpResponse
+from django.utils.functional import lazy
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions, status
+from rest_framework.authentication import CSRFCheck
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_telroi import conf, limits
+from django_telroi.contrib.login.login_steps import code_used_text, logged_in_text, no_account_text
+from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, site_function, user_for_login
+from django_telroi.rest.endpoint import PhoneEndpoint
+from django_telroi.rest.problems import problem
+from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneStartSerializer, body_of
+from django_telroi.rest.views import CallAgainView, CancelView, CheckView, StartView, VerificationView, status_of_check
+from django_telroi.services import CheckOutcome
+
+__all__ = [
+    "LoginApiCallAgainView",
+    "LoginApiCancelView",
+    "LoginApiCheckView",
+    "LoginApiStartView",
+    "LoginApiStatusView",
+    "LoginEndpoint",
+]
+
+
+class NoAccountProblem(exceptions.APIException):
+    """The code was right, and no account that may log in has the number."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "no_account"
+    default_detail = lazy(no_account_text, str)()
+
+
+class CodeUsedProblem(exceptions.APIException):
+    """The code was right, and has logged in before."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "code_used"
+    default_detail = lazy(code_used_text, str)()
+
+
+class LoginStartSerializer(PhoneStartSerializer):
+    """The number to call."""
+
+    purpose = None  # type: ignore[assignment]  # None removes a field of the base class
+
+
+class LoginEndpoint(PhoneEndpoint):
+    """Base class of the endpoints of the login. They need no login, whatever the project's defaults are.
+
+    They read JSON only. A form of another site cannot send it, so it cannot log its visitors in to another account.
+    """
+
+    # An expired token in the request must not stop its owner from getting a new one.
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (JSONParser,)  # type: ignore[assignment]
+    user: AbstractBaseUser | None = None
+    """The calls belong to no user, also if a user is logged in: they may log in to another account."""
+
+
+class LoginApiStartView(LoginEndpoint, StartView):
+    """Calls a number and reads out a code that logs in.
+
+    The response does not show whether an account has the number. Send the header `Idempotency-Key` with a new UUID. You
+    can then send the request again, and only one call is placed.
+    """
+
+    serializer_class = LoginStartSerializer
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        body = self.validated_body(request)
+        return self.start(request, body["number"], {**body, "purpose": conf.LOGIN_PURPOSE})
+
+    def has_purpose(self, purpose: str) -> bool:
+        return True
+
+
+class LoginApiStatusView(LoginEndpoint, VerificationView):
+    """Returns the status of a call that logs in."""
+
+
+class LoginApiCallAgainView(LoginEndpoint, CallAgainView):
+    """Calls the same number again. The response is a new call with a new `id`."""
+
+
+class LoginApiCancelView(LoginEndpoint, CancelView):
+    """Cancels a call that logs in."""
+
+
+class LoginApiCheckView(LoginEndpoint, CheckView):
+    """Checks the code. The right one logs in, once.
+
+    A wrong code is not an error: the status is 200. Read `verified` or `outcome`.
+    """
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        # Before the code is checked, so that a wrong path uses up no code.
+        make_body = site_function("LOGIN_RESPONSE", conf.login_response())
+        if make_body is None:
+            refuse_forged_request(request)
+        code = self.validated_body(request)["code"]
+        result = limits.check_code(request._request, self.attempt_uuid, code)
+        if result.outcome != CheckOutcome.VERIFIED:
+            return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
+        try:
+            user = user_for_login(request._request, result)
+        except NoAccountFound:
+            return answer_no_account(result.proof)
+        except CodeUsedUp:
+            raise CodeUsedProblem from None
+        if make_body is not None:
+            return Response(make_body(request._request, user))
+        login(request._request, user)  # type: ignore[arg-type]  # a user of any model
+        return Response(body_of(PhoneCheckSerializer, result) | {"proof": None, "detail": logged_in_text()})
+
+
+def refuse_forged_request(request: Request) -> None:
+    """Raise PermissionDenied for a request without a CSRF token.
+
+    Otherwise another site could log its visitors in to an account of its own, and see what they do there. REST
+    framework checks the token only for users who are logged in.
+    """
+    check = CSRFCheck(lambda _request: HttpResponse())
+    check.process_request(request._request)
+    if reason := check.process_view(request._request, lambda _request: HttpResponse(), (), {}):
+        raise exceptions.PermissionDenied(f"CSRF Failed: {reason}")
+
+
+@sensitive_variables()
+def answer_no_account(proof: str | None) -> Response:
+    """Return the response for a right code of a number without an account. The proof can be redeemed for a sign-up."""
+    body = problem(NoAccountProblem.default_code, str(NoAccountProblem.default_detail))
+    return Response(body | {"proof": proof}, status=NoAccountProblem.status_code)
