@@ -107,7 +107,7 @@ def _number_page(site: AdminSite, request: HttpRequest) -> StaffActionViews | No
 
 def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
     """Return the attempt's events, and the staff actions on its number and on all calls until it was closed."""
-    meanwhile = Q(at__gte=attempt.created_at, at__lte=_end_of(attempt))
+    meanwhile = _meanwhile(attempt, "at")
     of_number = Q(phone=attempt.phone_id, attempt=None) & meanwhile
     # Three queries instead of one with OR, because each then uses its own index.
     events = AttemptEvent.objects.all()
@@ -119,14 +119,20 @@ def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
     return [event for rows in found for event in rows.order_by("id")[:MAX_EVENTS]]
 
 
-def _end_of(attempt: VerificationAttempt) -> datetime:
+def _meanwhile(attempt: VerificationAttempt, moment: str) -> Q:
+    """Return the condition that the column ``moment`` is between the request and the end of the attempt, if it has one.
+
+    The time now is no end: the clock of the database may be ahead of this process.
+    """
+    since = Q((f"{moment}__gte", attempt.created_at))
     # A proof may be redeemed after the attempt was closed, so the timeline goes on until then.
-    return max(filter(None, (attempt.closed_at, attempt.proof_spent_at)), default=timezone.now())
+    ends = [end for end in (attempt.closed_at, attempt.proof_spent_at) if end]
+    return since & Q((f"{moment}__lte", max(ends))) if ends else since
 
 
 def _notes(attempt: VerificationAttempt) -> list[SupportNote]:
     """Return the notes on the attempt, and those on its number until it was closed."""
-    meanwhile = Q(attempt=None, created_at__gte=attempt.created_at, created_at__lte=_end_of(attempt))
+    meanwhile = Q(attempt=None) & _meanwhile(attempt, "created_at")
     # By the number, so that one index serves both. An attempt has the number of its notes.
     notes = SupportNote.objects.filter(Q(attempt=attempt.pk) | meanwhile, phone=attempt.phone_id)
     return list(notes.order_by("created_at")[:MAX_EVENTS])
