@@ -56,6 +56,8 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.consent_version,
     conf.submit_last_digit,
     conf.alternative_url,
+    conf.telemetry,
+    conf.trace_headers,
 )
 
 

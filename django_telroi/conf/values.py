@@ -88,6 +88,10 @@ DEFAULTS: Mapping[str, object] = {
     # A form that sends itself surprises people who use a screen reader or check what they typed.
     "SUBMIT_LAST_DIGIT": False,
     "ALTERNATIVE_URL": "",
+    # Off, also where these packages are installed: gauges cost statements, and Prometheus may serve them to others.
+    "TELEMETRY": (),
+    # Telroi needs no part of a site's traces, and baggage may hold anything.
+    "TRACE_HEADERS": False,
 }
 
 MAX_SECONDS = 10**9
