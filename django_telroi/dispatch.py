@@ -17,6 +17,7 @@ import queue
 import threading
 import time
 from concurrent.futures import CancelledError, Future
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from importlib import import_module
@@ -65,8 +66,10 @@ def send(name: str, attempt_id: int) -> Published:
     """Enqueue the task ``name`` with ``attempt_id`` as its argument. Waits up to ``PUBLISH_TIMEOUT``. Never raises."""
     try:
         app = site_app()
+        # A process that publishes by name has not loaded the task. Eager mode needs it, and so does OpenTelemetry's
+        # instrumentation of Celery, which ends the span of a message only if it finds the task.
+        import_module(name.rpartition(".")[0])
         if app.conf.task_always_eager:
-            import_module(name.rpartition(".")[0])  # a process that publishes by name has not loaded the task
             app.signature(name, args=(attempt_id,)).apply_async()
             return Published.DONE
     except Exception as error:  # noqa: BLE001 - a wrong Celery setup raises anything; the attempt stays queued
@@ -101,7 +104,11 @@ def broker_url(app: Any) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """A message to publish. ``published`` gets the result; ``since`` is when it was made, by the monotonic clock."""
+    """A message to publish. ``published`` gets the result; ``since`` is when it was made, by the monotonic clock.
+
+    ``context``: the context variables of the request that made it, which the thread publishes in. They hold the trace,
+    so that the headers of the message, and with them the worker, continue it.
+    """
 
     app: Any = field(repr=False)
     name: str
@@ -109,6 +116,7 @@ class Message:
     queue: str | None
     published: Future[bool] = field(default_factory=Future, repr=False)
     since: float = field(default_factory=lambda: time.monotonic(), repr=False)
+    context: Context = field(default_factory=copy_context, repr=False)
 
 
 class BrokerConnection:
@@ -243,7 +251,7 @@ class Publisher:
         if self.is_paused:
             return False
         try:
-            connection.publish(message)
+            message.context.run(connection.publish, message)
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             # Not the text of the error: it may contain the broker's URL with its password.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from django.core.cache import caches
 from django_ratelimit.core import ALL, _get_window, _make_cache_key, get_usage
@@ -151,14 +152,38 @@ def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
         _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
+def requests_left(key_digest: str, *, requests_per_minute: int) -> int | None:
+    """Return how many requests the current window still allows, calls and checks together. Counts nothing.
+
+    Returns None if nothing is counted (``RATELIMIT_ENABLE``) or if the cache fails.
+    """
+    share = share_of(requests_per_minute)
+    left = 0
+    for group, most in (("django_telroi.requests", share.for_all), ("django_telroi.checks", share.for_checks)):
+        if not most:
+            continue
+        try:
+            usage = _usage(group, key_digest, most, share.seconds, increment=False)
+        except Exception:  # noqa: BLE001 - the next request reports the failing cache
+            return None
+        if usage is None or not usage["limit"]:
+            return None
+        left += max(0, most - usage["count"])  # rejected requests are counted too
+    return left
+
+
+def _usage(group: str, key_digest: str, most: int, seconds: int, *, increment: bool) -> Any:
+    return get_usage(
+        None, group=group, key=lambda group, request: key_digest, rate=(most, seconds), increment=increment
+    )
+
+
 def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
     # django-ratelimit returns no name of its counter, and a slot can be given back only by that name. So the window is
     # computed before and after.
     window = _get_window(key_digest, seconds)
     try:
-        usage = get_usage(
-            None, group=group, key=lambda group, request: key_digest, rate=(most, seconds), increment=True
-        )
+        usage = _usage(group, key_digest, most, seconds, increment=True)
     except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
         raise _budget_unavailable(type(error).__name__) from None
     if usage is None:  # RATELIMIT_ENABLE is off

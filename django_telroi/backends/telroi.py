@@ -53,7 +53,13 @@ class TelroiBackend(Backend):
         timeouts = conf.timeouts()
         try:
             self.client = _client(
-                key, conf.base_url(), timeouts.connect, timeouts.read, timeouts.total, conf.proxy_url()
+                key,
+                conf.base_url(),
+                timeouts.connect,
+                timeouts.read,
+                timeouts.total,
+                conf.proxy_url(),
+                trace_headers=conf.trace_headers(),
             )
         except ValueError:
             logger.error("misconfigured reason=client_settings")
@@ -122,7 +128,14 @@ class TelroiBackend(Backend):
 
 @lru_cache(maxsize=8)
 def _client(
-    key: str, base_url: str, connect_timeout: float, read_timeout: float, total_timeout: float, proxy_url: str | None
+    key: str,
+    base_url: str,
+    connect_timeout: float,
+    read_timeout: float,
+    total_timeout: float,
+    proxy_url: str | None,
+    *,
+    trace_headers: bool,
 ) -> TelroiClient:
     """Return the one client of this configuration, so that its connections are reused."""
     # The system checks import this module. They need no requests.
@@ -135,6 +148,7 @@ def _client(
         read_timeout=read_timeout,
         total_timeout=total_timeout,
         proxy_url=proxy_url,
+        trace_headers=trace_headers,
     )
 
 

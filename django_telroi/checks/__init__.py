@@ -18,6 +18,7 @@ from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
+from django_telroi.checks.monitoring import check_telemetry
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys
@@ -36,7 +37,14 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *check_types(),
         *check_unknown_keys(),
         *_messages(
-            check_key, check_backend, check_calls, check_regions, check_queue, check_second_factors, check_login
+            check_key,
+            check_backend,
+            check_calls,
+            check_regions,
+            check_queue,
+            check_second_factors,
+            check_login,
+            check_telemetry,
         ),
     ]
 

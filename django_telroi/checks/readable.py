@@ -65,6 +65,8 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.reviewer_numbers_in_production,
     conf.reviewer_secret_code,
     conf.reviewer_logins_per_day,
+    conf.telemetry,
+    conf.trace_headers,
 )
 
 

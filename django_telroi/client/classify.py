@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from requests import Response
 
 from django_telroi.client.clean_text import clean_error_code, clean_message
+from django_telroi.client.observers import RequestPurpose
 from django_telroi.client.strict_json import JSON, read_json
 from django_telroi.client.transport import MAX_BODY_BYTES
 from django_telroi.client.waits import scope_of, seconds_in_header, seconds_in_sentence
@@ -44,10 +45,11 @@ class RequestKind:
     one of a number, one call for each number is refused until the key's window of one minute ends. Only calls have
     limits by number.
 
-    ``hidden`` are texts that are redacted from Telroi's message.
+    ``hidden`` are texts that are redacted from Telroi's message. ``operation`` is for telemetry only.
     """
 
     limited: RateScope = "key"
+    operation: RequestPurpose = RequestPurpose.OTHER
     hidden: Sequence[str] = field(default=(), repr=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -16,10 +16,11 @@ class Permit:
 
     ``response``: the response that the transport read. ``failure``: the class of its error and the reason. The error
     itself is not kept, because its traceback refers to frames that hold the permit and the request. Both are None while
-    nothing was received.
+    nothing was received. ``settled``: called by the transport once one of them is set, inside of all instrumentations.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settled: Callable[[Permit], None] | None = None) -> None:
+        self.settled = settled
         self.response: Response | None = None
         self.failure: tuple[type[ApiError], str] | None = None
         # ``pop`` is atomic, so one of two threads gets the permit.
@@ -37,10 +38,10 @@ _current: ContextVar[Permit | None] = ContextVar("django_telroi.client.permit", 
 
 
 @contextmanager
-def permitted() -> Iterator[Permit]:
+def permitted(settled: Callable[[Permit], None] | None = None) -> Iterator[Permit]:
     """Give a permit to the code in the block, for one request in this thread or greenlet."""
     # Not an attribute of the request: an instrumentation may send a copy of it.
-    permit = Permit()
+    permit = Permit(settled)
     token = _current.set(permit)
     try:
         yield permit

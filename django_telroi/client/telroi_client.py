@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from json import dumps
 from time import monotonic
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from requests import Response, Session
 from requests.structures import CaseInsensitiveDict
@@ -22,15 +22,18 @@ from django_telroi.client.clean_text import clean_path
 from django_telroi.client.deadline import Timeouts
 from django_telroi.client.http_session import HttpSession
 from django_telroi.client.json_fields import http_date
+from django_telroi.client.observers import ObservedRequest, RequestPurpose, observed
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.client.permits import Permit, permitted
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import Transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
+from django_telroi.log_fields import LOG_FIELDS
 from django_telroi.redaction import Secret, SecretBytes, kind_of
 
 logger = logging.getLogger("django_telroi.client")
+logging.getLogger("django_telroi.client").addFilter(LOG_FIELDS)
 
 T = TypeVar("T")
 
@@ -67,6 +70,9 @@ class TelroiClient:
     ``session`` is the ``requests.Session`` that sends the requests. Add response hooks to it. It takes no adapters, and
     it sends no other requests.
 
+    ``trace_headers``: whether Telroi gets the headers of your traces, such as ``traceparent`` and ``baggage``, which
+    instrumentations add to requests.
+
     Threads can share one client. It also works in a process that is forked after the client was used.
     """
 
@@ -81,6 +87,7 @@ class TelroiClient:
         read_timeout: float = 25,
         total_timeout: float = 30,
         proxy_url: str | None = None,
+        trace_headers: bool = False,
     ) -> None:
         """Raises ValueError for a key that is not valid in a header, a URL that would expose it, and wrong timeouts."""
         # Masked first: if a check below fails, an error report shows the local variables of this frame.
@@ -91,11 +98,12 @@ class TelroiClient:
         timeouts = (connect_timeout, read_timeout, total_timeout)
         if not all(math.isfinite(seconds) and seconds > 0 for seconds in timeouts):
             raise ValueError("Timeouts must be finite numbers of seconds above 0.")
-        origin, self._base_url = read_base_url(base_url)
+        self._origin, self._base_url = read_base_url(base_url)
         transport = Transport(
-            origin,
-            proxy=read_proxy_url(proxy_url, origin) if proxy_url else None,
+            self._origin,
+            proxy=read_proxy_url(proxy_url, self._origin) if proxy_url else None,
             timeouts=Timeouts(*timeouts),
+            sends_trace=trace_headers,
         )
         self._api_key = api_key
         headers = CaseInsensitiveDict(
@@ -139,7 +147,7 @@ class TelroiClient:
         to, code = _as_secret_text(to), None if code is None else _as_secret_text(code)
         body = _encode(_without_none(to=to, code_length=code_length, language=language, code=code))
         # Telroi's docs speak of limits by number only, so a 429 with an unknown text is taken for one of those.
-        kind = self._request_kind(to, code or "", limited="number")
+        kind = self._request_kind(to, code or "", limited="number", operation=RequestPurpose.CALL)
         return self._send("POST", "/v1/otp", body, kind=kind, read=lambda reply: read_call(reply, to))
 
     def check_otp(self, code: str, *, id: str | None = None, to: str | None = None) -> OtpCheck:  # noqa: A002
@@ -154,25 +162,27 @@ class TelroiClient:
             raise ValueError("check_otp needs id or to.")
         code, to = _as_secret_text(code), None if to is None else _as_secret_text(to)
         body = _encode(_without_none(id=id, to=to, code=code))
-        return self._send("POST", "/v1/otp/verify", body, kind=self._request_kind(code, to or ""), read=read_check)
+        kind = self._request_kind(code, to or "", operation=RequestPurpose.CHECK)
+        return self._send("POST", "/v1/otp/verify", body, kind=kind, read=read_check)
 
     def list_numbers(self) -> list[dict[str, JSON]]:
         """Return the workspace's numbers. Needs the scope ``numbers:read``: a valid key without it gets a 403."""
         return self._send("GET", "/v1/numbers", None, kind=self._request_kind(), read=read_list)
 
     def probe(self) -> Probe:
-        """Request the list of numbers, to test the key and the connection. Never raises an ``ApiError``."""
-        started = monotonic()
-        response = self._exchange("GET", "/v1/numbers", None)
-        seconds = monotonic() - started
-        if isinstance(response, ApiError):
-            return Probe(response, seconds, None)
-        outcome = _read(response, self._request_kind(), read_list)
-        return Probe(
-            error=outcome if isinstance(outcome, ApiError) else None,
-            seconds=seconds,
-            server_time=http_date(response.headers.get("Date", "")),
-        )
+        """Request the list of numbers, to test the key and the connection.
+
+        Never raises an ``ApiError`` and logs no refusal: a key that may not read the list is no fault.
+        """
+        return self._probe("GET", "/v1/numbers", None, read=read_list)
+
+    def probe_check(self) -> Probe:
+        """Send a check without a code, which Telroi rejects. Its status shows whether the key has the scope of checks.
+
+        Telroi checks the scope first: 400 or 422 if the key has it, 403 if it has not. Uses no try of any call. Never
+        raises an ``ApiError`` and logs no refusal.
+        """
+        return self._probe("POST", "/v1/otp/verify", _encode({}), read=lambda reply: reply)
 
     def request(self, method: str, path: str, json: object = None) -> JSON:
         """Send a request to any other endpoint (speech, calls, contacts).
@@ -193,8 +203,20 @@ class TelroiClient:
         del json, values  # error reports show the local variables of each frame
         return self._send(method.upper(), path, body, kind=self._request_kind(*hidden), read=lambda reply: reply)
 
-    def _request_kind(self, *hidden: str, limited: RateScope = "key") -> RequestKind:
-        return RequestKind(limited=limited, hidden=(self._api_key, *hidden))
+    def _request_kind(
+        self, *hidden: str, limited: RateScope = "key", operation: RequestPurpose = RequestPurpose.OTHER
+    ) -> RequestKind:
+        return RequestKind(limited=limited, operation=operation, hidden=(self._api_key, *hidden))
+
+    def _probe(self, method: str, path: str, body: bytes | None, *, read: Callable[[JSON], object]) -> Probe:
+        started = monotonic()
+        kind = self._request_kind(operation=RequestPurpose.PROBE)
+        outcome, response = self._ask(method, path, body, kind=kind, read=read)
+        return Probe(
+            error=outcome if isinstance(outcome, ApiError) else None,
+            seconds=monotonic() - started,
+            server_time=http_date(response.headers.get("Date", "")) if response is not None else None,
+        )
 
     def _send(
         self,
@@ -210,8 +232,7 @@ class TelroiClient:
         Errors are raised only here, so that their tracebacks contain no frame with a key, a code or a number.
         """
         started = monotonic()
-        response = self._exchange(method, path, body)
-        outcome = response if isinstance(response, ApiError) else _read(response, kind, read)
+        outcome, _response = self._ask(method, path, body, kind=kind, read=read)
         # Logged without the query, the body and the headers, which contain the number, the code and the key.
         milliseconds = round((monotonic() - started) * 1000)
         if isinstance(outcome, ApiError):
@@ -221,15 +242,54 @@ class TelroiClient:
         logger.debug("telroi_answered method=%s path=%s ms=%d", method, clean_path(path), milliseconds)
         return outcome
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> Response | ApiError:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        kind: RequestKind,
+        read: Callable[[JSON], T | ApiError],
+    ) -> tuple[T | ApiError, Response | None]:
+        """Send the request, and return what was read from the response. The observer of this process sees both."""
+        with observed(
+            lambda: ObservedRequest(method, clean_path(path), self._base_url, self._origin, kind.operation)
+        ) as observation:
+            if observation is None:
+                answer = self._exchange(method, path, body)
+            else:
+                # Read twice, because an instrumentation of ``requests`` ends its span before the session returns.
+                def see(permit: Permit) -> None:
+                    early = _outcome_of(permit)
+                    observation.see(
+                        early if isinstance(early, ApiError) else _read(early, kind, read), _status_of(early)
+                    )
+
+                answer = self._exchange(method, path, body, headers=observation.headers, settled=see)
+            outcome = answer if isinstance(answer, ApiError) else _read(answer, kind, read)
+            if observation is not None:
+                observation.conclude(outcome, _status_of(answer))
+        return outcome, None if isinstance(answer, ApiError) else answer
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        settled: Callable[[Permit], None] | None = None,
+    ) -> Response | ApiError:
         """Send the request through the session. Returns the response, or the error without a traceback.
 
         Hooks and instrumentations of the site run around the transport and may raise. The error still says whether the
         request was sent, and a response that was read is returned.
         """
-        with permitted() as permit:
+        with permitted(settled) as permit:
             try:
-                return self.session.request(method, self._base_url + path, data=body, allow_redirects=False)
+                # Without the argument if there are no headers: an instrumentation may pass its own.
+                extra: dict[str, Any] = {"headers": headers} if headers else {}
+                return self.session.request(method, self._base_url + path, data=body, allow_redirects=False, **extra)
             except Exception as error:  # noqa: BLE001 - a hook may raise anything
                 # Its text is not logged, because it may contain the number. The transport's own error is logged later.
                 if permit.failure is None:
@@ -249,6 +309,10 @@ def _outcome_of(permit: Permit) -> Response | ApiError:
         return failure(reason)
     # A permit that is taken here cannot be used later, for example by another thread of the instrumentation.
     return ApiUnreachable("hook failed") if permit.take() else ApiOutcomeUnknown("hook failed")
+
+
+def _status_of(answer: Response | ApiError) -> int | None:
+    return None if isinstance(answer, ApiError) else answer.status_code
 
 
 def _read(response: Response, kind: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:

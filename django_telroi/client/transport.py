@@ -45,6 +45,23 @@ MAX_IDLE_SECONDS = 2.0
 # More are closed. Telroi ends them after 5 s anyway.
 MAX_IDLE_CONNECTIONS = 8
 
+# Headers of the site's own traces, which Telroi needs no part of: ``baggage`` may hold anything, also about the person.
+# Instrumentations add them, some of them to ``http.client`` itself.
+TRACE_HEADERS = frozenset(
+    {
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "sentry-trace",
+        "b3",
+        "x-b3-traceid",
+        "x-b3-spanid",
+        "x-b3-parentspanid",
+        "x-b3-sampled",
+        "x-b3-flags",
+    }
+)
+
 # The first class that fits decides, so a subclass must stand before its base class. The texts of the exceptions are not
 # used: they may contain addresses and parts of the request.
 REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -68,10 +85,17 @@ class BoundedConnection(HTTPConnection):
     debuglevel = 0  # set here, because a debug level set for all of http.client would print the key and the number
 
     def __init__(
-        self, origin: Origin, *, allowance: Allowance, proxy_context: BoundedContext | None, **kwargs: Any
+        self,
+        origin: Origin,
+        *,
+        allowance: Allowance,
+        proxy_context: BoundedContext | None,
+        sends_trace: bool,
+        **kwargs: Any,
     ) -> None:
         super().__init__(origin.host, origin.port, **kwargs)
         self.allowance = allowance
+        self._sends_trace = sends_trace
         self._create_connection = partial(open_socket, allowance=allowance, context=proxy_context)
         self._buffered: list[bytes] | None = None
 
@@ -90,6 +114,12 @@ class BoundedConnection(HTTPConnection):
         self.allowance.sent = True
         self.send(message)
         return self.getresponse()
+
+    def putheader(self, header: str | bytes, *values: Any) -> None:
+        """Add a header to the request, unless it is about a trace and those are not sent."""
+        name = header if isinstance(header, str) else header.decode("latin-1")
+        if self._sends_trace or name.lower() not in TRACE_HEADERS:
+            super().putheader(header, *values)
 
     def send(self, data: Any) -> None:
         """Send the data, or buffer it while ``exchange`` collects the request."""
@@ -137,11 +167,12 @@ class Transport(BaseAdapter):
     build_response = HTTPAdapter.build_response
     max_retries = Retry(0)
 
-    def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts) -> None:
+    def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts, sends_trace: bool = False) -> None:
         super().__init__()
         self._origin = origin
         self._proxy = proxy
         self._timeouts = timeouts
+        self._sends_trace = sends_trace
         needs_tls = origin.is_secure or (proxy is not None and proxy.origin.is_secure)
         self._context = verifying_context() if needs_tls else None
         self._idle: deque[IdleConnection] = deque()
@@ -172,6 +203,8 @@ class Transport(BaseAdapter):
                 # Not after a 1xx: http.client returns some of them as the response, and the real one still comes.
                 reusable = reply.isclosed() and reply.status >= 200
             permit.response = response
+            if permit.settled:
+                permit.settled(permit)
             return response
         except Exception as error:  # noqa: BLE001 - for every error, only ``allowance.sent`` decides
             reason = next((words for kind, words in REASONS if isinstance(error, kind)), "failed")
@@ -180,6 +213,8 @@ class Transport(BaseAdapter):
         # Outside the except block: the error must not refer to frames that contain the request.
         failure: type[ApiError] = ApiOutcomeUnknown if connection.allowance.sent else ApiUnreachable
         permit.failure = (failure, reason)
+        if permit.settled:
+            permit.settled(permit)
         raise failure(reason)
 
     def close(self) -> None:
@@ -210,9 +245,15 @@ class Transport(BaseAdapter):
         first_hop = self._proxy.origin if self._proxy else self._origin
         proxy_context = self._context if self._proxy and self._proxy.origin.is_secure else None
         if not self._origin.is_secure:
-            return BoundedConnection(first_hop, allowance=allowance, proxy_context=proxy_context)
+            return BoundedConnection(
+                first_hop, allowance=allowance, proxy_context=proxy_context, sends_trace=self._sends_trace
+            )
         connection = BoundedTLSConnection(
-            first_hop, allowance=allowance, proxy_context=proxy_context, context=self._context
+            first_hop,
+            allowance=allowance,
+            proxy_context=proxy_context,
+            sends_trace=self._sends_trace,
+            context=self._context,
         )
         # The proxy's password goes into the CONNECT request only, never to Telroi.
         if self._proxy:

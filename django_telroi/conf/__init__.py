@@ -32,6 +32,9 @@ from django_telroi.conf.login_settings import reviewer_logins_per_day as reviewe
 from django_telroi.conf.login_settings import reviewer_numbers as reviewer_numbers
 from django_telroi.conf.login_settings import reviewer_numbers_in_production as reviewer_numbers_in_production
 from django_telroi.conf.login_settings import reviewer_secret_code as reviewer_secret_code
+from django_telroi.conf.monitoring_settings import TELEMETRY_PACKAGES as TELEMETRY_PACKAGES
+from django_telroi.conf.monitoring_settings import telemetry as telemetry
+from django_telroi.conf.monitoring_settings import trace_headers as trace_headers
 from django_telroi.conf.page_settings import alternative_url as alternative_url
 from django_telroi.conf.page_settings import consent_text as consent_text
 from django_telroi.conf.page_settings import consent_version as consent_version

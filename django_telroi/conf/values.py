@@ -102,6 +102,10 @@ DEFAULTS: Mapping[str, object] = {
     # Django hides a setting in error reports if its name contains SECRET.
     "REVIEWER_SECRET_CODE": None,
     "REVIEWER_LOGINS_PER_DAY": 20,
+    # Off, also where these packages are installed: gauges cost statements, and Prometheus may serve them to others.
+    "TELEMETRY": (),
+    # Telroi needs no part of a site's traces, and baggage may hold anything.
+    "TRACE_HEADERS": False,
 }
 
 MAX_SECONDS = 10**9

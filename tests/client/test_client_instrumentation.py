@@ -87,7 +87,7 @@ class TestInstrumentations:
 
         def in_send(wrapped: Wrap, session: object, request: requests.PreparedRequest, **kwargs: Any) -> object:
             if (span := next(spans)) == 1:
-                request.headers["traceparent"] = str(span)
+                request.headers["X-Request"] = str(span)
             return wrapped(session, request, **kwargs)
 
         def in_request(wrapped: Wrap, *args: Any, **kwargs: Any) -> object:
@@ -101,7 +101,7 @@ class TestInstrumentations:
         for _ in range(2):
             client.place_otp(TO)
 
-        assert [request.headers.get("traceparent") for request in server.ledger] == ["1", None]
+        assert [request.headers.get("x-request") for request in server.ledger] == ["1", None]
         assert [request.headers["x-span"] for request in server.ledger] == ["9", "9"]
         assert {request.headers["authorization"] for request in server.ledger} == {f"Bearer {KEY}"}
 

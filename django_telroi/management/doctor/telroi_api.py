@@ -9,7 +9,7 @@ from django_telroi import conf
 from django_telroi.backends import get_backend, uses_telroi
 from django_telroi.client import TelroiClient
 from django_telroi.client.replies import Probe
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, Misconfigured
+from django_telroi.errors import ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 
 SUBJECT = "telroi"
@@ -104,21 +104,16 @@ def _mode() -> Finding:
 
 def _scope(client: TelroiClient) -> Finding:
     """Send a check without a code. Telroi checks the scope first, so 400 or 422 means that the key has the scope."""
-    try:
-        client.request("POST", "/v1/otp/verify", {})
-    except ApiRefused as refusal:
-        if refusal.status == 403:
-            return bad(
-                SUBJECT,
-                "The key lacks the scope otp:write.",
-                "Add the scope in Telroi's dashboard, or create another key.",
-            )
-        if refusal.status in (400, 422):
-            return good(SUBJECT, "The key has the scope otp:write.", scope="otp:write")
-        return note(SUBJECT, f"{SCOPE_UNKNOWN}: {refusal}.")
-    except ApiError as error:
-        return note(SUBJECT, f"{SCOPE_UNKNOWN}: {error}.")
-    return note(SUBJECT, f"{SCOPE_UNKNOWN}.")
+    error = client.probe_check().error
+    if isinstance(error, ApiRefused) and error.status == 403:
+        return bad(
+            SUBJECT,
+            "The key lacks the scope otp:write.",
+            "Add the scope in Telroi's dashboard, or create another key.",
+        )
+    if isinstance(error, ApiRefused) and error.status in (400, 422):
+        return good(SUBJECT, "The key has the scope otp:write.", scope="otp:write")
+    return note(SUBJECT, f"{SCOPE_UNKNOWN}: {error}." if error else f"{SCOPE_UNKNOWN}.")
 
 
 def _clock(probe: Probe, server_time: datetime, *, answered_at: datetime) -> Finding:

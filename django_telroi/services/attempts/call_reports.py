@@ -20,6 +20,7 @@ from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.models import AttemptEvent, VerificationAttempt
 from django_telroi.services.attempts.transitions import closing_fields, send_after_commit, transition
 from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcome_reports import report_settled_call
 from django_telroi.services.shared.transactions import savepoint_if_needed
 
 
@@ -134,4 +135,5 @@ def settle_by_hint(attempt: VerificationAttempt, *, now: datetime, using: str) -
     except IntegrityError:
         return  # the id belongs to another attempt by now
     if is_settled:
+        report_settled_call(attempt, using=using)
         send_after_commit(SIGNALS[Status(attempt.status)], attempt, using=using)

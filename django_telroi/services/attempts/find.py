@@ -25,6 +25,7 @@ from django_telroi.services.attempts.transitions import (
 )
 from django_telroi.services.shared.arguments import is_gone, owner_id
 from django_telroi.services.shared.number_state import State, read_attempt, remember_state
+from django_telroi.services.shared.outcome_reports import report_call
 from django_telroi.services.shared.transactions import write_alias
 
 ID_LIFETIME = timedelta(hours=1)
@@ -142,9 +143,13 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     """Make one overdue transition. A queued call past its deadline is not placed any more, and does not count."""
     status = Status(attempt.status)
     if status == Status.QUEUED:
-        return transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
+        is_written = transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
+        if is_written:
+            report_call(attempt, using=using)
+        return is_written
     is_written = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
     if is_written and status == Status.DIALING:
+        report_call(attempt, using=using)
         settle_by_hint(attempt, now=now, using=using)
         close_superseded_calls(attempt, now=now, using=using)
     return is_written

@@ -39,6 +39,7 @@ from django_telroi.services.shared.call_outcome import (
     shows_valid_key,
 )
 from django_telroi.services.shared.number_state import State
+from django_telroi.services.shared.outcome_reports import report_call
 from django_telroi.services.shared.reviewer_numbers import record_reviewer_use, reviewer_call
 from django_telroi.services.shared.site_control import (
     lift_pause,
@@ -182,6 +183,7 @@ def _settle_placed(
             _record_late_reply(attempt, call, judge=judge, using=using)
         return
     logger.info("call_placed attempt=%s", attempt.pk)
+    report_call(attempt, using=using)
     send_after_commit(signals.call_placed, attempt, using=using)
 
 
@@ -262,10 +264,14 @@ def _apply_outcome(
     if outcome.status == Status.FAILED:
         fields |= closing_fields(Status.FAILED, now=now)
     if outcome.counts:
-        return _transition_counted(attempt, fields, now=now, using=using)
-    return transition_uncounted(
-        attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=outcome.hold, hold_reason=detail
-    )
+        is_written = _transition_counted(attempt, fields, now=now, using=using)
+    else:
+        is_written = transition_uncounted(
+            attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=outcome.hold, hold_reason=detail
+        )
+    if is_written:
+        report_call(attempt, using=using)
+    return is_written
 
 
 def _transition_counted(

@@ -38,6 +38,7 @@ from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.services.shared.number_state import State, VersionConflict, read_attempt
+from django_telroi.services.shared.outcome_reports import report_call
 from django_telroi.services.shared.reviewer_numbers import fixed_code_of
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
@@ -202,4 +203,5 @@ def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime,
     failed = closing_fields(Status.FAILED, now=now, error_code=error_code)
     if transition_uncounted(attempt, failed, from_=QUEUED, now=now, using=using):
         logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
+        report_call(attempt, using=using)
         send_after_commit(signals.call_failed, attempt, using=using)

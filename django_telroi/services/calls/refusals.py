@@ -30,6 +30,7 @@ from django_telroi.redaction import redact_arguments
 from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
 from django_telroi.services.shared.destination_refusals import refusal_of_block
 from django_telroi.services.shared.number_state import State, read_state
+from django_telroi.services.shared.outcome_reports import report_refused
 from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
 from django_telroi.services.shared.site_control import PauseReason, pause_for, refuse_full_day
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
@@ -135,6 +136,7 @@ def record_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: 
         _tally(_tallied_code(refusal), region, using=using)
     except Error as error:
         logger.error("refusal_not_tallied error=%s", type(error).__name__)
+    report_refused(_tallied_code(refusal), region, using=using)
     signals.verification_refused.send_robust(
         sender=type(refusal), code=refusal.code, retry_after=refusal.retry_after, number=masked
     )

@@ -32,6 +32,7 @@ from django_telroi.services.attempts.other_calls import close_superseded_calls
 from django_telroi.services.attempts.transitions import send_after_commit, transition
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import VersionConflict
+from django_telroi.services.shared.outcome_reports import report_settled_call
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 
 logger = logging.getLogger("django_telroi")
@@ -222,6 +223,7 @@ def _record_matched(
     if not repeat_on_lock_error(write, using=using):
         return EventEffect.NOTED, attempt
     status = Status(attempt.status)
+    report_settled_call(attempt, using=using)
     send_after_commit(SIGNALS[status], attempt, using=using)
     close_superseded_calls(attempt, now=now, using=using)
     return EventEffect(status), attempt

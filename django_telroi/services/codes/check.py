@@ -28,6 +28,7 @@ from django_telroi.services.codes.success import compare_with_right_code, result
 from django_telroi.services.codes.telroi_answer import settle_without_try
 from django_telroi.services.codes.telroi_judge import judge_by_telroi
 from django_telroi.services.shared.arguments import typed_arguments
+from django_telroi.services.shared.outcome_reports import report_code
 from django_telroi.services.shared.site_codes import length_of
 from django_telroi.services.shared.transactions import (
     is_in_callers_transaction,
@@ -90,12 +91,20 @@ def check_code(
             if fit := _length_misfit(attempt, digits, judge_short=judge_short):
                 return replace(result_of(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
             admit()
-            if is_in_callers_transaction(using):
-                return _check_inside_transaction(attempt, digits, now=now, using=using)
-            is_judged_here = attempt.judge in (Judge.SITE, Judge.UNDECIDED)
-            if is_judged_here and attempt.status in COMPARABLE and not count_again_in_cache(attempt):
-                return _result_over_count(attempt, now=now, using=using)
-            return _check(attempt, digits, now=now, using=using)
+            result = _check_admitted(attempt, digits, now=now, using=using)
+            if result.was_judged:
+                report_code(attempt, result.outcome, using=using)
+            return result
+
+
+@sensitive_variables()
+def _check_admitted(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    if is_in_callers_transaction(using):
+        return _check_inside_transaction(attempt, digits, now=now, using=using)
+    is_judged_here = attempt.judge in (Judge.SITE, Judge.UNDECIDED)
+    if is_judged_here and attempt.status in COMPARABLE and not count_again_in_cache(attempt):
+        return _result_over_count(attempt, now=now, using=using)
+    return _check(attempt, digits, now=now, using=using)
 
 
 @sensitive_variables()

@@ -24,6 +24,7 @@ from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckRes
 from django_telroi.services.attempts.other_calls import cancel_newer_calls
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME, transition
 from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcome_reports import report_verified
 from django_telroi.services.shared.site_codes import matches
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 from django_telroi.services.shared.wrong_code_counts import (
@@ -106,6 +107,7 @@ def complete_success(attempt: VerificationAttempt, *, now: datetime, using: str)
     """Log and signal a success that this process wrote, and cancel the newer calls of the flow. Returns the outcome."""
     outcome = outcome_of(attempt)
     logger.info("phone_%s attempt=%s", outcome, attempt.pk)
+    report_verified(attempt, using=using)
     if outcome == CheckOutcome.VERIFIED:
         signal_verified(attempt, user_id=attempt.user_id, using=using)
     tell_owners(attempt, "verified", using=using)

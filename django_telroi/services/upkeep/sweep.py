@@ -34,6 +34,7 @@ from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.call_outcome import ErrorCode
 from django_telroi.services.shared.number_state import later
+from django_telroi.services.shared.outcome_reports import report_call
 from django_telroi.services.shared.transactions import (
     is_lock_error,
     repeat_on_lock_error,
@@ -123,8 +124,16 @@ def _end_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: s
     unknown = {"status": Status.UNKNOWN, "error_code": ErrorCode.LEASE_ENDED, "due_at": F("expires_at")}
     became_unknown = _update_unless_locked(partial(ended.update, **unknown), using=using)
     if became_unknown:  # most sweeps end no lease, and save these queries
+        _report_ended_leases(batch, became_unknown, now=now, using=using)
         _settle_ended_leases(batch, now=now, using=using)
     return became_unknown
+
+
+def _report_ended_leases(batch: Sequence[VerificationAttempt], times: int, *, now: datetime, using: str) -> None:
+    """Report as many calls as the UPDATE changed. If another sweep changed some of the batch, which ones is unknown."""
+    leased = [each for each in batch if each.status == Status.DIALING and each.due_at and each.due_at <= now]
+    for attempt in leased[:times]:
+        report_call(attempt, using=using, status=Status.UNKNOWN, code=ErrorCode.LEASE_ENDED)
 
 
 def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime, using: str) -> None:

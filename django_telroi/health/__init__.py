@@ -1,0 +1,1 @@
+"""The health check for probes of load balancers and orchestrators."""

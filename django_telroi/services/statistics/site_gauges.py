@@ -1,0 +1,87 @@
+"""What a site looks like now, for gauges: its queue, its limited numbers, its switch and the budget of its key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, Min
+
+from django_telroi import conf
+from django_telroi.backends import get_backend, uses_telroi
+from django_telroi.backends.budget import requests_left, share_of
+from django_telroi.domain.states import Status
+from django_telroi.errors import Misconfigured
+from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
+from django_telroi.services.statistics.figures import outcome_at
+from django_telroi.services.statistics.periods import Outcome
+
+RECENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class SiteGauges:
+    """The state of the site at one moment.
+
+    ``queued``: calls that wait for a worker. ``oldest``: seconds that the oldest of them has waited, 0 without one.
+    ``limited``: numbers that cannot be called now because of a limit. ``budget``: requests that each window of the
+    key's budget allows, and ``budget_left``: how many the current one still allows. Both are None without Telroi's API
+    or if they cannot be read.
+    """
+
+    queued: int
+    oldest: float
+    limited: int
+    is_stopped: bool
+    budget: int | None
+    budget_left: int | None
+
+
+@unavailable_without_database()
+def read_site_gauges() -> SiteGauges:
+    """Return the gauges, from three statements and two reads of the cache. Raises Unavailable without the database."""
+    using = write_alias()
+    state = read_state(None, using=using)
+    # Past its deadline a call expires with the next sweep or look. No worker places it any more.
+    placeable = {"status": Status.QUEUED, "created_at__gt": state.now - conf.queue_deadline()}
+    queue = VerificationAttempt.objects.using(using).filter(**placeable).aggregate(Count("pk"), Min("created_at"))
+    oldest = queue["created_at__min"]
+    budget, left = _budget()
+    return SiteGauges(
+        queued=queue["pk__count"],
+        oldest=max(0.0, (state.now - oldest).total_seconds()) if oldest else 0.0,
+        limited=PhoneNumber.objects.using(using).filter(next_call_at__gt=state.now).count(),
+        is_stopped=state.control.stopped_at is not None,
+        budget=budget,
+        budget_left=left,
+    )
+
+
+@unavailable_without_database()
+def count_recent_calls() -> Mapping[Outcome, int]:
+    """Return the calls that were requested in the last hour, by their outcome now. Raises Unavailable.
+
+    It reads all attempts of this hour, so it is for a command and not for a request.
+    """
+    using = write_alias()
+    now = read_state(None, using=using).now
+    recent = VerificationAttempt.objects.using(using).filter(created_at__gte=now - RECENT)
+    rows = recent.order_by().annotate(outcome=outcome_at(now)).values_list("outcome").annotate(calls=Count("pk"))
+    counted = Counter({Outcome(outcome): calls for outcome, calls in rows})
+    return {outcome: counted[outcome] for outcome in Outcome}
+
+
+def _budget() -> tuple[int | None, int | None]:
+    if not uses_telroi():
+        return None, None
+    try:
+        key_digest = get_backend().key_digest
+    except Misconfigured:
+        return None, None
+    per_minute = conf.key_requests_per_minute()
+    left = requests_left(key_digest, requests_per_minute=per_minute)
+    return (None, None) if left is None else (share_of(per_minute).requests, left)

@@ -1,0 +1,29 @@
+"""Labels with few values: any other value becomes ``other``, because each value is a time series of its own."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django_telroi import conf, errors
+from django_telroi.errors import VerificationRefused
+from django_telroi.services.calls.refusals import DESTINATION_BLOCKED
+from django_telroi.services.calls.request import VETOED
+
+OTHER = "other"
+
+
+def bounded_purpose(purpose: str) -> str:
+    """Return a purpose of ``PURPOSES``. Services accept any label, and a site may make one for each of its orders."""
+    return purpose if purpose in conf.purposes() else OTHER
+
+
+def bounded_refusal(code: str) -> str:
+    """Return the code of a refusal. ``MAY_START`` may raise one with a code of its own."""
+    return code if code in _refusal_codes() else OTHER
+
+
+@cache
+def _refusal_codes() -> frozenset[str]:
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VerificationRefused))
+    # The base class itself has no code.
+    return frozenset({VETOED, DESTINATION_BLOCKED, *(code for kind in kinds if (code := getattr(kind, "code", "")))})

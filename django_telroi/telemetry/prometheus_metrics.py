@@ -1,0 +1,67 @@
+"""The metrics in Prometheus' own library. Counters and histograms also work with several processes.
+
+Set ``PROMETHEUS_MULTIPROC_DIR`` in the environment before the processes start. Each process then writes to files of
+this folder, and ``MultiProcessCollector`` adds them up. Gauges are read from the database when they are collected, so
+they need no files: register a ``SiteCollector`` beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from django_telroi.telemetry.metrics import EVENT_METRICS, GAUGES, Metric, MetricKind, MetricLabels
+from django_telroi.telemetry.site_reader import SiteReader
+
+
+class PrometheusMetrics:
+    """Writes counters and histograms, and registers the gauges unless each process has a registry of its own."""
+
+    def __init__(self, reader: SiteReader, registry: CollectorRegistry = REGISTRY) -> None:
+        self._counters: dict[Metric, Counter] = {}
+        self._histograms: dict[Metric, Histogram] = {}
+        for metric in EVENT_METRICS:
+            name, labels = metric.prometheus_name, metric.prometheus_labels
+            if metric.kind == MetricKind.COUNTER:
+                self._counters[metric] = Counter(name, metric.description, labels, registry=registry)
+            else:
+                self._histograms[metric] = Histogram(
+                    name, metric.description, labels, registry=registry, buckets=metric.buckets
+                )
+        # With several processes this registry is not collected, or it shows one process only.
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry.register(SiteCollector(reader))
+
+    def add(self, metric: Metric, labels: MetricLabels) -> None:
+        self._counters[metric].labels(*_values(metric, labels)).inc()
+
+    def record(self, metric: Metric, value: float, labels: MetricLabels) -> None:
+        self._histograms[metric].labels(*_values(metric, labels)).observe(value)
+
+
+class SiteCollector(Collector):
+    """Collects the gauges: three statements and two reads of the cache for each collection."""
+
+    def __init__(self, reader: SiteReader | None = None) -> None:
+        self._reader = reader or SiteReader()
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Return the names. Without it, a registry would collect the values once when the collector is registered."""
+        return [GaugeMetricFamily(gauge.prometheus_name, gauge.description) for gauge in GAUGES]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        values = self._reader.read()
+        return [
+            GaugeMetricFamily(gauge.prometheus_name, gauge.description, value=values[gauge])
+            for gauge in GAUGES
+            if gauge in values
+        ]
+
+
+def _values(metric: Metric, labels: MetricLabels) -> list[str]:
+    # A label that does not apply is empty, which Prometheus treats like a label that is not there.
+    return [str(labels.get(name, "")) for name in metric.labels]

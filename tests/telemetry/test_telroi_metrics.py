@@ -1,0 +1,68 @@
+"""``telroi_metrics``: Prometheus reads what it prints, and a file is written as a whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from prometheus_client.parser import text_string_to_metric_families
+
+from django_telroi import services
+from django_telroi.errors import Unavailable
+from django_telroi.management.commands import telroi_metrics
+from django_telroi.simulator import Simulator
+from django_telroi.telemetry.metrics import GAUGES, RECENT_CALLS
+
+pytestmark = pytest.mark.django_db
+
+NUMBER = "+2348031234567"
+
+
+def test_prometheus_reads_every_gauge_and_the_calls_of_the_hour(telroi: Simulator) -> None:
+    services.start_verification(NUMBER)
+    telroi.fail_next("close")
+    services.start_verification("+2348031234568")
+    output = io.StringIO()
+
+    call_command("telroi_metrics", stdout=output)
+
+    families = {family.name: family for family in text_string_to_metric_families(output.getvalue())}
+    assert families.keys() == {metric.prometheus_name for metric in (*GAUGES, RECENT_CALLS)}
+    assert all(family.documentation and family.type == "gauge" for family in families.values())
+    recent = {sample.labels["outcome"]: sample.value for sample in families["telroi_recent_calls"].samples}
+    assert (recent["open"], recent["unknown"]) == (1, 1)
+    [limited] = families["telroi_numbers_limited"].samples
+    assert limited.value == 2
+    assert output.getvalue().endswith("\n")
+    assert NUMBER[4:] not in output.getvalue()
+
+
+def test_a_file_is_replaced_and_readable(tmp_path: Path) -> None:
+    file = tmp_path / "telroi.prom"
+    file.write_text("old")
+
+    call_command("telroi_metrics", output=str(file))
+
+    assert list(text_string_to_metric_families(file.read_text()))
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise Unavailable
+
+    file = tmp_path / "telroi.prom"
+    file.write_text("old")
+    monkeypatch.setattr(telroi_metrics, "site_text", fail)
+
+    with pytest.raises(CommandError):
+        call_command("telroi_metrics", output=str(file))
+    monkeypatch.undo()
+    with pytest.raises(CommandError):
+        call_command("telroi_metrics", output=str(tmp_path / "missing" / "telroi.prom"))
+
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]

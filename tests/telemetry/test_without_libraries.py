@@ -1,0 +1,69 @@
+"""Without OpenTelemetry and Prometheus the site works, and a site that names them is told by a check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+REPOSITORY = Path(__file__).parents[2]
+SITE = """
+import json, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("opentelemetry", "prometheus_client"):
+            raise ModuleNotFoundError(name=name.partition(".")[0])
+sys.meta_path.insert(0, Blocked())
+import django
+from django.conf import settings
+from tests import settings as base
+settings.configure(**{
+    **{name: getattr(base, name) for name in dir(base) if name.isupper()},
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    "TELROI": {"BACKEND": "django_telroi.backends.locmem.LocmemBackend", "TELEMETRY": json.loads(sys.argv[1])},
+    "LOGGING_CONFIG": None,
+})
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from django_telroi import services
+from django_telroi.testing import last_code_for
+attempt = services.start_verification("+2348031234567")
+print(services.check_code(attempt.uuid, last_code_for("+2348031234567")).outcome)
+call_command("telroi_metrics")
+print(sorted(name for name in sys.modules if name.startswith("django_telroi.telemetry.")))
+"""
+
+
+@pytest.mark.parametrize("telemetry", [[], ["opentelemetry", "prometheus"]])
+def test_a_verification_works_without_the_libraries(telemetry: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SITE, json.dumps(telemetry)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    first, *_, loaded = done.stdout.splitlines()
+    assert first == "verified"
+    assert "telroi_queue_depth 0" in done.stdout
+    assert ("django_telroi.telemetry.connecting" in loaded) is bool(telemetry)
+    assert done.stderr.count("telemetry_failed") == len(telemetry)
+
+
+def test_a_check_names_the_library_that_is_missing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TELROI = {"TELEMETRY": ["prometheus", "opentelemetry"]}
+    found = [message for message in run_checks() if message.id == "telroi.W040"]
+    monkeypatch.setattr("django_telroi.checks.monitoring.find_spec", lambda name: None)
+    missing = [message for message in run_checks() if message.id == "telroi.W040"]
+
+    assert found == []
+    assert ["prometheus_client" in missing[0].msg, "django-telroi[telemetry]" in str(missing[1].hint)] == [True, True]
