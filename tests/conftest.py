@@ -59,6 +59,11 @@ def code_maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return maker
 
 
+if os.environ.get("TELROI_TEST_ENCRYPTED"):
+    # Here and not in a fixture, because some tests create rows before their fixtures. A test that sets them wins.
+    DEFAULTS.update(NUMBER_ENCRYPTION="on", NUMBER_KEYS=["a key of the tests, 32 characters long"])
+
+
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
     """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""

@@ -21,6 +21,8 @@ from django_telroi.conf.code_settings import code_tries as code_tries
 from django_telroi.conf.code_settings import code_ttl as code_ttl
 from django_telroi.conf.code_settings import codes as codes
 from django_telroi.conf.code_settings import wrong_codes as wrong_codes
+from django_telroi.conf.number_settings import number_encryption as number_encryption
+from django_telroi.conf.number_settings import number_keys as number_keys
 from django_telroi.conf.page_settings import alternative_url as alternative_url
 from django_telroi.conf.page_settings import consent_text as consent_text
 from django_telroi.conf.page_settings import consent_version as consent_version
