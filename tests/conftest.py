@@ -59,9 +59,16 @@ def code_maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return maker
 
 
-if os.environ.get("TELROI_TEST_ENCRYPTED"):
-    # Here and not in a fixture, because some tests create rows before their fixtures. A test that sets them wins.
-    DEFAULTS.update(NUMBER_ENCRYPTION="on", NUMBER_KEYS=["a key of the tests, 32 characters long"])
+IS_ENCRYPTED = bool(os.environ.get("TELROI_TEST_ENCRYPTED"))
+"""Whether the tests that do not set ``NUMBER_ENCRYPTION`` run with encrypted numbers."""
+
+
+@pytest.fixture(autouse=True)
+def number_encryption(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encrypt the numbers of all tests, except of those with the marker ``clear_numbers``."""
+    if IS_ENCRYPTED and not request.node.get_closest_marker("clear_numbers"):
+        monkeypatch.setitem(DEFAULTS, "NUMBER_ENCRYPTION", "on")
+        monkeypatch.setitem(DEFAULTS, "NUMBER_KEYS", ["a key of the tests, 32 characters long"])
 
 
 @pytest.fixture(autouse=True)

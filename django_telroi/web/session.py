@@ -5,7 +5,6 @@ It stores the id of the attempt and never the code. The number is stored only wh
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -25,7 +24,7 @@ from django_telroi.errors import VerificationRefused
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
-from django_telroi.services.shared.encryption import seal, unseal
+from django_telroi.services.shared.encryption import pack, unpack
 from django_telroi.web.posted_values import Value
 from django_telroi.web.session_saves import renew_key
 from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_waiting_number
@@ -164,7 +163,7 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
         flow = Flow(
             UUID(attempt) if attempt else None,
             saved.get("next", ""),
-            _read_notice(notice) if notice else None,
+            read_notice(notice) if notice else None,
             UUID(older) if older else None,
             saved.get("is_proven") is True,
             saved.get("is_renewed") is True,
@@ -210,7 +209,7 @@ def _serialize(flow: Flow) -> dict[str, Any]:
     return {
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
-        "notice": _saved_notice(flow.notice) if flow.notice else None,
+        "notice": saved_notice(flow.notice) if flow.notice else None,
         "older": flow.older.hex if flow.older else None,
         "is_proven": flow.is_proven,
         "is_renewed": flow.is_renewed,
@@ -223,19 +222,19 @@ def _serialize(flow: Flow) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def _saved_notice(notice: Notice) -> dict[str, Any]:
+def saved_notice(notice: Notice) -> dict[str, Any]:
     """Return the notice as JSON-compatible values. It has digits of the number, so it is encrypted like the number."""
     values = asdict(notice)
-    return {"sealed": seal(json.dumps(values), owner="", salt=NOTICE_SALT)} if is_number_sealed() else values
+    return {"sealed": pack(values, salt=NOTICE_SALT)} if is_number_sealed() else values
 
 
 @sensitive_variables()
-def _read_notice(saved: Mapping[str, Any]) -> Notice | None:
-    """Return the notice of ``_saved_notice``. None if it was encrypted with a key that the site does not have."""
+def read_notice(saved: Mapping[str, Any]) -> Notice | None:
+    """Return the notice of ``saved_notice``. None if it was encrypted with a key that the site does not have."""
     if "sealed" not in saved:
         return Notice(**saved)
-    values = unseal(saved["sealed"], owner="", salt=NOTICE_SALT)
-    return None if values is None else Notice(**json.loads(values))
+    values = unpack(saved["sealed"], salt=NOTICE_SALT)
+    return None if values is None else Notice(**values)
 
 
 def pop_notice(request: HttpRequest, purpose: str) -> Notice | None:

@@ -219,6 +219,7 @@ class TestABlock:
             ("<script>alert(1)</script>\x07", "<script>alert(1)</script>"),
         ],
     )
+    @pytest.mark.clear_numbers
     def test_masks_a_number_in_the_reason(self, staff: Client, said: str, kept: str) -> None:
         phone = number("0001")
 

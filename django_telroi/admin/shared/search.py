@@ -30,11 +30,10 @@ from django.views.decorators.http import require_POST
 
 from django_telroi.admin.shared.sealed_lookups import phones_like
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix
-from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.typed_text import clean_typed
-from django_telroi.models.sealed import is_number_sealed, stored_form
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.shared.arguments import is_storable
-from django_telroi.services.shared.encryption import seal, unseal
+from django_telroi.services.shared.encryption import pack, unpack
 from django_telroi.services.shared.transactions import write_alias
 
 FOUND = "found"
@@ -212,14 +211,8 @@ def remember(request: HttpRequest, narrowing: Narrowing) -> str:
     kept = list(request.session.get(SESSION_KEY, {}).items())[1 - MAX_REMEMBERED :]
     saved = asdict(narrowing)
     if is_number_sealed():
-        saved = {
-            "sealed": seal(narrowing.words, owner="", salt=SEARCH_SALT),
-            "lookups": {
-                # A field opens its stored form, so it is a value of the lookup like the digits.
-                name: stored_form(value, SealedPart.LAST4) if name.endswith("last4") else value
-                for name, value in narrowing.lookups.items()
-            },
-        }
+        # The words and the lookups have the last four digits.
+        saved = {"sealed": pack(saved, salt=SEARCH_SALT)}
     request.session[SESSION_KEY] = dict([*kept, (token, saved)])
     return token
 
@@ -228,6 +221,5 @@ def recall(request: HttpRequest) -> Narrowing | None:
     """Return the narrowing of the token in the URL, or None if the session does not have it."""
     kept = request.session.get(SESSION_KEY, {}).get(request.GET.get(FOUND, ""))
     if kept and "sealed" in kept:
-        words = unseal(kept["sealed"], owner="", salt=SEARCH_SALT)
-        return None if words is None else Narrowing(words, kept["lookups"])
+        kept = unpack(kept["sealed"], salt=SEARCH_SALT)
     return Narrowing(**kept) if kept else None
