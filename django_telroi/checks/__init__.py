@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Tags, register
 from django_telroi.checks.backend import check_backend
 from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
+from django_telroi.checks.encryption import check_number_keys, check_unfinished_conversion
 from django_telroi.checks.key import check_key
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
@@ -34,7 +35,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return [
         *check_types(),
         *check_unknown_keys(),
-        *_messages(check_key, check_backend, check_calls, check_regions, check_queue, check_second_factors),
+        *_messages(
+            check_key, check_backend, check_calls, check_regions, check_queue, check_second_factors, check_number_keys
+        ),
     ]
 
 
@@ -47,7 +50,7 @@ def check_project(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return warnings about settings that suit development but not production (``check --deploy``)."""
-    return _messages(check_production_settings)
+    return _messages(check_production_settings, check_unfinished_conversion)
 
 
 def _messages(*functions: CheckFunction) -> list[CheckMessage]:
