@@ -64,11 +64,14 @@ IS_ENCRYPTED = bool(os.environ.get("TELROI_TEST_ENCRYPTED"))
 
 
 @pytest.fixture(autouse=True)
-def number_encryption(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def number_encryption(request: pytest.FixtureRequest) -> Iterator[None]:
     """Encrypt the numbers of all tests, except of those with the marker ``clear_numbers``."""
-    if IS_ENCRYPTED and not request.node.get_closest_marker("clear_numbers"):
-        monkeypatch.setitem(DEFAULTS, "NUMBER_ENCRYPTION", "on")
-        monkeypatch.setitem(DEFAULTS, "NUMBER_KEYS", ["a key of the tests, 32 characters long"])
+    # Not the fixture ``monkeypatch``: a test may undo it, and its rows stay encrypted.
+    with pytest.MonkeyPatch.context() as patch:
+        if IS_ENCRYPTED and not request.node.get_closest_marker("clear_numbers"):
+            patch.setitem(DEFAULTS, "NUMBER_ENCRYPTION", "on")
+            patch.setitem(DEFAULTS, "NUMBER_KEYS", ["a key of the tests, 32 characters long"])
+        yield
 
 
 @pytest.fixture(autouse=True)
