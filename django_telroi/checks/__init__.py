@@ -16,8 +16,8 @@ from django.core.checks import CheckMessage, Tags, register
 from django_telroi.checks.backend import check_backend
 from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
-from django_telroi.checks.encryption import check_number_keys, check_unfinished_conversion
 from django_telroi.checks.key import check_key
+from django_telroi.checks.number_keys import check_number_keys, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys

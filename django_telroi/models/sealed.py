@@ -130,7 +130,7 @@ class SealedCharField(models.CharField):  # type: ignore[type-arg] # it cannot b
 
 
 @SealedCharField.register_lookup
-class SealedExact(lookups.Exact):  # type: ignore[type-arg]
+class SealedExact(lookups.Exact):
     """Finds a row in each form that it may have."""
 
     def get_prep_lookup(self) -> Any:
@@ -147,7 +147,7 @@ class SealedExact(lookups.Exact):  # type: ignore[type-arg]
 
 
 @SealedCharField.register_lookup
-class SealedIn(lookups.In):  # type: ignore[type-arg]
+class SealedIn(lookups.In):
     """Finds each row in each form that it may have."""
 
     def get_prep_lookup(self) -> Any:

@@ -36,8 +36,9 @@ class UnnamedInLog(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _log(request: HttpRequest, obj: Model, action: int, message: Any) -> LogEntry:
+    user_id: Any = request.user.pk
     return LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=user_id,
         content_type_id=get_content_type_for_model(obj).pk,
         object_id=str(obj.pk),
         object_repr=f"№ {obj.pk}",

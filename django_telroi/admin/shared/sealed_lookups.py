@@ -57,7 +57,8 @@ def is_of_blocked(blocks: Iterable[BlockedDestination]) -> Q:
             prefixes |= calls_to_prefix(block.destination)
         else:
             regions.append(block.destination)
-    return Q(region__in=regions) | Exists(VerificationAttempt.objects.filter(prefixes, phone=OuterRef("pk")))
+    of_prefix = VerificationAttempt.objects.filter(prefixes, phone=OuterRef("pk"))
+    return Q(region__in=regions) | Q(Exists(of_prefix))
 
 
 def _beginning_with(prefix: str, phones: Iterable[PhoneNumber]) -> list[PhoneNumber]:

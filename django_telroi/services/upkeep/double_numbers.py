@@ -32,7 +32,7 @@ def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
         kept, *doubles = both
         for double in doubles:
             for relation in PhoneNumber._meta.related_objects:
-                rows = relation.related_model._base_manager.using(using)  # type: ignore[union-attr]
+                rows = relation.related_model._base_manager.using(using)
                 rows.filter(**{relation.field.name: double.pk}).update(**{relation.field.name: kept.pk})
             fields = _merged(kept, double)
             PhoneNumber.objects.using(using).filter(pk=double.pk).delete()

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Model
 
 from django_telroi.models import PhoneNumber, VerifiedPhone
-from django_telroi.models.sealed import SealedCharField, number_ciphers, opened, stored_form
+from django_telroi.models.sealed import SealedCharField, opened, stored_form
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
@@ -84,27 +84,13 @@ def sealed_columns() -> Iterator[tuple[type[Model], list[SealedCharField]]]:
             yield model, fields
 
 
-def is_converted(model: type[Model], field: SealedCharField, *, using: str) -> bool:
-    """Return whether all rows of an indexed column have the form that the settings write. It reads two entries.
-
-    A form is known by its first characters, so all rows of one form are one range of the index.
-    """
-    quote = connections[using].ops.quote_name
-    table, column = quote(model._meta.db_table), quote(field.column)
-    with connections[using].cursor() as cursor:
-        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {table} WHERE {column} <> ''")
-        ends = cursor.fetchone()
-    mark = stored_form("+1", field.part)[: len(number_ciphers()[0].mark)] if number_ciphers() else "+1"
-    return all(end is None or end.startswith(mark[:1] if mark.startswith("+") else mark) for end in ends)
-
-
 def _batches(
     model: type[Model], fields: Sequence[SealedCharField], *, size: int, dry_run: bool, using: str
 ) -> Iterator[Converted]:
     """Convert the rows in the order of their primary keys, and yield the counts of each batch."""
     quote, key = connections[using].ops.quote_name, model._meta.pk
     table, pk = quote(model._meta.db_table), quote(str(key.column))
-    columns = [quote(field.column) for field in fields]
+    columns = [quote(str(field.column)) for field in fields]
     # Not a queryset: its rows would be opened already, and each form must be seen.
     select = f"SELECT {pk}, {', '.join(columns)} FROM {table}"
     last: Any = None
