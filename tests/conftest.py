@@ -59,6 +59,21 @@ def code_maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return maker
 
 
+IS_ENCRYPTED = bool(os.environ.get("TELROI_TEST_ENCRYPTED"))
+"""Whether the tests that do not set ``NUMBER_ENCRYPTION`` run with encrypted numbers."""
+
+
+@pytest.fixture(autouse=True)
+def number_encryption(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Encrypt the numbers of all tests, except of those with the marker ``clear_numbers``."""
+    # Not the fixture ``monkeypatch``: a test may undo it, and its rows stay encrypted.
+    with pytest.MonkeyPatch.context() as patch:
+        if IS_ENCRYPTED and not request.node.get_closest_marker("clear_numbers"):
+            patch.setitem(DEFAULTS, "NUMBER_ENCRYPTION", "on")
+            patch.setitem(DEFAULTS, "NUMBER_KEYS", ["a key of the tests, 32 characters long"])
+        yield
+
+
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
     """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""

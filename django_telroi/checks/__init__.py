@@ -19,6 +19,7 @@ from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
 from django_telroi.checks.monitoring import check_telemetry
+from django_telroi.checks.number_keys import check_number_keys, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys
@@ -45,6 +46,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             check_second_factors,
             check_login,
             check_telemetry,
+            check_number_keys,
         ),
     ]
 
@@ -58,7 +60,7 @@ def check_project(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return warnings about settings that suit development but not production (``check --deploy``)."""
-    return _messages(check_production_settings, check_reviewer_numbers)
+    return _messages(check_production_settings, check_reviewer_numbers, check_unfinished_conversion)
 
 
 def _messages(*functions: CheckFunction) -> list[CheckMessage]:

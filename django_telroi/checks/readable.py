@@ -48,6 +48,8 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.purposes_without_record,
     conf.one_account_per_number,
     conf.retention,
+    conf.number_keys,
+    conf.number_encryption,
     conf.webhook_secrets,
     conf.success_url,
     conf.site_name,

@@ -35,6 +35,8 @@ from django_telroi.conf.login_settings import reviewer_secret_code as reviewer_s
 from django_telroi.conf.monitoring_settings import TELEMETRY_PACKAGES as TELEMETRY_PACKAGES
 from django_telroi.conf.monitoring_settings import telemetry as telemetry
 from django_telroi.conf.monitoring_settings import trace_headers as trace_headers
+from django_telroi.conf.number_settings import number_encryption as number_encryption
+from django_telroi.conf.number_settings import number_keys as number_keys
 from django_telroi.conf.page_settings import alternative_url as alternative_url
 from django_telroi.conf.page_settings import consent_text as consent_text
 from django_telroi.conf.page_settings import consent_version as consent_version

@@ -77,6 +77,9 @@ DEFAULTS: Mapping[str, object] = {
     "PURPOSES_WITHOUT_RECORD": (),
     "ONE_ACCOUNT_PER_NUMBER": False,
     "RETENTION_DAYS": 90,
+    # Off, because a site that loses its keys loses its numbers.
+    "NUMBER_ENCRYPTION": "off",
+    "NUMBER_KEYS": (),
     "WEBHOOK_SECRETS": (),
     "SUCCESS_URL": None,
     # "": the current site of django.contrib.sites, else the host of the request.

@@ -224,8 +224,11 @@ _DIGITS_IN_TEXT = re.compile(r"\+?\d(?:[ \u00a0()./-]{0,2}\d){6,}")
 _DATE = re.compile(r"(?:19|20)\d\d([-/.]?)[01]\d\1[0-3]\d|[0-3]?\d([-/.])[01]?\d\2(?:19|20)\d\d")
 
 
-def mask_within(text: str) -> str:
+def mask_within(text: str, *, shows_ends: bool = True) -> str:
     """Return free text in which each run of seven or more digits is masked, in any spelling and script.
+
+    ``shows_ends``: False if the first and last digits must not stay visible, because the text is stored beside
+    encrypted numbers.
 
     A national number has no mark of its own, so an order number is masked too, and keeps its last digits. A date such
     as ``2026-11-23`` stays.
@@ -235,6 +238,8 @@ def mask_within(text: str) -> str:
         digits = "".join(str(int(sign)) for sign in found[0] if sign.isdecimal())
         if _DATE.fullmatch(found[0]):
             return found[0]
+        if not shows_ends:
+            return "•••"
         return mask(f"+{digits}" if found[0].startswith("+") else digits)
 
     return _DIGITS_IN_TEXT.sub(masked, text)

@@ -8,6 +8,7 @@ from django.db import migrations, models
 
 import django_telroi.models.database_clock
 import django_telroi.models.exact
+import django_telroi.models.sealed
 
 
 class Migration(migrations.Migration):
@@ -81,8 +82,11 @@ class Migration(migrations.Migration):
             name="PhoneNumber",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("number", models.CharField(max_length=16, unique=True, verbose_name="number")),
-                ("last4", models.CharField(max_length=4, verbose_name="last digits")),
+                (
+                    "number",
+                    django_telroi.models.sealed.SealedCharField(part="number", unique=True, verbose_name="number"),
+                ),
+                ("last4", django_telroi.models.sealed.SealedCharField(part="last4", verbose_name="last digits")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
                 ("calls", models.JSONField(blank=True, default=list, verbose_name="calls that count")),
                 ("last_call_at", models.DateTimeField(blank=True, null=True, verbose_name="last call")),
@@ -211,9 +215,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id")),
-                ("last4", models.CharField(max_length=4, verbose_name="last digits")),
+                ("last4", django_telroi.models.sealed.SealedCharField(part="last4", verbose_name="last digits")),
                 ("region", models.CharField(blank=True, max_length=3, verbose_name="region")),
-                ("prefix", models.CharField(blank=True, max_length=8, verbose_name="prefix")),
+                (
+                    "prefix",
+                    django_telroi.models.sealed.SealedCharField(blank=True, part="prefix", verbose_name="prefix"),
+                ),
                 (
                     "purpose",
                     django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),
@@ -415,7 +422,7 @@ class Migration(migrations.Migration):
             name="VerifiedPhone",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("number", models.CharField(max_length=16, verbose_name="number")),
+                ("number", django_telroi.models.sealed.SealedCharField(part="number", verbose_name="number")),
                 (
                     "purpose",
                     django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),

@@ -12,12 +12,14 @@ from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import mask
 from django_telroi.domain.states import Dispatch, Judge, Status
 from django_telroi.models.consent_text import ConsentText
 from django_telroi.models.database_clock import DbNow
 from django_telroi.models.exact import ExactCharField
 from django_telroi.models.phone_number import PhoneNumber
+from django_telroi.models.sealed import SealedCharField
 from django_telroi.redaction import Secret
 
 STATUS_NAMES = {
@@ -76,9 +78,9 @@ class VerificationAttempt(models.Model):
         verbose_name=_("number"),
     )
     # Copies of the number's columns: lists and statistics of attempts need no join.
-    last4 = models.CharField(_("last digits"), max_length=4)
+    last4 = SealedCharField(_("last digits"), part=SealedPart.LAST4)
     region = models.CharField(_("region"), max_length=3, blank=True)
-    prefix = models.CharField(pgettext_lazy("first digits of a number", "prefix"), max_length=8, blank=True)
+    prefix = SealedCharField(pgettext_lazy("first digits of a number", "prefix"), part=SealedPart.PREFIX, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,  # the record of a call that was placed and billed stays

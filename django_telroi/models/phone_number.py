@@ -10,10 +10,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import mask
 from django_telroi.domain.policy import Rule
 from django_telroi.models.database_clock import DbNow
 from django_telroi.models.exact import ExactCharField
+from django_telroi.models.sealed import SealedCharField
 
 RULE_NAMES = {
     Rule.COOLDOWN: _("cooling down"),
@@ -30,8 +32,8 @@ class PhoneNumber(models.Model):
     ``calls``, the hold and the block. ``next_call_at`` and ``limited_by`` are the stored result, for lists.
     """
 
-    number = models.CharField(_("number"), max_length=16, unique=True)
-    last4 = models.CharField(_("last digits"), max_length=4)
+    number = SealedCharField(_("number"), part=SealedPart.NUMBER, unique=True)
+    last4 = SealedCharField(_("last digits"), part=SealedPart.LAST4)
     region = models.CharField(_("region"), max_length=3, blank=True)
     # A list and not a table: one conditional UPDATE of this row counts a call, and a purge of attempts changes nothing.
     calls = models.JSONField(_("calls that count"), default=list, blank=True)
@@ -98,7 +100,7 @@ class VerifiedPhone(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="verified_phones", verbose_name=_("user")
     )
-    number = models.CharField(_("number"), max_length=16)
+    number = SealedCharField(_("number"), part=SealedPart.NUMBER)
     purpose = ExactCharField(_("purpose"), max_length=64, blank=True)
     verified_at = models.DateTimeField(_("verified"))
     attempt = models.ForeignKey(

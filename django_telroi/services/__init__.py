@@ -53,6 +53,7 @@ from django_telroi.services.staff.staff_actions import (
     unblock_number,
 )
 from django_telroi.services.staff.wrong_code_resets import reset_user_wrong_codes, reset_wrong_codes
+from django_telroi.services.upkeep.number_conversion import Converted, convert_numbers
 from django_telroi.services.upkeep.purge import Purged, purge
 from django_telroi.services.upkeep.sweep import Swept, sweep
 
@@ -62,6 +63,7 @@ __all__ = [
     "CheckOutcome",
     "CheckResult",
     "Consent",
+    "Converted",
     "EventEffect",
     "MayStart",
     "PhoneRecord",
@@ -92,6 +94,7 @@ __all__ = [
     "cancel_verification",
     "change_phone",
     "check_code",
+    "convert_numbers",
     "current_consent",
     "do_not_call_path",
     "erase_number",

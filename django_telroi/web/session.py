@@ -21,13 +21,16 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi.domain.phone import mask
 from django_telroi.domain.typed_codes import LengthFit
 from django_telroi.errors import VerificationRefused
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
+from django_telroi.services.shared.encryption import pack, unpack
 from django_telroi.web.posted_values import Value
 from django_telroi.web.session_saves import renew_key
 from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_waiting_number
 
 SESSION_KEY = "telroi"
+NOTICE_SALT = "django_telroi.web.notice"
 MAX_RETURN = 3600
 """Seconds after a wait in which the card still knows the number."""
 
@@ -160,7 +163,7 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
         flow = Flow(
             UUID(attempt) if attempt else None,
             saved.get("next", ""),
-            Notice(**notice) if notice else None,
+            read_notice(notice) if notice else None,
             UUID(older) if older else None,
             saved.get("is_proven") is True,
             saved.get("is_renewed") is True,
@@ -206,7 +209,7 @@ def _serialize(flow: Flow) -> dict[str, Any]:
     return {
         "attempt": flow.attempt.hex if flow.attempt else None,
         "next": flow.next,
-        "notice": asdict(flow.notice) if flow.notice else None,
+        "notice": saved_notice(flow.notice) if flow.notice else None,
         "older": flow.older.hex if flow.older else None,
         "is_proven": flow.is_proven,
         "is_renewed": flow.is_renewed,
@@ -216,6 +219,22 @@ def _serialize(flow: Flow) -> dict[str, Any]:
         "kept": flow.kept.hex if flow.kept else None,
         "why": flow.why,
     }
+
+
+@sensitive_variables()
+def saved_notice(notice: Notice) -> dict[str, Any]:
+    """Return the notice as JSON-compatible values. It has digits of the number, so it is encrypted like the number."""
+    values = asdict(notice)
+    return {"sealed": pack(values, salt=NOTICE_SALT)} if is_number_sealed() else values
+
+
+@sensitive_variables()
+def read_notice(saved: Mapping[str, Any]) -> Notice | None:
+    """Return the notice of ``saved_notice``. None if it was encrypted with a key that the site does not have."""
+    if "sealed" not in saved:
+        return Notice(**saved)
+    values = unpack(saved["sealed"], salt=NOTICE_SALT)
+    return None if values is None else Notice(**values)
 
 
 def pop_notice(request: HttpRequest, purpose: str) -> Notice | None:

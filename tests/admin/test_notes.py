@@ -86,6 +86,7 @@ class TestAdding:
         assert "errorlist" in answer.content.decode()
         assert not SupportNote.objects.exists()
 
+    @pytest.mark.clear_numbers
     def test_masks_numbers(self, staff: Client, model: str, row: PhoneNumber | VerificationAttempt) -> None:
         staff.post(url(model, "note", row.pk), {"text": "Call 0803 123 4567 or +44 7400 123456, order 123456789."})
 

@@ -17,6 +17,7 @@ from django_telroi.errors import ChangedMeanwhile
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.admin.admin_pages import html_of, url
 from tests.admin.sample_numbers import client_with, number
+from tests.conftest import IS_ENCRYPTED
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +65,8 @@ class TestAnAction:
         event = AttemptEvent.objects.get()
         assert (event.kind, event.actor) == (kind, "ada")
         log = LogEntry.objects.get()
-        assert (log.object_id, log.object_repr) == (str(phone.pk), "+234 803 ••• 0001")
+        name = f"№ {phone.pk}" if IS_ENCRYPTED else "+234 803 ••• 0001"
+        assert (log.object_id, log.object_repr) == (str(phone.pk), name)
         assert "8031230001" not in log.change_message
 
     @pytest.mark.parametrize("method", ["get", "post"])
@@ -219,6 +221,7 @@ class TestABlock:
             ("<script>alert(1)</script>\x07", "<script>alert(1)</script>"),
         ],
     )
+    @pytest.mark.clear_numbers
     def test_masks_a_number_in_the_reason(self, staff: Client, said: str, kept: str) -> None:
         phone = number("0001")
 
@@ -296,7 +299,7 @@ class TestReveal:
         assert "2348031230001" not in answer.content.decode().partition("</title>")[0]
         event, log = AttemptEvent.objects.get(), LogEntry.objects.get()
         assert (event.kind, event.actor, event.phone) == ("number_revealed", "ada", phone)
-        assert "0001" in log.object_repr
+        assert IS_ENCRYPTED or "0001" in log.object_repr
         assert "8031230001" not in log.object_repr + log.change_message
 
     def test_needs_a_post(self, staff: Client) -> None:

@@ -13,6 +13,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
+from django_telroi.domain.number_cipher import NumberEncryption
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.rates import Rate
@@ -79,6 +80,8 @@ READERS = {
     "PURPOSES_WITHOUT_RECORD": conf.purposes_without_record,
     "ONE_ACCOUNT_PER_NUMBER": conf.one_account_per_number,
     "RETENTION_DAYS": conf.retention,
+    "NUMBER_ENCRYPTION": conf.number_encryption,
+    "NUMBER_KEYS": conf.number_keys,
     "WEBHOOK_SECRETS": conf.webhook_secrets,
     "SUCCESS_URL": conf.success_url,
     "COUNTRY_CHOICE": conf.country_choice,
@@ -171,6 +174,8 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("ONE_ACCOUNT_PER_NUMBER", True, True),
     ("RETENTION_DAYS", 1, timedelta(days=1)),
     ("RETENTION_DAYS", None, None),
+    *(("NUMBER_ENCRYPTION", mode, NumberEncryption(mode)) for mode in ("prepare", "migrate", "on")),
+    ("NUMBER_KEYS", ["n" * 32, "", f" {'o' * 43} ", "n" * 32], ["n" * 32, "o" * 43]),
     ("WEBHOOK_SECRETS", ["whsec_old", " whsec_new\n", "", " "], ["whsec_old", "whsec_new"]),
     ("SUCCESS_URL", "/account/", "/account/"),
     ("SUCCESS_URL", reverse_lazy("telroi:done"), "/phone/done/"),
@@ -274,6 +279,8 @@ WRONG: list[tuple[str, Any]] = [
     *(("CALL_PRICES", wrong) for wrong in (None, 0.1, [], {5: 1}, {"NG": "0.1"}, {"NG": -1}, {"NG": True})),
     *(("CALL_PRICES", {"NG": wrong}) for wrong in (float("nan"), float("inf"), None)),
     ("CALLS_PER_DAY_TOTAL", 1.5),
+    *(("NUMBER_ENCRYPTION", wrong) for wrong in (True, None, "ON", "pigeon")),
+    *(("NUMBER_KEYS", wrong) for wrong in (None, "n" * 32, ["pigeon"], [b"n" * 32])),
     *(("RETENTION_DAYS", wrong) for wrong in (0, -1, 1.5, "90", True, 36_501)),
     *(("CODES", wrong) for wrong in (5, True, None, "", "Site", "client")),
     ("CODE_LENGTH", 3),

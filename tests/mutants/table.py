@@ -2725,7 +2725,7 @@ MUTANTS = (
     Mutant(
         "list numbers of a blocked destination as free",
         "django_telroi/admin/numbers/number_filters.py",
-        "reachable = queryset.filter(~Exists(blocks_of_row(now=now)))",
+        "reachable = queryset.filter(~is_blocked)",
         "reachable = queryset",
         (
             "tests/admin/test_blocked_destinations.py::test_the_filter_of_free_numbers_lists_none_of_a_blocked_destination",
@@ -2823,6 +2823,41 @@ MUTANTS = (
         "    if cache.get(CACHE_KEY) != 1:",
         "    if False:",
         ("tests/telemetry/test_health.py",),
+    ),
+    Mutant(
+        "look up a number in one form only while rows have two",
+        "django_telroi/models/sealed.py",
+        "        if len(self.forms) < 2:",
+        "        if True:",
+        ("tests/encryption/test_conversion.py",),
+    ),
+    Mutant(
+        "purge numbers whose verified phones may have another form",
+        "django_telroi/services/upkeep/purge.py",
+        "        if has_several_forms():",
+        "        if False:",
+        ("tests/encryption/test_conversion.py",),
+    ),
+    Mutant(
+        "store the typed number of a notice in clear in the session of a site that encrypts numbers",
+        "django_telroi/web/session.py",
+        "if is_number_sealed() else values",
+        "if False else values",
+        ("tests/encryption/test_nothing_in_clear.py",),
+    ),
+    Mutant(
+        "write the last digits of a number to the admin's log of a site that encrypts numbers",
+        "django_telroi/admin/shared/log_entries.py",
+        "            return _log(request, obj, CHANGE, message)",
+        "            return super().log_change(request, obj, message)",
+        ("tests/encryption/test_nothing_in_clear.py",),
+    ),
+    Mutant(
+        "compare a blocked prefix with encrypted numbers in the database",
+        "django_telroi/services/shared/number_state.py",
+        "    if is_number_sealed():",
+        "    if False:",
+        ("tests/encryption",),
     ),
     Mutant(
         "add a note without the permission",

@@ -40,14 +40,14 @@ PUBLIC = {
         PhonesView StartView StoredNumberStartView VerificationView
     """,
     "django_telroi.services": """
-        CheckOutcome CheckResult Consent EventEffect MayStart
+        CheckOutcome CheckResult Converted Consent EventEffect MayStart
         PhoneRecord Proof Purged Admission AttemptStatus StartFacts Swept
         aadd_phone acall_again acancel_verification achange_phone
         acheck_code current_consent do_not_call_path afollow aforget_phone
         ahas_verified_phone aread_out aread_proof aredeem_proof astart_verification add_note add_phone
         block_destination blocked_destinations unblock_destination
         block_for_owner block_number call_again call_control
-        cancel_verification change_phone check_code erase_number export_number
+        cancel_verification change_phone convert_numbers check_code erase_number export_number
         follow forget_phone reset_limits has_verified_phone move_number phone_record place_call purge read_out
         read_proof record_event record_verification redeem_proof release_hold reset_user_wrong_codes reset_wrong_codes
         resume_calls reveal_number

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
+from typing import cast
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +12,7 @@ from django.test import Client, RequestFactory
 
 from django_telroi import services
 from django_telroi.testing import last_code_for, outbox
-from django_telroi.web.session import MAX_RETURN
+from django_telroi.web.session import MAX_RETURN, Notice, read_notice, saved_notice
 from django_telroi.web.tickets import open_number, open_waiting_number, seal_number, seal_waiting_number
 from tests.services.world import let_time_pass, statements
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, SPELLING, Visitor
@@ -31,13 +33,15 @@ def passes(visitor: Visitor, seconds: float) -> Visitor:
     """Let time pass for the calls and for the wait of the session, and load the page again."""
     let_time_pass(seconds)
     session = visitor.client.session
-    notice = session["telroi"][""]["notice"]
+    flow = session["telroi"][""]
+    notice = asdict(cast(Notice, read_notice(flow["notice"])))
     notice["over_at"] -= seconds
     request = RequestFactory().get("/")
     ends_at = notice["over_at"] + MAX_RETURN
     notice["number"] = seal_waiting_number(
         str(open_waiting_number(notice["number"], request)), request, ends_at=ends_at
     )
+    flow["notice"] = saved_notice(Notice(**notice))
     session.save()
     return visitor.opens(visitor.path)
 

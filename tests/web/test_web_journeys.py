@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django_telroi.services.shared import number_state
 from django_telroi.services.shared.number_state import STOP_HINT
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
+from django_telroi.web.session import read_notice, saved_notice
 from tests.services.world import let_time_pass, statements, wrong
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, Visitor
 
@@ -235,7 +237,11 @@ def test_a_wait_that_is_over_is_not_shown(visitor: Visitor) -> None:
     services.start_verification(NUMBER)
     visitor.client.post("/phone/", {"number": NUMBER})
     session = visitor.client.session
-    session["telroi"][""]["notice"]["over_at"] -= 61
+    flow = session["telroi"][""]
+    notice = read_notice(flow["notice"])
+    assert notice is not None
+    assert notice.over_at is not None
+    flow["notice"] = saved_notice(replace(notice, over_at=notice.over_at - 61))
     session.save()
 
     assert visitor.opens("/phone/").heading() == "Verify your phone"

@@ -9,8 +9,10 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
+from django_telroi.services.shared.encryption import unpack
 from django_telroi.testing import last_code_for
 from django_telroi.web.cards import MAX_ADDRESS_LENGTH
+from django_telroi.web.session import NOTICE_SALT
 from tests.web.signup_site import TOO_SHORT
 from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor, last
 
@@ -32,8 +34,12 @@ SECRETS = {
 
 
 def kept(visitor: Visitor) -> str:
-    """Return the session as its store has it."""
-    return json.dumps(dict(visitor.client.session))
+    """Return the session as its store has it, with the notices of an encrypting site in clear."""
+    session = dict(visitor.client.session)
+    for flow in session.get("telroi", {}).values():
+        if "sealed" in (flow["notice"] or {}):
+            flow["notice"] = unpack(flow["notice"]["sealed"], salt=NOTICE_SALT)
+    return json.dumps(session)
 
 
 @pytest.fixture

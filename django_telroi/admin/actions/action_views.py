@@ -26,6 +26,7 @@ from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
 from django_telroi.admin.shared.chips import isolated, moment_in_sentence
 from django_telroi.admin.shared.lists import masked_mark, on_one_line
+from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name
@@ -88,7 +89,7 @@ def actor_of(request: HttpRequest) -> str:
     return user_name(request.user) if request.user.is_authenticated else ""
 
 
-class StaffActionViews(admin.ModelAdmin):  # type: ignore[type-arg]
+class StaffActionViews(UnnamedInLog):
     """The views of staff actions, for one number and for several numbers of the list."""
 
     def get_urls(self) -> list[URLPattern]:

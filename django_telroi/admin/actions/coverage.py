@@ -10,9 +10,11 @@ from django.utils.translation import ngettext, pgettext
 
 from django_telroi.admin.overview.formats import figure
 from django_telroi.admin.shared.chips import region_choices, region_name
+from django_telroi.admin.shared.sealed_lookups import calls_to_prefix
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_covered, is_prefix, regions_of
 from django_telroi.domain.policy import DAY
 from django_telroi.models import BlockedDestination, VerificationAttempt
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import blocked_destinations
 from django_telroi.services.statistics.rankings import PLACED, VERIFIED
 
@@ -58,6 +60,8 @@ def coverage_of(destination: str, *, now: datetime) -> Coverage:
 def _numbers_of(destination: str) -> Q:
     if not is_prefix(destination):
         return Q(region=destination)
+    if is_number_sealed():
+        return calls_to_prefix(destination)
     # The column has the first seven digits. A longer prefix compares the numbers of these only.
     end = end_of_prefix(destination)
     if len(destination) > FIRST_DIGITS + 1:

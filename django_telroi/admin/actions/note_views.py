@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.admin.actions.action_views import APP, actor_of, failure_sentence, require_permissions, staff_view
 from django_telroi.admin.actions.number_actions import text_to_save
+from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import TelroiError
 from django_telroi.models import PhoneNumber, SupportNote, VerificationAttempt
 
@@ -42,7 +43,7 @@ class NoteForm(forms.Form):
         return text_to_save(self.cleaned_data["text"], self.fields["text"])
 
 
-class NoteViews(admin.ModelAdmin):  # type: ignore[type-arg]
+class NoteViews(UnnamedInLog):
     """The view that adds a note to a row of the list, and the form on the page of the row."""
 
     def get_urls(self) -> list[URLPattern]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
@@ -21,6 +21,7 @@ from django_telroi import services
 from django_telroi.admin.actions.action_views import APP, actor_of, failure_sentence, require_permissions, staff_view
 from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.shared.chips import moment_words
+from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import TelroiError
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.staff.wrong_code_resets import wrong_codes_of_user
@@ -42,7 +43,7 @@ def words_for_user(user_id: object) -> str:
     return f"{words}, {end}"
 
 
-class UserWrongCodesViews(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserWrongCodesViews(UnnamedInLog):
     """The view that resets the wrong codes of the user of an attempt."""
 
     def get_urls(self) -> list[URLPattern]:

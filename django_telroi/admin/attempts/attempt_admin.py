@@ -243,7 +243,7 @@ class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodes
         if last4 := last_digits_in(term):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"phone__last4": last4})
         if masked := masked_number_in(term):
-            return Narrowing(str(masked), masked.lookups("phone__number"))
+            return Narrowing(str(masked), masked.lookups("phone__number", ids="phone"))
         if address := address_in(term):
             return Narrowing(address, {"requester_ip": address})
         if phones := stored_phones(meant_numbers(term)):

@@ -42,6 +42,8 @@ from django_telroi.admin.shared.marks import with_label
 from django_telroi.admin.shared.search import FoundFilter, Narrowing, last_digits_in, masked_number_in, uuid_in
 from django_telroi.domain.states import Status
 from django_telroi.models import BlockedDestination, PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models.sealed import is_number_sealed
+from django_telroi.services import blocked_destinations
 
 NARROW = 28
 
@@ -67,11 +69,12 @@ class NumberChangeList(OneColumnChangeList):
         verified = VerificationAttempt.objects.filter(phone=OuterRef("pk"), status=Status.VERIFIED)
         attempts = verified.order_by("-created_at").values("verified_at")
         phones: QuerySet[PhoneNumber] = super().get_queryset(request, exclude_parameters)
+        phones = phones.annotate(recorded_at=Subquery(records[:1]), right_code_at=Subquery(attempts[:1]))
+        if is_number_sealed():
+            return phones  # the database cannot compare prefixes: see ``get_results``
         # Here and not in a query of its own, because a list executes at most six.
         block = blocks_of_row(now=timezone.now())
         return phones.annotate(
-            recorded_at=Subquery(records[:1]),
-            right_code_at=Subquery(attempts[:1]),
             blocked_destination=Subquery(block.values("destination")[:1]),
             destination_until=Subquery(block.values("until")[:1]),
         )
@@ -80,9 +83,12 @@ class NumberChangeList(OneColumnChangeList):
         super().get_results(request)
         # Read once, so that all rows of a page show the same moment.
         policy, now, is_stopped = conf.policy(), timezone.now(), read_control(request).stopped_at is not None
+        is_sealed = is_number_sealed()
+        blocks = blocked_destinations(now=now) if is_sealed else []
         for phone in self.result_list:
-            block = phone.blocked_destination
-            blocks = [BlockedDestination(destination=block, until=phone.destination_until)] if block else []
+            if not is_sealed:
+                block = phone.blocked_destination
+                blocks = [BlockedDestination(destination=block, until=phone.destination_until)] if block else []
             phone.number_status = number_status_of(phone, policy=policy, now=now, is_stopped=is_stopped, blocks=blocks)
             # A purge deletes the attempt but not the VerifiedPhone. A person without an account has no VerifiedPhone.
             phone.last_verified_at = max(filter(None, (phone.recorded_at, phone.right_code_at)), default=None)
@@ -136,7 +142,7 @@ class PhoneNumberAdmin(ReadOnly, CallerSearch, NoteViews, NeverCalled, OverviewP
         if last4 := last_digits_in(term):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"last4": last4})
         if masked := masked_number_in(term):
-            several = Narrowing(str(masked), masked.lookups("number"))
+            several = Narrowing(str(masked), masked.lookups("number", ids="pk"))
             found = list(PhoneNumber.objects.filter(**several.lookups)[:2])
             return several if len(found) != 1 else found[0]
         # A user name may look like a number, so it is the last.

@@ -22,8 +22,11 @@ from django_telroi.admin.numbers.number_status import (
     near_limit_condition,
     with_status,
 )
+from django_telroi.admin.shared.sealed_lookups import is_of_blocked
 from django_telroi.domain.policy import Rule
 from django_telroi.models import PhoneNumber, VerifiedPhone
+from django_telroi.models.sealed import is_number_sealed
+from django_telroi.services import blocked_destinations
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -59,7 +62,10 @@ class StateFilter(admin.SimpleListFilter):
             # As the chip: while calls are stopped, and where a prefix or region is blocked, no number is free.
             if read_control(request).stopped_at:
                 return queryset.none()
-            reachable = queryset.filter(~Exists(blocks_of_row(now=now)))
+            is_blocked = (
+                is_of_blocked(blocked_destinations(now=now)) if is_number_sealed() else Exists(blocks_of_row(now=now))
+            )
+            reachable = queryset.filter(~is_blocked)
             return with_status(reachable, [FREE], policy=policy, now=now)
         if state in self.RULES:
             # First the few numbers that a rule can limit, by index. The exact status is computed for these only.

@@ -28,14 +28,18 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
+from django_telroi.admin.shared.sealed_lookups import phones_like
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix
 from django_telroi.domain.typed_text import clean_typed
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.shared.arguments import is_storable
+from django_telroi.services.shared.encryption import pack, unpack
 from django_telroi.services.shared.transactions import write_alias
 
 FOUND = "found"
 TERM = "term"
 SESSION_KEY = "telroi_searches"
+SEARCH_SALT = "django_telroi.admin.search"
 MAX_REMEMBERED = 20
 MAX_TERM_LENGTH = 64
 RIGHT_TO_LEFT_OVERRIDE = "\u202e"
@@ -149,8 +153,19 @@ class MaskedNumber:
     first: str
     last: str
 
-    def lookups(self, number: str) -> dict[str, str]:
-        """Return the lookups of the column ``number``. The range uses its index."""
+    def lookups(self, number: str, *, ids: str = "") -> dict[str, Any]:
+        """Return the lookups of the column ``number``. The range uses its index.
+
+        ``ids``: the column with the primary key of the number, which is used if numbers are encrypted. The session must
+        not store a number; without ``ids``, the lookups contain numbers then.
+        """
+        if is_number_sealed():
+            phones = phones_like(first=self.first, last=self.last)
+            return (
+                {f"{ids}__in": [each.pk for each in phones]}
+                if ids
+                else {f"{number}__in": [each.number for each in phones]}
+            )
         end = end_of_prefix(self.first)
         before_end = {f"{number}__lt": end} if end else {}
         return {f"{number}__gte": self.first, **before_end, f"{number}__endswith": self.last}
@@ -194,11 +209,17 @@ def remember(request: HttpRequest, narrowing: Narrowing) -> str:
     # session may be a cookie of 4 KB.
     token = secrets.token_urlsafe(8)
     kept = list(request.session.get(SESSION_KEY, {}).items())[1 - MAX_REMEMBERED :]
-    request.session[SESSION_KEY] = dict([*kept, (token, asdict(narrowing))])
+    saved = asdict(narrowing)
+    if is_number_sealed():
+        # The words and the lookups have the last four digits.
+        saved = {"sealed": pack(saved, salt=SEARCH_SALT)}
+    request.session[SESSION_KEY] = dict([*kept, (token, saved)])
     return token
 
 
 def recall(request: HttpRequest) -> Narrowing | None:
     """Return the narrowing of the token in the URL, or None if the session does not have it."""
     kept = request.session.get(SESSION_KEY, {}).get(request.GET.get(FOUND, ""))
+    if kept and "sealed" in kept:
+        kept = unpack(kept["sealed"], salt=SEARCH_SALT)
     return Narrowing(**kept) if kept else None

@@ -8,11 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.contrib.otp.models import CallDevice
 
 
 @admin.register(CallDevice)
-class CallDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CallDeviceAdmin(UnnamedInLog):
     """To change a number, delete the device and add another one."""
 
     list_display = ("user", "name", "shown_number", "confirmed", "created_at", "last_used_at")

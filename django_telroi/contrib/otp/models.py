@@ -15,9 +15,11 @@ from django.views.decorators.debug import sensitive_variables
 from django_otp.models import CooldownMixin, Device, ThrottlingMixin, TimestampMixin
 
 from django_telroi import conf, services
+from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import Phone, mask, parse_phone, refuse_uncallable
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
+from django_telroi.models.sealed import SealedCharField
 from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckOutcome
 from django_telroi.services.attempts.status import status_of
@@ -64,9 +66,9 @@ class CallDevice(TimestampMixin, CooldownMixin, ThrottlingMixin, Device):
     after a code was accepted.
     """
 
-    number = models.CharField(
+    number = SealedCharField(
         gettext_lazy("number"),
-        max_length=32,
+        part=SealedPart.NUMBER,
         validators=[validate_number],
         help_text=gettext_lazy("The phone that is called, with its country code."),
     )

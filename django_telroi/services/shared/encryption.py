@@ -1,13 +1,22 @@
-"""Encryption of short texts, such as a phone number in a cookie or a session, with ``SECRET_KEY``."""
+"""Encryption of short texts, such as a phone number in a cookie or a session.
+
+``seal`` needs ``SECRET_KEY`` only. ``pack`` is for sites that encrypt numbers, and uses their ``NUMBER_KEYS``.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
 
+from django_telroi.models.sealed import number_ciphers
 from django_telroi.redaction import Secret
 
 DIGEST_SALT = "django_telroi.web.ticket.id"
@@ -39,6 +48,24 @@ def seal(text: str, *, owner: str, salt: str) -> str:
     # A database may hold half of a surrogate pair, which cannot be encoded. Such text is no number.
     encrypted = xor_keystream(text.encode(errors="ignore"), nonce, settings.SECRET_KEY).hex()
     return signing.dumps([owner, nonce, encrypted], salt=salt)
+
+
+def pack(values: Mapping[str, Any], *, salt: str) -> str:
+    """Return JSON-compatible values encrypted with the first key of ``NUMBER_KEYS``, for a session.
+
+    They are compressed, because a session may be a cookie of 4 KB, in which ``seal`` would take three times the space.
+    """
+    data = zlib.compress(json.dumps([salt, values], separators=(",", ":")).encode())
+    return number_ciphers()[0].encrypt_packed(data)
+
+
+def unpack(packed: str, *, salt: str) -> dict[str, Any] | None:
+    """Return the values of ``pack``. None if they were packed with another salt, or with a key that is gone."""
+    for cipher in number_ciphers():
+        with suppress(ValueError):
+            of_salt, values = json.loads(zlib.decompress(cipher.decrypt_packed(packed)))
+            return dict(values) if of_salt == salt else None
+    return None
 
 
 def unseal(sealed: str, *, owner: str, salt: str) -> str | None:

@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
 from django.db import connections
 
-from django_telroi.models import BlockedDestination, UserWrongCodes
+from django_telroi.domain.phone import Phone
+from django_telroi.models import BlockedDestination, PhoneNumber, UserWrongCodes
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def join_every_destination(*, using: str) -> str:
+    """Return the join of all blocks, one row for each. It is for encrypted numbers: see ``longest_block``."""
+    return f" LEFT JOIN {connections[using].ops.quote_name(BlockedDestination._meta.db_table)} ON 1 = 1"
+
+
+def longest_block(number: str, region: str, blocks: Iterable[BlockedDestination | None]) -> BlockedDestination | None:
+    """Return the block of the number's region, or of one of its prefixes: the one that lasts longest, None without any.
+
+    The database cannot compare a prefix with an encrypted number, so all of the few blocks are read.
+    """
+    found = [
+        block
+        for block in blocks
+        if block and (number.startswith(block.destination) if block.is_prefix else region == block.destination)
+    ]
+    endless = next((block for block in found if block.until is None), None)
+    return endless or max(found, key=lambda block: block.until or LONG_AGO, default=None)
+
+
+def with_one_block(rows: list[list[Any]], phone: Phone | None) -> list[Any]:
+    """Return the first row, with the block that applies to the number and lasts longest in the place of its block."""
+    first = rows[0]
+    place = next((place for place, value in enumerate(first) if isinstance(value, BlockedDestination)), None)
+    if place is None:
+        return first
+    of = phone or next((value for value in first if isinstance(value, PhoneNumber)), None)
+    first[place] = longest_block(of.number, of.region, [row[place] for row in rows]) if of else None
+    return first
 
 
 def join_destination(number: str, region: str, *, using: str) -> str:

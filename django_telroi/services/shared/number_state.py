@@ -19,6 +19,7 @@ from django.db import IntegrityError, connections
 from django.db.models.expressions import BaseExpression
 
 from django_telroi import conf
+from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit
 from django_telroi.models import (
@@ -31,7 +32,13 @@ from django_telroi.models import (
     UserWrongCodes,
     VerificationAttempt,
 )
-from django_telroi.services.shared.joins import join_destination, join_wrong_codes
+from django_telroi.models.sealed import is_number_sealed, stored_forms
+from django_telroi.services.shared.joins import (
+    join_destination,
+    join_every_destination,
+    join_wrong_codes,
+    with_one_block,
+)
 from django_telroi.services.shared.statements import Select, insert_row, update_row
 
 STOP_HINT_LIFETIME = 5
@@ -134,11 +141,20 @@ def read_state(
     """
     number, region = (phone.number, phone.region) if phone else ("", "")
     has_user = user_id is not None
-    parameters = [number, region, number, *([_user_parameter(user_id, using)] if has_user else [])]
+    is_sealed = is_number_sealed()
+    forms = stored_forms(number, SealedPart.NUMBER)
+    parameters = [*forms, *([] if is_sealed else [region, number])]
+    parameters += [_user_parameter(user_id, using)] if has_user else []
     if attempt_uuid is not None:
         parameters.insert(0, _uuid_parameter(attempt_uuid, using))
-    select = _select(using, attempt_by="" if attempt_uuid is None else "uuid", has_user=has_user)
-    db_now, control, row, *others = _read(select, parameters, using=using)
+    select = _select(
+        using,
+        attempt_by="" if attempt_uuid is None else "uuid",
+        has_user=has_user,
+        forms=len(forms),
+        is_sealed=is_sealed,
+    )
+    db_now, control, row, *others = _read(select, parameters, using=using, phone=phone)
     attempt = None if attempt_uuid is None else _with_phone(others.pop(0), row)
     destination, user_codes = others[0], others[1] if has_user else None
     return State(now or db_now, row, control, attempt, destination, user_id, user_codes)
@@ -152,7 +168,8 @@ def read_attempt(
     The attempt gets the attribute ``NEWEST_REJECTED``.
     """
     by_uuid = isinstance(attempt_id, UUID)
-    select = _select(using, attempt_by="uuid" if by_uuid else "id", number_of_attempt=True)
+    attempt_by = "uuid" if by_uuid else "id"
+    select = _select(using, attempt_by=attempt_by, number_of_attempt=True, is_sealed=is_number_sealed())
     parameter = _uuid_parameter(attempt_id, using) if isinstance(attempt_id, UUID) else attempt_id
     db_now, control, newest_rejected, phone, attempt, destination, codes = _read(select, [parameter], using=using)
     if attempt:
@@ -188,13 +205,24 @@ CONTROL_COLUMNS = {column: CONTROL_ROWS[name] for name, columns in CallControl.C
 
 
 @cache
-def _select(using: str, *, attempt_by: str = "", number_of_attempt: bool = False, has_user: bool = False) -> Select:
+def _select(
+    using: str,
+    *,
+    attempt_by: str = "",
+    number_of_attempt: bool = False,
+    has_user: bool = False,
+    forms: int = 1,
+    is_sealed: bool = False,
+) -> Select:
     """Return the SELECT of the time of the database, the site's CallControl, a number and perhaps an attempt.
 
     ``attempt_by``: the column by which an attempt is read, ``""`` for no attempt. With ``number_of_attempt`` the number
     is the number of the attempt, and the id of its newest rejected try and its user's wrong codes are read too.
     Otherwise the last parameters are the number, its region and the number again, because a caller may send the uuid of
     an attempt of another number. With ``has_user`` the key of a user follows, whose wrong codes are read.
+
+    ``forms``: in how many forms the number is looked up. With ``is_sealed`` the last two parameters are missing, and
+    there is a row for each block: the database cannot compare the prefix of an encrypted number.
 
     It is SQL because it must also return a row for a number without a row. A queryset cannot select a constant and
     join tables to it.
@@ -221,10 +249,13 @@ def _select(using: str, *, attempt_by: str = "", number_of_attempt: bool = False
         source += f" LEFT JOIN {controls} {quote(row)} ON {quote(row)}.{quote('name')} = '{name}'"
     if attempt_by:
         source += f" LEFT JOIN {attempts} ON {attempts}.{by} = %s"
-    is_phone = f"{phones}.{id_} = {attempts}.{phone_id}" if number_of_attempt else f"{phones}.{quote('number')} = %s"
+    is_phone = f"{phones}.{id_} = {attempts}.{phone_id}"
+    if not number_of_attempt:
+        number = f"{phones}.{quote('number')}"
+        is_phone = f"{number} = %s" if forms == 1 else f"{number} IN ({', '.join(['%s'] * forms)})"
     source += f" LEFT JOIN {phones} ON {is_phone}"
     of_phone = (f"{phones}.{quote('number')}", f"{phones}.{quote('region')}") if number_of_attempt else ("%s", "%s")
-    source += join_destination(*of_phone, using=using)
+    source += join_every_destination(using=using) if is_sealed else join_destination(*of_phone, using=using)
     models = [PhoneNumber, *([VerificationAttempt] if attempt_by else []), BlockedDestination]
     if has_user or number_of_attempt:
         source += join_wrong_codes("%s" if has_user else f"{attempts}.{quote('user_id')}", using=using)
@@ -232,9 +263,15 @@ def _select(using: str, *, attempt_by: str = "", number_of_attempt: bool = False
     return Select.of(expressions, models, source, using=using)
 
 
-def _read(select: Select, parameters: Sequence[object], *, using: str) -> Iterator[Any]:
-    """Yield the time of the database, the CallControl, then the other values of the SELECT in their order."""
-    db_now, *values = select.read(parameters, using=using)
+def _read(select: Select, parameters: Sequence[object], *, using: str, phone: Phone | None = None) -> Iterator[Any]:
+    """Yield the time of the database, the CallControl, then the other values of the SELECT in their order.
+
+    ``phone``: the number of the request, None if it is that of the attempt.
+    """
+    if is_number_sealed():
+        db_now, *values = with_one_block(select.read_each(parameters, using=using), phone)
+    else:
+        db_now, *values = select.read(parameters, using=using)
     own, others = values[: len(CONTROL_COLUMNS)], values[len(CONTROL_COLUMNS) :]
     yield db_now
     # A column of a row that does not exist is NULL. The object gets the default of its field instead.

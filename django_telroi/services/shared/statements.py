@@ -22,6 +22,7 @@ from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 
+from django_telroi.models.sealed import SealedCharField
 from django_telroi.services.shared.transactions import is_autocommit
 
 MAX_UPDATES = 256
@@ -86,6 +87,17 @@ class Select:
         with connection.cursor() as cursor:
             cursor.execute(self.sql, parameters)
             row = list(cursor.fetchone())
+        yield from self._values_of(row, using=using)
+
+    def read_each(self, parameters: Sequence[Any], *, using: str) -> list[list[Any]]:
+        """Return what ``read`` yields, for each row of a SELECT that returns several."""
+        with connections[using].cursor() as cursor:
+            cursor.execute(self.sql, parameters)
+            rows = cursor.fetchall()
+        return [list(self._values_of(list(row), using=using)) for row in rows]
+
+    def _values_of(self, row: list[Any], *, using: str) -> Iterator[Any]:
+        connection = connections[using]
         for place, functions, expression in self.converters:
             for convert in functions:
                 row[place] = convert(row[place], expression, connection)
@@ -276,5 +288,5 @@ def _insert_with_link(model: type[Model], link: str, using: str) -> str:
 
 
 def _is_plain(field: Field[Any, Any]) -> bool:
-    """Return whether every driver takes the field's values as they are: texts and truth values."""
-    return isinstance(field, CharField | BooleanField)
+    """Return whether every driver takes the field's values as they are: texts that are not encrypted, truth values."""
+    return isinstance(field, CharField | BooleanField) and not isinstance(field, SealedCharField)

@@ -171,7 +171,8 @@ def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None
     now = now or database_now(using)
     # The event first: if it cannot be written, the number is not shown.
     write_event(EventKind.NUMBER_REVEALED, actor=actor, at=now, using=using, phone=phone)
-    return phone.number
+    number: str = phone.number
+    return number
 
 
 def change_number(

@@ -31,6 +31,7 @@ from django_telroi.models import (
     VerificationAttempt,
     VerifiedPhone,
 )
+from django_telroi.models.sealed import has_several_forms
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import (
@@ -222,6 +223,9 @@ class PurgeRun:
             yield window[0], last
 
     def _not_needed(self, window: tuple[int, int]) -> QuerySet[PhoneNumber]:
+        if has_several_forms():
+            # A verified phone may have its number in another form than the number's row, and would not be found.
+            return PhoneNumber.objects.using(self.using).none()
         attempts = VerificationAttempt.objects.using(self.using).filter(phone=OuterRef("pk"))
         events = AttemptEvent.objects.using(self.using).filter(phone=OuterRef("pk"))
         notes = SupportNote.objects.using(self.using).filter(phone=OuterRef("pk"))

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import django_telroi.contrib.otp.models
+import django_telroi.models.sealed
 
 
 class Migration(migrations.Migration):
@@ -56,9 +57,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "number",
-                    models.CharField(
+                    django_telroi.models.sealed.SealedCharField(
                         help_text="The phone that is called, with its country code.",
-                        max_length=32,
+                        part="number",
                         validators=[django_telroi.contrib.otp.models.validate_number],
                         verbose_name="number",
                     ),

@@ -1,0 +1,177 @@
+"""Converts the numbers of all rows to the form that the settings write: encrypts, decrypts, or rotates the key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Model
+
+from django_telroi.models import PhoneNumber, VerifiedPhone
+from django_telroi.models.sealed import SealedCharField, opened, stored_form
+from django_telroi.services.shared.arguments import typed_arguments
+from django_telroi.services.shared.transactions import (
+    refuse_callers_transaction,
+    repeat_on_lock_error,
+    unavailable_without_database,
+    write_alias,
+)
+from django_telroi.services.upkeep.double_numbers import merge_numbers
+
+logger = logging.getLogger("django_telroi")
+
+BATCH = 2000
+"""Rows. A batch is one transaction, and its locks must last less than a second."""
+LARGEST_BATCH_OF_NUMBERS = 10_000
+
+
+@dataclass(frozen=True)
+class Converted:
+    """How many rows were read, how many of them had another form, and how many were doubles of a number.
+
+    A double is a second row of one number, in another form. It can only come from a process with other settings.
+    """
+
+    rows: int = 0
+    changed: int = 0
+    merged: int = 0
+
+    def __add__(self, more: Converted) -> Converted:
+        return Converted(self.rows + more.rows, self.changed + more.changed, self.merged + more.merged)
+
+
+@typed_arguments
+@unavailable_without_database()
+def convert_numbers(
+    *, batch_size: int = BATCH, dry_run: bool = False, progress: Callable[[Converted], None] | None = None
+) -> Converted:
+    """Write all numbers, last digits and prefixes in the form that ``NUMBER_ENCRYPTION`` and ``NUMBER_KEYS`` say.
+
+    Rows that have this form are only read, so a run that was killed is continued by the next one. The tables are read
+    again until nothing is left to convert: another process may write the former form meanwhile. ``batch_size`` is at
+    most 10,000 rows. ``progress`` is called after each batch with the totals so far. ``dry_run`` only counts.
+
+    Returns the number of rows. Raises InsideTransaction inside a caller's transaction, and ImproperlyConfigured if a
+    row is encrypted with a key that the settings do not have. Raises Unavailable if the database fails.
+    """
+    using = write_alias()
+    refuse_callers_transaction(using)
+    size = max(1, min(batch_size, LARGEST_BATCH_OF_NUMBERS))
+    total = Converted()
+    while True:
+        before = total
+        for model, fields in sealed_columns():
+            for batch in _batches(model, fields, size=size, dry_run=dry_run, using=using):
+                total += batch
+                if progress:
+                    progress(total)
+        if dry_run or total.changed == before.changed:
+            break
+    if not dry_run:
+        logger.info("numbers_converted rows=%d changed=%d merged=%d", total.rows, total.changed, total.merged)
+    return total
+
+
+def sealed_columns() -> Iterator[tuple[type[Model], list[SealedCharField]]]:
+    """Yield each model that has encrypted columns, with these columns. Also those of bridges and of the site."""
+    for model in apps.get_models():
+        fields = [field for field in model._meta.local_concrete_fields if isinstance(field, SealedCharField)]
+        if fields and model._meta.managed and not model._meta.proxy:
+            yield model, fields
+
+
+def _batches(
+    model: type[Model], fields: Sequence[SealedCharField], *, size: int, dry_run: bool, using: str
+) -> Iterator[Converted]:
+    """Convert the rows in the order of their primary keys, and yield the counts of each batch."""
+    quote, key = connections[using].ops.quote_name, model._meta.pk
+    table, pk = quote(model._meta.db_table), quote(str(key.column))
+    columns = [quote(str(field.column)) for field in fields]
+    # Not a queryset: its rows would be opened already, and each form must be seen.
+    select = f"SELECT {pk}, {', '.join(columns)} FROM {table}"
+    last: Any = None
+    while True:
+        with connections[using].cursor() as cursor:
+            after, parameters = ("", []) if last is None else (f" WHERE {pk} > %s", [last])
+            cursor.execute(f"{select}{after} ORDER BY {pk} LIMIT {size}", parameters)
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        last = rows[-1][0]
+        changes = [change for row in rows if (change := _change_of(row, fields))]
+        merged = 0 if dry_run or not changes else _write_changes(model, columns, changes, using=using)
+        yield Converted(len(rows), len(changes), merged)
+
+
+@dataclass(frozen=True)
+class _Change:
+    pk: Any
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def _change_of(row: Sequence[Any], fields: Sequence[SealedCharField]) -> _Change | None:
+    """Return the new values of a row, None if it has them."""
+    pk, *before = row
+    after = tuple(_written(value, field) for value, field in zip(before, fields, strict=True))
+    return None if after == tuple(before) else _Change(pk, tuple(before), after)
+
+
+def _written(stored: str, field: SealedCharField) -> str:
+    return stored_form(opened(stored, field.part), field.part) if stored else stored
+
+
+def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence[_Change], *, using: str) -> int:
+    """Write a batch. Returns how many doubles were merged."""
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    # The old values are compared: another run may have converted the row, or the site may have changed it.
+    where = " AND ".join(f"{column} = %s" for column in columns)
+    sql = (
+        f"UPDATE {quote(model._meta.db_table)} SET {', '.join(f'{column} = %s' for column in columns)}"
+        f" WHERE {quote(str(model._meta.pk.column))} = %s AND {where}"
+    )
+
+    def write(some: Sequence[_Change]) -> None:
+        with transaction.atomic(using=using), connection.cursor() as cursor:
+            cursor.executemany(sql, [(*each.after, each.pk, *each.before) for each in some])
+
+    try:
+        repeat_on_lock_error(lambda: write(changes), using=using)
+    except IntegrityError:
+        merged = 0
+        for each in changes:
+            try:
+                repeat_on_lock_error(lambda each=each: write([each]), using=using)  # type: ignore[misc]
+            except IntegrityError:
+                merged += _merge(model, each, using=using)
+        return merged
+    return 0
+
+
+def _merge(model: type[Model], change: _Change, *, using: str) -> int:
+    """Merge the row into the other row that has its number in the new form. Returns 1, or 0 for another model."""
+    if model is PhoneNumber:
+        repeat_on_lock_error(lambda: merge_numbers(change.pk, change.before[0], using=using), using=using)
+        return 1
+    if model is VerifiedPhone:
+        repeat_on_lock_error(lambda: _merge_records(change.pk, using=using), using=using)
+        return 1
+    raise  # noqa: PLE0704 - the IntegrityError of the caller: such a model has an index that is not ours
+
+
+def _merge_records(pk: int, *, using: str) -> None:
+    """Delete the older of two records of one user, number and purpose."""
+    with transaction.atomic(using=using):
+        records = VerifiedPhone.objects.using(using).select_for_update()
+        double = records.filter(pk=pk).first()
+        if double is None:
+            return
+        same = records.filter(user_id=double.user_id, number=double.number, purpose=double.purpose)
+        newest = max(same, key=lambda record: (record.verified_at, record.pk))
+        VerifiedPhone.objects.using(using).filter(pk__in=[each.pk for each in same if each.pk != newest.pk]).delete()
+        newest.save(using=using, update_fields=["number"])
