@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
+
+from django_telroi.checks import check_settings
 
 REPOSITORY = Path(__file__).parents[2]
 SITE = """
@@ -61,9 +62,9 @@ def test_a_verification_works_without_the_libraries(telemetry: list[str]) -> Non
 
 def test_a_check_names_the_library_that_is_missing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TELROI = {"TELEMETRY": ["prometheus", "opentelemetry"]}
-    found = [message for message in run_checks() if message.id == "telroi.W040"]
+    found = [message for message in check_settings(None) if message.id == "telroi.W040"]
     monkeypatch.setattr("django_telroi.checks.monitoring.find_spec", lambda name: None)
-    missing = [message for message in run_checks() if message.id == "telroi.W040"]
+    missing = [message for message in check_settings(None) if message.id == "telroi.W040"]
 
     assert found == []
     assert ["prometheus_client" in missing[0].msg, "django-telroi[telemetry]" in str(missing[1].hint)] == [True, True]
