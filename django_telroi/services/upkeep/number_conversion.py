@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Model
 
 from django_telroi.models import PhoneNumber, VerifiedPhone
-from django_telroi.models.sealed import SealedCharField, opened, stored_form
+from django_telroi.models.sealed import SealedCharField, has_written_form, opened, stored_form
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
@@ -122,7 +122,9 @@ def _change_of(row: Sequence[Any], fields: Sequence[SealedCharField]) -> _Change
 
 
 def _written(stored: str, field: SealedCharField) -> str:
-    return stored_form(opened(stored, field.part), field.part) if stored else stored
+    if not stored or has_written_form(stored):
+        return stored
+    return stored_form(opened(stored, field.part), field.part)
 
 
 def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence[_Change], *, using: str) -> int:
