@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         "compare a typed number with a hidden one before it is counted",
-        "django_telroi/limits/__init__.py",
+        "django_telroi/limits/counted_requests.py",
         """        admit("start", self.requester, once=self._once, ask=self._ask)
         if self._once_counted:
             self._once_counted(call_request.phone.number)
@@ -1003,7 +1003,7 @@ MUTANTS = (
     ),
     Mutant(
         "let one key of a client cover several numbers",
-        "django_telroi/limits/__init__.py",
+        "django_telroi/limits/counted_requests.py",
         "uuid, number, call_request.purpose, call_request.user_id)",
         "uuid)",
         ("tests/limits/test_limits.py::test_one_key_for_many_numbers_does_not_avoid_the_limit",),
@@ -1017,14 +1017,14 @@ MUTANTS = (
     ),
     Mutant(
         "do not count a retry of a refused start",
-        "django_telroi/limits/__init__.py",
+        "django_telroi/limits/counted_requests.py",
         '        forget("start", self.requester, once=self._once)\n',
         "        return\n",
         ("tests/limits/test_limits.py::test_a_repeated_request_counts_again_after_a_refusal",),
     ),
     Mutant(
         "do not count checks",
-        "django_telroi/limits/__init__.py",
+        "django_telroi/limits/counted_requests.py",
         '            admit("check", self.requester, once=None)\n',
         "            pass\n",
         ("tests/limits/test_limits.py::TestChecks",),
@@ -1488,7 +1488,7 @@ MUTANTS = (
     ),
     Mutant(
         "store a late id in a closed attempt",
-        "django_telroi/services/calls/place.py",
+        "django_telroi/services/calls/late_replies.py",
         "filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)",
         "filter(pk=attempt.pk, telroi_id=None)",
         ("tests/services/test_place.py",),
@@ -2367,7 +2367,7 @@ MUTANTS = (
     ),
     Mutant(
         "site codes: let a late answer of a test key verify",
-        "django_telroi/services/calls/place.py",
+        "django_telroi/services/calls/late_replies.py",
         "livemode=call.livemode, **judge)",
         "**judge)",
         ("tests/services/test_site_codes.py::TestALostAnswer",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,10 +15,9 @@ from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import Dispatch, Judge, Status
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
-from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.call_reports import close_uncheckable, settle_by_hint
-from django_telroi.services.attempts.find import not_found_if_erased
 from django_telroi.services.attempts.other_calls import close_superseded_calls
 from django_telroi.services.attempts.transitions import (
     closing_fields,
@@ -28,6 +26,7 @@ from django_telroi.services.attempts.transitions import (
     transition,
     transition_uncounted,
 )
+from django_telroi.services.calls.late_replies import record_late_reply
 from django_telroi.services.shared.backend_calls import request_call
 from django_telroi.services.shared.call_outcome import (
     NOT_PLACED_FOR_NOW,
@@ -180,7 +179,7 @@ def _settle_placed(
         return
     if not is_changed:
         if not _complete_placed_row(attempt, call, expires_at=expires_at, judge=judge, using=using):
-            _record_late_reply(attempt, call, judge=judge, using=using)
+            record_late_reply(attempt, call, judge=judge, using=using)
         return
     logger.info("call_placed attempt=%s", attempt.pk)
     report_call(attempt, using=using)
@@ -225,7 +224,7 @@ def _settle_refused(
         _put_back(attempt, outcome, now=now, using=using)
         return
     if not _apply_outcome(outcome, attempt, judge=judge, now=now, using=using):
-        _record_late_reply(attempt, None, judge=judge, using=using)
+        record_late_reply(attempt, None, judge=judge, using=using)
         return
     logger.warning("call_%s attempt=%s error=%s", outcome.status, attempt.pk, outcome.error_code)
     if outcome.status == Status.FAILED:
@@ -245,7 +244,7 @@ def _put_back(attempt: VerificationAttempt, outcome: CallOutcome, *, now: dateti
         # be empty for the next transition to take back the right moment.
         attempt.dialed_at = None
         _apply_outcome(outcome, attempt, judge={}, now=now, using=using)
-        _record_late_reply(attempt, None, judge={}, using=using)
+        record_late_reply(attempt, None, judge={}, using=using)
         return
     logger.warning("call_put_back attempt=%s error=%s", attempt.pk, outcome.error_code)
 
@@ -282,31 +281,3 @@ def _transition_counted(
     if moment == attempt.counted_at:
         return transition(attempt, fields, from_=DIALING, using=using)
     return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
-
-
-def _record_late_reply(
-    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
-) -> None:
-    """Record an answer that came after another process had changed the row. The status stays as it is.
-
-    If the answer is a call, an ``unknown`` row also gets its id, because its code can then be judged by that id. It
-    also gets who judges its codes, and whether a phone rang: the code of a test key's call must not verify.
-    """
-    with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
-        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
-            _write_late_reply(attempt, call, judge=judge, using=using)
-
-
-def _write_late_reply(
-    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
-) -> None:
-    detail = call.id if call else ""
-    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=detail)
-    if call:
-        unknown = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
-        try:
-            with savepoint_if_needed(using):
-                unknown.update(telroi_id=call.id, livemode=call.livemode, **judge)
-        except IntegrityError:
-            logger.error("telroi_id_taken attempt=%s", attempt.pk)
-    attempt.refresh_from_db(using=using)
