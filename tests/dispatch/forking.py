@@ -12,15 +12,16 @@ from django_telroi import dispatch
 from django_telroi.dispatch import send
 
 HANGS = 120
+TASK = "tests.dispatch.forking.task"
 
 if __name__ == "__main__":
     settings.configure(TELROI={})
     dispatch.PUBLISH_TIMEOUT = HANGS
     dispatch.TRANSPORT_OPTIONS = {name: seconds and HANGS for name, seconds in dispatch.TRANSPORT_OPTIONS.items()}
     app = Celery("site", broker=f"redis://127.0.0.1:{sys.argv[1]}/0")
-    print(send("task", 1).name, flush=True)  # noqa: T201
+    print(send(TASK, 1).name, flush=True)  # noqa: T201
     if (child := os.fork()) == 0:
-        print(send("task", 2).name, flush=True)  # noqa: T201
+        print(send(TASK, 2).name, flush=True)  # noqa: T201
         os._exit(0)
     os.waitpid(child, 0)
-    print(send("task", 3).name, flush=True)  # noqa: T201
+    print(send(TASK, 3).name, flush=True)  # noqa: T201
