@@ -156,6 +156,8 @@ def test_it_refuses_to_guess_the_direction(settings: Any, history: list[Any]) ->
 def test_a_purge_keeps_numbers_while_their_records_may_have_another_form(settings: Any, history: list[Any]) -> None:
     let_time_pass(91 * 86400)
     use(settings, "migrate", NEW)
+    for record in VerifiedPhone.objects.all():
+        record.save()  # as a new verification does; the number's row is still in clear
 
     assert services.purge().numbers == 0
 

@@ -27,6 +27,8 @@ logger = logging.getLogger("django_telroi")
 BATCH = 2000
 """Rows. A batch is one transaction, and its locks must last less than a second."""
 LARGEST_BATCH_OF_NUMBERS = 10_000
+MAX_PASSES = 5
+"""How often the tables are read at most, so that a process with the former settings cannot keep the run going."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def convert_numbers(
     refuse_callers_transaction(using)
     size = max(1, min(batch_size, LARGEST_BATCH_OF_NUMBERS))
     total = Converted()
-    while True:
+    for _ in range(MAX_PASSES):
         before = total
         for model, fields in sealed_columns():
             for batch in _batches(model, fields, size=size, dry_run=dry_run, using=using):
