@@ -8,6 +8,7 @@ tests what needs the network, the cache or the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
@@ -19,11 +20,12 @@ from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
 from django_telroi.checks.monitoring import check_telemetry
-from django_telroi.checks.number_keys import check_number_keys, check_unfinished_conversion
+from django_telroi.checks.number_keys import check_number_keys, check_stored_numbers, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys
 from django_telroi.checks.second_factors import check_second_factors
+from django_telroi.services.shared.transactions import write_alias
 
 CheckFunction = Callable[[], Iterable[CheckMessage]]
 
@@ -61,6 +63,15 @@ def check_project(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return warnings about settings that suit development but not production (``check --deploy``)."""
     return _messages(check_production_settings, check_reviewer_numbers, check_unfinished_conversion)
+
+
+@register(Tags.database)
+def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return errors of settings that do not fit the rows. ``migrate`` runs it, and ``check --database default``."""
+    using = write_alias()
+    if using not in (kwargs.get("databases") or ()):
+        return []
+    return _messages(partial(check_stored_numbers, using))
 
 
 def _messages(*functions: CheckFunction) -> list[CheckMessage]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
+from django.db import connections
 
 from django_telroi import conf
 from django_telroi.domain.number_cipher import NumberEncryption, cipher_of
+from django_telroi.models import PhoneNumber
+from django_telroi.services.upkeep.number_conversion import has_rows_in_other_form
 
 LOOKED_UP_IN_BOTH_FORMS = (NumberEncryption.PREPARE, NumberEncryption.MIGRATE)
 
@@ -46,6 +49,22 @@ def check_unfinished_conversion() -> Iterator[CheckMessage]:
             "looked up in clear and encrypted, and numbers that are not needed are not purged.",
             hint='Run manage.py telroi_encrypt, then set it to "on" (or to "off" after a decryption).',
             id="telroi.W036",
+        )
+
+
+def check_stored_numbers(using: str) -> Iterator[CheckMessage]:
+    """Yield an error if the settings cannot find numbers that are stored in another form, or with another key."""
+    if conf.number_encryption() in LOOKED_UP_IN_BOTH_FORMS or len(conf.number_keys()) > 1:
+        return
+    if PhoneNumber._meta.db_table not in connections[using].introspection.table_names():
+        return  # before the first migration
+    if has_rows_in_other_form(using=using):
+        yield checks.Error(
+            f'The database has numbers that TELROI["NUMBER_ENCRYPTION"] = "{conf.number_encryption()}" with these '
+            "NUMBER_KEYS does not find. Their blocks, limits and accounts have no effect.",
+            hint='Add the missing key, or set NUMBER_ENCRYPTION to "migrate" ("prepare" to decrypt) and run '
+            "manage.py telroi_encrypt.",
+            id="telroi.E032",
         )
 
 

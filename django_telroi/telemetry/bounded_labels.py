@@ -13,8 +13,11 @@ OTHER = "other"
 
 
 def bounded_purpose(purpose: str) -> str:
-    """Return a purpose of ``PURPOSES``. Services accept any label, and a site may make one for each of its orders."""
-    return purpose if purpose in conf.purposes() else OTHER
+    """Return a purpose of ``PURPOSES``, or that of logins.
+
+    Services accept any label, and a site may make one for each of its orders.
+    """
+    return purpose if purpose in (*conf.purposes(), conf.LOGIN_PURPOSE) else OTHER
 
 
 def bounded_refusal(code: str) -> str:

@@ -18,8 +18,9 @@ from django.utils import timezone
 from django.views.debug import SafeExceptionReporterFilter
 
 from django_telroi import services, signals
+from django_telroi.admin.shared.ring import ring_words
 from django_telroi.domain.fixed_codes import is_strong_code
-from django_telroi.errors import NotCallable
+from django_telroi.errors import NotCallable, ProofRejected
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
 from django_telroi.testing import outbox
 from tests.login.conftest import Configure, account
@@ -54,6 +55,20 @@ class TestTheLogin:
 
         assert (reply.status_code, client.get("/home/").content) == (200, b"home of ada")
         assert outbox == []
+
+    @pytest.mark.parametrize("has_user", [True, False])
+    def test_gives_a_proof_that_only_logs_in(self, ada: User, has_user: bool) -> None:
+        attempt = services.start_verification(NUMBER, purpose="login")
+        proof = services.check_code(attempt.uuid, CODE).proof
+        assert proof
+
+        with pytest.raises(ProofRejected):
+            services.redeem_proof(proof, purpose="login", user=User.objects.create_user("eve") if has_user else None)
+
+    def test_is_not_shown_as_a_call_that_rang(self, ada: User) -> None:
+        login(Client())
+
+        assert ring_words(VerificationAttempt.objects.get()) == "not called: it is the number of an app reviewer"
 
     def test_works_on_the_page(self, ada: User, visitor: Visitor) -> None:
         visitor.opens("/log-in/").presses("Call me", number=NUMBER)

@@ -2806,7 +2806,7 @@ MUTANTS = (
     Mutant(
         "give each purpose a time series",
         "django_telroi/telemetry/bounded_labels.py",
-        "return purpose if purpose in conf.purposes() else OTHER",
+        "return purpose if purpose in (*conf.purposes(), conf.LOGIN_PURPOSE) else OTHER",
         "return purpose",
         ("tests/telemetry/test_telemetry_metrics.py",),
     ),
@@ -2823,6 +2823,27 @@ MUTANTS = (
         "    if cache.get(CACHE_KEY) != 1:",
         "    if False:",
         ("tests/telemetry/test_health.py",),
+    ),
+    Mutant(
+        "let the fixed code of a reviewer prove a number",
+        "django_telroi/services/accounts/proofs.py",
+        "    if is_of_reviewer(attempt):",
+        "    if False:",
+        ("tests/login/test_reviewer_numbers.py",),
+    ),
+    Mutant(
+        "start with numbers that the settings do not find",
+        "django_telroi/checks/number_keys.py",
+        "    if has_rows_in_other_form(using=using):",
+        "    if False:",
+        ("tests/encryption/test_other_form.py",),
+    ),
+    Mutant(
+        "do not merge a double in clear once only encrypted numbers are looked up",
+        "django_telroi/services/upkeep/double_numbers.py",
+        "filter(Q(number=number) | Q(pk=double_pk))",
+        "filter(Q(number=number))",
+        ("tests/encryption/test_other_form.py",),
     ),
     Mutant(
         "look up a number in one form only while rows have two",

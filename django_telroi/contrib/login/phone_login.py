@@ -12,12 +12,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import conf, services
+from django_telroi import conf
 from django_telroi.conf.values import load_function
 from django_telroi.errors import ProofRejected
 from django_telroi.models import VerifiedPhone
 from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckResult
+from django_telroi.services.accounts.proofs import spend_login_proof
 from django_telroi.services.accounts.reviewer_logins import count_reviewer_login
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 
@@ -83,7 +84,7 @@ def user_for_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUse
     try:
         # Before the login, so that of two requests with the same code one logs in. Without the user, because a login
         # changes no record of a verified phone.
-        services.redeem_proof(result.proof, purpose=conf.LOGIN_PURPOSE)
+        spend_login_proof(result.proof)
     except ProofRejected:
         raise CodeUsedUp from None
     count_reviewer_login(result.attempt)

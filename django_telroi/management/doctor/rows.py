@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.core.checks import Tags, run_checks
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
@@ -41,6 +42,9 @@ def examine_rows() -> Iterator[Finding]:
         )
         return
     yield good(SUBJECT, "All migrations of this app are applied.", missing=0)
+    for message in run_checks(tags=[Tags.database], databases=[using]):
+        if str(message.id).startswith("telroi."):
+            yield bad(SUBJECT, message.msg, f"{message.hint} ({message.id})", id=message.id)
     state = read_state(None, using=using)
     yield _switch(state.control, now=state.now)
     yield _waiting(now=state.now, using=using)

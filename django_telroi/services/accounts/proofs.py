@@ -34,6 +34,7 @@ from django_telroi.services.attempts.find import find_and_settle
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
 from django_telroi.services.shared.arguments import is_storable, owner_id, typed_arguments
+from django_telroi.services.shared.reviewer_numbers import is_of_reviewer
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     repeat_on_lock_error,
@@ -125,9 +126,23 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
     """
     using = write_alias()
     attempt = _attempt_of_valid_proof(token, purpose=purpose, now=now)
+    # Its code never changes and no phone rang, so it proves nothing. It may only log in, which is limited.
+    if is_of_reviewer(attempt):
+        raise ProofRejected
     spend = partial(_spend, attempt, user, at=now or attempt.read_at, using=using)  # type: ignore[attr-defined]
     repeat_on_lock_error(spend, using=using)
     return attempt.number
+
+
+@redact_arguments("token")
+@sensitive_variables()
+@unavailable_without_database()
+def spend_login_proof(token: str) -> None:
+    """Spend the proof of a login by phone. Writes no record. Raises ProofRejected and Unavailable."""
+    using = write_alias()
+    attempt = _attempt_of_valid_proof(token, purpose=conf.LOGIN_PURPOSE, now=None)
+    spend = partial(_spend, attempt, None, at=attempt.read_at, using=using)  # type: ignore[attr-defined]
+    repeat_on_lock_error(spend, using=using)
 
 
 @redact_arguments("token")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from django_telroi import conf
 from django_telroi.domain.number_cipher import SealedPart
@@ -26,7 +27,9 @@ def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
     with transaction.atomic(using=using):
         number = opened(stored, SealedPart.NUMBER)
         # Both rows are locked in the order of their keys. The first one stays, because more rows refer to it.
-        both = list(PhoneNumber.objects.using(using).select_for_update().filter(number=number).order_by("pk"))
+        # By the key too: with "on", a row in clear is not found by its number.
+        same = PhoneNumber.objects.using(using).filter(Q(number=number) | Q(pk=double_pk))
+        both = list(same.select_for_update().order_by("pk"))
         if len(both) < 2 or double_pk not in [row.pk for row in both]:
             return
         kept, *doubles = both

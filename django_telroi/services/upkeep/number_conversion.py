@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.models.sealed import SealedCharField, has_written_form, opened, stored_form
@@ -76,6 +76,28 @@ def convert_numbers(
     if not dry_run:
         logger.info("numbers_converted rows=%d changed=%d merged=%d", total.rows, total.changed, total.merged)
     return total
+
+
+def has_rows_in_other_form(*, using: str) -> bool:
+    """Return whether a number is stored in a form that the settings do not write. Uses two look-ups by an index.
+
+    All numbers in clear sort before all encrypted ones, and those of one key stand together. So a number in another
+    form is the first or the last one.
+    """
+    return any(
+        stored and not has_written_form(stored)
+        for model in (PhoneNumber, VerifiedPhone)
+        for stored in _first_and_last(model, using=using)
+    )
+
+
+def _first_and_last(model: type[Model], *, using: str) -> Sequence[str | None]:
+    quote = connections[using].ops.quote_name
+    column, table = quote("number"), quote(model._meta.db_table)
+    # Not a queryset: it would decrypt the values, and the key may be missing.
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT MIN({column}), MAX({column}) FROM {table}")
+        return list(cursor.fetchone())
 
 
 def sealed_columns() -> Iterator[tuple[type[Model], list[SealedCharField]]]:
@@ -175,7 +197,8 @@ def _merge_records(pk: int, *, using: str) -> None:
         double = records.filter(pk=pk).first()
         if double is None:
             return
-        same = records.filter(user_id=double.user_id, number=double.number, purpose=double.purpose)
+        is_same = Q(user_id=double.user_id, number=double.number, purpose=double.purpose)
+        same = records.filter(is_same | Q(pk=pk))  # with "on", a row in clear is not found by its number
         newest = max(same, key=lambda record: (record.verified_at, record.pk))
         VerifiedPhone.objects.using(using).filter(pk__in=[each.pk for each in same if each.pk != newest.pk]).delete()
         newest.save(using=using, update_fields=["number"])
