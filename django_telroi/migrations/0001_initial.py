@@ -374,6 +374,7 @@ class Migration(migrations.Migration):
                             ("calls_resumed", "calls resumed"),
                             ("destination_blocked", "prefix or region blocked"),
                             ("destination_unblocked", "prefix or region unblocked"),
+                            ("logged_in", "logged in"),
                             ("reviewer_number", "number of an app reviewer, not called"),
                             ("reviewer_login", "app reviewer logged in"),
                         ],

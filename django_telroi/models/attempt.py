@@ -232,6 +232,7 @@ class EventKind(models.TextChoices):
     CALLS_RESUMED = "calls_resumed", _("calls resumed")
     DESTINATION_BLOCKED = "destination_blocked", _("prefix or region blocked")
     DESTINATION_UNBLOCKED = "destination_unblocked", _("prefix or region unblocked")
+    LOGGED_IN = "logged_in", pgettext_lazy("event", "logged in")
     REVIEWER_NUMBER = "reviewer_number", pgettext_lazy("event", "number of an app reviewer, not called")
     REVIEWER_LOGIN = "reviewer_login", pgettext_lazy("event", "app reviewer logged in")
 

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch
 from django.utils import timezone, translation
 
 from django_telroi import services
-from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure, account
 from tests.web.visitor import NUMBER, OTHER_NUMBER, Visitor, last
@@ -259,6 +259,12 @@ class TestTheAccount:
         called(visitor).presses("Log in", code=heard())
 
         assert list(VerifiedPhone.objects.values()) == before
+
+    def test_staff_see_which_account_it_opened(self, ada: User, visitor: Visitor) -> None:
+        visitor.opens("/log-in/").presses("Call me", number=NUMBER).presses("Log in", code=last_code_for(NUMBER))
+
+        event = AttemptEvent.objects.get(kind=EventKind.LOGGED_IN)
+        assert (event.attempt, event.actor) == (VerificationAttempt.objects.get(), f"user {ada.pk}")
 
     def test_a_user_can_log_in_to_another_account(self, ada: User, visitor: Visitor) -> None:
         visitor.client.force_login(User.objects.create_user("bob"))

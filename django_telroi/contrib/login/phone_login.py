@@ -82,9 +82,8 @@ def user_for_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUse
     if user is None or (may_log_in is not None and may_log_in(request, user) is not True):
         raise NoAccountFound
     try:
-        # Before the login, so that of two requests with the same code one logs in. Without the user, because a login
-        # changes no record of a verified phone.
-        spend_login_proof(result.proof)
+        # Before the login, so that of two requests with the same code one logs in.
+        spend_login_proof(result.proof, user)
     except ProofRejected:
         raise CodeUsedUp from None
     count_reviewer_login(result.attempt)

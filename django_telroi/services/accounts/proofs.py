@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, InvalidPurpose, NumberTaken, ProofRejected, UserNotFound
-from django_telroi.models import DbNow, VerificationAttempt, VerifiedPhone
+from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt, VerifiedPhone
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import (
     forget_record,
@@ -137,12 +137,24 @@ def redeem_proof(token: str, *, purpose: str, user: AbstractBaseUser | None = No
 @redact_arguments("token")
 @sensitive_variables()
 @unavailable_without_database()
-def spend_login_proof(token: str) -> None:
-    """Spend the proof of a login by phone. Writes no record. Raises ProofRejected and Unavailable."""
+def spend_login_proof(token: str, user: AbstractBaseUser) -> None:
+    """Spend the proof of a login by phone. Records an event with the primary key of the user, for staff.
+
+    The attempt keeps no user, and no ``VerifiedPhone`` is written. Raises ProofRejected and Unavailable.
+    """
     using = write_alias()
     attempt = _attempt_of_valid_proof(token, purpose=conf.LOGIN_PURPOSE, now=None)
-    spend = partial(_spend, attempt, None, at=attempt.read_at, using=using)  # type: ignore[attr-defined]
-    repeat_on_lock_error(spend, using=using)
+    repeat_on_lock_error(partial(_spend_at_login, attempt, user, using=using), using=using)
+
+
+def _spend_at_login(attempt: VerificationAttempt, user: AbstractBaseUser, *, using: str) -> None:
+    at: datetime = attempt.read_at  # type: ignore[attr-defined]
+    with transaction.atomic(using=using):
+        _spend(attempt, None, at=at, using=using)
+        # Not the user's name, which may be the number.
+        AttemptEvent.objects.using(using).create(
+            kind=EventKind.LOGGED_IN, attempt=attempt, phone_id=attempt.phone_id, at=at, actor=f"user {user.pk}"
+        )
 
 
 @redact_arguments("token")
