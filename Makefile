@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test coverage lint services chaos programs long browser docs fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-limits bench-hot bench-scale bench-peers demo clean
+.PHONY: help test coverage lint services chaos programs long browser docs fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
 
 help:
 	@echo "make demo      run the demo site; it needs no key and no phone"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-queue  measure how many calls a worker places, and how much of the key's budget it can use"
 	@echo "make bench-admin  measure the admin with a million attempts"
 	@echo "make bench-purge  measure a purge of a million attempts that is killed half-way"
+	@echo "make bench-encryption  measure encrypted numbers, and the conversion of a million attempts that is killed half-way"
 	@echo "make bench-sweep  measure a sweep with a million attempts"
 	@echo "make bench-limits  measure a counted request at several rates, on Redis and in memory"
 	@echo "make bench-hot  measure 64 threads on 64 numbers, on one number and on the row of the day's calls"
@@ -85,6 +86,9 @@ bench-purge: $(VENV)/.tox
 
 bench-sweep: $(VENV)/.tox
 	$(TOX) -e bench-sweep
+
+bench-encryption: $(VENV)/.tox
+	$(TOX) -e bench-encryption
 
 bench-limits: $(VENV)/.tox
 	$(TOX) -e bench-limits

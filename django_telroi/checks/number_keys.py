@@ -24,7 +24,7 @@ def check_number_keys() -> Iterator[CheckMessage]:
         yield checks.Error(
             'TELROI["NUMBER_ENCRYPTION"] is set, but TELROI["NUMBER_KEYS"] has no key.',
             hint="Add a key of at least 32 random characters: python -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'. Keep a copy of it, because nobody can read the numbers without it.",
+            "print(secrets.token_urlsafe(32))'. Keep a copy of it, because the numbers cannot be read without it.",
             id="telroi.E030",
         )
     if keys and not _can_encrypt(keys[0]):

@@ -10,6 +10,9 @@ from django.core.checks import run_checks
 
 from django_telroi.domain.number_cipher import cipher_of
 
+# Django 6.1 asks the database whether it has JSON.
+pytestmark = pytest.mark.django_db
+
 KEY = "a key of at least 32 characters, for tests"
 
 
