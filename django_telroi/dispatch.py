@@ -5,7 +5,7 @@ over its own connection, with short timeouts and without retries. A request wait
 ``PUBLISH_TIMEOUT`` seconds. It does not wait at all if the thread is stuck or if publishing has just failed.
 
 Celery is imported when it is first needed: a site that places its calls in the web request never loads it. See "A
-call" in docs/how.rst.
+call" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The table "Statements of a request" in docs/how.rst."""
+"""The table "Statements of a request" in docs/explanation/how.rst."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "how.rst"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "how.rst"
 ROW = re.compile(r"^   \* - (?P<request>.+)\n     - (?P<count>\d+)\n", re.MULTILINE)
 
 

@@ -1,7 +1,7 @@
 """The contract of a backend.
 
 ``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend. See
-"A call" and "A code" in docs/how.rst for what each error of a backend does.
+"A call" and "A code" in docs/explanation/how.rst for what each error of a backend does.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 * 302 to ``/login``: Telroi's response to a wrong path or method. The request was not carried out.
 * Any other 3xx: the outcome is unknown.
 
-See "A call" and "A code" in docs/how.rst. ``services/sentences.py`` lists the steps from here to a sentence.
+See "A call" and "A code" in docs/explanation/how.rst. ``services/sentences.py`` lists the steps from here to a
+sentence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``TelroiClient``, the client for Telroi's API.
 
-See "A call" and "A code" in docs/how.rst for what the errors mean for a person.
+See "A call" and "A code" in docs/explanation/how.rst for what the errors mean for a person.
 """
 
 from __future__ import annotations

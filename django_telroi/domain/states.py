@@ -1,4 +1,7 @@
-"""The statuses of an attempt, and the transitions between them. See "States of an attempt" in docs/how.rst."""
+"""The statuses of an attempt, and the transitions between them.
+
+See "States of an attempt" in docs/explanation/how.rst.
+"""
 
 from __future__ import annotations
 

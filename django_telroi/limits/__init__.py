@@ -3,7 +3,7 @@
 The pages and the API call these functions instead of the services and pass their HTTP request. A retry of a start (same
 id, number, purpose and user) returns the existing attempt and is not counted. Every other request is counted before a
 call is placed or a try is used. It is rejected if it cannot be counted. Invalid numbers, numbers that are never called
-and malformed codes are rejected before they are counted. See "A call" in docs/how.rst.
+and malformed codes are rejected before they are counted. See "A call" in docs/explanation/how.rst.
 
 ``astart_verification`` and the other functions with the name of another one after an ``a`` are awaited. They run in the
 thread that Django uses for the database.

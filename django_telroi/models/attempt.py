@@ -1,4 +1,4 @@
-"""The table of attempts, and the table of events. See "States of an attempt" in docs/how.rst."""
+"""The table of attempts, and the table of events. See "States of an attempt" in docs/explanation/how.rst."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The endpoints. Each calls one service. A refusal is raised, and ``problems`` makes the response.
 
-What the services do is described under "A call" and "A code" in docs/how.rst.
+What the services do is described under "A call" and "A code" in docs/explanation/how.rst.
 
 You can subclass them. If your URLconf includes your own views, keep the argument name ``uuid`` in the URLs.
 """

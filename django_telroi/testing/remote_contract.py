@@ -106,7 +106,7 @@ class RemoteBackendContract(BackendContract):
             assert sent == 1, f"{request.name}: {sent} requests were received instead of 1. Do not follow redirects"
 
     def test_a_refusal_says_which(self) -> None:
-        # The services decide by the status what became of the call: see the tables in docs/how.rst.
+        # The services decide by the status what became of the call: see the tables in docs/explanation/how.rst.
         for status in (400, 401, 403, 404, 429, 500, 503):
             for request in self._requests():
                 with self.answering(status):

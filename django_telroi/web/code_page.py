@@ -1,4 +1,4 @@
-"""The code page: it asks for the code and shows the result. See "A code" in docs/how.rst."""
+"""The code page: it asks for the code and shows the result. See "A code" in docs/explanation/how.rst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The start page: it asks for the number and requests the call. See "A call" in docs/how.rst."""
+"""The start page: it asks for the number and requests the call. See "A call" in docs/explanation/how.rst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Execute the steps of docs/tutorial.rst exactly, and verify a phone at the end.
+"""Execute the steps of docs/tutorial/first.rst exactly, and verify a phone at the end.
 
 Needs the package and its dependencies: ``python tests/project/stock_project.py``. The project is created by
 ``django-admin startproject``, changed by the code blocks of the tutorial, and served by ``runserver``.
@@ -24,7 +24,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, bu
 
 import django_telroi
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.rst"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "first.rst"
 BLOCK = re.compile(
     r"^\.\. code-block:: (?P<kind>\w+)\n(?:   :caption: (?P<file>\S+)\n)?\n(?P<body>(?:(?:   .*)?\n)+)",
     re.MULTILINE,

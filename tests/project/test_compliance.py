@@ -10,7 +10,7 @@ import pytest
 from django_telroi.conf import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "compliance.rst").read_text()
+PAGE = (ROOT / "docs" / "explanation" / "compliance.rst").read_text()
 FILES = sorted(set(re.findall(r"``((?:tests|django_telroi|benchmarks)/[\w/.]+)``", PAGE)))
 SETTINGS = sorted(set(re.findall(r"``([A-Z][A-Z_]+[A-Z])(?: = [^`]+)?``", PAGE)) - {"SECRET_KEY"})
 
@@ -31,6 +31,6 @@ def test_a_setting_exists(name: str) -> None:
 
 
 def test_each_check_exists() -> None:
-    documented = (ROOT / "docs" / "checks.rst").read_text()
+    documented = (ROOT / "docs" / "reference" / "checks.rst").read_text()
 
     assert all(f"``{check}``" in documented for check in re.findall(r"telroi\.[EW]\d{3}", PAGE))

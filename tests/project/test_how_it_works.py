@@ -8,7 +8,7 @@ from pathlib import Path
 from django_telroi.domain.states import FINAL, TRANSITIONS, Status
 from tests.project.draw_states import PICTURE, drawing
 
-PAGE = Path(__file__).parents[2] / "docs" / "how.rst"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "how.rst"
 ROW = re.compile(r"^   \* - ``(\w+)``\n     - .+(?:\n       .+)*\n     - (.+)$", re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ from tests.rest.docs_site import served_docs_site
 from tests.rest.test_rest_schema import GENERIC
 from tests.rest.world import NUMBER
 
-API_PAGE = Path(__file__).parents[2] / "docs" / "api.rst"
+API_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rest.rst"
 ROW = re.compile(r"^   \* - ``(\w+)``\n     - ([\d, ]+)$", re.MULTILINE)
 
 

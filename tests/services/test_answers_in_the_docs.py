@@ -1,4 +1,4 @@
-"""Both tables of docs/how.rst that list Telroi's responses, compared row by row with the code on a real socket.
+"""Both tables of Telroi's responses in docs/explanation/how.rst, compared row by row with the code on a real socket.
 
 The expected results are read from the page. The responses that a row names are listed here, by the text of the row's
 first cell. A row that is added, removed or changed on the page fails.
@@ -29,7 +29,7 @@ from tests.services.world import NUMBER, let_time_pass, moments, wrong
 
 pytestmark = pytest.mark.django_db
 
-PAGE = Path(__file__).parents[2] / "docs" / "how.rst"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "how.rst"
 OUTCOMES = {str(each) for each in (*Status, *ErrorCode, *CheckOutcome)}
 YES_OR_NO = {"yes": True, "no": False}
 

@@ -1,6 +1,7 @@
 """The timeline of an attempt, made from its columns and the events of the attempt and its number. It uses no query.
 
-Events have only what the columns cannot show, so both are needed. See "States of an attempt" in docs/how.rst.
+Events have only what the columns cannot show, so both are needed. See "States of an attempt" in
+docs/explanation/how.rst.
 """
 
 from __future__ import annotations

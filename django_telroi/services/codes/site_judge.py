@@ -2,7 +2,7 @@
 
 No request is sent, so a provider that is down between the call and the code changes nothing. The comparison comes first
 and uses no try. It counts only if the UPDATE that uses the try changed the row, so requests that compete get no more
-comparisons than the attempt has tries. See "A code" in docs/how.rst.
+comparisons than the attempt has tries. See "A code" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The state of a phone number: read in one SELECT, written by a conditional UPDATE.
 
 ``select_for_update`` would be simpler, but SQLite ignores it. The version works on every database, and no lock is held
-between read and write. See "Transactions and locks" in docs/how.rst.
+between read and write. See "Transactions and locks" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

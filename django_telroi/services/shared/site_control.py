@@ -3,7 +3,7 @@
 A pause is in the row of its key, the calls of the day are in a row of their own.
 
 After Telroi rejected a key, all calls would fail until the key is replaced. So they are paused for a minute, and then
-one call tries the key. See "A call" in docs/how.rst.
+one call tries the key. See "A call" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

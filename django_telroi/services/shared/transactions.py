@@ -1,6 +1,6 @@
 """Transactions: whether the caller has one, retries after lock errors, and lost database connections.
 
-See "Transactions and locks" in docs/how.rst.
+See "Transactions and locks" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

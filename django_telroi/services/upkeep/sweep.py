@@ -1,7 +1,7 @@
 """The sweep: overdue transitions of attempts, and calls that must be enqueued again.
 
 Functions that return one attempt write its overdue transition too, so a late sweep shows no wrong status. See
-"States of an attempt" in docs/how.rst.
+"States of an attempt" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from django.core.checks import Tags, run_checks
 from tests.calling_site import Configure
 from tests.project.stock_project import BLOCK
 
-PAGE = Path(__file__).parents[3] / "docs" / "howto" / "allauth.rst"
+PAGE = Path(__file__).parents[3] / "docs" / "integrations" / "allauth.rst"
 
 
 def ids() -> list[str]:

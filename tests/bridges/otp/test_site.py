@@ -25,7 +25,7 @@ from tests.conftest import IS_ENCRYPTED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DOCS = Path(__file__).parents[3] / "docs" / "howto" / "otp.rst"
+DOCS = Path(__file__).parents[3] / "docs" / "integrations" / "otp.rst"
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.project.stock_project import BLOCK
 
 NUMBER, NATIONAL = "+31612345678", "06 12345678"
 OTHER_NUMBER, OTHER_NATIONAL = "+31687654321", "06 87654321"
-PAGE = Path(__file__).parents[3] / "docs" / "howto" / "phonenumber_field.rst"
+PAGE = Path(__file__).parents[3] / "docs" / "integrations" / "phonenumber_field.rst"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

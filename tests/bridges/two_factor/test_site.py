@@ -15,7 +15,7 @@ from two_factor.views.utils import IdempotentSessionWizardView
 from django_telroi.checks.second_factors import check_second_factors
 from django_telroi.contrib.two_factor.refused_calls import show_refusals
 
-PAGE = Path(__file__).parents[3] / "docs" / "howto" / "two_factor.rst"
+PAGE = Path(__file__).parents[3] / "docs" / "integrations" / "two_factor.rst"
 
 
 def test_a_site_writes_one_line_and_it_is_the_line_of_these_tests() -> None:
