@@ -13,19 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from requests import Response
 
 from django_telroi.client.clean_text import clean_error_code, clean_message
 from django_telroi.client.observers import RequestPurpose
+from django_telroi.client.response_body import MAX_BODY_BYTES
 from django_telroi.client.strict_json import JSON, read_json
-from django_telroi.client.transport import MAX_BODY_BYTES
 from django_telroi.client.waits import scope_of, seconds_in_header, seconds_in_sentence
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, RateScope
 
 Outcome: TypeAlias = "JSON | ApiError"
+T = TypeVar("T")
 
 NO_CONTENT = 204
 FOUND = 302
@@ -149,3 +150,17 @@ def _body(response: Response) -> JSON:
     if len(response.content) > MAX_BODY_BYTES:
         raise ValueError("too long")
     return read_json(response.content)
+
+
+def read_reply(response: Response | ApiError, kind: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
+    """Return the value or the error of a response. An error that came instead of a response is returned unchanged.
+
+    Never raises: the request was sent, so an exception while reading the response means that the outcome is unknown.
+    """
+    if isinstance(response, ApiError):
+        return response
+    try:
+        reply = classify(response, kind)
+        return reply if isinstance(reply, ApiError) else read(reply)
+    except Exception:  # noqa: BLE001 - memory may run out, and a parser of the standard library may have a bug
+        return ApiOutcomeUnknown("unreadable")

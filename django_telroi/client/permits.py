@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from requests import Response
 
-from django_telroi.errors import ApiError
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
 
 
 class Permit:
@@ -32,6 +32,17 @@ class Permit:
             return self._unused.pop()
         except IndexError:
             return False
+
+    def outcome(self) -> Response | ApiError:
+        """Return what came of the request, also if the session raised an error of its own."""
+        if self.response is not None:
+            return self.response
+        if self.failure is not None:
+            # A new error: an instrumentation may have attached its own errors to the first one.
+            failure, reason = self.failure
+            return failure(reason)
+        # A permit that is taken here cannot be used later, for example by another thread of the instrumentation.
+        return ApiUnreachable("hook failed") if self.take() else ApiOutcomeUnknown("hook failed")
 
 
 _current: ContextVar[Permit | None] = ContextVar("django_telroi.client.permit", default=None)

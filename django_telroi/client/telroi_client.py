@@ -9,7 +9,6 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping
-from json import dumps
 from time import monotonic
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 from requests import Response, Session
 from requests.structures import CaseInsensitiveDict
 
-from django_telroi.client.classify import RequestKind, classify
+from django_telroi.client.classify import RequestKind, read_reply
 from django_telroi.client.clean_text import clean_path
 from django_telroi.client.deadline import Timeouts
 from django_telroi.client.http_session import HttpSession
@@ -26,11 +25,12 @@ from django_telroi.client.observers import ObservedRequest, RequestPurpose, obse
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.client.permits import Permit, permitted
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
+from django_telroi.client.request_body import as_secret_text, encode, without_none
 from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import Transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
 from django_telroi.log_fields import LOG_FIELDS
-from django_telroi.redaction import Secret, SecretBytes, kind_of
+from django_telroi.redaction import Secret, kind_of
 
 logger = logging.getLogger("django_telroi.client")
 logging.getLogger("django_telroi.client").addFilter(LOG_FIELDS)
@@ -144,8 +144,8 @@ class TelroiClient:
         ``language``: a BCP 47 tag.
         ``code``: 4 to 10 digits to read out instead of a code of Telroi. Telroi then cannot check it.
         """
-        to, code = _as_secret_text(to), None if code is None else _as_secret_text(code)
-        body = _encode(_without_none(to=to, code_length=code_length, language=language, code=code))
+        to, code = as_secret_text(to), None if code is None else as_secret_text(code)
+        body = encode(without_none(to=to, code_length=code_length, language=language, code=code))
         # Telroi's docs speak of limits by number only, so a 429 with an unknown text is taken for one of those.
         kind = self._request_kind(to, code or "", limited="number", operation=RequestPurpose.CALL)
         return self._send("POST", "/v1/otp", body, kind=kind, read=lambda reply: read_call(reply, to))
@@ -160,8 +160,8 @@ class TelroiClient:
         """
         if id is None and to is None:
             raise ValueError("check_otp needs id or to.")
-        code, to = _as_secret_text(code), None if to is None else _as_secret_text(to)
-        body = _encode(_without_none(id=id, to=to, code=code))
+        code, to = as_secret_text(code), None if to is None else as_secret_text(to)
+        body = encode(without_none(id=id, to=to, code=code))
         kind = self._request_kind(code, to or "", operation=RequestPurpose.CHECK)
         return self._send("POST", "/v1/otp/verify", body, kind=kind, read=read_check)
 
@@ -182,7 +182,7 @@ class TelroiClient:
         Telroi checks the scope first: 400 or 422 if the key has it, 403 if it has not. Uses no try of any call. Never
         raises an ``ApiError`` and logs no refusal.
         """
-        return self._probe("POST", "/v1/otp/verify", _encode({}), read=lambda reply: reply)
+        return self._probe("POST", "/v1/otp/verify", encode({}), read=lambda reply: reply)
 
     def request(self, method: str, path: str, json: object = None) -> JSON:
         """Send a request to any other endpoint (speech, calls, contacts).
@@ -196,7 +196,7 @@ class TelroiClient:
                 "method must have 1 to 20 ASCII letters. path must begin with a slash and be printable ASCII, "
                 "without spaces and without a fragment."
             )
-        body = None if json is None else _encode(json)
+        body = None if json is None else encode(json)
         # Telroi's errors may repeat a value, for example a number, so all texts of the body are redacted from them.
         values = json.values() if isinstance(json, dict) else ()
         hidden = [Secret(value) for value in values if isinstance(value, str)]
@@ -260,13 +260,11 @@ class TelroiClient:
             else:
                 # Read twice, because an instrumentation of ``requests`` ends its span before the session returns.
                 def see(permit: Permit) -> None:
-                    early = _outcome_of(permit)
-                    observation.see(
-                        early if isinstance(early, ApiError) else _read(early, kind, read), _status_of(early)
-                    )
+                    early = permit.outcome()
+                    observation.see(read_reply(early, kind, read), _status_of(early))
 
                 answer = self._exchange(method, path, body, headers=observation.headers, settled=see)
-            outcome = answer if isinstance(answer, ApiError) else _read(answer, kind, read)
+            outcome = read_reply(answer, kind, read)
             if observation is not None:
                 observation.conclude(outcome, _status_of(answer))
         return outcome, None if isinstance(answer, ApiError) else answer
@@ -296,48 +294,8 @@ class TelroiClient:
                     logger.error(
                         "telroi_hook_failed method=%s path=%s error=%s", method, clean_path(path), kind_of(error)
                     )
-        return _outcome_of(permit)
-
-
-def _outcome_of(permit: Permit) -> Response | ApiError:
-    """Return what came of a request, if the session raised an error."""
-    if permit.response is not None:
-        return permit.response
-    if permit.failure is not None:
-        # A new error: an instrumentation may have attached its own errors to the first one.
-        failure, reason = permit.failure
-        return failure(reason)
-    # A permit that is taken here cannot be used later, for example by another thread of the instrumentation.
-    return ApiUnreachable("hook failed") if permit.take() else ApiOutcomeUnknown("hook failed")
+        return permit.outcome()
 
 
 def _status_of(answer: Response | ApiError) -> int | None:
     return None if isinstance(answer, ApiError) else answer.status_code
-
-
-def _read(response: Response, kind: RequestKind, read: Callable[[JSON], T | ApiError]) -> T | ApiError:
-    """Return the value or the error of a response.
-
-    Never raises: the request was sent, so an exception while reading the response means that the outcome is unknown.
-    """
-    try:
-        reply = classify(response, kind)
-        return reply if isinstance(reply, ApiError) else read(reply)
-    except Exception:  # noqa: BLE001 - memory may run out, and a parser of the standard library may have a bug
-        return ApiOutcomeUnknown("unreadable")
-
-
-def _as_secret_text(text: str) -> Secret:
-    """Raises TypeError if ``text`` is not a str. Telroi would dial and bill a text such as ``str(None)``."""
-    if not isinstance(text, str):
-        raise TypeError("The number and the code must be str.")
-    return Secret(text)
-
-
-def _without_none(**fields: JSON) -> dict[str, JSON]:
-    """Return the fields that are not None. Telroi treats null differently from a missing field."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _encode(body: object) -> SecretBytes:
-    return SecretBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())

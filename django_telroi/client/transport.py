@@ -16,13 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from io import BytesIO
 from time import monotonic
 from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from urllib3.util import Retry, wait_for_read
 
 from django_telroi.client.deadline import (
@@ -35,10 +33,9 @@ from django_telroi.client.deadline import (
 )
 from django_telroi.client.origin import Origin, Proxy
 from django_telroi.client.permits import take_permit
+from django_telroi.client.response_body import read_whole
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
 
-MAX_BODY_BYTES = 64 * 1024
-"""Bytes of a response's body."""
 # Seconds. Telroi closes a connection that is idle for 5 s. A request that is sent at that moment is lost, and it is
 # unknown whether Telroi got it.
 MAX_IDLE_SECONDS = 2.0
@@ -190,7 +187,7 @@ class Transport(BaseAdapter):
     ) -> Response:
         """Return the response, read to its end. Raises ApiUnreachable or ApiOutcomeUnknown, with one of ``REASONS``.
 
-        The body is raw. A longer one is cut at ``MAX_BODY_BYTES`` plus one byte. Only the first argument is used.
+        ``read_whole`` limits the body. Only the first argument is used.
         Raises RuntimeError and sends nothing if this thread has no permit for the request, or used it before.
         """
         permit = take_permit()
@@ -199,7 +196,7 @@ class Transport(BaseAdapter):
         try:
             target = str(request.url) if self._is_forwarded else request.path_url
             with connection.exchange(request, target, self._headers(request)) as reply:
-                response = _read(reply, request)
+                response = read_whole(reply, request)
                 # Not after a 1xx: http.client returns some of them as the response, and the real one still comes.
                 reusable = reply.isclosed() and reply.status >= 200
             permit.response = response
@@ -269,40 +266,6 @@ class Transport(BaseAdapter):
         if self._proxy and self._is_forwarded:
             return {**request.headers, **self._proxy.headers}
         return request.headers
-
-
-def _read(reply: HTTPResponse, request: PreparedRequest) -> Response:
-    response = Response()
-    response.status_code = reply.status
-    response.reason = reply.reason
-    response.headers = CaseInsensitiveDict(reply.headers.items())
-    response.request = request
-    response.url = str(request.url)
-    response.raw = BytesIO(_body(reply))
-    return response
-
-
-def _body(reply: HTTPResponse) -> bytes:
-    """Return the body. Raises IncompleteRead if it is incomplete or if the length headers contradict each other."""
-    if not _is_framed(reply):
-        raise IncompleteRead(b"")
-    # To the end: ``read(n)`` of http.client returns what there is of a cut body, without an error.
-    body = b""
-    while len(body) <= MAX_BODY_BYTES and (part := reply.read(MAX_BODY_BYTES + 1 - len(body))):
-        body += part
-    if len(body) <= MAX_BODY_BYTES and reply.length:
-        raise IncompleteRead(b"")
-    return body
-
-
-def _is_framed(reply: HTTPResponse) -> bool:
-    # Two different lengths, or a length besides chunks: it is unclear where the body ends, and its rest would be read
-    # as the response to the next request. http.client takes one of them without an error.
-    lengths = set(reply.headers.get_all("Content-Length", []))
-    encodings = [encoding.strip().lower() for encoding in reply.headers.get_all("Transfer-Encoding", [])]
-    if encodings:
-        return encodings == ["chunked"] and not lengths
-    return len(lengths) <= 1 and all(length.isascii() and length.isdigit() for length in lengths)
 
 
 def _close_all(idle: deque[IdleConnection]) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core import mail
@@ -55,6 +53,14 @@ from django_telroi.conf.spending import OTHER_REGIONS as OTHER_REGIONS
 from django_telroi.conf.spending import call_price_currency as call_price_currency
 from django_telroi.conf.spending import call_prices as call_prices
 from django_telroi.conf.spending import pumping_pause as pumping_pause
+from django_telroi.conf.telroi_settings import Timeouts as Timeouts
+from django_telroi.conf.telroi_settings import allow_test_key as allow_test_key
+from django_telroi.conf.telroi_settings import api_key as api_key
+from django_telroi.conf.telroi_settings import base_url as base_url
+from django_telroi.conf.telroi_settings import key_requests_per_minute as key_requests_per_minute
+from django_telroi.conf.telroi_settings import proxy_url as proxy_url
+from django_telroi.conf.telroi_settings import timeouts as timeouts
+from django_telroi.conf.telroi_settings import webhook_secrets as webhook_secrets
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
 from django_telroi.conf.values import MAX_DAYS
 from django_telroi.conf.values import chosen as chosen
@@ -62,40 +68,10 @@ from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
 from django_telroi.domain.states import Dispatch
-from django_telroi.redaction import Secret
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
 LOCMEM_BACKEND = "django_telroi.backends.locmem.LocmemBackend"
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """The limits of one request to Telroi, in seconds: to connect, for each read, and in total."""
-
-    connect: float
-    read: float
-    total: float
-
-
-def api_key() -> str:
-    """Return the API key, or ``""``. The setting takes precedence over the environment variable ``TELROI_API_KEY``."""
-    return Secret(values.text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
-
-
-def base_url() -> str:
-    """Return the URL of Telroi, or ``""`` if it is None."""
-    url = values.text("BASE_URL") or ""
-    try:
-        urlsplit(url)  # raises for a malformed IPv6 address, for example; the system checks report the rest
-    except ValueError:
-        raise values.invalid_setting("BASE_URL", "a URL like https://app.telroi.ai") from None
-    return url
-
-
-def proxy_url() -> str | None:
-    """Return the URL of the forward proxy for requests to Telroi, or None."""
-    return values.text("PROXY_URL")
 
 
 def is_test_run() -> bool:
@@ -123,28 +99,6 @@ def backend_path() -> str:
     if is_test_run():
         return LOCMEM_BACKEND
     return CONSOLE_BACKEND if settings.DEBUG and not api_key() else TELROI_BACKEND
-
-
-def allow_test_key() -> bool:
-    """Return True if test keys are accepted. The default is ``DEBUG``.
-
-    With a test key the code 000000 verifies any number, so test keys are for development only.
-    """
-    return bool(settings.DEBUG) if values.read("ALLOW_TEST_KEY") is None else values.boolean("ALLOW_TEST_KEY")
-
-
-def timeouts() -> Timeouts:
-    """Return the timeouts of a request to Telroi, in seconds."""
-    return Timeouts(
-        connect=values.seconds("CONNECT_TIMEOUT_SECONDS"),
-        read=values.seconds("READ_TIMEOUT_SECONDS"),
-        total=values.seconds("TOTAL_TIMEOUT_SECONDS"),
-    )
-
-
-def key_requests_per_minute() -> int:
-    """Return the limit of requests with one key, calls and checks together: 2 or more, to spread over a minute."""
-    return values.integer("KEY_REQUESTS_PER_MINUTE", least=2)
 
 
 def lease() -> timedelta:
@@ -288,14 +242,6 @@ def retention() -> timedelta | None:
     if days > MAX_DAYS:
         raise values.invalid_setting("RETENTION_DAYS", f"a whole number from 1 to {MAX_DAYS}, or None")
     return timedelta(days=days)
-
-
-def webhook_secrets() -> list[str]:
-    """Return the secrets that a webhook may be signed with. Several are valid during a rotation.
-
-    Empty entries are removed, because an empty secret would accept forged webhooks.
-    """
-    return [Secret(secret.strip()) for secret in values.texts("WEBHOOK_SECRETS") if secret.strip()]
 
 
 def _line_type(name: str) -> LineType:

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.admin.overview import overview_pages
-from django_telroi.admin.overview.overview_parts import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES, Page
+from django_telroi.admin.overview.names import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES
+from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.admin.shared import lists
 from django_telroi.errors import VerificationRefused
 from django_telroi.models import AttemptEvent, CallControl, EventKind, PhoneNumber, RefusalTally, VerificationAttempt

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from django_telroi.client import TelroiClient, deadline, transport
+from django_telroi.client.response_body import MAX_BODY_BYTES
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from tests.client.wire import CERTIFICATE, PATIENCE, Peer, Script, Server, answering, call_to, placing, reply, soon
 
@@ -526,4 +527,4 @@ def what_ends(fault: str) -> str:
 
 
 def test_the_limits_equal_those_in_the_docs() -> None:
-    assert (transport.MAX_BODY_BYTES, transport.MAX_IDLE_SECONDS) == (64 * 1024, 2.0)
+    assert (MAX_BODY_BYTES, transport.MAX_IDLE_SECONDS) == (64 * 1024, 2.0)

@@ -301,14 +301,14 @@ MUTANTS = (
     ),
     Mutant(
         "accept a truncated body as complete",
-        "django_telroi/client/transport.py",
+        "django_telroi/client/response_body.py",
         ('    if len(body) <= MAX_BODY_BYTES and reply.length:\n        raise IncompleteRead(b"")\n'),
         "",
         ("tests/client/test_client_faults.py::test_a_failure_after_sending_leaves_the_outcome_unknown",),
     ),
     Mutant(
         "read a body without a limit",
-        "django_telroi/client/transport.py",
+        "django_telroi/client/response_body.py",
         "while len(body) <= MAX_BODY_BYTES and (part := reply.read(MAX_BODY_BYTES + 1 - len(body))):",
         "while part := reply.read(65536):",
         ("tests/client/test_client_faults.py::TestSize::test_a_refusal_with_a_very_long_page_keeps_its_status",),
@@ -350,9 +350,9 @@ MUTANTS = (
     ),
     Mutant(
         "lose the answer when a hook fails",
-        "django_telroi/client/telroi_client.py",
-        "    if permit.response is not None:\n",
-        "    if False:\n",
+        "django_telroi/client/permits.py",
+        "        if self.response is not None:\n",
+        "        if False:\n",
         ("tests/client/test_client_instrumentation.py::TestHooks::test_that_fail_do_not_lose_the_answer",),
     ),
     Mutant(
@@ -434,7 +434,7 @@ MUTANTS = (
     ),
     Mutant(
         "drop the version from the WHERE of a claim",
-        "django_telroi/services/shared/number_state.py",
+        "django_telroi/services/shared/number_changes.py",
         '{"pk": phone.pk, "version": phone.version}',
         '{"pk": phone.pk}',
         (
@@ -443,7 +443,7 @@ MUTANTS = (
     ),
     Mutant(
         "do not raise the version in a claim",
-        "django_telroi/services/shared/number_state.py",
+        "django_telroi/services/shared/number_changes.py",
         '        "version": phone.version + 1,\n',
         '        "version": phone.version,\n',
         (
@@ -1176,8 +1176,8 @@ MUTANTS = (
     Mutant(
         "look up a risk before the site's veto",
         "django_telroi/services/calls/start.py",
-        "    if has_veto():\n        _ask_may_start(request, raw)\n    if ask_risk:\n        ask_risk()\n",
-        "    if ask_risk:\n        ask_risk()\n    if has_veto():\n        _ask_may_start(request, raw)\n",
+        "    if has_veto():\n        ask_may_start(request, raw)\n    if ask_risk:\n        ask_risk()\n",
+        "    if ask_risk:\n        ask_risk()\n    if has_veto():\n        ask_may_start(request, raw)\n",
         ("tests/limits/test_phone_risk.py",),
     ),
     Mutant(

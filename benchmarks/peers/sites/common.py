@@ -78,7 +78,9 @@ def database() -> dict[str, Any]:
 
 
 def insert(model: type[Model], rows: int, values: Mapping[str, str]) -> None:
-    """Insert ``rows`` rows with one statement. ``values``: the SQL of each column, of the row's index ``n`` from 1.
+    """Insert ``rows`` rows with one statement. ``values``: the SQL of some columns, of the row's index ``n`` from 1.
+
+    Any other column that must not be NULL gets the default of its field.
 
     ``{now}``, ``{uuid}`` and ``{hex}`` are a moment a day ago, a random UUID, and 32 hexadecimal digits.
     """
@@ -89,12 +91,19 @@ def insert(model: type[Model], rows: int, values: Mapping[str, str]) -> None:
         "hex": "md5(n::text)" if is_postgres else "lower(hex(randomblob(16)))",
     }
     quote = connection.ops.quote_name
-    columns = ", ".join(map(quote, values))
-    selected = ", ".join(value.format(**words) for value in values.values())
+    others = [
+        field
+        for field in model._meta.concrete_fields
+        if field.column not in values and not (field.null or field.primary_key)
+    ]
+    columns = ", ".join(map(quote, [*values, *(field.column for field in others)]))
+    selected = ", ".join([*(value.format(**words) for value in values.values()), *["%s"] * len(others)])
+    defaults = [field.get_db_prep_save(field.get_default(), connection) for field in others]
     numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s)"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {numbers} SELECT {selected} FROM numbers", [rows]
+            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {numbers} SELECT {selected} FROM numbers",
+            [rows, *defaults],
         )
 
 

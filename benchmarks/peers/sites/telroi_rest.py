@@ -41,22 +41,12 @@ def fill(rows: int) -> None:
 
     shared = {"region": "'NG'", "last4": "substr(" + SEEDED + ", 11)", "created_at": "{now}"}
     number = {"id": "n", "number": SEEDED, "calls": "'[]'", "last_call_at": "{now}", "next_call_at": "{now}"}
-    empty = ("limited_by", "held_reason", "blocked_by", "blocked_reason")
-    insert(PhoneNumber, rows, shared | number | dict.fromkeys(empty, "''") | {"version": "1"})
+    insert(PhoneNumber, rows, shared | number | {"version": "1"})
     texts = {"status": "'verified'", "dispatch": "'inline'", "judge": "'site'", "language": "'en'"}
     texts |= {"telroi_id": "{uuid}", "code_digest": "{hex} || {hex}", "judging": "'{{}}'", "livemode": "TRUE"}
-    figures = {
-        "code_length": "6",
-        "tries": "1",
-        "max_tries": "3",
-        "had_user": "FALSE",
-        "is_again": "FALSE",
-        "asked": "0",
-    }
+    figures = {"code_length": "6", "tries": "1", "max_tries": "3"}
     moments = dict.fromkeys(("dialed_at", "placed_at", "expires_at", "verified_at", "closed_at"), "{now}")
-    empty = ("purpose", "error_code", "error_detail")
-    attempt = shared | {"uuid": "{uuid}", "phone_id": "n"} | texts | figures | moments | dict.fromkeys(empty, "''")
-    insert(VerificationAttempt, rows, attempt)
+    insert(VerificationAttempt, rows, shared | {"uuid": "{uuid}", "phone_id": "n"} | texts | figures | moments)
     set_sequences(PhoneNumber, VerificationAttempt)
 
 

@@ -20,7 +20,8 @@ from django_telroi.domain.policy import Hold, hold_after, with_call, without_cal
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import VersionConflict, change_moments, read_number
+from django_telroi.services.shared.number_changes import VersionConflict, change_moments
+from django_telroi.services.shared.number_state import read_number
 from django_telroi.services.shared.site_control import return_to_site
 from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error

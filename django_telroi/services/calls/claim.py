@@ -27,7 +27,8 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.redaction import Secret
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
-from django_telroi.services.shared.number_state import NumberChange, State, VersionConflict, change_moments
+from django_telroi.services.shared.number_changes import NumberChange, VersionConflict, change_moments
+from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.site_codes import digest_of, new_code, site_makes_code
 from django_telroi.services.shared.site_control import (
     count_for_the_day,

@@ -35,7 +35,8 @@ from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.arguments import is_gone
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import outcome_of_call, raise_alert_of
-from django_telroi.services.shared.number_state import State, VersionConflict, read_state, remember_state
+from django_telroi.services.shared.number_changes import VersionConflict
+from django_telroi.services.shared.number_state import State, read_state, remember_state
 from django_telroi.services.shared.reviewer_numbers import fixed_code_of
 from django_telroi.services.shared.site_codes import accepts_site_codes, digest_of
 from django_telroi.services.shared.transactions import (

@@ -37,7 +37,8 @@ from django_telroi.services.calls.refusals import DestinationBlocked, refuse_by_
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import State, VersionConflict, read_attempt
+from django_telroi.services.shared.number_changes import VersionConflict
+from django_telroi.services.shared.number_state import State, read_attempt
 from django_telroi.services.shared.outcome_reports import report_call
 from django_telroi.services.shared.reviewer_numbers import fixed_code_of
 from django_telroi.services.shared.transactions import (

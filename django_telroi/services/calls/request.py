@@ -219,3 +219,19 @@ Admit = Callable[[CallRequest], Admission | None]
 
 def count_nothing(request: CallRequest) -> None:
     """Admit every request. For callers without a requester: only the number's own limits apply."""
+
+
+def ask_may_start(request: CallRequest, raw: StartRequest) -> None:
+    """Ask ``MAY_START`` about the request. Raises like ``ask_site``."""
+    ask_site(
+        StartFacts(
+            number=request.phone.number,
+            region=request.phone.region,
+            line_type=request.phone.line_type,
+            user=raw.user if request.user_id is not None else None,
+            purpose=request.purpose,
+            language=request.language,
+            requester_ip=request.requester_ip,
+            is_again=request.supersedes is not None,
+        )
+    )

@@ -30,9 +30,8 @@ from django_telroi.services.calls.request import (
     Admission,
     Admit,
     CallRequest,
-    StartFacts,
     StartRequest,
-    ask_site,
+    ask_may_start,
     count_nothing,
     has_veto,
     request_of,
@@ -281,21 +280,6 @@ def _raise_if_vetoed(
     with suppress(Unavailable):  # a pause may end while the claim waits
         refuse_request(request, state, key_digest=backend.key_digest)
     if has_veto():
-        _ask_may_start(request, raw)
+        ask_may_start(request, raw)
     if ask_risk:
         ask_risk()
-
-
-def _ask_may_start(request: CallRequest, raw: StartRequest) -> None:
-    ask_site(
-        StartFacts(
-            number=request.phone.number,
-            region=request.phone.region,
-            line_type=request.phone.line_type,
-            user=raw.user if request.user_id is not None else None,
-            purpose=request.purpose,
-            language=request.language,
-            requester_ip=request.requester_ip,
-            is_again=request.supersedes is not None,
-        )
-    )

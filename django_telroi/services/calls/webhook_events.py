@@ -31,7 +31,7 @@ from django_telroi.services.attempts.find import settle_overdue
 from django_telroi.services.attempts.other_calls import close_superseded_calls
 from django_telroi.services.attempts.transitions import send_after_commit, transition
 from django_telroi.services.shared.arguments import typed_arguments
-from django_telroi.services.shared.number_state import VersionConflict
+from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.outcome_reports import report_settled_call
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 

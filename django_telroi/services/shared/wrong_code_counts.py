@@ -25,7 +25,8 @@ from django.db.models import F
 from django_telroi import conf, signals
 from django_telroi.domain import wrong_code_limits
 from django_telroi.models import PhoneNumber, UserWrongCodes, VerificationAttempt
-from django_telroi.services.shared.number_state import State, VersionConflict, remember_state, remembered_state
+from django_telroi.services.shared.number_changes import VersionConflict
+from django_telroi.services.shared.number_state import State, remember_state, remembered_state
 from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
 
