@@ -130,7 +130,7 @@ def moments_in(value: str) -> tuple[datetime, datetime]:
 
 
 class CountedResult(StrEnum):
-    """Values of ``OutcomeFilter`` that are no ``Outcome``: the figures of the overview that combine some."""
+    """Values of ``OutcomeFilter`` that combine several outcomes, as some figures of the overview do."""
 
     PLACED = "placed"
     DIALED = "dialed"

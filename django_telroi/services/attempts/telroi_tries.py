@@ -81,12 +81,14 @@ def is_in_doubt(attempt: VerificationAttempt, digits: str, *, using: str) -> boo
     return bool(attempt.judging) and _known_digest(attempt, digits) in codes_in_doubt(attempt, using=using)
 
 
-def is_judgement_out(attempt: VerificationAttempt, *, now: datetime, using: str, but: int | None = None) -> bool:
-    """Return whether the judgement of a try may still come. The try ``but`` is ignored.
+def is_judgement_out(attempt: VerificationAttempt, *, now: datetime, using: str, own_try: int | None = None) -> bool:
+    """Return whether the judgement of a try may still come. ``own_try``, an id, is ignored.
 
     A request to Telroi takes at most a lease, after at most ``MAX_SLEEP`` of waiting for the key's rate limit.
     """
-    since = {try_id: at for tries in _read_judging(attempt).values() for try_id, at in tries.items() if try_id != but}
+    since = {
+        try_id: at for tries in _read_judging(attempt).values() for try_id, at in tries.items() if try_id != own_try
+    }
     oldest = now - conf.lease() - MAX_SLEEP
     recent = {try_id for try_id, at in since.items() if at > oldest}
     return bool(recent) and bool(recent - _kinds_by_try(attempt, using=using).keys())

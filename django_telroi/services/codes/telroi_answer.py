@@ -174,7 +174,7 @@ def _settle_already_verified(typed: TypedCode, *, now: datetime, using: str) -> 
     others = in_doubt.keys() - {typed.digest}
     if lost_tries and not others:
         return _verify(typed, now=now, using=using)
-    is_pending = bool(others) and is_judgement_out(attempt, now=now, using=using, but=typed.try_id)
+    is_pending = bool(others) and is_judgement_out(attempt, now=now, using=using, own_try=typed.try_id)
     if is_pending or (others and not lost_tries):
         kind = EventKind.CODE_UNJUDGED if lost_tries else EventKind.CODE_REJECTED
         write = partial(_record_judgement, typed, kind, now=now, using=using)
@@ -194,7 +194,7 @@ def _settle_another_call(typed: TypedCode, *, now: datetime, using: str) -> Chec
     attempt.refresh_from_db(using=using)
     if attempt.status not in CHECKABLE:
         return outcome_of_typed(typed)
-    if is_judgement_out(attempt, now=now, using=using, but=typed.try_id):
+    if is_judgement_out(attempt, now=now, using=using, own_try=typed.try_id):
         _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
         return CheckOutcome.IN_PROGRESS
     return _close(attempt, Status.EXPIRED, now=now, using=using, error_code=ErrorCode.LOST)
