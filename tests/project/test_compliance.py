@@ -33,4 +33,4 @@ def test_a_setting_exists(name: str) -> None:
 def test_each_check_exists() -> None:
     documented = (ROOT / "docs" / "reference" / "checks.rst").read_text()
 
-    assert all(f"``{check}``" in documented for check in re.findall(r"telroi\.[EW]\d{3}", PAGE))
+    assert all(f".. check:: {check}\n" in documented for check in re.findall(r"telroi\.[EW]\d{3}", PAGE))

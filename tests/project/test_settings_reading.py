@@ -13,7 +13,7 @@ import pytest
 from django_telroi import conf
 
 REPOSITORY = Path(__file__).parents[2]
-ROW = re.compile(r"^   \* - ``([A-Z_]+)``\n     - ``(.+?)``$", re.MULTILINE)
+ENTRY = re.compile(r"^\.\. confval:: ([A-Z_]+)\n   :default: ``(.+?)``$", re.MULTILINE)
 
 # Import every module of the package in a process in which reading settings.TELROI is an error.
 IMPORT_EVERYTHING = """
@@ -65,7 +65,7 @@ def test_no_module_reads_a_setting_at_import() -> None:
 def test_the_docs_contain_every_setting_with_its_default() -> None:
     page = (REPOSITORY / "docs" / "reference" / "settings.rst").read_text()
 
-    documented = {key: ast.literal_eval(default) for key, default in ROW.findall(page)}
+    documented = {key: ast.literal_eval(default) for key, default in ENTRY.findall(page)}
 
     assert documented == {
         key: list(value) if isinstance(value, tuple) else value for key, value in conf.DEFAULTS.items()

@@ -22,8 +22,8 @@ from tests.rest.docs_site import served_docs_site
 from tests.rest.test_rest_schema import GENERIC
 from tests.rest.world import NUMBER
 
-API_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rest.rst"
-ROW = re.compile(r"^   \* - ``(\w+)``\n     - ([\d, ]+)$", re.MULTILINE)
+CODES_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "error_codes.rst"
+ENTRY = re.compile(r"^\.\. ([a-z-]+):: (\w+)\n\n   :Status: ([\d, ]+)$", re.MULTILINE)
 
 
 def test_the_python_client_gets_from_a_number_to_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,18 +86,17 @@ def test_a_user_name_in_use_is_a_request_error_and_keeps_the_proof(ada: Any) -> 
     assert VerifiedPhone.objects.get().user.get_username() == "carla"
 
 
-def rows_after(heading: str) -> dict[str, set[int]]:
-    page = API_PAGE.read_text()
-    section = page[page.index(f"\n{heading}\n") :]
-    table = section[: section.find("\n---", len(heading) + len(heading) + 8)]
-    return {name: set(map(int, statuses.split(", "))) for name, statuses in ROW.findall(table)}
+def documented(kind: str) -> dict[str, set[int]]:
+    """Return the statuses of each entry of a kind."""
+    entries = ENTRY.findall(CODES_PAGE.read_text())
+    return {name: set(map(int, statuses.split(", "))) for entry, name, statuses in entries if entry == kind}
 
 
 def test_the_reference_lists_every_outcome_with_its_statuses() -> None:
     statuses = {str(outcome): {status} for outcome, status in STATUS_OF_AN_OUTCOME.items()}
     statuses[CheckOutcome.LOCKED] |= {200}
 
-    assert rows_after("Check a code") == statuses
+    assert documented("outcome") == statuses
 
 
 def test_the_reference_lists_every_code_with_its_statuses() -> None:
@@ -105,7 +104,8 @@ def test_the_reference_lists_every_code_with_its_statuses() -> None:
     codes |= {each.default_code: {each.status_code} for each in (*GENERIC, exceptions.MethodNotAllowed)}
     codes |= {each.code: {each.http_status} for each in (ProofRejected, NumberTaken)}
     codes |= {"invalid_idempotency_key": {400}, "idempotency_key_used": {409}, "no_number": {409}, "too_large": {413}}
+    codes |= {"phone_not_verified": {403}, "no_account": {409}, "code_used": {409}}
     for depends_on_the_project in ("not_authenticated", "authentication_failed", "user_not_found"):
         codes[depends_on_the_project] = {401, 403}
 
-    assert rows_after("Errors") == codes
+    assert documented("error-code") == codes

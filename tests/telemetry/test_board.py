@@ -8,6 +8,9 @@ from pathlib import Path
 
 from django_telroi.telemetry.metrics import METRICS, MetricKind
 
+ENTRY = re.compile(
+    r"^\.\. metric:: (\S+)\n\n   :Prometheus: ``(\w+)``\n   :Kind: (\w+)\n(?:   :Labels: (.*)\n)?", re.MULTILINE
+)
 DOCS = Path(__file__).parents[2] / "docs"
 SUFFIXES = {MetricKind.HISTOGRAM: ("_bucket", "_count", "_sum")}
 SERIES = {
@@ -47,13 +50,10 @@ def test_the_alert_rules_use_metrics_that_exist() -> None:
 
 
 def test_the_page_lists_every_metric_with_its_labels() -> None:
-    page = (DOCS / "howto" / "monitoring.rst").read_text()
-    rows = re.findall(r"^   \* - (\S.*)\n     - ``(\w+)``\n     - ((?:.*\n)(?:       .*\n)*)", page, re.MULTILINE)
+    page = (DOCS / "reference" / "metrics.rst").read_text()
 
-    listed = {prometheus: (name, text) for name, prometheus, text in rows}
+    listed = {name: tuple(re.findall(r"``(\S+)``", labels)) for name, *_, labels in ENTRY.findall(page)}
+    facts = {name: (prometheus, kind) for name, prometheus, kind, _ in ENTRY.findall(page)}
 
-    assert listed.keys() == {metric.prometheus_name for metric in METRICS}
-    for metric in METRICS:
-        name, text = listed[metric.prometheus_name]
-        assert name in (f"``{metric.name}``", "(none)")
-        assert [label for label in metric.labels if f"``{label}``" not in text] == []
+    assert listed == {metric.name: metric.labels for metric in METRICS}
+    assert facts == {metric.name: (metric.prometheus_name, metric.kind) for metric in METRICS}
