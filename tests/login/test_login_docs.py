@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
@@ -44,3 +45,16 @@ def test_the_function_of_the_page_excludes_staff(site: Any, ada: User, configure
     url = f"/api/log-in/{post(Client(), '/api/log-in/', number=NUMBER).json()['id']}/check/"
 
     assert post(Client(), url, code=str(last_code_for(NUMBER))).json()["code"] == "no_account"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_client_of_the_page_logs_in_with_the_csrf_token(
+    site: Any, ada: User, live_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.ROOT_URLCONF = "tests.login.docs_urls"
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    session = page["log_in"](live_server.url, NUMBER, lambda: str(last_code_for(NUMBER)))
+
+    assert "sessionid" in session.cookies
+    assert session.get(f"{live_server.url}/home/", timeout=60).ok

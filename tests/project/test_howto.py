@@ -28,21 +28,25 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import TelroiClient
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
-from tests.project.stock_project import BLOCK
+from tests.docs_blocks import DOCS, blocks_of_page
 
-HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+HOWTO = DOCS / "howto"
 NUMBER = "+2348031234567"
 CUSTOM_PROPERTY = re.compile(r"--telroi-[a-z-]*[a-z]")
 
 
+def path_of(page: str) -> str:
+    """Return the path in ``docs``. A page without a folder is one of ``howto``."""
+    return page if "/" in page else f"howto/{page}"
+
+
 def blocks_of(page: str, kind: str) -> list[str]:
-    found = [match["body"] for match in BLOCK.finditer((HOWTO / page).read_text()) if match["kind"] == kind]
-    return [re.sub("^   ", "", body, flags=re.MULTILINE) for body in found]
+    return [block.body for block in blocks_of_page(path_of(page)) if block.kind == kind]
 
 
 def names_of(page: str) -> dict[str, Any]:
     """Run the Python blocks of a page in order, and return what they define."""
-    names: dict[str, Any] = {"__name__": page, "INSTALLED_APPS": [], "urlpatterns": []}
+    names: dict[str, Any] = {"__name__": page, "INSTALLED_APPS": [], "TELROI": {}, "urlpatterns": []}
     # A page may register classes of its own. They must not stay registered for other tests.
     registry = admin.site._registry
     before = dict(registry)
@@ -65,12 +69,13 @@ def names_of_files(page: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "accounts", ModuleType("accounts"))
-        for match in BLOCK.finditer((HOWTO / page).read_text()):
-            if match["kind"] == "python":
-                name = f"accounts.{Path(match['file'] or 'page.py').stem}"
+        for block in blocks_of_page(path_of(page)):
+            # Settings need the values of a project. test_docs_blocks runs them.
+            if block.kind == "python" and block.file != "settings.py":
+                name = f"accounts.{Path(block.file or 'page.py').stem}"
                 module = sys.modules.get(name) or ModuleType(name)
                 patch.setitem(sys.modules, name, module)
-                exec(re.sub("^   ", "", match["body"], flags=re.MULTILINE), vars(module))
+                exec(block.body, vars(module))
                 names |= vars(module)
     return names
 
@@ -266,15 +271,15 @@ def test_the_page_names_every_custom_property() -> None:
 
 
 def test_the_celery_page_makes_a_site_whose_web_process_knows_its_broker(tmp_path: Path) -> None:
-    blocks = [match for match in BLOCK.finditer((HOWTO / "celery.rst").read_text()) if match["kind"] == "python"]
+    blocks = [block for block in blocks_of_page("howto/celery.rst") if block.kind == "python"]
     site = tmp_path / "example"
     site.mkdir()
-    base = 'SECRET_KEY = "x"\nUSE_TZ = True\nINSTALLED_APPS = ["django_telroi"]\n'
+    base = 'SECRET_KEY = "x"\nUSE_TZ = True\nINSTALLED_APPS = ["django_telroi"]\nTELROI = {}\n'
     (site / "settings.py").write_text(base)
-    for match in blocks:
-        if (match["file"] or "").startswith("example/"):
-            with (tmp_path / match["file"]).open("a") as file:
-                file.write(re.sub("^   ", "", match["body"], flags=re.MULTILINE))
+    for block in blocks:
+        if block.file.startswith("example/"):
+            with (tmp_path / block.file).open("a") as file:
+                file.write(block.body)
     look = (
         "import example, django; django.setup()\n"
         "from django_telroi.checks.queueing import check_queue\n"

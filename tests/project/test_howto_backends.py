@@ -33,7 +33,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     sys.modules["myproject.tests.double"].__dict__.update(vars(ringwell_double))
     names: dict[str, Any] = {"__name__": "myproject.tests.test_ringwell"}
-    backend, test = blocks_of("backends.rst", "python")
+    backend, _overriding, test = blocks_of("backends.rst", "python")
     exec(backend, sys.modules["myproject.ringwell"].__dict__)
     exec(test, names)
     return names

@@ -22,7 +22,7 @@ HARMLESS = {"sim_changed_days": 400, "line_type": "mobile", "is_forwarded": Fals
 @pytest.fixture(autouse=True)
 def _site(verifier: Verifier, settings: Any) -> None:
     found: dict[str, Any] = {}
-    (source,) = [block for block in blocks_of("recipes.rst", "python") if "RISK_KEY" in block]
+    (source,) = [block for block in blocks_of("recipes.rst", "python") if "settings.RISK_KEY" in block]
     exec(source, found)
     settings.RISK_URL = f"http://127.0.0.1:{verifier.server_address[1]}/v1/numbers"
     settings.RISK_KEY = "key-of-the-site"

@@ -32,7 +32,7 @@ def test_a_lost_answer_is_reported_as_documented(telroi_simulator: Simulator, li
 
 def test_the_settings_of_the_page_read_secrets_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [_, block, _] = blocks_of("webhooks.rst", "python")
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"TELROI": {}}
     monkeypatch.setenv("TELROI_WEBHOOK_SECRETS", "whsec_old,whsec_new")
 
     exec(block, names)

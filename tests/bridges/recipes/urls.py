@@ -1,4 +1,4 @@
-"""The names of the recipes' blocks, under URLs, and the URLconf that asks for a password before a number is changed."""
+"""The names of the blocks of three pages, under URLs, and the URLconf that asks for a password before a number is changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 from django_telroi.rest.permissions import IsPhoneVerified
 from tests.project.test_howto import blocks_of, names_of_files
 
-page: dict[str, Any] = names_of_files("recipes.rst")
+PAGES = ("integrations/dj_rest_auth.rst", "integrations/ninja.rst", "howto/recipes.rst")
+page: dict[str, Any] = {name: value for each in PAGES for name, value in names_of_files(each).items()}
 
 
 class PayoutView(APIView):
