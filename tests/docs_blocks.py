@@ -24,7 +24,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 DIRECTIVE = re.compile(
-    r"^(?P<indent> *)\.\. (?P<name>code-block|code|sourcecode|parsed-literal|prompt|doctest|literalinclude):: *(?P<kind>\S*)"
+    r"^(?P<indent> *)\.\. (?P<name>code-block|code|sourcecode|parsed-literal|prompt|doctest|literalinclude)::"
+    r" *(?P<kind>\S*)"
 )
 LITERAL = re.compile(r"^(?P<indent> *)(?!\.\. )(?:[#*\-] |#\. )?\S.*::$")
 OPTION = re.compile(r"^ +:(?P<name>[\w-]+):(?: (?P<value>.*))?$")
@@ -339,7 +340,7 @@ def problems_of(page: str) -> list[str]:
                 found.append(f"{block}: no test knows this kind")
             else:
                 found += [f"{block}: {problem}" for problem in RUNNERS[block.kind](block, site)]
-        except (Exception, SystemExit):
+        except (Exception, SystemExit):  # noqa: BLE001 -- a block may raise anything, and the next one still runs
             found.append(f"{block}: {traceback.format_exc(limit=-3)}")
     return found
 

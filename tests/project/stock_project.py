@@ -24,7 +24,8 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, bu
 
 import django_telroi
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "first.rst"
+TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorial"
+TUTORIAL = TUTORIALS / "first.rst"
 BLOCK = re.compile(
     r"^\.\. code-block:: (?P<kind>\w+)\n(?:   :caption: (?P<file>\S+)\n)?\n(?P<body>(?:(?:   .*)?\n)+)",
     re.MULTILINE,
@@ -54,21 +55,30 @@ def steps_of(page: Path) -> Iterator[Step]:
 
 
 class Form(HTMLParser):
-    """The first form of a page with a field to fill in: its action, its values and the name of the field."""
+    """The first form of a page with a field to fill in: its action, its values and the name of the field.
 
-    def __init__(self, page: str) -> None:
+    ``of`` is the id of the form, if another one comes first.
+    """
+
+    def __init__(self, page: str, *, of: str = "") -> None:
         super().__init__()
+        self.of = of
+        self.is_open = False
         self.action = self.asks_for = ""
         self.fields: dict[str, str] = {}
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
-        if tag == "form" and not self.asks_for:
-            self.action, self.fields = found.get("action", ""), {}
-        elif tag == "input" and not self.asks_for and "name" in found:
+        if tag == "form" and not self.asks_for and self.of in ("", found.get("id")):
+            self.is_open, self.action, self.fields = True, found.get("action", ""), {}
+        elif tag == "input" and self.is_open and "name" in found:
             self.fields[found["name"]] = found.get("value", "")
-            self.asks_for = found["name"] if found.get("type") != "hidden" else ""
+            if found.get("type") != "hidden":
+                self.asks_for = self.asks_for or found["name"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_open = self.is_open and tag != "form"
 
 
 @dataclass
@@ -104,6 +114,7 @@ class StockProject:
     def follow(self, step: Step) -> None:
         """Execute one step, except installing, which is done already, and serving, which ``walk`` does."""
         if step.file:
+            (self.folder / step.file).parent.mkdir(exist_ok=True)
             with (self.folder / step.file).open("a") as file:
                 file.write(step.code)
         elif step.command[0] == "cd":
@@ -112,6 +123,14 @@ class StockProject:
             self.run("-m", "django", *step.command[1:])
         elif step.command[1] == "manage.py":
             self.run(*step.command[1:])
+
+    def follow_page(self, page: Path, *, to_the_end: bool = False) -> None:
+        """Execute the steps of a page up to its first ``runserver``, or all others."""
+        for step in steps_of(page):
+            if step.command[1:] != ("manage.py", "runserver"):
+                self.follow(step)
+            elif not to_the_end:
+                return
 
     def run(self, *arguments: str) -> str:
         """Return the output of the command. A warning or a failure raises an error."""
@@ -168,10 +187,7 @@ def visitor(address: str, first: str) -> Person:
 def walk(folder: Path) -> list[str]:
     """Follow the tutorial up to ``runserver``, verify a phone there, and print what was seen."""
     project = StockProject(folder)
-    for step in steps_of(TUTORIAL):
-        if step.command[1:] == ("manage.py", "runserver"):
-            break
-        project.follow(step)
+    project.follow_page(TUTORIAL)
     seen = [project.run("manage.py", "check").strip(), project.run("manage.py", "makemigrations", "--check").strip()]
     with project.serving() as person:
         person.answer(NUMBER)

@@ -27,7 +27,8 @@ FIELDS = {"turnstile": "bot_token", "hcaptcha": "h-captcha-response"}
 def name(request: pytest.FixtureRequest, verifier: Verifier, settings: Any) -> str:
     """The name of the service. The site uses the recipe's function with the address of the local server."""
     found: dict[str, Any] = {}
-    (source,) = [block for block in blocks_of("recipes.rst", "python") if f"settings.{request.param.upper()}_SECRET" in block]
+    secret = f"settings.{request.param.upper()}_SECRET"
+    (source,) = [block for block in blocks_of("recipes.rst", "python") if secret in block]
     exec(source, found)
     assert found["VERIFY_URL"].startswith("https://")
     found["VERIFY_URL"] = f"http://127.0.0.1:{verifier.server_address[1]}/siteverify"

@@ -1,4 +1,4 @@
-"""The names of the blocks of three pages, under URLs, and the URLconf that asks for a password before a number is changed."""
+"""The blocks of three pages under URLs, and the URLconf that asks for a password before a number is changed."""
 
 from __future__ import annotations
 
