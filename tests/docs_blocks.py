@@ -7,7 +7,6 @@ classes and receivers of signals.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -21,12 +20,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.docs_commands import PROGRAMS
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 DIRECTIVE = re.compile(
     r"^(?P<indent> *)\.\. (?P<name>code-block|code|sourcecode|parsed-literal|prompt|doctest|literalinclude)::"
     r" *(?P<kind>\S*)"
 )
+FENCE = re.compile(r"^```(?P<kind>\S*).*\n(?P<body>(?:.*\n)*?)```$", re.MULTILINE)
 LITERAL = re.compile(r"^(?P<indent> *)(?!\.\. )(?:[#*\-] |#\. )?\S.*::$")
 OPTION = re.compile(r"^ +:(?P<name>[\w-]+):(?: (?P<value>.*))?$")
 
@@ -46,12 +48,21 @@ class Block:
 
 
 def all_pages() -> list[str]:
-    return sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.rst") if "_build" not in path.parts)
+    """Return the pages in ``docs``, and those that the index of packages and the repository show."""
+    pages = [path for kind in ("*.rst", "*.md") for path in DOCS.rglob(kind) if "_build" not in path.parts]
+    return sorted([str(path.relative_to(DOCS)) for path in pages] + [f"../{path.name}" for path in ROOT.glob("*.md")])
 
 
 def blocks_of_page(page: str) -> list[Block]:
     """Return every block that a reader may copy, at any indentation, also paragraphs after ``::``."""
-    lines = (DOCS / page).read_text().splitlines()
+    text = (DOCS / page).read_text()
+    if page.endswith(".md"):
+        return [
+            Block(page, text.count("\n", 0, match.start()) + 1, match["kind"], "", match["body"])
+            for match in FENCE.finditer(text)
+            if not match["kind"].startswith("{include}")
+        ]
+    lines = text.splitlines()
     found = []
     for number, line in enumerate(lines):
         if match := DIRECTIVE.match(line):
@@ -117,6 +128,10 @@ class Site:
             "path": path,
             "urlpatterns": [],
         }
+        if page == "../README.md":
+            from django.urls import include
+
+            self.names["include"] = include  # a comment of the block says so
         for name, contents in UNSHOWN.get(page, {}).items():
             self.module(name).__dict__.update(contents())
 
@@ -180,7 +195,9 @@ def run_template(block: Block, site: Site) -> Iterator[str]:
     """Compile the template. A tag, a filter or a library that does not exist raises."""
     from django.template import engines
 
-    engines["django"].from_string(block.body)
+    # The reference shows tags alone, and says once that they need this line.
+    load = "{% load telroi %}" if block.page.startswith("reference/") else ""
+    engines["django"].from_string(load + block.body)
     yield from ()
 
 
@@ -221,93 +238,11 @@ def run_console(block: Block, site: Site) -> Iterator[str]:
         words = shlex.split(line.replace("\\\n", " "), comments=True)
         while words and re.match(r"[A-Z_]+=", words[0]):
             del words[0]
-        runner = PROGRAMS.get(words[0])
+        runner = PROGRAMS.get(Path(words[0]).name)
         if runner is None:
             yield f"no test knows the program {words[0]}"
         else:
             yield from runner(words[1:])
-
-
-def run_interpreter(words: list[str]) -> Iterator[str]:
-    if words[0] == "manage.py":
-        yield from run_management(words[1:])
-    elif words[0] == "-c":
-        ast.parse(words[1])
-    elif words[:2] == ["-m", "pip"]:
-        yield from run_pip(words[2:])
-    elif words[:2] == ["-m", "django_telroi.simulator"]:
-        pass  # run by tests/simulator
-    elif words[:2] != ["-m", "venv"]:
-        yield f"no test knows python {' '.join(words)}"
-
-
-def run_management(words: list[str]) -> Iterator[str]:
-    """Parse the arguments with the parser of the command, also of an app that is not installed here."""
-    from importlib import import_module
-
-    from django.core.management import get_commands, load_command_class
-    from django.core.management.base import BaseCommand, CommandError
-
-    name, *arguments = words
-    found = get_commands().get(name)
-    if isinstance(found, str):
-        command = load_command_class(found, name)
-    elif isinstance(found, BaseCommand):
-        command = found
-    else:
-        (file,) = (ROOT / "django_telroi" / "contrib").rglob(f"commands/{name}.py")
-        command = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)).Command()
-    parser = command.create_parser("manage.py", name)
-    parser.called_from_command_line = False
-    try:
-        parser.parse_args(arguments)
-    except CommandError as error:
-        yield str(error)
-
-
-def run_pip(words: list[str]) -> Iterator[str]:
-    """Every extra must be one of this package."""
-    extras = set(re.findall(r"^([\w-]+) = \[", _section("project.optional-dependencies"), re.MULTILINE))
-    for wanted in re.findall(r"django-telroi\[([\w,-]+)\]", " ".join(words)):
-        yield from (f"there is no extra {each}" for each in wanted.split(",") if each not in extras)
-    if words[:1] != ["install"]:
-        yield f"no test knows pip {' '.join(words)}"
-
-
-def _section(name: str) -> str:
-    return (ROOT / "pyproject.toml").read_text().partition(f"[{name}]\n")[2].partition("\n[")[0]
-
-
-def run_celery(words: list[str]) -> Iterator[str]:
-    """Every option of a worker or of beat must be one of Celery's."""
-    from celery.bin import beat, worker
-
-    commands = {"worker": worker.worker, "beat": beat.beat}
-    (name,) = commands.keys() & set(words)
-    known = {option for parameter in commands[name].params for option in parameter.opts} | {"-A"}
-    yield from (f"celery {name} has no {word}" for word in words if word.startswith("-") and word not in known)
-
-
-def run_gunicorn(words: list[str]) -> Iterator[str]:
-    from gunicorn.config import Config
-
-    Config().parser().parse_args(words)
-    yield from ()
-
-
-def run_tool(words: list[str]) -> Iterator[str]:
-    """A program of the system, or one that only prepares the next command."""
-    yield from ()
-
-
-PROGRAMS: dict[str, Callable[[list[str]], Iterator[str]]] = {
-    "celery": run_celery,
-    "gunicorn": run_gunicorn,
-    "pip": run_pip,
-    "python": run_interpreter,
-    **dict.fromkeys(["cd", "createdb", "curl", "django-admin", "export", "nginx", "sudo"], run_tool),
-}
-"""The programs of console blocks. tests/project follows those of the tutorial."""
 
 
 def run_elsewhere(block: Block, site: Site) -> Iterator[str]:

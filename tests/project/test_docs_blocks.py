@@ -69,7 +69,7 @@ def test_the_test_of_such_a_block_reads_it(block: tuple[str, str], test: str) ->
 
 def test_no_example_replaces_the_settings_of_an_earlier_one() -> None:
     """A reader follows several pages. ``TELROI = {…}`` of the second one would remove the keys of the first one."""
-    first = {"tutorial/first.rst", "reference/settings.rst"}
+    first = {"tutorial/first.rst", "reference/settings.rst"}  # these pages introduce it
 
     replacing = [
         str(block)
@@ -102,6 +102,7 @@ BROKEN = {
         ("python", 'TELROI |= {"CALLS_PER_HUOR": 3}'),
         ("python", 'TELROI |= {"CALLS_PER_HOUR": "three"}'),
         ("console", "$ no-such-program"),
+        ("console", "$ make no-such-target"),
         ("console", "$ python manage.py no_such_command"),
         ("console", "$ python -c 'print('"),
         ("console", '$ pip install "django-telroi[no-such-extra]"'),
@@ -115,6 +116,15 @@ def test_a_broken_block_is_a_problem(kind: str, body: str, tmp_path: Path, monke
     monkeypatch.setattr("tests.docs_blocks.DOCS", tmp_path)
 
     assert len(problems_of("page.rst")) == 1
+
+
+def test_no_block_of_a_markdown_page_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "page.md").write_text("# Title\n\n```console\n$ make test\n```\n\n```python\nx = 1\n\ny = 2\n```\n")
+    monkeypatch.setattr("tests.docs_blocks.DOCS", tmp_path)
+
+    blocks = [(block.kind, block.body) for block in blocks_of_page("page.md")]
+
+    assert blocks == [("console", "$ make test\n"), ("python", "x = 1\n\ny = 2\n")]
 
 
 @pytest.mark.parametrize(
