@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache
 from hypothesis import settings
 
+from django_telroi import conf, pytest_plugin
 from django_telroi.conf.values import DEFAULTS
 from django_telroi.services.shared import number_state
 from django_telroi.services.shared.number_state import STOP_HINT
@@ -27,6 +28,12 @@ settings.load_profile("telroi")
 collect_ignore = ["bridges"] if os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings") == "tests.settings" else []
 
 HALVES = (1, 2)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest finds the plugin by the entry point of the installed package, which a checkout on PYTHONPATH may not have.
+    if not config.pluginmanager.has_plugin("telroi"):
+        config.pluginmanager.register(pytest_plugin, "telroi")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +85,12 @@ def number_encryption(request: pytest.FixtureRequest) -> Iterator[None]:
 def empty_cache() -> None:
     """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def requests_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count requests against ``RATES`` as in production. In the test run of a site they are not counted."""
+    monkeypatch.setattr(conf, "counts_requests", lambda: True)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
+from types import ModuleType
 
 from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core import mail
@@ -84,8 +86,25 @@ def is_settings_file() -> bool:
 
     Returns False if settings come from ``settings.configure()``.
     """
-    module = sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+    module = _settings_module()
     return module is not None and getattr(settings, "TELROI", None) is getattr(module, "TELROI", object())
+
+
+def counts_requests() -> bool:
+    """Return whether requests are counted against ``RATES``.
+
+    Always, except in a test run. All requests of a test suite come from one address, so it would soon reach a limit.
+    There they are counted only if a test sets ``RATES`` itself, or asks for it (``django_telroi.testing.rate_limits``).
+    """
+    if not is_test_run():
+        return True
+    of_file = getattr(_settings_module(), "TELROI", None)
+    rates_of_file = of_file.get("RATES", DEFAULTS["RATES"]) if isinstance(of_file, Mapping) else DEFAULTS["RATES"]
+    return values.read("RATES") is not rates_of_file
+
+
+def _settings_module() -> ModuleType | None:
+    return sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, ""))
 
 
 def backend_path() -> str:

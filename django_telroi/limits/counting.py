@@ -79,9 +79,9 @@ def forget(scope: str, requester: Requester, *, once: str | None) -> None:
 
 
 def _counters_in_use(scope: str, requester: Requester) -> list[Counter]:
-    counters = list(_counters(scope, requester))
-    # django-ratelimit's switch for the whole site
-    return counters if getattr(settings, "RATELIMIT_ENABLE", True) else []
+    # ``RATELIMIT_ENABLE`` is django-ratelimit's switch for the whole site.
+    is_on = conf.counts_requests() and getattr(settings, "RATELIMIT_ENABLE", True)
+    return list(_counters(scope, requester)) if is_on else []
 
 
 def _counters(scope: str, requester: Requester) -> Iterator[Counter]:

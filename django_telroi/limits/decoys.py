@@ -52,11 +52,15 @@ def count(
         decoys_of=_moments,
         is_known_to=is_known_to,
     )
+    if not conf.counts_requests():
+        return
     with reject_if_cache_fails():
         caches[conf.rate_limit_cache()].set(_key(phone), with_call(_moments(phone), now), LIFETIME)
 
 
 def _moments(phone: Phone) -> Sequence[datetime]:
+    if not conf.counts_requests():
+        return ()
     with reject_if_cache_fails():
         moments: Sequence[datetime] = caches[conf.rate_limit_cache()].get(_key(phone), ())
     return moments

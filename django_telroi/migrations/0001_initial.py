@@ -3,6 +3,7 @@
 import uuid
 
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -428,7 +429,7 @@ class Migration(migrations.Migration):
                     "purpose",
                     django_telroi.models.exact.ExactCharField(blank=True, max_length=64, verbose_name="purpose"),
                 ),
-                ("verified_at", models.DateTimeField(verbose_name="verified")),
+                ("verified_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="verified")),
                 (
                     "attempt",
                     models.ForeignKey(

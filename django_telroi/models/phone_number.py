@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -102,7 +103,8 @@ class VerifiedPhone(models.Model):
     )
     number = SealedCharField(_("number"), part=SealedPart.NUMBER)
     purpose = ExactCharField(_("purpose"), max_length=64, blank=True)
-    verified_at = models.DateTimeField(_("verified"))
+    # For rows of fixtures and factories. The services write the time of the database.
+    verified_at = models.DateTimeField(_("verified"), default=timezone.now)
     attempt = models.ForeignKey(
         "django_telroi.VerificationAttempt",
         on_delete=models.SET_NULL,

@@ -1,7 +1,8 @@
-"""Helpers for a site's own tests: the outbox of the in-memory backend, and a simulator of Telroi.
+"""What a site's own tests need: a verified phone, the calls of a test, and each refusal and failure by its name.
 
-In a test run, calls go to ``outbox`` unless a test sets another backend, as with Django's mail. Fixtures for pytest are
-in ``django_telroi.testing.fixtures``. ``BackendContract`` tests a backend of your own.
+In a test run, calls go to ``outbox`` unless a test sets another backend, as with Django's mail. ``fake_telroi`` and
+``FakeTelroiMixin`` play failures too. pytest has the fixtures of ``django_telroi.pytest_plugin``. ``BackendContract``
+tests a backend of your own.
 """
 
 from __future__ import annotations
@@ -13,9 +14,29 @@ from pathlib import Path
 from django_telroi.backends.locmem import outbox
 from django_telroi.simulator import Simulator
 from django_telroi.testing.contract import BackendContract
+from django_telroi.testing.fake_telroi import FakeTelroi, fake_telroi, simulated_telroi
 from django_telroi.testing.remote_contract import RemoteBackendContract
+from django_telroi.testing.scenario_table import Scenario
+from django_telroi.testing.scenarios import SCENARIOS
+from django_telroi.testing.settings_of_test import rate_limits
+from django_telroi.testing.test_cases import FakeTelroiMixin
+from django_telroi.testing.verified_phones import verify_phone
 
-__all__ = ["BackendContract", "RemoteBackendContract", "last_code_for", "outbox", "running_simulator"]
+__all__ = [
+    "SCENARIOS",
+    "BackendContract",
+    "FakeTelroi",
+    "FakeTelroiMixin",
+    "RemoteBackendContract",
+    "Scenario",
+    "fake_telroi",
+    "last_code_for",
+    "outbox",
+    "rate_limits",
+    "running_simulator",
+    "simulated_telroi",
+    "verify_phone",
+]
 
 
 def last_code_for(number: str) -> str:

@@ -63,7 +63,11 @@ PUBLIC = {
     """,
     "django_telroi.simulator": "Call Simulator",
     "django_telroi.tasks": "place_call purge sweep",
-    "django_telroi.testing": "BackendContract RemoteBackendContract last_code_for outbox running_simulator",
+    "django_telroi.pytest_plugin": "telroi telroi_rate_limits telroi_simulator",
+    "django_telroi.testing": """
+        SCENARIOS BackendContract FakeTelroi FakeTelroiMixin RemoteBackendContract Scenario fake_telroi last_code_for
+        outbox rate_limits running_simulator simulated_telroi verify_phone
+    """,
     "django_telroi.web.forms": "CodeField CodeForm PhoneField PhoneForm ProofField ProofFormMixin",
     "django_telroi.web.gates": "ANY_NUMBER PhoneVerifiedRequiredMixin phone_verified_required",
 }

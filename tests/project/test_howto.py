@@ -8,7 +8,6 @@ import re
 import struct
 import subprocess
 import sys
-import unittest
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,14 +19,13 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.template import engines
 from django.test import Client, RequestFactory
-from pytest_django import DjangoDbBlocker
 
 import django_telroi
 from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import TelroiClient
 from django_telroi.simulator import Simulator
-from django_telroi.testing import last_code_for, outbox
+from django_telroi.testing import last_code_for
 from tests.docs_blocks import DOCS, blocks_of_page
 
 HOWTO = DOCS / "howto"
@@ -165,26 +163,6 @@ def test_the_client_is_used_as_the_page_says(capsys: pytest.CaptureFixture[str])
     assert cut_off == "the phone may ring: do not ask again by yourself"
     assert too_soon.startswith("Telroi said no: 429 rate_limited, wait ")
     assert refused == "nothing was sent: it is safe to ask again"
-
-
-@pytest.mark.parametrize("story", ["VerifyingMyPhone", "WhenTheLineGoesDead"])
-def test_a_site_writes_tests_as_the_page_says(
-    story: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> None:
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(names_of("tests.rst")[story])
-    result = unittest.TestResult()
-
-    with django_db_blocker.unblock():
-        suite.run(result)
-
-    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_fixture_is_used_as_the_page_says() -> None:
-    outbox.clear()
-
-    names_of("tests.rst")["test_a_code_is_six_digits_long"](telroi_outbox=outbox, db=None)
 
 
 def test_the_form_is_inserted_into_a_page_beside_its_own(request_with_session: HttpRequest) -> None:

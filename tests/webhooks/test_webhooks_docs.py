@@ -15,7 +15,6 @@ from django_telroi.simulator import Simulator
 from tests.project.test_howto import blocks_of, names_of
 from tests.services.world import NUMBER, OTHER_NUMBER
 
-pytest_plugins = ["django_telroi.testing.fixtures"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
