@@ -18,6 +18,38 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "count no requests outside of a test run",
+        "django_telroi/conf/__init__.py",
+        """    if not is_test_run():
+        return True
+    of_file""",
+        """    if not is_test_run():
+        return False
+    of_file""",
+        ("tests/testing/test_testing_aids.py::test_requests_are_counted_in_production_and_where_a_test_sets_rates",),
+    ),
+    Mutant(
+        "count no requests although a test sets rates",
+        "django_telroi/conf/__init__.py",
+        'return values.read("RATES") is not rates_of_file',
+        "return False",
+        ("tests/testing/test_testing_aids.py::test_the_fixture_switches_the_limits_on",),
+    ),
+    Mutant(
+        "let a phone ring in memory although nothing was sent",
+        "django_telroi/backends/locmem.py",
+        "if failures.call and not failures.rings:",
+        "if False:",
+        ("tests/testing/test_scenarios.py",),
+    ),
+    Mutant(
+        "attach an older verification of a test to the record of a newer one",
+        "django_telroi/testing/verified_phones.py",
+        "if record.verified_at == moment:",
+        "if True:",
+        ("tests/testing/test_testing_aids.py::test_an_older_verification_does_not_replace_a_newer_one",),
+    ),
+    Mutant(
         "offer calls at the first page of a process that did not see the stop",
         "django_telroi/web/card_state.py",
         "not (STOP_HINT.is_stopped or STOP_HINT.is_old or was_rejected)",

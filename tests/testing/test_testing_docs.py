@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from django_telroi.testing import SCENARIOS
-from tests.project.stock_project import BLOCK
+from tests.docs_blocks import blocks_of_page
 from tests.testing.site_tests import run_with_django, run_with_pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "tests.rst").read_text()
@@ -19,12 +19,11 @@ ROW = re.compile(
 
 
 def blocks_of(file: str) -> str:
-    blocks = [match["body"] for match in BLOCK.finditer(PAGE) if match["file"] == file]
-    return "\n".join(re.sub("^   ", "", block, flags=re.MULTILINE) for block in blocks)
+    return "\n".join(block.body for block in blocks_of_page("howto/tests.rst") if block.file == file)
 
 
 def test_each_block_of_python_is_in_one_of_the_two_files() -> None:
-    files = {match["file"] for match in BLOCK.finditer(PAGE) if match["kind"] == "python"}
+    files = {block.file for block in blocks_of_page("howto/tests.rst") if block.kind == "python"}
 
     assert files == {"test_phone.py", "tests.py"}
 
