@@ -20,7 +20,7 @@ from django_telroi.testing.scenario_table import Scenario
 from django_telroi.testing.scenarios import SCENARIOS
 from django_telroi.testing.settings_of_test import rate_limits
 from django_telroi.testing.test_cases import FakeTelroiMixin
-from django_telroi.testing.verified_phones import verify_phone
+from django_telroi.testing.verified_rows import verify_phone
 
 __all__ = [
     "SCENARIOS",

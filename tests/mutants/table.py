@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     Mutant(
         "attach an older verification of a test to the record of a newer one",
-        "django_telroi/testing/verified_phones.py",
+        "django_telroi/testing/verified_rows.py",
         "if record.verified_at == moment:",
         "if True:",
         ("tests/testing/test_testing_aids.py::test_an_older_verification_does_not_replace_a_newer_one",),
