@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import Any
 
 from django_telroi import conf
+from django_telroi.packages import CELERY
 from django_telroi.redaction import kind_of
 
 PUBLISH_TIMEOUT = 2.0
@@ -84,8 +85,10 @@ def site_app() -> Any:
 
     Celery's "current app" is not enough. It is the site's app only in the thread that created the app. In every other
     thread it is an empty default app with a broker on this machine. If there are several apps, it is the newest one.
+    Raises ModuleNotFoundError, with the command that installs it, if Celery is not installed.
     """
-    from celery import _state
+    with CELERY.needed_for('TELROI["DISPATCH"] = "celery"'):
+        from celery import _state
 
     app = _state.default_app
     if app is not None and app.set_as_current:  # False for Celery's own empty app

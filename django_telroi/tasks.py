@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from celery import Task, shared_task
-
 from django_telroi import conf, services
 from django_telroi.errors import Unavailable
+from django_telroi.packages import CELERY
+
+with CELERY.needed_for("django_telroi.tasks"):
+    from celery import Task, shared_task
 
 __all__ = [
     "place_call",

@@ -10,10 +10,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from django.core.cache import caches
-from django_ratelimit.core import ALL, _get_window, _make_cache_key, get_usage
 
 from django_telroi import conf
 from django_telroi.domain.states import CodeMaker
@@ -82,8 +80,9 @@ class Slot:
     @property
     def cache_key(self) -> str:
         """The cache key of the window's counter. After the window it is gone, and giving back has no effect."""
-        key: str = _make_cache_key(self.group, self.window, self.rate, self.key_digest, ALL)
-        return key
+        from django_telroi.backends.ratelimit_windows import cache_key_of
+
+        return cache_key_of(self.group, self.window, self.rate, self.key_digest)
 
 
 def expect_checks(key_digest: str, *, seconds: float) -> None:
@@ -157,13 +156,15 @@ def requests_left(key_digest: str, *, requests_per_minute: int) -> int | None:
 
     Returns None if nothing is counted (``RATELIMIT_ENABLE``) or if the cache fails.
     """
+    from django_telroi.backends.ratelimit_windows import usage_of
+
     share = share_of(requests_per_minute)
     left = 0
     for group, most in (("django_telroi.requests", share.for_all), ("django_telroi.checks", share.for_checks)):
         if not most:
             continue
         try:
-            usage = _usage(group, key_digest, most, share.seconds, increment=False)
+            usage = usage_of(group, key_digest, (most, share.seconds), increment=False)
         except Exception:  # noqa: BLE001 - the next request reports the failing cache
             return None
         if usage is None or not usage["limit"]:
@@ -172,18 +173,15 @@ def requests_left(key_digest: str, *, requests_per_minute: int) -> int | None:
     return left
 
 
-def _usage(group: str, key_digest: str, most: int, seconds: int, *, increment: bool) -> Any:
-    return get_usage(
-        None, group=group, key=lambda group, request: key_digest, rate=(most, seconds), increment=increment
-    )
-
-
 def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
+    # Not above: the system checks import this module, also on a site without django-ratelimit.
+    from django_telroi.backends.ratelimit_windows import usage_of, window_of
+
     # django-ratelimit returns no name of its counter, and a slot can be given back only by that name. So the window is
     # computed before and after.
-    window = _get_window(key_digest, seconds)
+    window = window_of(key_digest, seconds)
     try:
-        usage = _usage(group, key_digest, most, seconds, increment=True)
+        usage = usage_of(group, key_digest, (most, seconds), increment=True)
     except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
         raise _budget_unavailable(type(error).__name__) from None
     if usage is None:  # RATELIMIT_ENABLE is off
@@ -193,7 +191,7 @@ def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
     if usage["should_limit"]:
         # + 1, because a window of django-ratelimit includes the second at its end.
         raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
-    if _get_window(key_digest, seconds) != window:  # a new window began: it is unknown which one counted the request
+    if window_of(key_digest, seconds) != window:  # a new window began: it is unknown which one counted the request
         return None
     return Slot(group, window, (most, seconds), key_digest)
 

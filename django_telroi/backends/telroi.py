@@ -17,6 +17,7 @@ from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, Misconfigured
+from django_telroi.packages import DJANGO_RATELIMIT, REQUESTS
 
 if TYPE_CHECKING:
     from django_telroi.client import TelroiClient
@@ -46,6 +47,10 @@ class TelroiBackend(Backend):
     def __init__(self) -> None:
         if would_ring_from_test_run(self):
             raise ImproperlyConfigured(REFUSED)
+        for package in (REQUESTS, DJANGO_RATELIMIT):
+            if not package.is_installed:  # telroi.E039 has the command that installs it
+                logger.error("misconfigured reason=missing_package package=%s", package.module)
+                raise Misconfigured
         key = conf.api_key()
         if reason := _problem_with(key):
             logger.error("misconfigured reason=%s", reason)

@@ -19,6 +19,7 @@ from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
+from django_telroi.checks.missing_packages import check_packages
 from django_telroi.checks.monitoring import check_telemetry
 from django_telroi.checks.number_keys import check_number_keys, check_stored_numbers, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
@@ -44,6 +45,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             check_backend,
             check_calls,
             check_regions,
+            check_packages,
             check_queue,
             check_second_factors,
             check_login,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 from django.core import checks
@@ -108,7 +109,7 @@ def _cache() -> Iterator[CheckMessage]:
                 id="telroi.W011",
             )
             return
-    if reason := _reason_for_wrong_counts(cache):
+    if reason := _reason_for_wrong_counts(cache, settings.CACHES[alias].get("LOCATION") or ""):
         yield checks.Warning(
             f'The cache "{alias}" counts requests, but {reason}. Concurrent requests can exceed the limits.',
             hint="Use Memcached, or Redis with one server in LOCATION. "
@@ -117,13 +118,14 @@ def _cache() -> Iterator[CheckMessage]:
         )
 
 
-def _reason_for_wrong_counts(cache: BaseCache) -> str:
+def _reason_for_wrong_counts(cache: BaseCache, location: str | Sequence[str]) -> str:
     # By the method and not by the class, so that a cache of another package is judged too. The base class has no atomic
     # command to use: its ``incr`` reads the value and sets it. Django's database and file caches use it.
     if type(cache).incr is BaseCache.incr:
         return f"the incr of {type(cache).__name__} is not atomic"
     # Django writes to the first server and reads from a random one of the others, which may be behind.
-    if isinstance(cache, RedisCache) and len(getattr(cache, "_servers", ())) > 1:
+    servers = re.split("[;,]", location) if isinstance(location, str) else location
+    if isinstance(cache, RedisCache) and len(servers) > 1:
         return "Redis is read from replicas"
     return ""
 

@@ -16,7 +16,9 @@ from django.utils.module_loading import import_string
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend
+from django_telroi.checks.missing_packages import errors_without
 from django_telroi.checks.second_factors import has_second_factor
+from django_telroi.packages import REST_FRAMEWORK
 
 PAGE, API, WEBHOOK = "telroi:start", "telroi-rest:verifications", "telroi-webhooks:webhook"
 LOGIN_PAGE, LOGIN_API = "telroi-login:start", "telroi-login-api:start"
@@ -73,7 +75,10 @@ def _check_pages() -> Iterator[CheckMessage]:
 
 
 def _check_api() -> Iterator[CheckMessage]:
-    if (_is_included(API) or _is_included(LOGIN_API)) and not apps.is_installed("rest_framework"):
+    is_included = _is_included(API) or _is_included(LOGIN_API)
+    if is_included or _has_phone_verify_endpoints():
+        yield from errors_without(REST_FRAMEWORK, "The API")
+    if is_included and REST_FRAMEWORK.is_installed and not apps.is_installed("rest_framework"):
         yield checks.Warning(
             'The API is included, but "rest_framework" is not in INSTALLED_APPS. '
             "A browser that opens the API gets an error 500.",
@@ -84,8 +89,10 @@ def _check_api() -> Iterator[CheckMessage]:
 
 def _has_other_bridge() -> bool:
     """Return whether the site places its calls by the bridge to django-allauth or to django-phone-verify."""
-    if apps.is_installed("django_telroi.contrib.allauth"):
-        return True
+    return apps.is_installed("django_telroi.contrib.allauth") or _has_phone_verify_endpoints()
+
+
+def _has_phone_verify_endpoints() -> bool:
     # django-phone-verify itself has a URL of this name.
     return _is_included("phone-register") and resolve(reverse("phone-register")).func.__module__.startswith(
         "django_telroi."

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error
 from django_telroi import conf
 from django_telroi.dispatch import broker_url, site_app
 from django_telroi.domain.states import Dispatch
+from django_telroi.packages import CELERY
 
 # Seconds. Redis and SQS redeliver a message that is not acknowledged in this time. This is Celery's default.
 VISIBILITY_TIMEOUT = 3600
@@ -18,7 +19,7 @@ REDELIVERING_TRANSPORTS = ("redis", "rediss", "sentinel", "sqs")
 
 def check_queue() -> Iterator[CheckMessage]:
     """Yield a message if Celery has no broker, or if the broker may redeliver a task that is still running."""
-    if conf.dispatch() != Dispatch.CELERY:
+    if conf.dispatch() != Dispatch.CELERY or not CELERY.is_installed:  # check_packages reports it
         return
     # In eager mode a task runs in the request, so no broker is used.
     app = site_app()

@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.request import Request
 
+from django_telroi.rest.django_request import django_request
+
 UTF_8 = frozenset({"utf-8", "utf8"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 UTF_8_ONLY = gettext_lazy("Send this request in UTF-8.")
@@ -21,6 +23,6 @@ def refuse_other_charsets(request: Request) -> None:
     charset = request.content_params.get("charset") if request.content_params else None
     if charset is None or charset.strip().lower() in UTF_8:
         return
-    if request._request.content_type in FORMS:
+    if django_request(request).content_type in FORMS:
         raise ParseError(UTF_8_ONLY)
     raise UnsupportedMediaType(request.content_type or "", detail=str(UTF_8_ONLY))

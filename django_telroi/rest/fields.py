@@ -7,13 +7,17 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 
 from django_telroi.errors import ProofRejected, Unavailable
-from django_telroi.rest.problems import NotNow
+from django_telroi.packages import REST_FRAMEWORK
 from django_telroi.services import Proof
 from django_telroi.services.sentences import sentence
+
+with REST_FRAMEWORK.needed_for("django_telroi.rest.fields"):
+    from rest_framework import serializers
+    from rest_framework.exceptions import ErrorDetail
+
+    from django_telroi.rest.problems import NotNow
 
 __all__ = ["ProofField"]
 

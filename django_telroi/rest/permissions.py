@@ -10,12 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext_lazy
-from rest_framework.permissions import BasePermission, IsAuthenticated
 
 from django_telroi.errors import Unavailable
-from django_telroi.rest.problems import NotNow
+from django_telroi.packages import REST_FRAMEWORK
 from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.shared.arguments import ANY_NUMBER, stored_number
+
+with REST_FRAMEWORK.needed_for("django_telroi.rest.permissions"):
+    from rest_framework.permissions import BasePermission, IsAuthenticated
+
+    from django_telroi.rest.django_request import django_request
+    from django_telroi.rest.problems import NotNow
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -82,7 +87,7 @@ class IsPhoneVerified(BasePermission):
         if stored and stored.problem:
             return False
         try:
-            record = known_phone_record(user, request=request._request)
+            record = known_phone_record(user, request=django_request(request))
         except Unavailable:
             # As a dict, because the project's own handler makes this response, and DRF's leaves out the code of a text.
             raise NotNow({"code": NotNow.default_code, "detail": NotNow.default_detail}) from None

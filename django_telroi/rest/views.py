@@ -22,6 +22,7 @@ from django_telroi import conf, limits, services
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, InvalidPurpose
 from django_telroi.models import VerificationAttempt
+from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.ids import idempotency_key
 from django_telroi.rest.problems import CodeNotChecked, IdempotencyKeyUsed, NoNumber
@@ -114,7 +115,7 @@ class StartView(CallEndpoint):
     def rejected_number(self) -> RejectedNumber | None:
         """Return why the number of the body is invalid, and which numbers it may mean. None for a number on file."""
         number = self.body_serializer.validated_data["number"] if self.body_serializer else ""
-        return explain_rejected(number, visitor_region=visitor_region(self.request._request))
+        return explain_rejected(number, visitor_region=visitor_region(django_request(self.request)))
 
     @sensitive_variables()
     def start(self, request: Request, number: str, body: Mapping[str, Any]) -> Response:
@@ -125,7 +126,7 @@ class StartView(CallEndpoint):
             raise InvalidPurpose
         try:
             attempt = limits.start_verification(
-                request._request,
+                django_request(request),
                 number,
                 user=self.user,
                 purpose=body["purpose"],
@@ -196,7 +197,7 @@ class CheckView(PhoneEndpoint):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         code = self.validated_body(request)["code"]
-        result = limits.check_code(request._request, self.attempt_uuid, code, user=self.user)
+        result = limits.check_code(django_request(request), self.attempt_uuid, code, user=self.user)
         return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
 
 
@@ -212,7 +213,7 @@ class CallAgainView(CallEndpoint):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         token = self.validated_body(request).get("bot_token") or ""
-        attempt = limits.call_again(request._request, self.attempt_uuid, user=self.user, bot_token=token)
+        attempt = limits.call_again(django_request(request), self.attempt_uuid, user=self.user, bot_token=token)
         return self.answer(attempt)
 
 

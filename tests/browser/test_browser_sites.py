@@ -70,7 +70,7 @@ def origin(address: str) -> str:
 @pytest.mark.parametrize("name", WITH_PAGES)
 def test_a_phone_is_verified_on_the_page_and_in_the_drop_in(name: str, tmp_path: Path, chromium: Browser) -> None:
     kind, numbers = KINDS[name], count(100)
-    project = made(tmp_path, kind)
+    project = made(StockProject(tmp_path), kind)
     with project.serving() as person:
         for path, script in WAYS:
             seen = Seen(lacks_files=script == "is blocked" or lacks_static_files(kind))
@@ -116,7 +116,7 @@ def walk(page: Page, address: str, script: str, project: StockProject, number: s
 
 @pytest.mark.parametrize("name", WITH_API)
 def test_a_phone_is_verified_over_the_api(name: str, tmp_path: Path, chromium: Browser) -> None:
-    project = made(tmp_path, KINDS[name])
+    project = made(StockProject(tmp_path), KINDS[name])
     seen = Seen(lacks_files=False)
     with project.serving("/") as person, opened(chromium, seen) as page:
         page.goto(person.address)

@@ -102,8 +102,9 @@ class Person:
 class StockProject:
     """A folder with a Django project, and the commands that are run there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, python: tuple[str, ...] = (sys.executable,)) -> None:
         self.folder = folder
+        self.python = python
         self.console = folder / "console.txt"
         # PYTHONSAFEPATH would hide the project from its manage.py. Our key and settings must not be used.
         ours = ("PYTHONSAFEPATH", "DJANGO_SETTINGS_MODULE", "TELROI_API_KEY")
@@ -134,18 +135,27 @@ class StockProject:
 
     def run(self, *arguments: str) -> str:
         """Return the output of the command. A warning or a failure raises an error."""
-        command = [sys.executable, *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = self._done(arguments)
         if done.returncode or done.stderr:
             raise AssertionError(f"{' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def failure_of(self, *arguments: str) -> str:
+        """Return what a command that fails prints to the standard error output."""
+        done = self._done(arguments)
+        assert done.returncode, f"{' '.join(arguments)} did not fail:\n{done.stdout}\n{done.stderr}"
+        return done.stderr
+
+    def _done(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        command = [*self.python, *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+
     @contextmanager
-    def serving(self, first: str = "/phone/") -> Iterator[Person]:
-        """Run ``runserver``, and yield a visitor who has opened the page ``first``."""
-        command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", "127.0.0.1:0"]
+    def serving(self, first: str = "/phone/", *options: str) -> Iterator[Person]:
+        """Run ``runserver`` with further ``options``, and yield a visitor who has opened the page ``first``."""
+        command = [*self.python, "-u", "manage.py", "runserver", "--noreload", *options, "127.0.0.1:0"]
         with (
             self.console.open("w") as output,
             subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=output, stderr=output) as server,

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urljoin
@@ -46,6 +46,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.template import engines
 from django.urls import include, path
+from django.utils.module_loading import import_string
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 PAGE = '''<!doctype html><html lang="en"><head><title>Host</title></head><body>
@@ -127,7 +128,7 @@ def post(person: Person, path: str, body: Mapping[str, object]) -> dict[str, obj
 class Kind:
     """A kind of project: the apps, middleware and context processors that it omits, by the start of their paths.
 
-    ``encoding`` is that of its terminal and its log.
+    ``encoding`` is that of its terminal and its log. ``files`` are further modules of the project.
     """
 
     without: tuple[str, ...] = ()
@@ -135,12 +136,15 @@ class Kind:
     urls: tuple[str, ...] = (PAGES, HELLO)
     more: str = ""
     encoding: str = "utf-8"
+    files: Mapping[str, str] = field(default_factory=dict)
     use: Callable[[StockProject], None] = verify_on_the_page
 
     def write(self, project: StockProject) -> None:
         head = "from django.contrib import admin\n" if ADMIN in self.urls else ""
         urls = head + URLS.format(urls=", ".join((*self.urls, HOST) if PAGES in self.urls else self.urls))
         (project.folder / "mysite" / "urls.py").write_text(urls)
+        for name, text in self.files.items():
+            (project.folder / "mysite" / name).write_text(text)
         with (project.folder / "mysite" / "settings.py").open("a") as file:
             file.write(SETTINGS.format(without=repr(self.without), apps=self.apps, more=self.more))
 
@@ -202,32 +206,41 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def made(folder: Path, kind: Kind) -> StockProject:
-    """The project, with its database."""
-    project = StockProject(folder)
+def written(project: StockProject, kind: Kind) -> StockProject:
+    """The project, with the files of its kind."""
     project.environment["PYTHONIOENCODING"] = f"{kind.encoding}:strict"
     project.run("-m", "django", "startproject", "mysite")
     project.folder /= "mysite"
     kind.write(project)
-    project.run("manage.py", "migrate")
     return project
 
 
-def walk(folder: Path, kind: Kind) -> None:
-    """Make the project, check it, run the commands in it, and verify a phone. Raises AssertionError."""
-    project = made(folder, kind)
+def made(project: StockProject, kind: Kind) -> StockProject:
+    """The project, with its files and its database."""
+    written(project, kind).run("manage.py", "migrate")
+    return project
+
+
+def settle(project: StockProject, kind: Kind) -> None:
+    """Make the project, check it, and verify a phone. Raises AssertionError."""
+    made(project, kind)
     found = project.run("manage.py", "check")
     assert found.startswith(NO_ISSUES), found
+    kind.use(project)
+
+
+def walk(project: StockProject, kind: Kind) -> None:
+    """Do what ``settle`` does, and run the commands in the project. Raises AssertionError."""
+    settle(project, kind)
     project.run("manage.py", "makemigrations", "--check")
     for command in COMMANDS:
         project.run("manage.py", *command)
-    kind.use(project)
 
 
 def main(names: list[str]) -> None:
     for name in names or KINDS:
         with tempfile.TemporaryDirectory() as folder:
-            walk(Path(folder), KINDS[name])
+            walk(StockProject(Path(folder)), KINDS[name])
         sys.stdout.write(f"{name}: a phone was verified\n")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.project.stock_project import StockProject
 from tests.project.stock_sites import KINDS, walk
 
 
@@ -14,4 +15,4 @@ from tests.project.stock_sites import KINDS, walk
 def test_a_site_without_some_apps_verifies_a_phone(tmp_path: Path, name: str) -> None:
     kind = KINDS[name]
 
-    walk(tmp_path, kind)
+    walk(StockProject(tmp_path), kind)

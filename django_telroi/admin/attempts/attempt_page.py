@@ -101,7 +101,7 @@ def _what_to_do(meaning: Meaning, next_call: str) -> str:
 
 def _number_page(site: AdminSite, request: HttpRequest) -> StaffActionViews | None:
     """Return the admin of numbers, for its actions. None if ``site`` has none, or the user may not view numbers."""
-    page = site._registry.get(PhoneNumber)
+    page = site.get_model_admin(PhoneNumber) if site.is_registered(PhoneNumber) else None
     return page if isinstance(page, StaffActionViews) and page.has_view_permission(request) else None
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.sites import AdminSite
-from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import get_language_bidi, pgettext
@@ -23,6 +22,7 @@ from django_telroi.admin.numbers.number_status import (
 )
 from django_telroi.admin.shared.chips import bar, moment_in_sentence, moment_words, region_name, time_mark
 from django_telroi.admin.shared.marks import status_chip
+from django_telroi.admin.shared.registered import may_view
 from django_telroi.admin.shared.ring import ring_words
 from django_telroi.domain.policy import limit_at
 from django_telroi.models import (
@@ -55,7 +55,7 @@ def facts_of(phone: PhoneNumber, *, request: HttpRequest, site: AdminSite, now: 
     """Return the template context: the answer, the number's newest attempts, its status, its events and accounts."""
     # A user who may view numbers may still lack the right to view attempts or verified phones, which name users.
     status = status_now(phone, request=request, now=now)
-    shows_attempts = _may_view(VerificationAttempt, request, site)
+    shows_attempts = may_view(VerificationAttempt, request, site)
     attempts = _attempts(phone, site, now=now) if shows_attempts else []
     is_held = phone.held_until is not None and phone.held_until > now
     return {
@@ -90,7 +90,7 @@ def facts_of(phone: PhoneNumber, *, request: HttpRequest, site: AdminSite, now: 
         "blocked_reason": plain(phone.blocked_reason),
         "last_wrong_code": moment_words(phone.last_wrong_code_at, now=now) if phone.last_wrong_code_at else "",
         "events": _events(phone, site, now=now, has_links=shows_attempts),
-        "verified_phones": _verified_phones(phone, site, now=now) if _may_view(VerifiedPhone, request, site) else [],
+        "verified_phones": _verified_phones(phone, site, now=now) if may_view(VerifiedPhone, request, site) else [],
     }
 
 
@@ -194,11 +194,6 @@ def _verified_phones(phone: PhoneNumber, site: AdminSite, *, now: datetime) -> l
         }
         for row in rows[:MAX_ROWS]
     ]
-
-
-def _may_view(model: type[Model], request: HttpRequest, site: AdminSite) -> bool:
-    """Return True if the model is registered on ``site`` and the user may view it."""
-    return site.is_registered(model) and site._registry[model].has_view_permission(request)
 
 
 def _url(site: AdminSite, page: str, *arguments: object) -> str:

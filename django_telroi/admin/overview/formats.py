@@ -17,6 +17,7 @@ from django.utils.translation import pgettext
 
 from django_telroi import conf
 from django_telroi.admin.shared.narrow_filters import attempts_query
+from django_telroi.admin.shared.registered import may_view
 from django_telroi.models import VerificationAttempt
 
 CENTS_BELOW = 1000
@@ -103,8 +104,7 @@ class AttemptLinks:
 
 def links_for(request: HttpRequest, site: AdminSite) -> AttemptLinks:
     """Return the links for this user on this admin site. A link to a page with 403 would be a dead end."""
-    page = site._registry.get(VerificationAttempt)
-    if page is None or not page.has_view_permission(request):
+    if not may_view(VerificationAttempt, request, site):
         return AttemptLinks()
     return AttemptLinks(site_url(site, "verificationattempt_changelist"))
 

@@ -18,6 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.admin.shared.filters import regions_in
+from django_telroi.admin.shared.registered import may_view
 from django_telroi.admin.shared.search import PostedSearch
 from django_telroi.domain.phone import parse_phone, written_e164
 from django_telroi.domain.typed_text import clean_typed
@@ -148,8 +149,7 @@ class CallerSearch(PostedSearch):
 
 def _never_called_url(site: AdminSite, request: HttpRequest) -> str:
     # A site may have registered the list of attempts only.
-    page = site._registry.get(PhoneNumber)
-    if page is None or not page.has_view_permission(request):
+    if not may_view(PhoneNumber, request, site):
         return ""
     try:
         return reverse(f"admin:{NEVER_CALLED}", current_app=site.name)

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
+from django_telroi.admin.shared.registered import may_view
 from django_telroi.domain.country_facts import country_name
 from django_telroi.services.requester import plain
 
@@ -146,10 +147,8 @@ def time_mark(moment: datetime | None, *, now: datetime) -> SafeString:
 
 def page_address(model: type[Model], pk: object, *, site: AdminSite, request: HttpRequest) -> str:
     """Return the URL of the row's page, or ``""`` if ``site`` has none or the user may not view it."""
-    # The site may have registered its own admin for users, or none. A link to a page that rejects the user is a dead
-    # end.
-    page = site._registry.get(model)
-    if pk is None or page is None or not page.has_view_permission(request):
+    # A link to a page that rejects the user is a dead end.
+    if pk is None or not may_view(model, request, site):
         return ""
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
     try:

@@ -9,11 +9,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from allauth.account import app_settings
-from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core import context
-from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.core.internal.httpkit import is_headless_request
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import cache
@@ -26,11 +21,20 @@ from django_telroi.domain.phone import parse_phone
 from django_telroi.domain.states import Status
 from django_telroi.errors import NumberTaken, VerificationRefused
 from django_telroi.models import VerifiedPhone
+from django_telroi.packages import ALLAUTH
 from django_telroi.services.accounts.external_verifications import number_called_for
 from django_telroi.services.attempts.status import status_in_hand
 from django_telroi.services.sentences import STATUS_SENTENCES, sentence
 from django_telroi.services.shared.site_codes import new_code
 from django_telroi.services.shared.transactions import write_alias
+
+with ALLAUTH.needed_for("django_telroi.contrib.allauth"):
+    from allauth.account import app_settings
+    from allauth.account.adapter import DefaultAccountAdapter
+    from allauth.core import context
+    from allauth.core.exceptions import ImmediateHttpResponse
+
+    from django_telroi.contrib.allauth.headless import error_response, is_headless_request
 
 SESSION_KEY = "telroi_allauth"
 """Has the user's key, their unverified number, and the code of the last call, until the number is verified."""
@@ -91,10 +95,7 @@ class TelroiAdapterMixin(DefaultAccountAdapter):  # type: ignore[misc]
         """Return the form's error ``phone_taken``: as JSON for the API, else on the page of the code, loaded again."""
         error = self.validation_error("phone_taken")
         if is_headless_request(self.request):
-            from allauth.headless.internal.restkit.response import ErrorResponse
-
-            response: HttpResponseBase = ErrorResponse(self.request, exception=error)
-            return response
+            return error_response(self.request, error)
         self.add_message(self.request, messages.ERROR, message=" ".join(error.messages))
         return HttpResponseRedirect(self.request.path)
 
@@ -202,9 +203,7 @@ class TelroiAdapterMixin(DefaultAccountAdapter):  # type: ignore[misc]
         """
         setattr(self.request, REFUSAL_ATTRIBUTE, refusal)
         if is_headless_request(self.request) and _url_name(self.request) in REPEATABLE:
-            from allauth.headless.internal.restkit.response import ErrorResponse
-
-            raise ImmediateHttpResponse(ErrorResponse(self.request, exception=_form_error(refusal)))
+            raise ImmediateHttpResponse(error_response(self.request, _form_error(refusal)))
 
     def _note(self) -> dict[str, str]:
         note: dict[str, str] = self.request.session.get(SESSION_KEY, {})

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from allauth.account import app_settings
-from allauth.account.adapter import get_adapter
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.contrib.allauth.adapter import TelroiAdapterMixin
+from django_telroi.packages import ALLAUTH
+
+with ALLAUTH.needed_for("django_telroi.contrib.allauth"):
+    from allauth.account import app_settings
+    from allauth.account.adapter import get_adapter
+
+    from django_telroi.contrib.allauth.adapter import TelroiAdapterMixin
 
 
 def check_allauth(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from django_telroi.contrib.login import login_api
+from django_telroi.packages import REST_FRAMEWORK
+from django_telroi.rest.missing_framework import urls_without_framework
 
 app_name = "telroi-login-api"
 
-urlpatterns = [
-    path("", login_api.LoginApiStartView.as_view(), name="start"),
-    path("<str:uuid>/", login_api.LoginApiStatusView.as_view(), name="status"),
-    path("<str:uuid>/check/", login_api.LoginApiCheckView.as_view(), name="check"),
-    path("<str:uuid>/call-again/", login_api.LoginApiCallAgainView.as_view(), name="call-again"),
-    path("<str:uuid>/cancel/", login_api.LoginApiCancelView.as_view(), name="cancel"),
-]
+if REST_FRAMEWORK.is_installed:
+    from django_telroi.contrib.login import login_api
+
+    urlpatterns = [
+        path("", login_api.LoginApiStartView.as_view(), name="start"),
+        path("<str:uuid>/", login_api.LoginApiStatusView.as_view(), name="status"),
+        path("<str:uuid>/check/", login_api.LoginApiCheckView.as_view(), name="check"),
+        path("<str:uuid>/call-again/", login_api.LoginApiCallAgainView.as_view(), name="call-again"),
+        path("<str:uuid>/cancel/", login_api.LoginApiCancelView.as_view(), name="cancel"),
+    ]
+else:
+    urlpatterns = urls_without_framework("start", "")

@@ -23,6 +23,7 @@ from rest_framework.response import Response
 from django_telroi import conf, limits
 from django_telroi.contrib.login.login_steps import code_used_text, logged_in_text, no_account_text
 from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, site_function, user_for_login
+from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.problems import problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneStartSerializer, body_of
@@ -118,18 +119,18 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
         if make_body is None:
             refuse_forged_request(request)
         code = self.validated_body(request)["code"]
-        result = limits.check_code(request._request, self.attempt_uuid, code)
+        result = limits.check_code(django_request(request), self.attempt_uuid, code)
         if result.outcome != CheckOutcome.VERIFIED:
             return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
         try:
-            user = user_for_login(request._request, result)
+            user = user_for_login(django_request(request), result)
         except NoAccountFound:
             return answer_no_account(result.proof)
         except CodeUsedUp:
             raise CodeUsedProblem from None
         if make_body is not None:
-            return Response(make_body(request._request, user))
-        login(request._request, user)  # type: ignore[arg-type]  # a user of any model
+            return Response(make_body(django_request(request), user))
+        login(django_request(request), user)  # type: ignore[arg-type]  # a user of any model
         return Response(body_of(PhoneCheckSerializer, result) | {"proof": None, "detail": logged_in_text()})
 
 
@@ -140,8 +141,8 @@ def refuse_forged_request(request: Request) -> None:
     framework checks the token only for users who are logged in.
     """
     check = CSRFCheck(lambda _request: HttpResponse())
-    check.process_request(request._request)
-    if reason := check.process_view(request._request, lambda _request: HttpResponse(), (), {}):
+    check.process_request(django_request(request))
+    if reason := check.process_view(django_request(request), lambda _request: HttpResponse(), (), {}):
         raise exceptions.PermissionDenied(f"CSRF Failed: {reason}")
 
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
-from django_otp.models import CooldownMixin, Device, ThrottlingMixin, TimestampMixin
 
 from django_telroi import conf, services
 from django_telroi.domain.number_cipher import SealedPart
@@ -20,11 +19,15 @@ from django_telroi.domain.phone import Phone, mask, parse_phone, refuse_uncallab
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.errors import AttemptNotFound, InvalidNumber, Unavailable, VerificationRefused
 from django_telroi.models.sealed import SealedCharField
+from django_telroi.packages import DJANGO_OTP
 from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckOutcome
 from django_telroi.services.attempts.status import status_of
 from django_telroi.services.sentences import NO_CODE_CHECKED, SENTENCES, sentence, status_sentence
 from django_telroi.services.shared.transactions import is_in_callers_transaction, write_alias
+
+with DJANGO_OTP.needed_for("django_telroi.contrib.otp"):
+    from django_otp.models import CooldownMixin, Device, ThrottlingMixin, TimestampMixin
 
 PURPOSE = "two-factor"
 """The purpose of these calls. It need not be in ``PURPOSES``, which is for pages and the API."""

@@ -15,6 +15,7 @@ from rest_framework.views import exception_handler
 from django_telroi import limits
 from django_telroi.contrib.phone_verify.phone_verify_serializers import PhoneSerializer, SMSVerificationSerializer
 from django_telroi.errors import VerificationRefused
+from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint, ProblemHandler
 from django_telroi.rest.problems import CodeNotChecked, answer_problem
 from django_telroi.services.attempts.status import status_in_hand
@@ -59,7 +60,7 @@ class RegisterView(PhoneVerifyEndpoint):
         # The first language of the header, as django-phone-verify reads it. An invalid one means LANGUAGE.
         language = request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip()
         attempt = limits.start_verification(
-            request._request,
+            django_request(request),
             body["phone_number"],
             user=self.user,
             language=language or None,

@@ -18,17 +18,20 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
-from phonenumber_field.phonenumber import to_python
-from two_factor.plugins.phonenumber.method import PhoneCallMethod
-from two_factor.plugins.phonenumber.models import PhoneDevice
-from two_factor.views.utils import IdempotentSessionWizardView
 
 from django_telroi import limits, services
 from django_telroi.domain.states import Status
 from django_telroi.errors import CooldownActive, VerificationRefused
+from django_telroi.packages import TWO_FACTOR
 from django_telroi.redaction import Secret, redact_arguments
 from django_telroi.services.attempts.status import status_in_hand, status_of
 from django_telroi.services.sentences import sentence, status_sentence
+
+with TWO_FACTOR.needed_for("django_telroi.contrib.two_factor"):
+    from phonenumber_field.phonenumber import to_python
+    from two_factor.plugins.phonenumber.method import PhoneCallMethod
+    from two_factor.plugins.phonenumber.models import PhoneDevice
+    from two_factor.views.utils import IdempotentSessionWizardView
 
 PURPOSE = "two-factor"
 """The purpose of these calls in the admin and in ``MAY_START``. It need not be in ``PURPOSES``, which is for pages."""

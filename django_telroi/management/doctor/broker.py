@@ -9,6 +9,7 @@ from django_telroi import conf
 from django_telroi.dispatch import TRANSPORT_OPTIONS, broker_url, site_app
 from django_telroi.domain.states import Dispatch
 from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.packages import CELERY
 from django_telroi.redaction import kind_of
 from django_telroi.services.calls.queue import TASK
 
@@ -24,6 +25,10 @@ def examine_queue() -> Iterator[Finding]:
         yield good(
             SUBJECT, 'DISPATCH is "inline": web requests place the calls, and no broker is needed.', dispatch="inline"
         )
+        return
+    if not CELERY.is_installed:
+        says = CELERY.missing_for('TELROI["DISPATCH"] = "celery"')
+        yield bad(SUBJECT, says, f"Install it: {CELERY.install_command}", broker=False)
         return
     app = site_app()
     if app.conf.task_always_eager:

@@ -25,6 +25,7 @@ from django.db.models import F
 from django_telroi import conf, signals
 from django_telroi.domain import wrong_code_limits
 from django_telroi.models import PhoneNumber, UserWrongCodes, VerificationAttempt
+from django_telroi.services.shared.deletes import delete_at_once
 from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.number_state import State, remember_state, remembered_state
 from django_telroi.services.shared.statements import update_row
@@ -186,7 +187,7 @@ def _save(change: _Change, *, using: str) -> None:
     if row._state.adding:
         UserWrongCodes(user_id=row.pk, **change.fields).save(force_insert=True, using=using)
     elif isinstance(row, UserWrongCodes) and not change.fields["wrong_codes"]:
-        if not UserWrongCodes.objects.using(using).filter(**where)._raw_delete(using):
+        if not delete_at_once(UserWrongCodes.objects.using(using).filter(**where)):
             raise VersionConflict
     elif not update_row(type(row), where, change.fields, using=using):
         raise VersionConflict
@@ -281,4 +282,4 @@ def _without_number(row: UserWrongCodes, key: str) -> _Change:
 
 def reset_user(user_id: Any, *, using: str) -> bool:
     """End all wrong codes of a user. Returns whether there were any."""
-    return bool(UserWrongCodes.objects.using(using).filter(user_id=user_id)._raw_delete(using))
+    return bool(delete_at_once(UserWrongCodes.objects.using(using).filter(user_id=user_id)))

@@ -33,6 +33,7 @@ from django_telroi.models import (
 )
 from django_telroi.models.sealed import has_several_forms
 from django_telroi.services.shared.arguments import typed_arguments
+from django_telroi.services.shared.deletes import delete_at_once
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
@@ -51,7 +52,7 @@ def delete_rows(rows: QuerySet[Any]) -> int:
     """
     if is_referenced_by_other_apps(rows.model):
         return rows.delete()[1].get(rows.model._meta.label, 0)
-    return rows._raw_delete(rows.db) or 0  # None if the filter can match no row
+    return delete_at_once(rows)
 
 
 def is_referenced_by_other_apps(model: type[Model]) -> bool:
@@ -153,7 +154,7 @@ class PurgeRun:
             # A lock lasts a day, and ``RETENTION_DAYS`` is one day at least.
             UserWrongCodes.objects.using(self.using).filter(last_wrong_code_at__lt=self.kept_since).delete()
         # Their number is small and no person waits for them, so they are not counted.
-        BlockedDestination.objects.using(self.using).filter(until__lt=self.now - DAY)._raw_delete(self.using)
+        delete_at_once(BlockedDestination.objects.using(self.using).filter(until__lt=self.now - DAY))
         for window in self._windows():
             yield self._delete_with_retry(partial(self._delete_numbers, window))
 
