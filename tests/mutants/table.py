@@ -48,6 +48,8 @@ MUTANTS = (
         "if record.verified_at == moment:",
         "if True:",
         ("tests/testing/test_testing_aids.py::test_an_older_verification_does_not_replace_a_newer_one",),
+    ),
+    Mutant(
         "report no package that the settings need",
         "django_telroi/checks/missing_packages.py",
         "    if not package.is_installed:",
