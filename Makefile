@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test coverage lint services chaos programs long browser docs fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
+.PHONY: help test coverage lint services chaos programs long browser docs messages fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
 
 help:
 	@echo "make demo      run the demo site; it needs no key and no phone"
@@ -18,6 +18,7 @@ help:
 	@echo "make long      run the tests with large numbers: 100,000 starts and checks, 10,000 webhooks, a full model search"
 	@echo "make browser   test the pages in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make docs      build docs/_build/html"
+	@echo "make messages  update and compile the translations"
 	@echo "make fuzz      send 5,000 generated requests to the demo's API"
 	@echo "make mutants   remove each guard in turn and check that a test fails"
 	@echo "make bench     measure a verification"
@@ -62,6 +63,9 @@ browser: $(VENV)/.tox
 
 docs: $(VENV)/.tox
 	$(TOX) -e docs
+
+messages: $(VENV)/.tox
+	$(TOX) -e messages
 
 fuzz: $(VENV)/.tox
 	$(TOX) -e fuzz -- --cases 5000

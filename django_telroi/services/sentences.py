@@ -220,17 +220,27 @@ def length_sentence(fit: LengthFit, length: CodeLength, *, digits: int = 0) -> s
     if fit == LengthFit.MISSING:
         return str(MISSING)
     if fit == LengthFit.PERHAPS_TOO_SHORT:
-        asks = _("The code may have %(expected)s digits. Send it again if you heard %(typed)s.")
+        asks = ngettext(
+            "The code may have %(expected)s digit. Send it again if you heard %(typed)s.",
+            "The code may have %(expected)s digits. Send it again if you heard %(typed)s.",
+            length.expected,
+        )
         return asks % {"expected": DIGITS[length.expected], "typed": DIGITS[digits]}
     if length.is_certain:
-        return _("The code has %(expected)s digits. Type the digits that you hear.") % {
-            "expected": DIGITS[length.expected]
-        }
+        text = ngettext(
+            "The code has %(expected)s digit. Type the digits that you hear.",
+            "The code has %(expected)s digits. Type the digits that you hear.",
+            length.expected,
+        )
+        return text % {"expected": DIGITS[length.expected]}
     if fit == LengthFit.TOO_SHORT:
         return str(TOO_SHORT)
-    return _("The code has %(longest)s digits at most. Type the digits that you hear.") % {
-        "longest": DIGITS[length.longest]
-    }
+    text = ngettext(
+        "The code has %(longest)s digit at most. Type the digits that you hear.",
+        "The code has %(longest)s digits at most. Type the digits that you hear.",
+        length.longest,
+    )
+    return text % {"longest": DIGITS[length.longest]}
 
 
 def status_sentence(status: AttemptStatus) -> str:

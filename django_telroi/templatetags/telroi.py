@@ -28,15 +28,17 @@ from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_address
 from django_telroi.web.session import Notice, pop_notice, read_flow
+from django_telroi.web.words import shown_words
 
 register = template.Library()
 
 TYPED = object()
 """The value of ``number`` in a tag without one. None is the value of an empty field of the site."""
 
-register.filter("telroi_clock", card_texts.clock_text)
+register.filter("telroi_countdown", card_texts.countdown)
 register.filter("telroi_duration", duration)
 register.filter("telroi_number", card_texts.grouped_number)
+register.simple_tag(shown_words, name="telroi_words")
 
 
 @register.inclusion_tag("telroi/phone_verify.html", takes_context=True)

@@ -40,22 +40,33 @@ def number_lead() -> str:
     # The default has a sentence of its own, because "six digits" reads better than "6 digits".
     if digits == 6:
         return _("We call you and read out a code of six digits.")
-    return _("We call you and read out a code of %(digits)d digits.") % {"digits": digits}
+    text = ngettext(
+        "We call you and read out a code of %(digits)d digit.",
+        "We call you and read out a code of %(digits)d digits.",
+        digits,
+    )
+    return text % {"digits": digits}
 
 
 def stored_lead(masked_number: str) -> SafeString:
     """Return the sentence that announces the call to a number on file."""
     digits = length_of_next_code().expected
     if digits == 6:
-        return format_html(_("We call {} and read out a code of six digits."), shown_number(masked_number))
-    text = _("We call {number} and read out a code of {digits} digits.")
+        return _about(_("We call {number} and read out a code of six digits."), masked_number)
+    text = ngettext(
+        "We call {number} and read out a code of {digits} digit.",
+        "We call {number} and read out a code of {digits} digits.",
+        digits,
+    )
     return format_html(text, number=shown_number(masked_number), digits=digits)
 
 
 def change_lead(masked_number: str) -> SafeString:
     """Return the sentences that explain the change of a number."""
-    text = _("Your number is {}. It stays your number until you have typed the code that we read out to the new one.")
-    return format_html(text, shown_number(masked_number))
+    text = _(
+        "Your number is {number}. It stays your number until you have typed the code that we read out to the new one."
+    )
+    return _about(text, masked_number)
 
 
 def same_number() -> str:
@@ -102,16 +113,17 @@ def number_hint(visitor_region: str, *, has_choice: bool) -> SafeString:
     """
     example, region = example_for(visitor_region), conf.default_region()
     if example and has_choice:
-        text = pgettext("hint", "Start with + and the country code, like {}, or choose the country.")
+        text = pgettext("hint", "Start with + and the country code, like {example}, or choose the country.")
     elif example:
-        text = pgettext("hint", "Start with + and the country code, like {}.")
+        text = pgettext("hint", "Start with + and the country code, like {example}.")
     elif has_choice:
         text = pgettext("hint", "Start with + and the country code, or choose the country.")
     else:
         text = pgettext("hint", "Start with + and the country code.")
-    parts = [format_html(text, _ltr(grouped(example)))]
+    parts = [format_html(text, example=_ltr(grouped(example)))]
     if region and (national := national_example(region.strip().upper())):
-        parts.append(format_html(pgettext("hint: a number without its country code", "{} works too."), _ltr(national)))
+        text = pgettext("hint: a number without its country code", "{example} works too.")
+        parts.append(format_html(text, example=_ltr(national)))
     elif LineType.FIXED_LINE in conf.calling_rules().allowed_line_types:
         parts.append(escape(pgettext("hint", "Landlines work too.")))
     return format_html_join(" ", "{}", ((part,) for part in parts))
@@ -125,12 +137,14 @@ def number_error(rejected: RejectedNumber) -> SafeString:
 
 def code_label(digits: int) -> str:
     """Return the label of the field for a code of so many digits."""
-    return _("Six-digit code") if digits == 6 else _("%(digits)d-digit code") % {"digits": digits}
+    if digits == 6:
+        return _("Six-digit code")
+    return ngettext("%(digits)d-digit code", "%(digits)d-digit code", digits) % {"digits": digits}
 
 
 def code_lead(number: str) -> SafeString:
     """Return the instruction to answer the call and to type the code. ``number`` is masked or whole."""
-    return _about(_("Answer {} and type the code you hear. It is read twice."), number)
+    return _about(_("Answer {number} and type the code you hear. It is read twice."), number)
 
 
 def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's own three values
@@ -142,17 +156,17 @@ def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's 
 
 def asked_lead(masked_number: str) -> SafeString:
     """Return the sentence that names the number of a call that was not placed."""
-    return format_html(pgettext("phone card", "You asked for a call to {}."), shown_number(masked_number))
+    return _about(pgettext("phone card", "You asked for a call to {number}."), masked_number)
 
 
 def doubtful_lead(number: str) -> SafeString:
     """Return the lead for a call that may not ring. ``number`` is masked or whole."""
-    return _about(_("We tried to call {}."), number)
+    return _about(_("We tried to call {number}."), number)
 
 
 def waiting_lead(number: str) -> SafeString:
     """Return the lead for a call that is being placed. ``number`` is masked or whole."""
-    return _about(_("We are placing your call to {}."), number)
+    return _about(_("We are placing your call to {number}."), number)
 
 
 class SecretHtml(SafeString):
@@ -164,7 +178,7 @@ class SecretHtml(SafeString):
 
 @sensitive_variables()
 def _about(text: str, number: str) -> SecretHtml:
-    return SecretHtml(format_html(text, shown_number(number)))
+    return SecretHtml(format_html(text, number=shown_number(number)))
 
 
 def verified_elsewhere() -> str:
@@ -183,7 +197,7 @@ def calling_again() -> str:
 
 def back_to_code(masked_number: str) -> SafeString:
     """Return the label of the button that leads from the form for another number back to the code of the call."""
-    return format_html(pgettext("phone card", "Back to the code for {}"), shown_number(masked_number))
+    return _about(pgettext("phone card", "Back to the code for {number}"), masked_number)
 
 
 def shown_number(number: str) -> SafeString:
@@ -201,7 +215,7 @@ def _ltr(number: str) -> SafeString:
 
 
 def account_lead(name: str) -> SafeString:
-    return format_html(_("It belongs to your account {}."), _account(name))
+    return format_html(_("It belongs to your account {account}."), account=_account(name))
 
 
 def offer_lead(name: str) -> SafeString:
@@ -209,14 +223,14 @@ def offer_lead(name: str) -> SafeString:
 
     It asks first, because two people may share a browser: the user who is logged in may not own the number.
     """
-    text = _("It was verified in this browser a moment ago. If it is yours, you can add it to your account {}.")
-    return format_html(text, _account(name))
+    text = _("It was verified in this browser a moment ago. If it is yours, you can add it to your account {account}.")
+    return format_html(text, account=_account(name))
 
 
 def taken_lead(name: str) -> SafeString:
     """Return the message for a user whose number belongs to another account, of theirs or of another person."""
-    text = _("You are logged in as {}. If the other account is yours too, log in there to use this number.")
-    return format_html(text, _account(name))
+    text = _("You are logged in as {account}. If the other account is yours too, log in there to use this number.")
+    return format_html(text, account=_account(name))
 
 
 def _account(name: str) -> SafeString:
@@ -255,7 +269,7 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
     ticking = (
         escape(duration(wait))
         if wait > 3600
-        else format_html('<span class="telroi-clock" data-telroi-wait="{}">{}</span>', wait, duration(wait))
+        else format_html('<bdi class="telroi-clock" data-telroi-wait="{}">{}</bdi>', wait, duration(wait))
     )
     figures = {time_of_day(then): _time(then), duration(wait): ticking}
     for shown, marked in figures.items():
@@ -267,10 +281,10 @@ def next_call(wait: int) -> SafeString:
     """Return the sentence about the time of the next call, as HTML. ``wait`` is in seconds."""
     then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
     if then.date() > timezone.localdate():
-        text = pgettext("phone card", "You can ask for another call tomorrow at {}.")
+        text = pgettext("phone card", "You can ask for another call tomorrow at {time}.")
     else:
-        text = pgettext("phone card", "You can ask for another call at {}.")
-    return format_html(text, _time(then))
+        text = pgettext("phone card", "You can ask for another call at {time}.")
+    return format_html(text, time=_time(then))
 
 
 def _time(moment: datetime) -> SafeString:
@@ -280,6 +294,14 @@ def _time(moment: datetime) -> SafeString:
     return format_html(
         '<bdi><time datetime="{}"{}>{}</time></bdi>', moment.isoformat(timespec="seconds"), day, time_of_day(moment)
     )
+
+
+def countdown(seconds: int) -> SafeString:
+    """Return the text with the clock that the script counts down, as HTML. ``seconds``: until the next call."""
+    clock = format_html(
+        '<bdi class="telroi-clock" role="timer" data-telroi-wait="{}">{}</bdi>', seconds, clock_text(seconds)
+    )
+    return format_html(pgettext("phone card", "Call again in {clock}"), clock=clock)
 
 
 def clock_text(seconds: int) -> str:

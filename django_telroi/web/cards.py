@@ -27,6 +27,7 @@ from django_telroi.services.shared.encryption import new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web.session import is_unseen
 from django_telroi.web.tickets import Ticket, seal_number, sign_ticket
+from django_telroi.web.words import Words, shown_words
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
@@ -78,6 +79,7 @@ class Card:
     purpose_text: str
     consent_text: str
     is_login: bool
+    words: Words
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         purpose_text=conf.purpose_texts().get(place.purpose, ""),
         consent_text=conf.consent_text(),
         is_login=place.is_login,
+        words=shown_words(),
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from django.utils.translation import get_language, get_language_bidi, pgettext
+from django.utils.translation import pgettext
 
 from django_telroi import conf
 from django_telroi.domain.country_facts import calling_code, country_name
 from django_telroi.domain.phone import CallingRules, supported_regions
+from django_telroi.web.words import shown_words
 
 
 def country_choices() -> list[tuple[str, str]]:
-    """Return the regions that the site calls and their names in the active language, such as ``Nigeria (+234)``."""
+    """Return the regions that the site calls and their names in the language of the card: ``Nigeria (+234)``."""
     none = ("", pgettext("choice of a country", "Choose a country"))
-    return [none, *_named_regions(conf.calling_rules(), get_language() or "en", is_bidi=get_language_bidi())]
+    lang, direction = shown_words()
+    return [none, *_named_regions(conf.calling_rules(), lang, is_bidi=direction == "rtl")]
 
 
 @lru_cache(maxsize=64)  # a name for each of 245 regions

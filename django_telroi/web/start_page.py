@@ -60,6 +60,7 @@ from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_ste
 from django_telroi.web.tickets import open_number
 from django_telroi.web.typed_cookie import remember_typed, was_typed_here
 from django_telroi.web.visitor_country import form_options, remember_country
+from django_telroi.web.words import call_language
 
 SEALED = "sealed"
 """The field of the button that requests the same call after a wait."""
@@ -248,6 +249,7 @@ class StartView(PhonePage):
                     number,
                     user=self.user,
                     purpose=self.purpose,
+                    language=call_language(),
                     attempt_uuid=attempt_id,
                     once_counted=partial(self.prepare_call, attempt_id, kept=kept, ringing=ringing),
                     consent=consent,

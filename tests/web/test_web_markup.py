@@ -110,7 +110,7 @@ def test_every_file_is_served_by_the_site(page: BeautifulSoup) -> None:
 
 
 def test_a_page_has_a_language_a_title_one_heading_and_one_main(page: BeautifulSoup) -> None:
-    assert (page.html["lang"], page.html["dir"]) == ("en-us", "ltr")
+    assert (page.html["lang"], page.html["dir"]) == ("en-US", "ltr")
     assert page.title.text.strip()
     assert [len(page.find_all(name)) for name in ("h1", "main")] == [1, 1]
     assert page.find("meta", attrs={"name": "viewport"})["content"] == "width=device-width, initial-scale=1"

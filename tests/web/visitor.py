@@ -7,6 +7,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from django.http import HttpResponse
 from django.test import Client
+from django.utils.translation import gettext
 
 NUMBER = "+2348031234567"
 SPELLING = "+234 803 123 4567"
@@ -36,9 +37,12 @@ class Visitor:
         return self._arrives(self.client.post(path, fields), path)
 
     def form(self, label: str, *, card: str = "telroi-1") -> tuple[str, dict[str, str]]:
-        """Return the URL of a button's form and the values of its fields."""
+        """Return the URL of a button's form and the values of its fields. ``label`` is the English one."""
+        labels = {label, gettext(label)}
         forms = [
-            form for form in self.card(card).find_all("form") if label in {b.text for b in form.find_all("button")}
+            form
+            for form in self.card(card).find_all("form")
+            if not labels.isdisjoint(b.text for b in form.find_all("button"))
         ]
         assert forms, f"no button {label!r} here: {self.card(card).text}"
         fields = {each["name"]: each.get("value", "") for each in forms[0].find_all("input")}

@@ -203,7 +203,10 @@ class StaffActionViews(UnnamedInLog):
         # One row more than allowed shows that there are too many, without a COUNT.
         rows = list(phones[: MAX_AT_ONCE + 1])
         if len(rows) > MAX_AT_ONCE:
-            messages.error(request, _("Select at most %(count)d numbers at once.") % {"count": MAX_AT_ONCE})
+            words = ngettext(
+                "Select at most %(count)d number at once.", "Select at most %(count)d numbers at once.", MAX_AT_ONCE
+            )
+            messages.error(request, words % {"count": MAX_AT_ONCE})
             return None
         # A site may limit single numbers. Then nothing is done, as on the page of such a number.
         if not all(self.has_view_permission(request, phone) for phone in rows):

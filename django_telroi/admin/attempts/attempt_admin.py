@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
@@ -89,13 +89,16 @@ def _log(request: HttpRequest) -> None:
     """Record the export with its filters. A purpose may be any text, so numbers in it are masked."""
     # The token of a search means nothing to a reader of the log, and the search itself may be for a number.
     filters = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
-    filters += ["a search"] if request.GET.get(FOUND) else []
+    filters += [gettext("search")] if request.GET.get(FOUND) else []
+    exported = pgettext("admin log", "Exported attempts as CSV: %(filters)s") % {
+        "filters": ", ".join(filters) or pgettext("exported attempts", "all")
+    }
     LogEntry.objects.create(
         user_id=str(request.user.pk),
         content_type_id=ContentType.objects.get_for_model(VerificationAttempt).pk,
         object_repr="CSV",
         action_flag=CHANGE,
-        change_message=f"Exported attempts as CSV: {', '.join(filters) or 'all'}."[:1000],
+        change_message=exported[:1000],
     )
 
 

@@ -172,8 +172,10 @@ class Page:
     def _stack(self, bar: Bar) -> Stack:
         counts = [bar.counts.get(outcome, 0) for outcome in self.outcomes]
         named = zip(counts, self.outcomes, strict=True)
-        parts = ", ".join(f"{figure(count)} {OUTCOME_NAMES[outcome]}" for count, outcome in named if count)
-        words = f"{self.bucket_words(bar.start)}: {parts or _('no calls')}"
+        parts = ", ".join(f"{figure(count)} {OUTCOME_NAMES[outcome]}" for count, outcome in named if count) or _(
+            "no calls"
+        )
+        words = f"{self.bucket_words(bar.start)}: {parts}"
         # The label has no minutes, because a bar begins at a full hour or day.
         start = timezone.localtime(bar.start)
         label = date_format(start, "H:00" if self.figures.period is Period.DAY else "j M")

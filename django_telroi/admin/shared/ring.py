@@ -15,8 +15,6 @@ from django_telroi.services.shared.reviewer_numbers import is_of_reviewer
 MAY_HAVE_RUNG = frozenset({ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED})
 """Errors after which it is unknown whether the phone rang."""
 
-CONTEXT = "did it ring?"
-
 
 def ring_words(attempt: VerificationAttempt) -> str:
     """Return what is known of the call, such as ``accepted by the provider, no code typed``. It uses no query.
@@ -25,18 +23,18 @@ def ring_words(attempt: VerificationAttempt) -> str:
     it, because the provider does not know it either.
     """
     if is_of_reviewer(attempt):
-        return pgettext(CONTEXT, "not called: it is the number of an app reviewer")
+        return pgettext("did it ring?", "not called: it is the number of an app reviewer")
     match Status(attempt.status):
         case Status.VERIFIED:
             return _verified_words(attempt)
         case Status.QUEUED:
-            return pgettext(CONTEXT, "waiting for a worker, not placed yet")
+            return pgettext("did it ring?", "waiting for a worker, not placed yet")
         case Status.DIALING:
-            return pgettext(CONTEXT, "being placed now")
+            return pgettext("did it ring?", "being placed now")
         case Status.CANCELED:
-            return _join(_call(attempt), pgettext(CONTEXT, "canceled by the person"))
+            return _join(_call(attempt), pgettext("did it ring?", "canceled by the person"))
         case Status.SUPERSEDED:
-            return _join(_call(attempt), pgettext(CONTEXT, "replaced by a newer call"))
+            return _join(_call(attempt), pgettext("did it ring?", "replaced by a newer call"))
         case _:
             could_be_typed = attempt.placed_at or _may_have_rung(attempt)
             return _join(_call(attempt), _typed_words(attempt) if could_be_typed else "")
@@ -44,19 +42,27 @@ def ring_words(attempt: VerificationAttempt) -> str:
 
 def _verified_words(attempt: VerificationAttempt) -> str:
     if attempt.error_code == ErrorCode.NUMBER_TAKEN:
-        return pgettext(CONTEXT, "it rang: the right code was typed, but another account has the number")
-    return pgettext(CONTEXT, "it rang: the right code was typed")
+        return pgettext("did it ring?", "it rang: the right code was typed, but another account has the number")
+    return pgettext("did it ring?", "it rang: the right code was typed")
 
 
 def _call(attempt: VerificationAttempt) -> str:
     """Return what the provider did with the call."""
     if attempt.placed_at:
-        return pgettext(CONTEXT, "accepted by the provider")
+        return pgettext("did it ring?", "accepted by the provider")
     error = plain(error_name(attempt.error_code))
     if _may_have_rung(attempt):
-        words = pgettext(CONTEXT, "it may have rung: %(error)s") if error else pgettext(CONTEXT, "it may have rung")
+        words = (
+            pgettext("did it ring?", "it may have rung: %(error)s")
+            if error
+            else pgettext("did it ring?", "it may have rung")
+        )
     else:
-        words = pgettext(CONTEXT, "it did not ring: %(error)s") if error else pgettext(CONTEXT, "it did not ring")
+        words = (
+            pgettext("did it ring?", "it did not ring: %(error)s")
+            if error
+            else pgettext("did it ring?", "it did not ring")
+        )
     return words % {"error": error}
 
 
@@ -69,14 +75,14 @@ def _may_have_rung(attempt: VerificationAttempt) -> bool:
 
 def _typed_words(attempt: VerificationAttempt) -> str:
     if was_closed_by_lost_answers(attempt):
-        return pgettext(CONTEXT, "a right code was typed, but its answer was lost")
+        return pgettext("did it ring?", "a right code was typed, but its answer was lost")
     if attempt.tries:
         words = ngettext("%(count)d wrong code typed", "%(count)d wrong codes typed", attempt.tries)
         return words % {"count": attempt.tries}
     if attempt.status == Status.LOCKED:
-        return pgettext(CONTEXT, "too many wrong codes")
+        return pgettext("did it ring?", "too many wrong codes")
     is_open = attempt.status in (Status.PLACED, Status.UNKNOWN)
-    return pgettext(CONTEXT, "no code typed yet") if is_open else pgettext(CONTEXT, "no code typed")
+    return pgettext("did it ring?", "no code typed yet") if is_open else pgettext("did it ring?", "no code typed")
 
 
 def _join(*parts: str) -> str:

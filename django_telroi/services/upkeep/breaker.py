@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.utils.translation import pgettext
+from django.utils.translation import npgettext
 
 from django_telroi import conf
 from django_telroi.domain.destinations import is_covered
@@ -36,7 +36,12 @@ def pause_pumped(pumped: Sequence[PumpedDestination], *, now: datetime | None, u
         is_blocked = any(is_covered(each.destination, block.destination, region=each.region) for block in active)
         if is_blocked or not _is_pumped_since(row, each, now=now, using=using):
             continue
-        reason = pgettext("reason of a pause", "%(calls)d calls in an hour, %(verified)d of them verified")
+        reason = npgettext(
+            "reason of a pause",
+            "%(calls)d call in an hour, %(verified)d of them verified",
+            "%(calls)d calls in an hour, %(verified)d of them verified",
+            each.calls,
+        )
         if pause_destination(
             each.destination,
             length=length,

@@ -218,7 +218,7 @@
     const { value } = choice;
     const [none, ...countries] = choice.options;
     try {
-      const { lang } = document.documentElement;
+      const { lang } = card.parentElement;
       const names = new Intl.DisplayNames(lang, { type: "region", fallback: "none" });
       for (const each of countries) each.text = each.text.replace(/^.*(?= \()/, (known) => names.of(each.value) ?? known);
       none.after(...countries.sort((one, other) => one.text.localeCompare(other.text, lang)));

@@ -1,0 +1,45 @@
+"""The language in which our own texts are shown."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils.translation import get_language, gettext, pgettext
+
+from django_telroi import conf
+from django_telroi.domain.languages import language_tag
+
+__all__ = ["Words", "call_language", "shown_words"]
+
+
+class Words(NamedTuple):
+    """The BCP 47 tag of a language, and its direction: ``ltr`` or ``rtl``."""
+
+    lang: str
+    dir: str
+
+
+def shown_words() -> Words:
+    """Return the language of our texts in this request. It differs from the active language that has no catalogue.
+
+    Then Django shows the texts of ``LANGUAGE_CODE``, or the English ones. A screen reader must not read them as if they
+    were of the active language.
+    """
+    active = language_tag(get_language() or "") or ""
+    # Each catalogue translates "en" with its own tag, so the answer is right for fallbacks of Django's too.
+    shown = pgettext("BCP 47 tag of the language of this file", "en")
+    is_variant = f"{active}-".startswith(f"{shown}-")  # de-AT and en-US have the texts of de and en
+    if is_variant or (shown == "en" and _is_translated_by_the_site()):
+        shown = active
+    return Words(shown, "rtl" if shown.split("-")[0] in settings.LANGUAGES_BIDI else "ltr")
+
+
+def _is_translated_by_the_site() -> bool:
+    """Return whether the site has a catalogue of its own for our texts, which need not name its language."""
+    return gettext("Call me") != "Call me"
+
+
+def call_language() -> str | None:
+    """Return the language for a call that a page of ours requests. None if the setting ``LANGUAGE`` decides."""
+    return None if conf.language() else shown_words().lang
