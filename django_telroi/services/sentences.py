@@ -11,7 +11,6 @@ A response of Telroi becomes a sentence in these steps. To a call: ``client/clas
 from __future__ import annotations
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext_lazy
 
 from django_telroi.domain.states import Status
