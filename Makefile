@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test coverage lint services chaos programs long browser docs messages fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
+.PHONY: help test coverage lint services chaos programs long tenth browser package upgrades docs messages fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
 
 help:
 	@echo "make demo      run the demo site; it needs no key and no phone"
@@ -15,8 +15,12 @@ help:
 	@echo "               on Redis and RabbitMQ (TELROI_TEST_REDIS, TELROI_TEST_RABBITMQ: their URLs)"
 	@echo "make chaos     kill 1,000 processes during a call and 1,000 during a check"
 	@echo "make programs  run the tests that start other processes: demos, crashes, servers"
-	@echo "make long      run the tests with large numbers: 100,000 starts and checks, 10,000 webhooks, a full model search"
+	@echo "make long      run all that takes longer than CI, some hours: 100,000 starts, 10,000 webhooks, a full model search,"
+	@echo "               all mutants, races 30 times on PostgreSQL and MariaDB, chaos, 5,000 generated requests, upgrades"
+	@echo "make tenth     run a tenth of 'make long', chosen by a seed (TELROI_SEED), as CI does"
 	@echo "make browser   test the pages in a real Chromium (TELROI_CHROMIUM: its path)"
+	@echo "make package   build the source distribution and the wheel, and check them as PyPI does"
+	@echo "make upgrades  upgrade 200,000 attempts of the release before under load, on SQLite, PostgreSQL and MariaDB"
 	@echo "make docs      build docs/_build/html"
 	@echo "make messages  update and compile the translations"
 	@echo "make fuzz      send 5,000 generated requests to the demo's API"
@@ -56,10 +60,20 @@ programs: $(VENV)/.tox
 	$(TOX) -e programs
 
 long: $(VENV)/.tox
-	$(TOX) -e long
+	$(TOX) -e long,mutants,races-postgres,races-mariadb,chaos,upgrades
+	$(TOX) -e fuzz -- --cases 5000
+
+tenth: $(VENV)/.tox
+	$(TOX) -e tenth,fuzz
 
 browser: $(VENV)/.tox
 	$(TOX) -e browser
+
+package: $(VENV)/.tox
+	$(TOX) -e package
+
+upgrades: $(VENV)/.tox
+	$(TOX) -e upgrades
 
 docs: $(VENV)/.tox
 	$(TOX) -e docs

@@ -18,6 +18,7 @@ from django_telroi import conf, pytest_plugin
 from django_telroi.conf.values import DEFAULTS
 from django_telroi.services.shared import number_state
 from django_telroi.services.shared.number_state import STOP_HINT
+from tests.tenths import tenth_of
 
 # No deadline: the time of one example depends on the machine.
 settings.register_profile("telroi", deadline=None, print_blob=True)
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tenth", help="run only this tenth of the tests: SEED:NUMBER, see tests/tenths.py")
     parser.addoption("--half", type=int, choices=HALVES, help="run only this half of the tests, chosen by their names")
 
 
@@ -46,6 +48,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = [item for item in items if half_of(item.nodeid) != half]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if half_of(item.nodeid) == half]
+
+    if tenth := config.getoption("--tenth"):
+        mine = set(tenth_of([item.nodeid for item in items], tenth))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in mine])
+        items[:] = [item for item in items if item.nodeid in mine]
 
 
 def half_of(name: str) -> int:

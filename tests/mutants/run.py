@@ -3,7 +3,7 @@
 It works on copies of the repository. First the tests must pass without a mutant. Then each mutant of ``table.py`` must
 make one of its tests fail. The exit status is 1 if a mutant survives, if its text is not found, or if its tests do not
 run or time out. A time-out does not count as a failure, because the machine may be slow. With words, only the mutants
-whose file or description contains all of them run.
+whose file or description contains all of them run. With ``--tenth=SEED:NUMBER`` a tenth runs, see ``tests/tenths.py``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-sys.path.insert(0, str(Path(__file__).parent))
-from table import MUTANTS, Mutant
-
 ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests")]
+from table import MUTANTS, Mutant  # noqa: E402
+from tenths import tenth_of  # noqa: E402
+
 AT_ONCE = 2
 MUTANT_TIMEOUT = 900  # seconds. The tests take a few seconds, on a busy machine up to a hundred times as long
 ALL_TIMEOUT = 4 * MUTANT_TIMEOUT  # seconds, for the tests of all mutants together, without a mutant
@@ -34,7 +35,11 @@ PARTS = ("django_telroi", "tests", "example_project", "docs", "pyproject.toml", 
 
 
 def main(words: Sequence[str]) -> int:
-    chosen = [mutant for mutant in MUTANTS if all(word in f"{mutant.file} {mutant.about}" for word in words)]
+    tenth = re.fullmatch(r"--tenth=(\d+:\d)", words[0]) if words else None
+    if tenth:
+        chosen = tenth_of(MUTANTS, tenth[1])
+    else:
+        chosen = [mutant for mutant in MUTANTS if all(word in f"{mutant.file} {mutant.about}" for word in words)]
     if not chosen:
         print(f"no mutant has all of these words: {' '.join(words)}")
         return 1

@@ -24,7 +24,7 @@ from tests.webhooks.telroi import SECRET, body_of
 
 DELIVERIES = 400
 TEN_THOUSAND = pytest.param(10_000, marks=pytest.mark.long)
-SEED = int(os.environ.get("TELROI_WEBHOOK_SEED", "1"))
+SEED = int(os.environ.get("TELROI_SEED", "1"))
 OPEN = (Status.DIALING, Status.UNKNOWN)
 MOVES = {"otp.completed": Status.PLACED, "otp.failed": Status.FAILED}
 
