@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--half", type=int, choices=HALVES, help="run only this half of the tests, chosen by their names")
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has applied -m, so that the parts of the chosen tests have the same size
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     half = config.getoption("--half")
     if half is not None:
