@@ -34,13 +34,3 @@ def test_a_removed_id_is_not_used_again() -> None:
     assert ids_in_the_code().isdisjoint(listed(removed=True))
     ids = listed(removed=False) + listed(removed=True)
     assert len(ids) == len(set(ids))
-
-
-def test_no_id_is_left_out_below_the_newest_one() -> None:
-    """An id that is in neither state was used by an earlier version, or will be used by mistake."""
-    series: dict[str, list[int]] = {}
-    for used in listed(removed=False) + listed(removed=True):
-        series.setdefault(used[:-3], []).append(int(used[-3:]))
-
-    for numbers in series.values():
-        assert sorted(numbers) == list(range(1, max(numbers) + 1))
