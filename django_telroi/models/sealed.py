@@ -22,20 +22,25 @@ from django_telroi.domain.number_cipher import (
 )
 
 
+class NumbersUnreadable(ImproperlyConfigured):
+    """The settings have no key for an encrypted number, or ``cryptography`` is missing. The checks report it."""
+
+
 def number_ciphers() -> list[NumberCipher]:
-    """Return the cipher of each key, the newest first. Raises ImproperlyConfigured without ``cryptography``."""
+    """Return the cipher of each key, the newest first. Raises NumbersUnreadable without ``cryptography``."""
     try:
         return [cipher_of(key) for key in conf.number_keys()]
     except ImportError:
-        raise ImproperlyConfigured(
+        raise NumbersUnreadable(
             'TELROI["NUMBER_KEYS"] needs the package cryptography: install "django-telroi[encryption]".'
         ) from None
 
 
-def _needed_ciphers() -> list[NumberCipher]:
+def needed_ciphers() -> list[NumberCipher]:
+    """Return the cipher of each key. Raises NumbersUnreadable if there is none."""
     ciphers = number_ciphers()
     if not ciphers:
-        raise ImproperlyConfigured('TELROI["NUMBER_ENCRYPTION"] needs a key in TELROI["NUMBER_KEYS"].')
+        raise NumbersUnreadable('TELROI["NUMBER_ENCRYPTION"] needs a key in TELROI["NUMBER_KEYS"].')
     return ciphers
 
 
@@ -47,7 +52,7 @@ def stored_forms(text: str, part: SealedPart) -> list[str]:
     encryption = conf.number_encryption()
     if encryption == NumberEncryption.OFF or not text:
         return [text]
-    sealed = [cipher.encrypt(text, part) for cipher in _needed_ciphers()]
+    sealed = [cipher.encrypt(text, part) for cipher in needed_ciphers()]
     if encryption == NumberEncryption.ON:
         return sealed
     return [text, *sealed] if encryption == NumberEncryption.PREPARE else [*sealed, text]
@@ -58,11 +63,11 @@ def stored_form(text: str, part: SealedPart) -> str:
     encryption = conf.number_encryption()
     if not text or encryption in (NumberEncryption.OFF, NumberEncryption.PREPARE):
         return text
-    return _needed_ciphers()[0].encrypt(text, part)
+    return needed_ciphers()[0].encrypt(text, part)
 
 
 def opened(stored: str, part: SealedPart) -> str:
-    """Return the text of a column in clear. Raises ImproperlyConfigured if no key of the settings encrypted it."""
+    """Return the text of a column in clear. Raises NumbersUnreadable if no key of the settings encrypted it."""
     if not is_sealed(stored):
         return stored
     for cipher in number_ciphers():
@@ -71,14 +76,14 @@ def opened(stored: str, part: SealedPart) -> str:
                 return cipher.decrypt(stored, part)
             except ValueError:
                 continue  # another key may have the same mark
-    raise ImproperlyConfigured('A row is encrypted with a key that TELROI["NUMBER_KEYS"] does not have.')
+    raise NumbersUnreadable('A row is encrypted with a key that TELROI["NUMBER_KEYS"] does not have.')
 
 
 def has_written_form(stored: str) -> bool:
     """Return whether a text of a column has the form that the settings write. It decrypts nothing."""
     if conf.number_encryption() in (NumberEncryption.OFF, NumberEncryption.PREPARE):
         return not is_sealed(stored)
-    first, *others = _needed_ciphers()
+    first, *others = needed_ciphers()
     # Two keys have the same mark once in a million. Then the text must be decrypted to tell.
     return stored.startswith(first.mark) and all(other.mark != first.mark for other in others)
 

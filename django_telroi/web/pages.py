@@ -13,24 +13,23 @@ from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import cached_property
-from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from django_telroi import conf
 from django_telroi.domain.states import Status
-from django_telroi.errors import InvalidPurpose, Unavailable, UserNotFound
+from django_telroi.errors import InvalidPurpose, Misconfigured, Unavailable, UserNotFound
 from django_telroi.models import VerificationAttempt
+from django_telroi.models.sealed import NumbersUnreadable
 from django_telroi.services.attempts.status import status_of
 from django_telroi.services.calls.request import MAX_PURPOSE_LENGTH
 from django_telroi.services.requester import hide_what_was_posted
-from django_telroi.services.sentences import NOT_NOW
 from django_telroi.services.shared.arguments import StoredNumber
 from django_telroi.services.shared.encryption import new_nonce
-from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections, log_unreadable_numbers
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
-from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_step
+from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.page_guards import csrf_protect_with_card, login_by_purpose
@@ -40,25 +39,8 @@ from django_telroi.web.session import About, Flow, Notice, read_flow, save_flow,
 from django_telroi.web.session_saves import save_if_possible, tolerate_failed_save
 from django_telroi.web.steps import Step, changed_step, no_cookie_step, with_reason, without_other_number
 from django_telroi.web.tickets import Ticket, open_number, read_ticket
+from django_telroi.web.unavailable_pages import unavailable_page
 from django_telroi.web.visitor_country import form_options
-
-
-def unavailable_page(
-    request: HttpRequest, template_name: str = "telroi/page.html", *, namespace: str = NAMESPACE
-) -> HttpResponse:
-    """Return a page with status 503, for a request that cannot reach its database.
-
-    The card contains nothing from the session, because the session may be in that database. The site's own
-    ``telroi/base.html`` may query the database too, for example for the user's name. Then the page has no template.
-    """
-    try:
-        card = card_at(CardPlace(namespace=namespace), request, shown_attempt=None)
-        context = {"request": request, "card": card, "step": unavailable_step()}
-        return render(request, template_name, context, status=Unavailable.http_status)
-    except DATABASE_LOST:
-        html = format_html('<!doctype html><meta name="viewport" content="width=device-width"><p>{}</p>', NOT_NOW)
-        return HttpResponse(html, status=Unavailable.http_status)
-
 
 LOST = "lost"
 """Query parameter of the start page: the session does not know the call."""
@@ -115,7 +97,7 @@ class PhonePage(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # Kept, because the view may replace request.session.
         session = session_of(request)
-        answer = None
+        answer, code = None, ""
         try:
             answer = self.answer(request, *args, **kwargs)
             # The notice is a message for the page after the redirect. If the session was not saved, it is lost, so
@@ -126,10 +108,13 @@ class PhonePage(View):
             pass  # it was logged where it was raised
         except DATABASE_LOST as error:
             close_lost_connections(error)
+        except NumbersUnreadable:  # the session has a number, or shall have one
+            log_unreadable_numbers()
+            code = Misconfigured.code
 
         # Also after an error: the middleware saves the session in any case, and the database is likely to fail again.
         tolerate_failed_save(request, session)
-        return answer or unavailable_page(request, self.template_name, namespace=self.namespace)
+        return answer or unavailable_page(request, self.template_name, namespace=self.namespace, code=code)
 
     def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return the page's response. Raises Unavailable or a database error if the database is unavailable."""

@@ -186,8 +186,27 @@ class TestItsLimits:
         visitor.opens("/log-in/").presses("Call me", number=NUMBER).presses("Log in", code=CODE)
 
         assert "_auth_user_id" not in visitor.client.session
-        assert visitor.path == "/log-in/code/"
+        assert visitor.path == "/log-in/"
         assert "There were many requests" in visitor.note()
+        assert visitor.soup.find("input", {"name": "code"}) is None
+
+    def test_a_login_that_the_limit_refused_leaves_its_proof(self, ada: User, configure: Configure) -> None:
+        configure(**without_limits(), REVIEWER_LOGINS_PER_DAY=1)
+
+        assert [login(Client()).status_code for _ in range(2)] == [200, 429]
+
+        assert VerificationAttempt.objects.order_by("-pk")[0].proof_spent_at is None
+        assert AttemptEvent.objects.filter(kind=EventKind.LOGGED_IN).count() == 1
+
+    def test_the_same_code_sent_twice_takes_one_place(self, ada: User, configure: Configure) -> None:
+        configure(**without_limits(), REVIEWER_LOGINS_PER_DAY=2)
+        client = Client()
+        url = f"{API}{post(client, API, number=NUMBER).json()['id']}/check/"
+
+        codes = [post(client, url, code=CODE).json().get("code") for _ in range(2)]
+
+        assert codes[1] == "code_used"
+        assert AttemptEvent.objects.filter(kind=EventKind.REVIEWER_LOGIN).count() == 1
 
     def test_a_place_of_the_day_is_taken_once(self, ada: User, configure: Configure) -> None:
         configure(REVIEWER_LOGINS_PER_DAY=1)

@@ -18,6 +18,42 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "start without a key for encrypted numbers",
+        "django_telroi/services/calls/start.py",
+        "        _refuse_without_number_keys()\n",
+        "",
+        ("tests/encryption/test_missing_key.py",),
+    ),
+    Mutant(
+        "answer 500 for a number that no key reads",
+        "django_telroi/services/shared/transactions.py",
+        "        if not also_without_key:",
+        "        if True:",
+        ("tests/encryption/test_missing_key.py",),
+    ),
+    Mutant(
+        "count the login of one reviewer's code twice",
+        "django_telroi/services/accounts/reviewer_logins.py",
+        "if AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, attempt=attempt).exists():",
+        "if False:",
+        ("tests/login/test_reviewer_numbers.py::TestItsLimits",),
+    ),
+    Mutant(
+        "spend the proof of a reviewer before the limit of the day",
+        "django_telroi/contrib/login/phone_login.py",
+        """    count_reviewer_login(result.attempt)
+    try:
+        # Before the login, so that of two requests with the same code one logs in.
+        spend_login_proof(result.proof, user)
+""",
+        """    try:
+        # Before the login, so that of two requests with the same code one logs in.
+        spend_login_proof(result.proof, user)
+        count_reviewer_login(result.attempt)
+""",
+        ("tests/login/test_reviewer_numbers.py::TestItsLimits",),
+    ),
+    Mutant(
         "count no requests outside of a test run",
         "django_telroi/conf/__init__.py",
         """    if not is_test_run():

@@ -81,10 +81,11 @@ def user_for_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUse
     may_log_in = site_function("MAY_LOG_IN", conf.may_log_in())
     if user is None or (may_log_in is not None and may_log_in(request, user) is not True):
         raise NoAccountFound
+    # Before the proof is spent: a login that the limit refuses has not used its code.
+    count_reviewer_login(result.attempt)
     try:
         # Before the login, so that of two requests with the same code one logs in.
         spend_login_proof(result.proof, user)
     except ProofRejected:
         raise CodeUsedUp from None
-    count_reviewer_login(result.attempt)
     return user

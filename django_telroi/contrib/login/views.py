@@ -30,7 +30,7 @@ from django_telroi.web.code_page import CodeView, StatusView
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.request_cookie import delete_request_cookie
 from django_telroi.web.seen_attempt import step_name
-from django_telroi.web.session import Flow, notice_of_check, notice_of_result, session_of
+from django_telroi.web.session import Flow, notice_of, notice_of_result, session_of
 from django_telroi.web.session_saves import save_session
 from django_telroi.web.start_page import StartView
 from django_telroi.web.steps import Step
@@ -113,8 +113,9 @@ class LoginCodeView(LoginPage, CodeView):
             self.drop_session_changes()
             return self.redirect(self.page_url("done"))
         except TooManyRequests as refusal:
-            self.save_flow(replace(flow, notice=notice_of_check(refusal)))
-            return self.redirect_to_page("code")
+            # No other code of this number is accepted today, so the page does not ask for one.
+            self.save_flow(Flow(next=flow.next, notice=notice_of(refusal, about="number")))
+            return self.redirect_to_page("start")
         return self.log_in(user, url)
 
     def log_in(self, user: AbstractBaseUser, url: str) -> HttpResponseBase:

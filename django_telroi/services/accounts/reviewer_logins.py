@@ -24,7 +24,7 @@ logger = logging.getLogger("django_telroi")
 
 @unavailable_without_database()
 def count_reviewer_login(attempt: VerificationAttempt) -> None:
-    """Record a login with a reviewer number. Does nothing for other attempts.
+    """Record a login with a reviewer number, once for each attempt. Does nothing for other attempts.
 
     Raises TooManyRequests after ``REVIEWER_LOGINS_PER_DAY`` logins in the UTC day, and Unavailable.
     """
@@ -34,6 +34,8 @@ def count_reviewer_login(attempt: VerificationAttempt) -> None:
     now = database_now(using)
     begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     logins = AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, at__gte=begin)
+    if AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, attempt=attempt).exists():
+        return
     # Each login of the day has a place of its own, with a unique digest. So logins at the same moment cannot exceed
     # the limit.
     for place in range(logins.count(), conf.reviewer_logins_per_day()):

@@ -18,8 +18,9 @@ from django_telroi.domain.consent import Consent
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
 from django_telroi.domain.states import Judge, Status
 from django_telroi.domain.typed_codes import clean_code
-from django_telroi.errors import AttemptNotFound, Unavailable, UserNotFound, VerificationRefused
+from django_telroi.errors import AttemptNotFound, Misconfigured, Unavailable, UserNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
+from django_telroi.models.sealed import NumbersUnreadable, is_number_sealed, needed_ciphers
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.attempts.find import find_and_settle, settle_if_accessible
 from django_telroi.services.attempts.other_calls import another_call_id, never_rang
@@ -43,6 +44,7 @@ from django_telroi.services.shared.number_state import State, read_state, rememb
 from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
+    log_unreadable_numbers,
     refuse_manual_transactions,
     unavailable_without_database,
     write_alias,
@@ -183,6 +185,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
         refuse_uncallable(phone, conf.calling_rules())
         refuse_reviewer_number(phone.number, raw.purpose)
         request = request_of(raw, phone)
+        _refuse_without_number_keys()
         backend = get_backend()
         refuse_manual_transactions(using)
         return _return_repeat_or_call(request, raw, backend, admit, using=using, now=now)
@@ -191,6 +194,17 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
             return started
         record_refusal(refusal, phone, using=using)
         raise
+
+
+def _refuse_without_number_keys() -> None:
+    """Raise Misconfigured if numbers are encrypted and there is no key. A site may not run the checks."""
+    if not is_number_sealed():
+        return
+    try:
+        needed_ciphers()
+    except NumbersUnreadable:
+        log_unreadable_numbers()
+        raise Misconfigured from None
 
 
 def _return_repeat_or_call(
@@ -267,7 +281,7 @@ def _find_repeat(request: CallRequest, state: State, *, using: str) -> Verificat
 
 def _find_concurrent_repeat(request: CallRequest, *, using: str, now: datetime | None) -> VerificationAttempt | None:
     """Return the attempt of the first click of a double click, after the second click was rejected. None otherwise."""
-    with suppress(*DATABASE_LOST):
+    with suppress(*DATABASE_LOST, NumbersUnreadable):
         if request.attempt_uuid:
             return _find_repeat(*_read_request_state(request, using=using, now=now), using=using)
     return None

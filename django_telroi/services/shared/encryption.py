@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core import signing
 from django.utils.crypto import salted_hmac
 
-from django_telroi.models.sealed import number_ciphers
+from django_telroi.models.sealed import needed_ciphers, number_ciphers
 from django_telroi.redaction import Secret
 
 DIGEST_SALT = "django_telroi.web.ticket.id"
@@ -54,9 +54,10 @@ def pack(values: Mapping[str, Any], *, salt: str) -> str:
     """Return JSON-compatible values encrypted with the first key of ``NUMBER_KEYS``, for a session.
 
     They are compressed, because a session may be a cookie of 4 KB, in which ``seal`` would take three times the space.
+    Raises NumbersUnreadable without a key.
     """
     data = zlib.compress(json.dumps([salt, values], separators=(",", ":")).encode())
-    return number_ciphers()[0].encrypt_packed(data)
+    return needed_ciphers()[0].encrypt_packed(data)
 
 
 def unpack(packed: str, *, salt: str) -> dict[str, Any] | None:

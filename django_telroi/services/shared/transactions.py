@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_telroi.client.clean_text import clean_message
 from django_telroi.errors import InsideTransaction, Unavailable
 from django_telroi.models import VerificationAttempt
+from django_telroi.models.sealed import NumbersUnreadable
 
 logger = logging.getLogger("django_telroi")
 
@@ -207,8 +208,10 @@ def drop_if_broken(connection: BaseDatabaseWrapper) -> None:
 
 
 @contextmanager
-def unavailable_without_database() -> Iterator[None]:
+def unavailable_without_database(*, also_without_key: bool = True) -> Iterator[None]:
     """Turn a lost database connection into Unavailable. A call that cannot be counted is not placed.
+
+    ``also_without_key``: rows that cannot be read without a key of ``NUMBER_KEYS`` are unavailable too.
 
     It is also a decorator. Place it below ``redact_arguments``, so that none of its frames holds a full number or code.
     """
@@ -217,6 +220,15 @@ def unavailable_without_database() -> Iterator[None]:
     except DATABASE_LOST as error:
         close_lost_connections(error)
         raise Unavailable from None
+    except NumbersUnreadable:
+        if not also_without_key:
+            raise
+        log_unreadable_numbers()
+        raise Unavailable from None
+
+
+def log_unreadable_numbers() -> None:
+    logger.error("misconfigured reason=number_keys")
 
 
 def close_lost_connections(error: Exception) -> None:

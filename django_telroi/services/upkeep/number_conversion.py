@@ -47,7 +47,7 @@ class Converted:
 
 
 @typed_arguments
-@unavailable_without_database()
+@unavailable_without_database(also_without_key=False)
 def convert_numbers(
     *, batch_size: int = BATCH, dry_run: bool = False, progress: Callable[[Converted], None] | None = None
 ) -> Converted:
