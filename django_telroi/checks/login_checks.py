@@ -29,9 +29,9 @@ def check_reviewer_numbers() -> Iterator[CheckMessage]:
     """Yield an error if reviewer numbers are not named twice. Only for production."""
     if set(conf.reviewer_numbers()) != set(conf.reviewer_numbers_in_production()):
         yield Error(
-            'TELROI["REVIEWER_NUMBERS"] and TELROI["REVIEWER_NUMBERS_IN_PRODUCTION"] do not list the same numbers. A '
-            "reviewer number logs in with a code that never changes.",
-            hint="Remove REVIEWER_NUMBERS, or list the same numbers in both settings while a review needs them.",
+            'TELROI["REVIEWER_SECRET_NUMBERS"] and TELROI["REVIEWER_SECRET_NUMBERS_IN_PRODUCTION"] do not list the '
+            "same numbers. A reviewer number logs in with a code that never changes.",
+            hint="Remove REVIEWER_SECRET_NUMBERS, or list the same numbers in both settings while a review needs them.",
             id="telroi.E028",
         )
 
@@ -82,7 +82,7 @@ def _reviewers() -> Iterator[CheckMessage]:
         return
     if not is_strong_code(conf.reviewer_secret_code()):
         yield Error(
-            'TELROI["REVIEWER_NUMBERS"] is set, but TELROI["REVIEWER_SECRET_CODE"] is missing or too easy. '
+            'TELROI["REVIEWER_SECRET_NUMBERS"] is set, but TELROI["REVIEWER_SECRET_CODE"] is missing or too easy. '
             "The numbers are refused.",
             hint=f"Set REVIEWER_SECRET_CODE to {LEAST_DIGITS} to {MOST_DIGITS} random digits, five of them different, "
             "without rows such as 1234. Keep it out of version control.",
@@ -91,7 +91,8 @@ def _reviewers() -> Iterator[CheckMessage]:
     for place, number in enumerate(conf.reviewer_numbers(), 1):
         if not _is_callable(number):
             yield Error(
-                f'Entry {place} of TELROI["REVIEWER_NUMBERS"] is no number in E.164 form that this site would call.',
+                f'Entry {place} of TELROI["REVIEWER_SECRET_NUMBERS"] is no number in E.164 form that this site would '
+                "call.",
                 hint="Write it with + and the country code, without spaces, and use a number of your own.",
                 id="telroi.E027",
             )

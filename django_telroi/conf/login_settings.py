@@ -56,12 +56,12 @@ def may_log_in() -> str | Callable[..., Any] | None:
 
 def reviewer_numbers() -> list[str]:
     """Return the numbers (E.164) of app reviewers, which are never called."""
-    return [Secret(number) for number in values.texts("REVIEWER_NUMBERS")]
+    return [Secret(number) for number in values.texts("REVIEWER_SECRET_NUMBERS")]
 
 
 def reviewer_numbers_in_production() -> list[str]:
     """Return the reviewer numbers that the site has named a second time."""
-    return [Secret(number) for number in values.texts("REVIEWER_NUMBERS_IN_PRODUCTION")]
+    return [Secret(number) for number in values.texts("REVIEWER_SECRET_NUMBERS_IN_PRODUCTION")]
 
 
 def may_review(number: str) -> bool:

@@ -99,10 +99,10 @@ DEFAULTS: Mapping[str, object] = {
     "MAY_LOG_IN": None,
     # None: Django's session.
     "LOGIN_RESPONSE": None,
-    "REVIEWER_NUMBERS": (),
-    # A second list, because a number whose code never changes must not reach production by a copied setting.
-    "REVIEWER_NUMBERS_IN_PRODUCTION": (),
     # Django hides a setting in error reports if its name contains SECRET.
+    "REVIEWER_SECRET_NUMBERS": (),
+    # A second list, because a number whose code never changes must not reach production by a copied setting.
+    "REVIEWER_SECRET_NUMBERS_IN_PRODUCTION": (),
     "REVIEWER_SECRET_CODE": None,
     "REVIEWER_LOGINS_PER_DAY": 20,
     # Off, also where these packages are installed: gauges cost statements, and Prometheus may serve them to others.

@@ -96,8 +96,8 @@ READERS = {
     "LOGIN_PURPOSES": conf.login_purposes,
     "LOGIN_RESPONSE": conf.login_response,
     "MAY_LOG_IN": conf.may_log_in,
-    "REVIEWER_NUMBERS": conf.reviewer_numbers,
-    "REVIEWER_NUMBERS_IN_PRODUCTION": conf.reviewer_numbers_in_production,
+    "REVIEWER_SECRET_NUMBERS": conf.reviewer_numbers,
+    "REVIEWER_SECRET_NUMBERS_IN_PRODUCTION": conf.reviewer_numbers_in_production,
     "REVIEWER_SECRET_CODE": conf.reviewer_secret_code,
     "REVIEWER_LOGINS_PER_DAY": conf.reviewer_logins_per_day,
 }
@@ -198,8 +198,8 @@ CHOICES: list[tuple[str, Any, Any]] = [
     ("LOGIN_RESPONSE", "site.tokens_of", "site.tokens_of"),
     ("LOGIN_RESPONSE", dict, dict),
     ("MAY_LOG_IN", "site.may_log_in", "site.may_log_in"),
-    ("REVIEWER_NUMBERS", ("+2348031234567",), ["+2348031234567"]),
-    ("REVIEWER_NUMBERS_IN_PRODUCTION", ["+2348031234567"], ["+2348031234567"]),
+    ("REVIEWER_SECRET_NUMBERS", ("+2348031234567",), ["+2348031234567"]),
+    ("REVIEWER_SECRET_NUMBERS_IN_PRODUCTION", ["+2348031234567"], ["+2348031234567"]),
     ("REVIEWER_SECRET_CODE", "7390284615", "7390284615"),
     ("REVIEWER_LOGINS_PER_DAY", 3, 3),
 ]
@@ -242,8 +242,8 @@ LISTS = (
     "PURPOSES",
     "WEBHOOK_SECRETS",
     "LOGIN_PURPOSES",
-    "REVIEWER_NUMBERS",
-    "REVIEWER_NUMBERS_IN_PRODUCTION",
+    "REVIEWER_SECRET_NUMBERS",
+    "REVIEWER_SECRET_NUMBERS_IN_PRODUCTION",
 )
 FLAGS = ("ALLOW_TEST_KEY", "ONE_ACCOUNT_PER_NUMBER", "COUNTRY_CHOICE", "SUBMIT_LAST_DIGIT", "TRACE_HEADERS")
 

@@ -48,7 +48,8 @@ ALERT_NAMES = {
     "proxies_undecided": gettext_lazy("Requests come through a proxy, but TRUSTED_PROXIES is not set."),
     "waiting": gettext_lazy("Calls wait too long in the queue. Check the workers."),
     "reviewer_number": pgettext_lazy(
-        "alert", "A number of an app reviewer was used. It logs in with the same code each time (REVIEWER_NUMBERS)."
+        "alert",
+        "A number of an app reviewer was used. It logs in with the same code each time (REVIEWER_SECRET_NUMBERS).",
     ),
 }
 PAUSE_NAMES = {

@@ -1,4 +1,4 @@
-"""Numbers of app reviewers: they are never called, and have one fixed code to log in with (``REVIEWER_NUMBERS``).
+"""Numbers of app reviewers (``REVIEWER_SECRET_NUMBERS``): never called, with one fixed code to log in with.
 
 A person who reviews an app for a store cannot answer a phone of the site. Every other call to such a number is
 refused, so a mistake in the settings rings no phone.
