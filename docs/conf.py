@@ -50,6 +50,7 @@ release = re.findall('^__version__ = "(.+)"$', _package, re.MULTILINE)[0]
 extensions = ["sphinx.ext.autodoc", "myst_parser", "telroi_reference"]
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

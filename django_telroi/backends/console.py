@@ -15,6 +15,8 @@ from django_telroi.domain.phone import mask
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.terminal import printable
 
+__all__ = ["ConsoleBackend"]
+
 _CALL_ID = re.compile(r"[0-9a-f-]{36}-(?P<length>[0-9]{1,2})")
 
 

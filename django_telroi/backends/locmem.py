@@ -13,6 +13,8 @@ from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import ApiError
 
+__all__ = ["LocmemBackend", "LocmemCall", "outbox"]
+
 
 @dataclass(frozen=True)
 class LocmemCall:
@@ -48,6 +50,7 @@ class Failures:
 
 
 outbox: list[LocmemCall] = []
+"""The calls of this process, newest last. Clear it between tests."""
 failures = Failures()
 
 

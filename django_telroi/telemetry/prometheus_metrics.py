@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 from django_telroi.telemetry.metrics import EVENT_METRICS, GAUGES, Metric, MetricKind, MetricLabels
 from django_telroi.telemetry.site_reader import SiteReader
 
+__all__ = ["PrometheusMetrics", "SiteCollector"]
+
 
 class PrometheusMetrics:
     """Writes counters and histograms, and registers the gauges unless each process has a registry of its own."""

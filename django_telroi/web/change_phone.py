@@ -26,6 +26,8 @@ from django_telroi.web.start_page import StartView
 from django_telroi.web.steps import change_step, with_way_back
 from django_telroi.web.tickets import open_number, seal_number
 
+__all__ = ["ChangePhoneView", "NewNumberForm"]
+
 
 class NewNumberForm(PhoneForm):
     """Asks for the new number."""

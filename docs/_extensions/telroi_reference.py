@@ -1,6 +1,6 @@
 """What the reference needs beyond Sphinx.
 
-Kinds of names, the options of commands, the columns of models, the names of the simulator, links to public names.
+Kinds of names, the options of commands, the columns of models and the names of the simulator.
 """
 
 from __future__ import annotations
@@ -138,36 +138,12 @@ def skip_descriptors(app: Sphinx, what: str, name: str, found: Any, is_skipped: 
     return True if what == "class" and (is_django or is_exception) else None
 
 
-def resolve_by_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Node | None:
-    """Link a name that a signature has from its private module to its entry under the public module.
-
-    A name that exists but has no entry, such as one of Django, is left as text. Anything else is a warning.
-    """
-    if node.get("refdomain") != "py":
-        return None
-    python, target = env.domains["py"], node["reftarget"]
-    found = python_object(target)
-    if found is None:
-        return None
-    public = public_names(env).get(id(found))
-    if public is None:
-        return text
-    kind = python.role_for_objtype(python.objects[public].objtype)  # type: ignore[attr-defined]
-    xref = pending_xref("", refdomain="py", reftype=kind, reftarget=public)
-    return python.resolve_xref(env, node["refdoc"], app.builder, kind, public, xref, text)
-
-
-def public_names(env: BuildEnvironment) -> dict[int, str]:
-    """Return the documented names of classes and functions, by the id of the object. It is made once for each build."""
-    if not _PUBLIC_NAMES:
-        entries = env.domains["py"].objects.items()  # type: ignore[attr-defined]
-        for name, entry in entries:
-            if entry.objtype in {"class", "exception", "function"} and not entry.aliased:
-                _PUBLIC_NAMES[id(python_object(name))] = name
-    return _PUBLIC_NAMES
-
-
-_PUBLIC_NAMES: dict[int, str] = {}
+def allow_names_that_exist(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element
+) -> nodes.Node | None:
+    """Leave a Python name without an entry as text if it exists, such as one of Django. Anything else is a warning."""
+    is_known = node.get("refdomain") == "py" and python_object(node["reftarget"]) is not None
+    return text if is_known else None
 
 
 @cache
@@ -186,5 +162,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("simulator-names", SimulatorNames)
     app.connect("autodoc-process-docstring", list_fields)
     app.connect("autodoc-skip-member", skip_descriptors)
-    app.connect("missing-reference", resolve_by_home)
+    app.connect("missing-reference", allow_names_that_exist)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

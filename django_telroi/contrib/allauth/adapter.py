@@ -36,6 +36,8 @@ with ALLAUTH.needed_for("django_telroi.contrib.allauth"):
 
     from django_telroi.contrib.allauth.headless import error_response, is_headless_request
 
+__all__ = ["TelroiAccountAdapter", "TelroiAdapterMixin"]
+
 SESSION_KEY = "telroi_allauth"
 """Has the user's key, their unverified number, and the code of the last call, until the number is verified."""
 

@@ -29,6 +29,8 @@ from django_telroi.services.shared.transactions import is_in_callers_transaction
 with DJANGO_OTP.needed_for("django_telroi.contrib.otp"):
     from django_otp.models import CooldownMixin, Device, ThrottlingMixin, TimestampMixin
 
+__all__ = ["CallDevice", "ChallengeRefused"]
+
 PURPOSE = "two-factor"
 """The purpose of these calls. It need not be in ``PURPOSES``, which is for pages and the API."""
 

@@ -22,6 +22,8 @@ from django_telroi.rest.serializers import Text
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.sentences import result_sentence
 
+__all__ = ["PhoneSerializer", "SMSVerificationSerializer"]
+
 NOT_VALID = "Security code is not valid"
 
 MESSAGES: Mapping[CheckOutcome, str] = {

@@ -21,6 +21,8 @@ from django_telroi.rest.problems import CodeNotChecked, answer_problem
 from django_telroi.services.attempts.status import status_in_hand
 from django_telroi.services.sentences import sentence
 
+__all__ = ["RegisterView", "VerifyView", "answer_as_phone_verify"]
+
 
 def answer_as_phone_verify(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the response for an exception, in the shapes that clients of django-phone-verify know.
