@@ -15,8 +15,9 @@ from django.db.models.signals import post_save, pre_save
 from django_telroi import services
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.services.shared.inserts import insert_row
 from django_telroi.services.shared.number_state import read_attempt
-from django_telroi.services.shared.statements import insert_row, update_row
+from django_telroi.services.shared.statements import update_row
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, OTHER_NUMBER, statements
 
@@ -159,3 +160,20 @@ def test_an_attempt_is_read_by_its_id_and_by_its_uuid_in_one_statement(attempt: 
 
 def test_an_attempt_that_does_not_exist_is_none(attempt: VerificationAttempt) -> None:
     assert read_attempt(uuid4(), using="default")[0] is None
+
+
+@pytest.mark.django_db(transaction=True)  # number and attempt are written together only then
+def test_psycopg_keeps_each_statement_of_a_start_and_a_check(telroi: Simulator) -> None:
+    """It parses a statement again each time that is longer, or has more parameters, than this."""
+    lengths: list[tuple[int, int]] = []
+
+    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        lengths.append((len(sql), len(parameters or ())))
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(note):
+        attempt = services.start_verification(OTHER_NUMBER)
+        services.check_code(attempt.uuid, telroi.last_code_for(OTHER_NUMBER))
+
+    assert max(length for length, _ in lengths) <= 4096
+    assert 10 < max(count for _, count in lengths) <= 50

@@ -27,6 +27,7 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.redaction import Secret
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
+from django_telroi.services.shared.inserts import can_write_together, insert_row, insert_with_parent
 from django_telroi.services.shared.number_changes import NumberChange, VersionConflict, change_moments
 from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.site_codes import digest_of, new_code, site_makes_code
@@ -38,7 +39,6 @@ from django_telroi.services.shared.site_control import (
     return_to_site,
     try_claim_key_probe,
 )
-from django_telroi.services.shared.statements import can_write_together, insert_row, insert_with_parent
 from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
 
 logger = logging.getLogger("django_telroi")

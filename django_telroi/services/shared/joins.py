@@ -11,12 +11,16 @@ from django.db import connections
 from django_telroi.domain.phone import Phone
 from django_telroi.models import BlockedDestination, PhoneNumber, UserWrongCodes
 
+NUMBER, ATTEMPT, BLOCK, CODES, EVENT = "n", "a", "b", "c", "e"
+"""The aliases of the tables. They are short, because the statement has the alias before each of a hundred columns, and
+psycopg keeps a parsed statement only if it has at most 4,096 characters."""
+
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def join_every_destination(*, using: str) -> str:
     """Return the join of all blocks, one row for each. It is for encrypted numbers: see ``longest_block``."""
-    return f" LEFT JOIN {connections[using].ops.quote_name(BlockedDestination._meta.db_table)} ON 1 = 1"
+    return f" LEFT JOIN {connections[using].ops.quote_name(BlockedDestination._meta.db_table)} {BLOCK} ON 1 = 1"
 
 
 def longest_block(number: str, region: str, blocks: Iterable[BlockedDestination | None]) -> BlockedDestination | None:
@@ -57,11 +61,11 @@ def join_destination(number: str, region: str, *, using: str) -> str:
         f" WHERE each_block.{destination} = {region} OR {is_prefix}"
         f" ORDER BY CASE WHEN each_block.{until} IS NULL THEN 0 ELSE 1 END, each_block.{until} DESC LIMIT 1"
     )
-    return f" LEFT JOIN {blocks} ON {blocks}.{destination} = ({longest})"
+    return f" LEFT JOIN {blocks} {BLOCK} ON {BLOCK}.{destination} = ({longest})"
 
 
 def join_wrong_codes(user_id: str, *, using: str) -> str:
     """Return the join of the wrong codes of a user. ``user_id``: the SQL of the user's key."""
     quote = connections[using].ops.quote_name
     codes, user = (quote(each) for each in (UserWrongCodes._meta.db_table, "user_id"))
-    return f" LEFT JOIN {codes} ON {codes}.{user} = {user_id}"
+    return f" LEFT JOIN {codes} {CODES} ON {CODES}.{user} = {user_id}"

@@ -16,7 +16,8 @@ from django.db import IntegrityError
 from django_telroi import conf
 from django_telroi.domain.policy import current_limit
 from django_telroi.models import PhoneNumber
-from django_telroi.services.shared.statements import insert_row, update_row
+from django_telroi.services.shared.inserts import insert_row
+from django_telroi.services.shared.statements import update_row
 
 
 class VersionConflict(Exception):

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.db.models import Model
 from django.db.models.expressions import BaseExpression
 
 from django_telroi.domain.number_cipher import SealedPart
@@ -27,6 +28,11 @@ from django_telroi.models import (
 )
 from django_telroi.models.sealed import is_number_sealed, stored_forms
 from django_telroi.services.shared.joins import (
+    ATTEMPT,
+    BLOCK,
+    CODES,
+    EVENT,
+    NUMBER,
     join_destination,
     join_every_destination,
     join_wrong_codes,
@@ -233,26 +239,28 @@ def _select(
     if number_of_attempt:
         try_id = AttemptEvent._meta.get_field("try_id")
         newest = (
-            f"(SELECT MAX({quote('try_id')}) FROM {events} WHERE {events}.{quote('attempt_id')} = {attempts}.{id_}"
+            f"(SELECT MAX({quote('try_id')}) FROM {events} {EVENT}"
+            f" WHERE {EVENT}.{quote('attempt_id')} = {ATTEMPT}.{id_}"
             f" AND {quote('kind')} = '{EventKind.CODE_REJECTED.value}')"
         )
-        expressions.append((newest, try_id.get_col(events)))
+        expressions.append((newest, try_id.get_col(EVENT)))
     source = "FROM (SELECT 1 AS one) AS always"
     for name, row in CONTROL_ROWS.items():
         source += f" LEFT JOIN {controls} {quote(row)} ON {quote(row)}.{quote('name')} = '{name}'"
     if attempt_by:
-        source += f" LEFT JOIN {attempts} ON {attempts}.{by} = %s"
-    is_phone = f"{phones}.{id_} = {attempts}.{phone_id}"
+        source += f" LEFT JOIN {attempts} {ATTEMPT} ON {ATTEMPT}.{by} = %s"
+    is_phone = f"{NUMBER}.{id_} = {ATTEMPT}.{phone_id}"
     if not number_of_attempt:
-        number = f"{phones}.{quote('number')}"
+        number = f"{NUMBER}.{quote('number')}"
         is_phone = f"{number} = %s" if forms == 1 else f"{number} IN ({', '.join(['%s'] * forms)})"
-    source += f" LEFT JOIN {phones} ON {is_phone}"
-    of_phone = (f"{phones}.{quote('number')}", f"{phones}.{quote('region')}") if number_of_attempt else ("%s", "%s")
+    source += f" LEFT JOIN {phones} {NUMBER} ON {is_phone}"
+    of_phone = (f"{NUMBER}.{quote('number')}", f"{NUMBER}.{quote('region')}") if number_of_attempt else ("%s", "%s")
     source += join_every_destination(using=using) if is_sealed else join_destination(*of_phone, using=using)
-    models = [PhoneNumber, *([VerificationAttempt] if attempt_by else []), BlockedDestination]
+    models: dict[type[Model], str] = {PhoneNumber: NUMBER}
+    models |= ({VerificationAttempt: ATTEMPT} if attempt_by else {}) | {BlockedDestination: BLOCK}
     if has_user or number_of_attempt:
-        source += join_wrong_codes("%s" if has_user else f"{attempts}.{quote('user_id')}", using=using)
-        models.append(UserWrongCodes)
+        source += join_wrong_codes("%s" if has_user else f"{ATTEMPT}.{quote('user_id')}", using=using)
+        models[UserWrongCodes] = CODES
     return Select.of(expressions, models, source, using=using)
 
 

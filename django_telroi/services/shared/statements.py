@@ -2,7 +2,7 @@
 
 A queryset composes its SQL each time it is used. For the SELECT of an attempt with its number that takes ten times as
 long as the server needs to answer. So the SELECTs, UPDATEs and INSERTs that every call and every check executes are
-composed by Django once, in each process, and kept.
+composed by Django once, in each process, and kept. ``inserts`` has the INSERTs.
 """
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, CharField, Expression, Field, Model
+from django.db.models import Expression, Field, Model
 from django.db.models.expressions import BaseExpression
-from django.db.models.signals import post_save, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
-
-from django_telroi.models.sealed import SealedCharField
-from django_telroi.services.shared.transactions import is_autocommit
 
 MAX_UPDATES = 256
 """How many composed UPDATEs a process keeps. The services have fewer than fifty."""
@@ -60,18 +56,18 @@ class Select:
     def of(
         cls,
         expressions: Sequence[tuple[str, BaseExpression]],
-        models: Sequence[type[Model]],
+        models: Mapping[type[Model], str],
         source: str,
         *,
         using: str,
     ) -> Select:
         """Return the SELECT from ``source``, the SQL from FROM on.
 
-        ``expressions``: the SQL of each, and the expression that knows the type of its value.
+        ``expressions``: the SQL of each, and the expression that knows the type of its value. ``models``: the alias of
+        the table of each.
         """
-        compiler = models[0]._base_manager.using(using).query.get_compiler(using)
-        fields = [field for model in models for field in model._meta.concrete_fields]
-        columns = [field.get_col(field.model._meta.db_table) for field in fields]
+        compiler = next(iter(models))._base_manager.using(using).query.get_compiler(using)
+        columns = [field.get_col(alias) for model, alias in models.items() for field in model._meta.concrete_fields]
         sql = ", ".join([sql for sql, _ in expressions] + [compiler.compile(column)[0] for column in columns])
         found = compiler.get_converters([*(expression for _, expression in expressions), *columns])
         return cls(
@@ -119,14 +115,14 @@ def update_row(model: type[Model], where: Mapping[str, Any], fields: Mapping[str
     is_kept = fields and all(_is_plain_look_up(look_up, value) for look_up, value in where.items())
     if not is_kept or any(hasattr(value, "resolve_expression") for value in fields.values()):
         return bool(model._base_manager.using(using).filter(**where).update(**fields))
-    statement, values = _update_of(model, where, fields, using=using)
+    statement, values = update_of(model, where, fields, using=using)
     connection = connections[using]
     with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
         cursor.execute(statement.sql, statement.values_of(values, connection))
         return int(cursor.rowcount) > 0
 
 
-def _update_of(
+def update_of(
     model: type[Model], where: Mapping[str, Any], fields: Mapping[str, object], *, using: str
 ) -> tuple[_Update, dict[str, object]]:
     """Return the composed UPDATE, and its values by the names of its parameters."""
@@ -180,113 +176,3 @@ def _parameter(model: type[Model], look_up: str, *, prefix: str = "") -> Paramet
     name = look_up.split("__", maxsplit=1)[0]
     field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
     return Parameter(prefix + look_up, field)
-
-
-def insert_row(row: Model, *, using: str) -> None:
-    """Insert the row, as ``save(force_insert=True)`` does, with its signals. Sets the primary key.
-
-    Each field must have a value, except the primary key. A field with ``auto_now`` or a file is not supported.
-    """
-    model, connection = type(row), connections[using]
-    pre_save.send(sender=model, instance=row, raw=False, using=using, update_fields=None)
-    insert = _insert(model, using)
-    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
-        cursor.execute(insert.sql, insert.values_of(row, connection))
-        # ``fetchall``, because SQLite ends a statement only after its last row was read.
-        returned = cursor.fetchall() if insert.is_returning else ()
-        row.pk = returned[0][0] if returned else cursor.lastrowid
-    row._state.db, row._state.adding = using, False
-    post_save.send(sender=model, instance=row, created=True, raw=False, using=using, update_fields=None)
-
-
-def can_write_together(parent: type[Model], child: type[Model], *, using: str) -> bool:
-    """Return whether ``insert_with_parent`` can write two rows of these models.
-
-    Only PostgreSQL can change two tables in one statement. The statement must be a transaction of its own, and the
-    site must have no signals that expect to run between the two writes.
-    """
-    is_able = connections[using].vendor == "postgresql" and is_autocommit(using)
-    return is_able and not any(
-        signal.has_listeners(model) for signal in (pre_save, post_save) for model in (parent, child)
-    )
-
-
-def insert_with_parent(
-    child: Model, parent: Model, link: str, *, where: Mapping[str, Any], fields: Mapping[str, object], using: str
-) -> bool:
-    """Write a parent row, and insert a child row that points to it, in one statement: one round trip instead of four.
-
-    ``child``, ``parent``: instances, which get their primary keys. ``link``: the foreign key of the child. A parent
-    that was read from the database gets ``fields`` if its row still matches ``where``; a new parent is inserted.
-    Returns whether the rows were written. Call ``can_write_together`` before.
-    """
-    connection, child_insert = connections[using], _insert(type(child), using)
-    if parent._state.adding:
-        insert = _insert(type(parent), using)
-        sql, values = insert.sql, insert.values_of(parent, connection)
-    else:
-        update, named = _update_of(type(parent), where, fields, using=using)
-        key = connection.ops.quote_name(str(parent._meta.pk.column))
-        sql, values = f"{update.sql} RETURNING {key}", update.values_of(named, connection)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH parent AS ({sql}) {_insert_with_link(type(child), link, using)}",
-            [*values, *child_insert.values_of(child, connection, without=link)],
-        )
-        keys = cursor.fetchone()
-    if keys is None:
-        return False
-    child.pk, parent.pk = keys
-    setattr(child, link, parent)
-    for row in (child, parent):
-        row._state.db, row._state.adding = using, False
-    return True
-
-
-@dataclass(frozen=True)
-class _Insert:
-    """``fields``: the attribute of each column, and the field if its values are converted for the driver."""
-
-    sql: str
-    fields: tuple[tuple[str, Field[Any, Any] | None], ...]
-    is_returning: bool
-
-    def values_of(self, row: Model, connection: BaseDatabaseWrapper, *, without: str = "") -> list[Any]:
-        values = [(getattr(row, name), field) for name, field in self.fields if name != f"{without}_id"]
-        return [
-            value if field is None or value is None else field.get_db_prep_save(value, connection)
-            for value, field in values
-        ]
-
-
-@cache
-def _insert(model: type[Model], using: str) -> _Insert:
-    connection = connections[using]
-    quote = connection.ops.quote_name
-    meta, is_returning = model._meta, connection.features.can_return_columns_from_insert
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"
-    if is_returning:
-        sql += f" RETURNING {quote(str(meta.pk.column))}"
-    return _Insert(sql, tuple((field.attname, None if _is_plain(field) else field) for field in fields), is_returning)
-
-
-@cache
-def _insert_with_link(model: type[Model], link: str, using: str) -> str:
-    """Return the INSERT of a row whose foreign key ``link`` is the key of the row that ``parent`` returned."""
-    quote, meta = connections[using].ops.quote_name, model._meta
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    key, foreign_key = quote(str(meta.pk.column)), meta.get_field(link)
-    parent_key = f"parent.{quote(str(foreign_key.target_field.column))}"  # type: ignore[union-attr]
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    values = ", ".join(parent_key if field == foreign_key else "%s" for field in fields)
-    return (
-        f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT {values} FROM parent"
-        f" RETURNING {key}, {quote(str(foreign_key.column))}"  # type: ignore[union-attr]
-    )
-
-
-def _is_plain(field: Field[Any, Any]) -> bool:
-    """Return whether every driver takes the field's values as they are: texts that are not encrypted, truth values."""
-    return isinstance(field, CharField | BooleanField) and not isinstance(field, SealedCharField)
