@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.forms.renderers import TemplatesSetting
 from django.utils.html import strip_tags
 
 from django_telroi.web.card_texts import number_lead
-from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.forms import CodeForm, PhoneForm, PlainInput
 from tests.web.visitor import NUMBER
 
 
@@ -94,3 +95,32 @@ def test_the_label_of_the_code_names_the_number_of_digits(site: Any, digits: int
     site.TELROI = {"CODE_LENGTH": digits}
 
     assert CodeForm().fields["code"].label == label
+
+
+class OwnInput(PlainInput):
+    template_name = "django/forms/widgets/textarea.html"
+
+
+class OwnRenderer(TemplatesSetting):
+    pass
+
+
+TYPED = ({"number": '<"x"> & é\'', "code": "12 34"}, None)
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_an_input_is_the_html_of_djangos_template(typed: dict[str, str] | None) -> None:
+    attributes = {"autofocus": True, "disabled": False, "data-x": 3, "aria-describedby": "q&r"}
+    for form, name in ((PhoneForm(typed), "number"), (CodeForm(typed), "code")):
+        field = form[name]
+        shown = field.as_widget(attrs=attributes)
+        form.renderer = OwnRenderer()
+
+        assert shown == field.as_widget(attrs=attributes)
+
+
+def test_an_input_of_a_site_has_the_template_of_the_site() -> None:
+    form = CodeForm()
+    form.fields["code"].widget = OwnInput()
+
+    assert str(form["code"]).startswith("<textarea")
