@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.forms.renderers import TemplatesSetting
+from django.forms.renderers import DjangoTemplates
 from django.utils.html import strip_tags
 
 from django_telroi.web.card_texts import number_lead
@@ -101,7 +101,7 @@ class OwnInput(PlainInput):
     template_name = "django/forms/widgets/textarea.html"
 
 
-class OwnRenderer(TemplatesSetting):
+class OwnRenderer(DjangoTemplates):
     pass
 
 
