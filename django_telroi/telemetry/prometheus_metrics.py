@@ -2,22 +2,27 @@
 
 Set ``PROMETHEUS_MULTIPROC_DIR`` in the environment before the processes start. Each process then writes to files of
 this folder, and ``MultiProcessCollector`` adds them up. Gauges are read from the database when they are collected, so
-they need no files: register a ``SiteCollector`` beside it.
+they need no files. ``served_registry`` has both.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from django_telroi.telemetry.metrics import EVENT_METRICS, GAUGES, Metric, MetricKind, MetricLabels
 from django_telroi.telemetry.site_reader import SiteReader
 
-__all__ = ["PrometheusMetrics", "SiteCollector"]
+__all__ = ["PrometheusMetrics", "SiteCollector", "served_registry"]
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class PrometheusMetrics:
@@ -35,7 +40,7 @@ class PrometheusMetrics:
                     name, metric.description, labels, registry=registry, buckets=metric.buckets
                 )
         # With several processes this registry is not collected, or it shows one process only.
-        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        if not os.environ.get(FOLDER):
             registry.register(SiteCollector(reader))
 
     def add(self, metric: Metric, labels: MetricLabels) -> None:
@@ -62,6 +67,23 @@ class SiteCollector(Collector):
             for gauge in GAUGES
             if gauge in values
         ]
+
+
+def served_registry() -> CollectorRegistry:
+    """Return the registry that a view of the site serves.
+
+    With ``PROMETHEUS_MULTIPROC_DIR`` it adds up all processes and has the gauges. Without it, it is the registry of
+    this process only. Raises ImproperlyConfigured if the variable names no folder.
+    """
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return REGISTRY
+    if not Path(folder).is_dir():
+        raise ImproperlyConfigured(f"{FOLDER} is not a folder. Create an empty one before the processes start.")
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    registry.register(SiteCollector())
+    return registry
 
 
 def _values(metric: Metric, labels: MetricLabels) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from typing import Literal, cast
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -18,7 +19,7 @@ from django.urls import Resolver404, get_script_prefix, is_valid_path, resolve, 
 from django.utils.encoding import iri_to_uri
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 
 from django_telroi import conf
 from django_telroi.services.calls.required_consent import current_consent
@@ -169,9 +170,12 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
 def shown_site_name(request: HttpRequest) -> str:
     """Return the name of the site for people: ``SITE_NAME``, else that of the current site, else the host.
 
-    The current site is that of ``django.contrib.sites``, if it is installed and not Django's ``example.com``.
+    The current site is that of ``django.contrib.sites``, if it is installed and not Django's ``example.com``. An IP
+    address is no name: "this site" replaces it.
     """
     host = split_domain_port(request.get_host())[0]
+    if _is_address(host):
+        host = pgettext("who calls", "this site")
     if name := conf.site_name():
         return name
     if not apps.is_installed("django.contrib.sites"):
@@ -184,6 +188,14 @@ def shown_site_name(request: HttpRequest) -> str:
         close_lost_connections(error)
         return host
     return host if name in ("", "example.com") else name
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def page_url(name: str, purpose: str, *flags: str, namespace: str = NAMESPACE) -> str:

@@ -95,6 +95,20 @@ def test_attempts_with_a_test_key_are_separate_in_the_chart_and_not_verified(sta
     assert [row["value"] for row in exported(staff) if row["measure"] == "verified"][:1] == ["1"]
 
 
+def test_attempts_of_app_reviewers_are_no_calls(staff: Client) -> None:
+    call(livemode=True)
+    call(telroi_id="reviewer-0b6a4f5e", requester_ip="10.0.0.7")
+
+    page = page_of(staff)
+
+    assert (tiles(page)["Calls placed"], "of 1 request" in page.get_text()) == ("1", True)
+    assert "10.0.0.7" not in page.get_text()
+    assert [row["value"] for row in exported(staff) if row["measure"] == "verified"][:1] == ["1"]
+    outcomes = ("placed", "dialed", "verified")
+    shown = [staff.get(f"/admin/django_telroi/verificationattempt/?outcome={name}") for name in outcomes]
+    assert [len(each.context["cl"].result_list) for each in shown] == [1, 1, 1]
+
+
 class TestWhoMaySeeIt:
     def somebody(self, client: Client, *rights: str, is_staff: bool = True) -> Client:
         user = User.objects.create_user("somebody", is_staff=is_staff)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.domain.number_cipher import SealedPart, cipher_of
-from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models import PhoneNumber, UserWrongCodes, VerificationAttempt, VerifiedPhone
 from django_telroi.services import Converted
 from django_telroi.testing import last_code_for
 from tests.encryption.stored import columns
@@ -125,9 +125,15 @@ def test_two_rows_of_one_number_become_one_with_the_stricter_state(settings: Any
     newest = VerifiedPhone.objects.create(user=user, number=NUMBERS[0], verified_at=timezone.now())
 
     use(settings, "migrate", NEW)
+    one, other = PhoneNumber.objects.order_by("pk")
+    counts = {str(one.pk): 2, str(other.pk): 3, "99": 4}
+    UserWrongCodes.objects.create(user=user, wrong_codes=9, by_number=counts)
     assert run().endswith("2 of them were doubles and were merged.\n")
 
     phone = PhoneNumber.objects.get()
+    wrong_codes = UserWrongCodes.objects.get()
+    assert (wrong_codes.by_number, wrong_codes.wrong_codes) == ({str(phone.pk): 5, "99": 4}, 9)
+    assert wrong_codes.version == 1
     assert (len(phone.calls), phone.blocked_reason) == (2, "fax")
     assert set(phone.attempts.all()) == {first, second}
     assert list(VerifiedPhone.objects.all()) == [newest]

@@ -40,7 +40,7 @@ class TestTelroi:
     def test_a_live_key_with_its_scope_is_ok_and_no_call_is_placed(self, telroi: Simulator) -> None:
         levels = [finding.level for finding in examine_telroi()]
 
-        assert levels == [Level.GOOD] * 4
+        assert levels == [Level.GOOD, Level.NOTE, Level.GOOD, Level.GOOD]
         assert [(seen.method, seen.path) for seen in telroi.requests] == [
             ("GET", "/v1/numbers"),
             ("POST", "/v1/otp/verify"),
@@ -54,10 +54,21 @@ class TestTelroi:
             examine_telroi()
         )
 
+    def test_the_simulator_is_not_reported_as_a_live_key(self, telroi: Simulator, configure: Configure) -> None:
+        for key in (telroi.api_key, telroi.sandbox_key):
+            configure(API_KEY=key)
+
+            findings = {finding.says: finding for finding in examine_telroi()}
+
+            assert not any("live key" in says for says in findings)
+            (simulated,) = (each for says, each in findings.items() if "no phone rings" in says)
+            assert (simulated.level, simulated.figures) == (Level.NOTE, {"live": False})
+
     def test_a_live_key_with_a_backend_that_rings_no_phone_is_reported(
-        self, telroi: Simulator, configure: Configure
+        self, telroi: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         configure(API_KEY=telroi.sandbox_key)
+        monkeypatch.setattr(telroi_api, "_is_on_this_machine", lambda: False)
 
         says = [says for _, says in told(examine_telroi())]
 
@@ -67,7 +78,7 @@ class TestTelroi:
         telroi.add_key("tlr_live_otponly", scopes=["otp:write"])
         configure(API_KEY="tlr_live_otponly")
 
-        assert [level for level, _ in told(examine_telroi())] == ["good"] * 4
+        assert [level for level, _ in told(examine_telroi())] == ["good", "note", "good", "good"]
 
     def test_a_missing_scope_is_reported(self, telroi: Simulator, configure: Configure) -> None:
         telroi.add_key("tlr_live_reader", scopes=["numbers:read"])

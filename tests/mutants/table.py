@@ -18,6 +18,34 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "leave wrong codes of users at the row that a merge deletes",
+        "django_telroi/services/upkeep/double_numbers.py",
+        "            _merge_wrong_codes(double.pk, kept.pk, using=using)\n",
+        "",
+        ("tests/encryption/test_conversion.py",),
+    ),
+    Mutant(
+        "count attempts of app reviewers as calls",
+        "django_telroi/services/statistics/figures.py",
+        ".exclude(OF_REVIEWER)",
+        "",
+        ("tests/admin/test_overview.py::test_attempts_of_app_reviewers_are_no_calls",),
+    ),
+    Mutant(
+        "name an IP address as the caller",
+        "django_telroi/web/cards.py",
+        "    if _is_address(host):",
+        "    if False:",
+        ("tests/web/test_who_calls.py",),
+    ),
+    Mutant(
+        "report the key of a simulator as a live key",
+        "django_telroi/management/doctor/telroi_api.py",
+        "    if _is_on_this_machine():",
+        "    if False:",
+        ("tests/management/test_doctor.py",),
+    ),
+    Mutant(
         "start without a key for encrypted numbers",
         "django_telroi/services/calls/start.py",
         "        _refuse_without_number_keys()\n",

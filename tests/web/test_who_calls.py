@@ -44,6 +44,16 @@ def test_the_setting_names_the_site_and_is_escaped(person: Visitor, site: Any) -
     assert "Nobody from Ring & <well> will" in words(person.presses("Call me", number=SPELLING))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "10.0.0.7"])
+def test_an_address_is_no_name_for_people(host: str, settings: Any, visitor: Visitor) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+
+    card = words(visitor.opens("/phone/", Host=host))
+
+    assert "The call comes from this site." in card
+    assert host not in card
+
+
 SITES = """
 import sys
 from django.conf import settings

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from django_telroi import conf
 from django_telroi.backends import get_backend, uses_telroi
 from django_telroi.client import TelroiClient
+from django_telroi.client.origin import read_base_url
 from django_telroi.client.replies import Probe
 from django_telroi.errors import ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.management.doctor.findings import Finding, bad, good, note
@@ -21,6 +22,7 @@ LIVE_KEY = (
     "The key is a live key: phones ring, and calls are billed. "
     "The exception is a workspace in sandbox mode, which only Telroi's dashboard shows."
 )
+SIMULATED = "BASE_URL is this machine, so a simulator of Telroi answers: no phone rings."
 NO_SUCH_ROUTE = (302, 404, 405)
 SCOPE_UNKNOWN = "It is unknown whether the key has the scope otp:write"
 
@@ -94,11 +96,17 @@ def _key(probe: Probe) -> Finding:
     )
 
 
+def _is_on_this_machine() -> bool:
+    return read_base_url(conf.base_url())[0].is_loopback
+
+
 def _mode() -> Finding:
     if conf.api_key().startswith(TEST_KEY_PREFIX):
         return note(
             SUBJECT, "The key is a test key: no phone rings, and the code 000000 verifies any number.", live=False
         )
+    if _is_on_this_machine():
+        return note(SUBJECT, SIMULATED, "For real calls, remove BASE_URL.", live=False)
     return good(SUBJECT, LIVE_KEY, live=True)
 
 

@@ -45,6 +45,7 @@ from django_telroi.services.statistics.periods import (
 )
 from django_telroi.services.statistics.pumping import PumpedDestination, pumped_destinations
 from django_telroi.services.statistics.rankings import (
+    OF_REVIEWER,
     PLACED,
     VERIFIED,
     WITH_TEST_KEY,
@@ -95,7 +96,7 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
     until = now or database_now(using)
     since = until - period.length
     starts = cut(since, until, next_edge=period.next_edge, zone=zone)
-    every = VerificationAttempt.objects.using(using)
+    every = VerificationAttempt.objects.using(using).exclude(OF_REVIEWER)
     attempts = every.filter(created_at__gte=since, created_at__lte=until)
     before, prices = since - period.length, conf.call_prices()
     ranked = ranked_span(every.all(), since=since, until=until)

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django_telroi import conf
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
+from django_telroi.services.shared.reviewer_numbers import REVIEWER_ID
 from django_telroi.services.statistics.periods import Ranked, Ranking
 
 MAX_RANKED = 10
@@ -20,6 +21,8 @@ MAX_ATTEMPTS = 100_000
 """Only this many attempts are ranked, the newest. A large site has more in a day, and each query reads them all."""
 
 WITH_TEST_KEY = Q(livemode=False)
+OF_REVIEWER = Q(telroi_id__startswith=REVIEWER_ID)
+"""Attempts with a number of an app reviewer. They are no calls, and are left out of all figures."""
 # Telroi accepted these calls. A call of unknown outcome counts as placed if its code was right.
 PLACED = Count(Coalesce("placed_at", "verified_at"), filter=~WITH_TEST_KEY)
 VERIFIED = Count("pk", filter=Q(status=Status.VERIFIED) & ~WITH_TEST_KEY)

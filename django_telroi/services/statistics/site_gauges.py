@@ -19,6 +19,7 @@ from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 from django_telroi.services.statistics.figures import outcome_at
 from django_telroi.services.statistics.periods import Outcome
+from django_telroi.services.statistics.rankings import OF_REVIEWER
 
 RECENT = timedelta(hours=1)
 
@@ -69,7 +70,7 @@ def count_recent_calls() -> Mapping[Outcome, int]:
     """
     using = write_alias()
     now = read_state(None, using=using).now
-    recent = VerificationAttempt.objects.using(using).filter(created_at__gte=now - RECENT)
+    recent = VerificationAttempt.objects.using(using).filter(created_at__gte=now - RECENT).exclude(OF_REVIEWER)
     rows = recent.order_by().annotate(outcome=outcome_at(now)).values_list("outcome").annotate(calls=Count("pk"))
     counted = Counter({Outcome(outcome): calls for outcome, calls in rows})
     return {outcome: counted[outcome] for outcome in Outcome}

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django_telroi import conf
 from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.policy import current_limit
-from django_telroi.models import PhoneNumber
+from django_telroi.models import PhoneNumber, UserWrongCodes
 from django_telroi.models.sealed import opened
 
 
@@ -34,6 +34,8 @@ def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
             return
         kept, *doubles = both
         for double in doubles:
+            # Before the attempts, which are locked after the wrong codes everywhere.
+            _merge_wrong_codes(double.pk, kept.pk, using=using)
             for relation in PhoneNumber._meta.related_objects:
                 rows = relation.related_model._base_manager.using(using)
                 rows.filter(**{relation.field.name: double.pk}).update(**{relation.field.name: kept.pk})
@@ -43,6 +45,17 @@ def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
                 setattr(kept, name, value)
             # All columns, so that the number is written in the form of the settings.
             kept.save(using=using)
+
+
+def _merge_wrong_codes(double_pk: int, kept_pk: int, *, using: str) -> None:
+    """Count the wrong codes that users typed for the double for the row that stays."""
+    rows = UserWrongCodes.objects.using(using).filter(by_number__has_key=str(double_pk))
+    for row in rows.select_for_update().order_by("pk"):
+        by_number = dict(row.by_number)
+        of_double = by_number.pop(str(double_pk))
+        row.by_number = by_number | {str(kept_pk): by_number.get(str(kept_pk), 0) + of_double}
+        row.version += 1
+        row.save(using=using, update_fields=["by_number", "version"])
 
 
 def _merged(kept: PhoneNumber, double: PhoneNumber) -> Mapping[str, object]:
