@@ -18,15 +18,37 @@ from django_telroi.models import VerificationAttempt
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+SPOKEN = {
+    "ar": ("رمزك هو", "مرة أخرى، رمزك هو"),
+    "de": ("Ihr Code ist", "Noch einmal, Ihr Code ist"),
+    "en": ("Your code is", "Again, your code is"),
+    "es": ("Su código es", "De nuevo, su código es"),
+    "fr": ("Votre code est", "Encore une fois, votre code est"),
+    "pt": ("Seu código é", "Mais uma vez, seu código é"),
+}
+"""The words before the code, the first and the second time. Telroi chooses its own."""
+OTHERWISE = "en-US"
+"""The language of a call without a language of ``SPOKEN``."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """A call of the simulator."""
+    """A call of the simulator. ``language``: the BCP 47 tag that the site asked for, or ``""``."""
 
     id: str
     to: str
     code: str
     language: str
     at: datetime
+
+    @property
+    def spoken_language(self) -> str:
+        """The language in which the handset reads out the code."""
+        return self.language if _base(self.language) in SPOKEN else OTHERWISE
+
+    @property
+    def says(self) -> tuple[str, str]:
+        return SPOKEN[_base(self.spoken_language)]
 
 
 def where_calls_go(request: HttpRequest) -> dict[str, str]:
@@ -53,6 +75,10 @@ def placed_calls() -> list[Call]:
             return [_call(call) for call in json.load(reply)["calls"]]
     except OSError:
         return []  # the handset stays silent, and the page still works
+
+
+def _base(tag: str) -> str:
+    return tag.partition("-")[0].lower()
 
 
 def _call(call: dict[str, str]) -> Call:

@@ -20,6 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from django.conf.locale import LANG_INFO
+
+import django_telroi
 from example.clock import local_time_zone
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -37,6 +40,13 @@ def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
         secret = environ.get("EXAMPLE_SIMULATOR_SECRET", "")
         return {"API_KEY": environ["EXAMPLE_SIMULATOR_KEY"], "BASE_URL": url, "WEBHOOK_SECRETS": [secret]}
     return {}
+
+
+def languages() -> list[tuple[str, str]]:
+    """Return the shop's own languages, and those of django-telroi: its card speaks them in an English shop."""
+    folders = Path(django_telroi.__file__).parent.glob("locale/*/LC_MESSAGES/django.mo")
+    codes = {"en", "de", *(path.parts[-3].replace("_", "-").lower() for path in folders)}
+    return [(code, LANG_INFO[code]["name_local"]) for code in sorted(codes & LANG_INFO.keys())]
 
 
 CELERY_BROKER_URL = os.environ.get("EXAMPLE_BROKER_URL")
@@ -96,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "example.middleware.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -141,5 +152,6 @@ LOGOUT_REDIRECT_URL = "home"
 SESSION_COOKIE_NAME = "example_session"
 CSRF_COOKIE_NAME = "example_csrf"
 STATIC_URL = "static/"
+LANGUAGES = languages()
 TIME_ZONE = local_time_zone()
 USE_TZ = True

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from example import views
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("telroi/", include("django_telroi.webhooks.urls")),
     path("handset/", views.handset_call, name="handset-call"),
     path("handset/transcript/", views.handset_transcript, name="handset-transcript"),
+    path("language/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=static("example/icon.svg"))),
 ]

@@ -22,7 +22,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def handset_call(request: HttpRequest) -> JsonResponse:
-    """Return this visitor's call: ``{"call": {"id", "code", "language", "age"} | null}``, the age in seconds."""
+    """Return this visitor's call: ``{"call": {"id", "code", "language", "says", "age"} | null}``, the age in seconds.
+
+    ``says``: the words before the code, the first and the second time. ``language``: the language of these words.
+    """
     call = visitors_call(request)
     keep_session_cookie(request)
     return JsonResponse({"call": call and as_json(call)})
@@ -53,4 +56,4 @@ def keep_session_cookie(request: HttpRequest) -> None:
 
 def as_json(call: Call) -> dict[str, object]:
     age = (timezone.now() - call.at).total_seconds()
-    return {"id": call.id, "code": call.code, "language": call.language, "age": age}
+    return {"id": call.id, "code": call.code, "language": call.spoken_language, "says": call.says, "age": age}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.steps import answer, ask_for_a_call, digits_heard, handset, heard_code, state_of_the_call
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 VOICE = """
 window.said = [];
 window.SpeechSynthesisUtterance = class { constructor(words) { this.words = words; } };
-const voice = { cancel() {}, speak(utterance) {
+const voice = { cancel() {}, getVoices() { return []; }, speak(utterance) {
   window.said.push([utterance.words, utterance.lang]);
   setTimeout(() => { utterance.onstart(); utterance.onend(); });
 } };
@@ -65,6 +65,47 @@ def test_without_a_voice_the_digits_are_shown_in_time(open_home: Callable[..., P
 
     assert page.evaluate("'speechSynthesis' in window") is False
     expect(digits_heard(page)).to_have_count(3)
+
+
+VOICES = "speechSynthesis.getVoices = () => LANGUAGES.map((lang) => ({ lang }));"
+
+
+@pytest.mark.parametrize(("languages", "is_spoken"), [(["de-AT", "en-GB"], True), (["en-GB"], False), ([], True)])
+def test_it_speaks_only_with_a_voice_for_the_language_of_the_call(
+    open_home: Callable[..., Page], number: str, languages: list[str], is_spoken: bool
+) -> None:
+    page = home_with(open_home, VOICE + VOICES.replace("LANGUAGES", str(languages)))
+    page.route("**/handset/", in_german)
+    ask_for_a_call(page, number)
+    answer(page)
+
+    expect(digits_heard(page)).to_have_count(3)
+    said = page.evaluate("said")
+    assert ([*said[0]] == ["Ihr Code ist", "de-DE"]) if is_spoken else said == []
+    assert page.locator(".says[lang=de-DE]").inner_text() == "“Ihr Code ist”"
+
+
+def in_german(route: Route) -> None:
+    """Answer as the site does if the site asked for a call in German."""
+    answered = route.fetch().json()
+    if answered["call"]:
+        answered["call"] |= {"language": "de-DE", "says": ["Ihr Code ist", "Noch einmal, Ihr Code ist"]}
+    route.fulfill(json=answered)
+
+
+def test_the_shop_has_a_second_language_on_a_phone_too(open_home: Callable[..., Page], number: str) -> None:
+    page = open_home(viewport={"width": 360, "height": 640})
+    page.get_by_label("Language").select_option("de")
+    page.get_by_role("button", name="Change").click()
+
+    expect(page.get_by_role("heading", name="Geht dieses Telefon ran?")).to_be_visible()
+    assert_fits(page)
+    number_field = page.locator("input[type=tel]")
+    number_field.fill(number)
+    number_field.press("Enter")
+    page.get_by_role("button", name="Annehmen").click()
+    expect(page.locator("#handset [role=status]")).to_have_text("Im Gespräch")
+    assert_fits(page)
 
 
 def test_the_bell_rings_until_it_is_answered(open_home: Callable[..., Page], number: str) -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_telroi.domain.phone import parse_phone
 from django_telroi.domain.policy import Rule
 from django_telroi.domain.states import FINAL, Status
-from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models import BlockedDestination, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("example_site")]
 
@@ -40,15 +40,15 @@ def test_a_month_of_about_two_thousand_calls_takes_few_statements() -> None:
     with CaptureQueriesContext(connection) as queries:
         seed(calls=2000)
 
-    assert 2000 <= VerificationAttempt.objects.count() <= 2100
-    assert len(queries) <= 120  # Django 5.2 allows at most 999 values per statement on SQLite
+    assert 2186 <= VerificationAttempt.objects.count() <= 2286  # with the 186 calls of two attacks
+    assert len(queries) <= 140  # Django 5.2 allows at most 999 values per statement on SQLite
     assert VerificationAttempt.objects.earliest("created_at").created_at > timezone.now() - timedelta(days=31)
 
 
 def test_the_progress_is_printed() -> None:
     told = seed()
 
-    assert "verification attempts: 250 of 4" in told
+    assert "verification attempts: 250 of 6" in told
     assert "calls of 30 days" in told
 
 
@@ -153,3 +153,19 @@ def test_wrong_codes_have_events() -> None:
 
     assert locked
     assert all(attempt.events.count() == attempt.tries == 3 for attempt in locked)
+
+
+def test_staff_find_an_attack_that_they_ended_and_one_that_goes_on(client: Any) -> None:
+    seed()
+    client.login(username="staff", password="demo")
+
+    page = client.get("/admin/").content.decode()
+
+    assert "+4411649: 46 calls in the last hour, 0 of them verified" in page
+    ended = BlockedDestination.objects.get()
+    assert (ended.destination, ended.blocked_by, ended.is_active(timezone.now())) == ("+3353649", "staff", False)
+    assert VerificationAttempt.objects.filter(prefix=ended.destination, verified_at=None).count() == 140
+    assert RefusalTally.objects.get(code="destination_paused").count == 61
+    assert (
+        VerificationAttempt.objects.filter(prefix=ended.destination).latest("created_at").created_at <= ended.blocked_at
+    )

@@ -23,7 +23,7 @@ def page(client: Client, url: str = "/") -> BeautifulSoup:
 
 def send(client: Client, **typed: str) -> None:
     """Send the form of the home page with typed values."""
-    form = page(client).find("form", method="post")
+    form = page(client).select_one(".telroi-card form")
     fields = {field["name"]: field.get("value", "") for field in form.find_all("input", attrs={"name": True})}
     assert client.post(form["action"], fields | typed).status_code == 302
 

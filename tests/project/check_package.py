@@ -16,8 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NOT_IN_THE_SDIST = {".gitattributes"}
 """Files that only the repository needs."""
-TESTS = ("tests/domain", "tests/conf", "tests/errors", "tests/client", "tests/project", "tests/mutants")
-"""They import each layer of the package, and read the files beside it: documentation, Makefile, workflows."""
+BESIDE = ("distribution", "docs_blocks", "exports", "package_page", "release_machine", "tutorial")
+TESTS = ("tests/domain", "tests/conf", "tests/errors", *(f"tests/project/test_{name}.py" for name in BESIDE))
+"""A part of the tests. They import each layer of the package, and read the files beside it."""
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from django_telroi.models import VerificationAttempt
+from example.attacks import add_attacks, answer_attacks, refused_calls
 from example.history import make_history, refusals, verified_phones
 from example.number_limits import add_limited_people, block_some, phone_numbers
 from example.people import make_people, make_users
@@ -40,10 +41,11 @@ class Command(BaseCommand):
         if VerificationAttempt.objects.exists():
             self.stdout.write("The history exists already.")
             return
-        started = time.monotonic()
+        started, now = time.monotonic(), timezone.now()
         # In one transaction: Ctrl-C leaves no half history, which a second run would take for a whole one.
         with transaction.atomic():
-            count = self.seed(calls, now=timezone.now())
+            count = self.seed(calls, now=now)
+        answer_attacks(by=STAFF, now=now)
         self.stdout.write(f"{count:,} calls of 30 days added in {time.monotonic() - started:.1f} s.".ljust(62))
 
     def seed(self, calls: int, *, now: datetime) -> int:
@@ -52,6 +54,7 @@ class Command(BaseCommand):
         self.save(users)
         people = make_people(rng, users, count=calls // 2 + LIMITED)
         ledger = make_history(rng, people[:-LIMITED], regulars=REGULARS, calls=calls, now=now)
+        add_attacks(ledger, rng, now=now)
         add_limited_people(ledger, rng, people[-LIMITED:], now=now)
         ledger.sort()
         phones = phone_numbers(ledger)
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         self.save(ledger.attempts)
         self.save(ledger.events)
         self.save(verified_phones(ledger.attempts))
-        self.save(refusals(rng, ledger.attempts))
+        self.save([*refusals(rng, ledger.attempts), *refused_calls(now=now)])
         return len(ledger.attempts)
 
     def save(self, rows: Sequence[Model]) -> None:

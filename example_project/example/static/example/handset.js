@@ -7,15 +7,9 @@ import { Voice } from "./voice.js";
 
 const POLL_INTERVAL = 1000; // milliseconds
 const RINGS_FOR_SECONDS = 60;
-const STATES = {
-  ringing: "Incoming call",
-  reading: "On the phone",
-  ended: "Call ended",
-  declined: "Call declined",
-  missed: "Missed call",
-};
 
 const handset = document.getElementById("handset");
+const words = handset.dataset; // in the language of the page. The call may have another language
 const parts = Object.fromEntries([...handset.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
 const soundIcon = parts.sound.querySelector("use");
 const ringer = new Ringer();
@@ -35,10 +29,10 @@ function show(next) {
   parts.call.hidden = next === "idle";
   parts.keys.hidden = !onCall;
   parts.answer.hidden = next !== "ringing";
-  parts.label.textContent = next === "ringing" ? "Decline" : "Hang up";
+  parts.label.textContent = next === "ringing" ? words.decline : words.hangUp;
   parts.code.hidden = next !== "reading" && next !== "ended";
-  parts.state.textContent = STATES[next] ?? "";
-  parts.via.textContent = "via Telroi";
+  parts.state.textContent = words[next] ?? "";
+  parts.via.textContent = words.via;
 }
 
 // If a button with the focus disappears, move the focus to the code field.
@@ -52,10 +46,10 @@ function codeField() {
 
 // The script of the call: the words, and the digit that each of them shows.
 
-function script(code) {
-  return [1, 2].flatMap((turn) => [
-    { turn, says: turn === 1 ? "Your code is" : "Again, your code is", digit: -1, pace: 1300 },
-    ...[...code].map((says, digit) => ({ turn, says, digit, pace: 750 })),
+function script({ code, says }) {
+  return says.flatMap((intro, turn) => [
+    { turn, says: intro, digit: -1, pace: 1300 },
+    ...[...code].map((digit, place) => ({ turn, says: digit, digit: place, pace: 750 })),
   ]);
 }
 
@@ -66,9 +60,9 @@ function layDigits(code) {
 }
 
 function uncover(beat) {
-  const again = beat.turn === 2;
-  if (beat.digit < 0) parts.says.textContent = `“${beat.says}”`;
-  parts.turn.textContent = again ? "reading, second of two times" : "reading, first of two times";
+  const again = beat.turn === 1;
+  if (beat.digit < 0) quote(beat.says);
+  parts.turn.textContent = again ? words.secondTurn : words.firstTurn;
   [...parts.digits.children].forEach((span, place) => {
     const heard = again || place <= beat.digit;
     span.textContent = heard ? call.code[place] : "•";
@@ -76,10 +70,16 @@ function uncover(beat) {
   });
 }
 
+function quote(says) {
+  parts.says.textContent = `“${says}”`;
+  parts.says.lang = call.language;
+  parts.says.dir = "auto";
+}
+
 async function read(from) {
   reading = new AbortController();
   const { signal } = reading;
-  const beats = script(call.code);
+  const beats = script(call);
   layDigits(call.code);
   show("reading");
   uncover(beats[Math.max(0, from - 1)]);
@@ -115,12 +115,13 @@ function end(how) {
 function showEnd(how) {
   show(how);
   if (how !== "ended") {
-    parts.via.textContent = "You can ask for another call.";
+    parts.via.textContent = words.again;
     return;
   }
   layDigits(call.code);
-  uncover(script(call.code)[recall().step]);
-  parts.says.textContent = "You heard";
+  uncover(script(call)[recall().step]);
+  parts.says.textContent = words.heard;
+  parts.says.lang = "";
   parts.turn.textContent = "";
 }
 
@@ -174,8 +175,9 @@ function recall() {
 
 function tellTime() {
   const now = new Date();
-  parts.clock.textContent = now.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-  parts.date.textContent = now.toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+  const language = document.documentElement.lang;
+  parts.clock.textContent = now.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  parts.date.textContent = now.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long" });
 }
 
 function setSound(on) {
@@ -193,7 +195,7 @@ parts.sound.addEventListener("click", () => setSound(!ringer.audible));
 window.addEventListener("pagehide", stop);
 document.addEventListener("visibilitychange", poll);
 
-parts.hint.textContent = "This phone rings when you ask for a call.";
+parts.hint.textContent = words.hint;
 setSound(localStorage.getItem("handset-sound") !== "off");
 show("idle");
 poll();

@@ -1,9 +1,17 @@
-// Speaks with the browser's voice. Without a voice, or if it stays silent, say() takes the same time.
+// Speaks with the browser's voice for the language. Without one, or if it stays silent, say() takes the same time: the
+// words and digits are on the screen. A voice of another language would read them so that nobody understands them.
 
 const START_TIMEOUT = 1200; // milliseconds
 const END_TIMEOUT = 4000; // milliseconds
 
 const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+// Some browsers list their voices only after the first speech. An empty list says nothing.
+function hasVoice(language) {
+  const voices = speechSynthesis.getVoices?.() ?? [];
+  const base = (tag) => tag.split(/[-_]/)[0].toLowerCase();
+  return !voices.length || voices.some(({ lang }) => base(lang) === base(language));
+}
 
 export class Voice {
   audible = true;
@@ -11,7 +19,7 @@ export class Voice {
 
   // Resolves when the words are spoken, but not before `pace` milliseconds. Calls `begun` when they begin.
   async say(words, { pace, language, begun }) {
-    const spoken = this.audible && this.#works ? this.#speak(words, language, begun) : begun();
+    const spoken = this.audible && this.#works && hasVoice(language) ? this.#speak(words, language, begun) : begun();
     await Promise.all([pause(pace), Promise.race([spoken, pause(END_TIMEOUT)])]);
   }
 
@@ -32,7 +40,7 @@ export class Voice {
       };
       const startTimer = setTimeout(giveUp, START_TIMEOUT);
       const utterance = new SpeechSynthesisUtterance(words);
-      utterance.lang = language || document.documentElement.lang;
+      utterance.lang = language;
       utterance.rate = 0.95;
       utterance.onstart = () => {
         clearTimeout(startTimer);
