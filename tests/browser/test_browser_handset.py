@@ -54,7 +54,7 @@ def test_it_speaks_the_code_twice_and_hangs_up(open_home: Callable[..., Page], n
 
     said = [words for words, _ in page.evaluate("said")]
     assert said == ["Your code is", *code, "Again, your code is", *code]
-    assert {language for _, language in page.evaluate("said")} == {"en-US"}
+    assert {language for _, language in page.evaluate("said")} == {"en"}
 
 
 def test_without_a_voice_the_digits_are_shown_in_time(open_home: Callable[..., Page], number: str) -> None:
