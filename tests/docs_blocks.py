@@ -157,11 +157,11 @@ class Site:
         dotted = block.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") or "page"
         dotted = dotted if "." in dotted else f"accounts.{dotted}"
         module, package = self.module(dotted), dotted.partition(".")[0]
-        if dotted.endswith(".models") and package not in apps.app_configs:
-            path = type("App", (AppConfig,), {"path": str(DOCS)})
-            apps.app_configs[package] = path(package, sys.modules[package])
-            apps.app_configs[package].apps = apps
-            apps.app_configs[package].models = {}
+        label = f"{package}_of_the_page"
+        if dotted.endswith(".models") and label not in apps.app_configs:
+            app = type("App", (AppConfig,), {"path": str(DOCS), "label": label})(package, sys.modules[package])
+            app.apps, app.models = apps, {}
+            apps.app_configs[label] = app
         self.names["__name__"] = dotted
         exec(compile(block.body, str(block), "exec"), self.names)
         module.__dict__.update(self.names)
