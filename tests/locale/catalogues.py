@@ -22,7 +22,7 @@ PACKAGE = REPOSITORY / "django_telroi"
 LOCALE = PACKAGE / "locale"
 POT = LOCALE / "django.pot"
 
-COMPLETE: tuple[str, ...] = ()
+COMPLETE = ("ar", "de", "es", "fr", "pt_BR")
 """Languages that have every message."""
 
 DRAFTS: tuple[str, ...] = ()

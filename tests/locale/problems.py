@@ -45,9 +45,7 @@ def _problems_of(message: Message, catalogue: Catalog) -> Iterator[str]:
     wanted = sorted(PLACEHOLDER.findall(ids[-1]))
     for place, text in enumerate(texts):
         found = sorted(PLACEHOLDER.findall(text))
-        # "one hour" needs no figure, "%(count)d hours" does.
-        may_omit_one = len(ids) > 1 and _is_for_one_number(place, catalogue)
-        if found != wanted and not (may_omit_one and len(wanted) == len(found) + 1 and set(found) < set(wanted)):
+        if found != wanted and not (len(ids) > 1 and _may_omit(wanted, found, ids[0], place, catalogue)):
             yield f"placeholders differ in {text!r}"
         if (text != text.strip()) != (ids[-1] != ids[-1].strip()):
             yield f"space at an end of {text!r}"
@@ -57,7 +55,11 @@ def _forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
 
 
-def _is_for_one_number(form: int, catalogue: Catalog) -> bool:
-    """Return whether a plural form is used for a single number, such as 1 in German, and 0, 1 or 2 in Arabic."""
+def _may_omit(wanted: list[str], found: list[str], singular: str, form: int, catalogue: Catalog) -> bool:
+    """Return whether a plural form may have fewer placeholders: "one hour" needs no figure, "%(count)d hours" does."""
     plural = c2py(catalogue.plural_expr)
-    return sum(plural(count) == form for count in COUNTS) == 1
+    if plural(1) == form and found == sorted(PLACEHOLDER.findall(singular)):
+        return True
+    # The form for a single number, such as 1 in German, and 0, 1 and 2 in Arabic.
+    is_for_one_number = sum(plural(count) == form for count in COUNTS) == 1
+    return is_for_one_number and len(wanted) == len(found) + 1 and set(found) <= set(wanted)

@@ -43,7 +43,7 @@ def update(language: str, template: Catalog) -> str:
         compiled.write_bytes(as_mo(catalogue))
     else:
         compiled.unlink(missing_ok=True)
-    missing = sum(not any(each.string) for each in catalogue if each.id)
+    missing = sum(not any(each.string or ()) for each in catalogue if each.id)
     return f"{missing} messages to translate" + ("" if is_signed(language) else ", a draft that is not compiled")
 
 
