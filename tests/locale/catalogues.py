@@ -25,7 +25,7 @@ POT = LOCALE / "django.pot"
 COMPLETE = ("ar", "de", "es", "fr", "pt_BR")
 """Languages that have every message."""
 
-DRAFTS: tuple[str, ...] = ()
+DRAFTS = ("ha", "hi", "ig", "sw", "yo")
 """Languages with only the messages of the pages and the API, which a reader of the language may have to sign yet."""
 
 ONLY_FOR_STAFF = ("admin/", "templates/admin/", "models/", "services/upkeep/", "templatetags/telroi_admin.py")
