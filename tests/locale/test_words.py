@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from babel.messages import Catalog
 from bs4 import Tag
 from django.test import Client
+from django.utils import translation
 
 from django_telroi import services
 from django_telroi.testing import outbox
@@ -42,7 +43,7 @@ def with_catalogues(settings: Any, tmp_path: Path) -> WithCatalogues:
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Any) -> Any:
+def site(settings: Any) -> Iterator[Any]:
     settings.ROOT_URLCONF = "tests.web.site"
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE[:2],
@@ -50,7 +51,9 @@ def site(settings: Any) -> Any:
         *settings.MIDDLEWARE[2:],
     ]
     outbox.clear()
-    return settings
+    # LocaleMiddleware leaves the language of the last request active, also for the tests after these.
+    with translation.override(settings.LANGUAGE_CODE):
+        yield settings
 
 
 def visitor_who_reads(language: str) -> Visitor:
