@@ -169,7 +169,7 @@ class Site:
 
 def run_python(block: Block, site: Site) -> Iterator[str]:
     """Execute the block after the earlier ones of its page. Settings must be valid."""
-    for name in re.findall(r'environ(?:\.get\(|\[)"(\w+)"', block.body):
+    for name in re.findall(r'environ(?:\.get\("(?=\w+"\))|\[")(\w+)"', block.body):
         os.environ.setdefault(name, "5829473610" * 4)
     before = dict(site.names["TELROI"])
     site.execute(block)
