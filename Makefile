@@ -27,7 +27,7 @@ help:
 	@echo "make mutants   remove each guard in turn and check that a test fails"
 	@echo "make bench     measure a verification"
 	@echo "make bench-cpu  measure the processor time of a request to each face"
-	@echo "make bench-queue  measure how many calls a worker places, and how much of the key's budget it can use"
+	@echo "make bench-queue  measure how many calls workers place, and how much of the key's budget it can use"
 	@echo "make bench-admin  measure the admin with a million attempts"
 	@echo "make bench-purge  measure a purge of a million attempts that is killed half-way"
 	@echo "make bench-encryption  measure encrypted numbers, and the conversion of a million attempts that is killed half-way"

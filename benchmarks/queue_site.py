@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 
 SECRET_KEY = "not a secret"
 USE_TZ = True
@@ -18,6 +19,13 @@ DATABASES = {
         "OPTIONS": {"pool": {"min_size": 4, "max_size": 40}},
     }
 }
+DISPATCH = os.environ.get("TELROI_BENCH_DISPATCH", "celery")
+if DISPATCH == "tasks":
+    # Part of Django since 6.0.
+    INSTALLED_APPS += ["django_tasks_db"] if find_spec("django.tasks") else ["django_tasks", "django_tasks_db"]
+    # A worker has one thread. Django would open a connection for each task.
+    DATABASES["default"] |= {"OPTIONS": {}, "CONN_MAX_AGE": 600}
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 REDIS = os.environ.get("TELROI_TEST_REDIS", "redis://127.0.0.1:6379/0")
 QUEUE = "telroi_throughput"
 CACHES = {
@@ -35,7 +43,7 @@ CELERY = {
 }
 TELROI = {
     "BACKEND": "django_telroi.backends.telroi.TelroiBackend",
-    "DISPATCH": "celery",
+    "DISPATCH": DISPATCH,
     "CELERY_QUEUE": QUEUE,
     "QUEUE_DEADLINE_SECONDS": 3600,  # no call may expire: only the pace is measured
     **json.loads(os.environ.get("TELROI_BENCH_SETTINGS", "{}")),

@@ -25,8 +25,9 @@ settings.register_profile("telroi", deadline=None, print_blob=True)
 settings.load_profile("telroi")
 
 
-# Each bridge has its own settings, with the apps of the other package. The tox environment `bridges` runs them.
-collect_ignore = ["bridges"] if os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings") == "tests.settings" else []
+# These have settings of their own, with the apps of another package, and tox environments of their own.
+has_stock_settings = os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings") == "tests.settings"
+collect_ignore = ["bridges", "task_queue"] if has_stock_settings else []
 
 HALVES = (1, 2)
 
@@ -124,15 +125,15 @@ def celery_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from celery import Celery, _state
     from kombu.transport import memory
 
-    from django_telroi import dispatch
+    from django_telroi.dispatch import celery_broker
 
-    monkeypatch.setattr(dispatch, "_publishers", {})
-    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
+    monkeypatch.setattr(celery_broker, "_publishers", {})
+    monkeypatch.setattr(celery_broker, "PUBLISH_TIMEOUT", HANGS)
     monkeypatch.setattr(_state, "_apps", WeakSet())  # another test may have loaded the app of the example project
     monkeypatch.setattr(_state, "default_app", None)
     app = Celery("site", broker="memory://", fixups=[])
     yield app
-    dispatch.publisher().close()
+    celery_broker.publisher().close()
     memory.Channel.queues.clear()
     app.close()
     _state._set_current_app(None)

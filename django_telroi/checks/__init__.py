@@ -26,6 +26,7 @@ from django_telroi.checks.project import check_included_urls
 from django_telroi.checks.queueing import check_queue
 from django_telroi.checks.readable import check_types, check_unknown_keys
 from django_telroi.checks.second_factors import check_second_factors
+from django_telroi.checks.task_queue import check_task_backend, check_task_backend_in_production
 from django_telroi.services.shared.transactions import write_alias
 
 CheckFunction = Callable[[], Iterable[CheckMessage]]
@@ -47,6 +48,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             check_regions,
             check_packages,
             check_queue,
+            check_task_backend,
             check_second_factors,
             check_login,
             check_telemetry,
@@ -64,7 +66,12 @@ def check_project(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return warnings about settings that suit development but not production (``check --deploy``)."""
-    return _messages(check_production_settings, check_reviewer_numbers, check_unfinished_conversion)
+    return _messages(
+        check_production_settings,
+        check_reviewer_numbers,
+        check_unfinished_conversion,
+        check_task_backend_in_production,
+    )
 
 
 @register(Tags.database)

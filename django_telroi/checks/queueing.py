@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.dispatch import broker_url, site_app
+from django_telroi.dispatch.celery_broker import broker_url, site_app
 from django_telroi.domain.states import Dispatch
 from django_telroi.packages import CELERY
 

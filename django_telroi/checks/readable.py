@@ -22,6 +22,8 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.key_requests_per_minute,
     conf.dispatch,
     conf.celery_queue,
+    conf.tasks_backend,
+    conf.tasks_queue,
     conf.queue_deadline,
     conf.policy,
     conf.calls_per_day_total,

@@ -45,6 +45,11 @@ from django_telroi.conf.page_settings import purpose_texts as purpose_texts
 from django_telroi.conf.page_settings import site_name as site_name
 from django_telroi.conf.page_settings import submit_last_digit as submit_last_digit
 from django_telroi.conf.page_settings import success_url as success_url
+from django_telroi.conf.queue_settings import celery_queue as celery_queue
+from django_telroi.conf.queue_settings import dispatch as dispatch
+from django_telroi.conf.queue_settings import task_framework as task_framework
+from django_telroi.conf.queue_settings import tasks_backend as tasks_backend
+from django_telroi.conf.queue_settings import tasks_queue as tasks_queue
 from django_telroi.conf.requester_settings import DEFAULT_RATES as DEFAULT_RATES
 from django_telroi.conf.requester_settings import bot_check as bot_check
 from django_telroi.conf.requester_settings import may_start_path as may_start_path
@@ -69,7 +74,6 @@ from django_telroi.conf.values import chosen as chosen
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import CallingRules, LineType
 from django_telroi.domain.policy import Policy
-from django_telroi.domain.states import Dispatch
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"
@@ -124,19 +128,6 @@ def lease() -> timedelta:
     """Return the time after which a ``dialing`` attempt is recorded as unknown. It exceeds every request to Telroi."""
     # The total timeout does not include the DNS lookup, nor the statement that saves the result.
     return timedelta(seconds=timeouts().total + 15)
-
-
-def dispatch() -> Dispatch:
-    """Return which process places calls: the web request, or a Celery worker."""
-    try:
-        return Dispatch(values.text("DISPATCH") or "")
-    except ValueError:
-        raise values.invalid_setting("DISPATCH", "one of " + ", ".join(f'"{way}"' for way in Dispatch)) from None
-
-
-def celery_queue() -> str | None:
-    """Return the Celery queue for calls, or None for the site's default queue."""
-    return values.text("CELERY_QUEUE") or None
 
 
 def queue_deadline() -> timedelta:

@@ -37,6 +37,8 @@ DEFAULTS: Mapping[str, object] = {
     "KEY_REQUESTS_PER_MINUTE": 600,
     "DISPATCH": "inline",
     "CELERY_QUEUE": None,
+    "TASKS_BACKEND": "default",
+    "TASKS_QUEUE": "default",
     # A phone that rings later rings a person who does not expect it any more.
     "QUEUE_DEADLINE_SECONDS": 120,
     # Telroi's own defaults. With looser limits Telroi would reject calls that this site allows.

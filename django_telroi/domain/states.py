@@ -32,6 +32,12 @@ class Dispatch(StrEnum):
 
     INLINE = "inline"
     CELERY = "celery"
+    TASKS = "tasks"
+    """A worker of Django's tasks."""
+
+
+BY_WORKER = frozenset({Dispatch.CELERY, Dispatch.TASKS})
+"""The values with which a worker places the call."""
 
 
 class CodeMaker(StrEnum):

@@ -248,7 +248,7 @@ class Migration(migrations.Migration):
                 (
                     "dispatch",
                     models.CharField(
-                        choices=[("inline", "at once"), ("celery", "by a worker")],
+                        choices=[("inline", "at once"), ("celery", "by a worker"), ("tasks", "by a worker")],
                         max_length=6,
                         verbose_name="dispatch",
                     ),

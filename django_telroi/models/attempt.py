@@ -40,7 +40,11 @@ JUDGE_NAMES = {
     Judge.TELROI: _("the provider"),
     Judge.CALLER: _("another package of this site"),
 }
-DISPATCH_NAMES = {Dispatch.INLINE: _("at once"), Dispatch.CELERY: _("by a worker")}
+DISPATCH_NAMES = {
+    Dispatch.INLINE: _("at once"),
+    Dispatch.CELERY: _("by a worker"),
+    Dispatch.TASKS: _("by a worker"),
+}
 
 
 class VerificationAttempt(models.Model):

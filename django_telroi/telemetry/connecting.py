@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from django_telroi.client.observers import set_request_observer
+from django_telroi.dispatch.traces import set_task_traces
 from django_telroi.redaction import kind_of
 from django_telroi.services.shared.outcome_reports import OUTCOME_OBSERVERS
 from django_telroi.telemetry.client_requests import ObserveRequests, SpanMaker
@@ -30,9 +31,11 @@ def connect_sinks(chosen: Collection[str]) -> None:
         try:
             from django_telroi.telemetry.otel_metrics import OtelMetrics
             from django_telroi.telemetry.otel_spans import RequestSpans
+            from django_telroi.telemetry.otel_tasks import TaskSpans
 
             sinks.append(OtelMetrics(reader))
             start_span = RequestSpans()
+            set_task_traces(TaskSpans())
         except ImportError as error:
             logger.error("telemetry_failed error=%s", kind_of(error))
     if "prometheus" in chosen:
@@ -56,3 +59,4 @@ def disconnect() -> None:
     """Stop observing this process."""
     OUTCOME_OBSERVERS.clear()
     set_request_observer(None)
+    set_task_traces(None)

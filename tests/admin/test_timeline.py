@@ -79,8 +79,9 @@ class TestATimeline:
 
         assert titles(timeline(row, []))[3:] == ["no more tries"]
 
-    def test_of_a_queued_call_shows_the_queue(self) -> None:
-        row = attempt(status=Status.QUEUED, dispatch="celery", dialed_at=None)
+    @pytest.mark.parametrize("dispatch", ["celery", "tasks"])
+    def test_of_a_queued_call_shows_the_queue(self, dispatch: str) -> None:
+        row = attempt(status=Status.QUEUED, dispatch=dispatch, dialed_at=None)
 
         assert titles(timeline(row, [])) == ["requested", "queued"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from django_telroi import dispatch
-from django_telroi.dispatch import Published, send
+from django_telroi.dispatch import Published, celery_broker
+from django_telroi.dispatch.celery_broker import send
 
 pytestmark = [pytest.mark.services, pytest.mark.programs]
 
@@ -53,8 +53,8 @@ def test_a_full_redis_delays_no_request(
     full_redis: Path, celery_app: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The broker refuses, which ends the wait of the first request. Later requests do not contact it."""
-    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", HANGS)
-    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", HANGS)
+    monkeypatch.setattr(celery_broker, "PUBLISH_TIMEOUT", HANGS)
+    monkeypatch.setattr(celery_broker, "PAUSE_SECONDS", HANGS)
     celery_app.conf.broker_url = f"redis+socket://{full_redis}"
 
     handings = [send(TASK, key) for key in range(5)]

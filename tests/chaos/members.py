@@ -2,7 +2,8 @@
 
 ``asker`` starts a verification for each line, ``NUMBER UUID``. ``caller`` does the same in a child process for each
 line. If the child is killed, it retries, like a client whose connection broke. ``worker POOL PLACES`` runs a Celery
-worker in a child process and replaces it at once if it is killed. ``sweeper`` sweeps every second.
+worker in a child process and replaces it at once if it is killed. ``worker tasks 1`` runs a worker of Django's tasks.
+``sweeper`` sweeps every second.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import django
 from celery import Celery, signals
 from django.conf import settings
 
-from tests.chaos.points import Executioner, Point, place_points
+from tests.chaos.points import TASKS, Executioner, Point, before, place_points
 
 SLOT = 0.02
 BREAK_OFF = 50
@@ -77,16 +78,47 @@ def ask(line: str) -> None:
 
 
 def worker(app: Celery, pool: str, places: str) -> None:
+    work = task_worker() if pool == TASKS else celery_worker(app, pool, places)
+    stop = Stop()
+    while not stop.told:
+        child = fork(work)
+        stop.end_with(child)
+
+
+def task_worker() -> Callable[[], None]:
+    from django_tasks_db.management.commands.db_worker import Worker
+    from django_tasks_db.models import DBTaskResult
+
+    if settings.GRAVES:
+        kills = executioner()
+        before(DBTaskResult, "set_successful", lambda: kills.reached(Point.BEFORE_ACK))
+    before(Worker, "shutdown", lambda: Path(settings.STOPPING).touch())
+
+    def work() -> None:
+        running = Worker(
+            queue_names=["default"],
+            interval=0.1,
+            batch=False,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=str(os.getpid()),
+            excluded_queue_names=[],
+        )
+        running.configure_signals()
+        running.run()
+
+    return work
+
+
+def celery_worker(app: Celery, pool: str, places: str) -> Callable[[], None]:
     if settings.GRAVES:
         kills = executioner()
         signals.task_postrun.connect(lambda **_: kills.reached(Point.BEFORE_ACK), weak=False)
     signals.worker_shutting_down.connect(lambda **_: Path(settings.STOPPING).touch(), weak=False)
     arguments = ["worker", "--pool", pool, "--concurrency", places, "--queues", settings.TELROI["CELERY_QUEUE"]]
     arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"]
-    stop = Stop()
-    while not stop.told:
-        child = fork(lambda: app.worker_main(arguments))
-        stop.end_with(child)
+    return lambda: app.worker_main(arguments)
 
 
 def sweeper() -> None:

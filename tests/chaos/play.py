@@ -12,11 +12,13 @@ from itertools import count
 from pathlib import Path
 
 from django_telroi.domain.states import Status
-from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, Point, number_for, point_of
-from tests.chaos.stage import PREFORK, THREADS, Stage, database_for, stage, until
+from tests.chaos.points import BEFORE_ANY_CLAIM, POINTS, TASKS, Point, number_for, point_of
+from tests.chaos.stage import PREFORK, TASK_WORKER, THREADS, Stage, database_for, stage, until
 
 TRANSPORTS: tuple[str | None, ...] = ("Redis", "RabbitMQ", None)
 MAX_WAITING, AT_ONCE = 30, 35
+TASK_WORKERS = 4
+"""Each runs one task at a time."""
 OPEN = (Status.QUEUED, Status.DIALING)
 SERIALS = count()
 
@@ -93,7 +95,10 @@ def table(outcomes: Outcomes) -> str:
 
 
 def _people_it(standing: Stage) -> None:
-    if standing.broker:
+    if standing.broker == TASKS:
+        for _ in range(TASK_WORKERS):
+            standing.start("worker", TASK_WORKER.pool, TASK_WORKER.places)
+    elif standing.broker:
         # One pool loses its children, the other dies as a whole. Each recovers its lost tasks differently.
         for worker in (PREFORK, THREADS, THREADS):
             standing.start("worker", worker.pool, worker.places)

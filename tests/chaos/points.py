@@ -32,6 +32,8 @@ class Point(StrEnum):
 POINTS = list(Point)
 BEFORE_ANY_CLAIM = (Point.BEFORE_CLAIM, Point.WITHIN_CLAIM)
 PREFIX = "+234803"
+TASKS = "tasks"
+"""The transport of a site whose workers are those of Django's tasks, with its queue in the database."""
 
 
 def number_for(point: Point, serial: int) -> str:

@@ -22,6 +22,7 @@ from django.db.models import QuerySet
 
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.models import VerificationAttempt
+from tests.chaos.points import TASKS
 from tests.chaos.wire import Wire
 from tests.races.racing import Telroi
 
@@ -39,18 +40,19 @@ class Worker:
 
 
 PREFORK, THREADS = Worker("prefork", 3), Worker("threads", 1)
+TASK_WORKER = Worker(TASKS, 1)
 HANGS = 600
 """Seconds. A guard against hanging only: no step takes that long, even on a busy machine."""
 
 
 class Stage:
-    """The processes of one site. ``broker`` None: the requests place their calls themselves."""
+    """The processes of one site. ``broker``: of ``BROKERS``, ``TASKS``, or None if the requests place their calls."""
 
     def __init__(
         self, folder: Path, *, broker: str | None, database: str, telroi: Telroi, ledger: Path, **settings: Any
     ) -> None:
         self.telroi, self.broker, self._database = telroi, broker, database
-        self.wire = Wire(BROKERS[broker]) if broker else None
+        self.wire = Wire(BROKERS[broker]) if broker in BROKERS else None
         self.graves = folder / "graves"
         self.graves.mkdir()
         self._stopping = folder / "stopping"
@@ -151,6 +153,12 @@ class Stage:
                 client.delete(key)
 
     @property
+    def _dispatch(self) -> str:
+        if self.broker == TASKS:
+            return "tasks"
+        return "celery" if self.broker else "inline"
+
+    @property
     def _transport_options(self) -> dict[str, Any]:
         return {"global_keyprefix": f"{self.queue}:"} if self.broker == "Redis" else {}
 
@@ -160,7 +168,7 @@ class Stage:
             "BASE_URL": self.telroi.base_url,
             "API_KEY": self.telroi.api_key,
             "KEY_REQUESTS_PER_MINUTE": 10**6,
-            "DISPATCH": "celery" if self.broker else "inline",
+            "DISPATCH": self._dispatch,
             "CELERY_QUEUE": self.queue,
         }
         celery = {

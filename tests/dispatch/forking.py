@@ -8,16 +8,18 @@ import sys
 from celery import Celery
 from django.conf import settings
 
-from django_telroi import dispatch
-from django_telroi.dispatch import send
+from django_telroi.dispatch import celery_broker
+from django_telroi.dispatch.celery_broker import send
 
 HANGS = 120
 TASK = "tests.dispatch.forking.task"
 
 if __name__ == "__main__":
     settings.configure(TELROI={})
-    dispatch.PUBLISH_TIMEOUT = HANGS
-    dispatch.TRANSPORT_OPTIONS = {name: seconds and HANGS for name, seconds in dispatch.TRANSPORT_OPTIONS.items()}
+    celery_broker.PUBLISH_TIMEOUT = HANGS
+    celery_broker.TRANSPORT_OPTIONS = {
+        name: seconds and HANGS for name, seconds in celery_broker.TRANSPORT_OPTIONS.items()
+    }
     app = Celery("site", broker=f"redis://127.0.0.1:{sys.argv[1]}/0")
     print(send(TASK, 1).name, flush=True)  # noqa: T201
     if (child := os.fork()) == 0:

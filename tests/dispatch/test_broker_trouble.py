@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from django_telroi import conf, dispatch, services
-from django_telroi.dispatch import Published, Publisher, send
+from django_telroi import conf, services
+from django_telroi.dispatch import Published, celery_broker
+from django_telroi.dispatch.celery_broker import Publisher, send
 from django_telroi.models import VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.dispatch.brokers import closed_port, redis
@@ -27,16 +28,16 @@ SOCKETS = 2
 """The number of sockets that Celery opens for one connection to Redis."""
 LONG = 120
 """Seconds after which a test hangs, however busy the machine is."""
-PUBLISH_TIMEOUT, TRANSPORT_OPTIONS = dispatch.PUBLISH_TIMEOUT, dispatch.TRANSPORT_OPTIONS
+PUBLISH_TIMEOUT, TRANSPORT_OPTIONS = celery_broker.PUBLISH_TIMEOUT, celery_broker.TRANSPORT_OPTIONS
 """The default timeout of a site."""
 
 
 @pytest.fixture(autouse=True)
 def _patient(celery_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set timeouts that a slow machine does not reach."""
-    monkeypatch.setattr(dispatch, "IDLE_SECONDS", LONG)
-    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 10 * LONG)
-    monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", patient(TRANSPORT_OPTIONS))
+    monkeypatch.setattr(celery_broker, "IDLE_SECONDS", LONG)
+    monkeypatch.setattr(celery_broker, "PAUSE_SECONDS", 10 * LONG)
+    monkeypatch.setattr(celery_broker, "TRANSPORT_OPTIONS", patient(TRANSPORT_OPTIONS))
 
 
 def patient(options: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def use(celery_app: Any) -> Iterator[Callable[[str], None]]:
         celery_app.conf.broker_url = url
 
     yield configure
-    dispatch.publisher().close()
+    celery_broker.publisher().close()
     wait_for_the_thread_to_end()
 
 
@@ -85,8 +86,8 @@ class TestABrokerFailure:
     def _trouble(
         self, use: Callable[[str], None], scheme: str, trouble: str, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[None]:
-        monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", PUBLISH_TIMEOUT)
-        monkeypatch.setattr(dispatch, "TRANSPORT_OPTIONS", TRANSPORT_OPTIONS)
+        monkeypatch.setattr(celery_broker, "PUBLISH_TIMEOUT", PUBLISH_TIMEOUT)
+        monkeypatch.setattr(celery_broker, "TRANSPORT_OPTIONS", TRANSPORT_OPTIONS)
         with closed_port() as closed, redis(0.9, answers=2 if trouble == "slow" else 0) as broker:
             port = closed if trouble == "refused" else broker.port
             use(f"{scheme}://somebody:{PASSWORD}@127.0.0.1:{port}//")
@@ -100,7 +101,7 @@ class TestABrokerFailure:
 
         assert first == Published.SKIPPED
         assert set(others) == {Published.SKIPPED}
-        assert waits == [dispatch.PUBLISH_TIMEOUT] == [2.0]
+        assert waits == [celery_broker.PUBLISH_TIMEOUT] == [2.0]
         assert PASSWORD not in caplog.text
         assert "not_enqueued attempt=1" in caplog.text
 
@@ -115,7 +116,7 @@ class TestABrokerFailure:
             }
             attempt = services.start_verification("+2348031234567")
 
-            assert (attempt.status, waits) == ("queued", [dispatch.PUBLISH_TIMEOUT])
+            assert (attempt.status, waits) == ("queued", [celery_broker.PUBLISH_TIMEOUT])
             services.place_call(attempt.pk)
             assert VerificationAttempt.objects.get().status == "placed"
 
@@ -125,13 +126,13 @@ def test_a_thread_that_starts_late_does_not_use_the_time_of_the_next_request(
 ) -> None:
     clock, take_next = ManualClock(time.monotonic()), Publisher._next
 
-    def take_late(publisher: Publisher) -> dispatch.Message | None:
+    def take_late(publisher: Publisher) -> celery_broker.Message | None:
         message = take_next(publisher)
         clock.now += 0.1
         return message
 
-    monkeypatch.setattr(dispatch, "time", clock)
-    monkeypatch.setattr(dispatch, "PUBLISH_TIMEOUT", 0.2)
+    monkeypatch.setattr(celery_broker, "time", clock)
+    monkeypatch.setattr(celery_broker, "PUBLISH_TIMEOUT", 0.2)
     monkeypatch.setattr(Publisher, "_next", take_late)
     with redis(answers=0) as broker:
         use(f"redis://127.0.0.1:{broker.port}/0")
@@ -167,7 +168,7 @@ class TestAWorkingBroker:
     def test_is_not_contacted_without_a_message(
         self, use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(dispatch, "IDLE_SECONDS", 0.2)
+        monkeypatch.setattr(celery_broker, "IDLE_SECONDS", 0.2)
         with redis() as broker:
             use(f"redis://127.0.0.1:{broker.port}/0")
             send(TASK, 1)
@@ -194,11 +195,11 @@ class TestAWorkingBroker:
     ) -> None:
         with closed_port() as closed, redis() as broker:
             clock = ManualClock(time.monotonic())
-            monkeypatch.setattr(dispatch, "time", clock)
+            monkeypatch.setattr(celery_broker, "time", clock)
             use(f"redis://127.0.0.1:{closed}/0")
             send(TASK, 1)
             use(f"redis://127.0.0.1:{broker.port}/0")
-            clock.now += dispatch.PAUSE_SECONDS - 1
+            clock.now += celery_broker.PAUSE_SECONDS - 1
             resting = send(TASK, 2)
             clock.now += 1
 
@@ -228,7 +229,7 @@ def test_a_wrong_celery_configuration_fails_no_request(
 
 
 def test_a_message_shows_no_secret(celery_app: Any) -> None:
-    assert "celery" not in repr(dispatch.Message(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
+    assert "celery" not in repr(celery_broker.Message(app=celery_app, name=TASK, attempt_id=1, queue=None)).lower()
 
 
 def test_an_unused_publisher_closes_at_once() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery import Celery, _state
 
-from django_telroi.dispatch import site_app
+from django_telroi.dispatch.celery_broker import site_app
 
 
 @pytest.fixture

@@ -64,4 +64,4 @@ def test_the_values_of_statuses_do_not_change() -> None:
     assert [status.value for status in Status] == [
         "queued", "dialing", "placed", "unknown", "verified", "locked", "failed", "expired", "canceled", "superseded",
     ]  # fmt: skip
-    assert [dispatch.value for dispatch in Dispatch] == ["inline", "celery"]
+    assert [dispatch.value for dispatch in Dispatch] == ["inline", "celery", "tasks"]

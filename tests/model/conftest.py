@@ -35,7 +35,7 @@ def world(transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
     }
     world = World(hold_site_clock(monkeypatch, at=STARTS_AT), User.objects.create_user("ada"), maker=code_maker)
 
-    def publish(name: str, attempt_id: int) -> Published:
+    def publish(attempt_id: int) -> Published:
         world.published.append(attempt_id)
         return Published.SENT
 

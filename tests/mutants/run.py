@@ -90,11 +90,12 @@ def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mut
 
 
 def run_sites(tree: Path, nodes: Sequence[str], *options: str, timeout: int) -> tuple[int, str]:
-    """Run the tests with the settings of their sites: each bridge has its own. Returns the first result that failed."""
+    """Run the tests with the settings of their sites: some folders have their own. Returns the first that failed."""
     by_settings: dict[str, list[str]] = {}
     for node in nodes:
-        bridge = re.match(r"tests/bridges/(\w+)/", node)
-        by_settings.setdefault(f"tests.bridges.{bridge[1]}.settings" if bridge else "tests.settings", []).append(node)
+        folder = re.match(r"tests/(bridges/\w+|task_queue)/", node)
+        site = f"tests.{folder[1].replace('/', '.')}.settings" if folder else "tests.settings"
+        by_settings.setdefault(site, []).append(node)
     status, said = PASSED, ""
     for settings, own in by_settings.items():
         status, said = run(tree, [f"--ds={settings}", *options, *own], timeout=timeout)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = "tests.settings"
 
 ELSEWHERE = {
+    "howto/tasks.rst": "tests/task_queue/test_blocks.py",
     "integrations/dj_rest_auth.rst": "tests/bridges/recipes/test_blocks.py",
     "integrations/ninja.rst": "tests/bridges/recipes/test_blocks.py",
     "integrations/wagtail.rst": "tests/bridges/wagtail/test_site.py",
@@ -29,6 +30,7 @@ OTHERWISE = {
     ("howto/form.rst", "text"): "tests/bridges/recipes/urls.py",
     ("howto/recipes.rst", "javascript"): "tests/browser/test_browser_recipes.py",
     ("howto/rest.rst", "javascript"): "tests/browser/test_browser_api.py",
+    ("howto/tasks.rst", "ini"): "tests/task_queue/test_blocks.py",
 }
 """Blocks that only another test can run."""
 

@@ -261,7 +261,7 @@ def test_the_celery_page_makes_a_site_whose_web_process_knows_its_broker(tmp_pat
     look = (
         "import example, django; django.setup()\n"
         "from django_telroi.checks.queueing import check_queue\n"
-        "from django_telroi.dispatch import broker_url, site_app\n"
+        "from django_telroi.dispatch.celery_broker import broker_url, site_app\n"
         "app = site_app()\n"
         "app.loader.import_default_modules()\n"
         "print(list(check_queue()), app.main, broker_url(app), 'django_telroi.tasks.place_call' in app.tasks)\n"

@@ -19,6 +19,7 @@ SAME_MEANING = {
     "StartView CallAgainView ProofField": "the same thing, in pages and in the API",
     "start_verification call_again check_code read_out": "the service, and the service behind the requester's limits",
     "place_call sweep purge": "the service, and the task that calls it",
+    "send": "enqueue a call, with each kind of worker",
     "Timeouts": "the three time-outs of the client, and of the settings",
     "phone_verified_required": "overloads of one decorator",
 }

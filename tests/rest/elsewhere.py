@@ -188,7 +188,8 @@ def without_drf_app() -> list[Any]:
     import django_telroi
 
     for module in pkgutil.walk_packages(django_telroi.__path__, "django_telroi."):
-        if not module.name.endswith("__main__") and ".contrib." not in module.name:  # these need another package
+        # The others need another package.
+        if not module.name.endswith(("__main__", ".background_tasks")) and ".contrib." not in module.name:
             importlib.import_module(module.name)
     return [Client().get("/phone/").status_code, *verified()]
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from django_telroi.admin.shared.meanings import error_name
-from django_telroi.domain.states import Dispatch, Status
+from django_telroi.domain.states import BY_WORKER, Status
 from django_telroi.models import AttemptEvent, EventKind, SupportNote, VerificationAttempt
 from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
 from django_telroi.services.attempts.transitions import deadline_of
@@ -108,7 +108,7 @@ def _beginning(attempt: VerificationAttempt, *, requester: str, neighbours: Neig
         note=_("replaces an earlier call") if neighbours.before else "",
         attempt_id=neighbours.before,
     )
-    if attempt.dispatch == Dispatch.CELERY:
+    if attempt.dispatch in BY_WORKER:
         yield _entry(attempt, attempt.created_at, _("queued"))
     if attempt.dialed_at:
         yield _dialing_entry(attempt, attempt.dialed_at)

@@ -1,4 +1,4 @@
-"""The examination of the broker and the workers, for sites with ``DISPATCH = "celery"``."""
+"""The examination of the broker and the workers, for sites with workers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django_telroi import conf
-from django_telroi.dispatch import TRANSPORT_OPTIONS, broker_url, site_app
+from django_telroi.dispatch.celery_broker import TASK, TRANSPORT_OPTIONS, broker_url, site_app
 from django_telroi.domain.states import Dispatch
 from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.management.doctor.task_worker import examine_task_queue
 from django_telroi.packages import CELERY
 from django_telroi.redaction import kind_of
-from django_telroi.services.calls.queue import TASK
 
 SUBJECT = "queue"
 SECONDS_TO_CONNECT = 3
@@ -21,6 +21,9 @@ MISSING_PACKAGE = 'Install the Python package of the broker. For Redis: python -
 
 def examine_queue() -> Iterator[Finding]:
     """Connect to the broker, and ask the workers whether they have registered the task that places calls."""
+    if conf.dispatch() == Dispatch.TASKS:
+        yield from examine_task_queue()
+        return
     if conf.dispatch() != Dispatch.CELERY:
         yield good(
             SUBJECT, 'DISPATCH is "inline": web requests place the calls, and no broker is needed.', dispatch="inline"

@@ -15,7 +15,7 @@ from django_telroi import conf
 from django_telroi.backends import Backend
 from django_telroi.dispatch import Published
 from django_telroi.domain.destinations import prefix_of
-from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.domain.states import BY_WORKER, Dispatch, Judge, Status
 from django_telroi.errors import ApiRefused, Misconfigured, Unavailable, UserNotFound
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.accounts.phones import tell_owners
@@ -58,7 +58,7 @@ def claim_and_call(
     is_own = request.is_read_out or fixed_code_of(request.phone.number, request.purpose) is not None
     dispatch = conf.dispatch() if backend.rings and not is_own else Dispatch.INLINE
     is_in_transaction = is_in_callers_transaction(using)
-    status = Status.QUEUED if is_in_transaction or dispatch == Dispatch.CELERY else Status.DIALING
+    status = Status.QUEUED if is_in_transaction or dispatch in BY_WORKER else Status.DIALING
     with unavailable_without_database():
         attempt, state, code = _wait_and_claim(
             request, state, backend, status=status, dispatch=dispatch, using=using, now=now

@@ -14,7 +14,7 @@ from django_telroi import signals
 from django_telroi.backends import Backend
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
-from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.call_reports import close_uncheckable, settle_by_hint
@@ -220,7 +220,7 @@ def _settle_refused(
     ``judge``: the fields that say who judges the codes, if that is known.
     """
     pause_and_alert(outcome, key_digest=key_digest, now=now, using=using)
-    if attempt.dispatch == Dispatch.CELERY and outcome.error_code in NOT_PLACED_FOR_NOW:
+    if attempt.dispatch in BY_WORKER and outcome.error_code in NOT_PLACED_FOR_NOW:
         _put_back(attempt, outcome, now=now, using=using)
         return
     if not _apply_outcome(outcome, attempt, judge=judge, now=now, using=using):

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf, dispatch, signals
 from django_telroi.backends import Backend, get_backend
 from django_telroi.domain.policy import seconds_to_wait, without_call
-from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import (
     ApiRefused,
     AttemptNotFound,
@@ -51,7 +51,6 @@ from django_telroi.services.shared.transactions import (
 logger = logging.getLogger("django_telroi")
 
 QUEUED = (Status.QUEUED,)
-TASK = "django_telroi.tasks.place_call"
 TIMES_TO_RETRY = 3
 
 
@@ -72,8 +71,8 @@ def enqueue(attempt_id: int) -> dispatch.Published:
 
     ``attempt_id`` is the primary key. A message may be lost: ``sweep`` enqueues an attempt again that stays queued.
     """
-    if conf.dispatch() == Dispatch.CELERY and _may_use_worker():
-        return dispatch.send(TASK, attempt_id)
+    if conf.dispatch() in BY_WORKER and _may_use_worker():
+        return dispatch.send(attempt_id)
     place_call(attempt_id)
     return dispatch.Published.DONE
 

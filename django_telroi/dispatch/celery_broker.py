@@ -19,14 +19,17 @@ import time
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from importlib import import_module
 from typing import Any
 
 from django_telroi import conf
+from django_telroi.dispatch.published import Published
 from django_telroi.packages import CELERY
 from django_telroi.redaction import kind_of
 
+__all__ = ["PUBLISH_TIMEOUT", "TASK", "TRANSPORT_OPTIONS", "broker_url", "publisher", "send", "site_app"]
+
+TASK = "django_telroi.tasks.place_call"
 PUBLISH_TIMEOUT = 2.0
 """Seconds that a request waits until its message is published. The whole request must end within 3 seconds."""
 PAUSE_SECONDS = 10.0
@@ -49,18 +52,6 @@ TRANSPORT_OPTIONS = {
 }
 
 logger = logging.getLogger("django_telroi")
-
-
-class Published(Enum):
-    """The result of publishing a message.
-
-    ``DONE``: Celery is in eager mode, so the task has run in this process. ``SENT``: the broker took the message, which
-    may still be lost. ``SKIPPED``: it was not published.
-    """
-
-    DONE = auto()
-    SENT = auto()
-    SKIPPED = auto()
 
 
 def send(name: str, attempt_id: int) -> Published:

@@ -1,0 +1,61 @@
+"""The examination of the queue and the workers, for sites with ``DISPATCH = "tasks"``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic, sleep
+from typing import Any
+
+from django_telroi import conf
+from django_telroi.dispatch.task_backend import backend_of_calls, class_path, is_of_kind, task_of
+from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.redaction import kind_of
+
+SUBJECT = "queue"
+SECONDS_TO_ANSWER = 5.0
+"""Longer than the second that a worker of the database backend sleeps when its queue is empty."""
+SECONDS_BETWEEN_LOOKS = 0.1
+FIRST = 100
+"""The highest priority of a task, so that calls that wait do not delay the answer."""
+
+
+def examine_task_queue() -> Iterator[Finding]:
+    """Enqueue a task that does nothing, and wait until a worker has run it."""
+    try:
+        backend, probe = backend_of_calls(), task_of("answer_doctor")
+    except Exception as error:  # noqa: BLE001 - a wrong setting TASKS raises many kinds of errors
+        yield bad(SUBJECT, f"The task backend cannot be used: {kind_of(error)}.", "Run manage.py check.", broker=False)
+        return
+    path = class_path(backend)
+    if is_of_kind(backend, "immediate"):
+        yield note(SUBJECT, f"{path} runs tasks in the web request, and no worker is needed.", eager=True)
+        return
+    if is_of_kind(backend, "dummy"):
+        yield bad(SUBJECT, f"{path} runs no task. No call is placed.", "Use a backend with workers.", broker=False)
+        return
+    try:
+        result = (probe.using(priority=FIRST) if backend.supports_priority else probe).enqueue()
+    except Exception as error:  # noqa: BLE001 - each backend has errors of its own
+        cure = "Run manage.py migrate, if the tasks are in the database."
+        yield bad(SUBJECT, f"The queue accepts no task: {kind_of(error)}.", cure, broker=False)
+        return
+    yield good(SUBJECT, f'The queue "{conf.tasks_queue()}" of {path} accepts tasks.', broker=True)
+    if backend.supports_get_result:
+        yield _worker(result)
+    else:
+        yield note(SUBJECT, f"{path} returns no results, so it is not known whether a worker runs.")
+
+
+def _worker(result: Any) -> Finding:
+    """Return whether a worker runs the task in time."""
+    began = monotonic()
+    while not result.is_finished and monotonic() - began < SECONDS_TO_ANSWER:
+        sleep(SECONDS_BETWEEN_LOOKS)
+        result.refresh()
+    if not result.is_finished:
+        cure = f"Start a worker, or more of them: python manage.py db_worker --queue-name {conf.tasks_queue()}"
+        return bad(SUBJECT, f"No worker is free within {SECONDS_TO_ANSWER:.0f} s.", cure, workers=0)
+    if str(result.status) != "SUCCESSFUL":
+        cure = "Deploy the same code and settings to the workers, and restart them."
+        return bad(SUBJECT, "A worker answers, but it cannot run the tasks of django-telroi.", cure, workers=0)
+    return good(SUBJECT, f"A worker answers within {monotonic() - began:.1f} s and can place calls.", workers=1)
