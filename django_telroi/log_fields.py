@@ -4,7 +4,8 @@ An event is a line such as ``call_failed attempt=%s error=%s``. Its record gets 
 ``telroi_attempt`` and ``telroi_error``, as if they were passed in ``extra``. The prefix keeps them apart from the
 attributes of ``logging`` itself and from those that a site's own filters set, such as ``user`` or ``request``.
 
-The values are the arguments of the line, so a record says nothing that its line does not say. A filter does this, and
+The values are the arguments of the line, so a record says nothing that its line does not say. Only ``telroi_key`` is
+added, the name of the key that the event is about. A filter does this, and
 not each call of a logger, so that no event can be logged without its fields.
 """
 
@@ -12,11 +13,40 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 PREFIX = "telroi_"
+KEY_FIELD = f"{PREFIX}key"
 FIELD = re.compile(r'(\w+)=("?)(.+)\2')
 PLACEHOLDERS = ("%s", "%d")
+
+
+_key: ContextVar[str] = ContextVar("django_telroi.key", default="")
+
+
+@contextmanager
+def about_key(name: str) -> Iterator[None]:
+    """Set the field ``telroi_key`` of the events in the block, if ``name`` is not empty.
+
+    A site with several keys has it in all events about a call or a code, also in those of the client, which knows no
+    name. The lines stay as they are, so a site with one key sees no difference.
+    """
+    if not name:
+        yield
+        return
+    token = _key.set(name)
+    try:
+        yield
+    finally:
+        _key.reset(token)
+
+
+def current_key() -> str:
+    """Return the name of ``about_key``, or ``""``."""
+    return _key.get()
 
 
 class LogFields(logging.Filter):
@@ -33,6 +63,8 @@ class LogFields(logging.Filter):
         setattr(record, f"{PREFIX}event", template.event % names if names else template.event)
         for name, text in template.fields:
             setattr(record, f"{PREFIX}{name}", _column(remaining.pop(0)) if text in PLACEHOLDERS else text)
+        if key := current_key():
+            setattr(record, KEY_FIELD, key)
         return True
 
 

@@ -76,10 +76,11 @@ Without a receiver no statement is executed for it. It is not sent for a login b
 """
 
 alert = Signal()
-"""Your team must act. Each kind is sent at most once an hour.
+"""Your team must act. Each kind is sent at most once an hour, with several API keys once for each key.
 
 ``kind``: ``misconfigured``, ``insufficient_funds``, ``key_limited``, ``codes_refused``, ``pumping``,
-``proxies_undecided``, ``waiting`` or ``reviewer_number``.
+``proxies_undecided``, ``waiting`` or ``reviewer_number``. ``key_name``: the name of the key, ``default`` for a site
+with one key, ``""`` if the alert is not about a key.
 """
 
 destination_blocked = Signal()

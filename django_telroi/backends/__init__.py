@@ -9,21 +9,28 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
-from django_telroi.backends.base import Backend
+from django_telroi.backends.base import Backend, KeyInUse
 from django_telroi.backends.failures import log_failure
 from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import Misconfigured
 
 __all__ = [
+    "NO_KEY",
     "Backend",
+    "KeyInUse",
+    "are_calls_placed_here",
     "chosen_class",
     "get_backend",
     "is_own_backend",
     "judges_by_number",
+    "key_of",
     "spoken_length",
     "uses_telroi",
 ]
+
+NO_KEY = KeyInUse("", "")
+"""Stands for the key of a call whose key is not chosen yet. It is never paused."""
 
 MAX_DIGEST_LENGTH = 64
 """Characters. The database column that stores the digest of a refused key has this length."""
@@ -31,8 +38,11 @@ MAX_DIGEST_LENGTH = 64
 logger = logging.getLogger("django_telroi")
 
 
-def get_backend() -> Backend:
+def get_backend(key_name: str = conf.DEFAULT_KEY) -> Backend:
     """Return a new instance of the site's backend. Raises Misconfigured and logs the reason if that fails.
+
+    ``key_name``: the name of the key that it uses. If the settings have no key of this name, Misconfigured is raised:
+    no other key is used.
 
     In a test run, LocmemBackend replaces a backend of the settings file that would call phones. If a test itself set
     such a backend, ImproperlyConfigured is raised, with a message for the developer.
@@ -44,7 +54,7 @@ def get_backend() -> Backend:
     # because ``BACKEND`` may name a function that returns it.
     _refuse_in_test_run(factory)
     try:
-        backend: object = factory()
+        backend: object = _create(factory, key_name)
         # Every database must be able to store the digest. MariaDB may be configured for characters of at most three
         # bytes. Inside the ``try``, because ``key_digest`` may be a property of the site.
         digest = getattr(backend, "key_digest", None)
@@ -66,8 +76,36 @@ def get_backend() -> Backend:
         raise _log_misconfigured("backend_failed") from None
     _refuse_in_test_run(backend)
     if isinstance(backend, Backend) and has_digest:
+        backend.key_name = key_name
         return backend
     raise _log_misconfigured("no_backend")
+
+
+def _create(factory: Any, key_name: str) -> object:
+    if key_name != conf.DEFAULT_KEY:
+        if not conf.has_named_keys():
+            raise _log_misconfigured("no_key")  # ``API_KEYS`` was removed
+        if isinstance(factory, type) and issubclass(factory, Backend):
+            return factory.for_key(key_name)
+    return factory()
+
+
+def key_of(backend: Backend) -> KeyInUse:
+    """Return the name and the digest of the key that ``backend`` uses."""
+    return KeyInUse(backend.key_name, backend.key_digest)
+
+
+def are_calls_placed_here() -> bool:
+    """Return whether the process that got a request must place its call, because the backend keeps codes in memory.
+
+    Returns False if the backend cannot be created: a worker reports that.
+    """
+    chosen = _load_configured()
+    try:
+        kind = chosen if isinstance(chosen, type) else type(get_backend())
+    except Misconfigured:
+        return False
+    return not getattr(kind, "rings", True)
 
 
 def spoken_length(asked: int) -> CodeLength:

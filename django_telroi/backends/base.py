@@ -7,14 +7,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from django_telroi.client import OtpCall, OtpCheck
+from django_telroi.conf.key_settings import DEFAULT_KEY
 from django_telroi.domain.typed_codes import CodeLength
 
 __all__ = [
     "Backend",
 ]
+
+
+@dataclass(frozen=True)
+class KeyInUse:
+    """The key that a backend uses: its name in ``API_KEYS``, and the keyed digest of its value."""
+
+    name: str
+    digest: str
 
 
 class Backend(ABC):
@@ -52,6 +62,19 @@ class Backend(ABC):
     """False if ``check_code`` needs an id. Then it is never called with ``call_id=None``. No code can be checked for a
     call whose id is unknown, so such a call ends as ``expired``."""
     key_digest: str = ""
+    key_name: str = DEFAULT_KEY
+    """The name of the key in ``API_KEYS``. It is set after the constructor."""
+    has_replaced_key: bool = False
+    """Whether the provider rejected the first key of this name, so the last request was sent with the one before it."""
+
+    @classmethod
+    def for_key(cls, name: str) -> Self:
+        """Return an instance for the key ``name`` of ``API_KEYS``. Raises Misconfigured if it cannot use that key.
+
+        It is not called for the name ``default``. Override it if this backend has several accounts. By default all
+        names use the same account.
+        """
+        return cls()
 
     @classmethod
     def provider_url(cls) -> str:

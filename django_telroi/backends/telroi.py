@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends.base import Backend
@@ -27,11 +29,14 @@ __all__ = [
 ]
 
 TEST_KEY_PREFIX = "tlr_test_"
+REJECTS_KEY = (401, 403)
 # Telroi reads out at most as many digits as the operator of the workspace allows: 6, unless that was changed. Its reply
 # does not contain the number of digits.
 OPERATORS_CODE_LENGTH = 6
 
 logger = logging.getLogger("django_telroi")
+
+T = TypeVar("T")
 
 
 class TelroiBackend(Backend):
@@ -44,35 +49,32 @@ class TelroiBackend(Backend):
 
     rings: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, key_name: str = conf.DEFAULT_KEY) -> None:
         if would_ring_from_test_run(self):
             raise ImproperlyConfigured(REFUSED)
         for package in (REQUESTS, DJANGO_RATELIMIT):
             if not package.is_installed:  # telroi.E039 has the command that installs it
                 logger.error("misconfigured reason=missing_package package=%s", package.module)
                 raise Misconfigured
-        key = conf.api_key()
-        if reason := _problem_with(key):
+        self.key_name = key_name
+        keys = conf.keys_named(key_name)
+        if reason := _problem_with(keys[0] if keys else "", key_name):
             logger.error("misconfigured reason=%s", reason)
             raise Misconfigured
-        timeouts = conf.timeouts()
         try:
-            self.client = _client(
-                key,
-                conf.base_url(),
-                timeouts.connect,
-                timeouts.read,
-                timeouts.total,
-                conf.proxy_url(),
-                trace_headers=conf.trace_headers(),
-            )
+            self.client = _client_of(keys[0])
         except ValueError:
             logger.error("misconfigured reason=client_settings")
             raise Misconfigured from None
-        # Keyed, so that the digest in the database does not show which key is in use.
-        self.key_digest = salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
+        self.key_digest = _digest_of(keys[0])
+        # The key before the rotation. It is used only for a request that Telroi rejected because of the first key.
+        self._old_key = next((key for key in keys[1:] if not _problem_with(key, key_name)), None)
         self._call_is_admitted = self._check_is_admitted = False
         self._slot: Slot | None = None
+
+    @classmethod
+    def for_key(cls, name: str) -> Self:
+        return cls(name)
 
     @classmethod
     def provider_url(cls) -> str:
@@ -109,7 +111,10 @@ class TelroiBackend(Backend):
         self.admit_call()
         self._call_is_admitted = False
         try:
-            call = self.client.place_otp(to, code_length=code_length, language=language, code=code)
+            call = self._send(
+                lambda client: client.place_otp(to, code_length=code_length, language=language, code=code),
+                take_for_call,
+            )
         except ApiError as error:
             # After a timeout or a server error the phone may ring, and it is not known whose code it reads out.
             if isinstance(error, ApiOutcomeUnknown) or (isinstance(error, ApiRefused) and error.status >= 500):
@@ -126,12 +131,48 @@ class TelroiBackend(Backend):
         self.admit_check()
         self._check_is_admitted = False
         # The id decides alone in Telroi. By number it checks the newest call, which may be that of another system.
-        if call_id is not None:
-            return self.client.check_otp(code, id=call_id)
-        return self.client.check_otp(code, to=to)
+        ask = {"to": to} if call_id is None else {"id": call_id}
+        return self._send(lambda client: client.check_otp(code, **ask), take_for_check)
+
+    @sensitive_variables()
+    def _send(self, request: Callable[[TelroiClient], T], take: Callable[..., object]) -> T:
+        """Send a request with the first key, and once more with the key before it if Telroi rejects the first one.
+
+        Telroi examines the key before the request, so after 401 and 403 no call was placed and no code was checked.
+        Both keys are of one workspace, which knows the calls of each.
+        """
+        self.has_replaced_key = False
+        try:
+            return request(self.client)
+        except ApiRefused as refused:
+            if refused.status not in REJECTS_KEY or self._old_key is None:
+                raise
+        logger.error("key_rejected key=%s", self.key_name)
+        take(_digest_of(self._old_key), requests_per_minute=conf.key_requests_per_minute())
+        self.has_replaced_key = True
+        return request(_client_of(self._old_key))
 
 
-@lru_cache(maxsize=8)
+def _digest_of(key: str) -> str:
+    """Return the keyed digest of a key, so that the database does not show which key is in use."""
+    return salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
+
+
+def _client_of(key: str) -> TelroiClient:
+    """Return the client of a key. Raises ValueError if a setting of the client is invalid."""
+    timeouts = conf.timeouts()
+    return _client(
+        key,
+        conf.base_url(),
+        timeouts.connect,
+        timeouts.read,
+        timeouts.total,
+        conf.proxy_url(),
+        trace_headers=conf.trace_headers(),
+    )
+
+
+@lru_cache(maxsize=128)
 def _client(
     key: str,
     base_url: str,
@@ -157,10 +198,10 @@ def _client(
     )
 
 
-def _problem_with(key: str) -> str:
+def _problem_with(key: str, name: str) -> str:
     """Return the reason, for the log, why the key cannot be used, or ``""``."""
     if not key:
         return "no_key"
-    if key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key():
+    if key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key(name):
         return "test_key_not_allowed"
     return ""

@@ -17,7 +17,7 @@ from django.core.checks import CheckMessage, Tags, register
 from django_telroi.checks.backend import check_backend
 from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
-from django_telroi.checks.key import check_key
+from django_telroi.checks.key import check_key, check_key_names, check_removed_keys
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
 from django_telroi.checks.missing_packages import check_packages
 from django_telroi.checks.monitoring import check_telemetry
@@ -43,6 +43,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *check_unknown_keys(),
         *_messages(
             check_key,
+            check_key_names,
             check_backend,
             check_calls,
             check_regions,
@@ -80,7 +81,7 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     using = write_alias()
     if using not in (kwargs.get("databases") or ()):
         return []
-    return _messages(partial(check_stored_numbers, using))
+    return _messages(partial(check_stored_numbers, using), partial(check_removed_keys, using))
 
 
 def _messages(*functions: CheckFunction) -> list[CheckMessage]:

@@ -9,7 +9,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.backends import Backend, chosen_class, is_own_backend
+from django_telroi.backends import Backend, chosen_class, is_own_backend, uses_telroi
 from django_telroi.errors import Misconfigured
 
 CALLS: Mapping[str, tuple[tuple[object, ...], Mapping[str, object]]] = {
@@ -21,10 +21,11 @@ CALLS: Mapping[str, tuple[tuple[object, ...], Mapping[str, object]]] = {
     "admit_check": ((), {}),
     "spoken_length": ((6,), {}),
     "provider_url": ((), {}),
+    "for_key": (("shop",), {}),
 }
 """The arguments that each method is called with: positional, keyword."""
 
-CALLED_ON_THE_CLASS = frozenset({"spoken_length", "provider_url"})
+CALLED_ON_THE_CLASS = frozenset({"spoken_length", "provider_url", "for_key"})
 
 
 def check_backend() -> Iterator[CheckMessage]:
@@ -45,6 +46,12 @@ def check_backend() -> Iterator[CheckMessage]:
         yield Error(
             f"{name} of {conf.backend_path()} does not accept the arguments that it is called with.",
             hint=f"Define it with the parameters {str(inspect.signature(getattr(Backend, name))).partition(' ->')[0]}.",
+            id="telroi.E017",
+        )
+    if conf.has_named_keys() and uses_telroi() and not _accepts(kind, "__init__", ("shop",), {}):
+        yield Error(
+            f"The constructor of {conf.backend_path()} does not accept the name of a key, so API_KEYS cannot be used.",
+            hint="Define it with the parameter key_name, and give that to the constructor of TelroiBackend.",
             id="telroi.E017",
         )
     # Our own backends raise Misconfigured without a key, which check_key reports.

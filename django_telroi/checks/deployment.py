@@ -72,12 +72,12 @@ def _other_way() -> Iterator[CheckMessage]:
 
 
 def _test_key() -> Iterator[CheckMessage]:
-    if conf.allow_test_key():
-        reason = (
-            "DEBUG is on and ALLOW_TEST_KEY is unset"
-            if values.read("ALLOW_TEST_KEY") is None
-            else "ALLOW_TEST_KEY is on"
-        )
+    if conf.allow_test_key() or conf.names_with_test_key():
+        reason = "ALLOW_TEST_KEY is on"
+        if values.read("ALLOW_TEST_KEY") is None:
+            reason = "DEBUG is on and ALLOW_TEST_KEY is unset"
+        elif names := conf.names_with_test_key():
+            reason = f"ALLOW_TEST_KEY has {len(names)} names of keys"
         yield checks.Warning(
             f"Test results are accepted here ({reason}). A result that the backend marks as a test (livemode=False) "
             "verifies a number."

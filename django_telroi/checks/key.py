@@ -1,55 +1,198 @@
-"""Checks of the API key: set, well formed, and live or test as the site needs."""
+"""Checks of the API keys: set, well formed, live or test as the site needs, and one workspace for each name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.db import connections
 
 from django_telroi import conf
 from django_telroi.backends import uses_telroi
 from django_telroi.client.origin import read_base_url
+from django_telroi.conf import values
+from django_telroi.domain.states import UNFINISHED
+from django_telroi.models import DbNow, VerificationAttempt
 
 # The length is not checked, because it varies.
 KEY = re.compile(r"tlr_(live|test)_[A-Za-z0-9]+")
 TEST_KEY_PREFIX = "tlr_test_"
 LIVE_KEY_PREFIX = "tlr_live_"
+MAX_NAMES_SHOWN = 5
 
 
 def check_key() -> Iterator[CheckMessage]:
-    """Yield at most one message about the API key, if the backend is Telroi's."""
+    """Yield messages about the API keys, if the backend is Telroi's: at most one for each key.
+
+    Keys that a function in ``API_KEYS`` returns are not checked, because it may use the database. The doctor does that.
+    """
     if not uses_telroi():
         return
+    if not conf.has_named_keys():
+        yield from _check_one("The API key", conf.api_key(), conf.DEFAULT_KEY, allowing="True")
+        return
+    for name, keys in conf.named_keys().items():
+        for key in keys:
+            yield from _check_one(f'The API key "{name}"', key, name, allowing=f'["{name}"]')
+
+
+def _check_one(named: str, key: str, name: str, *, allowing: str) -> Iterator[CheckMessage]:
     # The messages never contain the key, because their output is kept in logs of deployments.
-    key = conf.api_key()
     if not key:
         yield checks.Warning(
-            "The API key is not set, so no calls are placed.",
+            f"{named} is not set, so no calls are placed.",
             hint='Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.',
             id="telroi.W002",
         )
     elif not KEY.fullmatch(key):
         yield Error(
-            "The API key is invalid. A key of Telroi is tlr_live_ or tlr_test_, followed by letters and digits.",
+            f"{named} is invalid. A key of Telroi is tlr_live_ or tlr_test_, followed by letters and digits.",
             hint="Copy it again, without spaces or a line break.",
             id="telroi.E008",
         )
-    elif key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key():
+    elif key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key(name):
         yield Error(
-            "The API key is a test key, but ALLOW_TEST_KEY is off. With a test key no phone rings, and the code 000000 "
+            f"{named} is a test key, but ALLOW_TEST_KEY is off. With a test key no phone rings, and the code 000000 "
             "verifies any number.",
-            hint='Use a live key. Or set TELROI["ALLOW_TEST_KEY"] = True if nothing depends on a verified number.',
+            hint=f'Use a live key. Or set TELROI["ALLOW_TEST_KEY"] = {allowing} if nothing depends on a verified '
+            "number.",
             id="telroi.E005",
         )
     elif key.startswith(LIVE_KEY_PREFIX) and settings.DEBUG and not _is_simulated():
         yield checks.Warning(
-            "The API key is a live key, but DEBUG is on. With a live key phones ring and every call is billed.",
+            f"{named} is a live key, but DEBUG is on. With a live key phones ring and every call is billed.",
             hint="Use a test key (tlr_test_), the simulator or no key for development.",
             id="telroi.W003",
         )
+
+
+def check_key_names() -> Iterator[CheckMessage]:
+    """Yield a message if the names of keys, their secrets and the function in ``API_KEY`` do not fit together."""
+    if not conf.has_named_keys():
+        return
+    yield from _function()
+    yield from _shared_keys()
+    yield from _names_in_settings()
+    yield from _secrets()
+
+
+def _function() -> Iterator[CheckMessage]:
+    function = conf.key_function()
+    names = conf.named_keys()
+    if function is None:
+        if not conf.are_keys_read_by_function() and conf.DEFAULT_KEY not in names:
+            yield Error(
+                'TELROI["API_KEYS"] has no key "default", and no function in TELROI["API_KEY"] names another one, so '
+                "every start is rejected.",
+                hint='Name one of the keys "default", or set API_KEY to a function that returns a name.',
+                id="telroi.E041",
+            )
+    elif isinstance(function, str) and not _is_function(function):
+        yield Error(
+            'TELROI["API_KEY"] is neither a function nor the dotted path of one, so every start is rejected. With '
+            "API_KEYS it is no key.",
+            hint="Set it to a function that takes django_telroi.services.KeyFacts and returns a name of API_KEYS.",
+            id="telroi.E041",
+        )
+    for setting, is_function in (
+        ("API_KEYS", conf.are_keys_read_by_function()),
+        ("WEBHOOK_SECRETS", conf.are_secrets_read_by_function()),
+    ):
+        path = values.read(setting)
+        if is_function and isinstance(path, str) and not _is_function(path):
+            yield Error(
+                f'TELROI["{setting}"] is not the dotted path of a function.',
+                hint=f"Set it to a function without arguments. It returns what the setting {setting} would contain.",
+                id="telroi.E042",
+            )
+
+
+def _is_function(path: str) -> bool:
+    try:
+        values.load_function(path)
+    except Exception:  # noqa: BLE001 - a module of the site may raise anything
+        return False
+    return True
+
+
+def _shared_keys() -> Iterator[CheckMessage]:
+    counts = Counter(key for keys in conf.named_keys().values() for key in set(keys))
+    if any(count > 1 for count in counts.values()):
+        yield Error(
+            'Two names in TELROI["API_KEYS"] have the same key.',
+            hint="A name stands for one Telroi workspace. Use one name for each workspace.",
+            id="telroi.E043",
+        )
+
+
+def _names_in_settings() -> Iterator[CheckMessage]:
+    """Warn of names in other settings that ``API_KEYS`` does not have. They have no effect, and may be misspelt."""
+    if conf.are_keys_read_by_function():
+        return
+    secrets = values.read("WEBHOOK_SECRETS")
+    for setting, names in (
+        ("ALLOW_TEST_KEY", conf.names_with_test_key()),
+        ("WEBHOOK_SECRETS", list(secrets) if isinstance(secrets, Mapping) else []),
+    ):
+        if unknown := [str(name) for name in names if name not in conf.named_keys()]:
+            yield checks.Warning(
+                f'TELROI["{setting}"] has the name {_listed(unknown)}, which TELROI["API_KEYS"] does not have.',
+                hint="Correct the name, or remove it. Webhooks for calls with a removed key are rejected without it.",
+                id="telroi.W047",
+            )
+
+
+def _secrets() -> Iterator[CheckMessage]:
+    if conf.are_secrets_read_by_function():
+        return
+    secrets = conf.webhook_secrets_by_key()
+    others = conf.named_keys().keys() - {conf.DEFAULT_KEY}
+    if secrets and not isinstance(values.read("WEBHOOK_SECRETS"), Mapping) and others:
+        yield Error(
+            'TELROI["WEBHOOK_SECRETS"] is a list, which is for the key "default" only. Webhooks about the calls with '
+            "other keys change nothing.",
+            hint='Set it to a dict: {"name of the key": ["whsec_…"]}.',
+            id="telroi.E044",
+        )
+    counts = Counter(secret for of_name in secrets.values() for secret in set(of_name))
+    if any(count > 1 for count in counts.values()):
+        yield Error(
+            'Two names in TELROI["WEBHOOK_SECRETS"] have the same secret, so each could forge events of the other.',
+            hint="Create an endpoint with a secret of its own in each workspace.",
+            id="telroi.E045",
+        )
+
+
+def check_removed_keys(using: str) -> Iterator[CheckMessage]:
+    """Yield an error if open calls have a key that the settings do not have any more. It reads the database."""
+    if VerificationAttempt._meta.db_table not in connections[using].introspection.table_names():
+        return  # before the first migration
+    open_calls = VerificationAttempt.objects.using(using).filter(status__in=UNFINISHED, expires_at__gt=DbNow())
+    names = open_calls.order_by().values_list("key_name", flat=True).distinct()
+    removed = [name for name in names if _is_removed(name)]
+    if removed:
+        yield Error(
+            f"Calls are open whose key {_listed(removed)} is not in the settings any more. Those in the queue fail, "
+            "and codes that Telroi made cannot be checked. No other key is used for them.",
+            hint="Add the name to API_KEYS again until these calls are over.",
+            id="telroi.E046",
+        )
+
+
+def _is_removed(name: str) -> bool:
+    try:
+        return conf.is_key_removed(name)
+    except Exception:  # noqa: BLE001 - a function of the site may raise anything, and the doctor reports it
+        return False
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f'"{name}"' for name in sorted(names)[:MAX_NAMES_SHOWN])
+    return shown if len(names) <= MAX_NAMES_SHOWN else f"{shown} and {len(names) - MAX_NAMES_SHOWN} others"
 
 
 def _is_simulated() -> bool:

@@ -39,7 +39,8 @@ def check_included_urls() -> Iterator[CheckMessage]:
         )
     yield from _check_pages()
     yield from _check_api()
-    if _is_included(WEBHOOK) and not conf.webhook_secrets() and not is_own_backend():
+    has_secrets = conf.are_secrets_read_by_function() or conf.webhook_secrets()
+    if _is_included(WEBHOOK) and not has_secrets and not is_own_backend():
         yield checks.Warning(
             "The webhook URL is included but WEBHOOK_SECRETS is empty, so every webhook is rejected. "
             "After 20 failures Telroi disables it.",

@@ -12,8 +12,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi import conf
 
+
+def _written_secrets() -> None:
+    """Read the secrets of the settings. A function is not called, because it may use the database."""
+    if not conf.are_secrets_read_by_function():
+        conf.webhook_secrets()
+
+
 READERS: tuple[Callable[[], object], ...] = (
     conf.api_key,
+    conf.named_keys,
+    conf.key_function,
     conf.base_url,
     conf.proxy_url,
     conf.backend_path,
@@ -52,7 +61,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.retention,
     conf.number_keys,
     conf.number_encryption,
-    conf.webhook_secrets,
+    _written_secrets,
     conf.success_url,
     conf.site_name,
     conf.purpose_texts,
@@ -94,10 +103,14 @@ def check_unknown_keys() -> Iterator[CheckMessage]:
 
 
 def _type_errors() -> Iterator[CheckMessage]:
+    reported: set[str] = set()  # several functions read the names of keys
     for read in READERS:
         try:
             read()
         except ImproperlyConfigured as error:
+            if str(error) in reported:
+                continue
+            reported.add(str(error))
             yield Error(
                 str(error),
                 hint="The settings page of the documentation lists the type of each setting.",

@@ -79,6 +79,11 @@ def check_signature(body: bytes, signatures: Iterable[str], secrets: Sequence[st
 
     A body without a signature is rejected too. Telroi sends one if it cannot read its own secret.
     """
+    signing_secrets(body, signatures, secrets)
+
+
+def signing_secrets(body: bytes, signatures: Iterable[str], secrets: Sequence[str]) -> list[str]:
+    """Return the secrets that signed exactly this body, at least one. Raises like ``check_signature``."""
     if not any(secrets):
         raise SignatureRejected("no_secret")
     well_formed = [each.encode() for each in signatures if SIGNATURE.fullmatch(each)]
@@ -86,10 +91,15 @@ def check_signature(body: bytes, signatures: Iterable[str], secrets: Sequence[st
         raise SignatureRejected("unsigned")
     # Compare all pairs, so that the time does not show which secret matched.
     matches = [
-        hmac.compare_digest(each, sign(body, secret).encode()) for secret in secrets if secret for each in well_formed
+        (hmac.compare_digest(each, sign(body, secret).encode()), secret)
+        for secret in secrets
+        if secret
+        for each in well_formed
     ]
-    if not any(matches):
+    signing = [secret for is_match, secret in matches if is_match]
+    if not signing:
         raise SignatureRejected("wrong_signature")
+    return signing
 
 
 def sign(body: bytes, secret: str) -> str:

@@ -21,6 +21,23 @@ from django_telroi.conf.code_settings import code_tries as code_tries
 from django_telroi.conf.code_settings import code_ttl as code_ttl
 from django_telroi.conf.code_settings import codes as codes
 from django_telroi.conf.code_settings import wrong_codes as wrong_codes
+from django_telroi.conf.key_settings import DEFAULT_KEY as DEFAULT_KEY
+from django_telroi.conf.key_settings import KEY_NAME as KEY_NAME
+from django_telroi.conf.key_settings import allow_test_key as allow_test_key
+from django_telroi.conf.key_settings import api_key as api_key
+from django_telroi.conf.key_settings import are_keys_read_by_function as are_keys_read_by_function
+from django_telroi.conf.key_settings import are_secrets_read_by_function as are_secrets_read_by_function
+from django_telroi.conf.key_settings import has_key as has_key
+from django_telroi.conf.key_settings import has_named_keys as has_named_keys
+from django_telroi.conf.key_settings import is_key_removed as is_key_removed
+from django_telroi.conf.key_settings import key_function as key_function
+from django_telroi.conf.key_settings import key_label as key_label
+from django_telroi.conf.key_settings import key_names as key_names
+from django_telroi.conf.key_settings import keys_named as keys_named
+from django_telroi.conf.key_settings import named_keys as named_keys
+from django_telroi.conf.key_settings import names_with_test_key as names_with_test_key
+from django_telroi.conf.key_settings import webhook_secrets as webhook_secrets
+from django_telroi.conf.key_settings import webhook_secrets_by_key as webhook_secrets_by_key
 from django_telroi.conf.login_settings import LOGIN_PURPOSE as LOGIN_PURPOSE
 from django_telroi.conf.login_settings import is_login as is_login
 from django_telroi.conf.login_settings import login_alternative_url as login_alternative_url
@@ -61,13 +78,10 @@ from django_telroi.conf.spending import call_price_currency as call_price_curren
 from django_telroi.conf.spending import call_prices as call_prices
 from django_telroi.conf.spending import pumping_pause as pumping_pause
 from django_telroi.conf.telroi_settings import Timeouts as Timeouts
-from django_telroi.conf.telroi_settings import allow_test_key as allow_test_key
-from django_telroi.conf.telroi_settings import api_key as api_key
 from django_telroi.conf.telroi_settings import base_url as base_url
 from django_telroi.conf.telroi_settings import key_requests_per_minute as key_requests_per_minute
 from django_telroi.conf.telroi_settings import proxy_url as proxy_url
 from django_telroi.conf.telroi_settings import timeouts as timeouts
-from django_telroi.conf.telroi_settings import webhook_secrets as webhook_secrets
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
 from django_telroi.conf.values import MAX_DAYS
 from django_telroi.conf.values import chosen as chosen
@@ -121,7 +135,7 @@ def backend_path() -> str:
         return path
     if is_test_run():
         return LOCMEM_BACKEND
-    return CONSOLE_BACKEND if settings.DEBUG and not api_key() else TELROI_BACKEND
+    return CONSOLE_BACKEND if settings.DEBUG and not has_key() else TELROI_BACKEND
 
 
 def lease() -> timedelta:

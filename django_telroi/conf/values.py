@@ -23,6 +23,7 @@ RATES: Mapping[str, Mapping[str, str]] = {
 DEFAULTS: Mapping[str, object] = {
     # None: the environment variable TELROI_API_KEY, so that the key need not be in a file under version control.
     "API_KEY": None,
+    "API_KEYS": {},
     "BASE_URL": "https://app.telroi.ai",
     "PROXY_URL": None,
     # None: it depends on the environment. A test run must place no calls.

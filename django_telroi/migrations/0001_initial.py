@@ -254,6 +254,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "key_name",
+                    django_telroi.models.exact.ExactCharField(
+                        default="default", editable=False, max_length=64, verbose_name="key"
+                    ),
+                ),
+                (
                     "telroi_id",
                     django_telroi.models.exact.ExactCharField(
                         blank=True, max_length=200, null=True, verbose_name="provider's id"
@@ -486,11 +492,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="verificationattempt",
+            index=models.Index(fields=["key_name", "created_at"], name="telroi_attempt_by_key"),
+        ),
+        migrations.AddIndex(
+            model_name="verificationattempt",
             index=models.Index(fields=["requester_ip", "created_at"], name="telroi_attempt_by_address"),
         ),
         migrations.AddConstraint(
             model_name="verificationattempt",
-            constraint=models.UniqueConstraint(fields=("telroi_id",), name="telroi_attempt_telroi_id_once"),
+            constraint=models.UniqueConstraint(fields=("telroi_id", "key_name"), name="telroi_attempt_telroi_id_once"),
         ),
         migrations.AddConstraint(
             model_name="verificationattempt",

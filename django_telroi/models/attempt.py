@@ -15,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import mask
 from django_telroi.domain.states import Dispatch, Judge, Status
+from django_telroi.models.call_control import CallControl
 from django_telroi.models.consent_text import ConsentText
 from django_telroi.models.database_clock import DbNow
 from django_telroi.models.exact import ExactCharField
@@ -57,7 +58,8 @@ class VerificationAttempt(models.Model):
 
     ``had_user`` stays true when the user is deleted, also by SQL that sends no signal. Such an attempt belongs to no
     other user. ``is_again`` marks a call that was requested by "call again". ``followed_by`` is the uuid of the newer
-    call that was requested while this one was open. ``known_requester``: whether the requester was known with the
+    call that was requested while this one was open. ``key_name`` is the name of the key in ``API_KEYS`` with which the
+    call is placed and its codes are checked. ``known_requester``: whether the requester was known with the
     number, None if no calls were reserved for such people.
 
     ``code_length`` is the number of digits that this call is asked to read out: ``CODE_LENGTH`` at the request.
@@ -100,7 +102,9 @@ class VerificationAttempt(models.Model):
     dispatch = models.CharField(
         _("dispatch"), max_length=6, choices=[(dispatch.value, name) for dispatch, name in DISPATCH_NAMES.items()]
     )
-    telroi_id = ExactCharField(_("provider's id"), max_length=200, null=True, blank=True)  # unique if not NULL
+    # The key that the claim chose. The value of the key is in the settings only.
+    key_name = ExactCharField(_("key"), max_length=64, default=CallControl.DEFAULT_KEY, editable=False)
+    telroi_id = ExactCharField(_("provider's id"), max_length=200, null=True, blank=True)  # unique for its key
     livemode = models.BooleanField(_("live"), null=True, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     code_length = models.PositiveSmallIntegerField(default=6, editable=False)
@@ -155,11 +159,13 @@ class VerificationAttempt(models.Model):
             models.Index(fields=["purpose", "created_at"], name="telroi_attempt_by_purpose"),
             models.Index(fields=["region", "created_at"], name="telroi_attempt_by_region"),
             models.Index(fields=["livemode", "created_at"], name="telroi_attempt_by_mode"),
+            models.Index(fields=["key_name", "created_at"], name="telroi_attempt_by_key"),
             models.Index(fields=["requester_ip", "created_at"], name="telroi_attempt_by_address"),
         ]
         constraints = [
             # Not ``unique=True``: on PostgreSQL it adds a second index, for LIKE, that every call would have to update.
-            models.UniqueConstraint(fields=["telroi_id"], name="telroi_attempt_telroi_id_once"),
+            # With the key's name: a forged event of one workspace must not take the id of another workspace's call.
+            models.UniqueConstraint(fields=["telroi_id", "key_name"], name="telroi_attempt_telroi_id_once"),
             models.CheckConstraint(
                 condition=models.Q(status__in=[status.value for status in Status]), name="telroi_attempt_status_known"
             ),

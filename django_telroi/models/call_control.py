@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_telroi.conf.key_settings import DEFAULT_KEY
 from django_telroi.models.exact import ExactCharField
 
 
@@ -14,7 +15,7 @@ class CallControl(models.Model):
     """One row for the kill switch, one for each API key by its name, and one for the calls of all keys in a day.
 
     ``COLUMNS`` are the columns of each row; its other columns are empty. Until a row is created, nothing is stopped,
-    paused or counted. There is one key today, ``DEFAULT_KEY``.
+    paused or counted. The key of a site with one key has the name ``DEFAULT_KEY``, which stands for each key here.
 
     The rows are apart because every call locks the row of the day until its commit, if ``CALLS_PER_DAY_TOTAL`` is set.
     In one row, the kill switch would wait until all calls that are waiting for the same row are counted.
@@ -28,7 +29,7 @@ class CallControl(models.Model):
 
     SWITCH = ""
     DAY = "*"
-    DEFAULT_KEY = "default"
+    DEFAULT_KEY = DEFAULT_KEY
     COLUMNS: ClassVar = {
         SWITCH: ("stopped_at", "stopped_by", "stopped_reason"),
         DEFAULT_KEY: ("paused_until", "paused_reason", "paused_key", "codes_refused_until", "codes_refused_key"),

@@ -32,6 +32,7 @@ from django_telroi.services.async_services import (
 )
 from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult
 from django_telroi.services.attempts.status import AttemptStatus, cancel_verification, follow
+from django_telroi.services.calls.key_choice import KeyFacts
 from django_telroi.services.calls.queue import place_call
 from django_telroi.services.calls.request import Admission, MayStart, StartFacts
 from django_telroi.services.calls.required_consent import current_consent
@@ -65,6 +66,7 @@ __all__ = [
     "Consent",
     "Converted",
     "EventEffect",
+    "KeyFacts",
     "MayStart",
     "PhoneRecord",
     "Proof",

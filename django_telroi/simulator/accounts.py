@@ -160,7 +160,7 @@ class Accounts:
 
     def admit(self, headers: Mapping[str, str], *, scope: str) -> Key:
         """Count the request and return its key. Raises Refusal, in Telroi's order: key, rate limit, scope."""
-        key = self._authenticate(_key_in(headers))
+        key = self._authenticate(key_in(headers))
         # A request that lacks the scope is counted, too. One with an unknown key has no counter.
         self._count(key)
         if not key.allows(scope):
@@ -198,7 +198,7 @@ class Accounts:
         return self._workspaces[key.workspace].policy.requests_per_minute
 
 
-def _key_in(headers: Mapping[str, str]) -> str:
+def key_in(headers: Mapping[str, str]) -> str:
     """Return the token of a ``Bearer`` header, else the header ``X-API-Key``, else ``""``."""
     # Telroi compares the word ``Bearer`` case-sensitively.
     authorization = headers.get("authorization", "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from django_telroi.simulator.accounts import Clock, as_datetime, iso
+from django_telroi.simulator.accounts import Clock, as_datetime, iso, key_in
 from django_telroi.simulator.api import Api
 from django_telroi.simulator.delivery import as_it_is
 from django_telroi.simulator.fault_rules import Behavior, FaultRules
@@ -23,12 +23,13 @@ from django_telroi.simulator.responses import Answer, outgoing, refused, success
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """A recorded request. ``to`` is the number that it is about, or None if that is unknown."""
+    """A recorded request. ``to`` is the number that it is about, or None if that is unknown. ``key``: its API key."""
 
     method: str
     path: str
     to: str | None = field(repr=False)
     at: datetime
+    key: str = field(default="", repr=False)
 
 
 class Ledger:
@@ -48,7 +49,7 @@ class Ledger:
         with self._changed:
             return list(self._seen)
 
-    def record(self, method: str, path: str, to: str | None) -> None:
+    def record(self, method: str, path: str, to: str | None, *, key: str = "") -> None:
         now = self._clock.now()
         with self._changed:
             if self._file is not None:
@@ -56,7 +57,7 @@ class Ledger:
                 # requests in the file, not in the database of the process that it killed.
                 line = json.dumps({"at": iso(now), "method": method, "path": path, "to": to}) + "\n"
                 os.write(self._file, line.encode())
-            self._seen.append(SeenRequest(method, path, to, as_datetime(now)))
+            self._seen.append(SeenRequest(method, path, to, as_datetime(now), key))
             self._changed.notify_all()
 
     def wait_for(self, is_enough: Callable[[list[SeenRequest]], bool], *, timeout: float) -> bool:
@@ -125,7 +126,7 @@ class Exchange:
         # Read the event before the request is recorded. A test waits for the record and then calls ``release``, which
         # must release this request.
         release_event = self._gate.event
-        self._ledger.record(request.method, request.target, to)
+        self._ledger.record(request.method, request.target, to, key=key_in(request.headers))
 
         behavior = self._rules.behavior_for(request.operation, to)
         fault = behavior.fault

@@ -8,6 +8,7 @@ from django_telroi import conf, errors
 from django_telroi.errors import VerificationRefused
 from django_telroi.services.calls.refusals import DESTINATION_BLOCKED
 from django_telroi.services.calls.request import VETOED
+from django_telroi.services.statistics.site_gauges import MAX_KEYS
 
 OTHER = "other"
 
@@ -18,6 +19,20 @@ def bounded_purpose(purpose: str) -> str:
     Services accept any label, and a site may make one for each of its orders.
     """
     return purpose if purpose in (*conf.purposes(), conf.LOGIN_PURPOSE) else OTHER
+
+
+def bounded_key(name: str) -> str:
+    """Return the name of a key of ``API_KEYS``, and ``other`` if it has too many or does not have this one.
+
+    Returns ``""``, which is no label, for a site with one key.
+    """
+    if not conf.has_named_keys():
+        return ""
+    try:
+        names = conf.key_names()
+    except Exception:  # noqa: BLE001 - a function of the site may raise anything, and the outcome is counted anyway
+        return OTHER
+    return name if name in names and len(names) <= MAX_KEYS else OTHER
 
 
 def bounded_refusal(code: str) -> str:

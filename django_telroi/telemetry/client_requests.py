@@ -7,6 +7,8 @@ from time import perf_counter
 from typing import Protocol
 
 from django_telroi.client.observers import ObservedRequest, RequestResult
+from django_telroi.log_fields import current_key
+from django_telroi.telemetry.bounded_labels import bounded_key
 from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -71,6 +73,8 @@ class RunningRequest:
             "http.request.method": method_label(self._request.method),
             "server.address": self._request.origin.host,
         }
+        if key := current_key():
+            labels["key"] = bounded_key(key)
         if result.status is not None:
             labels["http.response.status_code"] = result.status
         if error := error_type(result):

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 MetricLabels: TypeAlias = Mapping[str, str | int]
+GaugeSamples: TypeAlias = Mapping["Metric", Mapping[str, float]]
+"""The values of each gauge by the name of the key. Without this label, and with one key, the only name is ``""``."""
 
 
 class MetricKind(StrEnum):
@@ -59,7 +61,7 @@ REQUEST_DURATION = Metric(
     MetricKind.HISTOGRAM,
     "s",
     "Duration of requests to Telroi.",
-    ("operation", "outcome", "http.request.method", "http.response.status_code", "error.type", "server.address"),
+    ("operation", "outcome", "http.request.method", "http.response.status_code", "error.type", "server.address", "key"),
     # Those of the conventions for HTTP, and two more, because Telroi may need 20 s for a call.
     (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 30),
 )
@@ -68,7 +70,7 @@ CALLS = Metric(
     MetricKind.COUNTER,
     "{call}",
     "Calls by their outcome: placed, failed, unknown, or expired in the queue.",
-    ("status", "code", "region", "purpose"),
+    ("status", "code", "region", "purpose", "key"),
 )
 REFUSALS = Metric(
     "telroi.refusals",
@@ -82,14 +84,14 @@ CODES = Metric(
     MetricKind.COUNTER,
     "{code}",
     "Typed codes that were judged, by their outcome.",
-    ("outcome", "region", "purpose"),
+    ("outcome", "region", "purpose", "key"),
 )
 VERIFICATION_DURATION = Metric(
     "telroi.verification.duration",
     MetricKind.HISTOGRAM,
     "s",
     "Time from the request of a call to the right code.",
-    ("region", "purpose"),
+    ("region", "purpose", "key"),
     (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 600),
 )
 QUEUE_WAIT = Metric(
@@ -97,7 +99,7 @@ QUEUE_WAIT = Metric(
     MetricKind.HISTOGRAM,
     "s",
     "Time from the request of a queued call until a worker placed it.",
-    ("region", "purpose"),
+    ("region", "purpose", "key"),
     (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120),
 )
 QUEUE_DEPTH = Metric("telroi.queue.depth", MetricKind.GAUGE, "{call}", "Calls that wait in the queue.")
@@ -110,7 +112,7 @@ KEY_BUDGET = Metric(
     "telroi.key.budget", MetricKind.GAUGE, "{request}", "Requests that each window of the key's budget allows."
 )
 KEY_BUDGET_LEFT = Metric(
-    "telroi.key.budget.left", MetricKind.GAUGE, "{request}", "Requests that the current window still allows."
+    "telroi.key.budget.left", MetricKind.GAUGE, "{request}", "Requests that the current window still allows.", ("key",)
 )
 RECENT_CALLS = Metric(
     "telroi.recent.calls",

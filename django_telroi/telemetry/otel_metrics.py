@@ -52,5 +52,4 @@ def _callback(reader: SiteReader, gauge: Metric) -> Callable[[CallbackOptions], 
 
 
 def _observe(reader: SiteReader, gauge: Metric, options: CallbackOptions) -> Iterable[Observation]:
-    value = reader.read().get(gauge)
-    return [] if value is None else [Observation(value)]
+    return [Observation(value, {"key": key} if key else {}) for key, value in reader.read().get(gauge, {}).items()]

@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 import django_telroi
 from django_telroi import conf
 from django_telroi.client.observers import ObservedRequest, RequestOutcome, RequestPurpose, RequestResult
+from django_telroi.log_fields import current_key
 from django_telroi.telemetry.client_requests import OTHER_METHOD, RunningSpan, error_type, method_label
 
 INSTRUMENTED = "opentelemetry_instrumentation_requests_applied"
@@ -41,6 +42,8 @@ class RequestSpans:
             "network.protocol.version": "1.1",
             "telroi.operation": str(request.operation),
         }
+        if key := current_key():
+            attributes["telroi.key"] = key
         if method == OTHER_METHOD:
             attributes["http.request.method_original"] = request.method
         if is_template:

@@ -11,7 +11,7 @@ from django_telroi.services.shared.outcome_reports import (
     OutcomeReport,
     RequestRefused,
 )
-from django_telroi.telemetry.bounded_labels import bounded_purpose, bounded_refusal
+from django_telroi.telemetry.bounded_labels import bounded_key, bounded_purpose, bounded_refusal
 from django_telroi.telemetry.metrics import (
     CALLS,
     CODES,
@@ -32,15 +32,17 @@ class OutcomeMetrics:
 
     def __call__(self, report: OutcomeReport) -> None:
         match report:
-            case CallSettled(status=status, code=code, region=region, purpose=purpose, waited=waited):
-                place = {"region": region, "purpose": bounded_purpose(purpose)}
+            case CallSettled(status=status, code=code, region=region, purpose=purpose, key=key, waited=waited):
+                place = {"region": region, "purpose": bounded_purpose(purpose), "key": bounded_key(key)}
                 self._add(CALLS, {"status": str(status), "code": code, **place})
                 if waited is not None:
                     self._record(QUEUE_WAIT, waited, place)
-            case CodeJudged(outcome=outcome, region=region, purpose=purpose):
-                self._add(CODES, {"outcome": outcome, "region": region, "purpose": bounded_purpose(purpose)})
-            case AttemptVerified(seconds=seconds, region=region, purpose=purpose):
-                self._record(VERIFICATION_DURATION, seconds, {"region": region, "purpose": bounded_purpose(purpose)})
+            case CodeJudged(outcome=outcome, region=region, purpose=purpose, key=key):
+                place = {"region": region, "purpose": bounded_purpose(purpose), "key": bounded_key(key)}
+                self._add(CODES, {"outcome": outcome, **place})
+            case AttemptVerified(seconds=seconds, region=region, purpose=purpose, key=key):
+                place = {"region": region, "purpose": bounded_purpose(purpose), "key": bounded_key(key)}
+                self._record(VERIFICATION_DURATION, seconds, place)
             case RequestRefused(code=code, region=region):
                 self._add(REFUSALS, {"code": bounded_refusal(code), "region": region})
 

@@ -8,7 +8,7 @@ they need no files. ``served_registry`` has both.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -62,11 +62,16 @@ class SiteCollector(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         values = self._reader.read()
-        return [
-            GaugeMetricFamily(gauge.prometheus_name, gauge.description, value=values[gauge])
-            for gauge in GAUGES
-            if gauge in values
-        ]
+        return [_family(gauge, values[gauge]) for gauge in GAUGES if gauge in values]
+
+
+def _family(gauge: Metric, samples: Mapping[str, float]) -> GaugeMetricFamily:
+    # A label only where it has a value, so that a site with one key has the same series as without it.
+    labels = gauge.prometheus_labels if any(samples) else ()
+    family = GaugeMetricFamily(gauge.prometheus_name, gauge.description, labels=labels)
+    for key, value in samples.items():
+        family.add_metric([key] if labels else [], value)
+    return family
 
 
 def served_registry() -> CollectorRegistry:

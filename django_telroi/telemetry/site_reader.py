@@ -12,6 +12,7 @@ from django.db import connections
 
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.statistics.site_gauges import SiteGauges, read_site_gauges
+from django_telroi.telemetry.bounded_labels import bounded_key
 from django_telroi.telemetry.metrics import (
     CALLS_STOPPED,
     KEY_BUDGET,
@@ -19,6 +20,7 @@ from django_telroi.telemetry.metrics import (
     NUMBERS_LIMITED,
     QUEUE_AGE,
     QUEUE_DEPTH,
+    GaugeSamples,
     Metric,
 )
 
@@ -34,9 +36,9 @@ class SiteReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._read_at: float | None = None
-        self._values: Mapping[Metric, float] = {}
+        self._values: GaugeSamples = {}
 
-    def read(self) -> Mapping[Metric, float]:
+    def read(self) -> GaugeSamples:
         """Return the gauges that can be read now. Empty if the database does not answer. Never raises."""
         with self._lock:
             if self._read_at is None or monotonic() - self._read_at >= LIFETIME_SECONDS:
@@ -45,20 +47,24 @@ class SiteReader:
             return self._values
 
 
-def gauge_values(gauges: SiteGauges) -> Mapping[Metric, float]:
-    """Return the value of each gauge that is known."""
+def gauge_values(gauges: SiteGauges) -> GaugeSamples:
+    """Return the values of each gauge that is known."""
     values: dict[Metric, float | None] = {
         QUEUE_DEPTH: gauges.queued,
         QUEUE_AGE: round(gauges.oldest, 3),
         NUMBERS_LIMITED: gauges.limited,
         CALLS_STOPPED: int(gauges.is_stopped),
         KEY_BUDGET: gauges.budget,
-        KEY_BUDGET_LEFT: gauges.budget_left,
     }
-    return {metric: value for metric, value in values.items() if value is not None}
+    samples: dict[Metric, Mapping[str, float]] = {
+        metric: {"": value} for metric, value in values.items() if value is not None
+    }
+    if gauges.budget_left:
+        samples[KEY_BUDGET_LEFT] = {bounded_key(name): left for name, left in gauges.budget_left.items()}
+    return samples
 
 
-def _read_or_log() -> Mapping[Metric, float]:
+def _read_or_log() -> GaugeSamples:
     # A thread of a metrics library ends no request, so nothing would close a connection that is opened for it.
     connection = connections[write_alias()]
     was_open = connection.connection is not None

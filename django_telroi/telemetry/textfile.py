@@ -16,8 +16,13 @@ def site_text() -> str:
     The format is version 0.0.4 of Prometheus' text format. Each line ends with a line break.
     """
     gauges = gauge_values(read_site_gauges())
-    lines = [line for metric, value in gauges.items() for line in _family(metric, [("", value)])]
+    lines = [line for metric, samples in gauges.items() for line in _family(metric, _by_key(samples))]
     return "\n".join([*lines, *_family(RECENT_CALLS, _recent(count_recent_calls())), ""])
+
+
+def _by_key(samples: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    for key, value in samples.items():
+        yield f'{{key="{key}"}}' if key else "", value
 
 
 def _recent(calls: Mapping[Outcome, int]) -> Iterator[tuple[str, float]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from django_telroi import conf
 from django_telroi.backends.locmem import LocmemCall, failures, outbox
+from django_telroi.conf import values
 from django_telroi.domain.phone import parse_phone, refuse_uncallable, supported_regions
 from django_telroi.errors import ApiError, VerificationRefused
 from django_telroi.services.shared.number_state import STOP_HINT
@@ -130,10 +132,23 @@ def simulated_telroi() -> Iterator[Simulator]:
     with Simulator() as simulator:
         keys = {
             "BACKEND": conf.TELROI_BACKEND,
-            "API_KEY": simulator.api_key,
             "BASE_URL": simulator.base_url,
             "PROXY_URL": None,  # a proxy would not find the simulator on this machine
-            "WEBHOOK_SECRETS": [simulator.webhook_secret],
+            **_keys_of(simulator),
         }
         with telroi_settings(**keys):
             yield simulator
+
+
+def _keys_of(simulator: Simulator) -> dict[str, Any]:
+    """Return the settings of keys. With several keys the site's function chooses among the same names as before."""
+    if not conf.has_named_keys():
+        return {"API_KEY": simulator.api_key, "WEBHOOK_SECRETS": [simulator.webhook_secret]}
+    chosen = values.read("API_KEYS")
+    names: Callable[[], Iterable[str]]
+    # The names are read at each call, because a function of the site may read them from the test's database.
+    names = values.load_function(chosen) if conf.are_keys_read_by_function() else partial(list, chosen)
+    return {
+        "API_KEYS": lambda: dict.fromkeys(names(), simulator.api_key),
+        "WEBHOOK_SECRETS": lambda: {name: [simulator.webhook_secret] for name in names()},
+    }

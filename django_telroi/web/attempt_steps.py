@@ -79,7 +79,7 @@ def _code_step(seen: Seen, form: CodeForm, notice: Notice | None) -> Step:
         wait=attempt_status.call_again_in,
         again=_("Call again"),
         help=_help_for(seen),
-        developer_note=card_texts.test_key_note(attempt.livemode),
+        developer_note=card_texts.test_key_note(attempt),
         ends_in=max(1, round((attempt.expires_at - attempt_status.now).total_seconds()) + 1),
         form=form,
         asked_digits=notice.digits if notice else 0,

@@ -20,6 +20,7 @@ from django_telroi import conf
 from django_telroi.backends import is_own_backend
 from django_telroi.domain.country_facts import national_example
 from django_telroi.domain.phone import LineType, grouped
+from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import MASK
 from django_telroi.services import CheckOutcome
 from django_telroi.services.sentences import check_sentence, sentence
@@ -147,9 +148,9 @@ def code_lead(number: str) -> SafeString:
     return _about(_("Answer {number} and type the code you hear. It is read twice."), number)
 
 
-def test_key_note(livemode: bool | None) -> str:  # noqa: FBT001 - the column's own three values
+def test_key_note(attempt: VerificationAttempt) -> str:
     """Return a note for developers about the test key, or ``""`` if the call did not use one."""
-    if livemode is not False or not conf.allow_test_key() or is_own_backend():
+    if attempt.livemode is not False or not conf.allow_test_key(attempt.key_name) or is_own_backend():
         return ""
     return _("Test key: no phone rings. The code 000000 is right for any number, and no other code is.")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -13,8 +12,9 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from django_telroi import conf
-from django_telroi.client.webhooks import WebhookEvent, check_signature, read_event, signatures_in
+from django_telroi.client.webhooks import WebhookEvent, read_event, signatures_in, signing_secrets
 from django_telroi.errors import SignatureRejected, Unavailable
+from django_telroi.redaction import kind_of
 from django_telroi.services import record_event
 from django_telroi.webhooks.bodies import BodyTooLong, raw_body
 
@@ -44,12 +44,12 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
     nothing.
     """
     try:
-        event = _verified_event(request)
+        event, key_names = _verified_event(request)
     except RejectedWebhook as rejected:
         logger.warning("webhook_refused status=%s reason=%s", rejected.status, rejected.reason)
         return _empty_response(rejected.status)
     try:
-        record_event(event)
+        record_event(event, key_names=key_names)
     except Unavailable:
         logger.error("webhook_not_recorded event=%s", event.name or "unreadable")
         return _empty_response(503)
@@ -62,15 +62,20 @@ for _alias in connections:
 
 
 @sensitive_variables()
-def _verified_event(request: HttpRequest) -> WebhookEvent:
-    """Return the event of a request that Telroi signed. Raises RejectedWebhook.
+def _verified_event(request: HttpRequest) -> tuple[WebhookEvent, list[str]]:
+    """Return the event of a request that Telroi signed, and the names of the keys whose secrets signed it.
+
+    Raises RejectedWebhook.
 
     The cheap checks come first, so that a request without a signature is rejected before its body is read.
     """
     try:
-        secrets = conf.webhook_secrets()
-    except ImproperlyConfigured:  # a system check reports it; a 503 lets Telroi send the event again
-        secrets = []
+        by_key = conf.webhook_secrets_by_key()
+    except Exception as error:  # noqa: BLE001 - a function of the site may raise anything
+        # A system check reports a wrong setting. A 503 lets Telroi send the event again.
+        logger.error("webhook_secrets_failed error=%s", kind_of(error))
+        by_key = {}
+    secrets = [secret for of_name in by_key.values() for secret in of_name]
     if not secrets:
         raise RejectedWebhook(
             503, 'no_secret hint="Set TELROI[WEBHOOK_SECRETS] to the secret that the dashboard shows."'
@@ -82,11 +87,11 @@ def _verified_event(request: HttpRequest) -> WebhookEvent:
         )
     body = _body_of(request)
     try:
-        check_signature(body, signatures, secrets)
+        signing = signing_secrets(body, signatures, secrets)
     except SignatureRejected as error:
         details = f'bytes={len(body)} secrets={len(secrets)} hint="Put the secret of this endpoint in WEBHOOK_SECRETS."'
         raise RejectedWebhook(401, f"{error.reason} {details}") from None
-    return read_event(body)
+    return read_event(body), [name for name, of_name in by_key.items() if not set(signing).isdisjoint(of_name)]
 
 
 def _body_of(request: HttpRequest) -> bytes:

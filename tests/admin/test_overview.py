@@ -225,11 +225,11 @@ class TestWhatItShows:
         assert table(page, "alerts")[0][:2] == ["The account at the provider is empty. Top it up.", "1"]
 
     def test_that_all_calls_are_paused(self, staff: Client, telroi: Any) -> None:
-        from django_telroi.backends import get_backend
+        from django_telroi.backends import get_backend, key_of
         from django_telroi.services.shared.site_control import pause_calls
 
         until = timezone.now() + timedelta(seconds=40)
-        pause_calls(PauseReason.KEY_LIMITED, until=until, key_digest=get_backend().key_digest, using="default")
+        pause_calls(PauseReason.KEY_LIMITED, until=until, key=key_of(get_backend()), using="default")
 
         assert "the key is over its limit" in page_of(staff).select_one(".telroi-notice").text
 

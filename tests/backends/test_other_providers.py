@@ -20,7 +20,7 @@ from django.urls import include, path
 from django.utils import timezone
 
 from django_telroi import services
-from django_telroi.backends import Backend, is_own_backend, uses_telroi
+from django_telroi.backends import Backend, KeyInUse, is_own_backend, uses_telroi
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import CodeLength
@@ -230,7 +230,7 @@ def test_the_listed_limits_are_the_enforced_ones(configure: Configure) -> None:
 def test_the_page_mentions_000000_only_if_it_verifies(configure: Configure, backend: str, is_told: bool) -> None:
     configure(BACKEND=f"{HERE}.{backend}", ALLOW_TEST_KEY=True)
 
-    assert ("000000" in card_texts.test_key_note(False)) is is_told
+    assert ("000000" in card_texts.test_key_note(VerificationAttempt(livemode=False))) is is_told
 
 
 @pytest.mark.django_db
@@ -240,7 +240,12 @@ class TestTheOverview:
     def test_names_the_provider_and_not_telroi(self, configure: Configure) -> None:
         configure(BACKEND=f"{HERE}.Ringwell")
         now = timezone.now()
-        pause_calls(PauseReason.MISCONFIGURED, until=now + timedelta(minutes=1), key_digest=digest(), using="default")
+        pause_calls(
+            PauseReason.MISCONFIGURED,
+            until=now + timedelta(minutes=1),
+            key=KeyInUse("default", digest()),
+            using="default",
+        )
         for code in ("held", "misconfigured", "unavailable"):
             RefusalTally.objects.create(hour=now.replace(minute=0, second=0, microsecond=0), code=code, count=1)
         for kind in ("misconfigured", "insufficient_funds", "key_limited"):

@@ -36,6 +36,7 @@ STOCK_RATES = {
 }
 READERS = {
     "API_KEY": conf.api_key,
+    "API_KEYS": conf.named_keys,
     "BASE_URL": conf.base_url,
     "PROXY_URL": conf.proxy_url,
     "BACKEND": conf.backend_path,
@@ -105,6 +106,8 @@ READERS = {
 }
 CHOICES: list[tuple[str, Any, Any]] = [
     ("API_KEY", "tlr_live_x", "tlr_live_x"),
+    ("API_KEYS", {"shop": "tlr_live_x"}, {"shop": ("tlr_live_x",)}),
+    ("API_KEYS", {"a.B-c_1": ["new", "old"], "b": ("one",)}, {"a.B-c_1": ("new", "old"), "b": ("one",)}),
     ("BASE_URL", "http://127.0.0.1:8000", "http://127.0.0.1:8000"),
     ("PROXY_URL", "http://proxy:3128", "http://proxy:3128"),
     ("BACKEND", "site.backends.Own", "site.backends.Own"),
@@ -273,6 +276,11 @@ WRONG: list[tuple[str, Any]] = [
     ),
     *(("CONSENT_VERSION", wrong) for wrong in (5, b"x", ["x"], True, "x" * 65, "pigeon\n")),
     ("BASE_URL", "http://["),
+    *(("API_KEYS", wrong) for wrong in (5, True, ["tlr_live_x"], b"x")),
+    *(("API_KEYS", {name: "tlr_live_x"}) for name in ("", "*", " a", "a b", "-a", "a" * 65, "ä", "a\n", 5, None)),
+    *(("API_KEYS", {"shop": wrong}) for wrong in ("", " ", [], ["a", "b", "c"], ["a", ""], 5, [5], True, {})),
+    *(("ALLOW_TEST_KEY", wrong) for wrong in ([5], ({},), {"shop"})),
+    *(("WEBHOOK_SECRETS", {"shop": wrong}) for wrong in ("whsec_x", 5, [5], None)),
     *(("LANGUAGE", wrong) for wrong in ("en_US", "English, please", "en" * 18)),
     *(("DISPATCH", wrong) for wrong in (5, True, None, "", "Celery", "later")),
     ("COOLDOWN_SECONDS", -1),

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "migrating/two_factor_phone.rst": "tests/bridges/two_factor/test_blocks.py",
     "integrations/otp.rst": "tests/bridges/otp/test_blocks.py",
     "integrations/phonenumber_field.rst": "tests/bridges/phonenumber_field/test_blocks.py",
+    "integrations/tenants.rst": "tests/bridges/tenants/test_blocks.py",
 }
 """Pages whose blocks import a package that the other tests do not install."""
 

@@ -40,7 +40,7 @@ PUBLIC = {
         PhonesView StartView StoredNumberStartView VerificationView
     """,
     "django_telroi.services": """
-        CheckOutcome CheckResult Converted Consent EventEffect MayStart
+        CheckOutcome CheckResult Converted Consent EventEffect KeyFacts MayStart
         PhoneRecord Proof Purged Admission AttemptStatus StartFacts Swept
         aadd_phone acall_again acancel_verification achange_phone
         acheck_code current_consent do_not_call_path afollow aforget_phone

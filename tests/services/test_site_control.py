@@ -9,10 +9,10 @@ import pytest
 from django.db import OperationalError, connection
 
 from django_telroi import services
-from django_telroi.backends import get_backend
+from django_telroi.backends import KeyInUse, get_backend, key_of
 from django_telroi.errors import CallsStopped, Unavailable
 from django_telroi.models import CallControl
-from django_telroi.services.calls import start
+from django_telroi.services.calls import chosen_key
 from django_telroi.services.shared.site_control import PauseReason, pause_calls, record_refused_codes
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -27,7 +27,7 @@ def names() -> set[str]:
 
 def pause(seconds: int = 60) -> None:
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    pause_calls(PauseReason.KEY_LIMITED, until=until, key_digest=get_backend().key_digest, using="default")
+    pause_calls(PauseReason.KEY_LIMITED, until=until, key=key_of(get_backend()), using="default")
 
 
 def written_to(name: str) -> dict[str, object]:
@@ -41,7 +41,7 @@ def test_each_row_has_its_own_columns(telroi: Simulator, configure: Configure) -
     configure(CALLS_PER_DAY_TOTAL=5)
     services.start_verification(NUMBER)
     pause()
-    record_refused_codes(key_digest="of the key", now=datetime.now(UTC), using="default")
+    record_refused_codes(key=KeyInUse("default", "of the key"), now=datetime.now(UTC), using="default")
     services.stop_calls(reason="fire", actor="grace")
 
     assert names() == {"", "*", "default"} == set(CallControl.COLUMNS)
@@ -130,7 +130,7 @@ def test_a_call_that_fails_keeps_its_outcome_although_the_row_of_the_key_was_loc
 def test_a_start_that_was_counted_slowly_sees_that_staff_stopped_all_calls(
     telroi: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "STALE_AFTER", 0)
+    monkeypatch.setattr(chosen_key, "STALE_AFTER", 0)
 
     def stop(_call: object) -> None:
         services.stop_calls(reason="fire", actor="grace")

@@ -259,7 +259,7 @@ Started = Callable[[str, OtpCall | Exception], VerificationAttempt]
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     def start(name: str, answer: OtpCall | Exception) -> VerificationAttempt:
         backend = Answering(name, answer)
-        monkeypatch.setattr("django_telroi.services.calls.start.get_backend", lambda: backend)
+        monkeypatch.setattr("django_telroi.services.calls.start.get_backend", lambda _name: backend)
         return services.start_verification(NUMBER)
 
     return start

@@ -137,6 +137,58 @@ def test_a_purpose_of_its_own_is_other(registry: CollectorRegistry, configure: C
     assert counted(registry, "telroi_calls_total") == {"other NG placed": 1, "login NG placed": 1}
 
 
+@pytest.fixture
+def keys(telroi: Simulator, configure: Configure) -> Simulator:
+    """Two keys. The purpose of a call is the name of its key."""
+    for name in ("ada", "ben"):
+        telroi.add_key(f"tlr_live_{name}")
+    configure(
+        API_KEY=lambda facts: facts.purpose,
+        API_KEYS={"ada": "tlr_live_ada", "ben": "tlr_live_ben"},
+        PURPOSES=["ada", "ben"],
+        KEY_REQUESTS_PER_MINUTE=600,
+    )
+    return telroi
+
+
+def test_each_outcome_has_the_name_of_its_key(registry: CollectorRegistry, keys: Simulator) -> None:
+    attempt = services.start_verification(NUMBER, purpose="ada")
+    services.start_verification(OTHER_NUMBER, purpose="ben")
+    services.check_code(attempt.uuid, keys.last_code_for(NUMBER))
+
+    assert counted(registry, "telroi_calls_total") == {"ada ada NG placed": 1, "ben ben NG placed": 1}
+    assert counted(registry, "telroi_codes_total") == {"ada verified ada NG": 1}
+    assert counted(registry, "telroi_verification_duration_seconds_count") == {"ada ada NG": 1}
+    requests = counted(registry, "telroi_client_request_duration_seconds_count")
+    assert sorted(label for labels in requests for label in labels.split() if label in ("ada", "ben")) == ["ada", "ben"]
+    assert counted(registry, "telroi_key_budget_left") == {"ada": 26, "ben": 26}
+    assert counted(registry, "telroi_key_budget") == {"": 27}
+
+
+def test_a_name_without_a_key_and_one_of_very_many_are_other(
+    registry: CollectorRegistry, keys: Simulator, configure: Configure, celery_app: Any
+) -> None:
+    configure(DISPATCH="celery")
+    attempt = services.start_verification(NUMBER, purpose="ben")
+    configure(API_KEYS={"ada": "tlr_live_ada"})
+    services.place_call(attempt.pk)
+    configure(DISPATCH="inline", API_KEYS=dict.fromkeys(["ada", *map(str, range(100))], "tlr_live_ada"))
+    services.start_verification(OTHER_NUMBER, purpose="ada")
+
+    assert counted(registry, "telroi_calls_total") == {"key_removed other ben NG failed": 1, "other ada NG placed": 1}
+    assert counted(registry, "telroi_key_budget_left") == {}
+
+
+def test_keys_that_cannot_be_read_lose_no_other_gauge(
+    registry: CollectorRegistry, keys: Simulator, configure: Configure
+) -> None:
+    services.start_verification(NUMBER, purpose="ada")
+    configure(API_KEYS=lambda: 1 / 0)
+
+    assert counted(registry, "telroi_numbers_limited") == {"": 1}
+    assert counted(registry, "telroi_key_budget_left") == {}
+
+
 def test_gauges_show_the_site(registry: CollectorRegistry, configure: Configure, celery_app: Any) -> None:
     configure(DISPATCH="celery", KEY_REQUESTS_PER_MINUTE=600)
     services.start_verification(NUMBER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from django.contrib import admin
@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
+from django_telroi import conf
 from django_telroi.admin.actions.note_views import NoteViews
 from django_telroi.admin.actions.user_wrong_codes import UserWrongCodesViews
 from django_telroi.admin.attempts.attempt_page import story_of
@@ -39,7 +40,7 @@ from django_telroi.admin.shared.callers import (
     words_for_users,
 )
 from django_telroi.admin.shared.chips import moment_mark, moment_words
-from django_telroi.admin.shared.export import CHUNK, csv_response
+from django_telroi.admin.shared.export import CHUNK, csv_response, iso_moment, seconds_between
 from django_telroi.admin.shared.filters import (
     MAX_DIGITS_OF_A_KEY,
     DayFilter,
@@ -50,6 +51,7 @@ from django_telroi.admin.shared.filters import (
     RegionFilter,
     StatusFilter,
 )
+from django_telroi.admin.shared.key_filter import KeyFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS
@@ -67,6 +69,7 @@ from django_telroi.services.attempts.find import settle_attempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import masked_within, plain, user_name
 
+_MODES = {True: "live", False: "test", None: ""}
 MAX_ROWS = 100_000
 """Rows of an export. A web server may end a longer response, and a file that ends early looks complete."""
 
@@ -81,8 +84,9 @@ COLUMNS = (
 def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt]) -> StreamingHttpResponse:
     """Return a CSV download of ``attempts``, a queryset of ``with_numbers``, and record it in the admin log."""
     _log(request)
-    name = f"attempts-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
-    return csv_response(name, COLUMNS, _table(attempts, zone=timezone.get_current_timezone()), request=request)
+    name, zone = f"attempts-{timezone.localtime():%Y-%m-%d-%H%M}.csv", timezone.get_current_timezone()
+    columns = (*COLUMNS, "key") if conf.has_named_keys() else COLUMNS
+    return csv_response(name, columns, _table(attempts, zone=zone), request=request)
 
 
 def _log(request: HttpRequest) -> None:
@@ -127,14 +131,11 @@ def _newest_first(attempts: QuerySet[VerificationAttempt]) -> Iterator[Verificat
         chunk = list(rows.filter(older, created_at__lte=moment)[:CHUNK]) if len(chunk) == CHUNK else []
 
 
-_MODES = {True: "live", False: "test", None: ""}
-
-
 def _row(attempt: VerificationAttempt, zone: tzinfo) -> Sequence[object]:
     moments = (attempt.dialed_at, attempt.placed_at, attempt.verified_at, attempt.closed_at)
     return (
         attempt.pk,
-        _iso(attempt.created_at, zone),
+        iso_moment(attempt.created_at, zone),
         attempt.masked_number,
         attempt.region,
         user_name(attempt.user, number=attempt.number),
@@ -149,18 +150,11 @@ def _row(attempt: VerificationAttempt, zone: tzinfo) -> Sequence[object]:
         attempt.language,
         attempt.tries,
         attempt.max_tries,
-        *(_iso(moment, zone) for moment in moments),
-        _seconds(attempt.created_at, attempt.placed_at),
-        _seconds(attempt.created_at, attempt.verified_at),
+        *(iso_moment(moment, zone) for moment in moments),
+        seconds_between(attempt.created_at, attempt.placed_at),
+        seconds_between(attempt.created_at, attempt.verified_at),
+        *((attempt.key_name,) if conf.has_named_keys() else ()),
     )
-
-
-def _iso(moment: datetime | None, zone: tzinfo) -> str:
-    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
-
-
-def _seconds(start: datetime, end: datetime | None) -> float | None:
-    return round((end - start).total_seconds(), 1) if end else None
 
 
 EXPORT = "django_telroi.export_attempts"
@@ -189,12 +183,13 @@ class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodes
         ErrorFilter,
         PurposeFilter,
         RegionFilter,
+        KeyFilter,
         ModeFilter,
         *NARROW_FILTERS,
     )
     list_select_related = ("user",)
     ordering = ("-created_at", "-id")
-    linked_lookups = ("status", "error_code", "purpose", "region", "livemode")
+    linked_lookups = ("status", "error_code", "purpose", "region", "key_name", "livemode")
     fields = ("masked",)
     posted_search_help = _(
         "A number as the caller says it or as it is shown here, its last four digits, a user or an e-mail address, the "

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from django_telroi import conf
 from django_telroi.admin.actions.action_views import StaffActionViews
 from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.attempts.timeline import Entry, Neighbours, distance, timeline
@@ -167,12 +168,25 @@ def _facts(
     yield _("tries"), marks.tries(attempt)
     yield _("dispatch"), str(attempt.get_dispatch_display())
     yield _("live or test"), str(MODES[attempt.livemode])
+    yield _("key"), _key(attempt, site)
     yield _("codes checked by"), str(attempt.get_judge_display())
     yield _("language"), plain(attempt.language)
     yield _("code valid until"), _moment(attempt.expires_at)
     yield from _consent(attempt)
     yield _("provider's id"), _id(attempt.telroi_id or "")
     yield _("public id"), _id(str(attempt.uuid))
+
+
+def _key(attempt: VerificationAttempt, site: AdminSite) -> SafeString | str:
+    """Return the name of the key. ``""`` for a site with one key."""
+    try:
+        is_removed = conf.is_key_removed(attempt.key_name)
+    except Exception:  # noqa: BLE001 - a function of the site may raise anything
+        is_removed = False
+    name = linked(plain(attempt.key_name), _same_value_url(attempt, "key_name", site))
+    if is_removed:
+        return format_html(_("{} (not in the settings any more)"), name)
+    return name if conf.has_named_keys() else ""
 
 
 def _consent(attempt: VerificationAttempt) -> Iterator[tuple[str | Promise, str]]:

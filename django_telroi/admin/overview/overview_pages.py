@@ -60,6 +60,8 @@ def rows_of(figures: Statistics, current: CurrentCounts, *, shows_attempts: bool
         yield from _group("region", group.name, group)
     for group in figures.purposes:
         yield from _group("purpose", group.name, group)
+    for group in figures.keys:
+        yield from _group("key", group.name, group)
     for refused in figures.refusals:
         yield "refusals", refused.code, "times", refused.times
     for alerted in figures.alerts:

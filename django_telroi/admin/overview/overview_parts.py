@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from django_telroi import conf
 from django_telroi.admin.overview.charts import Stack, stacked_bars, swatch
 from django_telroi.admin.overview.formats import (
     AttemptLinks,
@@ -75,16 +76,18 @@ class Page:
         words = {"ago": ago_words(self.figures.until, now=self.current.now)}
         return _("Counted %(ago)s and cached for five minutes. Figures with “now” are always current.") % words
 
-    @property
-    def pause(self) -> str:
-        pause = self.current.pause
-        if not pause:
-            return ""
-        until = moment_words(pause.until, now=self.current.now)
-        return _("All calls wait until %(until)s: %(why)s.") % {
-            "until": until,
-            "why": PAUSE_NAMES.get(pause.reason, pause.reason),
-        }
+    def pauses(self) -> Iterator[str]:
+        """Yield a sentence for each key that is paused."""
+        for name, pause in self.current.pauses.items():
+            words = {
+                "until": moment_words(pause.until, now=self.current.now),
+                "why": PAUSE_NAMES.get(pause.reason, pause.reason),
+                "key": conf.key_label(name),
+            }
+            if words["key"]:
+                yield _("All calls with the key %(key)s wait until %(until)s: %(why)s.") % words
+            else:
+                yield _("All calls wait until %(until)s: %(why)s.") % words
 
     def tiles(self) -> Iterator[Tile]:
         total, counts, before = self.figures.total, self.figures.counts, self.figures.before
@@ -211,13 +214,20 @@ class Page:
     def purposes(self) -> list[TableRow]:
         return [self._row(group, "purpose__exact", unnamed=_("no purpose")) for group in self.figures.purposes]
 
+    def keys(self) -> list[TableRow]:
+        """The calls of each key. Empty for a site with one key."""
+        return [self._row(group, "key_name__exact", unnamed="") for group in self.figures.keys]
+
     def _row(self, group: Group, parameter: str, *, unnamed: str) -> TableRow:
         def link(**outcome: str) -> str:
             return "" if group.is_rest else self.url(**{parameter: group.name}, **outcome)
 
-        is_region = parameter == "region__exact"
-        named = region_name(group.name) if is_region else group.name
-        earlier = self.figures.earlier.regions if is_region else self.figures.earlier.purposes
+        named = region_name(group.name) if parameter == "region__exact" else group.name
+        earlier = {
+            "region__exact": self.figures.earlier.regions,
+            "purpose__exact": self.figures.earlier.purposes,
+            "key_name__exact": self.figures.earlier.keys,
+        }[parameter]
         return table_row(
             group,
             name=_("all others") if group.is_rest else named or unnamed,
@@ -248,7 +258,9 @@ class Page:
     def alerts(self) -> Iterator[tuple[str, str, str]]:
         for alerted in self.figures.alerts:
             last = moment_words(alerted.last_at, now=self.current.now)
-            yield str(ALERT_NAMES.get(alerted.kind, alerted.kind)), figure(alerted.times), last
+            kind, _space, key = alerted.kind.partition(" ")
+            name = str(ALERT_NAMES.get(kind, kind))
+            yield f"{name} · {key}" if key else name, figure(alerted.times), last
 
 
 def _class_of(outcome: Outcome) -> str:

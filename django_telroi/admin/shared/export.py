@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import datetime, tzinfo
 from itertools import islice
 
 from asgiref.sync import sync_to_async
@@ -77,3 +78,13 @@ async def _in_threads(chunks: Iterator[str]) -> AsyncIterator[str]:
     next_chunk = sync_to_async(lambda: next(chunks, ""))
     while chunk := await next_chunk():
         yield chunk
+
+
+def iso_moment(moment: datetime | None, zone: tzinfo) -> str:
+    """Return the moment in ISO 8601 and in this time zone, to the second. ``""`` for None."""
+    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
+
+
+def seconds_between(start: datetime, end: datetime | None) -> float | None:
+    """Return the seconds from ``start`` to ``end`` with one decimal, None without an end."""
+    return round((end - start).total_seconds(), 1) if end else None

@@ -100,6 +100,11 @@ ERRORS: dict[ErrorCode, Meaning] = {
         _("The provider rejected the API key, or the site's settings are incomplete. The phone did not ring."),
         _("Check the key, its scopes and the provider's URL in the settings. Until then every call fails."),
     ),
+    ErrorCode.KEY_REMOVED: Meaning(
+        _("The key of this call was removed from the settings before the call was placed. The phone did not ring."),
+        _("Add the name of the key to API_KEYS again if calls with it are still wanted."),
+        asks_again=True,
+    ),
     ErrorCode.RATE_LIMITED: Meaning(
         _("The provider holds this number because it was called too often. The phone did not ring."),
         _("Wait until the hold ends. If the provider has ended it earlier, release it on the number's page."),
@@ -161,6 +166,7 @@ ERROR_NAMES: dict[str, str | Promise] = {
     ErrorCode.NO_REPLY: _("response lost"),
     ErrorCode.LEASE_ENDED: _("process ended"),
     ErrorCode.DEADLINE: _("waited too long"),
+    ErrorCode.KEY_REMOVED: _("key removed from the settings"),
     ErrorCode.LOST: _("code could not be checked"),
     ErrorCode.NUMBER_TAKEN: _("number of another account"),
 }

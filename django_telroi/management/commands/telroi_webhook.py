@@ -41,19 +41,23 @@ class Command(PrintableCommand):
         parser.add_argument("--sample", choices=sorted(SAMPLES), default="otp.completed", help="default: %(default)s")
         parser.add_argument("--to", required=True, metavar="URL", help="the webhook URL, as in Telroi's dashboard")
 
-    def handle(self, *args: Any, sample: str, to: str, **options: Any) -> None:
-        delivery = post_sample(to, sample_body(sample), secret=_secret(), proxy_url=conf.proxy_url())
+        parser.add_argument("--key", metavar="NAME", help="sign with the secret of this key, if API_KEYS has several")
+
+    def handle(self, *args: Any, sample: str, to: str, key: str | None, **options: Any) -> None:
+        delivery = post_sample(to, sample_body(sample), secret=_secret(key), proxy_url=conf.proxy_url())
         if not delivery.arrived:
             raise CommandError(_meaning(delivery))
         self.stdout.write(f"{delivery.status}: {ARRIVED}")
 
 
-def _secret() -> str:
+def _secret(key_name: str | None) -> str:
     """Return the first secret, because the site accepts each of them. Raises CommandError if there is none."""
     try:
-        secrets = conf.webhook_secrets()
+        secrets = conf.webhook_secrets() if key_name is None else conf.webhook_secrets_by_key().get(key_name, [])
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from None
+    if not secrets and key_name is not None:
+        raise CommandError(f'TELROI["WEBHOOK_SECRETS"] has no secret for the key "{key_name}".')
     if not secrets:
         raise CommandError('TELROI["WEBHOOK_SECRETS"] is empty. The sample is signed with its first secret.')
     return secrets[0]

@@ -46,7 +46,7 @@ def examine_rows() -> Iterator[Finding]:
         if str(message.id).startswith("telroi."):
             yield bad(SUBJECT, message.msg, f"{message.hint} ({message.id})", id=message.id)
     state = read_state(None, using=using)
-    yield _switch(state.control, now=state.now)
+    yield _switch(state.control, now=state.now, using=using)
     yield _waiting(now=state.now, using=using)
     yield _find_unknown(now=state.now, using=using)
     # Another backend gets no webhooks of Telroi. Without a secret the site has none, which is no fault.
@@ -60,13 +60,24 @@ def _missing_migrations(using: str) -> int:
     return len([step for step, _ in executor.migration_plan(ours) if step.app_label == ours[0][0]])
 
 
-def _switch(control: CallControl, *, now: datetime) -> Finding:
+def _switch(control: CallControl, *, now: datetime, using: str) -> Finding:
     if control.stopped_at:
         return bad(SUBJECT, "Staff stopped all calls.", "Resume calls in the admin.", stopped=True)
-    if control.paused_until and control.paused_until > now:
-        seconds = round((control.paused_until - now).total_seconds())
-        return note(SUBJECT, f"All calls wait for {seconds} s: {control.paused_reason}.", paused=control.paused_reason)
+    paused = {CallControl.DEFAULT_KEY: control}
+    if conf.has_named_keys():
+        paused = {row.name: row for row in CallControl.objects.using(using).filter(paused_until__gt=now)}
+    lasting = [(name, row) for name, row in paused.items() if row.paused_until and row.paused_until > now]
+    if lasting:
+        return note(
+            SUBJECT, " ".join(_pause_words(*each, now=now) for each in lasting), paused=lasting[0][1].paused_reason
+        )
     return good(SUBJECT, "Calls are neither stopped nor paused.", stopped=False, paused=None)
+
+
+def _pause_words(name: str, control: CallControl, *, now: datetime) -> str:
+    seconds = round((control.paused_until - now).total_seconds()) if control.paused_until else 0
+    which = f'All calls with the key "{name}"' if conf.has_named_keys() else "All calls"
+    return f"{which} wait for {seconds} s: {control.paused_reason}."
 
 
 def _waiting(*, now: datetime, using: str) -> Finding:

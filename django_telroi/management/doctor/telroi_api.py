@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django_telroi import conf
@@ -47,15 +48,37 @@ def examine_backend() -> Iterator[Finding]:
 
 
 def examine_telroi() -> Iterator[Finding]:
-    """Request a list and check an empty code. Neither is billed, and the second one shows the scope of the key."""
-    if not conf.api_key():
+    """Request a list and check an empty code with each key. Neither is billed, and the second one shows the scope."""
+    if not conf.has_key():
         yield bad(
             SUBJECT, "The API key is not set.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.'
         )
         return
+    clock: Finding | None = None
+    for name in conf.key_names():
+        for place, key in enumerate(conf.keys_named(name)):
+            # The clock of Telroi is the same for all keys, so it is one finding.
+            for finding in _examine_key(key):
+                if "seconds_apart" in finding.figures:
+                    clock = finding
+                else:
+                    yield _of_key(finding, name, is_old=place > 0)
+    if clock:
+        yield clock
+
+
+def _of_key(finding: Finding, name: str, *, is_old: bool) -> Finding:
+    """Return the finding with the name of the key. A site with one key has none."""
+    if not conf.has_named_keys():
+        return finding
+    about = f"{name}, old key" if is_old else name
+    return replace(finding, says=f"{about}: {finding.says}", figures={**finding.figures, "key": name})
+
+
+def _examine_key(key: str) -> Iterator[Finding]:
     timeouts = conf.timeouts()
     with TelroiClient(
-        conf.api_key(),
+        key,
         base_url=conf.base_url(),
         connect_timeout=timeouts.connect,
         read_timeout=timeouts.read,
@@ -67,7 +90,7 @@ def examine_telroi() -> Iterator[Finding]:
         yield _key(probe)
         # Without a valid key, Telroi answers 401 to the other request too, which shows nothing about the scope.
         if _is_accepted(probe):
-            yield _mode()
+            yield _mode(key)
             yield _scope(client)
     if probe.server_time:
         yield _clock(probe, probe.server_time, answered_at=answered_at)
@@ -100,8 +123,8 @@ def _is_on_this_machine() -> bool:
     return read_base_url(conf.base_url())[0].is_loopback
 
 
-def _mode() -> Finding:
-    if conf.api_key().startswith(TEST_KEY_PREFIX):
+def _mode(key: str) -> Finding:
+    if key.startswith(TEST_KEY_PREFIX):
         return note(
             SUBJECT, "The key is a test key: no phone rings, and the code 000000 verifies any number.", live=False
         )

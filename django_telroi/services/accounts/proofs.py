@@ -79,7 +79,7 @@ def _gives_proof(attempt: VerificationAttempt, *, now: datetime) -> bool:
     """Return whether the proof of this attempt is valid now, if it is unspent."""
     if attempt.status != Status.VERIFIED or attempt.had_user or attempt.user_id is not None:
         return False
-    if attempt.livemode is False and not conf.allow_test_key():
+    if attempt.livemode is False and not conf.allow_test_key(attempt.key_name):
         return False
     return attempt.verified_at is not None and now < attempt.verified_at + RIGHT_CODE_LIFETIME
 

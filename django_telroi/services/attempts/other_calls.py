@@ -113,9 +113,13 @@ def _calls_before(newer: VerificationAttempt, *, using: str) -> QuerySet[Verific
 def newer_statuses_of_number(attempt: VerificationAttempt, *, using: str) -> set[str]:
     """Return the statuses of newer calls to the number. Without an id, Telroi judges a code by the newest call only.
 
+    Calls with a key of another name are not meant: Telroi looks in the workspace of the key.
+
     A call that failed at the carrier is included, because Telroi stored it. A dialing call may not be stored yet.
     """
-    newer = VerificationAttempt.objects.using(using).filter(phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at)
+    newer = VerificationAttempt.objects.using(using).filter(
+        phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at, key_name=attempt.key_name
+    )
     stored = newer.exclude(~Q(error_code=ErrorCode.CALL_FAILED), status=Status.FAILED)
     return set(stored.values_list("status", flat=True))
 
@@ -126,6 +130,10 @@ def has_open_call_with_id(attempt: VerificationAttempt, *, using: str) -> bool:
     Older calls of the same flow are ignored: they are over, even if their rows are still open.
     """
     others = VerificationAttempt.objects.using(using).filter(
-        phone_id=attempt.phone_id, status__in=CHECKABLE, telroi_id__isnull=False, expires_at__gt=DbNow()
+        phone_id=attempt.phone_id,
+        key_name=attempt.key_name,
+        status__in=CHECKABLE,
+        telroi_id__isnull=False,
+        expires_at__gt=DbNow(),
     )
     return not all(is_followed_by(other, attempt, using=using) for other in others.exclude(pk=attempt.pk))

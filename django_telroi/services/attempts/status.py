@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import get_backend
+from django_telroi.backends import get_backend, key_of
 from django_telroi.domain.policy import limit_at, seconds_to_wait
 from django_telroi.domain.states import UNFINISHED, Judge, Status
 from django_telroi.errors import (
@@ -40,6 +40,7 @@ REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
     ErrorCode.DESTINATION_BLOCKED: DestinationPaused,
     ErrorCode.RATE_LIMITED: NumberHeld,
     ErrorCode.MISCONFIGURED: Misconfigured,
+    ErrorCode.KEY_REMOVED: Misconfigured,
 }
 """The refusal of a failed attempt, by its error code. For all other codes it is Unavailable."""
 
@@ -108,7 +109,8 @@ def _status(attempt: VerificationAttempt, state: State, *, now: datetime) -> Att
     limit = limit_at(policy, phone.moments, now=now, held_until=phone.held_until)
     bar = None if attempt.judge == Judge.CALLER else bar_of(counter_of(attempt), now=now)
     block = state.destination if state.destination and state.destination.is_active(now) else None
-    moments = (limit and limit.until, bar, block and block.until, _pause_end(state.control, now=now))
+    pause_end = _pause_end(attempt.key_name, state.control, now=now)
+    moments = (limit and limit.until, bar, block and block.until, pause_end)
     ends = [moment for moment in moments if moment]
     wait = seconds_to_wait(max(ends), now) if ends else 0
     return _attempt_status(attempt, now=now, wait=wait, block=block, wrong_codes_left=left_before_wait(attempt))
@@ -161,11 +163,11 @@ def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
             attempt.refresh_from_db(using=using)
 
 
-def _pause_end(control: CallControl, *, now: datetime) -> datetime | None:
+def _pause_end(key_name: str, control: CallControl, *, now: datetime) -> datetime | None:
     if control.paused_until is None or control.paused_until <= now:
         return None
     try:
-        pause = pause_for(control, key_digest=get_backend().key_digest, now=now)
+        pause = pause_for(control, key=key_of(get_backend(key_name)), now=now)
     except Misconfigured:
         return None
     return pause.until if pause else None

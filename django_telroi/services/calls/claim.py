@@ -19,7 +19,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import Backend
+from django_telroi.backends import Backend, KeyInUse
 from django_telroi.domain.phone import Phone
 from django_telroi.domain.policy import current_limit, with_call, without_call
 from django_telroi.domain.states import UNFINISHED, Judge, Status
@@ -54,9 +54,7 @@ class AlreadyStarted(Exception):
     """Another attempt already has the requested public id."""
 
 
-def claim_start(
-    request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str
-) -> None:
+def claim_start(request: CallRequest, state: State, *, attempt: VerificationAttempt, key: KeyInUse, using: str) -> None:
     """Count the call and save its attempt in one transaction.
 
     The transaction uses no cache, because a cache that does not answer would keep the number's row locked for seconds.
@@ -72,7 +70,7 @@ def claim_start(
     prepare_count(state, using=using)
     attempt.pk = None  # a retry after a lock error inserts a new row
     change = _change_number(request.phone, state, with_call(replaced, state.now))
-    if _writes_only_two_rows(request, state, attempt, key_digest=key_digest, using=using):
+    if _writes_only_two_rows(request, state, attempt, key=key, using=using):
         _write_together(request, attempt, change, using=using)
         return
     with atomic_unless_in_doubt(using):
@@ -86,7 +84,7 @@ def claim_start(
                 raise
             raise AlreadyStarted from None
         if attempt.status == Status.DIALING:
-            claim_key_probe(state, key_digest=key_digest, using=using)
+            claim_key_probe(state, key=key, using=using)
         # The row of the day comes last, because every call of the site waits while it is locked.
         if old and replaced != before:
             return_to_site(old.counted_at, using=using)
@@ -123,12 +121,12 @@ def call_slot(backend: Backend) -> Iterator[None]:
         raise
 
 
-def code_for(state: State, *, length: int, key_digest: str) -> Secret | None:
+def code_for(state: State, *, length: int, key: KeyInUse) -> Secret | None:
     """Return a new code for a call that is claimed now, or None if the provider makes it.
 
     A code is made at the claim and not at the request. So the code of a queued call is in no row and no message.
     """
-    return new_code(length) if site_makes_code(state.control, key_digest=key_digest, now=state.now) else None
+    return new_code(length) if site_makes_code(state.control, key=key, now=state.now) else None
 
 
 def judge_of(code: str | None) -> Judge:
@@ -137,7 +135,7 @@ def judge_of(code: str | None) -> Judge:
 
 
 @sensitive_variables()
-def claim_queued(attempt: VerificationAttempt, state: State, *, code: str | None, key_digest: str, using: str) -> None:
+def claim_queued(attempt: VerificationAttempt, state: State, *, code: str | None, key: KeyInUse, using: str) -> None:
     """Change a queued attempt to ``dialing``, and count its call from now instead of from its request.
 
     ``code``: the code that the call reads out, or None for a code of the provider.
@@ -152,7 +150,7 @@ def claim_queued(attempt: VerificationAttempt, state: State, *, code: str | None
         change = change_moments(phone, moments, last_call_at=state.now, held_until=phone.held_until)
         attempt.phone = change.write(using=using)
         fields = _transition_to_dialing(attempt, code=code, now=state.now, using=using)
-        claim_key_probe(state, key_digest=key_digest, using=using)
+        claim_key_probe(state, key=key, using=using)
     # After the commit: a retry after a lock error needs the moment from which the call counted before.
     for name, value in fields.items():
         setattr(attempt, name, value)
@@ -168,13 +166,13 @@ def recheck_at(now: datetime) -> datetime:
     return now + RECHECK_AFTER
 
 
-def claim_key_probe(state: State, *, key_digest: str, using: str) -> None:
+def claim_key_probe(state: State, *, key: KeyInUse, using: str) -> None:
     """Claim the single probe call with a rejected key, if the key needs one.
 
     Raises VersionConflict if another process claimed the probe.
     """
-    if needs_key_probe(state.control, key_digest=key_digest) and not try_claim_key_probe(
-        state.control, now=state.now, using=using
+    if needs_key_probe(state.control, key=key) and not try_claim_key_probe(
+        state.control, key=key, now=state.now, using=using
     ):
         raise VersionConflict
 
@@ -198,12 +196,12 @@ def _change_number(phone: Phone, state: State, moments: Sequence[datetime]) -> N
 
 
 def _writes_only_two_rows(
-    request: CallRequest, state: State, attempt: VerificationAttempt, *, key_digest: str, using: str
+    request: CallRequest, state: State, attempt: VerificationAttempt, *, key: KeyInUse, using: str
 ) -> bool:
     return (
         attempt.status == Status.DIALING
         and request.supersedes is None
-        and not needs_key_probe(state.control, key_digest=key_digest)
+        and not needs_key_probe(state.control, key=key)
         and conf.calls_per_day_total() is None
         and can_write_together(PhoneNumber, VerificationAttempt, using=using)
     )

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import Backend
+from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.dispatch import Published
 from django_telroi.domain.destinations import prefix_of
 from django_telroi.domain.states import BY_WORKER, Dispatch, Judge, Status
@@ -107,20 +107,26 @@ def _wait_and_claim(
     is_dialing = status == Status.DIALING
     while True:
         try:
-            refuse_request(request, state, key_digest=backend.key_digest)
-            code = _code_to_read_out(request, state, is_dialing=is_dialing, key_digest=backend.key_digest)
+            refuse_request(request, state, key=key_of(backend))
+            code = _code_to_read_out(request, state, is_dialing=is_dialing, key=key_of(backend))
             attempt = _new_attempt(request, status=status, dispatch=dispatch, now=state.now, code=code)
             with call_slot(backend) if is_dialing else nullcontext():
-                _claim(request, state, attempt=attempt, key_digest=backend.key_digest, using=using)
+                _claim(request, state, attempt=attempt, key=key_of(backend), using=using)
             return attempt, state, code
         except Unavailable as refusal:  # a pause of all calls
             if not (is_dialing and wait.sleep(refusal.retry_after)):
                 raise
         except ApiRefused as refused:
             if not wait.sleep(refused.retry_after):
-                raise_alert_of(outcome_of_call(refused), now=state.now, using=using)
+                raise_alert_of(outcome_of_call(refused), key_name=backend.key_name, now=state.now, using=using)
                 raise Unavailable(refused.retry_after) from None
-        state = read_state(request.phone, using=using, now=now and now + wait.slept, user_id=request.user_id)
+        state = read_state(
+            request.phone,
+            using=using,
+            now=now and now + wait.slept,
+            user_id=request.user_id,
+            key_name=request.key_name,
+        )
 
 
 @sensitive_variables()
@@ -153,6 +159,7 @@ def _new_attempt(
         is_again=old is not None,
         known_requester=request.is_known,
         purpose=request.purpose,
+        key_name=request.key_name or conf.DEFAULT_KEY,
         status=status,
         dispatch=dispatch,
         language=request.language,
@@ -176,27 +183,27 @@ def _next_check_of_queued(request: CallRequest, now: datetime) -> datetime:
 
 
 @sensitive_variables()
-def _code_to_read_out(request: CallRequest, state: State, *, is_dialing: bool, key_digest: str) -> str | None:
+def _code_to_read_out(request: CallRequest, state: State, *, is_dialing: bool, key: KeyInUse) -> str | None:
     """Return the code that the call reads out, None if the provider makes it or the call waits in the queue.
 
     Raises Misconfigured for a code of the caller if the provider has rejected codes within the last hour.
     """
     if request.code is not None:
-        if not accepts_site_codes(state.control, key_digest=key_digest, now=state.now):
+        if not accepts_site_codes(state.control, key=key, now=state.now):
             raise Misconfigured
         return request.code
     if not is_dialing:
         return None
     fixed = fixed_code_of(request.phone.number, request.purpose)
-    return fixed or code_for(state, length=conf.code_length(), key_digest=key_digest)
+    return fixed or code_for(state, length=conf.code_length(), key=key)
 
 
-def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, key_digest: str, using: str) -> None:
-    claim = partial(claim_start, request, state, attempt=attempt, key_digest=key_digest, using=using)
+def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, key: KeyInUse, using: str) -> None:
+    claim = partial(claim_start, request, state, attempt=attempt, key=key, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
     except VersionConflict:
-        raise refusal_of_slower_request(request, key_digest=key_digest, using=using) from None
+        raise refusal_of_slower_request(request, key=key, using=using) from None
     except CommitInDoubt:
         if not is_claimed(attempt, using=using):
             raise Unavailable from None

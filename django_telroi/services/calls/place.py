@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import signals
-from django_telroi.backends import Backend
+from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import BY_WORKER, Judge, Status
@@ -27,6 +27,7 @@ from django_telroi.services.attempts.transitions import (
     transition_uncounted,
 )
 from django_telroi.services.calls.late_replies import record_late_reply
+from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.backend_calls import request_call
 from django_telroi.services.shared.call_outcome import (
     NOT_PLACED_FOR_NOW,
@@ -75,16 +76,18 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
     reply = _Reply(unplaced, None, is_code_refused=False) if unplaced else _request_call(backend, attempt, code)
 
     def write() -> None:
-        is_probe = not unplaced and needs_key_probe(state.control, key_digest=backend.key_digest)
+        if backend.has_replaced_key:
+            raise_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=state.now_by(), using=using)
+        is_probe = not unplaced and needs_key_probe(state.control, key=key_of(backend))
         if is_probe and shows_valid_key(reply.error):
-            lift_pause(tried_at=state.now, key_digest=backend.key_digest, using=using)
-        _settle(attempt, reply, key_digest=backend.key_digest, now=state.now_by(), using=using)
+            lift_pause(tried_at=state.now, key=key_of(backend), using=using)
+        _settle(attempt, reply, key=key_of(backend), now=state.now_by(), using=using)
         settle_by_hint(attempt, now=state.now_by(), using=using)
         close_uncheckable(attempt, now=state.now_by(), using=using)
         close_superseded_calls(attempt, now=state.now_by(), using=using)
         record_reviewer_use(attempt, now=state.now_by(), using=using)
         if is_probe:
-            repeat_key_probe(tried_at=state.now, key_digest=backend.key_digest, using=using)
+            repeat_key_probe(tried_at=state.now, key=key_of(backend), using=using)
 
     try:
         repeat_on_lost_connection(write, using=using)
@@ -123,16 +126,16 @@ def _request_with_retry(
         return None, error.with_traceback(None)
 
 
-def _settle(attempt: VerificationAttempt, reply: _Reply, *, key_digest: str, now: datetime, using: str) -> None:
+def _settle(attempt: VerificationAttempt, reply: _Reply, *, key: KeyInUse, now: datetime, using: str) -> None:
     judge = _judge_fields(attempt, reply)
     if reply.call is None:
         assert reply.error is not None
-        _settle_refused(attempt, outcome_of_call(reply.error), judge=judge, now=now, key_digest=key_digest, using=using)
+        _settle_refused(attempt, outcome_of_call(reply.error), judge=judge, now=now, key=key, using=using)
         return
-    _settle_placed(attempt, reply.call, judge=judge, now=now, using=using)
+    _settle_placed(attempt, reply.call, judge=judge, key=key, now=now, using=using)
     is_unread = attempt.judge == Judge.CALLER and reply.call.verification != OWN_CODE
     if reply.is_code_refused or (is_unread and reply.call.livemode is not False):
-        record_refused_codes(key_digest=key_digest, now=now, using=using)
+        record_refused_codes(key=key, now=now, using=using)
 
 
 def _judge_fields(attempt: VerificationAttempt, reply: _Reply) -> dict[str, object]:
@@ -154,7 +157,13 @@ def _judge_fields(attempt: VerificationAttempt, reply: _Reply) -> dict[str, obje
 
 
 def _settle_placed(
-    attempt: VerificationAttempt, call: OtpCall, *, judge: Mapping[str, object], now: datetime, using: str
+    attempt: VerificationAttempt,
+    call: OtpCall,
+    *,
+    judge: Mapping[str, object],
+    key: KeyInUse,
+    now: datetime,
+    using: str,
 ) -> None:
     """Write that Telroi accepted the call. If another attempt has the id already, the outcome is ``unknown``."""
     # Telroi's expiry counts only if it is in the future and earlier than ours.
@@ -175,7 +184,7 @@ def _settle_placed(
             is_changed = _transition_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
-        _settle_refused(attempt, NO_USABLE_REPLY, judge=judge, now=now, key_digest="", using=using)
+        _settle_refused(attempt, NO_USABLE_REPLY, judge=judge, now=now, key=key, using=using)
         return
     if not is_changed:
         if not _complete_placed_row(attempt, call, expires_at=expires_at, judge=judge, using=using):
@@ -212,14 +221,14 @@ def _settle_refused(
     *,
     judge: Mapping[str, object],
     now: datetime,
-    key_digest: str,
+    key: KeyInUse,
     using: str,
 ) -> None:
     """Write that the call failed or that its outcome is unknown, or put it back into the queue for a retry.
 
     ``judge``: the fields that say who judges the codes, if that is known.
     """
-    pause_and_alert(outcome, key_digest=key_digest, now=now, using=using)
+    pause_and_alert(outcome, key=key, now=now, using=using)
     if attempt.dispatch in BY_WORKER and outcome.error_code in NOT_PLACED_FOR_NOW:
         _put_back(attempt, outcome, now=now, using=using)
         return

@@ -10,7 +10,7 @@ from functools import partial
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, dispatch, signals
-from django_telroi.backends import Backend, get_backend
+from django_telroi.backends import Backend, are_calls_placed_here, get_backend, key_of
 from django_telroi.domain.policy import seconds_to_wait, without_call
 from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import (
@@ -21,6 +21,7 @@ from django_telroi.errors import (
     Unavailable,
     VerificationRefused,
 )
+from django_telroi.log_fields import about_key
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import close_orphan, is_orphan, not_found_if_erased, settle_overdue
 from django_telroi.services.attempts.other_calls import cancel_queued, is_not_needed
@@ -71,18 +72,11 @@ def enqueue(attempt_id: int) -> dispatch.Published:
 
     ``attempt_id`` is the primary key. A message may be lost: ``sweep`` enqueues an attempt again that stays queued.
     """
-    if conf.dispatch() in BY_WORKER and _may_use_worker():
+    # A backend that prints its codes or keeps them in memory places its calls in this process.
+    if conf.dispatch() in BY_WORKER and not are_calls_placed_here():
         return dispatch.send(attempt_id)
     place_call(attempt_id)
     return dispatch.Published.DONE
-
-
-def _may_use_worker() -> bool:
-    """Return False for a backend that prints its codes or keeps them in memory: its calls stay in this process."""
-    try:
-        return get_backend().rings
-    except Misconfigured:
-        return True
 
 
 @typed_arguments
@@ -116,7 +110,8 @@ def _place(attempt_id: int, *, code: str | None, now: datetime | None, using: st
         if attempt.judge == Judge.CALLER and code is None:
             return  # its code is in the process that started it, or was lost with it: the attempt expires
         try:
-            with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+            label = conf.key_label(attempt.key_name)
+            with about_key(label), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
                 _dial_if_due(attempt, state, code=code, using=using)
             return
         except NotYet as not_yet:
@@ -132,9 +127,9 @@ def _place(attempt_id: int, *, code: str | None, now: datetime | None, using: st
 def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None, using: str) -> None:
     """Place the call if it is still needed and allowed. Raises NotYet or VersionConflict."""
     try:
-        backend = get_backend()
+        backend = get_backend(attempt.key_name)
     except Misconfigured:
-        _fail(attempt, ErrorCode.MISCONFIGURED, now=state.now, using=using)
+        _fail(attempt, _error_without_backend(attempt, now=state.now), now=state.now, using=using)
         return
     refuse_callers_transaction(using)
     settle_overdue(attempt, now=state.now, using=using)
@@ -145,9 +140,17 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None
         cancel_queued(attempt, now=state.now, using=using)
     if attempt.judge != Judge.CALLER:
         fixed = fixed_code_of(attempt.number, attempt.purpose)
-        code = fixed or code_for(state, length=attempt.code_length, key_digest=backend.key_digest)
+        code = fixed or code_for(state, length=attempt.code_length, key=key_of(backend))
     if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, code=code, using=using):
         dial(attempt, backend, state, code=code, using=using)
+
+
+def _error_without_backend(attempt: VerificationAttempt, *, now: datetime) -> ErrorCode:
+    """Return why a call cannot be placed. Raises NotYet if a function in ``API_KEYS`` failed, perhaps for a moment."""
+    try:
+        return ErrorCode.KEY_REMOVED if conf.is_key_removed(attempt.key_name) else ErrorCode.MISCONFIGURED
+    except Exception:  # noqa: BLE001 - ``get_backend`` has logged it
+        raise NotYet(now + RECHECK_AFTER) from None
 
 
 @sensitive_variables()
@@ -164,9 +167,7 @@ def _claim_if_allowed(
         if state.phone is None:
             raise NotCallable
         is_read_out = attempt.judge == Judge.CALLER
-        refuse_by_state(
-            state, policy=conf.policy(), key_digest=backend.key_digest, moments=others, is_read_out=is_read_out
-        )
+        refuse_by_state(state, policy=conf.policy(), key=key_of(backend), moments=others, is_read_out=is_read_out)
     except VerificationRefused as refusal:
         # Also a pause. It lasts for minutes or longer, and a call that waits in the queue would be placed at its end.
         if isinstance(refusal.__cause__, DestinationBlocked):
@@ -179,7 +180,7 @@ def _claim_if_allowed(
         raise NotYet(_end_of_wait(refusal, now=state.now), is_for_key=isinstance(refusal, Unavailable)) from None
     try:
         with call_slot(backend):
-            claim = partial(claim_queued, attempt, state, code=code, key_digest=backend.key_digest, using=using)
+            claim = partial(claim_queued, attempt, state, code=code, key=key_of(backend), using=using)
             repeat_on_lock_error(claim, using=using)
     except ApiRefused as refused:
         wait = RECHECK_AFTER if refused.retry_after is None else timedelta(seconds=refused.retry_after)

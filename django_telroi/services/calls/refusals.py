@@ -10,7 +10,7 @@ from django.db import Error, connections
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, signals
-from django_telroi.backends import get_backend
+from django_telroi.backends import NO_KEY, KeyInUse, get_backend, key_of
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.errors import (
@@ -27,6 +27,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import RefusalTally
 from django_telroi.redaction import redact_arguments
+from django_telroi.services.calls.key_choice import choose_key
 from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
 from django_telroi.services.shared.destination_refusals import refusal_of_block
 from django_telroi.services.shared.number_state import State, read_state
@@ -39,20 +40,20 @@ from django_telroi.services.shared.wrong_code_counts import bar_of_state
 logger = logging.getLogger("django_telroi")
 
 
-def refusal_of_slower_request(request: CallRequest, *, key_digest: str, using: str) -> VerificationRefused:
+def refusal_of_slower_request(request: CallRequest, *, key: KeyInUse, using: str) -> VerificationRefused:
     """Return the refusal for a request that lost the claim of its number, from the state that is there now."""
-    state = read_state(request.phone, using=using, user_id=request.user_id)
+    state = read_state(request.phone, using=using, user_id=request.user_id, key_name=request.key_name)
     try:
-        refuse_request(request, state, key_digest=key_digest)
+        refuse_request(request, state, key=key)
     except VerificationRefused as refusal:
         return refusal
     return CooldownActive(1)
 
 
-def refuse_request(request: CallRequest, state: State, *, key_digest: str) -> None:
+def refuse_request(request: CallRequest, state: State, *, key: KeyInUse) -> None:
     """Raise the VerificationRefused that this requester gets, if any. A stranger may not use reserved calls."""
     policy = conf.policy(is_known=request.is_known)
-    refuse_by_state(state, policy=policy, key_digest=key_digest, is_read_out=request.is_read_out)
+    refuse_by_state(state, policy=policy, key=key, is_read_out=request.is_read_out)
 
 
 SAME_MOMENT = 5
@@ -70,7 +71,7 @@ def refuse_by_state(
     state: State,
     *,
     policy: Policy,
-    key_digest: str,
+    key: KeyInUse,
     moments: Sequence[datetime] | None = None,
     is_read_out: bool = False,
 ) -> None:
@@ -86,7 +87,7 @@ def refuse_by_state(
     refuse_blocked_destination(state)
     if state.control.stopped_at:
         raise CallsStopped
-    if pause := pause_for(state.control, key_digest=key_digest, now=state.now):
+    if pause := pause_for(state.control, key=key, now=state.now):
         wait = seconds_to_wait(pause.until, state.now)
         raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
     limit = limit_of(state, policy=policy, moments=moments)
@@ -195,19 +196,27 @@ def admit_number(
         refuse_reviewer_number(phone.number, purpose="")
         admit()
         with unavailable_without_database():
-            state = read_state(phone, using=using)
+            key = _key_without_user(phone)
+            state = read_state(phone, using=using, key_name=key.name)
         is_known = is_known_to(phone.number)
         decoys = () if is_known else decoys_of(phone)
         calls = sorted((*(state.phone.moments if state.phone else ()), *decoys), reverse=True)
-        refuse_by_state(
-            state,
-            policy=conf.policy(is_known=is_known),
-            key_digest=get_backend().key_digest,
-            moments=calls,
-            is_read_out=True,
-        )
+        refuse_by_state(state, policy=conf.policy(is_known=is_known), key=key, moments=calls, is_read_out=True)
         refuse_full_day(state)
         return phone, state.now
     except VerificationRefused as refusal:
         record_refusal(refusal, phone, using=using)
         raise
+
+
+def _key_without_user(phone: Phone) -> KeyInUse:
+    """Return the key of a call for an account that does not exist. ``NO_KEY`` if the function in ``API_KEY`` needs one.
+
+    A refusal of the function would tell strangers that there is no account.
+    """
+    try:
+        return key_of(get_backend(choose_key(None, "", phone.region)))
+    except VerificationRefused:
+        if conf.key_function() is None:
+            raise
+        return NO_KEY

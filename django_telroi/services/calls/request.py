@@ -146,6 +146,7 @@ def request_of(raw: StartRequest, phone: Phone) -> CallRequest:
         supersedes=raw.supersedes,
         code=raw.code,
         consent=raw.consent,
+        key_name=None if conf.key_function() else conf.DEFAULT_KEY,
     )
 
 
@@ -175,7 +176,8 @@ class CallRequest:
 
     ``code``: the digits to read out if they are judged elsewhere, None otherwise. ``consent``: what the person agreed
     to, None if it is not recorded. ``consent_id``: the row of its text, once it is saved. ``is_known``: whether
-    the requester is known with the number, None if no calls are reserved for them.
+    the requester is known with the number, None if no calls are reserved for them. ``key_name``: the name of the key
+    with which the call is placed, None until it is chosen.
     """
 
     phone: Phone
@@ -189,6 +191,7 @@ class CallRequest:
     consent: Consent | None = None
     consent_id: int | None = None
     is_known: bool | None = None
+    key_name: str | None = None
 
     @property
     def is_read_out(self) -> bool:

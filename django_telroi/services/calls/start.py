@@ -6,24 +6,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from time import monotonic
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import Backend, get_backend
+from django_telroi.backends import Backend, get_backend, key_of
 from django_telroi.domain.consent import Consent
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
 from django_telroi.domain.states import Judge, Status
 from django_telroi.domain.typed_codes import clean_code
 from django_telroi.errors import AttemptNotFound, Misconfigured, Unavailable, UserNotFound, VerificationRefused
+from django_telroi.log_fields import about_key
 from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import NumbersUnreadable, is_number_sealed, needed_ciphers
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.attempts.find import find_and_settle, settle_if_accessible
 from django_telroi.services.attempts.other_calls import another_call_id, never_rang
+from django_telroi.services.calls.chosen_key import read_again, with_key
 from django_telroi.services.calls.claim import AlreadyStarted, VerifiedMeanwhile
 from django_telroi.services.calls.claim_and_call import claim_and_call
 from django_telroi.services.calls.refusals import record_refusal, refuse_request
@@ -49,9 +50,6 @@ from django_telroi.services.shared.transactions import (
     unavailable_without_database,
     write_alias,
 )
-
-STALE_AFTER = 1.0
-"""Seconds after which a start reads the state again before it claims its call."""
 
 
 @redact_arguments("number")
@@ -186,7 +184,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
         refuse_reviewer_number(phone.number, raw.purpose)
         request = request_of(raw, phone)
         _refuse_without_number_keys()
-        backend = get_backend()
+        backend = None if request.key_name is None else get_backend(request.key_name)
         refuse_manual_transactions(using)
         return _return_repeat_or_call(request, raw, backend, admit, using=using, now=now)
     except VerificationRefused as refusal:
@@ -208,10 +206,11 @@ def _refuse_without_number_keys() -> None:
 
 
 def _return_repeat_or_call(
-    request: CallRequest, raw: StartRequest, backend: Backend, admit: Admit, *, using: str, now: datetime | None
+    request: CallRequest, raw: StartRequest, backend: Backend | None, admit: Admit, *, using: str, now: datetime | None
 ) -> VerificationAttempt:
     """Return the attempt of a repeated request. Count any other request, and place its call.
 
+    ``backend``: None if a function chooses the key. It is asked after the request was counted.
     The SELECT that reads the number's state also finds the repeat, before ``MAY_START`` and the key's budget are used.
     A request with the id of another attempt is counted before it is rejected, so it cannot bypass the rate limit.
     """
@@ -223,17 +222,14 @@ def _return_repeat_or_call(
     if state.attempt:
         raise AttemptNotFound
     request = with_known_requester(request, admission, using=using)
-    if now is None and monotonic() - state.read_at > STALE_AFTER:
-        # A slow cache, or the other half of a double click. Staff may have stopped all calls meanwhile.
-        with unavailable_without_database():
-            state = read_state(request.phone, using=using, user_id=request.user_id)
+    request, backend, state = with_key(request, raw, backend, state, using=using, now=now)
     state = state if now else state.with_current_time()
     if has_veto() or admission.ask_risk:
         _raise_if_vetoed(request, raw, state, backend, admission.ask_risk)
-        with unavailable_without_database():
-            state = read_state(request.phone, using=using, now=now, user_id=request.user_id)
+        state = read_again(request, using=using, now=now)
     try:
-        return claim_and_call(_with_saved_consent(request, using=using), state, backend, using=using, now=now)
+        with about_key(conf.key_label(backend.key_name)):
+            return claim_and_call(_with_saved_consent(request, using=using), state, backend, using=using, now=now)
     except AlreadyStarted:
         if started := _find_concurrent_repeat(request, using=using, now=now):
             return started
@@ -260,7 +256,12 @@ def _read_request_state(request: CallRequest, *, using: str, now: datetime | Non
     """
     while True:
         state = read_state(
-            request.phone, using=using, now=now, attempt_uuid=request.attempt_uuid, user_id=request.user_id
+            request.phone,
+            using=using,
+            now=now,
+            attempt_uuid=request.attempt_uuid,
+            user_id=request.user_id,
+            key_name=request.key_name,
         )
         if request.supersedes is None or state.attempt is None or not never_rang(state.attempt):
             return request, state
@@ -292,7 +293,7 @@ def _raise_if_vetoed(
 ) -> None:
     """Ask ``MAY_START`` and ``PHONE_RISK`` unless a limit rejects the call. They may be slow: read the state again."""
     with suppress(Unavailable):  # a pause may end while the claim waits
-        refuse_request(request, state, key_digest=backend.key_digest)
+        refuse_request(request, state, key=key_of(backend))
     if has_veto():
         ask_may_start(request, raw)
     if ask_risk:

@@ -7,19 +7,22 @@ after a lost answer (``calls/place.py``), or after the end of the lease (``attem
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max
 from django.db.models.functions import Coalesce
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
-from django_telroi.domain.states import Judge, Status
+from django_telroi.domain.states import Status
+from django_telroi.log_fields import about_key
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
 from django_telroi.services.attempts.call_reports import (
     COMPLETED,
@@ -30,89 +33,13 @@ from django_telroi.services.attempts.call_reports import (
 from django_telroi.services.attempts.find import settle_overdue
 from django_telroi.services.attempts.other_calls import close_superseded_calls
 from django_telroi.services.attempts.transitions import send_after_commit, transition
+from django_telroi.services.calls.event_matching import SETTLEABLE, attempt_of
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.outcome_reports import report_settled_call
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 
 logger = logging.getLogger("django_telroi")
-
-SETTLEABLE = frozenset({Status.DIALING, Status.UNKNOWN})
-"""The outcome of the call is not known yet, or was lost."""
-
-CLOCKS_DIFFER_BY = timedelta(seconds=30)
-"""Allowed difference between Telroi's clock and the database's, in either direction."""
-
-FURTHEST_CLOCK = timedelta(days=1)
-"""An event from further in the future is matched by its id only."""
-
-TELROI_PLACES_WITHIN = timedelta(seconds=20)
-"""Telroi gives up on its carrier 15 to 20 s after a request arrived."""
-
-
-def attempt_of(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
-    """Return the attempt with the event's id, else the only attempt without an id that the event can be about.
-
-    Returns None if there is no such attempt, or more than one. ``now`` is the time of the database.
-    """
-    return _attempt_by_id(event, using=using) or _attempt_without_id(event, now=now, using=using)
-
-
-def _attempt_by_id(event: WebhookEvent, *, using: str) -> VerificationAttempt | None:
-    if event.id is None:
-        return None
-    return _attempts(using).filter(telroi_id=event.id).first()
-
-
-def _attempts(using: str) -> QuerySet[VerificationAttempt]:
-    """Return all attempts, with the rows of their numbers, which a transition needs."""
-    return VerificationAttempt.objects.using(using).select_related("phone")
-
-
-def _attempt_without_id(event: WebhookEvent, *, now: datetime, using: str) -> VerificationAttempt | None:
-    """Return the only attempt of the event's number whose answer was lost and whose call can have this event.
-
-    Returns None if two attempts match, because with a wrong id a code would be judged for another call. A call whose
-    code Telroi did not choose (``client_supplied``) is ours only if our request carried a code.
-    """
-    at = event.created_at
-    if event.id is None or event.to is None or at is None or at > now + FURTHEST_CLOCK:
-        return None
-    longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
-    called = (
-        _attempts(using)
-        .filter(
-            phone__number=event.to,
-            telroi_id=None,
-            dialed_at__lte=at + CLOCKS_DIFFER_BY,
-            created_at__gt=at - longest - conf.queue_deadline(),  # limits the range of the index scan
-        )
-        .exclude(status__in=(Status.FAILED, Status.QUEUED))
-    )
-    if event.client_supplied:
-        called = called.exclude(judge=Judge.TELROI)
-    placing = [attempt for attempt in called if _may_be_placing(attempt, at)]
-    if event.name in SETTLING:
-        return placing[0] if len(placing) == 1 else None
-    takes_codes = [attempt for attempt in called if at <= attempt.expires_at + CLOCKS_DIFFER_BY]
-    candidates = [each for each in takes_codes if each.status in SETTLEABLE or each in placing] or takes_codes
-    return candidates[0] if len(candidates) == 1 else None
-
-
-def _may_be_placing(attempt: VerificationAttempt, at: datetime) -> bool:
-    """Return whether Telroi can have placed this call at the time ``at`` of its own clock.
-
-    This includes attempts that are closed or whose code has expired. Their events may come a day late, while another
-    call to the number is open.
-    """
-    claimed = attempt.dialed_at
-    return claimed is not None and at <= claimed + _longest_placing() + CLOCKS_DIFFER_BY
-
-
-def _longest_placing() -> timedelta:
-    """Return the longest time from a claim to the call: the request takes our total timeout, then Telroi its own."""
-    return timedelta(seconds=conf.timeouts().total) + TELROI_PLACES_WITHIN
-
 
 TOO_OLD = timedelta(hours=24)
 """Telroi stops its retries after 85 minutes. A much older event is a replay."""
@@ -143,10 +70,13 @@ class EventEffect(StrEnum):
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
-def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEffect:
+def record_event(
+    event: WebhookEvent, *, key_names: Collection[str] = (conf.DEFAULT_KEY,), now: datetime | None = None
+) -> EventEffect:
     """Record a webhook event once, and let it settle an attempt that is ``unknown``.
 
-    ``event``: its signature must have been verified. ``now`` replaces the database's clock.
+    ``event``: its signature must have been verified. ``key_names``: the names of the keys whose secret signed it. Only
+    attempts with these keys are changed. ``now`` replaces the database's clock.
 
     For an attempt that is ``dialing``, the event is kept. It settles the attempt later if Telroi's answer is lost. An
     event changes nothing else, and it **never verifies a number**: Telroi sends ``otp.verified`` for wrong codes too.
@@ -154,9 +84,18 @@ def record_event(event: WebhookEvent, *, now: datetime | None = None) -> EventEf
 
     Returns an EventEffect. Raises Unavailable if the event cannot be written.
     """
-    effect, attempt = _record(event, now=now, using=write_alias())
-    logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
+    with about_key(conf.key_label(" ".join(key_names))):
+        effect, attempt = _record(_of_keys(event, key_names), key_names=key_names, now=now, using=write_alias())
+        logger.info("webhook event=%s effect=%s attempt=%s", event.name or "unreadable", effect, attempt and attempt.pk)
     return effect
+
+
+def _of_keys(event: WebhookEvent, key_names: Collection[str]) -> WebhookEvent:
+    """Return the event with a digest of these keys. Otherwise a forged copy would suppress the event of another key."""
+    if tuple(key_names) == (conf.DEFAULT_KEY,):
+        return event
+    about = " ".join([*sorted(key_names), event.digest])
+    return replace(event, digest=sha256(about.encode()).hexdigest())
 
 
 def last_event_at() -> datetime | None:
@@ -165,7 +104,9 @@ def last_event_at() -> datetime | None:
     return events.order_by("-at").values_list("at", flat=True).first()
 
 
-def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[EventEffect, VerificationAttempt | None]:
+def _record(
+    event: WebhookEvent, *, key_names: Collection[str], now: datetime | None, using: str
+) -> tuple[EventEffect, VerificationAttempt | None]:
     for retries_left in reversed(range(TIMES_TO_MATCH)):
         moment, came_before = _now_and_is_repeat(event, using=using)
         moment = now or moment
@@ -173,7 +114,7 @@ def _record(event: WebhookEvent, *, now: datetime | None, using: str) -> tuple[E
             return EventEffect.TOO_OLD, None
         if came_before:
             break
-        attempt = attempt_of(event, now=moment, using=using)
+        attempt = attempt_of(event, key_names=key_names, now=moment, using=using)
         try:
             return (
                 _record_matched(event, attempt, now=moment, using=using)

@@ -14,9 +14,11 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
+from django_telroi import conf
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.domain.typed_codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length, misfit_of
 from django_telroi.errors import InsideTransaction
+from django_telroi.log_fields import about_key
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.accounts.phones import forget_record
@@ -91,7 +93,8 @@ def check_code(
             if fit := _length_misfit(attempt, digits, judge_short=judge_short):
                 return replace(result_of(CheckOutcome.INVALID_CODE, attempt, now=now), length_fit=fit)
             admit()
-            result = _check_admitted(attempt, digits, now=now, using=using)
+            with about_key(conf.key_label(attempt.key_name)):
+                result = _check_admitted(attempt, digits, now=now, using=using)
             if result.was_judged:
                 report_code(attempt, result.outcome, using=using)
             return result

@@ -71,11 +71,11 @@ def _accept(attempt: VerificationAttempt, *, now: datetime, using: str) -> Check
 
     For a call with a test key that is not allowed, use a try and raise an alert instead.
     """
-    if attempt.livemode is False and not conf.allow_test_key():
+    if attempt.livemode is False and not conf.allow_test_key(attempt.key_name):
         # A test key requested the call, so no phone rang. A person who knows the code did not hear it.
         outcome = _use_try(attempt, EventKind.CODE_UNJUDGED, now=now, using=using)
         if outcome is not None:
-            raise_alert(Alert.MISCONFIGURED, now=now, using=using)
+            raise_alert(Alert.MISCONFIGURED, key_name=attempt.key_name, now=now, using=using)
         return CheckOutcome.UNAVAILABLE if outcome == CheckOutcome.WRONG_CODE else outcome
     tries = min(attempt.tries + 1, attempt.max_tries)
     fields = {"tries": tries, "asked": attempt.asked + 1, "judge": Judge.SITE}

@@ -13,6 +13,7 @@ from django.db.models import Count, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from django_telroi import conf, signals
+from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts.check_outcome import CheckOutcome, outcome_of
@@ -74,8 +75,11 @@ TYPED_AGAIN = "typed again"
 """Event detail for a code that was typed a second time after its first answer was lost."""
 
 
-def settle(typed: TypedCode, answer: TelroiAnswer, *, key_digest: str, now: datetime, using: str) -> CheckOutcome:
-    """Write the outcome of an answer to the row and to ``typed.attempt``, and return it."""
+def settle(typed: TypedCode, answer: TelroiAnswer, *, key: KeyInUse | None, now: datetime, using: str) -> CheckOutcome:
+    """Write the outcome of an answer to the row and to ``typed.attempt``, and return it.
+
+    ``key``: None if the settings allow no backend.
+    """
     match answer.kind:
         case AnswerKind.RIGHT:
             return _verify(typed, now=now, using=using)
@@ -93,8 +97,8 @@ def settle(typed: TypedCode, answer: TelroiAnswer, *, key_digest: str, now: date
             error_code = ErrorCode.LOST if answer.kind == AnswerKind.UNKNOWN_CALL else ""
             return _close(typed.attempt, status, now=now, using=using, error_code=error_code)
     _settle_unjudged(typed, answer.kind, now=now, using=using)
-    if answer.refusal:
-        pause_and_alert(answer.refusal, key_digest=key_digest, now=now, using=using)
+    if answer.refusal and key:
+        pause_and_alert(answer.refusal, key=key, now=now, using=using)
     return CheckOutcome.UNAVAILABLE
 
 
@@ -106,7 +110,7 @@ def _settle_unjudged(typed: TypedCode, kind: AnswerKind, *, now: datetime, using
             _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
         case AnswerKind.TEST_KEY:
             _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
-            raise_alert(Alert.MISCONFIGURED, now=now, using=using)
+            raise_alert(Alert.MISCONFIGURED, key_name=typed.attempt.key_name, now=now, using=using)
 
 
 def settle_without_try(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome:
@@ -131,7 +135,7 @@ def settle_own_code(typed: TypedCode, *, now: datetime, using: str) -> CheckOutc
 
     With a test key that is not allowed no phone rang, so a person who knows the code did not hear it.
     """
-    if typed.attempt.livemode is False and not conf.allow_test_key():
+    if typed.attempt.livemode is False and not conf.allow_test_key(typed.attempt.key_name):
         _settle_unjudged(typed, AnswerKind.TEST_KEY, now=now, using=using)
         return CheckOutcome.UNAVAILABLE
     return _verify(typed, judge=Judge.SITE, now=now, using=using)

@@ -14,7 +14,7 @@ from functools import partial
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends import Backend, get_backend
+from django_telroi.backends import Backend, get_backend, key_of
 from django_telroi.client import OtpCheck
 from django_telroi.client.clean_text import clean_error_code
 from django_telroi.domain.states import CHECKABLE, Judge, Status
@@ -27,6 +27,7 @@ from django_telroi.services.attempts.telroi_tries import TypedCode, reserve_try
 from django_telroi.services.attempts.transitions import closing_fields, transition
 from django_telroi.services.codes.success import result_of
 from django_telroi.services.codes.telroi_answer import AnswerKind, TelroiAnswer, settle, settle_own_code
+from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.backend_calls import judgeable_id, request_check, take_check_slot, wait_for_slot
 from django_telroi.services.shared.call_outcome import is_service_unavailable, outcome_of_call
 from django_telroi.services.shared.number_state import later
@@ -60,7 +61,7 @@ def judge_by_telroi(attempt: VerificationAttempt, digits: str, *, now: datetime,
 
     It gets none if the attempt is closed, if all its tries are used, or if a late answer has changed ``attempt.judge``.
     """
-    backend = _backend_or_none()
+    backend = _backend_or_none(attempt.key_name)
     if backend is None and attempt.judge == Judge.TELROI:
         return result_of(CheckOutcome.UNAVAILABLE, attempt, now=now)
     call_id = judgeable_id(backend, attempt) if backend else None
@@ -97,6 +98,8 @@ def _ask_and_settle(
 
     def write() -> CheckOutcome:
         effective = answer
+        if backend and backend.has_replaced_key:
+            raise_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=now, using=using)
         if is_about_number and answer.kind in ABOUT_NEWEST_CALL and newer_statuses_of_number(attempt, using=using):
             # A newer call has started. Telroi may have compared the code with the code of that call.
             effective = TelroiAnswer(AnswerKind.NOT_ASKED)
@@ -104,7 +107,7 @@ def _ask_and_settle(
             effective = TelroiAnswer(AnswerKind.ANOTHER_CALL)
         if is_undecided:
             effective = effective.while_undecided()
-        return settle(typed, effective, key_digest=backend.key_digest if backend else "", now=now, using=using)
+        return settle(typed, effective, key=key_of(backend) if backend else None, now=now, using=using)
 
     try:
         outcome = repeat_on_lost_connection(write, using=using)
@@ -141,10 +144,10 @@ def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, u
     return CheckOutcome.CLOSED
 
 
-def _backend_or_none() -> Backend | None:
-    """Return the backend, or None if the settings do not allow one."""
+def _backend_or_none(key_name: str) -> Backend | None:
+    """Return the backend for this key, or None if the settings do not allow one or have no such key any more."""
     try:
-        return get_backend()
+        return get_backend(key_name)
     except Misconfigured:
         return None
 
@@ -169,7 +172,7 @@ def _ask_telroi(
         status = clean_error_code(check.status, (code, attempt.number)) or "-"
         logger.warning("check_unreadable attempt=%s status=%s verified=%s", attempt.pk, status, check.verified)
     is_test_call = attempt.livemode is False  # a test key requested the call, so no phone rang
-    is_forbidden_test = (is_test_call or check.livemode is False) and not conf.allow_test_key()
+    is_forbidden_test = (is_test_call or check.livemode is False) and not conf.allow_test_key(attempt.key_name)
     return TelroiAnswer(AnswerKind.TEST_KEY) if is_forbidden_test and answer.kind in CONFIRMING else answer
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.services.shared.alerts import Alert, raise_alert
@@ -26,6 +27,7 @@ class ErrorCode(StrEnum):
     BLOCKED = "blocked"
     DESTINATION_BLOCKED = "destination_blocked"
     MISCONFIGURED = "misconfigured"
+    KEY_REMOVED = "key_removed"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     INSUFFICIENT_FUNDS = "insufficient_funds"
@@ -81,18 +83,18 @@ def is_out_of_funds(error: ApiRefused) -> bool:
     return error.status == 502 and "insufficient_funds" in (error.code, error.message.strip())
 
 
-def pause_and_alert(outcome: CallOutcome, *, key_digest: str, now: datetime, using: str) -> None:
+def pause_and_alert(outcome: CallOutcome, *, key: KeyInUse, now: datetime, using: str) -> None:
     """Pause all calls with this key, and raise an alert, if ``outcome`` says so."""
     if outcome.pause:
         until = now + timedelta(seconds=outcome.pause_seconds)
-        pause_calls(outcome.pause, until=until, key_digest=key_digest, using=using)
-    raise_alert_of(outcome, now=now, using=using)
+        pause_calls(outcome.pause, until=until, key=key, using=using)
+    raise_alert_of(outcome, key_name=key.name, now=now, using=using)
 
 
-def raise_alert_of(outcome: CallOutcome, *, now: datetime, using: str) -> None:
+def raise_alert_of(outcome: CallOutcome, *, key_name: str, now: datetime, using: str) -> None:
     """Raise the alert of ``outcome``, if it has one."""
     if outcome.alert:
-        raise_alert(outcome.alert, now=now, using=using)
+        raise_alert(outcome.alert, key_name=key_name, now=now, using=using)
 
 
 def shows_valid_key(error: ApiError | None) -> bool:

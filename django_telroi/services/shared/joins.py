@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from django.db import connections
 
 from django_telroi.domain.phone import Phone
-from django_telroi.models import BlockedDestination, PhoneNumber, UserWrongCodes
+from django_telroi.models import BlockedDestination, CallControl, PhoneNumber, UserWrongCodes
+
+
+class KeyRow(StrEnum):
+    """Which key's row of CallControl a SELECT reads: that of one key, of a parameter, of the attempt, or none."""
+
+    DEFAULT = "default"
+    NAMED = "named"
+    OF_ATTEMPT = "of_attempt"
+    NONE = "none"
+
 
 NUMBER, ATTEMPT, BLOCK, CODES, EVENT = "n", "a", "b", "c", "e"
 """The aliases of the tables. They are short, because the statement has the alias before each of a hundred columns, and
 psycopg keeps a parsed statement only if it has at most 4,096 characters."""
+
+CONTROL_ROWS = {name: f"control_{index}" for index, name in enumerate(CallControl.COLUMNS)}
+"""The alias of each row of CallControl in the SELECT."""
+
+
+def join_controls(key_of: KeyRow, *, using: str) -> str:
+    """Return the joins of the rows of CallControl: that of the switch, that of a key, and that of the day.
+
+    With ``KeyRow.NAMED`` the name of the key is a parameter. With ``KeyRow.OF_ATTEMPT`` the attempt is joined before.
+    """
+    quote = connections[using].ops.quote_name
+    controls, of_attempt = quote(CallControl._meta.db_table), f"{ATTEMPT}.{quote('key_name')}"
+    names = {name: f"'{name}'" for name in CONTROL_ROWS}
+    if key_of != KeyRow.DEFAULT:
+        key_name = {KeyRow.NAMED: "%s", KeyRow.OF_ATTEMPT: of_attempt, KeyRow.NONE: "NULL"}
+        names[CallControl.DEFAULT_KEY] = key_name[key_of]
+    return "".join(
+        f" LEFT JOIN {controls} {quote(row)} ON {quote(row)}.{quote('name')} = {names[name]}"
+        for name, row in CONTROL_ROWS.items()
+    )
+
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

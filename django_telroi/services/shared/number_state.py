@@ -31,8 +31,11 @@ from django_telroi.services.shared.joins import (
     ATTEMPT,
     BLOCK,
     CODES,
+    CONTROL_ROWS,
     EVENT,
     NUMBER,
+    KeyRow,
+    join_controls,
     join_destination,
     join_every_destination,
     join_wrong_codes,
@@ -132,11 +135,13 @@ def read_state(
     now: datetime | None = None,
     attempt_uuid: UUID | None = None,
     user_id: Any = None,
+    key_name: str | None = CallControl.DEFAULT_KEY,
 ) -> State:
     """Return the state of ``phone``, with the attempt of ``attempt_uuid``, which may be for another number.
 
     With None, only the time and the CallControl are read. ``now`` replaces the database's clock. ``user_id``: of the
-    requester, whose wrong codes are read too.
+    requester, whose wrong codes are read too. ``key_name``: of the key whose row of CallControl is read. None if it is
+    not chosen yet: then it is that of the attempt.
     """
     number, region = (phone.number, phone.region) if phone else ("", "")
     has_user = user_id is not None
@@ -146,8 +151,14 @@ def read_state(
     parameters += [_user_parameter(user_id, using)] if has_user else []
     if attempt_uuid is not None:
         parameters.insert(0, _uuid_parameter(attempt_uuid, using))
+    key_of = KeyRow.DEFAULT if key_name == CallControl.DEFAULT_KEY else KeyRow.NAMED
+    if key_name is None:
+        key_of = KeyRow.OF_ATTEMPT if attempt_uuid is not None else KeyRow.NONE
+    elif key_of == KeyRow.NAMED:
+        parameters.insert(0 if attempt_uuid is None else 1, key_name)
     select = _select(
         using,
+        key_of=key_of,
         attempt_by="" if attempt_uuid is None else "uuid",
         has_user=has_user,
         forms=len(forms),
@@ -162,13 +173,19 @@ def read_state(
 def read_attempt(
     attempt_id: int | UUID, *, using: str, now: datetime | None = None
 ) -> tuple[VerificationAttempt | None, State]:
-    """Return the attempt with this primary key or uuid, and the state of its number, read in one SELECT.
+    """Return the attempt with this primary key or uuid, and the state of its number and key, read in one SELECT.
 
     The attempt gets the attribute ``NEWEST_REJECTED``.
     """
     by_uuid = isinstance(attempt_id, UUID)
     attempt_by = "uuid" if by_uuid else "id"
-    select = _select(using, attempt_by=attempt_by, number_of_attempt=True, is_sealed=is_number_sealed())
+    select = _select(
+        using,
+        key_of=KeyRow.OF_ATTEMPT,
+        attempt_by=attempt_by,
+        number_of_attempt=True,
+        is_sealed=is_number_sealed(),
+    )
     parameter = _uuid_parameter(attempt_id, using) if isinstance(attempt_id, UUID) else attempt_id
     db_now, control, newest_rejected, phone, attempt, destination, codes = _read(select, [parameter], using=using)
     if attempt:
@@ -197,8 +214,6 @@ def _with_phone(attempt: VerificationAttempt | None, phone: PhoneNumber | None) 
     return attempt
 
 
-CONTROL_ROWS = {name: f"control_{index}" for index, name in enumerate(CallControl.COLUMNS)}
-"""The alias of each row of CallControl in the SELECT."""
 CONTROL_COLUMNS = {column: CONTROL_ROWS[name] for name, columns in CallControl.COLUMNS.items() for column in columns}
 """The columns of CallControl that are read, with the row from which each one is read."""
 
@@ -207,6 +222,7 @@ CONTROL_COLUMNS = {column: CONTROL_ROWS[name] for name, columns in CallControl.C
 def _select(
     using: str,
     *,
+    key_of: KeyRow,
     attempt_by: str = "",
     number_of_attempt: bool = False,
     has_user: bool = False,
@@ -218,7 +234,8 @@ def _select(
     ``attempt_by``: the column by which an attempt is read, ``""`` for no attempt. With ``number_of_attempt`` the number
     is the number of the attempt, and the id of its newest rejected try and its user's wrong codes are read too.
     Otherwise the last parameters are the number, its region and the number again, because a caller may send the uuid of
-    an attempt of another number. With ``has_user`` the key of a user follows, whose wrong codes are read.
+    an attempt of another number. With ``has_user`` the key of a user follows, whose wrong codes are read. With
+    ``KeyRow.NAMED`` the name of the key comes before the number.
 
     ``forms``: in how many forms the number is looked up. With ``is_sealed`` the last two parameters are missing, and
     there is a row for each block: the database cannot compare the prefix of an encrypted number.
@@ -227,8 +244,8 @@ def _select(
     join tables to it.
     """
     quote = connections[using].ops.quote_name
-    controls, phones, attempts, events = (
-        quote(model._meta.db_table) for model in (CallControl, PhoneNumber, VerificationAttempt, AttemptEvent)
+    phones, attempts, events = (
+        quote(model._meta.db_table) for model in (PhoneNumber, VerificationAttempt, AttemptEvent)
     )
     id_, by, phone_id = quote("id"), quote(attempt_by), quote("phone_id")
     compiler = PhoneNumber.objects.using(using).query.get_compiler(using)
@@ -245,10 +262,9 @@ def _select(
         )
         expressions.append((newest, try_id.get_col(EVENT)))
     source = "FROM (SELECT 1 AS one) AS always"
-    for name, row in CONTROL_ROWS.items():
-        source += f" LEFT JOIN {controls} {quote(row)} ON {quote(row)}.{quote('name')} = '{name}'"
     if attempt_by:
         source += f" LEFT JOIN {attempts} {ATTEMPT} ON {ATTEMPT}.{by} = %s"
+    source += join_controls(key_of, using=using)
     is_phone = f"{NUMBER}.{id_} = {ATTEMPT}.{phone_id}"
     if not number_of_attempt:
         number = f"{NUMBER}.{quote('number')}"

@@ -1,7 +1,8 @@
 """Reports of outcomes, for telemetry. Each outcome is reported once, after its commit.
 
 Without an observer nothing is made and nothing runs after the commit, so a site without telemetry pays for one ``if``.
-A report has no number, user or address. Its labels have few values, except the purpose, which the observer limits.
+A report has no number, user or address. Its labels have few values, except the purpose and
+the name of the key, which the observer limits.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class CallSettled:
     code: str
     region: str
     purpose: str
+    key: str
     waited: float | None = None
 
 
@@ -41,6 +43,7 @@ class CodeJudged:
     outcome: str
     region: str
     purpose: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class AttemptVerified:
     seconds: float
     region: str
     purpose: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,14 @@ def report_settled_call(attempt: VerificationAttempt, *, using: str) -> None:
 def report_code(attempt: VerificationAttempt, outcome: str, *, using: str) -> None:
     """Report a code that was judged. In a transaction of the caller, a rollback removes the report too."""
     if OUTCOME_OBSERVERS:
-        _report_after_commit(CodeJudged(str(outcome), attempt.region, attempt.purpose), using=using)
+        _report_after_commit(CodeJudged(str(outcome), attempt.region, attempt.purpose, attempt.key_name), using=using)
 
 
 def report_verified(attempt: VerificationAttempt, *, using: str) -> None:
     """Report an attempt that this process has just verified."""
     if OUTCOME_OBSERVERS and attempt.verified_at is not None:
         seconds = max(0.0, (attempt.verified_at - attempt.created_at).total_seconds())
-        _report_after_commit(AttemptVerified(seconds, attempt.region, attempt.purpose), using=using)
+        _report_after_commit(AttemptVerified(seconds, attempt.region, attempt.purpose, attempt.key_name), using=using)
 
 
 def report_refused(code: str, region: str, *, using: str) -> None:
@@ -109,6 +113,7 @@ def _settled(
         code=str(code or attempt.error_code),
         region=attempt.region,
         purpose=attempt.purpose,
+        key=attempt.key_name,
         waited=waited,
     )
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from django_telroi import conf
-from django_telroi.backends import spoken_length
+from django_telroi.backends import KeyInUse, spoken_length
 from django_telroi.domain.states import CodeMaker, Judge
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.models import CallControl, VerificationAttempt
@@ -49,15 +49,15 @@ def matches(attempt: VerificationAttempt, digits: str, digest: str) -> bool:
     return any(found)
 
 
-def site_makes_code(control: CallControl, *, key_digest: str, now: datetime) -> bool:
+def site_makes_code(control: CallControl, *, key: KeyInUse, now: datetime) -> bool:
     """Return whether the next call with this key gets a code of this site."""
-    return conf.codes() == CodeMaker.SITE and accepts_site_codes(control, key_digest=key_digest, now=now)
+    return conf.codes() == CodeMaker.SITE and accepts_site_codes(control, key=key, now=now)
 
 
-def accepts_site_codes(control: CallControl, *, key_digest: str, now: datetime) -> bool:
+def accepts_site_codes(control: CallControl, *, key: KeyInUse, now: datetime) -> bool:
     """Return whether calls with this key may carry a code, as far as earlier answers show."""
     until = control.codes_refused_until
-    return until is None or until <= now or control.codes_refused_key != key_digest
+    return until is None or until <= now or control.codes_refused_key != key.digest
 
 
 def length_of(attempt: VerificationAttempt) -> CodeLength:

@@ -16,6 +16,7 @@ from functools import partial
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from django_telroi import conf
+from django_telroi.backends import KeyInUse
 from django_telroi.domain.policy import seconds_to_wait
 from django_telroi.errors import SiteLimitReached
 from django_telroi.models import CallControl
@@ -41,66 +42,66 @@ class Pause:
     until: datetime
 
 
-def pause_for(control: CallControl, *, key_digest: str, now: datetime) -> Pause | None:
+def pause_for(control: CallControl, *, key: KeyInUse, now: datetime) -> Pause | None:
     """Return the current pause of this key, or None. The pause of another key does not apply."""
-    if control.paused_until is None or control.paused_until <= now or control.paused_key != key_digest:
+    if control.paused_until is None or control.paused_until <= now or control.paused_key != key.digest:
         return None
     return Pause(PauseReason(control.paused_reason), control.paused_until)
 
 
-def needs_key_probe(control: CallControl, *, key_digest: str) -> bool:
+def needs_key_probe(control: CallControl, *, key: KeyInUse) -> bool:
     """Return whether the next call is a key probe: the first call after the pause of a rejected key."""
     return (
         control.paused_until is not None
-        and control.paused_key == key_digest
+        and control.paused_key == key.digest
         and control.paused_reason == PauseReason.MISCONFIGURED
     )
 
 
-def try_claim_key_probe(control: CallControl, *, now: datetime, using: str) -> bool:
+def try_claim_key_probe(control: CallControl, *, key: KeyInUse, now: datetime, using: str) -> bool:
     """Claim the single call that probes a rejected key. Return False if another process claimed it.
 
     The claim starts the pause again, so all other calls wait for the result of the probe.
     """
-    taken = CallControl.objects.using(using).filter(pk=CallControl.DEFAULT_KEY, paused_until=control.paused_until)
+    taken = CallControl.objects.using(using).filter(pk=key.name, paused_until=control.paused_until)
     return bool(taken.update(paused_until=now + MISCONFIGURED_PAUSE))
 
 
-def pause_calls(reason: PauseReason, *, until: datetime, key_digest: str, using: str) -> None:
+def pause_calls(reason: PauseReason, *, until: datetime, key: KeyInUse, using: str) -> None:
     """Pause all calls with this key until ``until``.
 
     A longer pause of this key is kept. The pause of a rejected key is kept too, until its probe.
     """
 
     def pause() -> None:
-        row = ensure_control_row(CallControl.DEFAULT_KEY, using=using)
-        replaceable = row.exclude(paused_key=key_digest, paused_until__gt=until)
+        row = ensure_control_row(key.name, using=using)
+        replaceable = row.exclude(paused_key=key.digest, paused_until__gt=until)
         if reason != PauseReason.MISCONFIGURED:
-            replaceable = replaceable.exclude(paused_key=key_digest, paused_reason=PauseReason.MISCONFIGURED)
-        replaceable.update(paused_until=until, paused_reason=reason, paused_key=key_digest)
+            replaceable = replaceable.exclude(paused_key=key.digest, paused_reason=PauseReason.MISCONFIGURED)
+        replaceable.update(paused_until=until, paused_reason=reason, paused_key=key.digest)
 
     # In an outage all calls write this row. The outcome of the call is written next, so an error here would lose it.
     repeat_on_lock_error(pause, using=using)
 
 
-def lift_pause(*, tried_at: datetime, key_digest: str, using: str) -> None:
+def lift_pause(*, tried_at: datetime, key: KeyInUse, using: str) -> None:
     """End the pause that the probe of ``tried_at`` started, because the key works. A pause that began later is kept."""
     ended = {"paused_until": None, "paused_reason": "", "paused_key": ""}
-    repeat_on_lock_error(partial(_pause_of_probe(tried_at, key_digest, using).update, **ended), using=using)
+    repeat_on_lock_error(partial(_pause_of_probe(tried_at, key, using).update, **ended), using=using)
 
 
-def repeat_key_probe(*, tried_at: datetime, key_digest: str, using: str) -> None:
+def repeat_key_probe(*, tried_at: datetime, key: KeyInUse, using: str) -> None:
     """End the pause of a probe that showed nothing about the key, so that the next call is a probe again.
 
     Only a pause that the probe of ``tried_at`` started is changed.
     """
-    pause = _pause_of_probe(tried_at, key_digest, using)
+    pause = _pause_of_probe(tried_at, key, using)
     repeat_on_lock_error(partial(pause.update, paused_until=tried_at), using=using)
 
 
-def _pause_of_probe(tried_at: datetime, key_digest: str, using: str) -> QuerySet[CallControl]:
+def _pause_of_probe(tried_at: datetime, key: KeyInUse, using: str) -> QuerySet[CallControl]:
     return CallControl.objects.using(using).filter(
-        pk=CallControl.DEFAULT_KEY, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key_digest
+        pk=key.name, paused_until=tried_at + MISCONFIGURED_PAUSE, paused_key=key.digest
     )
 
 
@@ -109,15 +110,15 @@ CODES_REFUSED_FOR = timedelta(hours=1)
 the feature would reject the first request of every call otherwise."""
 
 
-def record_refused_codes(*, key_digest: str, now: datetime, using: str) -> None:
+def record_refused_codes(*, key: KeyInUse, now: datetime, using: str) -> None:
     """Record that the provider rejected a code of this site and accepted the same call without it. Raises an alert."""
 
     def note() -> None:
-        row = ensure_control_row(CallControl.DEFAULT_KEY, using=using)
-        row.update(codes_refused_until=now + CODES_REFUSED_FOR, codes_refused_key=key_digest)
+        row = ensure_control_row(key.name, using=using)
+        row.update(codes_refused_until=now + CODES_REFUSED_FOR, codes_refused_key=key.digest)
 
     repeat_on_lock_error(note, using=using)
-    raise_alert(Alert.CODES_REFUSED, now=now, using=using)
+    raise_alert(Alert.CODES_REFUSED, key_name=key.name, now=now, using=using)
 
 
 def ensure_control_row(name: str, *, using: str) -> QuerySet[CallControl]:

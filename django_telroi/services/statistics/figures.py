@@ -15,7 +15,7 @@ from django.db.models import Case, Count, Max, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from django_telroi import conf
-from django_telroi.backends import get_backend
+from django_telroi.backends import get_backend, key_of
 from django_telroi.domain.states import Status
 from django_telroi.errors import Misconfigured
 from django_telroi.models import (
@@ -62,8 +62,9 @@ NEWEST = 1_000
 MAX_GROUPS = 12
 """The maximum number of regions and of purposes, those with most calls first. If there are more, the last one combines
 the rest."""
+MAX_PAUSES = 100
 CACHE_SECONDS = 300
-SHAPE = 4
+SHAPE = 5
 """Part of the cache key. Increase it if the classes of ``periods`` change, so that no old object is read."""
 
 
@@ -76,7 +77,8 @@ def statistics_of(period: Period, *, now: datetime | None = None) -> Statistics:
     zone = timezone.get_current_timezone()
     if period is Period.DAY or now:
         return count_statistics(period, zone=zone, now=now)
-    key = f"django_telroi:figures:{SHAPE}:{period}:{timezone.get_current_timezone_name()}"
+    shape = f"{SHAPE}k" if conf.has_named_keys() else SHAPE  # the page of one key has no figures by key
+    key = f"django_telroi:figures:{shape}:{period}:{timezone.get_current_timezone_name()}"
     try:
         statistics = cache.get(key)
         if not isinstance(statistics, Statistics):
@@ -101,7 +103,9 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
     before, prices = since - period.length, conf.call_prices()
     ranked = ranked_span(every.all(), since=since, until=until)
     bars, regions = _bars_and_regions(attempts, starts, now=until, prices=prices)
-    purposes = _purposes(attempts, sum_groups(regions))
+    total = sum_groups(regions)
+    purposes = _biggest(attempts, "purpose", total)
+    keys = _biggest(attempts, "key_name", total) if conf.has_named_keys() else ()
     earlier_attempts = every.filter(created_at__gte=before, created_at__lt=since)
     earlier_regions, unknown = _earlier_regions(earlier_attempts, now=until, prices=prices)
     return Statistics(
@@ -121,9 +125,11 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
             regions={group.name: group.calls for group in earlier_regions},
             purposes=_earlier_purposes(earlier_attempts, purposes, earlier_regions),
             refusals={each.code: each.times for each in _refusals(before, since - HOUR, using=using)},
+            keys=_calls_of(earlier_attempts, "key_name", keys),
         ),
         ranked_since=ranked.since,
         rankings=rankings_of(every.all(), ranked, prices=prices),
+        keys=keys,
     )
 
 
@@ -165,10 +171,10 @@ def _bars_and_regions(
     return tuple(map(Bar, starts, map(dict, bars))), _with_rest(regions, sum_groups(regions))
 
 
-def _purposes(attempts: QuerySet[VerificationAttempt], total: Group) -> tuple[Group, ...]:
-    """Return the purposes with most calls. A site may have any number of purposes, so the database sorts and cuts."""
-    rows = attempts.order_by().values_list("purpose").annotate(calls=Count("pk"), placed=PLACED, right=VERIFIED)
-    biggest = [Group(*row) for row in rows.order_by("-calls", "purpose")[: MAX_GROUPS + 1]]
+def _biggest(attempts: QuerySet[VerificationAttempt], column: str, total: Group) -> tuple[Group, ...]:
+    """Return the purposes or keys with most calls. A site may have any number, so the database sorts and cuts."""
+    rows = attempts.order_by().values_list(column).annotate(calls=Count("pk"), placed=PLACED, right=VERIFIED)
+    biggest = [Group(*row) for row in rows.order_by("-calls", column)[: MAX_GROUPS + 1]]
     return _with_rest(biggest, total)
 
 
@@ -205,7 +211,16 @@ def _earlier_purposes(
     names = [group.name for group in purposes if not group.is_rest]
     if len(names) <= 1 and len(conf.purposes()) <= 1:
         return dict.fromkeys(names, sum(group.calls for group in regions))
-    return dict(attempts.order_by().filter(purpose__in=names).values_list("purpose").annotate(calls=Count("pk")))
+    return _calls_of(attempts, "purpose", purposes)
+
+
+def _calls_of(attempts: QuerySet[VerificationAttempt], column: str, groups: tuple[Group, ...]) -> Mapping[str, int]:
+    """Return the calls of each of these groups. Without groups there is no query."""
+    names = [group.name for group in groups if not group.is_rest]
+    if not names:
+        return {}
+    of_groups = attempts.order_by().filter(**{f"{column}__in": names})
+    return dict(of_groups.values_list(column).annotate(calls=Count("pk")))
 
 
 def _refusals(since: datetime, until: datetime, *, using: str) -> tuple[RefusalCount, ...]:
@@ -236,14 +251,14 @@ class CurrentCounts:
     """The counts at ``now``.
 
     ``limited``: how many numbers may not be called, by limit. ``waiting``: how many calls are queued. ``pumped``: the
-    prefixes and regions of the alert ``pumping``.
+    prefixes and regions of the alert ``pumping``. ``pauses``: the pause of each key that is paused, by its name.
     """
 
     now: datetime
     limited: Mapping[str, int]
     waiting: int
     control: CallControl
-    pause: Pause | None
+    pauses: Mapping[str, Pause]
     pumped: tuple[PumpedDestination, ...] = ()
 
 
@@ -260,14 +275,25 @@ def current_counts(*, now: datetime | None = None) -> CurrentCounts:
         limited=dict(numbers.order_by().values_list("limited_by").annotate(Count("pk"))),
         waiting=queued.count(),
         control=state.control,
-        pause=_pause(state.control, now=state.now),
+        pauses=_pauses(state.control, now=state.now, using=using),
         pumped=pumped_destinations(now=state.now, using=using),
     )
 
 
-def _pause(control: CallControl, *, now: datetime) -> Pause | None:
-    """Return the pause of the key in use. None if the key is not usable."""
+def _pauses(control: CallControl, *, now: datetime, using: str) -> Mapping[str, Pause]:
+    """Return the pause of each key that is paused and usable. A site with one key needs no other query."""
+    controls = {conf.DEFAULT_KEY: control}
+    if conf.has_named_keys():
+        paused = CallControl.objects.using(using).filter(paused_until__gt=now).order_by("name")[:MAX_PAUSES]
+        controls = {row.name: row for row in paused}
+    return {name: pause for name, row in controls.items() if (pause := _pause(name, row, now=now))}
+
+
+def _pause(name: str, control: CallControl, *, now: datetime) -> Pause | None:
+    """Return the pause of this key. None if the key is not usable."""
+    if control.paused_until is None:
+        return None
     try:
-        return pause_for(control, key_digest=get_backend().key_digest, now=now)
+        return pause_for(control, key=key_of(get_backend(name)), now=now)
     except Misconfigured:
         return None

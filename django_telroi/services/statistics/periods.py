@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
@@ -107,7 +107,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Group:
-    """The calls of one region or purpose. ``is_rest``: the combined calls of all others. ``cost`` is an estimate."""
+    """The calls of one region, purpose or key. ``is_rest``: the combined calls of all others. ``cost``: an estimate."""
 
     name: str
     calls: int
@@ -179,6 +179,8 @@ class Earlier:
     """The calls by purpose, for the purposes that the period names."""
     refusals: Mapping[str, int]
     """The refusals by code."""
+    keys: Mapping[str, int] = field(default_factory=dict)
+    """The calls by the name of the key, for the names of the period."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,8 @@ class Statistics:
     ranked_since: datetime
     """The start of the attempts that are ranked. It is later than ``since`` if the period has very many."""
     rankings: Mapping[Ranking, tuple[Ranked, ...]]
+    keys: tuple[Group, ...] = ()
+    """The calls by the name of their key. Empty for a site with one key."""
 
     @property
     def usual_share(self) -> float | None:

@@ -1,0 +1,188 @@
+"""The settings of API keys: one key, or several keys with names, and the webhook secrets of each name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from django_telroi.conf import values
+from django_telroi.redaction import Secret
+
+DEFAULT_KEY = "default"
+"""The name of the key of a site with one key. A site with several keys may use it too."""
+
+KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""A name is in a column of each attempt, in log fields and in labels of metrics. ``""`` and ``*`` are rows of
+CallControl that belong to no key."""
+
+KEYS_OF_A_NAME = (1, 2)
+"""How many keys a name may have: the one in use, and the one before it during a rotation."""
+
+WANTED_KEYS = (
+    'a dict with a name of 1 to 64 letters, digits, ".", "_" or "-" for each key, and a key or [new key, old key] for '
+    "each name, or a function without arguments that returns this dict, or its dotted path"
+)
+WANTED_SECRETS = (
+    "a list of strings, or with API_KEYS a dict with a list of strings for each name, or a function without arguments "
+    "that returns one of them, or its dotted path"
+)
+
+
+def has_named_keys() -> bool:
+    """Return whether ``API_KEYS`` is set, so keys have names and ``API_KEY`` is no key."""
+    return bool(_raw_keys())
+
+
+def has_key() -> bool:
+    """Return whether the site has any key. A function in ``API_KEYS`` is not asked."""
+    return has_named_keys() or bool(api_key())
+
+
+def api_key() -> str:
+    """Return the key of a site with one key, or ``""``. The setting takes precedence over ``TELROI_API_KEY``."""
+    if has_named_keys():
+        return Secret("")
+    return Secret(values.text("API_KEY") or os.environ.get("TELROI_API_KEY", ""))
+
+
+def key_function() -> str | Callable[..., Any] | None:
+    """Return the function in ``API_KEY`` that names the key of an attempt, or its dotted path.
+
+    None if the name is ``default``: the site has one key, or ``API_KEYS`` without a function.
+    """
+    return values.function("API_KEY") if has_named_keys() else None
+
+
+def keys_named(name: str) -> tuple[str, ...]:
+    """Return the keys of a name, the one in use first, then the one before it. Empty if there is no such name.
+
+    ``API_KEYS`` is read at each call, so a new key needs no restart if the setting is a function. Raises what that
+    function raises.
+    """
+    if not has_named_keys():
+        key = api_key()
+        return (key,) if key and name == DEFAULT_KEY else ()
+    return _as_keys(_load_keys().get(name))
+
+
+def is_key_removed(name: str) -> bool:
+    """Return whether the settings have no key of this name any more, while calls with it may be open.
+
+    False if a site with one key has none. Raises what a function in ``API_KEYS`` raises.
+    """
+    return not keys_named(name) and (has_named_keys() or name != DEFAULT_KEY)
+
+
+def key_names() -> list[str]:
+    """Return the names of all keys, in the order of ``API_KEYS``. ``["default"]`` for a site with one key.
+
+    A function in ``API_KEYS`` is called. Raises what it raises.
+    """
+    return list(_load_keys()) if has_named_keys() else [DEFAULT_KEY]
+
+
+def key_label(name: str) -> str:
+    """Return the name of a key as it is shown in logs and lists. ``""`` for a site with one key."""
+    return name if has_named_keys() else ""
+
+
+def are_keys_read_by_function() -> bool:
+    """Return whether ``API_KEYS`` is a function. It may use the database, so system checks do not call it."""
+    return not isinstance(_raw_keys(), Mapping)
+
+
+def named_keys() -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of each name. Empty for a site with one key, and if ``API_KEYS`` is a function.
+
+    Raises ImproperlyConfigured if a name or a key has a wrong type.
+    """
+    raw = _raw_keys()
+    if not isinstance(raw, Mapping):
+        return {}
+    if not all(isinstance(name, str) and KEY_NAME.fullmatch(name) for name in raw):
+        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+    return {name: _as_keys(raw[name]) for name in raw}
+
+
+def allow_test_key(name: str = DEFAULT_KEY) -> bool:
+    """Return whether the key of this name may be a test key. The default is ``DEBUG``.
+
+    With a test key the code 000000 verifies any number, so test keys are for development only.
+    """
+    allowed = values.read("ALLOW_TEST_KEY")
+    if allowed is None:
+        return bool(settings.DEBUG)
+    return allowed if isinstance(allowed, bool) else name in names_with_test_key()
+
+
+def names_with_test_key() -> list[str]:
+    """Return the names in ``ALLOW_TEST_KEY``. Empty if the setting is for all keys."""
+    allowed = values.read("ALLOW_TEST_KEY")
+    if allowed is None or isinstance(allowed, bool):
+        return []
+    if not isinstance(allowed, list | tuple) or not all(isinstance(name, str) for name in allowed):
+        raise values.invalid_setting("ALLOW_TEST_KEY", "True, False, None or a list of names of API_KEYS")
+    return list(allowed)
+
+
+def webhook_secrets() -> list[str]:
+    """Return the secrets of all names that a webhook may be signed with. Several are valid during a rotation."""
+    return [secret for of_name in webhook_secrets_by_key().values() for secret in of_name]
+
+
+def are_secrets_read_by_function() -> bool:
+    """Return whether ``WEBHOOK_SECRETS`` is a function. It may use the database, so system checks do not call it."""
+    chosen = values.read("WEBHOOK_SECRETS")
+    return callable(chosen) or (isinstance(chosen, str) and has_named_keys())
+
+
+def webhook_secrets_by_key() -> dict[str, list[str]]:
+    """Return the secrets of each key's name. A list is for the name ``default``.
+
+    Empty secrets and names without a secret are removed, because an empty secret would accept forged webhooks. A
+    function in the setting is called. Raises what it raises.
+    """
+    chosen = values.read("WEBHOOK_SECRETS")
+    if are_secrets_read_by_function():
+        chosen = values.load_function(chosen)()
+    by_name = chosen if isinstance(chosen, Mapping) else {DEFAULT_KEY: chosen}
+    secrets = {name: _as_secrets(of_name) for name, of_name in by_name.items()}
+    return {name: of_name for name, of_name in secrets.items() if of_name}
+
+
+def _raw_keys() -> Any:
+    raw = values.read("API_KEYS")
+    if raw is None or isinstance(raw, Mapping | str) or callable(raw):
+        return raw or {}
+    raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+
+
+def _load_keys() -> Mapping[str, Any]:
+    raw = _raw_keys()
+    loaded = raw if isinstance(raw, Mapping) else values.load_function(raw)()
+    if not isinstance(loaded, Mapping):
+        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+    return loaded
+
+
+def _as_keys(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    keys: Any = [value] if isinstance(value, str) else value
+    if not isinstance(keys, list | tuple) or len(keys) not in KEYS_OF_A_NAME:
+        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+    if not all(isinstance(key, str) and key.strip() for key in keys):
+        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+    return tuple(Secret(key) for key in keys)
+
+
+def _as_secrets(value: object) -> list[str]:
+    secrets = value if not isinstance(value, str) and isinstance(value, Iterable) else None
+    listed = None if secrets is None else list(secrets)
+    if listed is None or not all(isinstance(secret, str) for secret in listed):
+        raise values.invalid_setting("WEBHOOK_SECRETS", WANTED_SECRETS)
+    return [Secret(secret.strip()) for secret in listed if secret.strip()]

@@ -1,0 +1,5 @@
+"""This module is a block of the page about django-tenants."""
+
+from tests.bridges.tenants.page import execute
+
+execute("mysite/public_urls.py", globals())
