@@ -3187,6 +3187,8 @@ MUTANTS = (
         "        task_framework()\n",
         "        pass\n",
         ("tests/conf/test_queue_settings.py",),
+    ),
+    Mutant(
         "several keys: let an event of one key change the attempts of all",
         "django_telroi/services/calls/event_matching.py",
         '.select_related("phone").filter(key_name__in=key_names)',
