@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 TOX := $(VENV)/bin/tox run -q
 
-.PHONY: help test coverage lint services chaos programs long tenth browser package upgrades docs messages fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
+.PHONY: help test coverage lint services chaos programs long tenth browser package upgrades pictures docs messages fuzz mutants bench bench-cpu bench-queue bench-admin bench-purge bench-sweep bench-encryption bench-limits bench-hot bench-scale bench-peers demo clean
 
 help:
 	@echo "make demo      run the demo site; it needs no key and no phone"
@@ -21,6 +21,7 @@ help:
 	@echo "make browser   test the pages in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make package   build the source distribution and the wheel, and check them as PyPI does"
 	@echo "make upgrades  upgrade 200,000 attempts of the release before under load, on SQLite, PostgreSQL and MariaDB"
+	@echo "make pictures  take the pictures of the documentation from the demo (TELROI_CHROMIUM: its path)"
 	@echo "make docs      build docs/_build/html"
 	@echo "make messages  update and compile the translations"
 	@echo "make fuzz      send 5,000 generated requests to the demo's API"
@@ -74,6 +75,9 @@ package: $(VENV)/.tox
 
 upgrades: $(VENV)/.tox
 	$(TOX) -e upgrades
+
+pictures: $(VENV)/.tox
+	$(TOX) -e pictures
 
 docs: $(VENV)/.tox
 	$(TOX) -e docs

@@ -149,7 +149,8 @@ def _close(rng: Random, row: VerificationAttempt, outcome: str, *, again: dateti
     wrong = {"locked": MAX_TRIES, "verified": rng.choices((0, 1, 2), (88, 10, 2))[0]}.get(outcome, 0)
     row.tries = wrong + (outcome == "verified")
     typed_at = row.created_at + timedelta(seconds=rng.uniform(18, 45))
-    for _ in range(wrong):
+    # The wrong code that locks a call has no event: it is the end of the attempt.
+    for _ in range(wrong - (outcome == "locked")):
         yield AttemptEvent(attempt=row, kind=EventKind.CODE_REJECTED, at=typed_at)
         typed_at += timedelta(seconds=rng.uniform(6, 20))
     ends = {"expired": row.expires_at, "call_failed": row.expires_at, "superseded": again}
