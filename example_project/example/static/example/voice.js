@@ -1,5 +1,5 @@
 // Speaks with the browser's voice for the language. Without one, or if it stays silent, say() takes the same time: the
-// words and digits are on the screen. A voice of another language would read them so that nobody understands them.
+// words and digits are on the screen. A voice of another language would read them wrongly.
 
 const START_TIMEOUT = 1200; // milliseconds
 const END_TIMEOUT = 4000; // milliseconds
