@@ -169,8 +169,9 @@ class Site:
 
 def run_python(block: Block, site: Site) -> Iterator[str]:
     """Execute the block after the earlier ones of its page. Settings must be valid."""
-    for name in re.findall(r'environ(?:\.get\("(?=\w+"\))|\[")(\w+)"', block.body):
-        os.environ.setdefault(name, "5829473610" * 4)
+    # A variable with a default needs no value here.
+    for names in re.findall(r'environ(?:\.get\("(\w+)"(?:, "")?\)|\["(\w+)"\])', block.body):
+        os.environ.setdefault("".join(names), "5829473610" * 4)
     before = dict(site.names["TELROI"])
     site.execute(block)
     if site.names["TELROI"] != before:
