@@ -1,6 +1,6 @@
-"""Take the pictures of the documentation from the running demo, in both themes.
+"""Take the pictures of the documentation from the running demo, in both themes. ``make pictures`` runs it.
 
-``make pictures`` runs ``python -m tests.browser.take_pictures``. Each picture has a palette of at most 256 colours, which is a quarter of the size.
+Each picture has a palette of at most 256 colours, which is a quarter of the size.
 """
 
 from __future__ import annotations
