@@ -54,7 +54,7 @@ class TelroiBackend(Backend):
             raise ImproperlyConfigured(REFUSED)
         for package in (REQUESTS, DJANGO_RATELIMIT):
             if not package.is_installed:  # telroi.E039 has the command that installs it
-                logger.error("misconfigured reason=missing_package package=%s", package.module)
+                logger.error("misconfigured reason=%s", f"missing_package({package.module})")
                 raise Misconfigured
         self.key_name = key_name
         keys = conf.keys_named(key_name)

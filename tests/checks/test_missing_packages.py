@@ -96,7 +96,7 @@ def test_no_call_is_placed_without_a_package_of_the_client(
     with caplog.at_level(logging.ERROR), pytest.raises(Misconfigured):
         get_backend()
 
-    assert caplog.messages == [f"misconfigured reason=missing_package package={module}"]
+    assert caplog.messages == [f"misconfigured reason=missing_package({module})"]
 
 
 def test_an_import_says_what_to_install_and_keeps_the_name_of_the_module() -> None:

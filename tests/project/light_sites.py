@@ -125,7 +125,7 @@ def request_a_call(project: StockProject) -> None:
     with project.serving("/phone/", "--skip-checks") as person:
         person.answer(NUMBER)
         assert "Calls do not work at the moment" in person.page, person.page
-        assert "misconfigured reason=missing_package package=django_ratelimit" in project.console.read_text()
+        assert "misconfigured reason=missing_package(django_ratelimit)" in project.console.read_text()
 
 
 def status_of(person: Person, path: str) -> int:
