@@ -88,7 +88,7 @@ def test_the_lock_is_of_these_dependencies() -> None:
     metadata = own["metadata"]
     extras = PROJECT["project"]["optional-dependencies"]
     wanted = [*PROJECT["project"]["dependencies"], *(each for extra in extras.values() for each in extra)]
-    groups = {group: sorted(normal(each) for each in wanted_by_group(group)) for group in PROJECT["dependency-groups"]}
+    groups = {name: sorted({normal(each) for each in wanted_by_group(name)}) for name in PROJECT["dependency-groups"]}
 
     assert sorted(map(as_text, metadata["requires-dist"])) == sorted(map(normal, wanted))
     assert {group: sorted(map(as_text, each)) for group, each in metadata["requires-dev"].items()} == groups
