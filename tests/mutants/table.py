@@ -18,6 +18,27 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "request a call in a language that the page does not show",
+        "django_telroi/web/words.py",
+        "    return None if conf.language() else shown_words().lang\n",
+        "    return None\n",
+        ("tests/locale/test_words.py",),
+    ),
+    Mutant(
+        "name the active language on a card with English texts",
+        "django_telroi/web/words.py",
+        '    if is_variant or (shown == "en" and _is_translated_by_the_site()):',
+        "    if True:",
+        ("tests/locale/test_words.py",),
+    ),
+    Mutant(
+        "build a draft that no reader of the language has signed",
+        "hatch_build.py",
+        "        if unsigned := unsigned_translations(Path(self.root)):",
+        "        if False:",
+        ("tests/locale/test_build.py",),
+    ),
+    Mutant(
         "leave wrong codes of users at the row that a merge deletes",
         "django_telroi/services/upkeep/double_numbers.py",
         "            _merge_wrong_codes(double.pk, kept.pk, using=using)\n",
