@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.core import checks
 from django.core.checks import CheckMessage, Error
@@ -45,7 +47,7 @@ def check_backend() -> Iterator[CheckMessage]:
     for name in misfits:
         yield Error(
             f"{name} of {conf.backend_path()} does not accept the arguments that it is called with.",
-            hint=f"Define it with the parameters {str(inspect.signature(getattr(Backend, name))).partition(' ->')[0]}.",
+            hint=f"Define it with the parameters {str(signature_of(getattr(Backend, name))).partition(' ->')[0]}.",
             id="telroi.E017",
         )
     if conf.has_named_keys() and uses_telroi() and not _accepts(kind, "__init__", ("shop",), {}):
@@ -68,7 +70,7 @@ def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str
     )
     method = getattr(kind, name)
     try:
-        signature = inspect.signature(method)
+        signature = signature_of(method)
     except (TypeError, ValueError):
         return callable(method)
     try:
@@ -76,6 +78,19 @@ def _accepts(kind: type, name: str, args: tuple[object, ...], named: Mapping[str
     except TypeError:
         return False
     return True
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """Return the signature, also if annotations name types that only a type checker imports.
+
+    Raises TypeError or ValueError if Python cannot read it. From Python 3.14 on, annotations are evaluated when they
+    are read, and such a name would raise NameError.
+    """
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _constructor(kind: type) -> Iterator[CheckMessage]:

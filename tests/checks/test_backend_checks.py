@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -120,3 +122,39 @@ def test_the_hint_shows_the_parameters(settings: Any) -> None:
 
     assert one.hint is not None
     assert "code_length: 'int', language: 'str | None'" in one.hint
+
+
+TYPED_FOR_CHECKERS = """
+from typing import TYPE_CHECKING
+
+from tests.checks.test_backend_checks import Whole
+
+if TYPE_CHECKING:
+    from bank.numbers import Number
+
+
+class TypedForCheckers(Whole):
+    def place_call(self, to: Number, *, code_length: int, language: str | None, code: str | None = None):
+        raise AssertionError
+
+
+class WithoutLanguageTyped(Whole):
+    def place_call(self, to: Number, *, code_length: int):
+        raise AssertionError
+"""
+
+
+def test_types_that_only_a_type_checker_imports_are_not_needed_to_check_a_method(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """From Python 3.14 on, a module needs no ``from __future__`` for such annotations."""
+    module = ModuleType("bank_backend")
+    future = "" if sys.version_info >= (3, 14) else "from __future__ import annotations\n"
+    exec(compile(future + TYPED_FOR_CHECKERS, "bank_backend.py", "exec", dont_inherit=True), vars(module))
+    monkeypatch.setitem(sys.modules, "bank_backend", module)
+
+    settings.TELROI = {"BACKEND": "bank_backend.TypedForCheckers"}
+    assert "telroi.E017" not in {message.id for message in run_checks()}
+
+    settings.TELROI = {"BACKEND": "bank_backend.WithoutLanguageTyped"}
+    assert "telroi.E017" in {message.id for message in run_checks()}

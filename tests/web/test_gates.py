@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 from datetime import timedelta
 from typing import Any
@@ -199,7 +200,7 @@ def test_an_impossible_age_is_rejected(max_age: Any) -> None:
 
 
 def test_async_views_stay_async(ada: User) -> None:
-    assert asyncio.iscoroutinefunction(gated_site.async_view)
+    assert inspect.iscoroutinefunction(gated_site.async_view)
     assert gated_site.any_phone.__name__ == "any_phone"
 
 
