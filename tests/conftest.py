@@ -36,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # pytest finds the plugin by the entry point of the installed package, which a checkout on PYTHONPATH may not have.
     if not config.pluginmanager.has_plugin("telroi"):
         config.pluginmanager.register(pytest_plugin, "telroi")
+    # For the processes that tests start. `filterwarnings` in pyproject.toml is for this process only.
+    os.environ.setdefault("PYTHONWARNINGS", "error")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
