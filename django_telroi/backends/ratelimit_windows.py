@@ -2,7 +2,7 @@
 
 django-ratelimit returns neither the window nor the cache key of its counter, and a request can be given back only by
 that key. So this module uses two private functions, last seen in 4.1.0: ``_get_window`` and ``_make_cache_key``. No
-other module may use them. ``tests/private_names`` says what a new version of django-ratelimit has changed.
+other module may use them. ``tests/project/test_private_names.py`` fails if a new version changes them.
 """
 
 from __future__ import annotations

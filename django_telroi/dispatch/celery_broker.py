@@ -76,6 +76,8 @@ def site_app() -> Any:
 
     Celery's "current app" is not enough. It is the site's app only in the thread that created the app. In every other
     thread it is an empty default app with a broker on this machine. If there are several apps, it is the newest one.
+    Celery has no public way to find the app, so this function uses ``celery._state``, last seen in 5.7. No other module
+    may use it. ``tests/project/test_private_names.py`` fails if a new version of Celery changes it.
     Raises ModuleNotFoundError, with the command that installs it, if Celery is not installed.
     """
     with CELERY.needed_for('TELROI["DISPATCH"] = "celery"'):

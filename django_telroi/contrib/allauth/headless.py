@@ -2,7 +2,7 @@
 
 django-allauth has no public functions for them, so this module uses two of its internal modules, last seen in 65.18:
 ``allauth.core.internal.httpkit`` and ``allauth.headless.internal.restkit.response``. No other module may import
-them. ``tests/private_names`` says what a new version of django-allauth has changed.
+them. ``tests/project/test_private_names.py`` says what a new version of django-allauth has changed.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from django_telroi import conf, limits, services
 from django_telroi.domain.phone import parse_phone
 from django_telroi.errors import AttemptNotFound, InvalidNumber
 from django_telroi.redaction import Secret
+from django_telroi.rest.django_request import django_request
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import CodeNotChecked
 from django_telroi.rest.serializers import Text
@@ -106,7 +107,7 @@ class SMSVerificationSerializer(serializers.Serializer[Any]):
                 raise AttemptNotFound
             if request is None:
                 return services.check_code(uuid, attrs["security_code"], inside_transaction=True)
-            http_request = getattr(request, "_request", request)
+            http_request = django_request(request)
             return limits.check_code(http_request, uuid, attrs["security_code"], user=user, inside_transaction=True)
         except AttemptNotFound:
             raise serializers.ValidationError(NOT_VALID) from None

@@ -2,7 +2,8 @@
 
 Django has no public way. ``QuerySet.delete`` reads the rows first if the site has a receiver of ``pre_delete`` or
 ``post_delete``, and a million of them would not fit into memory. So this module uses ``QuerySet._raw_delete``, last
-seen in Django 6.1. No other module may use it. ``tests/private_names`` says what a new version of Django has changed.
+seen in Django 6.1. No other module may use it. ``tests/project/test_private_names.py`` fails if a new version of Django
+changes it.
 """
 
 from __future__ import annotations
