@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from django.core.exceptions import ImproperlyConfigured
+
 import django_telroi
 
 PACKAGE = Path(django_telroi.__file__).parent
@@ -86,9 +88,10 @@ def modules() -> Iterator[ModuleType]:
             continue
         try:
             yield import_module(info.name)
-        except (ImportError, RuntimeError) as error:
-            # RuntimeError: models of an app that these settings do not install.
-            if not (isinstance(error, RuntimeError) or (error.name or "").startswith(OPTIONAL)):
+        except (RuntimeError, ImproperlyConfigured):
+            pass  # models of an app that is not installed here, or tasks of Django 6.0
+        except ImportError as error:
+            if not (error.name or "").startswith(OPTIONAL):
                 raise
 
 

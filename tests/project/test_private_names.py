@@ -124,10 +124,20 @@ def spectacular_maps_a_field() -> bool:
 
 PRIVATE = (
     PrivateName(
-        "_get_active_apps", "celery", "dispatch.py", "5.7", "to find the site's only app", celery_lists_its_apps
+        "_get_active_apps",
+        "celery",
+        "dispatch/celery_broker.py",
+        "5.7",
+        "to find the site's only app",
+        celery_lists_its_apps,
     ),
     PrivateName(
-        "_state", "celery", "dispatch.py", "5.7", "to find the site's app in any thread", celery_has_a_default_app
+        "_state",
+        "celery",
+        "dispatch/celery_broker.py",
+        "5.7",
+        "to find the site's app in any thread",
+        celery_has_a_default_app,
     ),
     PrivateName(
         "_from_testcase",
