@@ -47,7 +47,7 @@ def test_the_leg_with_the_lowest_versions_installs_every_extra() -> None:
 
 def test_each_python_that_is_named_has_a_leg_with_each_django() -> None:
     pythons = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", each)]
-    legs = dict(re.findall(r"py(3\d+)-django(\S+),", re.sub(r"stock-\S+", "", ENVIRONMENTS)))
+    legs = dict(re.findall(r"(?<![\w-])py(3\d+)-django(\S+),", ENVIRONMENTS))
 
     assert legs.pop("311") == "52", "Django 6.0 needs Python 3.12"
     assert legs == dict.fromkeys((python.replace(".", "") for python in pythons[1:]), "{52,60,61}")
