@@ -164,4 +164,4 @@ class TestTheOverview:
         configure(API_KEYS=KEYS)
         AttemptEvent.objects.create(kind=EventKind.ALERT, at=timezone.now(), detail="insufficient_funds ben")
 
-        assert table(page_of(staff), "alerts")[0][0] == "The account at the provider is empty. Top it up. · ben"
+        assert table(page_of(staff), "alerts")[0][0] == "ben: The account at the provider is empty. Top it up."

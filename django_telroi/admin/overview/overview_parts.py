@@ -260,7 +260,7 @@ class Page:
             last = moment_words(alerted.last_at, now=self.current.now)
             kind, _space, key = alerted.kind.partition(" ")
             name = str(ALERT_NAMES.get(kind, kind))
-            yield f"{name} · {key}" if key else name, figure(alerted.times), last
+            yield f"{key}: {name}" if key else name, figure(alerted.times), last
 
 
 def _class_of(outcome: Outcome) -> str:
