@@ -76,6 +76,8 @@ def get_backend(key_name: str = conf.DEFAULT_KEY) -> Backend:
         raise _log_misconfigured("backend_failed") from None
     _refuse_in_test_run(backend)
     if isinstance(backend, Backend) and has_digest:
+        if vars(backend).get("key_name", key_name) != key_name:
+            raise _log_misconfigured("key_not_used")  # a constructor that ignores the name: see telroi.E017
         backend.key_name = key_name
         return backend
     raise _log_misconfigured("no_backend")

@@ -68,7 +68,7 @@ class TelroiBackend(Backend):
             raise Misconfigured from None
         self.key_digest = _digest_of(keys[0])
         # The key before the rotation. It is used only for a request that Telroi rejected because of the first key.
-        self._old_key = next((key for key in keys[1:] if not _problem_with(key, key_name)), None)
+        self._old = _old_client(keys[1], key_name) if len(keys) > 1 else None
         self._call_is_admitted = self._check_is_admitted = False
         self._slot: Slot | None = None
 
@@ -145,17 +145,28 @@ class TelroiBackend(Backend):
         try:
             return request(self.client)
         except ApiRefused as refused:
-            if refused.status not in REJECTS_KEY or self._old_key is None:
+            if refused.status not in REJECTS_KEY or self._old is None:
                 raise
         logger.error("key_rejected key=%s", self.key_name)
-        take(_digest_of(self._old_key), requests_per_minute=conf.key_requests_per_minute())
+        old_client, old_digest = self._old
+        take(old_digest, requests_per_minute=conf.key_requests_per_minute())
         self.has_replaced_key = True
-        return request(_client_of(self._old_key))
+        return request(old_client)
 
 
 def _digest_of(key: str) -> str:
     """Return the keyed digest of a key, so that the database does not show which key is in use."""
     return salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
+
+
+def _old_client(key: str, name: str) -> tuple[TelroiClient, str] | None:
+    """Return the client and the digest of an old key, None if it cannot be used. The first key is used without it."""
+    if _problem_with(key, name):
+        return None
+    try:
+        return _client_of(key), _digest_of(key)
+    except ValueError:
+        return None
 
 
 def _client_of(key: str) -> TelroiClient:

@@ -3282,9 +3282,16 @@ MUTANTS = (
     Mutant(
         "several keys: send a request again with the old key after any refusal",
         "django_telroi/backends/telroi.py",
-        "            if refused.status not in REJECTS_KEY or self._old_key is None:",
-        "            if self._old_key is None:",
+        "            if refused.status not in REJECTS_KEY or self._old is None:",
+        "            if self._old is None:",
         ("tests/services/test_several_keys.py::TestRotation",),
+    ),
+    Mutant(
+        "several keys: use a backend that was made for another name",
+        "django_telroi/backends/__init__.py",
+        '        if vars(backend).get("key_name", key_name) != key_name:',
+        "        if False:",
+        ("tests/services/test_several_keys.py::TestOwnBackends",),
     ),
     Mutant(
         "several keys: allow a test key for every name",

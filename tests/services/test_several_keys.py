@@ -14,6 +14,8 @@ from django.db import connection, transaction
 
 from django_telroi import services
 from django_telroi.backends import get_backend
+from django_telroi.backends.locmem import LocmemBackend
+from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client.webhooks import read_event, sign
 from django_telroi.errors import Misconfigured, NotCallable, Unavailable, VerificationRefused
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt
@@ -364,6 +366,13 @@ class TestRotation:
 
         assert ADA_KEY not in tokens(keys)
 
+    def test_an_old_key_that_is_no_key_is_not_used(self, keys: Simulator, configure: Configure) -> None:
+        configure(API_KEYS={"ada": [NEW_KEY, "tlr_live with a space"]})
+
+        attempt = services.start_verification(NUMBER)
+
+        assert (attempt.status, attempt.error_code, tokens(keys)) == ("failed", "misconfigured", [NEW_KEY])
+
     def test_two_rejected_keys_pause_the_name(self, keys: Simulator, configure: Configure) -> None:
         keys.revoke_key(ADA_KEY)
         configure(API_KEYS={"ada": [NEW_KEY, ADA_KEY], "ben": BEN_KEY})
@@ -459,6 +468,53 @@ class TestARemovedName:
         assert (attempt.error_code, sends(keys)) == ("key_removed", 0)
         with pytest.raises(Misconfigured):
             get_backend("ben")
+
+
+class IgnoresTheName(TelroiBackend):
+    """A subclass whose constructor takes the name and does not pass it on."""
+
+    def __init__(self, key_name: str = "") -> None:
+        super().__init__()
+
+
+def ignores_the_name() -> TelroiBackend:
+    return TelroiBackend()
+
+
+class TwoAccounts(LocmemBackend):
+    """Another provider with an account for each name."""
+
+    account = "main"
+
+    @classmethod
+    def for_key(cls, name: str) -> Any:
+        backend = cls()
+        backend.account = name
+        return backend
+
+
+class TestOwnBackends:
+    """The classes of a site."""
+
+    @pytest.mark.parametrize("backend", ["IgnoresTheName", "ignores_the_name"])
+    def test_a_backend_of_another_name_places_no_call(
+        self, keys: Simulator, configure: Configure, backend: str
+    ) -> None:
+        configure(BACKEND=f"{__name__}.{backend}", API_KEYS={"default": BEN_KEY, "ada": ADA_KEY})
+
+        with pytest.raises(Misconfigured):
+            services.start_verification(NUMBER, purpose="ada")
+
+        assert sends(keys) == 0
+
+    def test_a_backend_of_another_provider_is_told_the_name(self, keys: Simulator, configure: Configure) -> None:
+        configure(BACKEND=f"{__name__}.TwoAccounts")
+
+        backend = get_backend("ben")
+
+        assert isinstance(backend, TwoAccounts)
+        assert (backend.account, backend.key_name, TwoAccounts().account) == ("ben", "ben", "main")
+        assert services.start_verification(NUMBER, purpose="ben").key_name == "ben"
 
 
 class TestTestKeys:
