@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,24 @@ def test_each_mutant_is_different_and_valid_python() -> None:
 
         assert after != before, each.about
         if each.file.endswith(".py"):
-            assert ast.dump(ast.parse(after)) != ast.dump(ast.parse(before)), each.about
+            assert ast.dump(ast.parse(after)) != dump_of_file(each.file), each.about
+
+
+@cache
+def dump_of_file(name: str) -> str:
+    return ast.dump(parsed(name))
+
+
+@cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text())
 
 
 @pytest.mark.parametrize("node", sorted({node for mutant in MUTANTS for node in mutant.tests}))
 def test_each_test_that_a_mutant_names_exists(node: str) -> None:
     path, *names = node.partition("[")[0].split("::")
     assert (ROOT / path).exists()
-    body = ast.parse((ROOT / path).read_text()).body if names else []
+    body: list[ast.stmt] = parsed(path).body if names else []
 
     for name in names:
         found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
