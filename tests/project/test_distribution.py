@@ -35,21 +35,3 @@ def test_the_version_is_written_once() -> None:
 
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"] == {"path": "django_telroi/__init__.py"}
-
-
-def test_the_lowest_allowed_versions_are_the_tested_ones() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    allowed = [*project["dependencies"], *project["optional-dependencies"]["openapi"]]
-    leg = (REPOSITORY / "tox.ini").read_text().partition("[testenv:lowest]")[2].partition("\n[")[0]
-
-    tested = dict(re.findall(r"^    ([\w-]+)==([\d.]+)$", leg, re.MULTILINE))
-
-    assert {name: released(version) for name, version in tested.items()} == {
-        name: released(version) for name, version in (each.split(">=") for each in allowed)
-    }
-
-
-def released(version: str) -> tuple[int, ...]:
-    """5.2 and 5.2.0 are the same release."""
-    parts = [int(part) for part in version.split(".")]
-    return tuple(parts + [0] * (3 - len(parts)))
