@@ -113,7 +113,7 @@ class Site:
 
     def __init__(self, page: str) -> None:
         from django.contrib import admin
-        from django.urls import path
+        from django.urls import include, path
 
         self.page = page
         self.names: dict[str, Any] = {
@@ -129,8 +129,6 @@ class Site:
             "urlpatterns": [],
         }
         if page == "../README.md":
-            from django.urls import include
-
             self.names["include"] = include  # a comment of the block says so
         for name, contents in UNSHOWN.get(page, {}).items():
             self.module(name).__dict__.update(contents())
@@ -289,10 +287,8 @@ def run_pages(pages: list[str], settings: str) -> dict[str, list[str]]:
         environment.pop(name, None)
     command = [sys.executable, "-m", "tests.docs_blocks", *pages]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(done.stderr)
-    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":
