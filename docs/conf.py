@@ -47,7 +47,7 @@ copyright = "django-telroi contributors"  # noqa: A001 -- the name that Sphinx r
 _package = (HERE.parent / "django_telroi" / "__init__.py").read_text()
 release = re.findall('^__version__ = "(.+)"$', _package, re.MULTILINE)[0]
 
-extensions = ["sphinx.ext.autodoc", "myst_parser", "telroi_reference"]
+extensions = ["sphinx.ext.autodoc", "myst_parser", "accessible_pages", "telroi_reference"]
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

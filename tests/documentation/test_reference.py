@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from pathlib import Path
 
@@ -23,20 +22,13 @@ from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 from django_telroi.telemetry.metrics import METRICS
 from django_telroi.templatetags.telroi import register
-from tests.documentation.built import build, inventory
+from tests.documentation.built import inventory
 from tests.project.test_exports import PUBLIC
 from tests.secrets.test_log_events import logged
 
 pytestmark = pytest.mark.docs
 PACKAGE = Path(django_telroi.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-
-
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages that were built already, or built now."""
-    built = os.environ.get("TELROI_DOCS_HTML")
-    return Path(built) if built else build(tmp_path_factory.mktemp("html"))
 
 
 @pytest.fixture(scope="session")

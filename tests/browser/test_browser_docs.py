@@ -1,0 +1,79 @@
+"""The pages of the documentation: nothing is cut off on a phone or a laptop, and axe finds no barrier."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.browser.test_browser_access import RULES
+from tests.documentation.built import build
+
+pytestmark = pytest.mark.browser
+
+# What sticks out of the page, and each table that is wider than its place. A block of code may scroll.
+CUT_OFF = """() => {
+  const page = document.documentElement
+  const tables = [...document.querySelectorAll("table")]
+  const places = tables.map(table => table.closest(".table-wrapper") || table.parentElement)
+  const wide = places.filter(place => place.scrollWidth > place.clientWidth)
+  const words = wide.map(place => place.textContent.trim().slice(0, 60))
+  return page.scrollWidth > page.clientWidth ? ["the page", ...words] : words
+}"""
+KINDS = (
+    "index",
+    "changelog",
+    "explanation/how",
+    "howto/form",
+    "reference/error_codes",
+    "reference/python/errors",
+    "reference/rest",
+    "reference/settings",
+    "search",
+    "troubleshooting",
+)
+"""A page of each kind. All pages have the same stylesheet and templates."""
+
+
+@pytest.fixture(scope="session")
+def docs_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = os.environ.get("TELROI_DOCS_HTML")
+    return Path(built) if built else build(tmp_path_factory.mktemp("html"))
+
+
+@pytest.fixture
+def docs_page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_cut_off(width: int, docs_pages: Path, docs_page: Page) -> None:
+    docs_page.set_viewport_size({"width": width, "height": 900})
+    files = [path for path in sorted(docs_pages.rglob("*.html")) if "_static" not in path.parts]
+    cut_off: dict[str, Any] = {}
+
+    for path in files:
+        docs_page.goto(path.as_uri())
+        if found := docs_page.evaluate(CUT_OFF):
+            cut_off[str(path.relative_to(docs_pages))] = found
+
+    assert cut_off == {}
+    assert len(files) > 50
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_page_is_accessible(name: str, theme: Any, docs_pages: Path, docs_page: Page) -> None:
+    docs_page.emulate_media(color_scheme=theme)
+    docs_page.goto((docs_pages / f"{name}.html").as_uri())
+
+    found = Axe().run(docs_page, options=RULES)["violations"]
+
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
