@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 CUT_OFF = """() => {
   const page = document.documentElement
   const tables = [...document.querySelectorAll("table")]
-  const places = tables.map(table => table.closest(".table-wrapper") || table.parentElement)
+  const places = tables.map(table => table.closest(".table-wrapper") || table)
   const wide = places.filter(place => place.scrollWidth > place.clientWidth)
   const words = wide.map(place => place.textContent.trim().slice(0, 60))
   return page.scrollWidth > page.clientWidth ? ["the page", ...words] : words

@@ -104,7 +104,7 @@ class TestACall:
         self, telroi: Simulator, configure: Configure, celery_app: Any, dispatch: str, row: str, fault: Fault
     ) -> None:
         result, counts = CALLS[row]
-        inline, _, celery = result.partition("With Celery:")
+        inline, _, celery = result.partition("With workers:")
         configure(DISPATCH=dispatch)
 
         attempt = place_call(telroi, configure, fault)
