@@ -48,7 +48,7 @@ MUTANTS = (
     Mutant(
         "count attempts of app reviewers as calls",
         "django_telroi/services/statistics/figures.py",
-        ".exclude(OF_REVIEWER)",
+        ".exclude(of_reviewers())",
         "",
         ("tests/admin/test_overview.py::test_attempts_of_app_reviewers_are_no_calls",),
     ),

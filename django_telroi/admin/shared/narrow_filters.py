@@ -26,7 +26,7 @@ from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_pr
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.statistics.figures import outcome_at
 from django_telroi.services.statistics.periods import Outcome
-from django_telroi.services.statistics.rankings import OF_REVIEWER
+from django_telroi.services.statistics.rankings import of_reviewers
 
 BETWEEN = "--"
 """Separates two moments, as in an interval of ISO 8601 in a URL."""
@@ -159,7 +159,7 @@ class OutcomeFilter(SelectedFilter):
         return str(RESULT_NAMES.get(value, value))
 
     def matching(self, value: str) -> Q:
-        return self._result(value) & ~OF_REVIEWER
+        return self._result(value) & ~of_reviewers()
 
     def _result(self, value: str) -> Q:
         with_test_key = Q(livemode=False)

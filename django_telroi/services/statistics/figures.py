@@ -45,12 +45,12 @@ from django_telroi.services.statistics.periods import (
 )
 from django_telroi.services.statistics.pumping import PumpedDestination, pumped_destinations
 from django_telroi.services.statistics.rankings import (
-    OF_REVIEWER,
     PLACED,
     VERIFIED,
     WITH_TEST_KEY,
     Prices,
     cost_of,
+    of_reviewers,
     ranked_span,
     rankings_of,
 )
@@ -98,7 +98,7 @@ def count_statistics(period: Period, *, zone: tzinfo, now: datetime | None = Non
     until = now or database_now(using)
     since = until - period.length
     starts = cut(since, until, next_edge=period.next_edge, zone=zone)
-    every = VerificationAttempt.objects.using(using).exclude(OF_REVIEWER)
+    every = VerificationAttempt.objects.using(using).exclude(of_reviewers())
     attempts = every.filter(created_at__gte=since, created_at__lte=until)
     before, prices = since - period.length, conf.call_prices()
     ranked = ranked_span(every.all(), since=since, until=until)

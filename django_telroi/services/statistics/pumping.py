@@ -16,7 +16,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.number_state import database_now
-from django_telroi.services.statistics.rankings import OF_REVIEWER
+from django_telroi.services.statistics.rankings import of_reviewers
 
 logger = logging.getLogger("django_telroi")
 
@@ -63,7 +63,7 @@ def pumped_destinations(
     )
     if since:
         calls = calls.filter(created_at__gt=since)
-    billed = calls.exclude(status=Status.FAILED).exclude(livemode=False).exclude(OF_REVIEWER).order_by()
+    billed = calls.exclude(status=Status.FAILED).exclude(livemode=False).exclude(of_reviewers()).order_by()
     prefixes = _pumped_prefixes(billed)
     return (*prefixes, *_pumped_regions(billed, without=prefixes))
 

@@ -21,14 +21,21 @@ MAX_ATTEMPTS = 100_000
 """Only this many attempts are ranked, the newest. A large site has more in a day, and each query reads them all."""
 
 WITH_TEST_KEY = Q(livemode=False)
-OF_REVIEWER = Q(telroi_id__startswith=REVIEWER_ID)
-"""Attempts with a number of an app reviewer. They are no calls, and are left out of all figures."""
 # Telroi accepted these calls. A call of unknown outcome counts as placed if its code was right.
 PLACED = Count(Coalesce("placed_at", "verified_at"), filter=~WITH_TEST_KEY)
 VERIFIED = Count("pk", filter=Q(status=Status.VERIFIED) & ~WITH_TEST_KEY)
 
 Prices = Mapping[str, float]
 """``CALL_PRICES``: the price of a call by region. They are read once for each page, because a list may be long."""
+
+
+def of_reviewers() -> Q:
+    """Return the condition for attempts with a number of an app reviewer. They are no calls, and no figure has them.
+
+    A site without ``REVIEWER_SECRET_NUMBERS`` has none. There the condition is empty, because no index of the figures
+    has the column.
+    """
+    return Q(telroi_id__startswith=REVIEWER_ID) if conf.reviewer_numbers() else Q(pk__in=())
 
 
 def cost_of(region: str, placed: int, prices: Prices) -> float | None:

@@ -21,7 +21,7 @@ from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 from django_telroi.services.statistics.figures import outcome_at
 from django_telroi.services.statistics.periods import Outcome
-from django_telroi.services.statistics.rankings import OF_REVIEWER
+from django_telroi.services.statistics.rankings import of_reviewers
 
 logger = logging.getLogger("django_telroi")
 
@@ -76,7 +76,7 @@ def count_recent_calls() -> Mapping[Outcome, int]:
     """
     using = write_alias()
     now = read_state(None, using=using).now
-    recent = VerificationAttempt.objects.using(using).filter(created_at__gte=now - RECENT).exclude(OF_REVIEWER)
+    recent = VerificationAttempt.objects.using(using).filter(created_at__gte=now - RECENT).exclude(of_reviewers())
     rows = recent.order_by().annotate(outcome=outcome_at(now)).values_list("outcome").annotate(calls=Count("pk"))
     counted = Counter({Outcome(outcome): calls for outcome, calls in rows})
     return {outcome: counted[outcome] for outcome in Outcome}
