@@ -31,7 +31,16 @@ AT_ONCE = 2
 MUTANT_TIMEOUT = 900  # seconds. The tests take a few seconds, on a busy machine up to a hundred times as long
 ALL_TIMEOUT = 4 * MUTANT_TIMEOUT  # seconds, for the tests of all mutants together, without a mutant
 PASSED, FAILED, HUNG = 0, 1, -1
-PARTS = ("django_telroi", "tests", "example_project", "docs", "pyproject.toml", "CHANGELOG.md", "README.md")
+PARTS = (
+    "django_telroi",
+    "tests",
+    "example_project",
+    "docs",
+    "hatch_build.py",
+    "pyproject.toml",
+    "CHANGELOG.md",
+    "README.md",
+)
 
 
 def main(words: Sequence[str]) -> int:

@@ -80,7 +80,9 @@ def took(attempt: VerificationAttempt) -> SafeString:
     if not (placed or verified):
         return none()
     return format_html(
-        '<bdi class="telroi-took" dir="ltr"><span>{} →</span> <span>{}</span></bdi>', placed or "–", verified or "–"
+        '<bdi class="telroi-took" dir="ltr"><span><bdi>{}</bdi> →</span> <span><bdi>{}</bdi></span></bdi>',
+        placed or "–",
+        verified or "–",
     )
 
 
