@@ -86,7 +86,7 @@ class TestAList:
         html = html_of(staff, url(LIST, "changelist"))
 
         assert all(
-            words in html for words in ("account at the provider is empty", "1 / 3", "2.2 s →", "31 s", "failed")
+            words in html for words in ("account at the provider is empty", "1 / 3", "2.2 s</bdi> →", "31 s", "failed")
         )
 
     def test_is_sorted_newest_first_and_cannot_be_sorted_otherwise(self, staff: Client) -> None:
