@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 from celery import Celery
+from django.db import connection
 
 from django_telroi.management.doctor import broker
 from django_telroi.management.doctor.broker import examine_queue
+from django_telroi.management.doctor.celery_workers import examine_connections, examine_pools
 from tests.calling_site import Configure
 
 
@@ -82,9 +84,14 @@ def test_a_broker_without_workers_is_an_error(site: Celery) -> None:
     assert told() == [("good", "The broker answers."), ("bad", "No worker answers.")]
 
 
+STATS = {"pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 2}, "prefetch_count": 8}
+
+
 def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
     """A fake worker with these tasks. A real one in this process would replace the logging configuration."""
-    answer = SimpleNamespace(registered=lambda: {"celery@elsewhere": list(tasks)})
+    answer = SimpleNamespace(
+        registered=lambda: {"celery@elsewhere": list(tasks)}, stats=lambda: {"celery@elsewhere": STATS}
+    )
     monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
 
 
@@ -98,3 +105,58 @@ def test_a_worker_without_our_task_is_an_error(site: Celery, monkeypatch: pytest
     answers(site, monkeypatch, "mails.send")
 
     assert told()[1] == ("bad", "1 worker answers, but django_telroi.tasks.place_call is not registered in it.")
+
+
+def test_the_pool_of_a_worker_that_places_calls_is_examined(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(site, monkeypatch, "django_telroi.tasks.place_call")
+
+    [finding] = [finding for finding in examine_queue() if "pool" in finding.figures and "worker" in finding.figures]
+
+    assert (str(finding.level), finding.says) == (
+        "note",
+        (
+            "celery@elsewhere uses the pool prefork and places 2 calls at once. If Telroi answers in 0.3 s, that is at "
+            "most 7 a second. 32 threads of one process place 104."
+        ),
+    )
+    assert finding.cure.startswith("Use threads: celery ")
+
+
+def stats(kind: str, at_once: int, prefetched: int) -> dict[str, object]:
+    pool = {"implementation": f"celery.concurrency.{kind}:TaskPool", "max-concurrency": at_once}
+    return {"pool": pool, "prefetch_count": prefetched}
+
+
+@pytest.mark.parametrize(
+    ("worker", "says"),
+    [
+        (stats("thread", 32, 32), ""),
+        (stats("thread", 4, 4), ""),
+        (stats("prefork", 16, 16), ""),
+        (stats("prefork", 15, 15), "places 15 calls at once. If Telroi answers in 0.3 s, that is at most 50 a second"),
+        (stats("solo", 1, 4), "places 1 call at once. If Telroi answers in 0.3 s, that is at most 3 a second"),
+        (stats("gevent", 32, 32), "the pool gevent, which acknowledges late"),
+        (stats("eventlet", 32, 127), "the pool eventlet, which acknowledges late"),
+        (stats("gevent", 32, 128), ""),
+        ({}, ""),
+    ],
+)
+def test_a_pool_that_is_slower_than_threads_is_noted_with_the_figure(worker: dict[str, object], says: str) -> None:
+    found = list(examine_pools({"celery@elsewhere": worker}))
+
+    assert len(found) == bool(says)
+    assert all(says in finding.says for finding in found)
+
+
+def test_a_worker_that_connects_for_every_call_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = connection.settings_dict["OPTIONS"]
+    monkeypatch.delitem(options, "pool", raising=False)
+
+    found = [finding.says for finding in examine_connections()]
+
+    assert len(found) == (connection.vendor != "sqlite")
+    assert all("connects again for every call" in says for says in found)
+    assert all(("91 %" in says) == (connection.vendor == "postgresql") for says in found)
+
+    monkeypatch.setitem(options, "pool", {"max_size": 40})
+    assert not list(examine_connections())

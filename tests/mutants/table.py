@@ -18,6 +18,13 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "note no pool that is slower than threads",
+        "django_telroi/management/doctor/celery_workers.py",
+        "at_once < FEW_AT_ONCE",
+        "at_once < 0",
+        ("tests/management/test_doctor_queue.py",),
+    ),
+    Mutant(
         "request a call in a language that the page does not show",
         "django_telroi/web/words.py",
         "    return None if conf.language() else shown_words().lang\n",

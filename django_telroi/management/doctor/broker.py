@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django_telroi import conf
 from django_telroi.dispatch.celery_broker import TASK, TRANSPORT_OPTIONS, broker_url, site_app
 from django_telroi.domain.states import Dispatch
+from django_telroi.management.doctor.celery_workers import examine_connections, examine_pools
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.management.doctor.task_worker import examine_task_queue
 from django_telroi.packages import CELERY
@@ -20,7 +21,7 @@ MISSING_PACKAGE = 'Install the Python package of the broker. For Redis: python -
 
 
 def examine_queue() -> Iterator[Finding]:
-    """Connect to the broker, and ask the workers whether they have registered the task that places calls."""
+    """Connect to the broker, and ask the workers for the task that places calls and for what slows them."""
     if conf.dispatch() == Dispatch.TASKS:
         yield from examine_task_queue()
         return
@@ -59,14 +60,22 @@ def examine_queue() -> Iterator[Finding]:
             yield bad(SUBJECT, f"The broker cannot be reached: {kind_of(error)}.", "Check CELERY_BROKER_URL.")
             return
         yield good(SUBJECT, "The broker answers.", broker=True)
-        yield _workers(app, connection)
+        yield from _workers(app.control.inspect(timeout=SECONDS_TO_ANSWER, connection=connection))
 
 
-def _workers(app: Any, connection: Any) -> Finding:
-    """Return whether a worker answers in time, and whether it has registered the task."""
-    inspect = app.control.inspect(timeout=SECONDS_TO_ANSWER, connection=connection)
+def _workers(inspect: Any) -> Iterator[Finding]:
+    """Ask the workers for their tasks, and those that place calls for their pools."""
     tasks: dict[str, list[str]] = inspect.registered() or {}
     placing = [worker for worker, names in tasks.items() if any(name.split()[0] == TASK for name in names)]
+    yield _whether_calls_are_placed(tasks, placing)
+    if placing:
+        answers: dict[str, dict[str, Any]] = inspect.stats() or {}
+        yield from examine_pools({worker: answers[worker] for worker in placing if worker in answers})
+        yield from examine_connections()
+
+
+def _whether_calls_are_placed(tasks: Mapping[str, Sequence[str]], placing: Sequence[str]) -> Finding:
+    """Return whether a worker has answered, and whether one of them has registered the task."""
     if placing:
         says = f"{len(placing)} workers answer and can place calls."
         return good(
