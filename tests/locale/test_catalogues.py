@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,28 @@ def test_a_signed_catalogue_is_compiled_and_no_other(language: str) -> None:
     assert compiled.exists() == is_signed(language)
     if compiled.exists():
         assert entries(compiled.read_bytes()) == entries(as_mo(read(po_file(language)))), "run: make messages"
+
+
+WRONG_TYPOGRAPHY = {
+    "ar": r'"|\?|;',
+    "de": r'"|”|«|»',
+    "es": r'"|“|”|^[^¿]*\?',
+    "fr": r"\"|'|“|”|(?<!\u202f)[?!;]|(?<!\xa0):(?!\d)|«(?!\xa0)|(?<!\xa0)»",
+    "pt_BR": r'"|«|»',
+}
+"""What the typography of a language does not have: straight quotes, or in French a punctuation mark without its space."""
+
+
+@pytest.mark.parametrize(("language", "wrong"), WRONG_TYPOGRAPHY.items())
+def test_a_catalogue_has_the_typography_of_its_language(language: str, wrong: str) -> None:
+    texts = [
+        text
+        for message in read(po_file(language))
+        if message.id
+        for text in ([message.string] if isinstance(message.string, str) else message.string)
+    ]
+
+    assert [text for text in texts if re.search(wrong, text)] == []
 
 
 def test_a_catalogue_of_a_complete_language_needs_no_signature() -> None:
