@@ -91,7 +91,7 @@ WRONG_TYPOGRAPHY = {
     "fr": r"\"|'|“|”|(?<!\u202f)[?!;]|(?<!\xa0):(?!\d)|«(?!\xa0)|(?<!\xa0)»",
     "pt_BR": r'"|«|»',
 }
-"""What the typography of a language does not have: straight quotes, or in French a punctuation mark without its space."""
+"""What the typography of a language does not have, such as straight quotes, or in French a mark without its space."""
 
 
 @pytest.mark.parametrize(("language", "wrong"), WRONG_TYPOGRAPHY.items())
