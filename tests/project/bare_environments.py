@@ -1,12 +1,13 @@
 """Install a wheel of this package into a new environment for each extra, and use the extra there.
 
-``python tests/project/bare_environments.py WHEEL [NAME...]`` needs uv. Without a name it takes all extras.
+``TOX_PACKAGE=WHEEL python tests/project/bare_environments.py [NAME...]`` needs uv. Without a name it takes all extras.
 ``light`` is the environment without the packages that a site may leave out. uv keeps what it has downloaded, so an
 environment takes a second or two.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -61,4 +62,4 @@ def run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(os.environ["TOX_PACKAGE"]), sys.argv[1:])
