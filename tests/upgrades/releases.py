@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
         migrations.AddField("verificationattempt", "walked", models.CharField(max_length=40, null=True)),
         migrations.AddField("phonenumber", "walked", models.CharField(max_length=40, null=True)),
         migrations.CreateModel("Walked", [("id", models.BigAutoField(primary_key=True))]),
-        migrations.RunPython(hold),
+        migrations.RunPython(hold, atomic=False),  # MariaDB locks tables only outside of a transaction
     ]
 """
 INDEX = """
