@@ -16,11 +16,11 @@ ENTRY = re.compile(r"^(.+?)\s+([\w-]+:[\w-]+)\s+\d+\s+\S+\s+.*$", re.MULTILINE)
 
 def build(folder: Path) -> Path:
     """Build the pages into the folder, and return it. A warning of Sphinx fails."""
-    without_dev_mode = {
-        name: value for name, value in os.environ.items() if name not in {"PYTHONDEVMODE", "DJANGO_SETTINGS_MODULE"}
-    }
+    # Warnings of Sphinx's own code and of extensions are not about the documentation.
+    ours = {"DJANGO_SETTINGS_MODULE", "PYTHONDEVMODE", "PYTHONWARNINGS"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "-q", "-b", "html", DOCS, folder]
-    subprocess.run(command, check=True, env=without_dev_mode)
+    subprocess.run(command, check=True, env=environment)
     return folder
 
 
