@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
@@ -13,7 +12,8 @@ from django.db.migrations.operations.base import Operation
 from tests.upgrades.releases import release_before
 
 FIRST = "0001_initial"
-ADDING = (migrations.CreateModel, migrations.AddIndex, AddIndexConcurrently, migrations.AlterModelOptions)
+ADDING = {"CreateModel", "AddIndex", "AddIndexConcurrently", "AlterModelOptions"}
+"""By their names, because the class of PostgreSQL's operation needs its driver."""
 
 
 def problems(operations: list[Operation]) -> Iterator[str]:
@@ -22,7 +22,7 @@ def problems(operations: list[Operation]) -> Iterator[str]:
         if isinstance(operation, migrations.AddField):
             if not operation.field.null:
                 yield f"{operation.describe()}: the code of the release before does not set it, so it must be nullable"
-        elif not isinstance(operation, ADDING):
+        elif type(operation).__name__ not in ADDING:
             yield f"{operation.describe()}: {type(operation).__name__} is not among the operations that only add"
 
 
