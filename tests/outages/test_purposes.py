@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 from django.utils import timezone
 
-from django_telroi import services
+from django_telroi import conf, services
+from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.errors import ProofRejected
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt, VerifiedPhone
@@ -85,9 +86,9 @@ def test_telroi_ids_that_differ_only_in_case_are_different() -> None:
 @pytest.mark.parametrize("other", ["Key-a", "key-A", "kéy-a", "key-a "])
 def test_a_pause_of_one_key_does_not_apply_to_another(other: str) -> None:
     soon, later = timezone.now() + timedelta(minutes=1), timezone.now() + timedelta(minutes=9)
-    pause_calls(PauseReason.MISCONFIGURED, until=later, key_digest="key-a", using="default")
+    pause_calls(PauseReason.MISCONFIGURED, until=later, key=KeyInUse(conf.DEFAULT_KEY, "key-a"), using="default")
 
-    pause_calls(PauseReason.KEY_LIMITED, until=soon, key_digest=other, using="default")
+    pause_calls(PauseReason.KEY_LIMITED, until=soon, key=KeyInUse(conf.DEFAULT_KEY, other), using="default")
 
     assert CallControl.objects.get().paused_key == other
 
