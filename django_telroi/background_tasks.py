@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from django_telroi import conf, services
+from django_telroi.backends import get_backend
 from django_telroi.dispatch.traces import working
 from django_telroi.errors import Unavailable
 
@@ -36,5 +37,12 @@ def place_call(attempt_id: int, trace: Mapping[str, str] | None = None) -> None:
 
 
 @task(backend=conf.tasks_backend(), queue_name=conf.tasks_queue())
-def answer_doctor() -> None:
-    """Do nothing. ``telroi_doctor`` enqueues it and sees by its result that a worker runs the tasks of this module."""
+def answer_doctor() -> str:
+    """Return the dotted path of the backend that this worker uses. ``telroi_doctor`` compares it with its own.
+
+    Raises Misconfigured, so that the task fails, if this worker cannot create the backend: often its environment has no
+    ``TELROI_API_KEY``. Which of several keys a call has is not known here, so those are not tried.
+    """
+    if not conf.has_named_keys():
+        get_backend()
+    return conf.backend_path()

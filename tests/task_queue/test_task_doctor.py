@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
@@ -66,6 +67,37 @@ def test_a_worker_that_cannot_run_the_task_is_an_error(
     monkeypatch.setattr(task_worker, "sleep", work_with_other_code)
 
     assert told() == [ACCEPTS, ("bad", "A worker answers, but it cannot run the tasks of django-telroi.")]
+
+
+@pytest.mark.parametrize(
+    ("settings_of_worker", "says"),
+    [
+        ({"API_KEY": ""}, "A worker answers, but it cannot run the tasks of django-telroi."),
+        (
+            {"BACKEND": "django_telroi.backends.console.ConsoleBackend"},
+            "A worker answers, but its backend is django_telroi.backends.console.ConsoleBackend, "
+            "and here it is django_telroi.backends.telroi.TelroiBackend.",
+        ),
+    ],
+)
+def test_a_worker_with_other_settings_is_an_error(
+    at_work: None,
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+    configure: Configure,
+    settings_of_worker: dict[str, str],
+    says: str,
+) -> None:
+    own = dict(settings.TELROI)
+
+    def work_with_other_settings(seconds: float) -> None:
+        configure(**settings_of_worker)
+        work()
+        configure(**{name: own.get(name) for name in settings_of_worker})
+
+    monkeypatch.setattr(task_worker, "sleep", work_with_other_settings)
+
+    assert told() == [ACCEPTS, ("bad", says)]
 
 
 def test_a_missing_table_is_an_error() -> None:

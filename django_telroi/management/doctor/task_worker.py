@@ -15,12 +15,13 @@ SUBJECT = "queue"
 SECONDS_TO_ANSWER = 5.0
 """Longer than the second that a worker of the database backend sleeps when its queue is empty."""
 SECONDS_BETWEEN_LOOKS = 0.1
+SAME = "Deploy the same code to the workers, give them the same settings and TELROI_API_KEY, and restart them."
 FIRST = 100
 """The highest priority of a task, so that calls that wait do not delay the answer."""
 
 
 def examine_task_queue() -> Iterator[Finding]:
-    """Enqueue a task that does nothing, and wait until a worker has run it."""
+    """Enqueue a task that places no call, and wait until a worker has run it."""
     try:
         backend, probe = backend_of_calls(), task_of("answer_doctor")
     except Exception as error:  # noqa: BLE001 - a wrong setting TASKS raises many kinds of errors
@@ -56,6 +57,8 @@ def _worker(result: Any) -> Finding:
         cure = f"Start a worker, or more of them: python manage.py db_worker --queue-name {conf.tasks_queue()}"
         return bad(SUBJECT, f"No worker is free within {SECONDS_TO_ANSWER:.0f} s.", cure, workers=0)
     if str(result.status) != "SUCCESSFUL":
-        cure = "Deploy the same code and settings to the workers, and restart them."
-        return bad(SUBJECT, "A worker answers, but it cannot run the tasks of django-telroi.", cure, workers=0)
+        return bad(SUBJECT, "A worker answers, but it cannot run the tasks of django-telroi.", SAME, workers=0)
+    if result.return_value != conf.backend_path():
+        says = f"A worker answers, but its backend is {result.return_value}, and here it is {conf.backend_path()}."
+        return bad(SUBJECT, says, SAME, workers=0)
     return good(SUBJECT, f"A worker answers within {monotonic() - began:.1f} s and can place calls.", workers=1)
