@@ -112,8 +112,7 @@ class TelroiBackend(Backend):
         self._call_is_admitted = False
         try:
             call = self._send(
-                lambda client: client.place_otp(to, code_length=code_length, language=language, code=code),
-                take_for_call,
+                lambda client: client.place_otp(to, code_length=code_length, language=language, code=code)
             )
         except ApiError as error:
             # After a timeout or a server error the phone may ring, and it is not known whose code it reads out.
@@ -132,14 +131,15 @@ class TelroiBackend(Backend):
         self._check_is_admitted = False
         # The id decides alone in Telroi. By number it checks the newest call, which may be that of another system.
         ask = {"to": to} if call_id is None else {"id": call_id}
-        return self._send(lambda client: client.check_otp(code, **ask), take_for_check)
+        return self._send(lambda client: client.check_otp(code, **ask))
 
     @sensitive_variables()
-    def _send(self, request: Callable[[TelroiClient], T], take: Callable[..., object]) -> T:
+    def _send(self, request: Callable[[TelroiClient], T]) -> T:
         """Send a request with the first key, and once more with the key before it if Telroi rejects the first one.
 
         Telroi examines the key before the request, so after 401 and 403 no call was placed and no code was checked.
-        Both keys are of one workspace, which knows the calls of each.
+        Both keys are of one workspace, which knows the calls of each. The second request is counted with the first one:
+        a rejected key has used none of its budget, and a second count could refuse a call that the budget admits.
         """
         self.has_replaced_key = False
         try:
@@ -148,10 +148,8 @@ class TelroiBackend(Backend):
             if refused.status not in REJECTS_KEY or self._old is None:
                 raise
         logger.error("key_rejected key=%s", self.key_name)
-        old_client, old_digest = self._old
-        take(old_digest, requests_per_minute=conf.key_requests_per_minute())
         self.has_replaced_key = True
-        return request(old_client)
+        return request(self._old)
 
 
 def _digest_of(key: str) -> str:
@@ -159,12 +157,12 @@ def _digest_of(key: str) -> str:
     return salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
 
 
-def _old_client(key: str, name: str) -> tuple[TelroiClient, str] | None:
-    """Return the client and the digest of an old key, None if it cannot be used. The first key is used without it."""
+def _old_client(key: str, name: str) -> TelroiClient | None:
+    """Return the client of an old key, None if it cannot be used. The first key is used without it."""
     if _problem_with(key, name):
         return None
     try:
-        return _client_of(key), _digest_of(key)
+        return _client_of(key)
     except ValueError:
         return None
 

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import requests
-
 from django_telroi.client.webhooks import SIGNATURE_HEADERS, sign
+
+if TYPE_CHECKING:
+    import requests
 
 SAMPLE_NUMBER = "+9990000000"
 """In E.164 format, but in a country that does not exist, so no row in the database can match it."""
@@ -50,6 +52,8 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
 
     A redirect is not followed, but reported: Telroi would follow it with a GET and lose the event.
     """
+    import requests  # not above: the command's help needs no package
+
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Telroi-Webhooks/1",
@@ -73,6 +77,8 @@ def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = N
 
 def _kind_of(error: requests.RequestException) -> str:
     """Return one word for the error. Its text would contain addresses, and sometimes what was sent."""
+    import requests
+
     # Subclasses first: for requests, an SSLError and a ProxyError are ConnectionErrors.
     kinds: tuple[tuple[type[requests.RequestException], str], ...] = (
         (requests.exceptions.SSLError, "tls"),

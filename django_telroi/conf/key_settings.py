@@ -173,7 +173,11 @@ def _as_keys(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     keys: Any = [value] if isinstance(value, str) else value
-    if not isinstance(keys, list | tuple) or len(keys) not in KEYS_OF_A_NAME:
+    if not isinstance(keys, list | tuple):
+        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
+    # An empty environment variable for the old key is the last step of a rotation.
+    keys = [key for key in keys if not isinstance(key, str) or key.strip()] or keys
+    if len(keys) not in KEYS_OF_A_NAME:
         raise values.invalid_setting("API_KEYS", WANTED_KEYS)
     if not all(isinstance(key, str) and key.strip() for key in keys):
         raise values.invalid_setting("API_KEYS", WANTED_KEYS)

@@ -27,9 +27,14 @@ class NumbersUnreadable(ImproperlyConfigured):
 
 
 def number_ciphers() -> list[NumberCipher]:
-    """Return the cipher of each key, the newest first. Raises NumbersUnreadable without ``cryptography``."""
+    """Return the cipher of each key, the newest first.
+
+    Raises NumbersUnreadable without ``cryptography``, or if ``NUMBER_KEYS`` is invalid.
+    """
     try:
         return [cipher_of(key) for key in conf.number_keys()]
+    except ImproperlyConfigured as error:  # a key that is too short, or a setting that is no list
+        raise NumbersUnreadable(str(error)) from None
     except ImportError:
         raise NumbersUnreadable(
             'TELROI["NUMBER_KEYS"] needs the package cryptography: install "django-telroi[encryption]".'

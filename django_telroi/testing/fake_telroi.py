@@ -19,7 +19,7 @@ from django_telroi.errors import ApiError, VerificationRefused
 from django_telroi.services.shared.number_state import STOP_HINT
 from django_telroi.simulator import Simulator
 from django_telroi.testing.scenario_table import SCENARIOS, Scenario
-from django_telroi.testing.settings_of_test import telroi_settings
+from django_telroi.testing.settings_of_test import refuse_outside_of_tests, telroi_settings
 from django_telroi.testing.time_shift import shift_rows
 
 USUAL_NUMBER = "+2348031234567"
@@ -104,7 +104,11 @@ def callable_number() -> str:
 
 @contextmanager
 def fake_telroi() -> Iterator[FakeTelroi]:
-    """Use Telroi in memory while the context lasts, with any ``BACKEND`` in the settings. Returns the FakeTelroi."""
+    """Use Telroi in memory while the context lasts, with any ``BACKEND`` in the settings. Returns the FakeTelroi.
+
+    Raises RuntimeError in a process that runs no tests.
+    """
+    refuse_outside_of_tests()
     outbox.clear()
     _forget_process_state()
     try:

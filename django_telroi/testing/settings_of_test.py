@@ -48,3 +48,12 @@ def rate_limits(rates: Mapping[str, Any] | None = None) -> Iterator[None]:
     finally:
         caches[alias].clear()
         del caches.settings[alias]
+
+
+def refuse_outside_of_tests() -> None:
+    """Raise RuntimeError in a process that runs no tests. There the helpers would change the numbers of real people."""
+    if not conf.is_test_run():
+        raise RuntimeError(
+            "django_telroi.testing works in Django's test environment only: manage.py test, pytest-django, or a "
+            "process that called django.test.utils.setup_test_environment()."
+        )

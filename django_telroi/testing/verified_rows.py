@@ -13,6 +13,7 @@ from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.signals import phone_verified
+from django_telroi.testing.settings_of_test import refuse_outside_of_tests
 
 RINGING, TYPING = timedelta(seconds=2), timedelta(seconds=20)
 """How long before the verification the call was placed, and before that it was requested, in the rows of a test."""
@@ -35,8 +36,9 @@ def verify_phone(
     also send ``phone_verified``, at once, with or without a transaction. An exception of a receiver is raised.
 
     Raises InvalidNumber, InvalidPurpose if the purpose writes no record, and NumberTaken if another account has the
-    number and the site allows one.
+    number and the site allows one. Raises RuntimeError in a process that runs no tests.
     """
+    refuse_outside_of_tests()
     using = write_alias()
     moment = verified_at or database_now(using)
     record = services.record_verification(user, number, purpose=purpose, verified_at=moment)

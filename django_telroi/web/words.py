@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.translation import get_language, gettext, gettext_noop, override, pgettext
 
 from django_telroi import conf
 from django_telroi.domain.languages import language_tag
 
 __all__ = ["Words", "call_language", "shown_words"]
+
+
+SAMPLE = gettext_noop("Call me")
+"""A text that each translation has."""
 
 
 class Words(NamedTuple):
@@ -30,14 +34,24 @@ def shown_words() -> Words:
     # Each catalogue translates "en" with its own tag, so the answer is right for fallbacks of Django's too.
     shown = pgettext("BCP 47 tag of the language of this file", "en")
     is_variant = f"{active}-".startswith(f"{shown}-")  # de-AT and en-US have the texts of de and en
-    if is_variant or (shown == "en" and _is_translated_by_the_site()):
+    if is_variant:
         shown = active
+    elif shown == "en":
+        shown = _language_of_the_site(active)
     return Words(shown, "rtl" if shown.split("-")[0] in settings.LANGUAGES_BIDI else "ltr")
 
 
-def _is_translated_by_the_site() -> bool:
-    """Return whether the site has a catalogue of its own for our texts, which need not name its language."""
-    return gettext("Call me") != "Call me"
+def _language_of_the_site(active: str) -> str:
+    """Return the language of our texts if the site has a catalogue of its own for them, which need not name it.
+
+    Django takes a text that ``active`` does not have from ``LANGUAGE_CODE``, where the site may have other words too.
+    """
+    text = gettext(SAMPLE)
+    if text == SAMPLE:
+        return "en"
+    with override(settings.LANGUAGE_CODE):
+        fallback = gettext(SAMPLE)
+    return active if text != fallback else language_tag(settings.LANGUAGE_CODE) or "en"
 
 
 def call_language() -> str | None:

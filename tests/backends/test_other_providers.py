@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 from django.core.checks import CheckMessage, Tags, run_checks
 from django.core.management import call_command
 from django.test import Client
@@ -78,7 +77,7 @@ class LoggedTelroi(TelroiBackend):
 @pytest.fixture
 def _in_production(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
-    monkeypatch.delattr(mail, "outbox")
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
     settings.DEBUG = False
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.core.exceptions import ImproperlyConfigured
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length
 from django_telroi.backends.console import ConsoleBackend
 from django_telroi.backends.locmem import LocmemBackend, outbox
@@ -31,7 +32,7 @@ def _live_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     """Django's test environment is not set up."""
-    monkeypatch.delattr(mail, "outbox")
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -265,3 +266,12 @@ class TestInProduction:
 
         with pytest.raises(Misconfigured):
             get_backend()
+
+
+def test_an_outbox_of_e_mails_is_no_test_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The e-mail backend ``locmem`` creates one in any process: a preview of mails, a demo, a worker."""
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
+    EmailBackend()
+
+    assert hasattr(mail, "outbox")
+    assert not conf.is_test_run()

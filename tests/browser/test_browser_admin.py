@@ -208,7 +208,8 @@ def test_whether_calls_are_an_attack_is_answered_in_one_click(clicks: Clicks) ->
     clicks.link("Overview")
 
     expect(clicks.page.get_by_role("heading", name="Alerts")).to_be_visible()
-    expect(clicks.page.locator(".telroi-attack")).to_have_count(0)
+    expect(clicks.page.get_by_role("heading", name="Suspected toll fraud")).to_be_visible()
+    expect(clicks.page.get_by_text("calls in the last hour, 0 of them verified")).to_be_visible()
     assert clicks.count <= 1
 
 

@@ -7,7 +7,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.core.checks import CheckMessage, Tags, run_checks
 
 from django_telroi.backends import Backend
@@ -80,7 +79,7 @@ class OddTelroi(TelroiBackend):
 @pytest.fixture(autouse=True)
 def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setenv("TELROI_API_KEY", "tlr_live_Canary0Key0Canary0Key0Canary")
-    monkeypatch.delattr(mail, "outbox")
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
     settings.DEBUG = False
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from django.core import mail
 from django.core.checks import ERROR, WARNING, CheckMessage, Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -32,7 +31,7 @@ SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """The setup of a site in production, for ``manage.py check``."""
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
-    monkeypatch.delattr(mail, "outbox")
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
     settings.DEBUG = False
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.core.checks import CheckMessage, Tags, run_checks
 from django.utils import timezone
 
@@ -27,7 +26,7 @@ def fails() -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def _outside_of_tests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
-    monkeypatch.delattr(mail, "outbox")
+    monkeypatch.delattr("django.test.utils._TestState.saved_data")
     settings.DEBUG = False
 
 

@@ -278,7 +278,7 @@ WRONG: list[tuple[str, Any]] = [
     ("BASE_URL", "http://["),
     *(("API_KEYS", wrong) for wrong in (5, True, ["tlr_live_x"], b"x")),
     *(("API_KEYS", {name: "tlr_live_x"}) for name in ("", "*", " a", "a b", "-a", "a" * 65, "ä", "a\n", 5, None)),
-    *(("API_KEYS", {"shop": wrong}) for wrong in ("", " ", [], ["a", "b", "c"], ["a", ""], 5, [5], True, {})),
+    *(("API_KEYS", {"shop": wrong}) for wrong in ("", " ", [], ["a", "b", "c"], ["", ""], 5, [5], True, {})),
     *(("ALLOW_TEST_KEY", wrong) for wrong in ([5], ({},), {"shop"})),
     *(("WEBHOOK_SECRETS", {"shop": wrong}) for wrong in ("whsec_x", 5, [5], None)),
     *(("LANGUAGE", wrong) for wrong in ("en_US", "English, please", "en" * 18)),

@@ -69,8 +69,8 @@ def test_the_check_is_as_before(without_key: Any) -> None:
     assert "telroi.E030" in {message.id for message in run_checks()}
 
 
-@pytest.mark.parametrize("keys", [[], ["another key of at least 32 characters"]])
-def test_a_call_of_the_time_before_the_key_was_lost_is_unavailable(keys: list[str], settings: Any) -> None:
+@pytest.mark.parametrize("keys", [[], ["another key of at least 32 characters"], ["too short"], "no list"])
+def test_a_call_of_the_time_before_the_key_was_lost_is_unavailable(keys: Any, settings: Any) -> None:
     settings.TELROI = {"NUMBER_ENCRYPTION": "on", "NUMBER_KEYS": [KEY]}
     client, ada = Client(), User.objects.create_user("ada")
     client.post("/phone/", {"number": NUMBER})

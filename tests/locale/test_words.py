@@ -19,7 +19,7 @@ from tests.web.visitor import NUMBER, Visitor
 
 pytestmark = pytest.mark.django_db
 
-BUTTON = {"he": "התקשרו אליי", "pl": "Zadzwoń do mnie", "de": "Rufen Sie mich an"}
+BUTTON = {"en": "Ring me now", "he": "התקשרו אליי", "pl": "Zadzwoń do mnie", "de": "Rufen Sie mich an"}
 
 WithCatalogues = Callable[..., None]
 
@@ -62,6 +62,16 @@ def visitor_who_reads(language: str) -> Visitor:
 
 def language_of(element: Tag | Any) -> tuple[str, str]:
     return element["lang"], element["dir"]
+
+
+def test_other_english_words_of_the_site_are_still_english(with_catalogues: WithCatalogues) -> None:
+    """Django takes them for every language without a catalogue."""
+    with_catalogues("en", names_itself=False)
+
+    visitor = visitor_who_reads("he").opens("/phone/")
+
+    assert BUTTON["en"] in visitor.card().get_text()
+    assert language_of(visitor.card()) == ("en", "ltr")
 
 
 @pytest.mark.parametrize("language", ["he", "pl", "zh-hans"])

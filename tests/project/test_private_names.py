@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.middleware.csrf import CsrfViewMiddleware
 from django.test import RequestFactory
+from django.test.utils import _TestState
 from django_ratelimit import core
 from rest_framework.request import Request
 
@@ -64,6 +65,10 @@ def django_marks_the_transaction_of_a_test_case() -> bool:
     with transaction.atomic():
         inner = connection.atomic_blocks[-1]
         return bool(of_the_test._from_testcase) and not inner._from_testcase
+
+
+def django_marks_its_test_environment() -> bool:
+    return hasattr(_TestState, "saved_data")
 
 
 def django_deletes_without_reading() -> bool:
@@ -138,6 +143,14 @@ PRIVATE = (
         "5.7",
         "to find the site's app in any thread",
         celery_has_a_default_app,
+    ),
+    PrivateName(
+        "_TestState",
+        "Django",
+        "conf/__init__.py",
+        "6.1",
+        "to see that a process runs tests",
+        django_marks_its_test_environment,
     ),
     PrivateName(
         "_from_testcase",

@@ -101,5 +101,12 @@ def test_the_client_is_imported_at_first_use() -> None:
     assert {"requests", "django_telroi.client.telroi_client"} <= loaded_after(names)
 
 
+@pytest.mark.parametrize("command", ["telroi_doctor", "telroi_webhook"])
+def test_the_help_of_a_command_needs_no_requests(command: str) -> None:
+    step = f"from django.core.management import load_command_class\nload_command_class('django_telroi', '{command}')"
+
+    assert not {"requests", "urllib3"} & loaded_after(step)
+
+
 def test_the_client_package_has_no_other_names() -> None:
     loaded_after("import django_telroi.client\nassert not hasattr(django_telroi.client, 'Missing')")

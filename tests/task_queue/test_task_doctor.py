@@ -11,6 +11,7 @@ from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
 from django_telroi import background_tasks
+from django_telroi.conf import CONSOLE_BACKEND, TELROI_BACKEND
 from django_telroi.management.doctor import task_worker
 from django_telroi.management.doctor.broker import examine_queue
 from tests.calling_site import Configure
@@ -74,9 +75,8 @@ def test_a_worker_that_cannot_run_the_task_is_an_error(
     [
         ({"API_KEY": ""}, "A worker answers, but it cannot run the tasks of django-telroi."),
         (
-            {"BACKEND": "django_telroi.backends.console.ConsoleBackend"},
-            "A worker answers, but its backend is django_telroi.backends.console.ConsoleBackend, "
-            "and here it is django_telroi.backends.telroi.TelroiBackend.",
+            {"BACKEND": CONSOLE_BACKEND},
+            f"A worker answers, but its backend is {CONSOLE_BACKEND}, and here it is {TELROI_BACKEND}.",
         ),
     ],
 )

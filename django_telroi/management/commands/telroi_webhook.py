@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_telroi import conf
 from django_telroi.client.sample_webhooks import SAMPLES, Delivery, post_sample, sample_body
 from django_telroi.management.output import PrintableCommand
+from django_telroi.packages import REQUESTS
 
 ARRIVED = "the webhook arrived, its signature is valid, and it was recorded."
 MEANINGS: Mapping[int, str] = {
@@ -44,6 +45,8 @@ class Command(PrintableCommand):
         parser.add_argument("--key", metavar="NAME", help="sign with the secret of this key, if API_KEYS has several")
 
     def handle(self, *args: Any, sample: str, to: str, key: str | None, **options: Any) -> None:
+        if not REQUESTS.is_installed:
+            raise CommandError(f"{REQUESTS.missing_for('telroi_webhook')} Install it: {REQUESTS.install_command}")
         delivery = post_sample(to, sample_body(sample), secret=_secret(key), proxy_url=conf.proxy_url())
         if not delivery.arrived:
             raise CommandError(_meaning(delivery))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from django_telroi import conf
 from django_telroi.backends import get_backend, uses_telroi
-from django_telroi.client import TelroiClient
 from django_telroi.client.origin import read_base_url
 from django_telroi.client.replies import Probe
 from django_telroi.errors import ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.management.doctor.findings import Finding, bad, good, note
+
+if TYPE_CHECKING:
+    from django_telroi.client import TelroiClient
 
 SUBJECT = "telroi"
 BACKEND = "backend"
@@ -76,6 +79,8 @@ def _of_key(finding: Finding, name: str, *, is_old: bool) -> Finding:
 
 
 def _examine_key(key: str) -> Iterator[Finding]:
+    from django_telroi.client import TelroiClient  # not above: the doctor also runs without requests
+
     timeouts = conf.timeouts()
     with TelroiClient(
         key,

@@ -105,7 +105,7 @@ def _empty_columns(row: Model) -> str:
     twenty of them, and psycopg keeps a statement only if it has at most fifty parameters.
     """
     return "".join(
-        "N" if value is None else "T" if isinstance(value, str) and not value else "-"
+        "N" if value is None else "T" if isinstance(value, str) and len(value) == 0 else "-"
         for value in (getattr(row, name) for name in _columns_of(type(row)))
     )
 
