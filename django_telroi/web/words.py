@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils.translation import get_language, gettext, gettext_noop, override, pgettext
+from django.utils.translation import get_language, gettext, override, pgettext
 
 from django_telroi import conf
 from django_telroi.domain.languages import language_tag
 
 __all__ = ["Words", "call_language", "shown_words"]
-
-
-SAMPLE = gettext_noop("Call me")
-"""A text that each translation has."""
 
 
 class Words(NamedTuple):
@@ -46,11 +42,11 @@ def _language_of_the_site(active: str) -> str:
 
     Django takes a text that ``active`` does not have from ``LANGUAGE_CODE``, where the site may have other words too.
     """
-    text = gettext(SAMPLE)
-    if text == SAMPLE:
+    text = gettext("Call me")
+    if text == "Call me":
         return "en"
     with override(settings.LANGUAGE_CODE):
-        fallback = gettext(SAMPLE)
+        fallback = gettext("Call me")
     return active if text != fallback else language_tag(settings.LANGUAGE_CODE) or "en"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.mail.backends.locmem import EmailBackend
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail.backends.locmem import EmailBackend
 
 from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length

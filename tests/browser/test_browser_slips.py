@@ -28,7 +28,7 @@ TELROI = {
     "SUBMIT_LAST_DIGIT": True,
 }
 EN = {"TELROI": TELROI}
-# English words from right to left, so that the steps of the test are the same. `test_browser_languages` has Arabic words.
+# English words from right to left: the steps stay the same. `test_browser_languages` has Arabic words.
 RTL = {"TELROI": TELROI, "LANGUAGES_BIDI": ["en"]}
 
 PROBLEMS = """() => {
