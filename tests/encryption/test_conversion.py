@@ -69,6 +69,22 @@ def history(settings: Any) -> list[Any]:
     return in_python()
 
 
+@pytest.mark.parametrize("mode", ["prepare", "migrate"])
+def test_a_row_is_found_in_each_form_before_and_after_the_conversion(
+    settings: Any, history: list[Any], mode: str
+) -> None:
+    def found() -> list[int]:
+        return [PhoneNumber.objects.filter(number=number).count() for number in NUMBERS]
+
+    use(settings, mode, OLD)
+    in_clear = found()
+    use(settings, "migrate", OLD)
+    run()
+    use(settings, mode, OLD)
+
+    assert (in_clear, found()) == ([1] * len(NUMBERS), [1] * len(NUMBERS))
+
+
 def test_it_encrypts_rotates_and_decrypts_all_columns(settings: Any, history: list[Any]) -> None:
     old, new = cipher_of(OLD).mark, cipher_of(NEW).mark
     assert marks() == {"clear"}

@@ -175,7 +175,7 @@ KINDS: dict[str, Kind] = {
         'TELROI = {"ANONYMOUS_PURPOSES": [""]}'
     ),
     "a strict policy for content": Kind(more='MIDDLEWARE += ["mysite.urls.with_policy"]'),
-    "another language, read from right to left": Kind(more='LANGUAGE_CODE = "ar"'),
+    "another language, which has no translation": Kind(more='LANGUAGE_CODE = "he"'),
     "no accounts": Kind(without=(f"{CONTRIB}.admin", f"{CONTRIB}.auth.")),
     "nothing that a page can do without": Kind(
         without=(
