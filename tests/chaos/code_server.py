@@ -43,6 +43,8 @@ def web_server(log: Path, *, told: Path) -> Iterator[str]:
         TOLD: str(told),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "PYTHONDEVMODE": "",
+        # A warning as an error would end the master of gunicorn: Python warns of a fork in a process with threads.
+        "PYTHONWARNINGS": "",
     }
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listener, log.open("w") as output:
         command = [sys.executable, "-m", "gunicorn", "tests.chaos.code_site:application", "--preload"]

@@ -12,7 +12,7 @@ _stage = json.loads(os.environ["TELROI_TEST_STAGE"])
 DATABASES["default"]["NAME"] = _stage["database"]
 TELROI = _stage["telroi"]
 CELERY = _stage["celery"]
-if TELROI["DISPATCH"] == "tasks":
+if TELROI.get("DISPATCH") == "tasks":
     from tests.task_queue import settings as with_tasks
 
     INSTALLED_APPS, TASKS = with_tasks.INSTALLED_APPS, with_tasks.TASKS
