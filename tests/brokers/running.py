@@ -46,6 +46,7 @@ class Site:
     def environ(self) -> dict[str, str]:
         return {
             **os.environ,
+            "PYTHONWARNINGS": "",  # as an error, a warning of Celery or of a driver would end a worker
             "DJANGO_SETTINGS_MODULE": "tests.brokers.site",
             "PYTHONPATH": os.pathsep.join([str(EXAMPLE), str(ROOT)]),
             "EXAMPLE_STATE_DIR": str(self.folder),
