@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +13,14 @@ from zlib import crc32
 
 import pytest
 from django.core.cache import cache
+from django_ratelimit import core
 from hypothesis import settings
 
 from django_telroi import conf, pytest_plugin
 from django_telroi.conf.values import DEFAULTS
 from django_telroi.services.shared import number_state
 from django_telroi.services.shared.number_state import STOP_HINT
+from tests.manual_clocks import ManualClock
 from tests.tenths import tenth_of
 
 # No deadline: the time of one example depends on the machine.
@@ -96,6 +99,15 @@ def number_encryption(request: pytest.FixtureRequest) -> Iterator[None]:
 def empty_cache() -> None:
     """Empty the cache: the rate limits count in it, and all tests send requests from the same address."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def windows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of django-ratelimit. Otherwise a test could start in one fixed window and end in the next one.
+
+    A test of the windows holds a clock of its own (``tests.manual_clocks``).
+    """
+    monkeypatch.setattr(core, "time", ManualClock(time.time()))
 
 
 @pytest.fixture(autouse=True)
