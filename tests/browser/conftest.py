@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,9 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.chromium import SHELL
 from tests.example.running import Demo, running_demo
 
-CHROMIUM = os.environ.get("TELROI_CHROMIUM", "/usr/bin/chromium")
 # London, 020 7946 0xxx: reserved for fiction, and not used by the demo's history.
 _NUMBERS = (f"+44 20 7946 {last:04}" for last in count(100))
 
@@ -37,7 +36,7 @@ def demo(state: Path) -> Iterator[Demo]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=SHELL)
         yield browser
         browser.close()
 

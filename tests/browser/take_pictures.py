@@ -6,7 +6,6 @@ Each picture has a palette of at most 256 colours, which is a quarter of the siz
 from __future__ import annotations
 
 import io
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,11 +14,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.chromium import SHELL
 from tests.browser.pictures import SOURCES, THEMES, file_of, write_digests
 from tests.browser.steps import call_and_answer, code_field, code_of_the_call, digits_heard
 from tests.example.running import Demo, running_demo
 
-CHROMIUM = os.environ.get("TELROI_CHROMIUM", "/usr/bin/chromium")
 NUMBERS = {"light": "+1 201 555 0123", "dark": "+1 201 555 0124"}
 
 
@@ -86,7 +85,7 @@ def save(png: bytes, path: Path) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as state, running_demo(Path(state)) as demo, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=SHELL)
         for picture in SOURCES:
             for theme in THEMES:
                 take(browser, demo, picture, theme)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.steps import (
     answer,
     ask_for_a_call,
@@ -23,8 +23,6 @@ from tests.browser.steps import (
 
 pytestmark = pytest.mark.browser
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
 
 def assert_open_to_all(page: Page) -> None:
     assert barriers(page, theme="light") == barriers(page, theme="dark") == []
@@ -32,8 +30,7 @@ def assert_open_to_all(page: Page) -> None:
 
 def barriers(page: Page, *, theme: Literal["light", "dark"]) -> list[str]:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    found = Axe().run(page, options=RULES)["violations"]
-    return [f"{theme}: {each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+    return [f"{theme}: {each['id']}: {[node['html'] for node in each['nodes']]}" for each in violations(page)]
 
 
 def test_every_step_is_accessible(page: Page, number: str) -> None:
