@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf.locale import LANG_INFO
+from django.utils.translation import gettext_lazy as _
 
 import django_telroi
 from example.clock import local_time_zone
@@ -43,9 +44,9 @@ def telroi_settings(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def languages() -> list[tuple[str, str]]:
-    """Return the shop's own languages, and those of django-telroi: its card speaks them in an English shop."""
+    """Return the languages of django-telroi. The shop has words in all of them."""
     folders = Path(django_telroi.__file__).parent.glob("locale/*/LC_MESSAGES/django.mo")
-    codes = {"en", "de", *(path.parts[-3].replace("_", "-").lower() for path in folders)}
+    codes = {"en", *(path.parts[-3].replace("_", "-").lower() for path in folders)}
     return [(code, LANG_INFO[code]["name_local"]) for code in sorted(codes & LANG_INFO.keys())]
 
 
@@ -58,11 +59,11 @@ CELERY_BEAT_SCHEDULE = {
 
 TELROI = {
     "PURPOSES": ["", "signup"],
-    "SITE_NAME": "Example shop",
+    "SITE_NAME": _("Example shop"),
     "PURPOSE_TEXTS": {
-        "": "It shows that the number is yours.",
-        "signup": "We need your number to create your account.",
-        "login": "It logs you in to your account.",
+        "": _("It shows that the number is yours."),
+        "signup": _("We need your number to create your account."),
+        "login": _("It logs you in to your account."),
     },
     "LOGIN_ALTERNATIVE_URL": "log-in",
     "LOGIN_SIGN_UP_URL": "sign-up",

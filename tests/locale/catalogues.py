@@ -46,12 +46,13 @@ def messages_of_the_source() -> Catalog:
     template = Catalog(project="django-telroi", header_comment="# The messages of django-telroi.\n#", fuzzy=False)
     for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]):
         name = path.relative_to(PACKAGE).as_posix()
-        for _line, ids, comments, context in _extracted(path):
+        for _line, ids, comments, context in extracted(path):
             template.add(ids, locations=[(name, None)], auto_comments=comments, context=context)
     return template
 
 
-def _extracted(path: Path) -> Iterator[tuple[int, str | tuple[str, ...], list[str], str | None]]:
+def extracted(path: Path) -> Iterator[tuple[int, str | tuple[str, ...], list[str], str | None]]:
+    """Yield the messages of a module or a template: line, text or texts, comments and context."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".html":
         # Django turns a template into calls in the syntax of Python. Their indentation means nothing.
