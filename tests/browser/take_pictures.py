@@ -22,8 +22,15 @@ from tests.example.running import Demo, running_demo
 NUMBERS = {"light": "+1 201 555 0123", "dark": "+1 201 555 0124"}
 
 
+def go(page: Page, url: str) -> None:
+    """Open a page. An error page is no picture of the documentation."""
+    response = page.goto(url)
+    assert response
+    assert response.ok, (response.status, url)
+
+
 def page_of_the_shop(page: Page, demo: Demo, theme: str) -> None:
-    page.goto(demo.home)
+    go(page, demo.home)
     call_and_answer(page, NUMBERS[theme])
     code_field(page).press_sequentially(code_of_the_call(page)[:4])
     expect(digits_heard(page)).to_have_count(4)
@@ -31,23 +38,23 @@ def page_of_the_shop(page: Page, demo: Demo, theme: str) -> None:
 
 def overview(page: Page, demo: Demo, theme: str) -> None:
     log_in(page, demo)
-    page.goto(f"{demo.home}admin/django_telroi/phonenumber/overview/")
+    go(page, f"{demo.home}admin/django_telroi/phonenumber/overview/")
 
 
 def attempt(page: Page, demo: Demo, theme: str) -> None:
     """The newest attempt that ended with three wrong codes."""
     log_in(page, demo)
-    page.goto(f"{demo.home}admin/django_telroi/verificationattempt/?status__exact=locked")
+    go(page, f"{demo.home}admin/django_telroi/verificationattempt/?status__exact=locked")
     page.locator("#result_list tbody th a").first.click()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
 
 
 def api(page: Page, demo: Demo, theme: str) -> None:
-    page.goto(f"{demo.home}api/docs/")
+    go(page, f"{demo.home}api/docs/")
 
 
 def log_in(page: Page, demo: Demo) -> None:
-    page.goto(f"{demo.home}admin/")
+    go(page, f"{demo.home}admin/")
     page.get_by_label("Username").fill("staff")
     page.get_by_label("Password").fill("demo")
     page.get_by_role("button", name="Log in").click()
