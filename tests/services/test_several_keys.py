@@ -20,8 +20,10 @@ from django_telroi.client.webhooks import read_event, sign
 from django_telroi.errors import Misconfigured, NotCallable, Unavailable, VerificationRefused
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt
 from django_telroi.services import KeyFacts
+from django_telroi.services.shared import backend_calls
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import hold_clock
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, sends, statements, wrong
 
 pytestmark = pytest.mark.django_db
@@ -281,8 +283,12 @@ class TestPauses:
         assert services.follow(ben.uuid).call_again_in == 0
         assert services.follow(ada.uuid).call_again_in > 0
 
-    def test_the_budget_of_one_key_is_not_that_of_another(self, keys: Simulator, configure: Configure) -> None:
+    def test_the_budget_of_one_key_is_not_that_of_another(
+        self, keys: Simulator, configure: Configure, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         configure(KEY_REQUESTS_PER_MINUTE=2)
+        clock = hold_clock(monkeypatch, backend_calls, at=1_900_000_000)
+        clock.begin_window(get_backend("ada").key_digest, seconds=63)  # one request each, and longer than any wait
         services.start_verification(NUMBER, purpose="ada")
         with pytest.raises(Unavailable):
             services.start_verification(OTHER_NUMBER, purpose="ada")
