@@ -1,4 +1,4 @@
-"""A site that receives webhooks, for gunicorn. As a program: ``make LINES`` and ``drop`` its database."""
+"""A site that receives webhooks and has the health URL, for gunicorn. As a program: ``make LINES`` and ``drop`` its database."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def database() -> dict[str, Any]:
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
+        "CONN_MAX_AGE": int(os.environ.get("BENCH_CONN_MAX_AGE", 0)),
         "OPTIONS": WAL if chosen == "wal" else {},
         "TEST": {"NAME": file} if ENGINES[chosen] == "sqlite3" else {},
     }
@@ -39,7 +40,7 @@ def configure() -> None:
         SECRET_KEY="not a secret",
         ALLOWED_HOSTS=["127.0.0.1"],
         USE_TZ=True,
-        ROOT_URLCONF="django_telroi.webhooks.urls",
+        ROOT_URLCONF="webhook_urls",
         INSTALLED_APPS=[
             *("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django_telroi"),
         ],

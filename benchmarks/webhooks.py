@@ -63,8 +63,8 @@ def show(title: str, answers: list[Answered], *, bound: float) -> bool:
 
 def deliver(database: str, deliveries: int, *, senders: int) -> list[Answered]:
     """Deliver each run to a new site. A few go first, because a worker's first request is slow."""
-    with site(database, lines=deliveries) as url:
-        lines = count()
+    with site(database, lines=deliveries) as home:
+        url, lines = f"{home}/webhook", count()
         send(url, lines, 8)
         answers: list[Answered] = []
         in_turns(lambda: answers.extend(send(url, lines, deliveries // senders)), senders)
@@ -102,10 +102,11 @@ def body_about(line: int) -> bytes:
 
 
 @contextmanager
-def site(database: str, *, lines: int) -> Iterator[str]:
-    """Run gunicorn with two workers of four threads, and this many calls whose answer was lost."""
+def site(database: str, *, lines: int, conn_max_age: int = 0) -> Iterator[str]:
+    """Run gunicorn with two workers of four threads, and this many calls whose answer was lost. Yields its address."""
     with tempfile.TemporaryDirectory(prefix="django-telroi-bench-") as folder:
         environ = os.environ | {
+            "BENCH_CONN_MAX_AGE": str(conn_max_age),
             "BENCH_DATABASE": database,
             "BENCH_FOLDER": folder,
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -117,7 +118,7 @@ def site(database: str, *, lines: int) -> Iterator[str]:
         log = Path(folder, "gunicorn.log")
         with subprocess.Popen([*gunicorn, "--log-level", "info", "--error-logfile", str(log)], env=environ) as process:
             try:
-                yield address_in(log) + "/webhook"
+                yield address_in(log)
             finally:
                 process.terminate()
                 process.wait()
