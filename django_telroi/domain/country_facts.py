@@ -1,15 +1,18 @@
 """Names, codes and example numbers of the regions that have phone numbers.
 
 The table has the countries of ISO 3166-1, and Ascension Island, Tristan da Cunha and Kosovo: all regions that
-libphonenumber supports. ``phonenumbers`` has names in many languages, but ``phonenumberslite`` has none.
+libphonenumber supports. ``country_names.json`` has their names in the languages of our catalogues. For other languages
+``phonenumbers`` has some names, and ``phonenumberslite`` has none.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from unicodedata import combining, normalize
 
 SAME_AS = "*"
 """The names of ``phonenumbers`` have ``*aa`` for the name in the language ``aa``."""
@@ -75,13 +78,21 @@ def country_name(region: str, language: str) -> str:
 
     ``language`` is a BCP 47 tag such as ``pt-BR``.
     """
+    main_language = language.split("-", maxsplit=1)[0].lower()
+    if name := _own_names().get(main_language, {}).get(region):
+        return name
     names = _names().get(region, {})
-    for key in (language.split("-", maxsplit=1)[0].lower(), "en"):
+    for key in (main_language, "en"):
         name = names.get(key, "")
         name = names.get(name[1:], "") if name.startswith(SAME_AS) else name
         if name:
             return name
     return COUNTRY_NAMES.get(region, region)
+
+
+def name_order(name: str) -> str:
+    """Return the key by which names of countries are sorted: without accents, so that Åland is not the last one."""
+    return "".join(each for each in normalize("NFKD", name) if not combining(each)).casefold()
 
 
 @cache
@@ -102,6 +113,13 @@ def national_example(region: str) -> str:
 
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     return phonenumbers.format_number(example, PhoneNumberFormat.NATIONAL) if example else ""
+
+
+@cache
+def _own_names() -> Mapping[str, Mapping[str, str]]:
+    """Return the names by language and region."""
+    names: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("country_names.json").read_text("utf-8"))
+    return names
 
 
 @cache

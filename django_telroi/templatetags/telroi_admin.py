@@ -97,12 +97,20 @@ def _current_site(request: HttpRequest) -> AdminSite | None:
 
 
 @register.inclusion_tag("admin/django_telroi/crumbs.html", takes_context=True)
-def telroi_crumbs(context: Context) -> dict[str, Any]:
-    """Render the breadcrumbs: home, app, list, object if there is one, this page. From Django 6.1 they are a list."""
-    return {"crumbs": list(_crumbs(context)), "is_list": django.VERSION >= (6, 1)}
+def telroi_crumbs(context: Context, *, ends_with_object: bool = False) -> dict[str, Any]:
+    """Render the breadcrumbs: home, app, list, object if there is one, this page. From Django 6.1 they are a list.
+
+    ``ends_with_object``: this page is the object's own one.
+    """
+    crumbs = list(_crumbs(context))
+    if ends_with_object:
+        crumbs = [*crumbs[:-2], {**crumbs[-2], "url": ""}]
+    return {"crumbs": crumbs, "is_list": django.VERSION >= (6, 1)}
 
 
 def _crumbs(context: Context) -> Iterator[dict[str, str]]:
+    from django_telroi.admin.shared.chips import left_to_right
+
     request, opts, original = context["request"], context["opts"], context.get("original")
     yield {
         "label": str(opts.app_config.verbose_name),
@@ -111,7 +119,7 @@ def _crumbs(context: Context) -> Iterator[dict[str, str]]:
     name = f"{opts.app_label}_{opts.model_name}"
     yield {"label": str(opts.verbose_name_plural), "url": _url(request, f"{name}_changelist")}
     if original:
-        yield {"label": str(original), "url": _url(request, f"{name}_change", args=(original.pk,))}
+        yield {"label": left_to_right(str(original)), "url": _url(request, f"{name}_change", args=(original.pk,))}
     yield {"label": str(context["title"]), "url": ""}
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 
 from django.utils.translation import pgettext
 
 from django_telroi import conf
-from django_telroi.domain.country_facts import calling_code, country_name
+from django_telroi.domain.country_facts import calling_code, country_name, name_order
 from django_telroi.domain.phone import CallingRules, supported_regions
 from django_telroi.web.words import shown_words
 
@@ -25,10 +24,5 @@ def _named_regions(rules: CallingRules, language: str, *, is_bidi: bool) -> list
     called = supported_regions() if rules.allowed_regions is None else supported_regions() & rules.allowed_regions
     mark = "\N{LEFT-TO-RIGHT MARK}" if is_bidi else ""  # otherwise the + would be on the other side of the digits
     names = {region: country_name(region, language) for region in called - rules.blocked_regions}
-    regions = sorted(names, key=lambda region: (_sort_key(names[region]), region))
+    regions = sorted(names, key=lambda region: (name_order(names[region]), region))
     return [(region, f"{names[region]} ({mark}{calling_code(region)}{mark})") for region in regions]
-
-
-def _sort_key(name: str) -> str:
-    """Return the name without accents, so that Åland is not the last country."""
-    return "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)).casefold()

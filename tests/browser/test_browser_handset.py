@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.steps import answer, ask_for_a_call, digits_heard, handset, heard_code, state_of_the_call
 
@@ -103,9 +103,33 @@ def test_the_shop_has_a_second_language_on_a_phone_too(open_home: Callable[..., 
     number_field = page.locator("input[type=tel]")
     number_field.fill(number)
     number_field.press("Enter")
-    page.get_by_role("button", name="Annehmen").click()
+    button, screen = page.get_by_role("button", name="Annehmen"), page.locator("#handset .screen")
+    expect(button).to_be_visible()
+    assert right_edge(button) <= right_edge(screen)
+    button.click()
     expect(page.locator("#handset [role=status]")).to_have_text("Im Gespräch")
     assert_fits(page)
+
+
+def right_edge(place: Locator) -> float:
+    box = place.bounding_box()
+    assert box
+    return box["x"] + box["width"]
+
+
+def test_in_arabic_the_digits_run_from_left_to_right(open_home: Callable[..., Page], number: str) -> None:
+    page = open_home(locale="ar")
+    field = page.locator("input[type=tel]")
+    field.fill(number)
+    field.press("Enter")
+    page.get_by_role("button", name="رد").click()
+    expect(page.locator("[data-part=digits] .heard").nth(1)).to_be_visible()
+
+    places = page.locator("[data-part=digits] span").evaluate_all("all => all.map(each => each.offsetLeft)")
+
+    assert page.evaluate("document.documentElement.dir") == "rtl"
+    assert len(places) == 6
+    assert places == sorted(places)
 
 
 def test_the_bell_rings_until_it_is_answered(open_home: Callable[..., Page], number: str) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from django_telroi.domain.country_facts import calling_code, country_name, example_number, national_example
+from django_telroi.domain.country_facts import (
+    COUNTRY_NAMES,
+    calling_code,
+    country_name,
+    example_number,
+    national_example,
+)
 from django_telroi.domain.invalid_numbers import NumberProblem, problem_of, suggest_numbers
 from django_telroi.domain.languages import region_of
 from django_telroi.domain.phone import CallingRules, grouped
@@ -113,3 +119,12 @@ def test_a_region_has_a_code_an_example_and_a_name_in_the_language() -> None:
     names = [country_name("DE", language) for language in ("en", "de", "pt-br", "zh-hans", "yo")]
     assert names == ["Germany", "Deutschland", "Alemanha", "\u5fb7\u56fd", "Germany"]
     assert (country_name("XK", "de"), country_name("XX", "en")) == ("Kosovo", "XX")
+
+
+@pytest.mark.parametrize("language", ["ar", "de", "es", "fr", "pt-br"])
+def test_every_country_has_a_name_in_each_language_of_the_catalogues(language: str) -> None:
+    names = {region: country_name(region, language) for region in COUNTRY_NAMES}
+
+    assert len({*names.values()}) == len(names)
+    english = [region for region, name in names.items() if language == "ar" and name.isascii()]
+    assert english == []

@@ -1,4 +1,7 @@
-"""``make messages``: write the template, bring each catalogue up to date, and compile those that are no drafts."""
+"""``make messages``: write the template, bring each catalogue up to date, and compile those that are no drafts.
+
+It writes the names of the countries too.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from tests.locale.catalogues import (
     read,
     wanted,
 )
+from tests.locale.country_names import write_country_names
 
 
 def main() -> None:
@@ -28,6 +32,7 @@ def main() -> None:
     POT.write_bytes(as_po(template))
     for language in (*COMPLETE, *DRAFTS):
         sys.stdout.write(f"{language}: {update(language, template)}\n")
+    write_country_names()
 
 
 def update(language: str, template: Catalog) -> str:

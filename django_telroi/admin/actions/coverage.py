@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import ngettext, pgettext
 
 from django_telroi.admin.overview.formats import figure
-from django_telroi.admin.shared.chips import region_choices, region_name
+from django_telroi.admin.shared.chips import listed, region_choices, region_name
 from django_telroi.admin.shared.sealed_lookups import calls_to_prefix
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_covered, is_prefix, regions_of
 from django_telroi.domain.policy import DAY
@@ -75,10 +75,10 @@ def _names(regions: list[str]) -> str:
     if not names:
         return pgettext("countries of a prefix", "none: the prefix is of an international service")
     if len(names) <= MAX_NAMED:
-        return ", ".join(names)
+        return listed(names)
     others = len(names) - MAX_NAMED
     words = ngettext("%(names)s and %(count)d other", "%(names)s and %(count)d others", others)
-    return words % {"names": ", ".join(names[:MAX_NAMED]), "count": others}
+    return words % {"names": listed(names[:MAX_NAMED]), "count": others}
 
 
 def title_of(destination: str) -> str:

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.admin.actions.action_views import APP, actor_of, failure_sentence, require_permissions, staff_view
 from django_telroi.admin.actions.number_actions import ReasonForm
-from django_telroi.admin.shared.chips import moment_words
+from django_telroi.admin.shared.chips import listed, moment_words
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import TelroiError
 from django_telroi.models import VerificationAttempt
@@ -40,7 +40,7 @@ def words_for_user(user_id: object) -> str:
     if until is None:
         return words
     end = pgettext("wrong codes of a user", "next call possible %(when)s") % {"when": moment_words(until, now=now)}
-    return f"{words}, {end}"
+    return listed((words, end))
 
 
 class UserWrongCodesViews(UnnamedInLog):

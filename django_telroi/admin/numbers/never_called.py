@@ -27,7 +27,7 @@ from django_telroi.admin.actions.number_actions import BLOCK, ReasonForm
 from django_telroi.admin.numbers.next_call import destination_sentence, verified_moments, verified_sentence
 from django_telroi.admin.numbers.number_status import block_of_destination
 from django_telroi.admin.shared.callers import NEVER_CALLED, recall_numbers, stored_phones
-from django_telroi.admin.shared.chips import region_name
+from django_telroi.admin.shared.chips import listed, region_name
 from django_telroi.admin.shared.lists import on_one_line
 from django_telroi.domain.phone import Phone, parse_phone
 from django_telroi.errors import TelroiError
@@ -129,4 +129,4 @@ def row_of(phone: Phone) -> PhoneNumber:
 
 
 def _words(phone: Phone) -> str:
-    return ", ".join(filter(None, (on_one_line(phone.number), region_name(phone.region))))
+    return listed((on_one_line(phone.number), region_name(phone.region)))

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import get_language_bidi, pgettext
+from django.utils.translation import pgettext
 
 from django_telroi import conf
 from django_telroi.admin.numbers.next_call import next_call_sentence, status_now, verified_moments, verified_sentence
@@ -20,7 +20,14 @@ from django_telroi.admin.numbers.number_status import (
     strip_labels,
     strip_marks,
 )
-from django_telroi.admin.shared.chips import bar, moment_in_sentence, moment_words, region_name, time_mark
+from django_telroi.admin.shared.chips import (
+    bar,
+    left_to_right,
+    moment_in_sentence,
+    moment_words,
+    region_name,
+    time_mark,
+)
 from django_telroi.admin.shared.marks import status_chip
 from django_telroi.admin.shared.registered import may_view
 from django_telroi.admin.shared.ring import ring_words
@@ -60,10 +67,8 @@ def facts_of(phone: PhoneNumber, *, request: HttpRequest, site: AdminSite, now: 
     is_held = phone.held_until is not None and phone.held_until > now
     return {
         "phone": phone,
-        # Isolates keep the number left to right. Markup is not possible, because the page's title shows it too.
-        "subtitle": f"\N{LEFT-TO-RIGHT ISOLATE}{phone}\N{POP DIRECTIONAL ISOLATE}"
-        if get_language_bidi()
-        else str(phone),
+        # Markup is not possible, because the page's title shows it too.
+        "subtitle": left_to_right(str(phone)),
         "country": region_name(phone.region),
         "number_status": status,
         "answer": " ".join(_answer(phone, attempts, status)),

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from django_telroi import conf
-from django_telroi.admin.shared.chips import chip, moment_words, time_words
+from django_telroi.admin.shared.chips import chip, listed, moment_words, time_words
 from django_telroi.admin.shared.marks import small
 from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, used_in
 from django_telroi.domain.wrong_code_limits import length_of_bar
@@ -289,7 +289,7 @@ def _description(counted: Sequence[datetime]) -> str:
     if not counted:
         return _("No call counts.")
     words = ngettext("%(count)d call counts, at %(times)s.", "%(count)d calls count, at %(times)s.", len(counted))
-    times = ", ".join(time_words(at) for at in reversed(counted))
+    times = listed(time_words(at) for at in reversed(counted))
     return words % {"count": len(counted), "times": times}
 
 

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from django_telroi.admin.overview.formats import figure, links_for, site_url
-from django_telroi.admin.shared.chips import moment_words
+from django_telroi.admin.shared.chips import left_to_right, moment_words
 from django_telroi.admin.shared.lists import Tool
 from django_telroi.admin.shared.narrow_filters import CountedResult
 from django_telroi.domain.destinations import is_covered
@@ -108,13 +108,14 @@ def _words(pumped: PumpedDestination) -> str:
             "Numbers of the region %(name)s: %(calls)s calls in the last hour, %(verified)s of them verified.",
             pumped.calls,
         )
-    named = {"name": pumped.destination, "calls": figure(pumped.calls), "verified": figure(pumped.verified)}
+    name = left_to_right(pumped.destination) if pumped.is_prefix else pumped.destination
+    named = {"name": name, "calls": figure(pumped.calls), "verified": figure(pumped.verified)}
     return words % named
 
 
 def _label(pumped: PumpedDestination, block: BlockedDestination | None) -> str:
     if block:
-        name = {"name": block.destination}
+        name = {"name": left_to_right(block.destination)}
         return pgettext("button", "Unblock %(name)s") % name
     if pumped.is_prefix:
         return pgettext("button", "Block this prefix for an hour")

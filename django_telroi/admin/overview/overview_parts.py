@@ -27,7 +27,7 @@ from django_telroi.admin.overview.formats import (
 )
 from django_telroi.admin.overview.names import ALERT_NAMES, OUTCOME_NAMES, PAUSE_NAMES, RARE_OUTCOMES, REFUSAL_NAMES
 from django_telroi.admin.overview.ranking_tables import table_row
-from django_telroi.admin.shared.chips import ago_words, moment_words, region_name
+from django_telroi.admin.shared.chips import ago_words, listed, moment_words, region_name
 from django_telroi.admin.shared.narrow_filters import CountedResult
 from django_telroi.models.phone_number import RULE_NAMES
 from django_telroi.services.statistics.figures import CurrentCounts
@@ -144,7 +144,7 @@ class Page:
     def _rules(self) -> str:
         names = {rule.value: str(name) for rule, name in RULE_NAMES.items()}
         limited = sorted(self.current.limited.items(), key=lambda item: -item[1])
-        return " · ".join(f"{figure(count)} {names.get(rule, rule)}" for rule, count in limited)
+        return " · ".join(f"{names.get(rule, rule)}: {figure(count)}" for rule, count in limited)
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
@@ -162,7 +162,7 @@ class Page:
 
     def chart(self) -> SafeString:
         total = {"count": figure(self.figures.total.calls), "bars": figure(len(self.figures.bars))}
-        parts = ", ".join(f"{count.text} {name}" for _swatch, name, count in self.legend())
+        parts = listed(f"{count.text} {name}" for _swatch, name, count in self.legend())
         about = _("%(bars)s bars, %(count)s calls in all:") % total
         return stacked_bars(
             [self._stack(bar) for bar in self.figures.bars],
@@ -175,10 +175,9 @@ class Page:
     def _stack(self, bar: Bar) -> Stack:
         counts = [bar.counts.get(outcome, 0) for outcome in self.outcomes]
         named = zip(counts, self.outcomes, strict=True)
-        parts = ", ".join(f"{figure(count)} {OUTCOME_NAMES[outcome]}" for count, outcome in named if count) or _(
-            "no calls"
-        )
-        words = f"{self.bucket_words(bar.start)}: {parts}"
+        parts = listed(f"{figure(count)} {OUTCOME_NAMES[outcome]}" for count, outcome in named if count)
+        none = _("no calls")
+        words = f"{self.bucket_words(bar.start)}: {parts or none}"
         # The label has no minutes, because a bar begins at a full hour or day.
         start = timezone.localtime(bar.start)
         label = date_format(start, "H:00" if self.figures.period is Period.DAY else "j M")

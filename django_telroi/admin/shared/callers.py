@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.debug import sensitive_variables
 
+from django_telroi.admin.shared.chips import listed
 from django_telroi.admin.shared.filters import regions_in
 from django_telroi.admin.shared.registered import may_view
 from django_telroi.admin.shared.search import PostedSearch
@@ -120,11 +121,11 @@ def phones_of_users_named(term: str, *, request: HttpRequest) -> list[PhoneNumbe
 
 def words_for_phones(phones: Sequence[PhoneNumber]) -> str:
     """Return the label of a filter by these numbers, with the numbers masked."""
-    return ", ".join(map(str, phones[:3])) + (", …" if len(phones) > 3 else "")
+    return listed([*map(str, phones[:3]), *("…" for _more in phones[3:4])])
 
 
 def words_for_users(users: Sequence[AbstractBaseUser]) -> str:
-    return ", ".join(map(user_name, users[:3])) + (", …" if len(users) > 3 else "")
+    return listed([*map(user_name, users[:3]), *("…" for _more in users[3:4])])
 
 
 NEVER_CALLED = "django_telroi_phonenumber_never_called"

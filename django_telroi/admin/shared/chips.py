@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, get_language_bidi, pgettext
 from django.utils.translation import gettext as _
 
 from django_telroi.admin.shared.registered import may_view
-from django_telroi.domain.country_facts import country_name
+from django_telroi.domain.country_facts import country_name, name_order
 from django_telroi.services.requester import plain
 
 TONES = frozenset({"good", "wait", "bad", "info", "quiet"})
@@ -58,7 +58,7 @@ def region_name(region: str) -> str:
 
 def region_choices(regions: Iterable[str]) -> list[tuple[str, str]]:
     """Return pairs of a region and its name, sorted by the name."""
-    return sorted(((region, region_name(region)) for region in regions), key=lambda choice: choice[1])
+    return sorted(((region, region_name(region)) for region in regions), key=lambda choice: name_order(choice[1]))
 
 
 def region_mark(region: str) -> SafeString:
@@ -66,6 +66,12 @@ def region_mark(region: str) -> SafeString:
     if not region:
         return format_html('<span class="telroi-soft">{}</span>', "–")
     return format_html('<span class="telroi-region">{}</span>', region_name(region))
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join the items of a list as the active language writes it: ``Nigeria, Ghana``. Empty items are left out."""
+    # Translators: what separates the items of a list, with its space.
+    return pgettext("list", ", ").join(filter(None, words))
 
 
 def time_words(moment: datetime) -> str:
@@ -125,6 +131,11 @@ def ago_words(moment: datetime, *, now: datetime) -> str:
     if seconds < HOUR:
         return _("%(count)d min ago") % {"count": seconds // MINUTE}
     return _("%(count)d h ago") % {"count": seconds // HOUR}
+
+
+def left_to_right(number: str) -> str:
+    """Return a number for text without markup. In a right-to-left language, its + and digits keep their order."""
+    return f"\N{LEFT-TO-RIGHT ISOLATE}{number}\N{POP DIRECTIONAL ISOLATE}" if get_language_bidi() else number
 
 
 def isolated(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import ngettext, pgettext
 
+from django_telroi.admin.shared.chips import listed
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
@@ -86,4 +87,4 @@ def _typed_words(attempt: VerificationAttempt) -> str:
 
 
 def _join(*parts: str) -> str:
-    return ", ".join(filter(None, parts))
+    return listed(parts)
