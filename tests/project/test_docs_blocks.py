@@ -75,7 +75,7 @@ def test_the_test_of_such_a_block_reads_it(block: tuple[str, str], test: str) ->
 
 def test_no_example_replaces_the_settings_of_an_earlier_one() -> None:
     """A reader follows several pages. ``TELROI = {…}`` of the second one would remove the keys of the first one."""
-    first = {"tutorial/first.rst", "reference/settings.rst"}  # these pages introduce it
+    first = {"../README.md", "tutorial/first.rst", "reference/settings.rst"}  # these pages introduce it
 
     replacing = [
         str(block)
