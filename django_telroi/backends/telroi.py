@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -57,18 +57,14 @@ class TelroiBackend(Backend):
                 logger.error("misconfigured reason=%s", f"missing_package({package.module})")
                 raise Misconfigured
         self.key_name = key_name
-        keys = conf.keys_named(key_name)
-        if reason := _problem_with(keys[0] if keys else "", key_name):
-            logger.error("misconfigured reason=%s", reason)
+        clients = list(_usable_clients(key_name))
+        if not clients:
             raise Misconfigured
-        try:
-            self.client = _client_of(keys[0])
-        except ValueError:
-            logger.error("misconfigured reason=client_settings")
-            raise Misconfigured from None
-        self.key_digest = _digest_of(keys[0])
+        # A new key that cannot be used, such as one with a line break, must not lose a call: the key before it is used.
+        (key, self.client), *old = clients
+        self.key_digest = _digest_of(key)
         # The key before the rotation. It is used only for a request that Telroi rejected because of the first key.
-        self._old = _old_client(keys[1], key_name) if len(keys) > 1 else None
+        self._old = old[0][1] if old else None
         self._call_is_admitted = self._check_is_admitted = False
         self._slot: Slot | None = None
 
@@ -157,14 +153,17 @@ def _digest_of(key: str) -> str:
     return salted_hmac("django_telroi.key", key, algorithm="sha256").hexdigest()
 
 
-def _old_client(key: str, name: str) -> TelroiClient | None:
-    """Return the client of an old key, None if it cannot be used. The first key is used without it."""
-    if _problem_with(key, name):
-        return None
-    try:
-        return _client_of(key)
-    except ValueError:
-        return None
+def _usable_clients(name: str) -> Iterator[tuple[str, TelroiClient]]:
+    """Yield each key of a name that can be used, and its client. The log has the reason for each of the others."""
+    for key in conf.keys_named(name) or ("",):
+        reason = _problem_with(key, name)
+        if not reason:
+            try:
+                yield key, _client_of(key)
+                continue
+            except ValueError:
+                reason = "client_settings"
+        logger.error("misconfigured reason=%s", reason)
 
 
 def _client_of(key: str) -> TelroiClient:

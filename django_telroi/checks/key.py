@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -18,8 +17,6 @@ from django_telroi.conf import values
 from django_telroi.domain.states import UNFINISHED
 from django_telroi.models import DbNow, VerificationAttempt
 
-# The length is not checked, because it varies.
-KEY = re.compile(r"tlr_(live|test)_[A-Za-z0-9]+")
 TEST_KEY_PREFIX = "tlr_test_"
 LIVE_KEY_PREFIX = "tlr_live_"
 MAX_NAMES_SHOWN = 5
@@ -48,7 +45,7 @@ def _check_one(named: str, key: str, name: str, *, allowing: str) -> Iterator[Ch
             hint='Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.',
             id="telroi.W002",
         )
-    elif not KEY.fullmatch(key):
+    elif not conf.KEY_FORMAT.fullmatch(key):
         yield Error(
             f"{named} is invalid. A key of Telroi is tlr_live_ or tlr_test_, followed by letters and digits.",
             hint="Copy it again, without spaces or a line break.",

@@ -21,14 +21,16 @@ from django_telroi.conf.code_settings import code_ttl as code_ttl
 from django_telroi.conf.code_settings import codes as codes
 from django_telroi.conf.code_settings import wrong_codes as wrong_codes
 from django_telroi.conf.key_settings import DEFAULT_KEY as DEFAULT_KEY
-from django_telroi.conf.key_settings import KEY_NAME as KEY_NAME
+from django_telroi.conf.key_settings import KEY_FORMAT as KEY_FORMAT
 from django_telroi.conf.key_settings import allow_test_key as allow_test_key
 from django_telroi.conf.key_settings import api_key as api_key
 from django_telroi.conf.key_settings import are_keys_read_by_function as are_keys_read_by_function
 from django_telroi.conf.key_settings import are_secrets_read_by_function as are_secrets_read_by_function
+from django_telroi.conf.key_settings import has_invalid_names as has_invalid_names
 from django_telroi.conf.key_settings import has_key as has_key
 from django_telroi.conf.key_settings import has_named_keys as has_named_keys
 from django_telroi.conf.key_settings import is_key_removed as is_key_removed
+from django_telroi.conf.key_settings import is_name as is_name
 from django_telroi.conf.key_settings import key_function as key_function
 from django_telroi.conf.key_settings import key_label as key_label
 from django_telroi.conf.key_settings import key_names as key_names

@@ -19,6 +19,9 @@ KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A name is in a column of each attempt, in log fields and in labels of metrics. ``""`` and ``*`` are rows of
 CallControl that belong to no key."""
 
+KEY_FORMAT = re.compile(r"tlr_(live|test)_[A-Za-z0-9]+")
+"""The format of Telroi's keys. The length is not part of it, because it varies."""
+
 KEYS_OF_A_NAME = (1, 2)
 """How many keys a name may have: the one in use, and the one before it during a rotation."""
 
@@ -33,8 +36,8 @@ WANTED_SECRETS = (
 
 
 def has_named_keys() -> bool:
-    """Return whether ``API_KEYS`` is set, so keys have names and ``API_KEY`` is no key."""
-    return bool(_raw_keys())
+    """Return whether ``API_KEYS`` is set, so keys have names and ``API_KEY`` is no key. Its type does not matter."""
+    return bool(values.read("API_KEYS"))
 
 
 def has_key() -> bool:
@@ -80,9 +83,19 @@ def is_key_removed(name: str) -> bool:
 def key_names() -> list[str]:
     """Return the names of all keys, in the order of ``API_KEYS``. ``["default"]`` for a site with one key.
 
-    A function in ``API_KEYS`` is called. Raises what it raises.
+    A function in ``API_KEYS`` is called. Raises what it raises. Names that are invalid are left out.
     """
-    return list(_load_keys()) if has_named_keys() else [DEFAULT_KEY]
+    return [_as_name(name) for name in _load_keys() if is_name(name)] if has_named_keys() else [DEFAULT_KEY]
+
+
+def has_invalid_names() -> bool:
+    """Return whether ``API_KEYS`` has names that no call can have. Calls a function in it. Raises what it raises."""
+    return has_named_keys() and not all(is_name(name) for name in _load_keys())
+
+
+def is_name(name: object) -> bool:
+    """Return whether a key may have this name."""
+    return isinstance(name, str) and KEY_NAME.fullmatch(name) is not None
 
 
 def key_label(name: str) -> str:
@@ -92,7 +105,7 @@ def key_label(name: str) -> str:
 
 def are_keys_read_by_function() -> bool:
     """Return whether ``API_KEYS`` is a function. It may use the database, so system checks do not call it."""
-    return not isinstance(_raw_keys(), Mapping)
+    return has_named_keys() and not isinstance(_raw_keys(), Mapping)
 
 
 def named_keys() -> Mapping[str, tuple[str, ...]]:
@@ -100,12 +113,11 @@ def named_keys() -> Mapping[str, tuple[str, ...]]:
 
     Raises ImproperlyConfigured if a name or a key has a wrong type.
     """
-    raw = _raw_keys()
-    if not isinstance(raw, Mapping):
+    if are_keys_read_by_function():
         return {}
-    if not all(isinstance(name, str) and KEY_NAME.fullmatch(name) for name in raw):
+    if has_invalid_names():
         raise values.invalid_setting("API_KEYS", WANTED_KEYS)
-    return {name: _as_keys(raw[name]) for name in raw}
+    return {name: keys_named(name) for name in key_names()} if has_named_keys() else {}
 
 
 def allow_test_key(name: str = DEFAULT_KEY) -> bool:
@@ -144,20 +156,17 @@ def webhook_secrets_by_key() -> dict[str, list[str]]:
     """Return the secrets of each key's name. A list is for the name ``default``.
 
     Empty secrets and names without a secret are removed, because an empty secret would accept forged webhooks. A
-    function in the setting is called. Raises what it raises.
+    function in the setting is called. Raises what it raises, and ImproperlyConfigured for a name that is no string.
     """
-    chosen = values.read("WEBHOOK_SECRETS")
-    if are_secrets_read_by_function():
-        chosen = values.load_function(chosen)()
-    by_name = chosen if isinstance(chosen, Mapping) else {DEFAULT_KEY: chosen}
-    secrets = {name: _as_secrets(of_name) for name, of_name in by_name.items()}
-    return {name: of_name for name, of_name in secrets.items() if of_name}
+    # Calls within calls: a variable with a value of the wrong type would be shown on an error page.
+    return {name: secrets for name, secrets in map(_as_named_secrets, _load_secrets()) if secrets}
 
 
 def _raw_keys() -> Any:
     raw = values.read("API_KEYS")
     if raw is None or isinstance(raw, Mapping | str) or callable(raw):
         return raw or {}
+    del raw
     raise values.invalid_setting("API_KEYS", WANTED_KEYS)
 
 
@@ -165,28 +174,42 @@ def _load_keys() -> Mapping[str, Any]:
     raw = _raw_keys()
     loaded = raw if isinstance(raw, Mapping) else values.load_function(raw)()
     if not isinstance(loaded, Mapping):
+        del raw, loaded
         raise values.invalid_setting("API_KEYS", WANTED_KEYS)
     return loaded
+
+
+def _as_name(name: str) -> str:
+    """Return a plain string. ``str`` of a member of an Enum would be the name of the member."""
+    return str.__str__(name)
 
 
 def _as_keys(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     keys: Any = [value] if isinstance(value, str) else value
-    if not isinstance(keys, list | tuple):
-        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
-    # An empty environment variable for the old key is the last step of a rotation.
-    keys = [key for key in keys if not isinstance(key, str) or key.strip()] or keys
-    if len(keys) not in KEYS_OF_A_NAME:
-        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
-    if not all(isinstance(key, str) and key.strip() for key in keys):
-        raise values.invalid_setting("API_KEYS", WANTED_KEYS)
-    return tuple(Secret(key) for key in keys)
+    if isinstance(keys, list | tuple):
+        # An empty or missing environment variable for the old key is the last step of a rotation.
+        keys = [key for key in keys if key is not None and (not isinstance(key, str) or key.strip())] or keys
+        if len(keys) in KEYS_OF_A_NAME and all(isinstance(key, str) and key.strip() for key in keys):
+            return tuple(Secret(key.strip()) for key in keys)
+    del value, keys
+    raise values.invalid_setting("API_KEYS", WANTED_KEYS)
 
 
-def _as_secrets(value: object) -> list[str]:
-    secrets = value if not isinstance(value, str) and isinstance(value, Iterable) else None
-    listed = None if secrets is None else list(secrets)
-    if listed is None or not all(isinstance(secret, str) for secret in listed):
-        raise values.invalid_setting("WEBHOOK_SECRETS", WANTED_SECRETS)
-    return [Secret(secret.strip()) for secret in listed if secret.strip()]
+def _load_secrets() -> Iterable[tuple[object, object]]:
+    """Return pairs of a name and its secrets."""
+    chosen = values.read("WEBHOOK_SECRETS")
+    if are_secrets_read_by_function():
+        chosen = values.load_function(chosen)()
+    return (chosen if isinstance(chosen, Mapping) else {DEFAULT_KEY: chosen}).items()
+
+
+def _as_named_secrets(pair: tuple[object, object]) -> tuple[str, list[str]]:
+    name, value = pair
+    is_list = isinstance(value, Iterable) and not isinstance(value, str)
+    secrets: list[Any] = list(value) if is_list else [None]  # type: ignore[call-overload]
+    if isinstance(name, str) and all(isinstance(secret, str) for secret in secrets):
+        return _as_name(name), [Secret(secret.strip()) for secret in secrets if secret.strip()]
+    del pair, value, secrets
+    raise values.invalid_setting("WEBHOOK_SECRETS", WANTED_SECRETS)

@@ -126,6 +126,9 @@ def chosen() -> Mapping[str, Any]:
     site = getattr(settings, "TELROI", {})
     # ``isinstance`` asks the abstract class, and a request reads forty settings.
     if type(site) is not dict and not isinstance(site, Mapping):
+        # An error page shows the variables of each frame, and a value of the wrong type may contain a secret. The same
+        # applies below.
+        del site
         raise ImproperlyConfigured("settings.TELROI must be a dict.")
     return site
 
@@ -144,6 +147,7 @@ def text(key: str) -> str | None:
     """Return a string or None."""
     value = read(key)
     if value is not None and not isinstance(value, str):
+        del value
         raise invalid_setting(key, "a string")
     return value
 
@@ -152,6 +156,7 @@ def function(key: str) -> str | Callable[..., Any] | None:
     """Return a function, its dotted path, or None. ``load_function`` imports it. ``""`` is None."""
     value = read(key)
     if not (value is None or isinstance(value, str) or callable(value)):
+        del value
         raise invalid_setting(key, "a function, its dotted path, or None")
     return value or None
 
@@ -184,9 +189,11 @@ def texts(key: str) -> list[str]:
     """Return a list of strings, made of any iterable except a string."""
     value = read(key)
     if isinstance(value, str) or not isinstance(value, Iterable):
+        del value
         raise invalid_setting(key, "a list of strings")
     texts = list(value)  # an iterator can be read only once
     if not all(isinstance(text, str) for text in texts):
+        del value, texts
         raise invalid_setting(key, "a list of strings")
     return texts
 

@@ -202,6 +202,16 @@ class TestTheQueue:
 
         assert (attempt.status, attempt.dispatch, sends(by_tasks)) == ("placed", "tasks", 1)
 
+    def test_in_this_process_is_not_slow_because_telroi_is(
+        self, by_tasks: Simulator, backends: Backends, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        backends("immediate")
+        monkeypatch.setattr(task_backend, "SLOW_SECONDS", -1)
+
+        statuses = [services.start_verification(number).status for number in (NUMBER, OTHER_NUMBER)]
+
+        assert (statuses, bool(task_backend.PAUSE)) == (["placed", "placed"], False)
+
     def test_in_this_process_places_the_call_after_the_commit(self, by_tasks: Simulator, backends: Backends) -> None:
         backends("immediate")
 

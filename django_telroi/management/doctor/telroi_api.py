@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,9 +58,14 @@ def examine_telroi() -> Iterator[Finding]:
             SUBJECT, "The API key is not set.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.'
         )
         return
+    yield from _names()
     clock: Finding | None = None
     for name in conf.key_names():
         for place, key in enumerate(conf.keys_named(name)):
+            # The system checks do not see the keys of a function.
+            if problems := list(_problems(key, name)):
+                yield from (_of_key(problem, name, is_old=place > 0) for problem in problems)
+                continue
             # The clock of Telroi is the same for all keys, so it is one finding.
             for finding in _examine_key(key):
                 if "seconds_apart" in finding.figures:
@@ -68,6 +74,37 @@ def examine_telroi() -> Iterator[Finding]:
                     yield _of_key(finding, name, is_old=place > 0)
     if clock:
         yield clock
+
+
+def _names() -> Iterator[Finding]:
+    """Yield what is wrong with the names of keys that a function returned. No call can be placed with such a name."""
+    if not conf.are_keys_read_by_function():
+        return
+    names = [name for name in conf.key_names() if conf.keys_named(name)]
+    if conf.has_invalid_names():
+        says = "The function in API_KEYS returns a name that is invalid. No call can be placed with its key."
+        yield bad(SUBJECT, says, 'A name has 1 to 64 letters, digits, ".", "_" or "-".')
+    if not names:
+        yield bad(SUBJECT, "The function in API_KEYS returns no key, so no call is placed.", "Return a key for a name.")
+    elif conf.key_function() is None and conf.DEFAULT_KEY not in names:
+        says = 'API_KEYS has no key "default", and no function in API_KEY names another one: every start is rejected.'
+        yield bad(SUBJECT, says, 'Name one of the keys "default", or set API_KEY to a function that returns a name.')
+    keys = Counter(key for name in names for key in {*conf.keys_named(name)})
+    if any(count > 1 for count in keys.values()):
+        says = "Two names in API_KEYS have the same key."
+        yield bad(SUBJECT, says, "A name stands for one Telroi workspace. Use one name for each workspace.")
+
+
+def _problems(key: str, name: str) -> Iterator[Finding]:
+    """Yield why no call is placed with this key of a function, without a request to Telroi."""
+    if not conf.are_keys_read_by_function():
+        return
+    if not conf.KEY_FORMAT.fullmatch(key):
+        says = "The key is invalid. A key of Telroi is tlr_live_ or tlr_test_, followed by letters and digits."
+        yield bad(SUBJECT, says, "Copy it again, without spaces or a line break.")
+    elif key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key(name):
+        says = "The key is a test key, but ALLOW_TEST_KEY is off, so no call is placed."
+        yield bad(SUBJECT, says, f'Use a live key, or set ALLOW_TEST_KEY to ["{name}"].')
 
 
 def _of_key(finding: Finding, name: str, *, is_old: bool) -> Finding:

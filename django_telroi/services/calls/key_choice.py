@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from django_telroi import conf
@@ -44,7 +45,10 @@ def choose_key(user: AbstractBaseUser | None, purpose: str, region: str) -> str:
     exception, and Misconfigured if it cannot be imported or does not return a name of ``API_KEYS``. A call is never
     placed with the key of another name instead.
     """
-    function = conf.key_function()
+    try:
+        function = conf.key_function()
+    except ImproperlyConfigured as error:
+        _refuse(kind_of(error), Misconfigured())
     if function is None:
         return conf.DEFAULT_KEY
     facts = KeyFacts(user, purpose, region, current_tenant())
@@ -54,8 +58,10 @@ def choose_key(user: AbstractBaseUser | None, purpose: str, region: str) -> str:
         _refuse(kind_of(error), Misconfigured())
     try:
         name: object = choose(facts)
+        # ``str`` of a member of an Enum would be the name of the member.
+        name = str.__str__(name) if isinstance(name, str) else name
         # A function in ``API_KEYS`` may return any names, and ``*`` is a row of CallControl that belongs to no key.
-        is_known = isinstance(name, str) and bool(conf.KEY_NAME.fullmatch(name) and conf.keys_named(name))
+        is_known = isinstance(name, str) and conf.is_name(name) and bool(conf.keys_named(name))
     except VerificationRefused:
         raise
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
