@@ -64,6 +64,7 @@ from django_telroi.admin.shared.search import (
     masked_number_in,
     uuid_in,
 )
+from django_telroi.domain.states import BY_WORKER
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import settle_attempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
@@ -224,7 +225,8 @@ class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodes
 
     @admin.display(description=_("placed → verified"))
     def took(self, attempt: VerificationAttempt) -> SafeString:
-        dispatch = marks.small(str(attempt.get_dispatch_display()))
+        # "At once" below the times would say when the code was verified.
+        dispatch = marks.small(str(attempt.get_dispatch_display())) if attempt.dispatch in BY_WORKER else ""
         return marks.with_label(gettext("placed → verified"), format_html("{} {}", marks.took(attempt), dispatch))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AttemptChangeList]:
