@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,7 +27,10 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class PrometheusMetrics:
-    """Writes counters and histograms, and registers the gauges unless each process has a registry of its own."""
+    """Writes counters and histograms, and registers the gauges unless each process has a registry of its own.
+
+    Raises ValueError if another module has registered one of the names. Then none of the metrics is registered.
+    """
 
     def __init__(self, reader: SiteReader, registry: CollectorRegistry = REGISTRY) -> None:
         self._counters: dict[Metric, Counter] = {}
@@ -34,20 +38,28 @@ class PrometheusMetrics:
         for metric in EVENT_METRICS:
             name, labels = metric.prometheus_name, metric.prometheus_labels
             if metric.kind == MetricKind.COUNTER:
-                self._counters[metric] = Counter(name, metric.description, labels, registry=registry)
+                self._counters[metric] = Counter(name, metric.description, labels, registry=None)
             else:
                 self._histograms[metric] = Histogram(
-                    name, metric.description, labels, registry=registry, buckets=metric.buckets
+                    name, metric.description, labels, registry=None, buckets=metric.buckets
                 )
         # With several processes this registry is not collected, or it shows one process only.
-        if not os.environ.get(FOLDER):
-            registry.register(SiteCollector(reader))
+        gauges = [] if os.environ.get(FOLDER) else [SiteCollector(reader)]
+        _register_all([*self._counters.values(), *self._histograms.values(), *gauges], registry)
 
     def add(self, metric: Metric, labels: MetricLabels) -> None:
         self._counters[metric].labels(*_values(metric, labels)).inc()
 
     def record(self, metric: Metric, value: float, labels: MetricLabels) -> None:
         self._histograms[metric].labels(*_values(metric, labels)).observe(value)
+
+
+def _register_all(collectors: Iterable[Collector], registry: CollectorRegistry) -> None:
+    with ExitStack() as registered:
+        for collector in collectors:
+            registry.register(collector)
+            registered.callback(registry.unregister, collector)
+        registered.pop_all()  # nothing failed, so all of them stay
 
 
 class SiteCollector(Collector):

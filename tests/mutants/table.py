@@ -2956,6 +2956,20 @@ MUTANTS = (
         ("tests/telemetry/test_telemetry_metrics.py",),
     ),
     Mutant(
+        "let a provider that is not installed stop the site from starting",
+        "django_telroi/telemetry/connecting.py",
+        "    except Exception as error:  # noqa: BLE001 - a library of telemetry may raise anything",
+        "    except ImportError as error:",
+        ("tests/telemetry/test_broken_libraries.py",),
+    ),
+    Mutant(
+        "leave some of the metrics in a registry that has another one of the same name",
+        "django_telroi/telemetry/prometheus_metrics.py",
+        "            registered.callback(registry.unregister, collector)",
+        "            pass",
+        ("tests/telemetry/test_broken_libraries.py",),
+    ),
+    Mutant(
         "let an observer of requests stop a call",
         "django_telroi/client/observers.py",
         "    except Exception as error:  # noqa: BLE001 - an observer may raise anything",
