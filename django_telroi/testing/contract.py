@@ -2,7 +2,7 @@
 
 It is a plain class with ``test_`` methods. With pytest, give the subclass a name that begins with ``Test``. With
 Django's test runner, add ``django.test.SimpleTestCase`` as a second base. The tests need no database. They do not
-need pytest.
+need pytest. They raise RuntimeError outside of Django's test environment: there a backend calls real phones.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import WRONG_LENGTHS, clean_code, judge_length
 from django_telroi.errors import ApiRefused
 from django_telroi.services.shared.backend_calls import is_usable_id
+from django_telroi.testing.settings_of_test import refuse_outside_of_tests
 
 DIGEST = re.compile(r"([0-9a-fA-F]{32,64})?")
 YES = frozenset({"verified", "already_verified"})
@@ -230,7 +231,11 @@ class BackendContract(ABC):
         assert exposed == [], f"a log line or a repr() contains {' and '.join(exposed)}"
 
     def _backend(self) -> Backend:
-        """Return a new backend. Raises ImproperlyConfigured for one that would call a real phone."""
+        """Return a new backend. Raises ImproperlyConfigured for one that would call a real phone.
+
+        Raises RuntimeError in a process that runs no tests, because there it could not be told apart.
+        """
+        refuse_outside_of_tests()
         backend = self.make_backend()
         if would_ring_from_test_run(backend):
             raise ImproperlyConfigured(REFUSED)

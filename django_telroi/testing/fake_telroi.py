@@ -28,10 +28,11 @@ USUAL_NUMBER = "+2348031234567"
 class FakeTelroi:
     """Telroi in memory. ``calls`` are the calls of this test, newest last: ``telroi.calls[-1].code`` was read out.
 
-    ``number``: a number that this site may call, in E.164.
+    ``number``: a number that this site may call, in E.164. Raises RuntimeError in a process that runs no tests.
     """
 
     def __init__(self, until_end_of_test: ExitStack) -> None:
+        refuse_outside_of_tests()
         self._until_end_of_test = until_end_of_test
         self.number = callable_number()
 
@@ -132,7 +133,11 @@ def simulated_telroi() -> Iterator[Simulator]:
     Its ``calls`` have codes like those of FakeTelroi. ``fail_next("reset")`` makes the next request fail, and
     ``advance(60)`` advances its clock by 60 seconds. Telroi in memory is much faster, and needs no transactions of a
     database that other threads see.
+
+    Raises RuntimeError in a process that runs no tests.
     """
+    # Before the simulator starts. In production its codes would verify any number without a phone.
+    refuse_outside_of_tests()
     with Simulator() as simulator:
         keys = {
             "BACKEND": conf.TELROI_BACKEND,

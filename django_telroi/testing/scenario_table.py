@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, Literal
+
+from django_telroi.testing.settings_of_test import refuse_outside_of_tests
 
 Step = Literal["number", "code"]
 Prepare = Callable[[Any, str, Any], str]
-"""Brings a scenario about. It gets the FakeTelroi, the number to type and the user, and returns ``typed``."""
+"""Brings a scenario about. It gets the FakeTelroi, the number to type and the user, and returns ``typed``.
+
+Raises RuntimeError in a process that runs no tests."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,13 @@ def scenario(step: Step, code: str, http_status: int) -> Callable[[Prepare], Pre
     """Return a decorator that adds a scenario. Its name and ``about`` are those of the decorated function."""
 
     def add(prepare: Prepare) -> Prepare:
+        @wraps(prepare)
+        def prepare_in_test(telroi: Any, number: str, user: Any) -> str:
+            refuse_outside_of_tests()
+            return prepare(telroi, number, user)
+
         name = prepare.__name__.strip("_")
-        SCENARIOS[name] = Scenario(name, prepare.__doc__ or "", step, code, http_status, prepare)
-        return prepare
+        SCENARIOS[name] = Scenario(name, prepare.__doc__ or "", step, code, http_status, prepare_in_test)
+        return prepare_in_test
 
     return add

@@ -16,7 +16,11 @@ from django_telroi.conf import values
 
 @contextmanager
 def telroi_settings(**keys: Any) -> Iterator[None]:
-    """Set keys of ``settings.TELROI`` while the context lasts, and keep the others."""
+    """Set keys of ``settings.TELROI`` while the context lasts, and keep the others.
+
+    Raises RuntimeError in a process that runs no tests.
+    """
+    refuse_outside_of_tests()
     below = values.chosen
 
     def chosen() -> Mapping[str, Any]:
@@ -36,7 +40,12 @@ def rate_limits(rates: Mapping[str, Any] | None = None) -> Iterator[None]:
 
     Otherwise a test run counts no requests, because all of them come from one address. ``rates``: replaces the
     setting ``RATES``. The requests are counted in a cache in memory, with any ``CACHES``.
+
+    Raises RuntimeError in a process that runs no tests.
     """
+    # Here and not when the decorator is made: pytest imports the modules of tests before pytest-django sets up its
+    # environment.
+    refuse_outside_of_tests()
     alias = f"telroi-test-{uuid4()}"
     chosen = values.read("RATES") if rates is None else rates
     # A copy: the object of the settings file would not be counted.
@@ -51,7 +60,10 @@ def rate_limits(rates: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 
 def refuse_outside_of_tests() -> None:
-    """Raise RuntimeError in a process that runs no tests. There the helpers would change the numbers of real people."""
+    """Raise RuntimeError in a process that runs no tests. There the helpers would change the numbers of real people.
+
+    Each public name that changes settings, limits, rows or calls begins with it.
+    """
     if not conf.is_test_run():
         raise RuntimeError(
             "django_telroi.testing works in Django's test environment only: manage.py test, pytest-django, or a "

@@ -9,13 +9,17 @@ from django.apps import apps
 from django.db import models
 
 from django_telroi.services.shared.transactions import write_alias
+from django_telroi.testing.settings_of_test import refuse_outside_of_tests
 
 
 def shift_rows(by: timedelta) -> None:
     """Move every moment in the tables of django-telroi back by ``by``, as if that time had passed since.
 
     The services read the time from the database, which no package can move. So the rows are moved instead.
+
+    Raises RuntimeError in a process that runs no tests.
     """
+    refuse_outside_of_tests()
     using = write_alias()
     for model in apps.get_app_config("django_telroi").get_models():
         rows: Any = model._base_manager.using(using)

@@ -135,6 +135,29 @@ MUTANTS = (
         ("tests/testing/test_scenarios.py",),
     ),
     Mutant(
+        "place the calls of production in the simulator",
+        "django_telroi/testing/fake_telroi.py",
+        """    # Before the simulator starts. In production its codes would verify any number without a phone.
+    refuse_outside_of_tests()
+""",
+        "",
+        ("tests/testing/test_outside_of_tests.py",),
+    ),
+    Mutant(
+        "play a scenario in production",
+        "django_telroi/testing/scenario_table.py",
+        "            refuse_outside_of_tests()\n",
+        "",
+        ("tests/testing/test_outside_of_tests.py",),
+    ),
+    Mutant(
+        "test a backend in production",
+        "django_telroi/testing/contract.py",
+        "        refuse_outside_of_tests()\n",
+        "",
+        ("tests/testing/test_outside_of_tests.py",),
+    ),
+    Mutant(
         "attach an older verification of a test to the record of a newer one",
         "django_telroi/testing/verified_rows.py",
         "if record.verified_at == moment:",

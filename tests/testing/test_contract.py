@@ -333,6 +333,8 @@ sys.modules["pytest"] = None
 import django
 django.setup()
 from django.test import SimpleTestCase
+from django.test.utils import setup_test_environment
+setup_test_environment()
 from django_telroi.backends.locmem import LocmemBackend
 from django_telroi.testing import BackendContract, last_code_for
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_failure_in_memory_leaves_the_rows_of_a_failure_on_a_socket(
 
 
 def test_each_failure_on_a_socket_has_a_scenario() -> None:
-    failing = {name for name in OF_NUMBER if SCENARIOS[name].prepare.__code__.co_names.count("fail_calls")}
+    failing = {name for name in OF_NUMBER if unwrap(SCENARIOS[name].prepare).__code__.co_names.count("fail_calls")}
 
     assert failing - {"held"} == {*ON_A_SOCKET, "down"}
 
