@@ -9,6 +9,9 @@ from django_telroi.services.statistics.site_gauges import count_recent_calls, re
 from django_telroi.telemetry.metrics import RECENT_CALLS, Metric
 from django_telroi.telemetry.site_reader import gauge_values
 
+ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+"""The characters that the format escapes in the value of a label."""
+
 
 def site_text() -> str:
     """Return the gauges of the site and its calls of the last hour. Raises Unavailable without the database.
@@ -22,12 +25,16 @@ def site_text() -> str:
 
 def _by_key(samples: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     for key, value in samples.items():
-        yield f'{{key="{key}"}}' if key else "", value
+        yield _labels("key", key) if key else "", value
 
 
 def _recent(calls: Mapping[Outcome, int]) -> Iterator[tuple[str, float]]:
     for outcome, count in calls.items():
-        yield f'{{outcome="{outcome}"}}', count
+        yield _labels("outcome", outcome), count
+
+
+def _labels(name: str, value: str) -> str:
+    return f'{{{name}="{str(value).translate(ESCAPED)}"}}'
 
 
 def _family(metric: Metric, samples: Iterable[tuple[str, float]]) -> Iterator[str]:

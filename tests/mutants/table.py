@@ -2979,6 +2979,13 @@ MUTANTS = (
         ("tests/telemetry/test_telemetry_metrics.py",),
     ),
     Mutant(
+        "write the name of a key as it is into the text for Prometheus",
+        "django_telroi/telemetry/textfile.py",
+        ".translate(ESCAPED)",
+        "",
+        ("tests/telemetry/test_telroi_metrics.py",),
+    ),
+    Mutant(
         "let a provider that is not installed stop the site from starting",
         "django_telroi/telemetry/connecting.py",
         "    except Exception as error:  # noqa: BLE001 - a library of telemetry may raise anything",

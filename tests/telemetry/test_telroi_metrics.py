@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,12 @@ from django_telroi import services
 from django_telroi.errors import Unavailable
 from django_telroi.management.commands import telroi_metrics
 from django_telroi.simulator import Simulator
-from django_telroi.telemetry.metrics import GAUGES, RECENT_CALLS
+from django_telroi.telemetry import textfile
+from django_telroi.telemetry.metrics import GAUGES, KEY_BUDGET_LEFT, RECENT_CALLS
 
 pytestmark = pytest.mark.django_db
 
+REPOSITORY = Path(__file__).parents[2]
 NUMBER = "+2348031234567"
 
 
@@ -37,6 +42,40 @@ def test_prometheus_reads_every_gauge_and_the_calls_of_the_hour(telroi: Simulato
     assert limited.value == 2
     assert output.getvalue().endswith("\n")
     assert NUMBER[4:] not in output.getvalue()
+
+
+@pytest.mark.parametrize("name", ['sh"op\nx', "back\\slash", "\\n", 'end\\"', "boutique é 店", "a\rb", 'a",b="c'])
+def test_prometheus_reads_any_name_of_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setattr(textfile, "gauge_values", lambda gauges: {KEY_BUDGET_LEFT: {name: 3, "plain": 4}})
+    output = io.StringIO()
+
+    call_command("telroi_metrics", stdout=output)
+    call_command("telroi_metrics", output=str(tmp_path / "telroi.prom"))
+
+    for text in (output.getvalue(), (tmp_path / "telroi.prom").read_bytes().decode()):
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        samples = families["telroi_key_budget_left"].samples
+        assert {each.labels["key"]: each.value for each in samples} == {name: 3, "plain": 4}
+
+
+def test_a_file_is_utf_8_with_any_locale(tmp_path: Path) -> None:
+    """Prometheus accepts UTF-8 only. A character that UTF-8 does not have becomes a question mark."""
+    file = tmp_path / "telroi.prom"
+    program = (
+        "import sys, django; from pathlib import Path; django.setup(); "
+        "from django_telroi.management.commands import telroi_metrics; "
+        f"telroi_metrics.write_whole_file(Path(sys.argv[1]), {'é' + chr(0xDC80)!a})"
+    )
+
+    subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", program, str(file)],
+        cwd=REPOSITORY,
+        env={**os.environ, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        check=True,
+        timeout=120,
+    )
+
+    assert file.read_bytes() == "é?".encode()
 
 
 def test_a_file_is_replaced_and_readable(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def write_whole_file(file: Path, text: str) -> None:
     """
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w") as new:
+        # Prometheus reads UTF-8 only, also on a machine with another locale.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as new:
             new.write(text)
             new.flush()
             os.fsync(new.fileno())
