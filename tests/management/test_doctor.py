@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import Enum
 from io import StringIO
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.core.cache import caches
@@ -15,6 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from django_telroi import services
 from django_telroi.client import TelroiClient
@@ -242,6 +246,12 @@ def attempt(**fields: Any) -> VerificationAttempt:
     return VerificationAttempt.objects.create(phone=phone, **fields)
 
 
+class Shop(Enum):
+    """The names of keys, as a function of a site may have them."""
+
+    LAGOS = "lagos"
+
+
 @pytest.mark.django_db
 class TestTheCommand:
     def test_prints_one_line_per_finding_with_its_solution_and_fails_for_an_error(self, telroi: Simulator) -> None:
@@ -263,6 +273,41 @@ class TestTheCommand:
         report = json.loads(out.getvalue())
         assert report["ok"] is True
         assert {each["subject"] for each in report["findings"]} >= {"telroi", "cache", "rows"}
+
+    def test_prints_json_of_values_that_json_does_not_have(
+        self, telroi: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        figures: Any = {
+            "enum": Shop.LAGOS,
+            "bytes": b"shop\xff",
+            "lazy": gettext_lazy("Phone"),
+            "path": Path("shop"),
+            "surrogate": "\udc80",
+            "infinite": [math.inf, -math.inf, math.nan, 1.5],
+            "nested": {("a", 1): {None: {b"x"}}, Shop.LAGOS: (1, True)},
+            7: 7,
+            gettext_lazy("Phone"): None,
+        }
+        odd = Finding("odd", Level.NOTE, cast("Any", gettext_lazy("Phone")), figures=MappingProxyType(figures))
+        monkeypatch.setitem(doctor.EXAMINATIONS, "cache", lambda: [odd])
+        out = StringIO()
+
+        call_command("telroi_doctor", "--json", stdout=out)
+
+        report = json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        [found] = [each for each in report["findings"] if each["subject"] == "odd"]
+        assert (found["level"], found["says"], found["cure"]) == ("note", "Phone", "")
+        assert found["figures"] == {
+            "enum": "Shop.LAGOS",
+            "bytes": "shop\\xff",
+            "lazy": "Phone",
+            "path": "shop",
+            "surrogate": "\udc80",
+            "infinite": [None, None, None, 1.5],
+            "nested": {"['a', 1]": {"None": ["x"]}, "Shop.LAGOS": [1, True]},
+            "7": 7,
+            "Phone": None,
+        }
 
     def test_prints_no_keys_and_passwords(self, telroi: Simulator, configure: Configure) -> None:
         secret = "Canary0Key0Canary"

@@ -18,6 +18,13 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "print figures that JSON does not have",
+        "django_telroi/management/doctor/findings.py",
+        "            return value if math.isfinite(value) else None",
+        "            return value",
+        ("tests/management/test_doctor.py::TestTheCommand",),
+    ),
+    Mutant(
         "note no pool that is slower than threads",
         "django_telroi/management/doctor/celery_workers.py",
         "at_once < FEW_AT_ONCE",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -28,7 +27,7 @@ class Command(PrintableCommand):
         findings = list(examine())
         bad = [finding for finding in findings if finding.level == Level.BAD]
         if options["json"]:
-            self.stdout.write(json.dumps({"ok": not bad, "findings": [asdict(each) for each in findings]}, indent=2))
+            self.stdout.write(json.dumps({"ok": not bad, "findings": [each.as_json() for each in findings]}, indent=2))
         else:
             self._print(findings)
         if bad:
