@@ -1,7 +1,7 @@
 """Measure the response time of the health URL through gunicorn: one request after another, each on a new connection.
 
-On each database, with a database connection that is opened for each request and with one that is kept. The exit status is
-1 if a response is not 200, or if a median is above 50 ms.
+On each database, with a database connection that is opened for each request and with one that is kept. The exit status
+is 1 if a response is not 200, or if a median is above 50 ms.
 """
 
 from __future__ import annotations

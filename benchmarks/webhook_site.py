@@ -1,4 +1,7 @@
-"""A site that receives webhooks and has the health URL, for gunicorn. As a program: ``make LINES`` and ``drop`` its database."""
+"""A site that receives webhooks and has the health URL, for gunicorn.
+
+As a program: ``make LINES`` and ``drop`` its database.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def database() -> dict[str, Any]:
         "HOST": os.environ.get("TELROI_TEST_DB_HOST", "127.0.0.1"),
         "USER": os.environ.get("TELROI_TEST_DB_USER", "root"),
         "PASSWORD": os.environ.get("TELROI_TEST_DB_PASSWORD", ""),
-        "CONN_MAX_AGE": int(os.environ.get("BENCH_CONN_MAX_AGE", 0)),
+        "CONN_MAX_AGE": int(os.environ.get("BENCH_CONN_MAX_AGE", "0")),
         "OPTIONS": WAL if chosen == "wal" else {},
         "TEST": {"NAME": file} if ENGINES[chosen] == "sqlite3" else {},
     }

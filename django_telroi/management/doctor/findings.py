@@ -32,10 +32,10 @@ class Finding:
 
     def as_json(self) -> JsonValue:
         """Return the finding as values that JSON has."""
-        return {each.name: plain(getattr(self, each.name)) for each in fields(self)}
+        return {each.name: json_value(getattr(self, each.name)) for each in fields(self)}
 
 
-def plain(value: object) -> JsonValue:
+def json_value(value: object) -> JsonValue:
     """Return a value as one that JSON has: what JSON lacks as text, and an infinite number as None.
 
     Names of keys, queues and caches come from the site, and may be members of an Enum, bytes or lazy strings.
@@ -49,9 +49,9 @@ def plain(value: object) -> JsonValue:
             return value.decode(errors="backslashreplace")
         case Mapping():
             # JSON has only strings as names, and ``default`` of ``json.dumps`` is not called for names.
-            return {str(plain(name)): plain(each) for name, each in value.items()}
+            return {str(json_value(name)): json_value(each) for name, each in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(each) for each in value]
+            return [json_value(each) for each in value]
         case _:
             return str(value)
 
