@@ -87,6 +87,10 @@ def gunicorn(worker: Worker, column: Column) -> Iterator[int]:
             process.terminate()
 
 
+OURS = ("rest-", "page-")
+"""How the names of django-telroi's contestants begin."""
+
+
 def port_in(log: Path) -> int:
     """Return the port that gunicorn logs after both of its workers have started. Exits after a minute."""
     until = monotonic() + 60
@@ -100,7 +104,10 @@ def port_in(log: Path) -> int:
 
 
 def send(port: int, postings: Sequence[Posting], expected: Expected, *, clients: int, to: str) -> float:
-    """Send the requests over ``clients`` connections and return the seconds. Exits and names ``to`` if one fails."""
+    """Send the requests over ``clients`` connections and return the seconds.
+
+    Exits and names ``to`` if one of ours fails, or more than one in a hundred of another package.
+    """
     waiting: SimpleQueue[Posting] = SimpleQueue()
     for each in postings:
         waiting.put(each)
@@ -113,7 +120,10 @@ def send(port: int, postings: Sequence[Posting], expected: Expected, *, clients:
         thread.join()
     seconds = perf_counter() - started
     if refused:
-        raise SystemExit(f"{to}: {len(refused)} of {len(postings)} starts were refused. The first: {refused[0]}")
+        told = f"{to}: {len(refused)} of {len(postings)} starts were refused. The first: {refused[0]}"
+        if to.startswith(OURS) or len(refused) > len(postings) // 100:
+            raise SystemExit(told)
+        print(told)
     return seconds
 
 

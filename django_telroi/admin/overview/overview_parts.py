@@ -144,7 +144,8 @@ class Page:
     def _rules(self) -> str:
         names = {rule.value: str(name) for rule, name in RULE_NAMES.items()}
         limited = sorted(self.current.limited.items(), key=lambda item: -item[1])
-        return " · ".join(f"{names.get(rule, rule)}: {figure(count)}" for rule, count in limited)
+        # No line begins with a figure alone.
+        return " · ".join(f"{names.get(rule, rule)}:\N{NO-BREAK SPACE}{figure(count)}" for rule, count in limited)
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
