@@ -443,7 +443,7 @@ class TestARemovedName:
     @pytest.mark.parametrize("site", [{"API_KEYS": {"ada": ADA_KEY}}, {"API_KEYS": {}, "API_KEY": ADA_KEY}])
     @pytest.mark.codes("telroi")
     def test_a_code_of_telroi_cannot_be_checked_and_uses_no_try(
-        self, keys: Simulator, configure: Configure, site: dict[str, Any]
+        self, keys: Simulator, configure: Configure, site: dict[str, Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         attempt = services.start_verification(NUMBER, purpose="ben")
         configure(**site)
@@ -452,6 +452,7 @@ class TestARemovedName:
 
         attempt.refresh_from_db()
         assert (str(result.outcome), attempt.tries, attempt.status) == ("unavailable", 0, "placed")
+        assert "misconfigured reason=no_key" in caplog.messages
         assert tokens(keys, "/v1/otp/verify") == []
 
     @pytest.mark.codes("site")
