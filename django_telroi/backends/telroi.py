@@ -60,7 +60,7 @@ class TelroiBackend(Backend):
         clients = list(_usable_clients(key_name))
         if not clients:
             raise Misconfigured
-        # A new key that cannot be used, such as one with a line break, must not lose a call: the key before it is used.
+        # A new key that cannot be used, such as one with a space, must not lose a call: the key before it is used.
         (key, self.client), *old = clients
         self.key_digest = _digest_of(key)
         # The key before the rotation. It is used only for a request that Telroi rejected because of the first key.

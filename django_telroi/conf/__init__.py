@@ -29,8 +29,8 @@ from django_telroi.conf.key_settings import are_secrets_read_by_function as are_
 from django_telroi.conf.key_settings import has_invalid_names as has_invalid_names
 from django_telroi.conf.key_settings import has_key as has_key
 from django_telroi.conf.key_settings import has_named_keys as has_named_keys
+from django_telroi.conf.key_settings import is_key_name as is_key_name
 from django_telroi.conf.key_settings import is_key_removed as is_key_removed
-from django_telroi.conf.key_settings import is_name as is_name
 from django_telroi.conf.key_settings import key_function as key_function
 from django_telroi.conf.key_settings import key_label as key_label
 from django_telroi.conf.key_settings import key_names as key_names

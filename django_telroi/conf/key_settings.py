@@ -85,15 +85,15 @@ def key_names() -> list[str]:
 
     A function in ``API_KEYS`` is called. Raises what it raises. Names that are invalid are left out.
     """
-    return [_as_name(name) for name in _load_keys() if is_name(name)] if has_named_keys() else [DEFAULT_KEY]
+    return [_as_name(name) for name in _load_keys() if is_key_name(name)] if has_named_keys() else [DEFAULT_KEY]
 
 
 def has_invalid_names() -> bool:
     """Return whether ``API_KEYS`` has names that no call can have. Calls a function in it. Raises what it raises."""
-    return has_named_keys() and not all(is_name(name) for name in _load_keys())
+    return has_named_keys() and not all(is_key_name(name) for name in _load_keys())
 
 
-def is_name(name: object) -> bool:
+def is_key_name(name: object) -> bool:
     """Return whether a key may have this name."""
     return isinstance(name, str) and KEY_NAME.fullmatch(name) is not None
 
@@ -158,7 +158,7 @@ def webhook_secrets_by_key() -> dict[str, list[str]]:
     Empty secrets and names without a secret are removed, because an empty secret would accept forged webhooks. A
     function in the setting is called. Raises what it raises, and ImproperlyConfigured for a name that is no string.
     """
-    # Calls within calls: a variable with a value of the wrong type would be shown on an error page.
+    # In no variable of this function: an error page would show a value of the wrong type.
     return {name: secrets for name, secrets in map(_as_named_secrets, _load_secrets()) if secrets}
 
 

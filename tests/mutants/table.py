@@ -3305,14 +3305,14 @@ MUTANTS = (
     Mutant(
         "several keys: take a name that the settings do not have",
         "django_telroi/services/calls/key_choice.py",
-        "isinstance(name, str) and conf.is_name(name) and bool(conf.keys_named(name))",
-        "isinstance(name, str) and conf.is_name(name)",
+        "isinstance(name, str) and conf.is_key_name(name) and bool(conf.keys_named(name))",
+        "isinstance(name, str) and conf.is_key_name(name)",
         ("tests/services/test_several_keys.py::TestAFunctionThatFails",),
     ),
     Mutant(
         "several keys: take any name of a function in API_KEYS",
         "django_telroi/services/calls/key_choice.py",
-        "isinstance(name, str) and conf.is_name(name) and bool(conf.keys_named(name))",
+        "isinstance(name, str) and conf.is_key_name(name) and bool(conf.keys_named(name))",
         "isinstance(name, str) and bool(conf.keys_named(name))",
         ("tests/services/test_several_keys.py::TestAFunctionThatFails",),
     ),

@@ -61,7 +61,7 @@ def choose_key(user: AbstractBaseUser | None, purpose: str, region: str) -> str:
         # ``str`` of a member of an Enum would be the name of the member.
         name = str.__str__(name) if isinstance(name, str) else name
         # A function in ``API_KEYS`` may return any names, and ``*`` is a row of CallControl that belongs to no key.
-        is_known = isinstance(name, str) and conf.is_name(name) and bool(conf.keys_named(name))
+        is_known = isinstance(name, str) and conf.is_key_name(name) and bool(conf.keys_named(name))
     except VerificationRefused:
         raise
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
