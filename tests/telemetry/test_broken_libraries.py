@@ -16,6 +16,7 @@ from django_telroi.telemetry.connecting import connect_sinks
 from django_telroi.telemetry.metrics import EVENT_METRICS, GAUGES, Metric
 from django_telroi.telemetry.prometheus_metrics import PrometheusMetrics, SiteCollector
 from django_telroi.telemetry.site_reader import SiteReader
+from tests.telemetry.verified_number import VERIFY_A_NUMBER
 
 REPOSITORY = Path(__file__).parents[2]
 BOTH = ["opentelemetry", "prometheus"]
@@ -25,22 +26,9 @@ import json, sys
 import prometheus_client
 if sys.argv[2]:
     prometheus_client.Counter(sys.argv[2], "A metric of another module.")
-import django
-from django.conf import settings
-from tests import settings as base
-settings.configure(**{
-    **{name: getattr(base, name) for name in dir(base) if name.isupper()},
-    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    "TELROI": {"BACKEND": "django_telroi.backends.locmem.LocmemBackend", "TELEMETRY": json.loads(sys.argv[1])},
-    "LOGGING_CONFIG": None,
-})
-django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from django_telroi import services
-from django_telroi.testing import last_code_for
-attempt = services.start_verification("+2348031234567")
-print(services.check_code(attempt.uuid, last_code_for("+2348031234567")).outcome)
+"""
+SITE += VERIFY_A_NUMBER
+SITE += """
 from django_telroi.dispatch import traces
 print(bool(traces._traces))
 print(prometheus_client.generate_latest().decode())

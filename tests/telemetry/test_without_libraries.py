@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from django_telroi.checks import check_settings
+from tests.telemetry.verified_number import VERIFY_A_NUMBER
 
 REPOSITORY = Path(__file__).parents[2]
 SITE = """
@@ -20,22 +21,9 @@ class Blocked:
         if name.partition(".")[0] in ("opentelemetry", "prometheus_client"):
             raise ModuleNotFoundError(name=name.partition(".")[0])
 sys.meta_path.insert(0, Blocked())
-import django
-from django.conf import settings
-from tests import settings as base
-settings.configure(**{
-    **{name: getattr(base, name) for name in dir(base) if name.isupper()},
-    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    "TELROI": {"BACKEND": "django_telroi.backends.locmem.LocmemBackend", "TELEMETRY": json.loads(sys.argv[1])},
-    "LOGGING_CONFIG": None,
-})
-django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from django_telroi import services
-from django_telroi.testing import last_code_for
-attempt = services.start_verification("+2348031234567")
-print(services.check_code(attempt.uuid, last_code_for("+2348031234567")).outcome)
+"""
+SITE += VERIFY_A_NUMBER
+SITE += """
 call_command("telroi_metrics")
 print(sorted(name for name in sys.modules if name.startswith("django_telroi.telemetry.")))
 """
