@@ -17,7 +17,7 @@ from stage import Telroi, bare_session, telroi
 from timing import Timed, print_table, take_turns
 
 from django_telroi.client import TelroiClient
-from django_telroi.client.permits import permitted
+from django_telroi.client.http_session import permitted
 
 BOUND = 0.15
 

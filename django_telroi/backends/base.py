@@ -1,4 +1,4 @@
-"""The contract of a backend.
+"""The contract of a backend, and the log of one that raised an exception outside of it.
 
 ``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend. See
 "A call" and "A code" in docs/explanation/how.rst for what each error of a backend does.
@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import PurePath
+from traceback import walk_tb
 from typing import ClassVar, Self
 
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.conf.key_settings import DEFAULT_KEY
 from django_telroi.domain.typed_codes import CodeLength
 
-__all__ = [
-    "Backend",
-]
+__all__ = ["Backend"]
+
+logger = logging.getLogger("django_telroi")
 
 
 @dataclass(frozen=True)
@@ -135,3 +138,24 @@ class Backend(ABC):
 
         Another instance, in another process, may have placed the call. Returns the provider's answer.
         """
+
+
+def log_failure(error: Exception, *, attempt: object = "-") -> None:
+    """Log the type of ``error`` and the line that raised it. Its text is not logged: it may contain the code or number.
+
+    ``attempt`` is the primary key of the attempt, or ``-`` if there is none yet.
+    """
+    logger.error("backend_failed attempt=%s error=%s at=%s", attempt, type(error).__name__, _place_of(error))
+
+
+def _place_of(error: Exception) -> str:
+    """Return the innermost frame as ``module:line``, or ``-``.
+
+    A call with wrong arguments fails in the caller's frame, so the module may be one of ours.
+    """
+    frames = list(walk_tb(error.__traceback__))
+    if not frames:
+        return "-"
+    frame, line = frames[-1]
+    module = frame.f_globals.get("__name__") or PurePath(frame.f_code.co_filename).stem
+    return f"{module}:{line}"

@@ -9,10 +9,10 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.conf.login_settings import LOGIN_APP
+from django_telroi.conf.site_settings import LOGIN_APP
 from django_telroi.conf.values import load_function
-from django_telroi.domain.fixed_codes import LEAST_DIGITS, MOST_DIGITS, is_strong_code
 from django_telroi.domain.phone import parse_phone, refuse_uncallable
+from django_telroi.domain.typed_codes import LEAST_DIGITS, MOST_DIGITS, is_strong_code
 from django_telroi.errors import VerificationRefused
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django_telroi.client.json_values import JSON
 from django_telroi.client.replies import OtpCall, OtpCheck
-from django_telroi.client.strict_json import JSON
 from django_telroi.client.webhooks import WebhookEvent, read_webhook
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Sockets with a limit on the total time and the total bytes of a request.
+"""Sockets with a limit on the total time and the total bytes of a request, and the body read within them.
 
 A timeout of requests limits each read, but not their sum: a server that sends one byte every half second can block the
 caller without end. Here each connect, handshake, write and read gets only the time that is left of the total.
@@ -9,14 +9,19 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
+from http.client import HTTPResponse, IncompleteRead
+from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from requests import PreparedRequest, Response
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+
 
 # Bytes: twice the longest body, which leaves room for headers and the framing of chunks.
 MAX_ANSWER_BYTES = 128 * 1024
@@ -163,3 +168,45 @@ def open_socket(
         raise failure or OSError("no address")
     finally:
         del failure  # the exception refers to this frame, and the frame to the exception
+
+
+MAX_BODY_BYTES = 64 * 1024
+"""Bytes of a response's body."""
+
+
+def read_whole(reply: HTTPResponse, request: PreparedRequest) -> Response:
+    """Return the response with its whole raw body. Raises IncompleteRead if the body is cut or its end is unclear.
+
+    A body above ``MAX_BODY_BYTES`` is cut there, plus one byte.
+    """
+    response = Response()
+    response.status_code = reply.status
+    response.reason = reply.reason
+    response.headers = CaseInsensitiveDict(reply.headers.items())
+    response.request = request
+    response.url = str(request.url)
+    response.raw = BytesIO(_body(reply))
+    return response
+
+
+def _body(reply: HTTPResponse) -> bytes:
+    """Return the body. Raises IncompleteRead if it is incomplete or if the length headers contradict each other."""
+    if not _is_framed(reply):
+        raise IncompleteRead(b"")
+    # To the end: ``read(n)`` of http.client returns what there is of a cut body, without an error.
+    body = b""
+    while len(body) <= MAX_BODY_BYTES and (part := reply.read(MAX_BODY_BYTES + 1 - len(body))):
+        body += part
+    if len(body) <= MAX_BODY_BYTES and reply.length:
+        raise IncompleteRead(b"")
+    return body
+
+
+def _is_framed(reply: HTTPResponse) -> bool:
+    # Two different lengths, or a length besides chunks: it is unclear where the body ends, and its rest would be read
+    # as the response to the next request. http.client takes one of them without an error.
+    lengths = set(reply.headers.get_all("Content-Length", []))
+    encodings = [encoding.strip().lower() for encoding in reply.headers.get_all("Transfer-Encoding", [])]
+    if encodings:
+        return encodings == ["chunked"] and not lengths
+    return len(lengths) <= 1 and all(length.isascii() and length.isdigit() for length in lengths)

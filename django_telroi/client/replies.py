@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django_telroi.client.json_fields import read_count, read_flag, read_moment, read_word
-from django_telroi.client.strict_json import JSON
+from django_telroi.client.json_values import JSON, read_count, read_flag, read_moment, read_word
 from django_telroi.errors import ApiError, ApiOutcomeUnknown
 
 # A UUID, or "otp_test_…" from a test key.

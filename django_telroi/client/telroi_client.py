@@ -17,16 +17,12 @@ from requests import Response, Session
 from requests.structures import CaseInsensitiveDict
 
 from django_telroi.client.classify import RequestKind, read_reply
-from django_telroi.client.clean_text import clean_path
 from django_telroi.client.deadline import Timeouts
-from django_telroi.client.http_session import HttpSession
-from django_telroi.client.json_fields import http_date
+from django_telroi.client.http_session import HttpSession, Permit, permitted
+from django_telroi.client.json_values import JSON, as_secret_text, clean_path, encode, http_date, without_none
 from django_telroi.client.observers import ObservedRequest, RequestPurpose, observed
 from django_telroi.client.origin import read_base_url, read_proxy_url
-from django_telroi.client.permits import Permit, permitted
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
-from django_telroi.client.request_body import as_secret_text, encode, without_none
-from django_telroi.client.strict_json import JSON
 from django_telroi.client.transport import Transport
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
 from django_telroi.log_fields import LOG_FIELDS

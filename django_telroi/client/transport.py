@@ -29,11 +29,11 @@ from django_telroi.client.deadline import (
     OverlongAnswerError,
     Timeouts,
     open_socket,
+    read_whole,
     verifying_context,
 )
+from django_telroi.client.http_session import take_permit
 from django_telroi.client.origin import Origin, Proxy
-from django_telroi.client.permits import take_permit
-from django_telroi.client.response_body import read_whole
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiUnreachable
 
 # Seconds. Telroi closes a connection that is idle for 5 s. A request that is sent at that moment is lost, and it is

@@ -1,4 +1,4 @@
-"""Checks the signature of Telroi's webhooks and reads their events.
+"""Checks the signature of Telroi's webhooks, reads their events, and sends a sample to test a deployment.
 
 ::
 
@@ -12,18 +12,23 @@ change, and the signature does not match.
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from django_telroi.client.clean_text import clean_message
-from django_telroi.client.json_fields import read_flag, read_moment, read_word
+from django_telroi.client.json_values import JSON, clean_message, read_flag, read_json, read_moment, read_word
 from django_telroi.client.replies import USABLE_ID
-from django_telroi.client.strict_json import JSON, read_json
 from django_telroi.errors import SignatureRejected
 from django_telroi.redaction import Secret
+
+if TYPE_CHECKING:
+    import requests
+
 
 SIGNATURE_HEADERS = ("telroi-signature", "x-telroi-signature")
 """The header that Telroi sends, and the one in its OpenAPI document."""
@@ -142,3 +147,78 @@ def _object(value: JSON) -> dict[str, JSON]:
 
 def _text(value: JSON, pattern: re.Pattern[str]) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+SAMPLE_NUMBER = "+9990000000"
+"""In E.164 format, but in a country that does not exist, so no row in the database can match it."""
+
+SAMPLES: Mapping[str, Mapping[str, object]] = {
+    "otp.completed": {"status": "delivered", "client_supplied": False},
+    "otp.failed": {"reason": "A sample, to try the endpoint", "status": "failed"},
+    "otp.verified": {"verified": False},
+}
+TIMEOUT_SECONDS = 8
+"""The same timeout as Telroi's."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The result: the HTTP status, or ``error`` if there was no response. ``location`` is the target of a redirect."""
+
+    status: int | None
+    location: str = ""
+    error: str = ""
+
+    @property
+    def arrived(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def sample_body(event: str) -> bytes:
+    """Return a new body. Each is different, because a body that arrives twice is recorded once."""
+    created_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    data = {"id": str(uuid4()), "to": SAMPLE_NUMBER, **SAMPLES[event]}
+    envelope = {"event": event, "created_at": created_at, "data": data}
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def post_sample(url: str, body: bytes, *, secret: str, proxy_url: str | None = None) -> Delivery:
+    """Send the signed body once. Never raises for a network error.
+
+    A redirect is not followed, but reported: Telroi would follow it with a GET and lose the event.
+    """
+    import requests  # not above: the command's help needs no package
+
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Telroi-Webhooks/1",
+        "Accept": "*/*",
+        SIGNATURE_HEADERS[0]: sign(body, secret),
+    }
+    with requests.Session() as session:
+        # With ``.netrc`` or a proxy of the environment, the test would not match Telroi's request.
+        session.trust_env = False
+        session.proxies = {"http": proxy_url, "https": proxy_url} if proxy_url else {}
+        try:
+            # ``stream``: the status is enough. A receiver that sends a body without end must not hold the command.
+            reply = session.post(
+                url, body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+            )
+        except requests.RequestException as error:
+            return Delivery(None, error=_kind_of(error))
+        with reply:
+            return Delivery(reply.status_code, location=reply.headers.get("Location", ""))
+
+
+def _kind_of(error: requests.RequestException) -> str:
+    """Return one word for the error. Its text would contain addresses, and sometimes what was sent."""
+    import requests
+
+    # Subclasses first: for requests, an SSLError and a ProxyError are ConnectionErrors.
+    kinds: tuple[tuple[type[requests.RequestException], str], ...] = (
+        (requests.exceptions.SSLError, "tls"),
+        (requests.exceptions.ProxyError, "proxy"),
+        (requests.Timeout, "timeout"),
+        (requests.ConnectionError, "connection"),
+    )
+    return next((word for kind, word in kinds if isinstance(error, kind)), "url")

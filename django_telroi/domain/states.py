@@ -51,7 +51,7 @@ class Judge(StrEnum):
     """Who checks the codes of one attempt.
 
     Set at the claim (``services/calls/claim.py``), by Telroi's answer (``services/calls/place.py``), by a webhook
-    (``services/attempts/call_reports.py``), or by the right code (``services/codes``). ``services/codes/check.py``
+    (``services/attempts/transitions.py``), or by the right code (``services/codes``). ``services/codes/check.py``
     chooses by it.
     """
 

@@ -22,13 +22,13 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.domain.typed_codes import clean_code
 from django_telroi.errors import AttemptNotFound
-from django_telroi.limits import decoys
-from django_telroi.limits.counted_requests import CountedCode, CountedStart
-from django_telroi.limits.known_numbers import is_known_to, remember_number
+from django_telroi.limits.counted_requests import CountedCode, CountedStart, check_without_count, count_without_call
 from django_telroi.limits.site_functions import (
     BotCheck,
     PhoneRisk,
     bot_check_of,
+    is_known_to,
+    remember_number,
     requester_with_keys,
 )
 from django_telroi.models import VerificationAttempt
@@ -138,7 +138,7 @@ def check_start(request: HttpRequest, number: str, *, user: AbstractBaseUser | N
     A form that starts a call later uses it to show the refusal beside its field. ``BOT_CHECK``,
     ``MAY_START`` and ``PHONE_RISK`` are not asked, and the call itself may still be rejected.
     """
-    decoys.check(number, requester_with_keys(request, user), is_known_to=partial(is_known_to, request))
+    check_without_count(number, requester_with_keys(request, user), is_known_to=partial(is_known_to, request))
 
 
 @redact_arguments("number", "bot_token")
@@ -146,11 +146,11 @@ def check_start(request: HttpRequest, number: str, *, user: AbstractBaseUser | N
 def count_decoy(
     request: HttpRequest, number: str, *, user: AbstractBaseUser | None = None, bot_token: str | None = None
 ) -> None:
-    """Count a request that must look like a call, although no call is placed: see ``limits.decoys``.
+    """Count a request that must look like a call, although no call is placed: see ``limits/counted_requests.py``.
 
     ``bot_token`` is as in ``start_verification``. Raises the VerificationRefused that the call would get.
     """
-    decoys.count(
+    count_without_call(
         number,
         requester_with_keys(request, user),
         ask=bot_check_of(request, bot_token),

@@ -1,6 +1,9 @@
-"""The site's functions that see the HTTP request: ``BOT_CHECK``, ``RATE_KEYS`` and ``PHONE_RISK``.
+"""What is known about the sender of an HTTP request: by the site's functions, and by numbers of the session.
 
-If one fails, no call is placed.
+The functions are ``BOT_CHECK``, ``RATE_KEYS`` and ``PHONE_RISK``. If one fails, no call is placed.
+
+Calls that are reserved (``STRANGER_CALLS_PER_HOUR``) are for people who are known with the number. A session remembers
+the numbers that it verified, as keyed digests. A user is known by their verified phones.
 """
 
 from __future__ import annotations
@@ -18,11 +21,15 @@ from django_telroi import conf
 from django_telroi.conf.values import load_function
 from django_telroi.domain.phone import Phone
 from django_telroi.errors import BotCheckFailed, Misconfigured, NotCallable, Unavailable, VerificationRefused
+from django_telroi.limits.counting import cache_digest
 from django_telroi.redaction import Secret
-from django_telroi.services.calls.request import Vetoed, is_veto_answer, veto_reason
+from django_telroi.services.calls.request import Vetoed, has_number, is_veto_answer, veto_reason
 from django_telroi.services.requester import Requester, no_keys, requester_of
+from django_telroi.services.shared.arguments import owner_id
+from django_telroi.services.shared.transactions import write_alias
 
 logger = logging.getLogger("django_telroi")
+
 
 TOKEN_FIELD = "bot_token"
 """The field of a form, and of the API's body, with the token of the bot check."""
@@ -143,3 +150,48 @@ def _result(setting: str, chosen: str | Callable[..., object] | None, *args: obj
 
 def _log_failure(setting: str, error: str) -> None:
     logger.error("site_function_failed setting=%s error=%s", setting, error)
+
+
+SESSION_KEY = "telroi_known_numbers"
+MAX_NUMBERS = 10
+"""The newest numbers of a session that are remembered."""
+
+
+@sensitive_variables()
+def remember_number(request: HttpRequest, number: str) -> None:
+    """Remember in the session that it verified ``number`` (E.164). Does nothing if no calls are reserved."""
+    if not conf.reserves_calls():
+        return
+    digests, digest = _digests_of(request), _digest(number)
+    if digests is not None and digest not in digests:
+        request.session[SESSION_KEY] = [*digests, digest][-MAX_NUMBERS:]
+
+
+@sensitive_variables()
+def is_known_to(request: HttpRequest, number: str) -> bool | None:
+    """Return whether the visitor is known with ``number`` (E.164). None if no calls are reserved. Raises Unavailable.
+
+    The user who is logged in counts, and not the user who owns the call: a page that logs in by phone asks for calls
+    to accounts whose users are not logged in.
+    """
+    if not conf.reserves_calls():
+        return None
+    if _digest(number) in (_digests_of(request) or ()):
+        return True
+    return has_number(owner_id(getattr(request, "user", None)), number, using=write_alias())
+
+
+def _digests_of(request: HttpRequest) -> list[str] | None:
+    """Return the digests in the session. None without a session, or if its store does not answer."""
+    if not hasattr(request, "session"):
+        return None
+    try:
+        digests: list[str] = request.session.get(SESSION_KEY, [])
+    except Exception as error:  # noqa: BLE001 - each store has its own errors, and a right code was typed already
+        logger.warning("session_not_read error=%s", type(error).__name__)
+        return None
+    return digests
+
+
+def _digest(number: str) -> str:
+    return cache_digest("known", Secret(number))

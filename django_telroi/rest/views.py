@@ -39,7 +39,7 @@ from django_telroi.rest.serializers import (
 )
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
 from django_telroi.services.attempts.status import status_of
-from django_telroi.services.calls.required_consent import consent_to_version
+from django_telroi.services.calls.refusals import consent_to_version
 from django_telroi.services.sentences import stored_sentence
 from django_telroi.services.shared.arguments import NO_NUMBER, stored_number
 from django_telroi.services.shared.transactions import unavailable_without_database

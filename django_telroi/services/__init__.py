@@ -30,20 +30,21 @@ from django_telroi.services.async_services import (
     aredeem_proof,
     astart_verification,
 )
-from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult
-from django_telroi.services.attempts.status import AttemptStatus, cancel_verification, follow
-from django_telroi.services.calls.key_choice import KeyFacts
+from django_telroi.services.attempts.status import AttemptStatus, CheckOutcome, CheckResult, cancel_verification, follow
 from django_telroi.services.calls.queue import place_call
-from django_telroi.services.calls.request import Admission, MayStart, StartFacts
-from django_telroi.services.calls.required_consent import current_consent
+from django_telroi.services.calls.refusals import current_consent
+from django_telroi.services.calls.request import Admission, KeyFacts, MayStart, StartFacts
 from django_telroi.services.calls.start import call_again, read_out, start_verification
 from django_telroi.services.calls.webhook_events import EventEffect, record_event
 from django_telroi.services.codes.check import check_code
-from django_telroi.services.staff.destination_blocks import block_destination, blocked_destinations, unblock_destination
-from django_telroi.services.staff.notes import add_note
-from django_telroi.services.staff.number_export import export_number
-from django_telroi.services.staff.owner_links import do_not_call_path
-from django_telroi.services.staff.site_switch import call_control, resume_calls, stop_calls
+from django_telroi.services.staff.call_stops import (
+    block_destination,
+    blocked_destinations,
+    call_control,
+    resume_calls,
+    stop_calls,
+    unblock_destination,
+)
 from django_telroi.services.staff.staff_actions import (
     block_for_owner,
     block_number,
@@ -53,7 +54,13 @@ from django_telroi.services.staff.staff_actions import (
     reveal_number,
     unblock_number,
 )
-from django_telroi.services.staff.wrong_code_resets import reset_user_wrong_codes, reset_wrong_codes
+from django_telroi.services.staff.support import (
+    add_note,
+    do_not_call_path,
+    export_number,
+    reset_user_wrong_codes,
+    reset_wrong_codes,
+)
 from django_telroi.services.upkeep.number_conversion import Converted, convert_numbers
 from django_telroi.services.upkeep.purge import Purged, purge
 from django_telroi.services.upkeep.sweep import Swept, sweep

@@ -4,13 +4,18 @@ The pages, the API and the drop-in use the same sentences. They never say that a
 site cannot know it.
 
 A response of Telroi becomes a sentence in these steps. To a call: ``client/classify.py`` (error of the client),
-``shared/call_outcome.py`` (error code of the attempt), ``attempts/status.py`` (refusal), this module. To a code:
+``shared/outcomes.py`` (error code of the attempt), ``attempts/status.py`` (refusal), this module. To a code:
 ``codes/telroi_judge.py`` (kind of answer), ``codes/telroi_answer.py`` (outcome), this module.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, npgettext, pgettext_lazy
 
 from django_telroi.domain.states import Status
@@ -37,17 +42,16 @@ from django_telroi.errors import (
     TooManyWrongCodes,
     Unavailable,
 )
-from django_telroi.services.attempts.check_outcome import (
+from django_telroi.services.attempts.status import (
+    AttemptStatus,
     CheckOutcome,
     CheckResult,
     outcome_of,
     was_closed_by_lost_answers,
     was_uncheckable,
 )
-from django_telroi.services.attempts.status import AttemptStatus
 from django_telroi.services.shared.arguments import NO_NUMBER
-from django_telroi.services.shared.site_codes import length_of
-from django_telroi.services.wait_words import duration, go_on_sentence, wait_sentence
+from django_telroi.services.shared.secrets import length_of
 
 __all__ = [
     "SENTENCES",
@@ -62,6 +66,67 @@ __all__ = [
     "stored_sentence",
     "wait_sentence",
 ]
+
+
+MINUTE, HOUR = 60, 3600
+
+
+def wait_sentence(seconds: int) -> str:
+    """Return when another call can be requested: the time of day in the active time zone, and how long that takes.
+
+    The site's own time zone is named, because the person may be in another one. See ``time_of_day``.
+    """
+    if seconds < MINUTE:
+        return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
+    if _is_tomorrow(seconds):
+        return _("You can ask for another call tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
+    return _("You can ask for another call at %(time)s, in %(wait)s.") % _words_of(seconds)
+
+
+def go_on_sentence(seconds: int) -> str:
+    """Return when to go on. It fits a person who wanted a call and a person who wanted to type a code."""
+    if seconds < MINUTE:
+        return _("Try again in %(wait)s.") % _words_of(seconds)
+    if _is_tomorrow(seconds):
+        return _("Try again tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
+    return _("Try again at %(time)s, in %(wait)s.") % _words_of(seconds)
+
+
+def _words_of(seconds: int) -> dict[str, str]:
+    return {"time": time_of_day(_moment_in(seconds)), "wait": duration(seconds)}
+
+
+def time_of_day(moment: datetime) -> str:
+    """Return a time such as ``2:05 p.m. UTC``. The zone is left out if the active time zone is not ``TIME_ZONE``.
+
+    A site that calls ``timezone.activate`` uses the person's own time zone, so the zone needs no name.
+    """
+    shown = date_format(moment, "TIME_FORMAT")
+    if timezone.get_current_timezone_name() != timezone.get_default_timezone_name():
+        return shown
+    zone = f"{moment:%Z}"
+    # A zone without an abbreviation is named by its offset, such as +03.
+    return f"{shown} {zone if zone[:1].isalpha() else f'UTC{zone}'}"
+
+
+def _is_tomorrow(seconds: int) -> bool:
+    return _moment_in(seconds).date() > timezone.localdate()
+
+
+def _moment_in(seconds: int) -> datetime:
+    return timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+
+
+def duration(seconds: int) -> str:
+    """Return a wait in its largest unit, rounded up, so that the person does not come back too early."""
+    if seconds < MINUTE:
+        return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+    if seconds < HOUR:
+        minutes = -(-seconds // MINUTE)
+        return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+    hours = -(-seconds // HOUR)
+    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),

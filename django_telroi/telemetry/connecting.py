@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django_telroi.client.observers import set_request_observer
 from django_telroi.dispatch.traces import TaskTraces, set_task_traces
 from django_telroi.redaction import kind_of
-from django_telroi.services.shared.outcome_reports import OUTCOME_OBSERVERS
+from django_telroi.services.shared.outcomes import OUTCOME_OBSERVERS
 from django_telroi.telemetry.client_requests import ObserveRequests, SpanMaker
 from django_telroi.telemetry.metrics import MetricSink
 from django_telroi.telemetry.outcome_metrics import OutcomeMetrics

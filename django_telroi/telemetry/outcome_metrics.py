@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from django_telroi.services.shared.outcome_reports import (
+from django_telroi.services.shared.outcomes import (
     AttemptVerified,
     CallSettled,
     CodeJudged,

@@ -21,9 +21,9 @@ from django_telroi import conf
 from django_telroi.errors import Unavailable
 from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.accounts.proofs import proof_for
+from django_telroi.services.sentences import duration
 from django_telroi.services.shared.arguments import stored_number
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
-from django_telroi.services.wait_words import duration
 from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_address

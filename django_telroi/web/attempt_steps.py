@@ -14,10 +14,10 @@ from django_telroi.errors import CooldownActive, NumberTaken
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import AttemptStatus, CheckOutcome
 from django_telroi.services.accounts.ownership import Ownership
-from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers, was_uncheckable
+from django_telroi.services.attempts.status import was_closed_by_lost_answers, was_uncheckable
 from django_telroi.services.sentences import NEWER_CALL as NEWER_CALL_SENTENCE
 from django_telroi.services.sentences import length_sentence, sentence, status_sentence
-from django_telroi.services.shared.site_codes import length_of
+from django_telroi.services.shared.secrets import length_of
 from django_telroi.web import card_texts
 from django_telroi.web.forms import CodeForm
 from django_telroi.web.seen_attempt import CALLING_AGAIN, Seen, step_name

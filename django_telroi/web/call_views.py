@@ -12,13 +12,19 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.web.card_state import load_seen_attempt, settle_older_call, without_attempt
 from django_telroi.web.cards import goal_of, home_url
+from django_telroi.web.cookies import (
+    LastRequest,
+    delete_request_cookie,
+    forget_typed,
+    read_request_cookie,
+    renew_typed,
+    set_request_cookie,
+)
 from django_telroi.web.kept_call import close_call
 from django_telroi.web.pages import PhonePage, not_failed
-from django_telroi.web.request_cookie import LastRequest, delete_request_cookie, read_request_cookie, set_request_cookie
 from django_telroi.web.seen_attempt import is_open, may_ring
 from django_telroi.web.session import Flow, notice_of, session_of
 from django_telroi.web.session_saves import save_session
-from django_telroi.web.typed_cookie import forget_typed, renew_typed
 
 
 class CallAgainView(PhonePage):

@@ -18,23 +18,31 @@ from django_telroi.errors import AttemptNotFound, CallsStopped, Unavailable
 from django_telroi.services import AttemptStatus, call_control, follow
 from django_telroi.services.accounts.ownership import Ownership, ownership_of
 from django_telroi.services.accounts.phones import known_phone_record
-from django_telroi.services.attempts.find import is_erased
-from django_telroi.services.attempts.other_calls import never_rang
+from django_telroi.services.attempts.find import is_erased, never_rang
 from django_telroi.services.requester import user_name
 from django_telroi.services.sentences import sentence
 from django_telroi.services.shared.arguments import StoredNumber
 from django_telroi.services.shared.number_state import STOP_HINT
-from django_telroi.services.shared.site_codes import length_of
+from django_telroi.services.shared.secrets import length_of
 from django_telroi.services.shared.transactions import DATABASE_LOST
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.cards import CardPlace
+from django_telroi.web.cookies import lost_request, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import settle_kept_call
 from django_telroi.web.posted_values import PostedValues, fill_form
-from django_telroi.web.request_cookie import lost_request
 from django_telroi.web.seen_attempt import Seen
-from django_telroi.web.session import SAME_NUMBER, Flow, Notice, notice_of, pop_notice, read_flow, save_flow
+from django_telroi.web.session import (
+    SAME_NUMBER,
+    Flow,
+    Notice,
+    form_options,
+    notice_of,
+    pop_notice,
+    read_flow,
+    save_flow,
+)
 from django_telroi.web.steps import (
     AT_THE_FIELD,
     Step,
@@ -48,8 +56,6 @@ from django_telroi.web.steps import (
     without_other_number,
 )
 from django_telroi.web.tickets import open_number
-from django_telroi.web.typed_cookie import was_typed_here
-from django_telroi.web.visitor_country import form_options
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 

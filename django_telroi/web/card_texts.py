@@ -23,10 +23,9 @@ from django_telroi.domain.phone import LineType, grouped
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import MASK
 from django_telroi.services import CheckOutcome
-from django_telroi.services.sentences import check_sentence, sentence
-from django_telroi.services.shared.site_codes import length_of_next_code
+from django_telroi.services.sentences import check_sentence, duration, sentence, time_of_day
+from django_telroi.services.shared.secrets import length_of_next_code
 from django_telroi.services.typed_numbers import RejectedNumber, example_for
-from django_telroi.services.wait_words import duration, time_of_day
 
 GATE_REASONS = {
     "none": pgettext_lazy("phone card", "The page that you opened needs a verified phone number."),

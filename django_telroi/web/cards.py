@@ -22,9 +22,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language, pgettext
 
 from django_telroi import conf
-from django_telroi.services.calls.required_consent import current_consent
+from django_telroi.services.calls.refusals import current_consent
 from django_telroi.services.shared.arguments import StoredNumber
-from django_telroi.services.shared.encryption import new_nonce
+from django_telroi.services.shared.secrets import new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web.session import is_unseen
 from django_telroi.web.tickets import Ticket, seal_number, sign_ticket

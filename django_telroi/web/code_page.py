@@ -12,7 +12,7 @@ from django_telroi import limits, services
 from django_telroi.domain.typed_codes import misfit_of
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.shared.site_codes import length_of
+from django_telroi.services.shared.secrets import length_of
 from django_telroi.web.add_number import add_number_after_login
 from django_telroi.web.card_state import (
     focused,
@@ -21,10 +21,10 @@ from django_telroi.web.card_state import (
     without_attempt,
 )
 from django_telroi.web.cards import CardPlace
+from django_telroi.web.cookies import delete_request_cookie, forget_typed
 from django_telroi.web.forms import CodeForm
 from django_telroi.web.kept_call import close_if_queued
 from django_telroi.web.pages import LOST, PhonePage
-from django_telroi.web.request_cookie import delete_request_cookie
 from django_telroi.web.seen_attempt import card_state_name, step_name
 from django_telroi.web.session import (
     NEWER_CALL,
@@ -36,7 +36,6 @@ from django_telroi.web.session import (
     renew_session,
 )
 from django_telroi.web.tickets import open_number, remember_proven
-from django_telroi.web.typed_cookie import forget_typed
 
 
 class CodeView(PhonePage):

@@ -18,9 +18,9 @@ from django_telroi.domain.phone import mask
 from django_telroi.errors import ChangedMeanwhile, InvalidNumber, Unavailable
 from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
-from django_telroi.services.staff.owner_links import number_of_link
+from django_telroi.services.staff.support import number_of_link
+from django_telroi.web.card_problems import unavailable_page
 from django_telroi.web.card_texts import shown_number
-from django_telroi.web.unavailable_pages import unavailable_page
 
 DONE = "done"
 """Query parameter of the page after the block."""

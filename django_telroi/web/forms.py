@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django import forms
@@ -12,29 +13,39 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.phone import parse_phone
+from django_telroi.domain.country_facts import calling_code, country_name, name_order
+from django_telroi.domain.phone import CallingRules, parse_phone, supported_regions
 from django_telroi.domain.typed_codes import clean_code, misfit_of
 from django_telroi.errors import InvalidNumber, ProofRejected, Unavailable
 from django_telroi.services import CheckOutcome, Proof
 from django_telroi.services.sentences import NOT_NOW, length_sentence, sentence
-from django_telroi.services.shared.site_codes import length_of_next_code
+from django_telroi.services.shared.secrets import length_of_next_code
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected
 from django_telroi.web.card_texts import code_label, number_error, number_hint
-from django_telroi.web.country_choice import country_choices
+from django_telroi.web.words import shown_words
 
-__all__ = [
-    "CodeField",
-    "CodeForm",
-    "PhoneField",
-    "PhoneForm",
-    "ProofField",
-    "ProofFormMixin",
-]
+__all__ = ["CodeField", "CodeForm", "PhoneField", "PhoneForm", "ProofField", "ProofFormMixin"]
+
+
+def country_choices() -> list[tuple[str, str]]:
+    """Return the regions that the site calls and their names in the language of the card: ``Nigeria (+234)``."""
+    none = ("", pgettext("choice of a country", "Choose a country"))
+    lang, direction = shown_words()
+    return [none, *_named_regions(conf.calling_rules(), lang, is_bidi=direction == "rtl")]
+
+
+@lru_cache(maxsize=64)  # a name for each of 245 regions
+def _named_regions(rules: CallingRules, language: str, *, is_bidi: bool) -> list[tuple[str, str]]:
+    called = supported_regions() if rules.allowed_regions is None else supported_regions() & rules.allowed_regions
+    mark = "\N{LEFT-TO-RIGHT MARK}" if is_bidi else ""  # otherwise the + would be on the other side of the digits
+    names = {region: country_name(region, language) for region in called - rules.blocked_regions}
+    regions = sorted(names, key=lambda region: (name_order(names[region]), region))
+    return [(region, f"{names[region]} ({mark}{calling_code(region)}{mark})") for region in regions]
 
 
 class PlainInput(forms.TextInput):

@@ -22,11 +22,11 @@ from django_telroi.errors import Unavailable
 from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.shared.arguments import ANY_NUMBER, StoredNumber, stored_number
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
+from django_telroi.web.card_problems import unavailable_page
 from django_telroi.web.cards import current_address
 from django_telroi.web.pages import STORED, WHY
 from django_telroi.web.session import read_flow, save_flow
 from django_telroi.web.tickets import open_number, seal_number
-from django_telroi.web.unavailable_pages import unavailable_page
 
 __all__ = ["ANY_NUMBER", "PhoneVerifiedRequiredMixin", "phone_verified_required"]
 

@@ -19,7 +19,7 @@ from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import AttemptStatus
-from django_telroi.services.attempts.other_calls import never_rang
+from django_telroi.services.attempts.find import never_rang
 from django_telroi.web.session import Flow, Notice, notice_of, read_flow, save_flow
 from django_telroi.web.steps import ABOUT_THE_NUMBER
 

@@ -25,22 +25,20 @@ from django_telroi.services.attempts.status import status_of
 from django_telroi.services.calls.request import MAX_PURPOSE_LENGTH
 from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.arguments import StoredNumber
-from django_telroi.services.shared.encryption import new_nonce
+from django_telroi.services.shared.secrets import new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections, log_unreadable_numbers
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
-from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem
+from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_page
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.page_guards import csrf_protect_with_card, login_by_purpose
 from django_telroi.web.posted_values import MAX_VALUE_LENGTH
 from django_telroi.web.seen_attempt import Seen
-from django_telroi.web.session import About, Flow, Notice, read_flow, save_flow, session_of
+from django_telroi.web.session import About, Flow, Notice, form_options, read_flow, save_flow, session_of
 from django_telroi.web.session_saves import save_if_possible, tolerate_failed_save
 from django_telroi.web.steps import Step, changed_step, no_cookie_step, with_reason, without_other_number
 from django_telroi.web.tickets import Ticket, open_number, read_ticket
-from django_telroi.web.unavailable_pages import unavailable_page
-from django_telroi.web.visitor_country import form_options
 
 LOST = "lost"
 """Query parameter of the start page: the session does not know the call."""

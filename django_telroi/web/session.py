@@ -1,6 +1,7 @@
-"""What the session stores of a verification: one flow for each purpose, and the notice for the next page.
+"""What the session stores of a verification: one flow for each purpose, the notice for the next page, and the country.
 
-It stores the id of the attempt and never the code. The number is stored only while the person may correct it.
+It stores the id of the attempt and never the code. The number is stored only while the person may correct it. The
+country is that of the last number in this session, or the one that the browser's language names.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from uuid import UUID
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
+from django.forms import Form
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.domain.phone import mask
+from django_telroi import conf
+from django_telroi.domain.phone import mask, parse_phone
 from django_telroi.domain.typed_codes import LengthFit
 from django_telroi.errors import VerificationRefused
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
-from django_telroi.services.shared.encryption import pack, unpack
+from django_telroi.services.shared.secrets import pack, unpack
+from django_telroi.services.typed_numbers import visitor_region
 from django_telroi.web.posted_values import Value
 from django_telroi.web.session_saves import renew_key
 from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_waiting_number
@@ -287,3 +291,26 @@ def _flows(request: HttpRequest) -> dict[str, Any]:
     # The site shares the session, so another app may have used this key.
     flows = session_of(request).get(SESSION_KEY)
     return flows if isinstance(flows, dict) else {}
+
+
+COUNTRY_KEY = "telroi_country"
+"""The key of the session with the country of the visitor's last number, as an ISO 3166 code."""
+
+
+def form_options(request: HttpRequest) -> dict[str, Any]:
+    """Return the arguments of a ``PhoneForm`` that depend on the visitor."""
+    country = session_of(request).get(COUNTRY_KEY, "") if conf.country_choice() else ""
+    return {"visitor_region": visitor_region(request), "country": country}
+
+
+@sensitive_variables()
+def remember_country(request: HttpRequest, form: Form, number: str) -> None:
+    """Keep the country of the accepted ``number`` (E.164) for the next form of this session.
+
+    It may differ from the chosen country, which does not change a number with its country code or a suggested one.
+    Does nothing if ``form`` has no choice, or not this country.
+    """
+    choice: Any = form.fields.get("phone_country")
+    session, region = session_of(request), parse_phone(number).region
+    if choice and choice.valid_value(region) and session.get(COUNTRY_KEY) != region:
+        session[COUNTRY_KEY] = region

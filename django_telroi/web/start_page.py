@@ -24,8 +24,8 @@ from django_telroi.errors import (
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import Consent
 from django_telroi.services.accounts.ownership import Ownership
-from django_telroi.services.attempts.check_outcome import was_uncheckable
-from django_telroi.services.calls.required_consent import consent_shown
+from django_telroi.services.attempts.status import was_uncheckable
+from django_telroi.services.calls.refusals import consent_shown
 from django_telroi.services.shared.arguments import owner_id, stored_number
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
@@ -39,18 +39,20 @@ from django_telroi.web.card_state import (
     unless_stopped,
 )
 from django_telroi.web.cards import CardPlace
+from django_telroi.web.cookies import LastRequest, remember_typed, set_request_cookie, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, close_call
 from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, not_failed
 from django_telroi.web.posted_values import read_posted
-from django_telroi.web.request_cookie import LastRequest, set_request_cookie
 from django_telroi.web.seen_attempt import is_open
 from django_telroi.web.session import (
     FORGOTTEN,
     Flow,
     Notice,
+    form_options,
     notice_of,
     pop_notice,
+    remember_country,
     session_of,
     shown_waiting_number,
     with_number,
@@ -58,8 +60,6 @@ from django_telroi.web.session import (
 from django_telroi.web.session_saves import save_session
 from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_step, with_way_back
 from django_telroi.web.tickets import open_number
-from django_telroi.web.typed_cookie import remember_typed, was_typed_here
-from django_telroi.web.visitor_country import form_options, remember_country
 from django_telroi.web.words import call_language
 
 SEALED = "sealed"

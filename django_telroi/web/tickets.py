@@ -34,7 +34,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi.redaction import Secret
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.shared.arguments import owner_id
-from django_telroi.services.shared.encryption import keyed_digest, seal, unseal, xor_keystream
+from django_telroi.services.shared.secrets import keyed_digest, seal, unseal, xor_keystream
 
 SALT = "django_telroi.web.ticket"
 NUMBER_SALT = "django_telroi.web.stored"

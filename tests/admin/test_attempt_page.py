@@ -15,7 +15,7 @@ from django_telroi.admin.shared.meanings import ERRORS, MEANINGS
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts import find
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.admin_pages import html_of, shows_a_whole_number, url
 from tests.services.world import NUMBER, let_time_pass, wrong

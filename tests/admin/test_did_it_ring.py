@@ -14,7 +14,7 @@ from django_telroi import services
 from django_telroi.admin.shared.ring import ring_words
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from tests.admin.admin_pages import html_of, url
 from tests.admin.sample_numbers import client_with, number
 

@@ -11,7 +11,7 @@ from django_telroi.admin.attempts.timeline import Entry, Neighbours, distance, t
 from django_telroi.admin.shared.meanings import ERROR_NAMES, ERRORS, MEANINGS, error_name, meaning_of
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 

@@ -33,7 +33,7 @@ class CodePoint:
     is_anonymous: bool = False
 
 
-ANSWER, SITE_JUDGE = "django_telroi.services.codes.telroi_answer", "django_telroi.services.codes.site_judge"
+ANSWER, SITE_JUDGE = "django_telroi.services.codes.telroi_answer", "django_telroi.services.codes.check"
 SUCCESS, TRIES = "django_telroi.services.codes.success", "django_telroi.services.attempts.telroi_tries"
 TELROI_JUDGE = "django_telroi.services.codes.telroi_judge"
 SESSION = "django.contrib.sessions.backends.db:SessionStore"

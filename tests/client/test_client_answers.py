@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from requests import Response
 
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
-from django_telroi.client.classify import RequestKind, classify
+from django_telroi.client.classify import RequestKind, classify, seconds_in_header
 from django_telroi.client.replies import read_call, read_check, read_list
-from django_telroi.client.waits import seconds_in_header
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
 from tests.client.wire import Server, answering, call_to, once, reply
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from django_telroi.client import TelroiClient, deadline, transport
-from django_telroi.client.response_body import MAX_BODY_BYTES
+from django_telroi.client.deadline import MAX_BODY_BYTES
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from tests.client.wire import CERTIFICATE, PATIENCE, Peer, Script, Server, answering, call_to, placing, reply, soon
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi import conf
 from django_telroi.checks.readable import check_types
-from django_telroi.conf import queue_settings
+from django_telroi.conf import call_settings
 from django_telroi.domain.states import Dispatch
 from tests.calling_site import Configure, configure
 
@@ -21,10 +21,10 @@ __all__ = ["configure"]
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """The frameworks that are installed."""
     packages: set[str] = set()
-    monkeypatch.setattr(queue_settings, "find_spec", lambda name: name in packages or None)
-    queue_settings.task_framework.cache_clear()
+    monkeypatch.setattr(call_settings, "find_spec", lambda name: name in packages or None)
+    call_settings.task_framework.cache_clear()
     yield packages
-    queue_settings.task_framework.cache_clear()
+    call_settings.task_framework.cache_clear()
 
 
 def test_without_a_framework_the_error_says_what_to_install(installed: set[str], configure: Configure) -> None:

@@ -17,7 +17,7 @@ from django_telroi.conf import DEFAULTS
 from django_telroi.domain.invalid_numbers import NumberProblem
 from django_telroi.services import CheckOutcome
 from django_telroi.services.shared.alerts import Alert
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.simulator.fault_rules import CARRIERS
 from django_telroi.simulator.faults import FAULTS
 from django_telroi.telemetry.metrics import METRICS

@@ -19,9 +19,9 @@ import django_telroi
 from django_telroi import errors, limits, services
 from django_telroi.conf import TELROI_BACKEND
 from django_telroi.errors import VerificationRefused
-from django_telroi.services import wait_words
+from django_telroi.services import sentences
 from django_telroi.services.sentences import sentence
-from django_telroi.services.staff.destination_blocks import pause_destination
+from django_telroi.services.staff.call_stops import pause_destination
 from django_telroi.services.typed_numbers import explain_rejected
 from django_telroi.simulator import Simulator
 from django_telroi.testing import running_simulator
@@ -257,7 +257,7 @@ def test_every_face_has_the_same_code_sentence_and_wait_for_every_refusal(
     timezone_at_moment = SimpleNamespace(
         **vars(timezone) | {"now": lambda: moment, "localdate": lambda: timezone.localdate(moment)},
     )
-    monkeypatch.setattr(wait_words, "timezone", timezone_at_moment)
+    monkeypatch.setattr(sentences, "timezone", timezone_at_moment)
     prepare(site)
 
     before = by_the_service(site)

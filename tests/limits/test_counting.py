@@ -24,8 +24,7 @@ from hypothesis import strategies as st
 
 from django_telroi import conf
 from django_telroi.errors import TooManyRequests, Unavailable
-from django_telroi.limits.counting import admit
-from django_telroi.limits.sub_windows import SUB_WINDOWS, Counter, Window
+from django_telroi.limits.counting import SUB_WINDOWS, Counter, Window, admit
 from django_telroi.services.requester import Requester
 from tests.limits.caches import Breaking, Counting
 from tests.limits.stepping import SteppedRequest, clock_ahead

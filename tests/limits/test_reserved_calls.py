@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 
 from django_telroi import limits, services
 from django_telroi.errors import CooldownActive, HourlyLimitReached, VerificationRefused
-from django_telroi.limits.known_numbers import MAX_NUMBERS, SESSION_KEY
+from django_telroi.limits.site_functions import MAX_NUMBERS, SESSION_KEY
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import outbox
 from tests.limits.conftest import Configure
@@ -222,7 +222,7 @@ def test_a_session_remembers_the_newest_numbers() -> None:
         limits.check_code(request, attempt.uuid, outbox[-1].code)
 
     assert len(request.session[SESSION_KEY]) == MAX_NUMBERS
-    started = [limits.known_numbers.is_known_to(request, number) for number in numbers]
+    started = [limits.site_functions.is_known_to(request, number) for number in numbers]
     assert started == [False] + [True] * MAX_NUMBERS
 
 

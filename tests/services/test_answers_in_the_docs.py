@@ -22,7 +22,7 @@ from django_telroi.client import OtpCheck
 from django_telroi.domain.states import Status
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckOutcome, CheckResult
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, let_time_pass, moments, wrong

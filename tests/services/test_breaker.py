@@ -9,7 +9,7 @@ from django.db.models import F
 
 from django_telroi import services
 from django_telroi.models import AttemptEvent, BlockedDestination, VerificationAttempt
-from django_telroi.services.statistics.pumping import pumped_destinations
+from django_telroi.services.statistics.rankings import pumped_destinations
 from tests.calling_site import Configure
 from tests.services.test_pumping import NOW, calls
 from tests.services.world import Heard, commit

@@ -15,7 +15,7 @@ from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, CallControl, VerificationAttempt, VerifiedPhone
 from django_telroi.services import CheckResult
 from django_telroi.services.attempts.telroi_tries import codes_in_doubt
-from django_telroi.services.shared.site_codes import digest_of
+from django_telroi.services.shared.secrets import digest_of
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, Heard, checks, let_time_pass, sends, wrong

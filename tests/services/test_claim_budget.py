@@ -23,7 +23,7 @@ from django_telroi.errors import AttemptNotFound, Unavailable, VerificationRefus
 from django_telroi.models import PhoneNumber
 from django_telroi.services.calls import claim_and_call
 from django_telroi.services.shared import backend_calls
-from django_telroi.services.shared.number_changes import VersionConflict
+from django_telroi.services.shared.writes import VersionConflict
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import Api

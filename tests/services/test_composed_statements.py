@@ -15,9 +15,9 @@ from django.db.models.signals import post_save, pre_save
 from django_telroi import services
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.shared.inserts import insert_row
 from django_telroi.services.shared.number_state import read_attempt
 from django_telroi.services.shared.statements import update_row
+from django_telroi.services.shared.writes import insert_row
 from django_telroi.simulator import Simulator
 from tests.services.world import NUMBER, OTHER_NUMBER, statements
 

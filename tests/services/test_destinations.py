@@ -11,7 +11,7 @@ from django_telroi import services
 from django_telroi.errors import AlreadyBlocked, DestinationPaused, NotCallable, RegionNotAllowed, VerificationRefused
 from django_telroi.models import AttemptEvent, BlockedDestination, RefusalTally, VerificationAttempt
 from django_telroi.services import sentences
-from django_telroi.services.staff.destination_blocks import pause_destination
+from django_telroi.services.staff.call_stops import pause_destination
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, commit, sends, statements

@@ -11,7 +11,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts.find import settle_overdue
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved, error_condition, status_condition
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from tests.services.world import NUMBER
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from django.db.models import DateTimeField, Value
 from django_telroi.domain.destinations import prefix_of
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import sweep
-from django_telroi.services.statistics import pumping
+from django_telroi.services.statistics import rankings
 from django_telroi.services.statistics.figures import current_counts
-from django_telroi.services.statistics.pumping import PumpedDestination, alert_pumping, pumped_destinations
+from django_telroi.services.statistics.rankings import PumpedDestination, alert_pumping, pumped_destinations
 from tests.services.world import Heard, statements
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,7 @@ def test_the_alert_is_raised_once_an_hour_and_the_log_names_the_prefix(
 
 def test_a_sweep_raises_the_alert_and_the_current_counts_have_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     calls("2348031", 31, verified=2)
-    monkeypatch.setattr(pumping, "DbNow", lambda: Value(NOW, output_field=DateTimeField()))
+    monkeypatch.setattr(rankings, "DbNow", lambda: Value(NOW, output_field=DateTimeField()))
 
     sweep()
     told = [event.detail for event in AttemptEvent.objects.all()]

@@ -18,7 +18,7 @@ from django_telroi.services import CheckOutcome
 from django_telroi.services.attempts import telroi_tries
 from django_telroi.services.attempts.find import close_orphan
 from django_telroi.services.codes import telroi_judge
-from django_telroi.services.shared.site_codes import matches
+from django_telroi.services.shared.secrets import matches
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import FACES

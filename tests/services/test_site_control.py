@@ -12,7 +12,7 @@ from django_telroi import services
 from django_telroi.backends import KeyInUse, get_backend, key_of
 from django_telroi.errors import CallsStopped, Unavailable
 from django_telroi.models import CallControl
-from django_telroi.services.calls import chosen_key
+from django_telroi.services.calls import refusals
 from django_telroi.services.shared.site_control import PauseReason, pause_calls, record_refused_codes
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -130,7 +130,7 @@ def test_a_call_that_fails_keeps_its_outcome_although_the_row_of_the_key_was_loc
 def test_a_start_that_was_counted_slowly_sees_that_staff_stopped_all_calls(
     telroi: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen_key, "STALE_AFTER", 0)
+    monkeypatch.setattr(refusals, "STALE_AFTER", 0)
 
     def stop(_call: object) -> None:
         services.stop_calls(reason="fire", actor="grace")

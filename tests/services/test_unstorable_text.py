@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from django_telroi import services
-from django_telroi.client.clean_text import clean_message
+from django_telroi.client.json_values import clean_message
 from django_telroi.errors import InvalidNumber, InvalidPurpose, ProofRejected, TelroiError, UnstorableText
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.accounts.proofs import SALT

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from django_telroi.services.shared.outcome_reports import OUTCOME_OBSERVERS
+from django_telroi.services.shared.outcomes import OUTCOME_OBSERVERS
 from django_telroi.telemetry.connecting import connect_sinks
 from django_telroi.telemetry.metrics import EVENT_METRICS, GAUGES, Metric
 from django_telroi.telemetry.prometheus_metrics import PrometheusMetrics, SiteCollector

@@ -14,7 +14,7 @@ from django.test import Client
 from django_telroi import services
 from django_telroi.errors import InvalidNumber, NotCallable, ReasonRequired
 from django_telroi.models import AttemptEvent, PhoneNumber
-from django_telroi.services.staff import owner_links
+from django_telroi.services.staff import support
 from django_telroi.testing import outbox
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER
 
@@ -88,7 +88,7 @@ class TestThePage:
 
     def test_of_an_old_link_shows_the_same_as_of_a_forged_one(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
         forged = text_of(Client().get("/phone/do-not-call/forged/"))
-        monkeypatch.setattr(owner_links, "LINK_LIFETIME", timedelta(seconds=-1))
+        monkeypatch.setattr(support, "LINK_LIFETIME", timedelta(seconds=-1))
 
         reply = Client().get(path)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from django_telroi.services.shared.encryption import unpack
+from django_telroi.services.shared.secrets import unpack
 from django_telroi.testing import last_code_for
 from django_telroi.web.cards import MAX_ADDRESS_LENGTH
 from django_telroi.web.session import NOTICE_SALT

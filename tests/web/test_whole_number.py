@@ -12,7 +12,7 @@ from django.test import Client
 
 from django_telroi.testing import last_code_for
 from django_telroi.web.card_texts import code_lead
-from django_telroi.web.typed_cookie import COOKIE, SALT
+from django_telroi.web.cookies import COOKIE, SALT
 from tests.services.world import let_time_pass
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, SPELLING, Visitor
 

@@ -64,7 +64,7 @@ def test_every_status_of_the_answer_is_explained(given: bytes, said: str) -> Non
 
 
 def test_a_missing_answer_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_telroi.client.sample_webhooks.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("django_telroi.client.webhooks.TIMEOUT_SECONDS", 0.2)
     with receiving() as receiver:
         receiver.answers = [None]
         assert tried(receiver.url) == "error no response within 8 seconds. Telroi waits no longer either."

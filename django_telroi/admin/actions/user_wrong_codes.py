@@ -24,7 +24,7 @@ from django_telroi.admin.shared.chips import listed, moment_words
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import TelroiError
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.staff.wrong_code_resets import wrong_codes_of_user
+from django_telroi.services.staff.support import wrong_codes_of_user
 
 PERMISSION = "reset_wrong_codes"
 PAGE = "admin/django_telroi/question.html"

@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.domain.states import BY_WORKER, Status
 from django_telroi.models import AttemptEvent, EventKind, SupportNote, VerificationAttempt
-from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
+from django_telroi.services.attempts.status import was_closed_by_lost_answers
 from django_telroi.services.attempts.transitions import deadline_of
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.reviewer_numbers import is_of_reviewer
+from django_telroi.services.shared.outcomes import ErrorCode
+from django_telroi.services.shared.secrets import is_of_reviewer
 
 Words = str | Promise
 

@@ -20,12 +20,11 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from django_telroi import conf
 from django_telroi.admin.shared.chips import chip, listed, moment_words, time_words
 from django_telroi.admin.shared.marks import small
-from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, used_in
-from django_telroi.domain.wrong_code_limits import length_of_bar
+from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, length_of_bar, limit_at, used_in
 from django_telroi.models import BlockedDestination, PhoneNumber
 from django_telroi.services.requester import plain
 from django_telroi.services.shared.wrong_code_counts import bar_of
-from django_telroi.services.staff.destination_blocks import active_at
+from django_telroi.services.staff.call_stops import active_at
 
 FREE, BLOCKED, STOPPED, WRONG_CODES = "free", "blocked", "stopped", "wrong_codes"
 TONES = {

@@ -22,7 +22,7 @@ from django_telroi.models import AttemptEvent, BlockedDestination, EventKind
 from django_telroi.services import blocked_destinations
 from django_telroi.services.shared.alerts import ONCE_IN, Alert
 from django_telroi.services.shared.transactions import write_alias
-from django_telroi.services.statistics.pumping import WINDOW, PumpedDestination, pumped_destinations
+from django_telroi.services.statistics.rankings import PUMPING_WINDOW, PumpedDestination, pumped_destinations
 
 NOTICE_HOURS = "1"
 SWEEPS_APART = timedelta(minutes=5)
@@ -88,7 +88,7 @@ def _notice(
     address = site_url(site, page) if may_block(request) else ""
     return AttackNotice(
         words=_words(pumped),
-        see_url=links_for(request, site).to(now - WINDOW, now, outcome=CountedResult.DIALED, **filters),
+        see_url=links_for(request, site).to(now - PUMPING_WINDOW, now, outcome=CountedResult.DIALED, **filters),
         block_url=f"{address}?{urlencode(query)}" if address else "",
         block_label=_label(pumped, block),
         block=block_words(block, now=now) if block else "",

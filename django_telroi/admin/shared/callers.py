@@ -27,7 +27,7 @@ from django_telroi.errors import InvalidNumber
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.requester import user_name
 from django_telroi.services.shared.arguments import spelled_number
-from django_telroi.services.shared.encryption import seal, unseal
+from django_telroi.services.shared.secrets import seal, unseal
 
 MAX_USERS = 20
 MAX_NUMBERS = 100

@@ -17,7 +17,7 @@ from django_telroi.admin.shared.meanings import error_name
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.requester import plain
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 
 TONES: dict[Status, str] = {
     Status.QUEUED: "info",

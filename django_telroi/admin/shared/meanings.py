@@ -13,8 +13,8 @@ from django.utils.translation import pgettext_lazy
 
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.attempts.status import was_closed_by_lost_answers
+from django_telroi.services.shared.outcomes import ErrorCode
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from django_telroi.admin.shared.chips import listed
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.domain.states import Status
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.check_outcome import was_closed_by_lost_answers
+from django_telroi.services.attempts.status import was_closed_by_lost_answers
 from django_telroi.services.requester import plain
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.reviewer_numbers import is_of_reviewer
+from django_telroi.services.shared.outcomes import ErrorCode
+from django_telroi.services.shared.secrets import is_of_reviewer
 
 MAY_HAVE_RUNG = frozenset({ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED})
 """Errors after which it is unknown whether the phone rang."""

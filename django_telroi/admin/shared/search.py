@@ -33,7 +33,7 @@ from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.shared.arguments import is_storable
-from django_telroi.services.shared.encryption import pack, unpack
+from django_telroi.services.shared.secrets import pack, unpack
 from django_telroi.services.shared.transactions import write_alias
 
 FOUND = "found"

@@ -25,7 +25,7 @@ from django_telroi.packages import ALLAUTH
 from django_telroi.services.accounts.external_verifications import number_called_for
 from django_telroi.services.attempts.status import status_in_hand
 from django_telroi.services.sentences import STATUS_SENTENCES, sentence
-from django_telroi.services.shared.site_codes import new_code
+from django_telroi.services.shared.secrets import new_code
 from django_telroi.services.shared.transactions import write_alias
 
 with ALLAUTH.needed_for("django_telroi.contrib.allauth"):

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.errors import ChangedMeanwhile, InvalidNumber, ReasonRequired, Unavailable
 from django_telroi.management.output import PrintableCommand
-from django_telroi.services.staff.owner_links import LINK_LIFETIME, do_not_call_path
+from django_telroi.services.staff.support import LINK_LIFETIME, do_not_call_path
 
 ACTOR = "telroi_do_not_call"
 

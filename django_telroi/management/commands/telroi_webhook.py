@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
 from django_telroi import conf
-from django_telroi.client.sample_webhooks import SAMPLES, Delivery, post_sample, sample_body
+from django_telroi.client.webhooks import SAMPLES, Delivery, post_sample, sample_body
 from django_telroi.management.output import PrintableCommand
 from django_telroi.packages import REQUESTS
 

@@ -16,10 +16,10 @@ from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.calls.webhook_events import last_event_at
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.sentences import duration
 from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.services.shared.transactions import write_alias
-from django_telroi.services.wait_words import duration
 
 SUBJECT = "rows"
 PERIOD = timedelta(hours=24)

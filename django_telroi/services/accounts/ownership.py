@@ -28,7 +28,7 @@ from django_telroi.services.accounts.phones import (
     verified_phones,
 )
 from django_telroi.services.accounts.proofs import proof_of
-from django_telroi.services.attempts.check_outcome import CheckOutcome, outcome_of
+from django_telroi.services.attempts.status import CheckOutcome, outcome_of
 from django_telroi.services.shared.arguments import (
     known_number,
     owner_id,
@@ -37,7 +37,7 @@ from django_telroi.services.shared.arguments import (
     storable,
     typed_arguments,
 )
-from django_telroi.services.shared.call_outcome import ErrorCode
+from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.services.shared.transactions import (
     after_commit,
     repeat_on_lock_error,

@@ -1,6 +1,6 @@
 """Tries of codes that Telroi checks: each code is stored as a keyed digest before Telroi is asked.
 
-Tries of codes that this site checks are used in ``services/codes/site_judge.py``.
+Tries of codes that this site checks are used in ``services/codes/check.py``.
 
 The UPDATE that reserves the try also writes the digest, so a lost answer (a killed worker, a cut connection) leaves a
 record. If the same code is typed again, it uses the same try, and Telroi's ``already_verified`` can be its answer. An
@@ -19,7 +19,7 @@ from django_telroi.domain.states import CHECKABLE
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.shared.backend_calls import MAX_SLEEP
 from django_telroi.services.shared.number_state import NEWEST_REJECTED
-from django_telroi.services.shared.site_codes import digest_of, matches
+from django_telroi.services.shared.secrets import digest_of, matches
 from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 

@@ -1,30 +1,38 @@
-"""The transitions of an attempt: conditional UPDATEs of its status, and the transitions that are due by time.
+"""The transitions of an attempt: conditional UPDATEs of its status, those due by time, and those by late reports.
 
 Reading an attempt writes what time has made of it, and ``sweep`` writes the same. A list applies the same rule to the
 objects in memory, so it is right before anything is written.
+
+The answer to a call may be lost. Then a webhook that came while dialing settles the call, or the backend's limits do.
+A webhook does not name a site. Another system with the same key may have called the same number at the same moment.
+With the id of that call, our right code would be judged wrong, so its webhook must not decide about our call. The
+webhook is stored as a hint. If the answer to our own call arrives, that answer decides. If it is lost, the hint settles
+the call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.dispatch import Signal
 
-from django_telroi import conf
+from django_telroi import conf, signals
+from django_telroi.backends import judges_by_number
 from django_telroi.domain.policy import Hold, hold_after, with_call, without_call
-from django_telroi.domain.states import CHECKABLE, Status
-from django_telroi.models import PhoneNumber, VerificationAttempt
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_changes import VersionConflict, change_moments
+from django_telroi.domain.states import CHECKABLE, Judge, Status
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.number_state import read_number
+from django_telroi.services.shared.outcomes import ErrorCode, report_settled_call
 from django_telroi.services.shared.site_control import return_to_site
 from django_telroi.services.shared.statements import update_row
-from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
+from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error, savepoint_if_needed
+from django_telroi.services.shared.writes import VersionConflict, change_moments
 
 TIMES_TO_RETRY = 3
 """After this many version conflicts, the number's row is locked before it is read."""
@@ -231,3 +239,118 @@ def _became(status: Status, before: Status, now: datetime) -> Q:
     else:
         by_status = {Status.EXPIRED: overdue}
     return by_status.get(status, Q(pk__in=()))
+
+
+def close_uncheckable(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Expire an ``unknown`` call without an id if the backend needs the id to judge codes. The object is updated too.
+
+    The phone may ring, so the call counts. Its code could never be accepted, so the person is not asked to type it.
+    """
+    is_judged_by_telroi = attempt.judge == Judge.TELROI
+    if is_judged_by_telroi and attempt.status == Status.UNKNOWN and not attempt.telroi_id and not judges_by_number():
+        close_as_lost(attempt, now=now, using=using, telroi_id=None)
+
+
+def close_as_lost(attempt: VerificationAttempt, *, now: datetime, using: str, **only_if: object) -> None:
+    """Expire the attempt with the error ``lost``, if the row matches ``only_if``. The object is updated too."""
+    lost = closing_fields(Status.EXPIRED, now=now, error_code=ErrorCode.LOST)
+    if not transition(attempt, lost, from_=CHECKABLE, using=using, **only_if):
+        attempt.refresh_from_db(using=using)
+
+
+COMPLETED, FAILED = "otp.completed", "otp.failed"
+
+SETTLING = frozenset({COMPLETED, FAILED})
+"""The events that settle a call. Telroi sends them while it places the call. All other events come later."""
+
+SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_failed}
+
+
+CODE_MAKERS: Mapping[bool | None, str] = {True: "code of the site", False: "code of the provider"}
+"""How the hint of a completed call says who made its code, by the event's ``client_supplied``."""
+
+TEST_KEY = "test key"
+"""How that hint says that no phone rang."""
+
+
+@dataclass(frozen=True)
+class CallReport:
+    """What an event of Telroi reports about one call.
+
+    ``client_supplied``: whether Telroi read out a code of our request. ``livemode``: False for a call of a test key.
+    Both are None if the event does not say it.
+    """
+
+    name: str
+    call_id: str | None
+    reason: str = ""
+    client_supplied: bool | None = None
+    livemode: bool | None = None
+
+    @classmethod
+    def of_hint(cls, call_id: str | None, detail: str) -> CallReport:
+        """Return the report of a hint: the inverse of ``detail``."""
+        name, _, rest = detail.partition(": ")
+        if name != COMPLETED:
+            return cls(name, call_id, reason=rest)
+        words = rest.split(", ")
+        makers = (supplied for supplied, maker in CODE_MAKERS.items() if maker in words)
+        return cls(name, call_id, client_supplied=next(makers, None), livemode=False if TEST_KEY in words else None)
+
+    @property
+    def detail(self) -> str:
+        """The text of the event on the timeline, after its name."""
+        if self.name != COMPLETED:
+            return self.reason
+        words = (CODE_MAKERS.get(self.client_supplied), TEST_KEY if self.livemode is False else None)
+        return ", ".join(filter(None, words))
+
+    def fields(self, attempt: VerificationAttempt, *, now: datetime) -> Mapping[str, object]:
+        """Return the fields that the event changes in a call whose outcome is open. Empty if it settles nothing.
+
+        A failed call still counts for the limits of the number: Telroi reports only calls that it stored, and counts
+        them.
+        """
+        if self.name == FAILED:
+            reason = {"error_code": ErrorCode.CALL_FAILED, "error_detail": self.reason}
+            return closing_fields(Status.FAILED, now=now, telroi_id=self.call_id, **reason)
+        if self.name != COMPLETED:
+            return {}
+        return {
+            "status": Status.PLACED,
+            "telroi_id": self.call_id,
+            "placed_at": now,
+            "due_at": attempt.expires_at,
+            "error_code": "",
+            "error_detail": "",
+            **({} if self.livemode is None else {"livemode": self.livemode}),
+            **self._judge(attempt),
+        }
+
+    def _judge(self, attempt: VerificationAttempt) -> Mapping[str, object]:
+        if attempt.judge != Judge.UNDECIDED or self.client_supplied is None:
+            return {}
+        return {"judge": Judge.SITE} if self.client_supplied else {"judge": Judge.TELROI, "code_digest": ""}
+
+
+def settle_by_hint(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Settle a call whose answer was lost by the webhooks that came while it was dialing, if they name one call only.
+
+    Call it after the UPDATE that set the row to ``unknown``. A process that stores a hint holds the row's lock until
+    its commit, so no hint is missed.
+    """
+    if attempt.status != Status.UNKNOWN or attempt.telroi_id is not None:
+        return
+    hints = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, call_id__isnull=False).order_by("pk")
+    reports = list(hints.values_list("call_id", "detail"))
+    if len({call_id for call_id, _ in reports}) != 1:
+        return
+    fields = CallReport.of_hint(*reports[0]).fields(attempt, now=now)
+    try:
+        with savepoint_if_needed(using):
+            is_settled = transition(attempt, fields, from_=(Status.UNKNOWN,), using=using, telroi_id=None)
+    except IntegrityError:
+        return  # the id belongs to another attempt by now
+    if is_settled:
+        report_settled_call(attempt, using=using)
+        send_after_commit(SIGNALS[Status(attempt.status)], attempt, using=using)

@@ -27,10 +27,8 @@ from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.redaction import Secret
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.backend_calls import return_call_slot, take_call_slot
-from django_telroi.services.shared.inserts import can_write_together, insert_row, insert_with_parent
-from django_telroi.services.shared.number_changes import NumberChange, VersionConflict, change_moments
 from django_telroi.services.shared.number_state import State
-from django_telroi.services.shared.site_codes import digest_of, new_code, site_makes_code
+from django_telroi.services.shared.secrets import digest_of, new_code, site_makes_code
 from django_telroi.services.shared.site_control import (
     count_for_the_day,
     needs_key_probe,
@@ -40,6 +38,14 @@ from django_telroi.services.shared.site_control import (
     try_claim_key_probe,
 )
 from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
+from django_telroi.services.shared.writes import (
+    NumberChange,
+    VersionConflict,
+    can_write_together,
+    change_moments,
+    insert_row,
+    insert_with_parent,
+)
 
 logger = logging.getLogger("django_telroi")
 

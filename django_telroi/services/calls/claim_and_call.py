@@ -34,11 +34,9 @@ from django_telroi.services.calls.refusals import refusal_of_slower_request, ref
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.arguments import is_gone
 from django_telroi.services.shared.backend_calls import SlotWait
-from django_telroi.services.shared.call_outcome import outcome_of_call, raise_alert_of
-from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.number_state import State, read_state, remember_state
-from django_telroi.services.shared.reviewer_numbers import fixed_code_of
-from django_telroi.services.shared.site_codes import accepts_site_codes, digest_of
+from django_telroi.services.shared.outcomes import outcome_of_call, raise_alert_of
+from django_telroi.services.shared.secrets import accepts_site_codes, digest_of, fixed_code_of
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     CommitInDoubt,
@@ -47,6 +45,7 @@ from django_telroi.services.shared.transactions import (
     repeat_on_lock_error,
     unavailable_without_database,
 )
+from django_telroi.services.shared.writes import VersionConflict
 
 
 @sensitive_variables()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,32 +16,32 @@ from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.client import OtpCall
 from django_telroi.domain.policy import counts_from
 from django_telroi.domain.states import BY_WORKER, Judge, Status
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
-from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.call_reports import close_uncheckable, settle_by_hint
-from django_telroi.services.attempts.other_calls import close_superseded_calls
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
+from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.attempts.find import close_superseded_calls, not_found_if_erased
 from django_telroi.services.attempts.transitions import (
+    close_uncheckable,
     closing_fields,
     deadline_of,
     send_after_commit,
+    settle_by_hint,
     transition,
     transition_uncounted,
 )
-from django_telroi.services.calls.late_replies import record_late_reply
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.backend_calls import request_call
-from django_telroi.services.shared.call_outcome import (
+from django_telroi.services.shared.number_state import State
+from django_telroi.services.shared.outcomes import (
     NOT_PLACED_FOR_NOW,
     RETRY_AFTER,
     CallOutcome,
     ErrorCode,
     outcome_of_call,
     pause_and_alert,
+    report_call,
     shows_valid_key,
 )
-from django_telroi.services.shared.number_state import State
-from django_telroi.services.shared.outcome_reports import report_call
-from django_telroi.services.shared.reviewer_numbers import record_reviewer_use, reviewer_call
+from django_telroi.services.shared.secrets import record_reviewer_use, reviewer_call
 from django_telroi.services.shared.site_control import (
     lift_pause,
     needs_key_probe,
@@ -50,6 +51,7 @@ from django_telroi.services.shared.site_control import (
 from django_telroi.services.shared.transactions import DATABASE_LOST, repeat_on_lost_connection, savepoint_if_needed
 
 logger = logging.getLogger("django_telroi")
+
 
 DIALING = (Status.DIALING,)
 OWN_CODE = "client"  # ``verification`` in Telroi's answer if it reads out the code of the request
@@ -290,3 +292,29 @@ def _transition_counted(
     if moment == attempt.counted_at:
         return transition(attempt, fields, from_=DIALING, using=using)
     return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
+
+
+def record_late_reply(
+    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
+) -> None:
+    """Record an answer that came after another process had changed the row. The status stays as it is.
+
+    If the answer is a call, an ``unknown`` row also gets its id, because its code can then be judged by that id. It
+    also gets who judges its codes, and whether a phone rang: the code of a test key's call must not verify.
+    """
+    with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
+        if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
+            _write(attempt, call, judge=judge, using=using)
+
+
+def _write(attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str) -> None:
+    detail = call.id if call else ""
+    AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=detail)
+    if call:
+        unknown = VerificationAttempt.objects.using(using).filter(pk=attempt.pk, status=Status.UNKNOWN, telroi_id=None)
+        try:
+            with savepoint_if_needed(using):
+                unknown.update(telroi_id=call.id, livemode=call.livemode, **judge)
+        except IntegrityError:
+            logger.error("telroi_id_taken attempt=%s", attempt.pk)
+    attempt.refresh_from_db(using=using)

@@ -23,8 +23,14 @@ from django_telroi.errors import (
 )
 from django_telroi.log_fields import about_key
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.find import close_orphan, is_orphan, not_found_if_erased, settle_overdue
-from django_telroi.services.attempts.other_calls import cancel_queued, is_not_needed
+from django_telroi.services.attempts.find import (
+    cancel_queued,
+    close_orphan,
+    is_not_needed,
+    is_orphan,
+    not_found_if_erased,
+    settle_overdue,
+)
 from django_telroi.services.attempts.transitions import (
     closing_fields,
     deadline_of,
@@ -37,17 +43,16 @@ from django_telroi.services.calls.place import dial
 from django_telroi.services.calls.refusals import DestinationBlocked, refuse_by_state
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.number_state import State, read_attempt
-from django_telroi.services.shared.outcome_reports import report_call
-from django_telroi.services.shared.reviewer_numbers import fixed_code_of
+from django_telroi.services.shared.outcomes import ErrorCode, report_call
+from django_telroi.services.shared.secrets import fixed_code_of
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
     repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
 )
+from django_telroi.services.shared.writes import VersionConflict
 
 logger = logging.getLogger("django_telroi")
 

@@ -1,20 +1,25 @@
-"""Rejected starts: which refusal a number's state leads to, before or during a start, and how it is recorded."""
+"""Rejected starts: by the state of a number or of a key, or because a consent is missing, and how that is recorded."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 
 from django.db import Error, connections
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, signals
-from django_telroi.backends import NO_KEY, KeyInUse, get_backend, key_of
+from django_telroi.backends import NO_KEY, Backend, KeyInUse, get_backend, key_of
+from django_telroi.domain.consent import Consent
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
 from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.errors import (
     CallsStopped,
+    ConsentRequired,
     CooldownActive,
     DailyLimitReached,
     HourlyLimitReached,
@@ -25,15 +30,14 @@ from django_telroi.errors import (
     Unavailable,
     VerificationRefused,
 )
-from django_telroi.models import RefusalTally
+from django_telroi.models import ConsentText, RefusalTally
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.calls.key_choice import choose_key
-from django_telroi.services.calls.request import VETOED, CallRequest, Vetoed
-from django_telroi.services.shared.destination_refusals import refusal_of_block
+from django_telroi.services.calls.request import VETOED, CallRequest, StartRequest, Vetoed, choose_key
+from django_telroi.services.shared.arguments import storable
 from django_telroi.services.shared.number_state import State, read_state
-from django_telroi.services.shared.outcome_reports import report_refused
-from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
-from django_telroi.services.shared.site_control import PauseReason, pause_for, refuse_full_day
+from django_telroi.services.shared.outcomes import report_refused
+from django_telroi.services.shared.secrets import refuse_reviewer_number
+from django_telroi.services.shared.site_control import PauseReason, pause_for, refusal_of_block, refuse_full_day
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
 from django_telroi.services.shared.wrong_code_counts import bar_of_state
 
@@ -220,3 +224,78 @@ def _key_without_user(phone: Phone) -> KeyInUse:
         if conf.key_function() is None:
             raise
         return NO_KEY
+
+
+def current_consent() -> Consent | None:
+    """Return the consent that a form must show now. None if ``CONSENT_TEXT`` or ``CONSENT_VERSION`` is not set."""
+    version, text = conf.consent_version(), conf.consent_text()
+    return Consent(version, text) if version and text else None
+
+
+def consent_shown(digest: str) -> Consent | None:
+    """Return the current consent if ``digest``, from the form, is that of its text. None on a site without one.
+
+    Raises ConsentRequired if the form showed another text, or none.
+    """
+    consent = current_consent()
+    return _accepted(consent, is_accepted=consent is not None and constant_time_compare(digest, consent.digest))
+
+
+def consent_to_version(version: str) -> Consent | None:
+    """Return the current consent if ``version``, from a client of the API, is its version. None on a site without one.
+
+    Raises ConsentRequired if the client showed another version, or none.
+    """
+    consent = current_consent()
+    return _accepted(consent, is_accepted=consent is not None and constant_time_compare(version, consent.version))
+
+
+def save_text(consent: Consent, *, using: str) -> int:
+    """Save the text if it is new, and return the primary key of its row."""
+    row, _ = ConsentText.objects.using(using).get_or_create(
+        sha256=consent.digest,
+        # Replaced and not rejected: a text with an emoji must not stop all calls of a site whose tables are in utf8mb3.
+        defaults={"version_name": storable(consent.version, using=using), "text": storable(consent.text, using=using)},
+    )
+    return int(row.pk)
+
+
+def _accepted(consent: Consent | None, *, is_accepted: bool) -> Consent | None:
+    if consent is None or is_accepted:
+        return consent
+    record_refusal(ConsentRequired(), None, using=write_alias())
+    raise ConsentRequired
+
+
+STALE_AFTER = 1.0
+"""Seconds after which a start reads the state again before it claims its call."""
+
+
+def with_key(
+    request: CallRequest,
+    raw: StartRequest,
+    backend: Backend | None,
+    state: State,
+    *,
+    using: str,
+    now: datetime | None,
+) -> tuple[CallRequest, Backend, State]:
+    """Return the request with the name of its key, the backend for it, and the state with the row of that key.
+
+    The function in ``API_KEY`` is asked if no limit of the number rejects the call. A worker does not ask it again.
+    """
+    if backend is None:
+        refuse_request(request, state, key=NO_KEY)
+        user = raw.user if request.user_id is not None else None
+        name = choose_key(user, request.purpose, request.phone.region)
+        request, backend = replace(request, key_name=name), get_backend(name)
+        return request, backend, read_again(request, using=using, now=now)
+    if now is None and monotonic() - state.read_at > STALE_AFTER:
+        # A slow cache, or the other half of a double click. Staff may have stopped all calls meanwhile.
+        state = read_again(request, using=using, now=now)
+    return request, backend, state
+
+
+def read_again(request: CallRequest, *, using: str, now: datetime | None) -> State:
+    with unavailable_without_database():
+        return read_state(request.phone, using=using, now=now, user_id=request.user_id, key_name=request.key_name)

@@ -1,28 +1,97 @@
-"""The request for a call, and the site's functions that can veto it."""
+"""The request for a call: who may ask the site's functions to veto it, its key, and the calls that it may use.
+
+The function in ``API_KEY`` names one of ``API_KEYS``.
+
+The calls that strangers may use are the same for every number. If only verified numbers had reserved calls, a refusal
+would tell strangers which numbers have an account.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeGuard
+from typing import Any, NoReturn, Protocol, TypeGuard
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
+from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
+from django_telroi.conf import values
 from django_telroi.domain.consent import Consent
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import LineType, Phone
 from django_telroi.errors import InvalidPurpose, Misconfigured, NotCallable, Unavailable, VerificationRefused
-from django_telroi.models import VerificationAttempt
+from django_telroi.models import VerificationAttempt, VerifiedPhone
+from django_telroi.redaction import kind_of
 from django_telroi.services.shared.arguments import is_storable
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 
 logger = logging.getLogger("django_telroi")
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """The call whose key is chosen.
+
+    ``user``: None if the visitor is not logged in. ``region``: of the number, such as ``NG``. ``tenant``: the tenant
+    that django-tenants set for this request (``connection.tenant``), None without django-tenants.
+    """
+
+    user: AbstractBaseUser | None
+    purpose: str
+    region: str
+    tenant: Any = None
+
+
+def current_tenant() -> Any:
+    """Return the tenant of the database connection, which django-tenants sets for each request. None without it."""
+    return getattr(connections[write_alias()], "tenant", None)
+
+
+def choose_key(user: AbstractBaseUser | None, purpose: str, region: str) -> str:
+    """Return the name of the key with which a call is placed. Calls the function in ``API_KEY``, if it is one.
+
+    A VerificationRefused that the function raises is passed on unchanged. Raises Unavailable if it raises another
+    exception, and Misconfigured if it cannot be imported or does not return a name of ``API_KEYS``. A call is never
+    placed with the key of another name instead.
+    """
+    try:
+        function = conf.key_function()
+    except ImproperlyConfigured as error:
+        _refuse(kind_of(error), Misconfigured())
+    if function is None:
+        return conf.DEFAULT_KEY
+    facts = KeyFacts(user, purpose, region, current_tenant())
+    try:
+        choose = values.load_function(function)
+    except Exception as error:  # noqa: BLE001 - a module of the site may raise anything
+        _refuse(kind_of(error), Misconfigured())
+    try:
+        name: object = choose(facts)
+        # ``str`` of a member of an Enum would be the name of the member.
+        name = str.__str__(name) if isinstance(name, str) else name
+        # A function in ``API_KEYS`` may return any names, and ``*`` is a row of CallControl that belongs to no key.
+        is_known = isinstance(name, str) and conf.is_key_name(name) and bool(conf.keys_named(name))
+    except VerificationRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
+        _refuse(kind_of(error), Unavailable())
+    if not is_known:
+        _refuse("no such key" if isinstance(name, str) else f"returned {type(name).__name__}", Misconfigured())
+    return str(name)
+
+
+def _refuse(reason: str, refusal: VerificationRefused) -> NoReturn:
+    logger.error('key_not_chosen error="%s"', reason)
+    raise refusal from None
+
 
 VETOED = "vetoed"
 """The code of a veto in the statistics of refusals. The person gets the same answer as for a blocked number."""
@@ -238,3 +307,27 @@ def ask_may_start(request: CallRequest, raw: StartRequest) -> None:
             is_again=request.supersedes is not None,
         )
     )
+
+
+@sensitive_variables()
+def with_known_requester(request: CallRequest, admission: Admission, *, using: str) -> CallRequest:
+    """Return the request with the answer whether its requester is known. It is unchanged if no calls are reserved.
+
+    Without an answer of ``admission`` they are known if the user verified the number. Not for ``read_out``: pages that
+    log in by phone call it for accounts whose users are not logged in.
+    """
+    if not conf.reserves_calls():
+        return request
+    is_known = admission.is_known
+    if is_known is None:
+        is_known = not request.is_read_out and has_number(request.user_id, request.phone.number, using=using)
+    return replace(request, is_known=is_known)
+
+
+@sensitive_variables()
+def has_number(user_id: Any, number: str, *, using: str) -> bool:
+    """Return whether the user verified this number (E.164) for any purpose. Raises Unavailable."""
+    if user_id is None:
+        return False
+    with unavailable_without_database():
+        return VerifiedPhone.objects.using(using).filter(user_id=user_id, number=number).exists()

@@ -22,12 +22,10 @@ from django_telroi.log_fields import about_key
 from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import NumbersUnreadable, is_number_sealed, needed_ciphers
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.attempts.find import find_and_settle, settle_if_accessible
-from django_telroi.services.attempts.other_calls import another_call_id, never_rang
-from django_telroi.services.calls.chosen_key import read_again, with_key
+from django_telroi.services.attempts.find import another_call_id, find_and_settle, never_rang, settle_if_accessible
 from django_telroi.services.calls.claim import AlreadyStarted, VerifiedMeanwhile
 from django_telroi.services.calls.claim_and_call import claim_and_call
-from django_telroi.services.calls.refusals import record_refusal, refuse_request
+from django_telroi.services.calls.refusals import read_again, record_refusal, refuse_request, save_text, with_key
 from django_telroi.services.calls.request import (
     Admission,
     Admit,
@@ -37,12 +35,11 @@ from django_telroi.services.calls.request import (
     count_nothing,
     has_veto,
     request_of,
+    with_known_requester,
 )
-from django_telroi.services.calls.required_consent import save_text
-from django_telroi.services.calls.reserved_calls import with_known_requester
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.number_state import State, read_state, remember_state
-from django_telroi.services.shared.reviewer_numbers import refuse_reviewer_number
+from django_telroi.services.shared.secrets import refuse_reviewer_number
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     log_unreadable_numbers,

@@ -1,1 +1,1 @@
-"""Checking a code: ``check`` is the entry, ``site_judge`` and ``telroi_judge`` are the two ways to judge it."""
+"""Checking a code: ``check`` is the entry and judges codes of this site, ``telroi_judge`` asks Telroi."""

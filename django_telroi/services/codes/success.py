@@ -20,12 +20,11 @@ from django_telroi.services.accounts.phones import (
     tell_owners,
 )
 from django_telroi.services.accounts.proofs import proof_of
-from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult, outcome_of
-from django_telroi.services.attempts.other_calls import cancel_newer_calls
+from django_telroi.services.attempts.find import cancel_newer_calls
+from django_telroi.services.attempts.status import CheckOutcome, CheckResult, outcome_of
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME, transition
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.outcome_reports import report_verified
-from django_telroi.services.shared.site_codes import matches
+from django_telroi.services.shared.outcomes import ErrorCode, report_verified
+from django_telroi.services.shared.secrets import matches
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 from django_telroi.services.shared.wrong_code_counts import (
     end_count_of_number,

@@ -16,12 +16,12 @@ from django_telroi import conf, signals
 from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
-from django_telroi.services.attempts.check_outcome import CheckOutcome, outcome_of
+from django_telroi.services.attempts.status import CheckOutcome, outcome_of
 from django_telroi.services.attempts.telroi_tries import TypedCode, codes_in_doubt, give_try_back, is_judgement_out
 from django_telroi.services.attempts.transitions import closing_fields, send_after_commit, transition
 from django_telroi.services.codes.success import complete_success, write_verified
 from django_telroi.services.shared.alerts import Alert, raise_alert
-from django_telroi.services.shared.call_outcome import CallOutcome, ErrorCode, pause_and_alert
+from django_telroi.services.shared.outcomes import CallOutcome, ErrorCode, pause_and_alert
 from django_telroi.services.shared.wrong_code_counts import count_and_write
 
 T = TypeVar("T")

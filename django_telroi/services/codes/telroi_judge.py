@@ -16,22 +16,21 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend, key_of
 from django_telroi.client import OtpCheck
-from django_telroi.client.clean_text import clean_error_code
+from django_telroi.client.json_values import clean_error_code
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.attempts.call_reports import close_as_lost
-from django_telroi.services.attempts.check_outcome import CheckOutcome, CheckResult, outcome_of
-from django_telroi.services.attempts.other_calls import has_open_call_with_id, newer_statuses_of_number
+from django_telroi.services.attempts.find import has_open_call_with_id, newer_statuses_of_number
+from django_telroi.services.attempts.status import CheckOutcome, CheckResult, outcome_of
 from django_telroi.services.attempts.telroi_tries import TypedCode, reserve_try
-from django_telroi.services.attempts.transitions import closing_fields, transition
+from django_telroi.services.attempts.transitions import close_as_lost, closing_fields, transition
 from django_telroi.services.codes.success import result_of
 from django_telroi.services.codes.telroi_answer import AnswerKind, TelroiAnswer, settle, settle_own_code
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.backend_calls import judgeable_id, request_check, take_check_slot, wait_for_slot
-from django_telroi.services.shared.call_outcome import is_service_unavailable, outcome_of_call
 from django_telroi.services.shared.number_state import later
-from django_telroi.services.shared.site_codes import matches
+from django_telroi.services.shared.outcomes import is_service_unavailable, outcome_of_call
+from django_telroi.services.shared.secrets import matches
 from django_telroi.services.shared.transactions import DATABASE_LOST, repeat_on_lost_connection
 
 logger = logging.getLogger("django_telroi")

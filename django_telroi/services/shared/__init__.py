@@ -1,1 +1,1 @@
-"""Code that all services use: transactions, composed statements, arguments, states, the backend, alerts."""
+"""Code that all services use: transactions, statements, arguments, states, secrets, the backend, outcomes, alerts."""

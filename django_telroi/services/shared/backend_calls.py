@@ -16,9 +16,9 @@ from threading import BoundedSemaphore
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi.backends import Backend
-from django_telroi.backends.failures import log_failure
+from django_telroi.backends.base import log_failure
 from django_telroi.client import OtpCall, OtpCheck
-from django_telroi.client.clean_text import clean_error_code, clean_message
+from django_telroi.client.json_values import clean_error_code, clean_message
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
 from django_telroi.models import VerificationAttempt
 

@@ -1,4 +1,4 @@
-"""The state of a phone number, read in one SELECT. ``number_changes`` writes it."""
+"""The state of a phone number, read in one SELECT. ``writes`` changes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from django_telroi.models import (
     VerificationAttempt,
 )
 from django_telroi.models.sealed import is_number_sealed, stored_forms
-from django_telroi.services.shared.joins import (
+from django_telroi.services.shared.statements import (
     ATTEMPT,
     BLOCK,
     CODES,
@@ -35,13 +35,13 @@ from django_telroi.services.shared.joins import (
     EVENT,
     NUMBER,
     KeyRow,
+    Select,
     join_controls,
     join_destination,
     join_every_destination,
     join_wrong_codes,
     with_one_block,
 )
-from django_telroi.services.shared.statements import Select
 
 STOP_HINT_LIFETIME = 5
 """Seconds. A page that asks for a number reads the switch for all calls at most once in this time, in each process."""

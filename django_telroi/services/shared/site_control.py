@@ -1,9 +1,9 @@
-"""The CallControl rows: pauses of the API key and the single probe of a rejected key, and the calls per day.
+"""What stops calls of the whole site or to a destination: pauses of a key, the calls per day, and blocks.
 
-A pause is in the row of its key, the calls of the day are in a row of their own.
+A pause is in the CallControl row of its key, the calls of the day are in a row of their own.
 
 After Telroi rejected a key, all calls would fail until the key is replaced. So they are paused for a minute, and then
-one call tries the key. See "A call" in docs/explanation/how.rst.
+one call tries the key, the probe. See "A call" in docs/explanation/how.rst.
 """
 
 from __future__ import annotations
@@ -18,11 +18,24 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django_telroi import conf
 from django_telroi.backends import KeyInUse
 from django_telroi.domain.policy import seconds_to_wait
-from django_telroi.errors import SiteLimitReached
-from django_telroi.models import CallControl
+from django_telroi.errors import DestinationPaused, NotCallable, RegionNotAllowed, SiteLimitReached, VerificationRefused
+from django_telroi.models import BlockedDestination, CallControl
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.transactions import repeat_on_lock_error
+
+
+def refusal_of_block(block: BlockedDestination | None, *, now: datetime) -> VerificationRefused | None:
+    """Return the refusal of a call to a number of the blocked destination, None if the block is over.
+
+    A block without an end is answered like one of the settings. A pause has an answer of its own, with its wait.
+    """
+    if block is None or not block.is_active(now):
+        return None
+    if block.until is not None:
+        return DestinationPaused(seconds_to_wait(block.until, now))
+    return NotCallable() if block.is_prefix else RegionNotAllowed()
+
 
 MISCONFIGURED_PAUSE = timedelta(seconds=60)
 

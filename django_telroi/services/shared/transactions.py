@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db import InterfaceError, InternalError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_telroi.client.clean_text import clean_message
+from django_telroi.client.json_values import clean_message
 from django_telroi.errors import InsideTransaction, Unavailable
 from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import NumbersUnreadable

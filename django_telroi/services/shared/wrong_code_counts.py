@@ -23,13 +23,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from django_telroi import conf, signals
-from django_telroi.domain import wrong_code_limits
+from django_telroi.domain import policy
 from django_telroi.models import PhoneNumber, UserWrongCodes, VerificationAttempt
 from django_telroi.services.shared.deletes import delete_at_once
-from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.number_state import State, remember_state, remembered_state
 from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error
+from django_telroi.services.shared.writes import VersionConflict
 
 logger = logging.getLogger("django_telroi")
 
@@ -64,7 +64,7 @@ def bar_of(counter: Counter | None, *, now: datetime) -> datetime | None:
     """Return until when new calls are refused because of these wrong codes, or None."""
     if counter is None or not counter.wrong_codes:
         return None
-    return wrong_code_limits.barred_until(conf.wrong_codes(), counter.wrong_codes, counter.last_wrong_code_at, now=now)
+    return policy.barred_until(conf.wrong_codes(), counter.wrong_codes, counter.last_wrong_code_at, now=now)
 
 
 def bar_of_state(state: State) -> datetime | None:
@@ -74,7 +74,7 @@ def bar_of_state(state: State) -> datetime | None:
 
 def left_before_wait(attempt: VerificationAttempt) -> int | None:
     """Return how many more wrong codes lead to a wait, from the figure ``warn`` of ``WRONG_CODES`` on. Else None."""
-    return wrong_code_limits.codes_before_wait(conf.wrong_codes(), counter_of(attempt).wrong_codes)
+    return policy.codes_before_wait(conf.wrong_codes(), counter_of(attempt).wrong_codes)
 
 
 def count_and_write(
@@ -228,7 +228,7 @@ def _signal_lock(attempt: VerificationAttempt, *, now: datetime, using: str) -> 
         attempt=attempt,
         number=attempt.masked_number,
         count=count,
-        until=now + wrong_code_limits.LOCK_LENGTH,
+        until=now + policy.LOCK_LENGTH,
     )
     after_commit(send, using=using)
 

@@ -1,1 +1,1 @@
-"""Staff actions on numbers and on all calls, and the export of a number."""
+"""Staff actions on numbers, stops of calls, and what support does for one person."""

@@ -29,9 +29,9 @@ from django_telroi.models import (
 )
 from django_telroi.redaction import redact_arguments
 from django_telroi.services.shared.arguments import known_number, refuse_unstorable, storable, typed_arguments
-from django_telroi.services.shared.number_changes import VersionConflict
 from django_telroi.services.shared.number_state import State, database_now, read_state
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
+from django_telroi.services.shared.writes import VersionConflict
 from django_telroi.services.shared.wrong_code_counts import bar_of
 
 TIMES_A_CHANGE_IS_TRIED = 5

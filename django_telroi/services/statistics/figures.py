@@ -43,14 +43,15 @@ from django_telroi.services.statistics.periods import (
     cut,
     sum_groups,
 )
-from django_telroi.services.statistics.pumping import PumpedDestination, pumped_destinations
 from django_telroi.services.statistics.rankings import (
     PLACED,
     VERIFIED,
     WITH_TEST_KEY,
     Prices,
+    PumpedDestination,
     cost_of,
     of_reviewers,
+    pumped_destinations,
     ranked_span,
     rankings_of,
 )

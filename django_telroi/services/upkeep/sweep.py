@@ -1,7 +1,10 @@
-"""The sweep: overdue transitions of attempts, and calls that must be enqueued again.
+"""The sweep: overdue transitions of attempts, calls that must be enqueued again, and pauses of suspicious destinations.
 
 Functions that return one attempt write its overdue transition too, so a late sweep shows no wrong status. See
 "States of an attempt" in docs/explanation/how.rst.
+
+Destinations with signs of toll fraud are paused if the site chose so, see ``PUMPING_PAUSE_SECONDS``. Staff see the
+pause in the admin and can end it there.
 """
 
 from __future__ import annotations
@@ -17,34 +20,89 @@ from typing import NamedTuple
 
 from django.db import OperationalError
 from django.db.models import F, Q, QuerySet
+from django.utils.translation import npgettext
 from django.views.decorators.debug import sensitive_variables
 
+from django_telroi import conf
 from django_telroi.dispatch import Published
+from django_telroi.domain.destinations import is_covered
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
-from django_telroi.models import AttemptEvent, DbNow, VerificationAttempt
-from django_telroi.services.attempts.call_reports import settle_by_hint
-from django_telroi.services.attempts.find import close_orphan, not_found_if_erased, settle_overdue
-from django_telroi.services.attempts.other_calls import close_superseded_calls
+from django_telroi.models import AttemptEvent, BlockedDestination, DbNow, VerificationAttempt
+from django_telroi.services.attempts.find import (
+    close_orphan,
+    close_superseded_calls,
+    not_found_if_erased,
+    settle_overdue,
+)
 from django_telroi.services.attempts.telroi_tries import is_judgement_out
-from django_telroi.services.attempts.transitions import closing_fields, deadline_of, transition
+from django_telroi.services.attempts.transitions import closing_fields, deadline_of, settle_by_hint, transition
 from django_telroi.services.calls.claim import recheck_at
 from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.arguments import typed_arguments
-from django_telroi.services.shared.call_outcome import ErrorCode
-from django_telroi.services.shared.number_state import later
-from django_telroi.services.shared.outcome_reports import report_call
+from django_telroi.services.shared.number_state import database_now, later
+from django_telroi.services.shared.outcomes import ErrorCode, report_call
 from django_telroi.services.shared.transactions import (
     is_lock_error,
     repeat_on_lock_error,
     unavailable_without_database,
     write_alias,
 )
-from django_telroi.services.statistics.pumping import alert_pumping
-from django_telroi.services.upkeep.breaker import pause_pumped
+from django_telroi.services.staff.call_stops import blocked_destinations, pause_destination
+from django_telroi.services.statistics.rankings import (
+    PUMPING_WINDOW,
+    PumpedDestination,
+    alert_pumping,
+    pumped_destinations,
+)
 
 logger = logging.getLogger("django_telroi")
+
+
+def pause_pumped(pumped: Sequence[PumpedDestination], *, now: datetime | None, using: str) -> list[str]:
+    """Pause each of these destinations that has no block now. Return those that this process paused.
+
+    Calls before the end of an earlier block are no reason for a new one: staff may have ended it because the calls are
+    real. So the destination must be pumped again by newer calls.
+    """
+    length = conf.pumping_pause()
+    if length is None or not pumped:
+        return []
+    now = now or database_now(using)
+    active = blocked_destinations(now=now)
+    rows = BlockedDestination.objects.using(using).in_bulk([each.destination for each in pumped])
+    paused = []
+    for each in pumped:
+        row = rows.get(each.destination)
+        is_blocked = any(is_covered(each.destination, block.destination, region=each.region) for block in active)
+        if is_blocked or not _is_pumped_since(row, each, now=now, using=using):
+            continue
+        reason = npgettext(
+            "reason of a pause",
+            "%(calls)d call in an hour, %(verified)d of them verified",
+            "%(calls)d calls in an hour, %(verified)d of them verified",
+            each.calls,
+        )
+        if pause_destination(
+            each.destination,
+            length=length,
+            reason=reason % {"calls": each.calls, "verified": each.verified},
+            ended_at=row.until if row else None,
+            now=now,
+            using=using,
+        ):
+            paused.append(each.destination)
+    return paused
+
+
+def _is_pumped_since(row: BlockedDestination | None, pumped: PumpedDestination, *, now: datetime, using: str) -> bool:
+    """Return whether the destination is pumped by calls after the end of its last block."""
+    if row is None or row.until is None or row.until <= now - PUMPING_WINDOW:
+        return True
+    again = pumped_destinations(now=now, since=row.until, using=using)
+    return pumped.destination in {each.destination for each in again}
+
 
 BATCH = 500
 """Rows. One UPDATE locks at most this many."""

@@ -16,8 +16,8 @@ from django_telroi import services
 from django_telroi.contrib.otp.models import CallDevice, ChallengeRefused
 from django_telroi.errors import CooldownActive, HourlyLimitReached
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.codes import site_judge
-from django_telroi.services.shared.site_codes import matches
+from django_telroi.services.codes import check
+from django_telroi.services.shared.secrets import matches
 from django_telroi.simulator import Simulator
 from tests.bridges.otp.conftest import NUMBER
 from tests.calling_site import Configure
@@ -48,7 +48,7 @@ def test_a_hundred_guesses_in_transactions_that_are_rolled_back_are_three_compar
         compared.append(digits)
         return matches(attempt, digits, digest)
 
-    monkeypatch.setattr(site_judge, "matches", spy)
+    monkeypatch.setattr(check, "matches", spy)
     guesses = [wrong(code, by=by) for by in range(1, 101)]
 
     accepted = [rolled_back(device, guess) for guess in guesses]
