@@ -1,4 +1,4 @@
-"""Rejected starts: by the state of a number or of a key, or because a consent is missing, and how that is recorded."""
+"""Rejected starts: by the state of a number or of its key, or without a consent, and how they are recorded."""
 
 from __future__ import annotations
 
