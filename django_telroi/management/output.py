@@ -1,13 +1,18 @@
-"""The base class of our commands. Their output also works on terminals without UTF-8."""
+"""The base class of our commands. Their output also works on terminals without UTF-8, and they name missing tables."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, ProgrammingError, connections
 
+from django_telroi.services.shared.transactions import write_alias
 from django_telroi.terminal import printable
+
+TABLES_MISSING = 'The tables of django_telroi are missing in the database. Run "manage.py migrate".'
 
 
 class PrintableStream:
@@ -24,14 +29,34 @@ class PrintableStream:
 
 
 class PrintableCommand(BaseCommand):
-    """A command whose output replaces characters that cannot be encoded. Django's would raise UnicodeEncodeError."""
+    """A command whose output replaces characters that cannot be encoded. Django's would raise UnicodeEncodeError.
+
+    ``needs_tables``: the command fails without our tables. Its error is then that they are missing: to services, a
+    missing table is a database that does not answer on SQLite, and a ProgrammingError on PostgreSQL and MariaDB.
+    """
+
+    needs_tables = True
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
         super().__init__(_printable(stdout or sys.stdout), _printable(stderr or sys.stderr), **options)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         wrapped = {name: _printable(options[name]) for name in ("stdout", "stderr") if options.get(name)}
-        return super().execute(*args, **options | wrapped)
+        try:
+            return super().execute(*args, **options | wrapped)
+        except (CommandError, ProgrammingError):
+            if self.needs_tables and are_tables_missing():
+                raise CommandError(TABLES_MISSING) from None
+            raise
+
+
+def are_tables_missing() -> bool:
+    """Return whether the database answers and has not all of our tables, because ``migrate`` did not run."""
+    tables = {model._meta.db_table for model in apps.get_app_config("django_telroi").get_models()}
+    try:
+        return not tables.issubset(connections[write_alias()].introspection.table_names())
+    except Error:
+        return False
 
 
 def _printable(stream: TextIO) -> TextIO:

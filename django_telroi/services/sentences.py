@@ -92,7 +92,7 @@ SENTENCES: dict[str, str | Promise] = {
     TooManyWrongCodes.code: gettext_lazy("There were too many wrong codes in a row."),
     SiteLimitReached.code: gettext_lazy("No more calls can be placed today."),
     CallsStopped.code: gettext_lazy("Calls are switched off at the moment. Try again later."),
-    Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told; try again later."),
+    Misconfigured.code: gettext_lazy("Calls do not work at the moment. We have been told."),
     Unavailable.code: gettext_lazy("The call could not be placed."),
     AttemptNotFound.code: gettext_lazy("This verification is not there any more. Start again to get a call."),
     ProofRejected.code: gettext_lazy(

@@ -90,7 +90,7 @@ def test_attempts_with_a_test_key_are_separate_in_the_chart_and_not_verified(sta
 
     page = page_of(staff)
 
-    assert tiles(page)["Verified of placed"] == "100.0\u00a0%"
+    assert tiles(page)["Verified of placed"] == "100.0%"
     assert "With a test key" in page.get_text()
     assert [row["value"] for row in exported(staff) if row["measure"] == "verified"][:1] == ["1"]
 
@@ -192,17 +192,17 @@ class TestWhatItShows:
         page = page_of(staff, f"?period={period}")
 
         assert tiles(page)["Calls placed"] == "1"
-        assert tiles(page)["Verified of placed"] == "100.0\u00a0%"
+        assert tiles(page)["Verified of placed"] == "100.0%"
         assert tiles(page)["Median to verified"] == "30 s"
         assert len(page.select("svg.telroi-chart path")) == 1
-        assert table(page, "regions") == [["Nigeria", "1", "0", "1", "1", "100.0\u00a0%"]]
-        assert table(page, "purposes") == [["payout", "1", "0", "1", "1", "100.0\u00a0%"]]
+        assert table(page, "regions") == [["Nigeria", "1", "0", "1", "1", "100.0%"]]
+        assert table(page, "purposes") == [["payout", "1", "0", "1", "1", "100.0%"]]
 
     def test_rounded_shares(self, staff: Client) -> None:
         for status in ("verified", "verified", "expired"):
             call(status=status, verified_at=None)
 
-        assert tiles(page_of(staff))["Verified of placed"] == "66.7\u00a0%"
+        assert tiles(page_of(staff))["Verified of placed"] == "66.7%"
 
     def test_a_table_with_the_values_of_the_chart(self, staff: Client) -> None:
         for minutes, status in ((10, "verified"), (70, "failed"), (80, "expired"), (300, "canceled")):

@@ -143,14 +143,14 @@ def test_a_share_far_below_the_usual_one_stands_out_in_words(staff: Client, atta
         "rank-address": ["203.0.113.9"],
         "rank-number": ["+234 802 ••• 6543"],
     }
-    assert "far below the usual 100.0\u00a0%" in page.text
+    assert "far below the usual 100.0%" in page.text
 
 
 def test_the_period_before_is_beside_the_tiles(staff: Client, attack: None) -> None:
     notes = [each.text for each in page_of(staff).select(".telroi-tile .telroi-of")]
 
     assert "24 hours before: 10" in notes
-    assert "24 hours before: 100.0\u00a0%" in notes
+    assert "24 hours before: 100.0%" in notes
 
 
 def test_costs_are_estimated_from_the_prices_of_the_site(staff: Client, attack: None, configure: Configure) -> None:

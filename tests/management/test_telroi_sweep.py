@@ -37,6 +37,7 @@ def test_one_pass_prints_its_result_in_one_line() -> None:
     assert swept() == "0 enqueued, 0 recorded as unknown, 0 expired\n"
 
 
+@pytest.mark.django_db
 def test_a_database_outage_is_reported_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise Unavailable

@@ -406,7 +406,7 @@ def test_a_call_that_failed_later_is_shown_and_can_be_repeated(visitor: Visitor)
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("unauthorized", "Calls do not work at the moment. We have been told; try again later."),
+        ("unauthorized", "Calls do not work at the moment. We have been told."),
         ("key_limited", "The call could not be placed."),
     ],
 )

@@ -30,8 +30,7 @@ def figure(value: float, *, decimals: int = 0) -> str:
 
 
 def percent(share: float | None) -> str:
-    # With a space at which no line breaks.
-    return "–" if share is None else _("%(share)s %%") % {"share": figure(100 * share, decimals=1)}
+    return "–" if share is None else _("%(share)s%%") % {"share": figure(100 * share, decimals=1)}
 
 
 def seconds_words(seconds: float | None) -> str:

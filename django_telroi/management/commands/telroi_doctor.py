@@ -14,6 +14,7 @@ from django_telroi.management.output import PrintableCommand
 
 
 class Command(PrintableCommand):
+    needs_tables = False
     help = (
         "Test what the system checks cannot test: Telroi and the key, the clock, the cache, the broker and the rows. "
         "Places no call and prints no secret. The exit code is 1 if a finding is bad."

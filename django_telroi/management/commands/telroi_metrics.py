@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import ProgrammingError
 
 from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
@@ -34,11 +33,8 @@ class Command(PrintableCommand):
     def handle(self, *args: Any, output: str | None, **options: Any) -> None:
         try:
             text = site_text()
-        # A missing table is Unavailable on SQLite, and ProgrammingError on PostgreSQL and MariaDB.
-        except (Unavailable, ProgrammingError):
-            raise CommandError(
-                "The database does not answer, or its migrations are not applied, so nothing was written."
-            ) from None
+        except Unavailable:
+            raise CommandError("The database does not answer, so nothing was written.") from None
         if output is None:
             self.stdout.write(text, ending="")
             return

@@ -11,6 +11,7 @@ from django_telroi.simulator import command
 
 
 class Command(PrintableCommand):
+    needs_tables = False
     help = "Run a simulator of Telroi on a loopback address: real HTTP, no phones. Prints its URL and its keys."
     requires_system_checks: list[str] = []
 

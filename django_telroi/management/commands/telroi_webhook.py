@@ -33,6 +33,7 @@ ERRORS: Mapping[str, str] = {
 
 
 class Command(PrintableCommand):
+    needs_tables = False
     help = (
         "Send a signed sample of a webhook of Telroi, about a call that does not exist, to test a deployment. "
         "The exit code is 0 if it was recorded, otherwise 1."
