@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 NO_CONTENT = 204
 FOUND = 302
-LOGIN = "/login"
+LOGIN_PATH = "/login"
 # The reason phrases of Telroi's errors. Its redirect for a wrong path has the phrase of its status, "Found".
 HIDDEN_ERRORS = ("Server Error", "Bad Request")
 NO_SUCH_ROUTE = "Redirected to /login: a wrong path or method."
@@ -105,7 +105,7 @@ def _redirect(response: Response, kind: RequestKind) -> Outcome:
     requests accept JSON, but a proxy may remove the ``Accept`` header. The reason phrase is then that of the hidden
     error.
     """
-    leads_to_login = response.status_code == FOUND and _path_of(response.headers.get("Location", "")) == LOGIN
+    leads_to_login = response.status_code == FOUND and _path_of(response.headers.get("Location", "")) == LOGIN_PATH
     if leads_to_login and response.reason not in HIDDEN_ERRORS:
         return ApiRefused(FOUND, "", NO_SUCH_ROUTE)
     return _unknown_outcome(response, kind)
@@ -174,7 +174,7 @@ MAX_WAIT = 86_400
 # At most six digits: enough for a day. ``int`` raises ValueError for more than 4,300.
 WHOLE_SECONDS = re.compile(r"[0-9]{1,6}")
 # "Too many requests for this number. Retry after 60s." and "Too many requests. Try again in 56s."
-SENTENCE = re.compile(r"(?:Retry after|Try again in) ([0-9]{1,6}) ?s(?:econds?)?\b", re.IGNORECASE)
+RETRY_SENTENCE = re.compile(r"(?:Retry after|Try again in) ([0-9]{1,6}) ?s(?:econds?)?\b", re.IGNORECASE)
 ABOUT_THE_NUMBER = "for this number"
 ABOUT_THE_KEY = re.compile(r"Too many requests\. ")
 
@@ -195,7 +195,7 @@ def seconds_in_header(headers: Mapping[str, str]) -> int | None:
 
 def seconds_in_sentence(message: str) -> int | None:
     """Return the seconds in the message of a 429, or None. Today they are only there."""
-    found = SENTENCE.search(message)
+    found = RETRY_SENTENCE.search(message)
     return _in_range(int(found[1])) if found else None
 
 

@@ -108,15 +108,12 @@ def tasks_queue() -> str:
     return values.text("TASKS_QUEUE") or "default"
 
 
-OFF = NumberEncryption.OFF
-
-
 def number_encryption() -> NumberEncryption:
     """Return how numbers are written and looked up. All but ``off`` need ``NUMBER_KEYS``."""
     chosen = values.read("NUMBER_ENCRYPTION")
     # Each number that is read or written asks this, so the default comes first.
     if chosen == "off":
-        return OFF
+        return NumberEncryption.OFF
     try:
         return NumberEncryption(chosen)
     except ValueError:

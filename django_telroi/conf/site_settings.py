@@ -1,4 +1,4 @@
-"""The settings about the site's people and pages: logins, pages, requesters and telemetry."""
+"""The settings about the site's people and pages: logins, app reviewers, pages, requesters and telemetry."""
 
 from __future__ import annotations
 

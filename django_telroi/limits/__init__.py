@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import services
 from django_telroi.domain.typed_codes import clean_code
 from django_telroi.errors import AttemptNotFound
-from django_telroi.limits.counted_requests import CountedCode, CountedStart, check_without_count, count_without_call
+from django_telroi.limits.counted_requests import CountedCode, CountedStart, check_without_count, count_decoy_call
 from django_telroi.limits.site_functions import (
     BotCheck,
     PhoneRisk,
@@ -150,7 +150,7 @@ def count_decoy(
 
     ``bot_token`` is as in ``start_verification``. Raises the VerificationRefused that the call would get.
     """
-    count_without_call(
+    count_decoy_call(
         number,
         requester_with_keys(request, user),
         ask=bot_check_of(request, bot_token),
@@ -180,13 +180,13 @@ def call_again(
         attempt = services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
     except AttemptNotFound:
         # Counted too. Otherwise ids of attempts could be guessed without a limit.
-        counted.count_without_call()
+        counted.count_decoy_call()
         raise
     except BaseException:
         counted.forget()
         raise
     if attempt.uuid == attempt_uuid:  # it is verified, so no call was requested and this is not a retry
-        counted.count_without_call()
+        counted.count_decoy_call()
     return attempt
 
 

@@ -85,7 +85,7 @@ class CountedStart:
         ask_risk = partial(self._ask_risk, call_request.phone) if self._ask_risk else None
         return Admission(ask_risk, self._is_known(call_request.phone.number))
 
-    def count_without_call(self) -> None:
+    def count_decoy_call(self) -> None:
         """Count a request that did not request a call. Raises TooManyRequests and Unavailable. Counts at most once."""
         if self._is_counted:
             return
@@ -116,7 +116,7 @@ def check_without_count(number: str, requester: Requester, *, is_known_to: Calla
 
 @redact_arguments("number")
 @sensitive_variables()
-def count_without_call(
+def count_decoy_call(
     number: str, requester: Requester, *, ask: Callable[[], None] | None, is_known_to: Callable[[str], bool | None]
 ) -> None:
     """Count a decoy of a call to ``number``. Raises the VerificationRefused that the call would get.

@@ -1,6 +1,6 @@
-"""The services: start, place, check and follow a verification.
+"""The services: calls and codes, verified numbers of accounts, actions of staff, statistics and upkeep.
 
-Only services write rows. No service sends an HTTP request inside a database transaction.
+Only services write the tables of this app. No service sends an HTTP request inside a database transaction.
 """
 
 from __future__ import annotations

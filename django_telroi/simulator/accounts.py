@@ -26,7 +26,7 @@ class Clock:
     def now(self) -> float:
         """Seconds since 1970."""
         with self._lock:
-            return self._running() if self._frozen_at is None else self._frozen_at
+            return self._running_time() if self._frozen_at is None else self._frozen_at
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward, also while it is stopped."""
@@ -39,7 +39,7 @@ class Clock:
         """Stop the clock, so that waiting times are exact to the second. ``advance`` still moves it."""
         with self._lock:
             if self._frozen_at is None:
-                self._frozen_at = self._running()
+                self._frozen_at = self._running_time()
 
     def reset(self) -> None:
         """Set the clock to the machine's time and let it run."""
@@ -47,7 +47,7 @@ class Clock:
             self._ahead = 0.0
             self._frozen_at = None
 
-    def _running(self) -> float:
+    def _running_time(self) -> float:
         return self._epoch + time.monotonic() + self._ahead
 
 

@@ -90,7 +90,7 @@ def _is_contact(body: Body) -> bool:
     )
 
 
-def _is_contacts(body: Body) -> bool:
+def _is_contact_or_list(body: Body) -> bool:
     if isinstance(body, list):
         return len(body) <= MAX_CONTACTS and all(map(_is_contact, body))
     return _is_contact(body)
@@ -160,7 +160,7 @@ ROUTES: Mapping[str, Route] = {
     ),
     "/v1/contacts": Route(
         "contacts:write",
-        _is_contacts,
+        _is_contact_or_list,
         "Provide a contact or an array of contacts (max 1000)",
         _ingest,
         _ingest,

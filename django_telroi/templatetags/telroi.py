@@ -26,7 +26,7 @@ from django_telroi.services.shared.arguments import stored_number
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
-from django_telroi.web.cards import CardPlace, Heading, card_at, current_address
+from django_telroi.web.cards import CardPlace, Heading, card_at, current_path
 from django_telroi.web.session import Notice, pop_notice, read_flow
 from django_telroi.web.words import shown_words
 
@@ -68,7 +68,7 @@ def phone_verify(
     place = CardPlace(
         purpose=purpose,
         next="" if next is None else str(next),
-        back=current_address(request),
+        back=current_path(request),
         ordinal=ordinal,
         heading=heading,
         takes_focus=notice is not None

@@ -38,7 +38,7 @@ NAMESPACE = "telroi"
 LOGIN_NAMESPACE = "telroi-login"
 """The namespace of ``django_telroi.contrib.login.urls``. Its pages have one purpose, so their URLs do not name it."""
 
-MAX_ADDRESS_LENGTH = 2_000
+MAX_URL_LENGTH = 2_000
 """Greatest number of characters of a URL that is kept for a redirect. Django rejects URLs of more than 2,048.
 
 Without a limit, one GET with a long query would fill the session's row, each form and each redirect.
@@ -137,7 +137,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         consent=consent.digest if (consent := current_consent()) else "",
     )
     # The last one is for a path that alone is longer than Django's redirects allow.
-    here = back or current_address(request) or place.page_url("start")
+    here = back or current_path(request) or place.page_url("start")
     goal = goal_of(next_, request)
     return Card(
         id=place.card_id,
@@ -267,9 +267,9 @@ def is_safe(url: str, request: HttpRequest) -> bool:
 
 def is_short(url: str) -> bool:
     """Return whether ``url`` is short enough to be kept, also in its encoded form. False for ``""``."""
-    return 0 < len(url) <= MAX_ADDRESS_LENGTH and len(iri_to_uri(url)) <= MAX_ADDRESS_LENGTH
+    return 0 < len(url) <= MAX_URL_LENGTH and len(iri_to_uri(url)) <= MAX_URL_LENGTH
 
 
-def current_address(request: HttpRequest) -> str:
+def current_path(request: HttpRequest) -> str:
     """Return the URL of the request: without its query if the URL is too long, ``""`` if the path alone is too long."""
     return next(filter(is_short, (request.get_full_path(), request.path)), "")

@@ -17,7 +17,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.services import verified_phones
 from django_telroi.web.card_problems import purpose_problem
 from django_telroi.web.card_state import focused, load_seen_attempt, phone_form, unless_stopped
-from django_telroi.web.cards import CardPlace, current_address
+from django_telroi.web.cards import CardPlace, current_path
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.kept_call import NoCallNeeded
 from django_telroi.web.seen_attempt import is_open
@@ -66,7 +66,7 @@ class ChangePhoneView(StartView):
     def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # The login comes first for every purpose, also one of ANONYMOUS_PURPOSES: only a user has a number to change.
         if self.user is None or not self.user.is_authenticated:
-            return redirect_to_login(current_address(request))
+            return redirect_to_login(current_path(request))
         if self.purpose not in conf.purposes() or not conf.writes_record(self.purpose):
             return self.show(purpose_problem(), status=InvalidPurpose.http_status)
         if response := self.reauthenticate():

@@ -93,13 +93,15 @@ def remember_typed(response: HttpResponseBase, request: HttpRequest, purpose: st
     A call may wait in the queue before its code becomes valid.
     """
     digest = _digest(purpose, number)
-    _set(response, request, [digest, *(each for each in _typed(request) if each != digest)][:MAX_NUMBERS])
+    _set_typed_cookie(
+        response, request, [digest, *(each for each in _typed_digests(request) if each != digest)][:MAX_NUMBERS]
+    )
 
 
 def renew_typed(response: HttpResponseBase, request: HttpRequest) -> None:
     """Let the cookie expire as late as after a call that is requested now. Does nothing without a cookie."""
-    if typed := _typed(request):
-        _set(response, request, typed)
+    if typed := _typed_digests(request):
+        _set_typed_cookie(response, request, typed)
 
 
 def forget_typed(response: HttpResponseBase, request: HttpRequest) -> None:
@@ -109,15 +111,15 @@ def forget_typed(response: HttpResponseBase, request: HttpRequest) -> None:
 @sensitive_variables()
 def was_typed_here(request: HttpRequest, purpose: str, number: str) -> bool:
     """Return whether this browser typed the ``number`` (E.164) for the purpose, for the same user."""
-    return _digest(purpose, number) in _typed(request)
+    return _digest(purpose, number) in _typed_digests(request)
 
 
-def _set(response: HttpResponseBase, request: HttpRequest, digests: list[str]) -> None:
+def _set_typed_cookie(response: HttpResponseBase, request: HttpRequest, digests: list[str]) -> None:
     value = signing.dumps([_owner(request), digests], salt=TYPED_SALT)
     _set_cookie(response, TYPED_COOKIE, value, max_age=_lifetime())
 
 
-def _typed(request: HttpRequest) -> list[str]:
+def _typed_digests(request: HttpRequest) -> list[str]:
     """Return the digests of the cookie, none if it is expired, invalid or of another user."""
     try:
         owner, digests = signing.loads(request.COOKIES.get(TYPED_COOKIE, ""), salt=TYPED_SALT, max_age=_lifetime())

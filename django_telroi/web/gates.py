@@ -23,7 +23,7 @@ from django_telroi.services.accounts.phones import known_phone_record
 from django_telroi.services.shared.arguments import ANY_NUMBER, StoredNumber, stored_number
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web.card_problems import unavailable_page
-from django_telroi.web.cards import current_address
+from django_telroi.web.cards import current_path
 from django_telroi.web.pages import STORED, WHY
 from django_telroi.web.session import read_flow, save_flow
 from django_telroi.web.tickets import open_number, seal_number
@@ -82,7 +82,7 @@ class Gate:
         # The login comes first, because a record of a verified phone belongs to a user. An anonymous visitor who
         # verified a number would come back here without one.
         if not user.is_authenticated:
-            return redirect_to_login(current_address(request))
+            return redirect_to_login(current_path(request))
         # Not before the login check, because the function of the site reads the user's number.
         value = ANY_NUMBER if self.number_of is None else self.number_of(request)
         stored = None if value is ANY_NUMBER else stored_number(value)
@@ -91,7 +91,7 @@ class Gate:
             if record.has_phone(purpose=self.purpose, max_age=self.max_age, number=number):
                 return None
         purpose = self._purpose_to_verify()
-        query = {"purpose": purpose, "next": current_address(request), WHY: self._reason(request, user, stored)}
+        query = {"purpose": purpose, "next": current_path(request), WHY: self._reason(request, user, stored)}
         if stored:
             save_stored_number(request, purpose, stored.number)
             query[STORED] = "1"

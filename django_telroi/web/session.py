@@ -35,7 +35,7 @@ from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_
 
 SESSION_KEY = "telroi"
 NOTICE_SALT = "django_telroi.web.notice"
-MAX_RETURN = 3600
+KEEP_NUMBER_FOR = 3600
 """Seconds after a wait in which the card still knows the number."""
 
 PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Sec-Purpose", "X-Purpose", "X-Moz")
@@ -121,7 +121,7 @@ def notice_of(refusal: VerificationRefused, *, about: About) -> Notice:
 
 def with_number(notice: Notice, number: str, request: HttpRequest) -> Notice:
     """Return the notice of a call to ``number`` (E.164) that must wait. It is kept until an hour after the wait."""
-    ends_at = (notice.over_at or time.time()) + MAX_RETURN
+    ends_at = (notice.over_at or time.time()) + KEEP_NUMBER_FOR
     return replace(notice, number=seal_waiting_number(number, request, ends_at=ends_at), masked=mask(number))
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 EXPORT = "verificationattempt", "export"
 
 
-def rows_of(reply: HttpResponseBase) -> list[dict[str, str]]:
+def csv_rows_of(reply: HttpResponseBase) -> list[dict[str, str]]:
     assert reply.status_code == 200
     assert isinstance(reply, StreamingHttpResponse)
     text = b"".join(reply).decode("utf-8-sig")  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ def rows_of(reply: HttpResponseBase) -> list[dict[str, str]]:
 
 
 def export(client: Client, query: str = "") -> list[dict[str, str]]:
-    return rows_of(client.post(url(*EXPORT) + query))
+    return csv_rows_of(client.post(url(*EXPORT) + query))
 
 
 class TestAnExport:

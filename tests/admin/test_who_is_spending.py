@@ -78,7 +78,7 @@ def page_of(client: Client, address: str = OVERVIEW) -> BeautifulSoup:
     return BeautifulSoup(answer.content, "html.parser")
 
 
-def rows_of(page: BeautifulSoup, key: str) -> list[Tag]:
+def csv_rows_of(page: BeautifulSoup, key: str) -> list[Tag]:
     return page.select(f"section[aria-labelledby=telroi-{key}] tbody tr")
 
 
@@ -103,7 +103,7 @@ def ids_listed(client: Client, address: str) -> set[str]:
 def test_users_addresses_prefixes_and_numbers_are_ranked(staff: Client, attack: None) -> None:
     page = page_of(staff)
 
-    top = {key: [texts(row)[:5] for row in rows_of(page, key)] for key in RANKINGS}
+    top = {key: [texts(row)[:5] for row in csv_rows_of(page, key)] for key in RANKINGS}
     assert top["rank-user"] == [
         ["amy", "20", "6", "20", "20"],
         ["ben", "12", "0", "12", "12"],
@@ -135,7 +135,7 @@ def test_a_share_far_below_the_usual_one_stands_out_in_words(staff: Client, atta
     page = page_of(staff)
 
     flagged = {
-        key: [texts(row)[0] for row in rows_of(page, key) if row.select_one(".telroi-warning")] for key in RANKINGS
+        key: [texts(row)[0] for row in csv_rows_of(page, key) if row.select_one(".telroi-warning")] for key in RANKINGS
     }
     assert flagged == {
         "rank-prefix": ["+2348029"],
@@ -160,8 +160,8 @@ def test_costs_are_estimated_from_the_prices_of_the_site(staff: Client, attack: 
 
     tiles = {tile.dt.text: texts_of_tile(tile) for tile in page.select(".telroi-tile") if tile.dt}
     assert tiles["Estimated cost"] == ["≈ 11.00 USD", "placed calls × CALL_PRICES", "24 hours before: ≈ 1.00 USD"]
-    assert [texts(row)[-1] for row in rows_of(page, "rank-user")] == ["≈ 2.00 USD", "≈ 6.00 USD"]
-    assert [texts(row)[-1] for row in rows_of(page, "regions")] == ["≈ 5.00 USD", "≈ 6.00 USD"]
+    assert [texts(row)[-1] for row in csv_rows_of(page, "rank-user")] == ["≈ 2.00 USD", "≈ 6.00 USD"]
+    assert [texts(row)[-1] for row in csv_rows_of(page, "regions")] == ["≈ 5.00 USD", "≈ 6.00 USD"]
     assert "Costs are estimates" in page.text
 
 
@@ -188,7 +188,7 @@ def test_ten_are_ranked(staff: Client) -> None:
     for n in range(12):
         calls(n + 1, number=f"+23480300000{n:02}", requester_ip=f"203.0.113.{n}")
 
-    assert [texts(row)[1] for row in rows_of(page_of(staff), "rank-address")] == [str(n) for n in range(12, 2, -1)]
+    assert [texts(row)[1] for row in csv_rows_of(page_of(staff), "rank-address")] == [str(n) for n in range(12, 2, -1)]
 
 
 def test_of_very_many_attempts_the_newest_are_ranked(
@@ -199,7 +199,7 @@ def test_of_very_many_attempts_the_newest_are_ranked(
 
     page = page_of(staff)
 
-    (row,) = rows_of(page, "rank-address")
+    (row,) = csv_rows_of(page, "rank-address")
     assert texts(row)[:2] == ["203.0.113.77", "5"]
     assert "of the newest" in page.text
     assert len(ids_listed(staff, str(row.select_one("td a")["href"]))) == 5  # type: ignore[index]
@@ -255,7 +255,7 @@ def test_an_invalid_value_in_the_url_shows_no_attempts(staff: Client, attack: No
 
 
 def test_a_filtered_list_executes_no_more_statements(staff: Client, attack: None) -> None:
-    link = str(rows_of(page_of(staff), "rank-prefix")[0].select_one("a")["href"])  # type: ignore[index]
+    link = str(csv_rows_of(page_of(staff), "rank-prefix")[0].select_one("a")["href"])  # type: ignore[index]
 
     with CaptureQueriesContext(connection) as captured:
         page_of(staff, link)

@@ -22,7 +22,7 @@ from django_telroi.admin.shared.ring import ring_words
 from django_telroi.domain.typed_codes import is_strong_code
 from django_telroi.errors import NotCallable, ProofRejected
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, VerificationAttempt
-from django_telroi.services.accounts.proofs import count_reviewer_login
+from django_telroi.services.shared.reviewers import count_reviewer_login
 from django_telroi.testing import outbox
 from tests.login.conftest import Configure, account
 from tests.login.test_login_attacks import API, post

@@ -313,7 +313,7 @@ MUTANTS = (
     Mutant(
         "show the whole number with the cookie of another number",
         "django_telroi/web/cookies.py",
-        "return _digest(purpose, number) in _typed(request)",
+        "return _digest(purpose, number) in _typed_digests(request)",
         "return bool(_typed(request))",
         ("tests/web/test_whole_number.py",),
     ),
@@ -1351,8 +1351,8 @@ MUTANTS = (
     Mutant(
         "look up a risk before the site's veto",
         "django_telroi/services/calls/start.py",
-        "    if has_veto():\n        ask_may_start(request, raw)\n    if ask_risk:\n        ask_risk()\n",
-        "    if ask_risk:\n        ask_risk()\n    if has_veto():\n        ask_may_start(request, raw)\n",
+        "    if has_may_start():\n        ask_may_start(request, raw)\n    if ask_risk:\n        ask_risk()\n",
+        "    if ask_risk:\n        ask_risk()\n    if has_may_start():\n        ask_may_start(request, raw)\n",
         ("tests/limits/test_phone_risk.py",),
     ),
     Mutant(
@@ -1449,7 +1449,7 @@ MUTANTS = (
     Mutant(
         "keep a URL of any length",
         "django_telroi/web/cards.py",
-        "return 0 < len(url) <= MAX_ADDRESS_LENGTH and len(iri_to_uri(url)) <= MAX_ADDRESS_LENGTH",
+        "return 0 < len(url) <= MAX_URL_LENGTH and len(iri_to_uri(url)) <= MAX_URL_LENGTH",
         "return 0 < len(url)",
         ("tests/web/test_web_session.py::TestAnUrlThatIsTooLong",),
     ),

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 
 from django_telroi import services
 from django_telroi.testing import last_code_for, outbox
-from django_telroi.web.session import MAX_RETURN, Notice, read_notice, saved_notice
+from django_telroi.web.session import KEEP_NUMBER_FOR, Notice, read_notice, saved_notice
 from django_telroi.web.tickets import open_number, open_waiting_number, seal_number, seal_waiting_number
 from tests.services.world import let_time_pass, statements
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, SPELLING, Visitor
@@ -37,7 +37,7 @@ def passes(visitor: Visitor, seconds: float) -> Visitor:
     notice = asdict(cast(Notice, read_notice(flow["notice"])))
     notice["over_at"] -= seconds
     request = RequestFactory().get("/")
-    ends_at = notice["over_at"] + MAX_RETURN
+    ends_at = notice["over_at"] + KEEP_NUMBER_FOR
     notice["number"] = seal_waiting_number(
         str(open_waiting_number(notice["number"], request)), request, ends_at=ends_at
     )

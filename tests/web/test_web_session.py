@@ -11,7 +11,7 @@ from django.test import Client
 
 from django_telroi.services.shared.secrets import unpack
 from django_telroi.testing import last_code_for
-from django_telroi.web.cards import MAX_ADDRESS_LENGTH
+from django_telroi.web.cards import MAX_URL_LENGTH
 from django_telroi.web.session import NOTICE_SALT
 from tests.web.signup_site import TOO_SHORT
 from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor, last
@@ -134,7 +134,7 @@ NEXTS = [
     "/" + "a" * LONG,
     "/?" + "%C3%A9" * 1_000,
     "https://evil.example/" + "a" * 100,
-    "/account/" + "a" * MAX_ADDRESS_LENGTH,
+    "/account/" + "a" * MAX_URL_LENGTH,
     "\x00" * 10_000,
 ]
 
@@ -171,7 +171,7 @@ class TestAnUrlThatIsTooLong:
         assert len(kept(visitor)) < 500
 
     def test_is_followed_up_to_its_maximum_length(self, visitor: Visitor) -> None:
-        longest = "/account/?" + "a" * (MAX_ADDRESS_LENGTH - len("/account/?"))
+        longest = "/account/?" + "a" * (MAX_URL_LENGTH - len("/account/?"))
         visitor.client.post("/phone/", {"number": NUMBER, "next": longest})
 
         answer = visitor.client.post("/phone/code/", {"code": last_code_for(NUMBER)})
@@ -195,7 +195,7 @@ class TestSessionsInCookies:
     def test_store_two_verifications_and_the_longest_next(self, visitor: Visitor, in_cookies: None) -> None:
         from secrets import token_urlsafe
 
-        longest = "/account/?" + token_urlsafe(2_000)[: MAX_ADDRESS_LENGTH - 10]
+        longest = "/account/?" + token_urlsafe(2_000)[: MAX_URL_LENGTH - 10]
         visitor.client.post("/phone/", {"number": NUMBER, "next": longest})
         visitor.client.post("/phone/", {"number": PREMIUM, "purpose": "signup"})
 

@@ -20,7 +20,7 @@ from django_telroi.models import AttemptEvent, EventKind, SupportNote, Verificat
 from django_telroi.services.attempts.status import was_closed_by_lost_answers
 from django_telroi.services.attempts.transitions import deadline_of
 from django_telroi.services.shared.outcomes import ErrorCode
-from django_telroi.services.shared.secrets import is_of_reviewer
+from django_telroi.services.shared.reviewers import is_of_reviewer
 
 Words = str | Promise
 

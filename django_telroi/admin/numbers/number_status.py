@@ -24,7 +24,7 @@ from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, length_of_bar, 
 from django_telroi.models import BlockedDestination, PhoneNumber
 from django_telroi.services.requester import plain
 from django_telroi.services.shared.wrong_code_counts import bar_of
-from django_telroi.services.staff.call_stops import active_at
+from django_telroi.services.staff.call_stops import blocks_active_at
 
 FREE, BLOCKED, STOPPED, WRONG_CODES = "free", "blocked", "stopped", "wrong_codes"
 TONES = {
@@ -123,7 +123,9 @@ def block_of_destination(number: str, region: str, blocks: Iterable[BlockedDesti
 def blocks_of_row(*, now: datetime) -> QuerySet[BlockedDestination]:
     """Return the blocks that apply to the number of the outer query, the one that lasts longest first."""
     blocks = BlockedDestination.objects.alias(row=ExpressionWrapper(OuterRef("number"), CharField()))
-    of_row = blocks.filter(active_at(now), Q(destination=OuterRef("region")) | Q(row__startswith=F("destination")))
+    of_row = blocks.filter(
+        blocks_active_at(now), Q(destination=OuterRef("region")) | Q(row__startswith=F("destination"))
+    )
     return of_row.order_by(F("until").desc(nulls_first=True))
 
 

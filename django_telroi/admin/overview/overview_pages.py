@@ -39,11 +39,11 @@ def csv_of(
     ``shows_attempts``: the user may view attempts, so the file ranks users, addresses and numbers as the page does.
     """
     name = f"telroi-overview-{figures.period}-{figures.until:%Y%m%dT%H%M%SZ}.csv"
-    return csv_response(name, HEAD, rows_of(figures, current, shows_attempts=shows_attempts), request=request)
+    return csv_response(name, HEAD, csv_rows_of(figures, current, shows_attempts=shows_attempts), request=request)
 
 
-def rows_of(figures: Statistics, current: CurrentCounts, *, shows_attempts: bool) -> Iterator[Row]:
-    """Yield the figures of the page in the same order. Shares are from 0 to 1, times are ISO 8601."""
+def csv_rows_of(figures: Statistics, current: CurrentCounts, *, shows_attempts: bool) -> Iterator[Row]:
+    """Yield the rows of the CSV file, in the order of the page. Shares are from 0 to 1, times are ISO 8601."""
     # Long form, one figure a line. A spreadsheet can filter and pivot it, and a new figure changes no column.
     yield "period", figures.period, "since", _moment(figures.since)
     yield "period", figures.period, "until", _moment(figures.until)

@@ -171,7 +171,7 @@ ERROR_NAMES: dict[str, str | Promise] = {
     ErrorCode.NUMBER_TAKEN: _("number of another account"),
 }
 
-_ERROR_EXPLAINS = {Status.FAILED, Status.UNKNOWN, Status.EXPIRED}
+EXPLAINED_BY_ERROR = {Status.FAILED, Status.UNKNOWN, Status.EXPIRED}
 """The statuses that an error explains. An attempt with another status had the error earlier."""
 
 
@@ -185,7 +185,7 @@ def meaning_of(attempt: VerificationAttempt) -> Meaning:
     if was_closed_by_lost_answers(attempt):
         return UNDECIDED
     status = Status(attempt.status)
-    explains = status in _ERROR_EXPLAINS or attempt.error_code == ErrorCode.NUMBER_TAKEN
+    explains = status in EXPLAINED_BY_ERROR or attempt.error_code == ErrorCode.NUMBER_TAKEN
     if explains and attempt.error_code in set(ErrorCode):
         return ERRORS[ErrorCode(attempt.error_code)]
     return MEANINGS[status]

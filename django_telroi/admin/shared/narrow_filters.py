@@ -37,10 +37,10 @@ class SelectedFilter(ChoiceFilter):
 
     def offered(self) -> list[Choice]:
         value = self.value()
-        return [] if value is None else [(str(value), self.words_of(str(value)))]
+        return [] if value is None else [(str(value), self.label_of(str(value)))]
 
-    def words_of(self, value: str) -> str:
-        """Return the label of the selected value. It runs no query."""
+    def label_of(self, value: str) -> str:
+        """Return the label of the selected value. An override must run no query."""
         return value
 
 
@@ -50,7 +50,7 @@ class UserFilter(SelectedFilter):
     title = gettext_lazy("user")
     parameter_name = "user"
 
-    def words_of(self, value: str) -> str:
+    def label_of(self, value: str) -> str:
         return pgettext("filter of a list", "one user")
 
     def matching(self, value: str) -> Q:
@@ -88,7 +88,7 @@ class PrefixFilter(SelectedFilter):
     parameter_name = "prefix"
     MAX_DIGITS = 10
 
-    def words_of(self, value: str) -> str:
+    def label_of(self, value: str) -> str:
         return f"+{value.lstrip('+')[: self.MAX_DIGITS]}"
 
     def matching(self, value: str) -> Q:
@@ -109,7 +109,7 @@ class SpanFilter(SelectedFilter):
     title = pgettext_lazy("filter of a list", "requested between")
     parameter_name = "span"
 
-    def words_of(self, value: str) -> str:
+    def label_of(self, value: str) -> str:
         try:
             moments = moments_in(value)
         except ValueError:
@@ -155,7 +155,7 @@ class OutcomeFilter(SelectedFilter):
     title = pgettext_lazy("filter of a list", "outcome")
     parameter_name = "outcome"
 
-    def words_of(self, value: str) -> str:
+    def label_of(self, value: str) -> str:
         return str(RESULT_NAMES.get(value, value))
 
     def matching(self, value: str) -> Q:

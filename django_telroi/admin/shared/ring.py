@@ -11,7 +11,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.status import was_closed_by_lost_answers
 from django_telroi.services.requester import plain
 from django_telroi.services.shared.outcomes import ErrorCode
-from django_telroi.services.shared.secrets import is_of_reviewer
+from django_telroi.services.shared.reviewers import is_of_reviewer
 
 MAY_HAVE_RUNG = frozenset({ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_ENDED})
 """Errors after which it is unknown whether the phone rang."""

@@ -18,7 +18,8 @@ from django_telroi.errors import ProofRejected
 from django_telroi.models import VerifiedPhone
 from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckResult
-from django_telroi.services.accounts.proofs import count_reviewer_login, spend_login_proof
+from django_telroi.services.accounts.proofs import spend_login_proof
+from django_telroi.services.shared.reviewers import count_reviewer_login
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 
 

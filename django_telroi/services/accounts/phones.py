@@ -74,7 +74,7 @@ def _tell_owners(attempt: VerificationAttempt, moment: str, using: str) -> None:
         )
 
 
-MEMORY = "_telroi_phone_record"
+RECORD_MEMORY = "_telroi_phone_record"
 """The attribute of the user object that holds the RecordMemory."""
 
 
@@ -155,18 +155,18 @@ def known_phone_record(user: AbstractBaseUser, *, request: object | None = None)
 
     Without ``request``, the record that an earlier request stored on this user object is returned.
     """
-    memory: RecordMemory | None = getattr(user, MEMORY, None)
+    memory: RecordMemory | None = getattr(user, RECORD_MEMORY, None)
     if memory and memory.record and memory.serves(request):
         return memory.record
     record = phone_record(user)
-    setattr(user, MEMORY, RecordMemory(record, request=request))
+    setattr(user, RECORD_MEMORY, RecordMemory(record, request=request))
     return record
 
 
 def forget_record(user: AbstractBaseUser | None) -> None:
     """Remove the stored record from this user object. It must be called when the user's phones change."""
-    if getattr(user, MEMORY, None) is not None:
-        setattr(user, MEMORY, None)
+    if getattr(user, RECORD_MEMORY, None) is not None:
+        setattr(user, RECORD_MEMORY, None)
 
 
 @typed_arguments

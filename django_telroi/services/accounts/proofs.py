@@ -2,15 +2,13 @@
 
 The token is the signed public id of the attempt. All else is in the row, so a proof can be spent only once, and no
 form, URL or log contains the number.
-
-Logins with the number of an app reviewer are recorded, and their number in a day is limited.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 from uuid import UUID
@@ -18,18 +16,16 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import BadRequest, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.policy import seconds_to_wait
 from django_telroi.domain.states import Status
 from django_telroi.errors import (
     AttemptNotFound,
     InvalidPurpose,
     NumberTaken,
     ProofRejected,
-    TooManyRequests,
     UserNotFound,
 )
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt, VerifiedPhone
@@ -45,12 +41,10 @@ from django_telroi.services.attempts.find import find_and_settle
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
 from django_telroi.services.shared.arguments import is_storable, owner_id, typed_arguments
-from django_telroi.services.shared.number_state import database_now
-from django_telroi.services.shared.secrets import is_of_reviewer
+from django_telroi.services.shared.reviewers import is_of_reviewer
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     repeat_on_lock_error,
-    savepoint_if_needed,
     unavailable_without_database,
     write_alias,
 )
@@ -282,43 +276,3 @@ def _attempt_behind(token: str, *, purpose: str, using: str) -> VerificationAtte
     if attempt is None:
         raise RejectedInForm
     return attempt
-
-
-@unavailable_without_database()
-def count_reviewer_login(attempt: VerificationAttempt) -> None:
-    """Record a login with a reviewer number, once for each attempt. Does nothing for other attempts.
-
-    Raises TooManyRequests after ``REVIEWER_LOGINS_PER_DAY`` logins in the UTC day, and Unavailable.
-    """
-    if not is_of_reviewer(attempt):
-        return
-    using = write_alias()
-    now = database_now(using)
-    begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    logins = AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, at__gte=begin)
-    if AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, attempt=attempt).exists():
-        return
-    # Each login of the day has a place of its own, with a unique digest. So logins at the same moment cannot exceed
-    # the limit.
-    for place in range(logins.count(), conf.reviewer_logins_per_day()):
-        if _take(place, attempt, now=now, using=using):
-            logger.warning("reviewer_logged_in attempt=%s", attempt.pk)
-            return
-    logger.warning("reviewer_login_refused attempt=%s", attempt.pk)
-    raise TooManyRequests(seconds_to_wait(begin + timedelta(days=1), now))
-
-
-def _take(place: int, attempt: VerificationAttempt, *, now: datetime, using: str) -> bool:
-    """Record the login at this place of the day. Returns False if another login has the place."""
-    try:
-        with savepoint_if_needed(using):
-            AttemptEvent.objects.using(using).create(
-                kind=EventKind.REVIEWER_LOGIN,
-                at=now,
-                attempt=attempt,
-                phone_id=attempt.phone_id,
-                digest=f"reviewer login {now:%Y-%m-%d} {place}",
-            )
-    except IntegrityError:
-        return False
-    return True

@@ -108,7 +108,11 @@ def status_in_hand(attempt: VerificationAttempt) -> AttemptStatus:
 
 
 def _status(attempt: VerificationAttempt, state: State, *, now: datetime) -> AttemptStatus:
-    """Return the status at ``now``. The wait is until neither the number's limits nor a pause prevent a call."""
+    """Return the status at ``now``.
+
+    The wait lasts until all of these are over: the limits of the number, the wait after wrong codes, the block of the
+    destination and the pause of the key.
+    """
     phone = attempt.phone
     policy = conf.policy(is_known=attempt.known_requester)
     limit = limit_at(policy, phone.moments, now=now, held_until=phone.held_until)
@@ -264,8 +268,8 @@ OUTCOME_BY_STATUS = {
 def was_closed_by_lost_answers(attempt: VerificationAttempt) -> bool:
     """Return whether the attempt was closed because a code was right and it is unknown which one.
 
-    Telroi says that a code was right before. Either the answers to two different codes were lost, or none was lost and
-    another person had the right code checked.
+    Telroi says that a code was right before, and this site does not know which: answers to two different codes were
+    lost, or another system had the right code checked.
     """
     return attempt.status == Status.LOCKED and attempt.error_code == ErrorCode.LOST
 

@@ -29,7 +29,7 @@ from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.number_state import read_number
 from django_telroi.services.shared.outcomes import ErrorCode, report_settled_call
-from django_telroi.services.shared.site_control import return_to_site
+from django_telroi.services.shared.site_control import uncount_for_the_day
 from django_telroi.services.shared.statements import update_row
 from django_telroi.services.shared.transactions import after_commit, repeat_on_lock_error, savepoint_if_needed
 from django_telroi.services.shared.writes import VersionConflict, change_moments
@@ -140,7 +140,7 @@ def _write_attempt_and_number(
         attempt.phone = change.write(using=using)
         is_written = _write(attempt, fields, from_=from_, using=using)
         if counted and not counts_from:
-            return_to_site(attempt.counted_at, using=using)  # last, because all calls share the row of the day
+            uncount_for_the_day(attempt.counted_at, using=using)  # last, because all calls share the row of the day
     return is_written
 
 

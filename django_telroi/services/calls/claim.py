@@ -34,8 +34,8 @@ from django_telroi.services.shared.site_control import (
     needs_key_probe,
     prepare_count,
     refuse_full_day,
-    return_to_site,
     try_claim_key_probe,
+    uncount_for_the_day,
 )
 from django_telroi.services.shared.transactions import DATABASE_LOST, atomic_unless_in_doubt, renew_connection
 from django_telroi.services.shared.writes import (
@@ -93,7 +93,7 @@ def claim_start(request: CallRequest, state: State, *, attempt: VerificationAtte
             claim_key_probe(state, key=key, using=using)
         # The row of the day comes last, because every call of the site waits while it is locked.
         if old and replaced != before:
-            return_to_site(old.counted_at, using=using)
+            uncount_for_the_day(old.counted_at, using=using)
         count_for_the_day(state, using=using)
 
 

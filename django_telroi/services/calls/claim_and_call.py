@@ -36,7 +36,8 @@ from django_telroi.services.shared.arguments import is_gone
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.number_state import State, read_state, remember_state
 from django_telroi.services.shared.outcomes import outcome_of_call, raise_alert_of
-from django_telroi.services.shared.secrets import accepts_site_codes, digest_of, fixed_code_of
+from django_telroi.services.shared.reviewers import fixed_code_of
+from django_telroi.services.shared.secrets import accepts_site_codes, digest_of
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     CommitInDoubt,

@@ -41,7 +41,7 @@ from django_telroi.services.shared.outcomes import (
     report_call,
     shows_valid_key,
 )
-from django_telroi.services.shared.secrets import record_reviewer_use, reviewer_call
+from django_telroi.services.shared.reviewers import record_reviewer_use, reviewer_call
 from django_telroi.services.shared.site_control import (
     lift_pause,
     needs_key_probe,
@@ -304,10 +304,12 @@ def record_late_reply(
     """
     with suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
         if VerificationAttempt.objects.using(using).filter(pk=attempt.pk).exists():
-            _write(attempt, call, judge=judge, using=using)
+            _write_late_reply(attempt, call, judge=judge, using=using)
 
 
-def _write(attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str) -> None:
+def _write_late_reply(
+    attempt: VerificationAttempt, call: OtpCall | None, *, judge: Mapping[str, object], using: str
+) -> None:
     detail = call.id if call else ""
     AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=EventKind.LATE_REPLY, detail=detail)
     if call:

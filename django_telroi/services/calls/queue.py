@@ -45,7 +45,7 @@ from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.backend_calls import SlotWait
 from django_telroi.services.shared.number_state import State, read_attempt
 from django_telroi.services.shared.outcomes import ErrorCode, report_call
-from django_telroi.services.shared.secrets import fixed_code_of
+from django_telroi.services.shared.reviewers import fixed_code_of
 from django_telroi.services.shared.transactions import (
     refuse_callers_transaction,
     repeat_on_lock_error,

@@ -36,7 +36,7 @@ from django_telroi.services.calls.request import VETOED, CallRequest, StartReque
 from django_telroi.services.shared.arguments import storable
 from django_telroi.services.shared.number_state import State, read_state
 from django_telroi.services.shared.outcomes import report_refused
-from django_telroi.services.shared.secrets import refuse_reviewer_number
+from django_telroi.services.shared.reviewers import refuse_reviewer_number
 from django_telroi.services.shared.site_control import PauseReason, pause_for, refusal_of_block, refuse_full_day
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
 from django_telroi.services.shared.wrong_code_counts import bar_of_state

@@ -71,7 +71,7 @@ class Vetoed(Exception):
     """``MAY_START`` or ``PHONE_RISK`` rejected the call. It is the ``__cause__`` of the NotCallable that is raised."""
 
 
-def has_veto() -> bool:
+def has_may_start() -> bool:
     return bool(conf.may_start_path())
 
 

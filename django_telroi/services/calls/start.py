@@ -33,13 +33,13 @@ from django_telroi.services.calls.request import (
     StartRequest,
     ask_may_start,
     count_nothing,
-    has_veto,
+    has_may_start,
     request_of,
     with_known_requester,
 )
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.number_state import State, read_state, remember_state
-from django_telroi.services.shared.secrets import refuse_reviewer_number
+from django_telroi.services.shared.reviewers import refuse_reviewer_number
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
     log_unreadable_numbers,
@@ -192,7 +192,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
 
 
 def _refuse_without_number_keys() -> None:
-    """Raise Misconfigured if numbers are encrypted and there is no key. A site may not run the checks."""
+    """Raise Misconfigured if numbers are encrypted and there is no key. The system checks may not have run."""
     if not is_number_sealed():
         return
     try:
@@ -221,7 +221,7 @@ def _return_repeat_or_call(
     request = with_known_requester(request, admission, using=using)
     request, backend, state = with_key(request, raw, backend, state, using=using, now=now)
     state = state if now else state.with_current_time()
-    if has_veto() or admission.ask_risk:
+    if has_may_start() or admission.ask_risk:
         _raise_if_vetoed(request, raw, state, backend, admission.ask_risk)
         state = read_again(request, using=using, now=now)
     try:
@@ -291,7 +291,7 @@ def _raise_if_vetoed(
     """Ask ``MAY_START`` and ``PHONE_RISK`` unless a limit rejects the call. They may be slow: read the state again."""
     with suppress(Unavailable):  # a pause may end while the claim waits
         refuse_request(request, state, key=key_of(backend))
-    if has_veto():
+    if has_may_start():
         ask_may_start(request, raw)
     if ask_risk:
         ask_risk()

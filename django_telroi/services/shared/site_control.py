@@ -179,7 +179,7 @@ def count_for_the_day(state: State, *, using: str) -> None:
         raise _refusal(state)
 
 
-def return_to_site(moment: datetime, *, using: str) -> None:
+def uncount_for_the_day(moment: datetime, *, using: str) -> None:
     """Subtract a call that does not count from the calls of the day of ``moment``."""
     if conf.calls_per_day_total() is not None:
         counted = CallControl.objects.using(using).filter(pk=CallControl.DAY, day=day_of(moment), day_calls__gt=0)

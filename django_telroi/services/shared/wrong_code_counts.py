@@ -107,7 +107,7 @@ def count_and_write(
 
 
 @dataclass(frozen=True)
-class _Change:
+class _CountChange:
     """The new ``fields`` of the row ``before``. ``begins_lock``: with them a lock begins."""
 
     before: Counter
@@ -123,7 +123,7 @@ def _count_once(
     is_locked: bool,
     now: datetime,
     using: str,
-) -> tuple[T, _Change | None]:
+) -> tuple[T, _CountChange | None]:
     try:
         with _unchanged_on_error(attempt), transaction.atomic(using=using):
             counter = _lock_counter(attempt, using=using) if is_locked else counter_of(attempt)
@@ -160,7 +160,7 @@ def _lock_counter(attempt: VerificationAttempt, *, using: str) -> Counter:
     return _locked(counter_of(attempt), using=using)
 
 
-def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) -> _Change:
+def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) -> _CountChange:
     fields: dict[str, Any] = {
         "wrong_codes": counter.wrong_codes + 1,
         "last_wrong_code_at": now,
@@ -174,10 +174,10 @@ def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) 
     lock = conf.wrong_codes().lock
     # A lock that is over begins again with the next wrong code.
     was_locked = counter.wrong_codes >= lock and bar_of(counter, now=now) is not None
-    return _Change(counter, fields, begins_lock=counter.wrong_codes + 1 >= lock and not was_locked)
+    return _CountChange(counter, fields, begins_lock=counter.wrong_codes + 1 >= lock and not was_locked)
 
 
-def _save(change: _Change, *, using: str) -> None:
+def _save(change: _CountChange, *, using: str) -> None:
     """Write the change if the row still has the version that was read. A user's row without wrong codes is deleted.
 
     Raises VersionConflict or IntegrityError.
@@ -209,7 +209,7 @@ def _locked(counter: Counter, *, using: str) -> Counter:
     return row
 
 
-def _remember(attempt: VerificationAttempt, change: _Change) -> None:
+def _remember(attempt: VerificationAttempt, change: _CountChange) -> None:
     """Give the objects in memory the new count, so that the answer needs no query."""
     counter, state = counter_of(attempt), remembered_state(attempt)
     for name, value in change.fields.items():
@@ -272,12 +272,12 @@ def forget_ended_counts(attempt: VerificationAttempt) -> None:
         setattr(attempt.phone, name, nothing)
 
 
-def _without_number(row: UserWrongCodes, key: str) -> _Change:
+def _without_number(row: UserWrongCodes, key: str) -> _CountChange:
     others = {other: count for other, count in row.by_number.items() if other != key}
     left = sum(others.values())
     last_at = row.last_wrong_code_at if left else None
     fields = {"by_number": others, "wrong_codes": left, "last_wrong_code_at": last_at, "version": row.version + 1}
-    return _Change(row, fields)
+    return _CountChange(row, fields)
 
 
 def reset_user(user_id: Any, *, using: str) -> bool:

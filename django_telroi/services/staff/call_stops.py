@@ -1,4 +1,4 @@
-"""Stops: staff stop all calls, or those to a prefix or region. The site can pause a destination itself.
+"""Stops: staff stop all calls (the kill switch) or those to a prefix or region, which the site can also pause itself.
 
 Each change writes an event with the actor. A block of a destination has an end or none. ``read_state`` reads it in the
 SELECT that every call executes, so it applies to the next call, also to a call that waits in the queue.
@@ -160,7 +160,7 @@ def unblock_destination(destination: str, *, actor: str, now: datetime | None = 
 def blocked_destinations(*, now: datetime | None = None) -> list[BlockedDestination]:
     """Return the blocks that apply now, those without an end first, then the ones that last longest."""
     using = write_alias()
-    active = BlockedDestination.objects.using(using).filter(active_at(now or database_now(using)))
+    active = BlockedDestination.objects.using(using).filter(blocks_active_at(now or database_now(using)))
     return list(active.order_by(F("until").desc(nulls_first=True), "destination"))
 
 
@@ -225,5 +225,6 @@ def _tell_unblocked(destination: str, *, actor: str) -> None:
     signals.destination_unblocked.send_robust(sender=BlockedDestination, destination=destination, actor=actor)
 
 
-def active_at(now: datetime) -> Q:
+def blocks_active_at(now: datetime) -> Q:
+    """Return the filter of the blocks that apply at ``now``."""
     return Q(until=None) | Q(until__gt=now)

@@ -184,7 +184,7 @@ def change_number(
     phone = known_number(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
         state = read_state(phone, using=using, now=now)
-        write = partial(_write, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
+        write = partial(_write_change, phone, state, change, kind=kind, actor=actor, detail=detail, using=using)
         try:
             return repeat_on_lock_error(write, using=using)
         except VersionConflict:  # a call was claimed meanwhile; the change is computed from the new row
@@ -192,7 +192,7 @@ def change_number(
     raise ChangedMeanwhile
 
 
-def _write(
+def _write_change(
     phone: Phone, state: State, change: Change, *, kind: EventKind, actor: str, detail: str, using: str
 ) -> PhoneNumber:
     with transaction.atomic(using=using):

@@ -20,7 +20,7 @@ from django_telroi.domain.states import Status
 from django_telroi.models import DbNow, VerificationAttempt
 from django_telroi.services.shared.alerts import Alert, raise_alert
 from django_telroi.services.shared.number_state import database_now
-from django_telroi.services.shared.secrets import REVIEWER_ID
+from django_telroi.services.shared.reviewers import REVIEWER_ID
 from django_telroi.services.statistics.periods import Ranked, Ranking
 
 logger = logging.getLogger("django_telroi")

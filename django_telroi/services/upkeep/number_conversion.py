@@ -110,7 +110,7 @@ def _first_and_last(model: type[Model], *, using: str) -> Sequence[str | None]:
 
 
 def sealed_columns() -> Iterator[tuple[type[Model], list[SealedCharField]]]:
-    """Yield each model that has encrypted columns, with these columns. Also those of bridges and of the site."""
+    """Yield each model that has encrypted columns, with these columns, including models of bridges and of the site."""
     for model in apps.get_models():
         fields = [field for field in model._meta.local_concrete_fields if isinstance(field, SealedCharField)]
         if fields and model._meta.managed and not model._meta.proxy:
@@ -141,17 +141,17 @@ def _batches(
 
 
 @dataclass(frozen=True)
-class _Change:
+class _RowChange:
     pk: Any
     before: tuple[str, ...]
     after: tuple[str, ...]
 
 
-def _change_of(row: Sequence[Any], fields: Sequence[SealedCharField]) -> _Change | None:
+def _change_of(row: Sequence[Any], fields: Sequence[SealedCharField]) -> _RowChange | None:
     """Return the new values of a row, None if it has them."""
     pk, *before = row
     after = tuple(_written(value, field) for value, field in zip(before, fields, strict=True))
-    return None if after == tuple(before) else _Change(pk, tuple(before), after)
+    return None if after == tuple(before) else _RowChange(pk, tuple(before), after)
 
 
 def _written(stored: str, field: SealedCharField) -> str:
@@ -160,7 +160,7 @@ def _written(stored: str, field: SealedCharField) -> str:
     return stored_form(opened(stored, field.part), field.part)
 
 
-def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence[_Change], *, using: str) -> int:
+def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence[_RowChange], *, using: str) -> int:
     """Write a batch. Returns how many doubles were merged."""
     connection = connections[using]
     quote = connection.ops.quote_name
@@ -171,7 +171,7 @@ def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence
         f" WHERE {quote(str(model._meta.pk.column))} = %s AND {where}"
     )
 
-    def write(some: Sequence[_Change]) -> None:
+    def write(some: Sequence[_RowChange]) -> None:
         with transaction.atomic(using=using), connection.cursor() as cursor:
             cursor.executemany(sql, [(*each.after, each.pk, *each.before) for each in some])
 
@@ -188,7 +188,7 @@ def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence
     return 0
 
 
-def _merge(model: type[Model], change: _Change, *, using: str) -> int:
+def _merge(model: type[Model], change: _RowChange, *, using: str) -> int:
     """Merge the row into the other row that has its number in the new form. Returns 1, or 0 for another model."""
     if model is PhoneNumber:
         repeat_on_lock_error(lambda: merge_numbers(change.pk, change.before[0], using=using), using=using)
