@@ -96,7 +96,7 @@ MUTANTS = (
     ),
     Mutant(
         "count the login of one reviewer's code twice",
-        "django_telroi/services/accounts/proofs.py",
+        "django_telroi/services/shared/reviewers.py",
         "if AttemptEvent.objects.using(using).filter(kind=EventKind.REVIEWER_LOGIN, attempt=attempt).exists():",
         "if False:",
         ("tests/login/test_reviewer_numbers.py::TestItsLimits",),
@@ -3164,14 +3164,14 @@ MUTANTS = (
     ),
     Mutant(
         "accept a reviewer number that is named once",
-        "django_telroi/services/shared/secrets.py",
+        "django_telroi/services/shared/reviewers.py",
         "is_strong_code(code) and may_review(number)",
         "is_strong_code(code)",
         ("tests/login/test_reviewer_numbers.py",),
     ),
     Mutant(
         "accept an easy code of a reviewer number",
-        "django_telroi/services/shared/secrets.py",
+        "django_telroi/services/shared/reviewers.py",
         "if is_strong_code(code) and",
         "if code and",
         ("tests/login/test_reviewer_numbers.py",),
@@ -3185,7 +3185,7 @@ MUTANTS = (
     ),
     Mutant(
         "let two reviewers take the last login of a day",
-        "django_telroi/services/accounts/proofs.py",
+        "django_telroi/services/shared/reviewers.py",
         'digest=f"reviewer login {now:%Y-%m-%d} {place}"',
         'digest=f"reviewer login {now:%Y-%m-%d} {place} {attempt.pk}"',
         ("tests/login/test_reviewer_numbers.py::TestItsLimits::test_a_place_of_the_day_is_taken_once",),
