@@ -12,7 +12,7 @@ from django.test import Client
 
 from django_telroi.testing import last_code_for
 from django_telroi.web.card_texts import code_lead
-from django_telroi.web.cookies import COOKIE, SALT
+from django_telroi.web.cookies import TYPED_COOKIE, TYPED_SALT
 from tests.services.world import let_time_pass
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, SPELLING, Visitor
 
@@ -96,15 +96,15 @@ def test_a_browser_that_only_has_the_session_sees_it_masked(visitor: Visitor) ->
 
 def test_a_cookie_of_another_number_or_another_user_shows_nothing(visitor: Visitor, django_user_model: Any) -> None:
     visitor.opens("/phone/").presses("Call me", number=OTHER_NUMBER)
-    of_another_number = visitor.client.cookies[COOKIE].value
+    of_another_number = visitor.client.cookies[TYPED_COOKIE].value
     visitor.presses("Change number").presses("Call me", number=NUMBER)
     assert SPELLING in visitor.card().text
 
     user = Client()
     user.force_login(django_user_model.objects.create_user("ada"))
     Visitor(user).opens("/phone/").presses("Call me", number=OTHER_NUMBER)
-    for value in (of_another_number, user.cookies[COOKIE].value, "forged", ""):
-        visitor.client.cookies[COOKIE] = value
+    for value in (of_another_number, user.cookies[TYPED_COOKIE].value, "forged", ""):
+        visitor.client.cookies[TYPED_COOKIE] = value
         assert MASKED in visitor.opens("/phone/code/").card().text
 
 
@@ -112,9 +112,9 @@ def test_the_cookie_has_digests_only_and_expires_with_the_code(visitor: Visitor,
     site.TELROI = {"QUEUE_DEADLINE_SECONDS": 100, "CODE_TTL_SECONDS": 200}
     visitor.opens("/phone/").presses("Call me", number=NUMBER)
 
-    cookie = visitor.client.cookies[COOKIE]
+    cookie = visitor.client.cookies[TYPED_COOKIE]
 
-    owner, digests = signing.loads(cookie.value, salt=SALT)
+    owner, digests = signing.loads(cookie.value, salt=TYPED_SALT)
     assert (owner, [len(each) for each in digests]) == ("", [32])
     assert (cookie["httponly"], cookie["max-age"], cookie["samesite"]) == (True, 300, "Lax")
 
