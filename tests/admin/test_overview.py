@@ -16,10 +16,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_telroi import services
 from django_telroi.admin.overview import overview_pages
+from django_telroi.admin.overview.formats import percent
 from django_telroi.admin.overview.names import ALERT_NAMES, PAUSE_NAMES, REFUSAL_NAMES
 from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.admin.shared import lists
@@ -193,7 +194,7 @@ class TestWhatItShows:
 
         assert tiles(page)["Calls placed"] == "1"
         assert tiles(page)["Verified of placed"] == "100.0%"
-        assert tiles(page)["Median to verified"] == "30 s"
+        assert tiles(page)["Median to verified"] == "30\u00a0s"
         assert len(page.select("svg.telroi-chart path")) == 1
         assert table(page, "regions") == [["Nigeria", "1", "0", "1", "1", "100.0%"]]
         assert table(page, "purposes") == [["payout", "1", "0", "1", "1", "100.0%"]]
@@ -353,3 +354,12 @@ class TestTheFile:
         )
         assert "no-store" in answer["Cache-Control"]
         assert answer.streaming
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "82.5%"), ("de", "82,5\u00a0%"), ("pt-br", "82,5%"), ("ar", "\u206682,5%\u2069")]
+)
+def test_a_share_is_written_as_in_its_language(language: str, words: str) -> None:
+    """In Arabic the sign would be on the other side of the digits without the isolate."""
+    with translation.override(language):
+        assert percent(0.825) == words

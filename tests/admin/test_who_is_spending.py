@@ -296,7 +296,7 @@ def test_every_figure_has_the_one_of_the_period_before(staff: Client) -> None:
     assert "24 hours before: 3" in tiles["Calls placed"]
     assert "24 hours before: 25" in tiles["Outcome unknown"]
     assert "24 hours before: 5" in tiles["Requests rejected"]
-    assert "24 hours before: 0 s" in tiles["Median to verified"]
+    assert "24 hours before: 0\u00a0s" in tiles["Median to verified"]
     row = page.select_one("section[aria-labelledby=telroi-regions] tbody tr")
     assert row
     assert [cell.text for cell in row.select("td")[:2]] == ["4", "4"]

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from django_telroi import conf
+from django_telroi.admin.shared.chips import left_to_right
 from django_telroi.admin.shared.narrow_filters import attempts_query
 from django_telroi.admin.shared.registered import may_view
 from django_telroi.models import VerificationAttempt
@@ -30,11 +31,12 @@ def figure(value: float, *, decimals: int = 0) -> str:
 
 
 def percent(share: float | None) -> str:
-    return "–" if share is None else _("%(share)s%%") % {"share": figure(100 * share, decimals=1)}
+    return "–" if share is None else left_to_right(_("%(share)s%%") % {"share": figure(100 * share, decimals=1)})
 
 
 def seconds_words(seconds: float | None) -> str:
-    return "–" if seconds is None else _("%(count)s s") % {"count": figure(seconds)}
+    # With a space at which no line breaks.
+    return "–" if seconds is None else (_("%(count)s s") % {"count": figure(seconds)}).replace(" ", "\u00a0")
 
 
 def money(cost: float | None) -> str:
