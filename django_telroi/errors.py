@@ -27,16 +27,16 @@
     │   └── Unavailable             unavailable
     ├── AttemptNotFound             the attempt does not exist, or belongs to another user
     ├── UserNotFound                the user has no row: it was deleted, but its token or request was still in use
-    ├── InsideTransaction           the caller's transaction could undo what must not be undone
+    ├── InsideTransaction           a rollback of the caller could undo the record of a call or a code
     ├── UnstorableText              a text with characters that the database cannot store
-    ├── ReasonRequired              the owner of the number asked for its block, and no reason was given to lift it
+    ├── ReasonRequired              the owner of the number asked for its block, so lifting it needs a reason
     ├── ChangedMeanwhile            the number's row changed during every retry of a staff action
     ├── AlreadyBlocked              the number, prefix or region is blocked; the first block stays
     ├── SignatureRejected           a webhook without a valid signature of Telroi
     └── ProofRejected               a proof that is not valid here
         └── NumberTaken             a valid proof of a number that belongs to another account
 
-Errors contain codes and numbers. The sentences for the person on the phone are in ``services.sentences``. The arguments
+Errors contain error codes and waits in seconds. The sentences for visitors are in ``services.sentences``. The arguments
 of an error are its whole state, so it survives pickling. None of them is a secret.
 """
 
@@ -164,7 +164,9 @@ class InvalidNumber(VerificationRefused):
 
 
 class NotCallable(VerificationRefused):
-    """The number is never called: premium rate, satellite or blocked. The requester does not learn which of them."""
+    """The number is never called (premium rate, satellite, blocked, app reviewer), or ``MAY_START`` or ``PHONE_RISK``
+    rejected the call. The requester does not learn the reason.
+    """
 
     code = "not_callable"
     description = "This number is never called: it is blocked, or its type of line is not called."
@@ -178,7 +180,7 @@ class RegionNotAllowed(VerificationRefused):
 
 
 class InvalidPurpose(VerificationRefused):
-    __doc__ = description = 'The purpose is not in TELROI["PURPOSES"].'
+    __doc__ = description = 'The purpose is invalid, or it is not in TELROI["PURPOSES"].'
     code = "invalid_purpose"
     http_status = 400
 
@@ -208,7 +210,7 @@ class NumberHeld(VerificationRefused):
 
 
 class DestinationPaused(VerificationRefused):
-    __doc__ = description = "This site has paused calls to numbers of this region, or that begin like this one."
+    __doc__ = description = "This site has paused calls to numbers of this region or prefix."
     code = "destination_paused"
     http_status = 429
 
@@ -220,7 +222,7 @@ class ConsentRequired(VerificationRefused):
 
 
 class BotCheckFailed(VerificationRefused):
-    __doc__ = description = "The site's BOT_CHECK did not accept this request as a person's."
+    __doc__ = description = "The site's BOT_CHECK rejected this request."
     code = "bot_check_failed"
     http_status = 403
 
@@ -272,6 +274,8 @@ class UserNotFound(TelroiError):
 
     This happens with authentication that does not read the database, such as stateless tokens. Nothing was counted.
     """
+
+    description = "The user has no row in the database."
 
 
 class InsideTransaction(TelroiError):

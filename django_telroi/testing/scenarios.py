@@ -201,7 +201,7 @@ def _carrier_failed(telroi: FakeTelroi, number: str, user: Any) -> str:
 
 @scenario("code", "wrong_code", 200)
 def _wrong_code(telroi: FakeTelroi, number: str, user: Any) -> str:
-    """A wrong code. There are more tries."""
+    """A wrong code. Tries are left."""
     return _newest_call(telroi).wrong_code
 
 

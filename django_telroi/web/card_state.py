@@ -18,7 +18,7 @@ from django_telroi.errors import AttemptNotFound, CallsStopped, Unavailable
 from django_telroi.services import AttemptStatus, call_control, follow
 from django_telroi.services.accounts.ownership import Ownership, ownership_of
 from django_telroi.services.accounts.phones import known_phone_record
-from django_telroi.services.attempts.find import is_erased, never_rang
+from django_telroi.services.attempts.find import is_missing, never_rang
 from django_telroi.services.requester import user_name
 from django_telroi.services.sentences import sentence
 from django_telroi.services.shared.arguments import StoredNumber
@@ -107,7 +107,7 @@ def without_attempt(flow: Flow) -> Flow:
 
     If the attempt was erased, the flow gets a notice, because the person may still be typing the code.
     """
-    was_erased = flow.shown is not None and is_erased(flow.shown)
+    was_erased = flow.shown is not None and is_missing(flow.shown)
     notice = Notice("number", AttemptNotFound.code) if was_erased else flow.notice
     return Flow(next=flow.next, notice=notice, stored=flow.stored, replaces=flow.replaces)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from django_telroi import conf, services
 from django_telroi.backends import Backend, get_backend, spoken_length
@@ -26,9 +27,10 @@ from django_telroi.errors import (
 )
 from django_telroi.models import AttemptEvent, VerificationAttempt
 from django_telroi.services.sentences import NO_CODE_CHECKED, result_sentence, status_sentence
+from django_telroi.services.shared.secrets import digest_of
 from tests.calling_site import Configure
 from tests.rest.world import PhoneApi
-from tests.services.world import NUMBER, let_time_pass
+from tests.services.world import NUMBER, before_the_first, let_time_pass
 from tests.web.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
@@ -180,6 +182,22 @@ class TestABackendThatNeedsAnId:
         assert (result.outcome, row().tries, carrier.asked) == ("expired", 0, [])
         assert status_sentence(services.follow(attempt.uuid)) == str(NO_CODE_CHECKED)
         assert result_sentence(result) == str(NO_CODE_CHECKED)
+
+    @pytest.mark.parametrize(("code", "outcome"), [(RIGHT, "verified"), ("999999", "already_verified")])
+    def test_verifies_no_other_code_while_the_right_one_succeeds(
+        self, carrier: type[OwnBackend], code: str, outcome: str
+    ) -> None:
+        attempt = services.start_verification(NUMBER)
+        VerificationAttempt.objects.update(telroi_id=None)
+
+        def succeed() -> None:
+            digest = digest_of(attempt.uuid, NUMBER, RIGHT)
+            VerificationAttempt.objects.update(status="verified", code_digest=digest, verified_at=timezone.now())
+
+        with before_the_first("UPDATE", succeed):
+            result = services.check_code(attempt.uuid, code)
+
+        assert (result.outcome, result.proof is None) == (outcome, code != RIGHT)
 
     def test_counts_the_call_because_the_phone_may_ring(self, carrier: type[OwnBackend]) -> None:
         carrier.call = raising(ApiOutcomeUnknown())

@@ -18,6 +18,28 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "verify a code that was not compared while the right one succeeds",
+        "django_telroi/services/codes/check.py",
+        "outcome = compare_with_right_code(attempt, digits, using=using)\n    return result_of(outcome",
+        "outcome = outcome_of(attempt)\n    return result_of(outcome",
+        ("tests/services/test_site_codes.py::TestALostAnswer",),
+    ),
+    Mutant(
+        "verify a code without an id while the right one succeeds",
+        "django_telroi/services/codes/telroi_judge.py",
+        "            return None\n        if outcome := _outcome_beside_newer_call",
+        "            return result_of(CheckOutcome(attempt.status), attempt, now=now)\n"
+        "        if outcome := _outcome_beside_newer_call",
+        ("tests/backends/test_own_backend.py::TestABackendThatNeedsAnId",),
+    ),
+    Mutant(
+        "report an attempt as locked that another request has closed",
+        "django_telroi/services/codes/check.py",
+        "            attempt.refresh_from_db(using=using)  # another request closed it meanwhile",
+        "            pass",
+        ("tests/services/test_codes_inside_transactions.py",),
+    ),
+    Mutant(
         "print figures that JSON does not have",
         "django_telroi/management/doctor/findings.py",
         "            return value if math.isfinite(value) else None",
@@ -2326,7 +2348,7 @@ MUTANTS = (
     Mutant(
         "show no message about an erased number",
         "django_telroi/web/card_state.py",
-        "was_erased = flow.shown is not None and is_erased(flow.shown)",
+        "was_erased = flow.shown is not None and is_missing(flow.shown)",
         "was_erased = False",
         ("tests/web/test_number_ownership.py::TestAnErasedNumber",),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.cache import caches
@@ -135,6 +135,38 @@ def test_the_right_code_sent_again_is_verified_again(attempt: VerificationAttemp
     first, again = check(attempt, code), check(attempt, code)
 
     assert (first.outcome, again.outcome, again.proof) == ("verified", "verified", first.proof)
+
+
+class OtherRequest(LocMemCache):
+    """A cache that is slow: another request closes the attempt while a code is counted."""
+
+    closes_as: ClassVar = ""
+
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        VerificationAttempt.objects.filter(status="placed").update(status=self.closes_as)
+        return super().incr(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("closed_as", "outcome"),
+    [("verified", "already_verified"), ("canceled", "closed"), ("expired", "expired"), ("placed", "locked")],
+)
+def test_a_code_over_the_count_gets_the_outcome_of_an_attempt_that_was_closed_meanwhile(
+    attempt: VerificationAttempt,
+    code: str,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    closed_as: str,
+    outcome: str,
+) -> None:
+    for by in (1, 2, 3):
+        check(attempt, wrong(code, by=by), is_undone=True)
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.OtherRequest"}}
+    monkeypatch.setattr(OtherRequest, "closes_as", closed_as)
+
+    result = check(attempt, code)
+
+    assert (result.outcome, result.proof, result.was_judged) == (outcome, None, False)
 
 
 class BrokenCache(LocMemCache):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
@@ -18,7 +19,7 @@ from django_telroi.services import CheckOutcome
 from django_telroi.services.attempts import telroi_tries
 from django_telroi.services.attempts.find import close_orphan
 from django_telroi.services.codes import telroi_judge
-from django_telroi.services.shared.secrets import matches
+from django_telroi.services.shared.secrets import digest_of, matches
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.limits.faces import FACES
@@ -402,6 +403,28 @@ class TestALostAnswer:
         late = services.check_code(lost.uuid, right).outcome
 
         assert (guesses, late, row(lost).status) == (["unavailable"] * 3, "locked", "locked")
+
+    @pytest.mark.parametrize("judge", [Judge.SITE, Judge.UNDECIDED])
+    @pytest.mark.parametrize(("by", "outcome"), [(0, "verified"), (4, "already_verified")])
+    def test_with_no_try_left_verifies_no_other_code_while_the_right_one_succeeds(
+        self, telroi: Simulator, lost: VerificationAttempt, judge: Judge, by: int, outcome: str
+    ) -> None:
+        right = telroi.last_code_for(NUMBER)
+        telroi.fail_always("service_unavailable", on="verify")
+        for used in (1, 2, 3):
+            services.check_code(lost.uuid, wrong(right, by=used))
+        VerificationAttempt.objects.filter(pk=lost.pk).update(judge=judge, livemode=True)
+
+        def succeed() -> None:
+            digest = digest_of(lost.uuid, NUMBER, right)
+            VerificationAttempt.objects.filter(pk=lost.pk).update(
+                status="verified", code_digest=digest, verified_at=timezone.now()
+            )
+
+        with before_the_first("UPDATE", succeed):
+            result = services.check_code(lost.uuid, wrong(right, by=by) if by else right)
+
+        assert (result.outcome, result.proof is None) == (outcome, by > 0)
 
     def test_of_a_server_that_ignores_our_code_leaves_its_code_to_it(self, telroi: Simulator) -> None:
         telroi.own_codes("ignore")

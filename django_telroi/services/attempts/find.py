@@ -1,9 +1,9 @@
 """Look-up of an attempt for a user. Overdue transitions and those caused by newer calls of the flow are made first.
 
 Of two calls of one flow, the older one takes the codes until the newer one rings or may ring. A claim writes the
-newer call's uuid to the older attempt and leaves it open. A queued older call is superseded in the claim, or both
-would ring. The process that settles the newer call closes the older one. If it dies first, the next request that
-reads the older attempt closes it.
+newer call's uuid to the older attempt and leaves it open. A queued older call is superseded in the claim. Otherwise
+both calls would ring. The process that settles the newer call closes the older one. If it dies first, the next request
+that reads the older attempt closes it.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def settle_if_accessible(attempt: VerificationAttempt, *, user_id: Any, now: dat
         close_uncheckable(attempt, now=now, using=using)
 
 
-def is_erased(attempt_uuid: UUID) -> bool:
-    """Return whether no row has this id: staff erased its number, or a purge deleted it."""
+def is_missing(attempt_uuid: UUID) -> bool:
+    """Return whether no attempt has this id: staff erased its number, a purge deleted it, or it never existed."""
     return not VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid).exists()
 
 
@@ -250,16 +250,15 @@ def _later_calls_of_flow(attempt: VerificationAttempt, *, using: str) -> Iterato
 
 
 def _calls_before(newer: VerificationAttempt, *, using: str) -> QuerySet[VerificationAttempt]:
-    """Return the calls before ``newer``. The filter starts with the number, because that column has the index."""
+    """Return the calls that are linked to ``newer``. The filter has the number, because that column has the index."""
     return VerificationAttempt.objects.using(using).filter(phone_id=newer.phone_id, followed_by=newer.uuid)
 
 
 def newer_statuses_of_number(attempt: VerificationAttempt, *, using: str) -> set[str]:
     """Return the statuses of newer calls to the number. Without an id, Telroi judges a code by the newest call only.
 
-    Calls with a key of another name are not meant: Telroi looks in the workspace of the key.
-
-    A call that failed at the carrier is included, because Telroi stored it. A dialing call may not be stored yet.
+    Calls with another key are excluded, because Telroi looks only in the workspace of the key. A call that failed at
+    the carrier is included, because Telroi stored it. So is a ``dialing`` call, which Telroi may have stored.
     """
     newer = VerificationAttempt.objects.using(using).filter(
         phone_id=attempt.phone_id, dialed_at__gt=attempt.dialed_at, key_name=attempt.key_name

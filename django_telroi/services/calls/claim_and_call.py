@@ -54,9 +54,9 @@ def claim_and_call(
     request: CallRequest, state: State, backend: Backend, *, using: str, now: datetime | None
 ) -> VerificationAttempt:
     """Claim the call. Then place it, or enqueue it for a worker or for the commit of the caller's transaction."""
-    # A worker cannot place a call with a code of the caller, because the code must not enter a message.
-    is_own = request.is_read_out or fixed_code_of(request.phone.number, request.purpose) is not None
-    dispatch = conf.dispatch() if backend.rings and not is_own else Dispatch.INLINE
+    # The code of ``read_out`` must not enter a message, so no worker can place its call. A reviewer number needs none.
+    is_placed_here = request.is_read_out or fixed_code_of(request.phone.number, request.purpose) is not None
+    dispatch = conf.dispatch() if backend.rings and not is_placed_here else Dispatch.INLINE
     is_in_transaction = is_in_callers_transaction(using)
     status = Status.QUEUED if is_in_transaction or dispatch in BY_WORKER else Status.DIALING
     with unavailable_without_database():
@@ -78,7 +78,7 @@ def claim_and_call(
 
 @sensitive_variables()
 def _call_after_commit(attempt: VerificationAttempt, request: CallRequest) -> Callable[[], object]:
-    """Return what places or enqueues the call once the caller's transaction is committed.
+    """Return the function that places or enqueues the call once the caller's transaction is committed.
 
     A code of the caller stays in the memory of this process until then. If the process dies first, the attempt expires.
     """
@@ -135,8 +135,8 @@ def _new_attempt(
 ) -> VerificationAttempt:
     """Return the unsaved attempt of a call that is claimed at ``now``.
 
-    ``status`` is ``dialing`` if this process places the call, ``queued`` otherwise. ``code``: the code of this site
-    that the call reads out. None for a code of the provider, and for a queued call, which gets its code later.
+    ``status`` is ``dialing`` if this process places the call at once, ``queued`` otherwise. ``code``: the code of this
+    site that the call reads out. None for a code of the provider, and for a queued call, which gets its code later.
     """
     dialing, fixed = status == Status.DIALING, fixed_code_of(request.phone.number, request.purpose)
     uuid = request.attempt_uuid or uuid4()
@@ -178,7 +178,7 @@ def _new_attempt(
 
 
 def _next_check_of_queued(request: CallRequest, now: datetime) -> datetime:
-    """Return when a sweep looks at a queued call. A code of ``read_out`` is in one process only, so no worker helps."""
+    """Return when the sweep checks a queued call. A call of ``read_out`` cannot be enqueued again: see its deadline."""
     return now + conf.queue_deadline() if request.is_read_out else recheck_at(now)
 
 

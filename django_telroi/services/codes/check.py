@@ -167,11 +167,16 @@ def _check_inside_transaction(attempt: VerificationAttempt, digits: str, *, now:
 
 def _result_over_count(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckResult:
     """Return the result of a code that is not compared, because the count in the cache has reached the tries."""
-    # The right code again gives the proof again, so comparisons after the success are bounded too.
+    locked = closing_fields(Status.LOCKED, now=now)
+    if attempt.status in CHECKABLE and not transition(attempt, locked, from_=CHECKABLE, using=using):
+        with not_found_if_erased(attempt, using=using):
+            attempt.refresh_from_db(using=using)  # another request closed it meanwhile
+    # After a success, the right code returns the proof again, so these comparisons are limited too.
     if attempt.status == Status.VERIFIED:
         return result_of(CheckOutcome.ALREADY_VERIFIED, attempt, now=now)
-    transition(attempt, closing_fields(Status.LOCKED, now=now), from_=CHECKABLE, using=using)
-    return result_of(CheckOutcome.LOCKED, attempt, now=now)
+    # In a snapshot of the caller's transaction the attempt may still be open, and its tries are used.
+    is_open = attempt.status in CHECKABLE
+    return result_of(CheckOutcome.LOCKED if is_open else outcome_of(attempt), attempt, now=now)
 
 
 @sensitive_variables()
@@ -192,17 +197,19 @@ def _length_misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bo
 def _result_without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
     """Return the result of a code that got no try: the attempt is closed, or all its tries are used."""
     settle_overdue(attempt, now=now, using=using)
-    if attempt.status == Status.VERIFIED:
-        outcome = compare_with_right_code(attempt, digits, using=using)
-    elif attempt.status in CHECKABLE:
+    if attempt.status in CHECKABLE:
         settle = lock_used_up if attempt.judge == Judge.SITE else settle_without_try
         outcome = settle(attempt, now=now, using=using)
     else:
         outcome = outcome_of(attempt)
+    # Last, because another request may verify the attempt at any moment, and this code was not compared yet.
+    if attempt.status == Status.VERIFIED:
+        outcome = compare_with_right_code(attempt, digits, using=using)
     return result_of(outcome, attempt, now=now)
 
 
 SPARE_SECONDS = 60
+"""How much longer than the code the counter in the cache lives."""
 
 
 @sensitive_variables()
@@ -286,7 +293,7 @@ def _write_try(attempt: VerificationAttempt, kind: EventKind, *, now: datetime, 
         return None
     if attempt.status == Status.LOCKED:
         return CheckOutcome.LOCKED
-    # With the id of its try, because Telroi may turn out to judge the codes, and then rejected tries are counted by it.
+    # ``try_id`` is set, because Telroi may turn out to check the codes. Then rejected tries are counted by it.
     AttemptEvent.objects.using(using).create(attempt_id=attempt.pk, kind=kind, at=now, try_id=attempt.asked)
     return CheckOutcome.WRONG_CODE
 

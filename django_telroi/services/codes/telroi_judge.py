@@ -21,7 +21,7 @@ from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import has_open_call_with_id, newer_statuses_of_number
-from django_telroi.services.attempts.status import CheckOutcome, CheckResult, outcome_of
+from django_telroi.services.attempts.status import CheckOutcome, CheckResult
 from django_telroi.services.attempts.telroi_tries import TypedCode, reserve_try
 from django_telroi.services.attempts.transitions import close_as_lost, closing_fields, transition
 from django_telroi.services.codes.success import result_of
@@ -58,7 +58,8 @@ ABOUT_NEWEST_CALL = frozenset(
 def judge_by_telroi(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult | None:
     """Judge a code that Telroi made, or may have made. Returns None if the code got no try.
 
-    It gets none if the attempt is closed, if all its tries are used, or if a late answer has changed ``attempt.judge``.
+    It gets none if the attempt is closed or is closed now because no code of it can be checked, if all its tries are
+    used, or if a late answer has changed ``attempt.judge``.
     """
     backend = _backend_or_none(attempt.key_name)
     if backend is None and attempt.judge == Judge.TELROI:
@@ -67,7 +68,7 @@ def judge_by_telroi(attempt: VerificationAttempt, digits: str, *, now: datetime,
     if backend and attempt.judge == Judge.TELROI and call_id is None:
         if not backend.judges_by_number:
             close_as_lost(attempt, now=now, using=using)
-            return result_of(outcome_of(attempt), attempt, now=now)
+            return None
         if outcome := _outcome_beside_newer_call(attempt, now=now, using=using):
             return result_of(outcome, attempt, now=now)
     typed = reserve_try(attempt, digits, now=now, using=using)
