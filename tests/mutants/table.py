@@ -2854,7 +2854,7 @@ MUTANTS = (
         "django_telroi/services/staff/call_stops.py",
         "unchanged = Q(until=ended_at)",
         "unchanged = Q()",
-        ("tests/races/test_racing_staff.py::test_one_of_two_sweeps_pauses_a_pumped_prefix",),
+        ("tests/services/test_breaker.py::test_two_sweeps_that_found_no_block_pause_it_once",),
     ),
     Mutant(
         "pause what staff have blocked",
@@ -2954,7 +2954,7 @@ MUTANTS = (
         "django_telroi/domain/phone.py",
         "return _DIGITS_IN_TEXT.sub(masked, text)",
         "return text",
-        ("tests/admin/test_staff_actions.py::TestAnAction",),
+        ("tests/admin/test_staff_actions.py::TestABlock",),
     ),
     Mutant(
         "block selected numbers that the user may not view",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import F
 
 from django_telroi import services
 from django_telroi.models import AttemptEvent, BlockedDestination, VerificationAttempt
+from django_telroi.services.staff.call_stops import pause_destination
 from django_telroi.services.statistics.rankings import pumped_destinations
 from tests.calling_site import Configure
 from tests.services.test_pumping import NOW, calls
-from tests.services.world import Heard, commit
+from tests.services.world import Heard, before_the_first, commit
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +67,19 @@ def test_it_is_not_paused_again_because_of_the_same_calls(with_breaker: None) ->
     calls("2348031", 40, minutes_ago=1)
 
     assert [sweep_after(minutes) for minutes in (0, 9, 10, 20)] == [["+2348031"], ["+2348031"], [], []]
+
+
+def test_two_sweeps_that_found_no_block_pause_it_once() -> None:
+    def pause(minutes: int) -> bool:
+        now = NOW + minutes * MINUTE
+        return pause_destination("+2348031", length=MINUTE, reason="", ended_at=None, now=now, using=DEFAULT_DB_ALIAS)
+
+    with before_the_first("INSERT", partial(pause, 1)):
+        is_second_one_written = pause(0)
+
+    assert not is_second_one_written
+    assert BlockedDestination.objects.get().until == NOW + 2 * MINUTE
+    assert AttemptEvent.objects.filter(kind="destination_blocked").count() == 1
 
 
 def test_it_is_paused_again_if_the_calls_go_on(with_breaker: None) -> None:
