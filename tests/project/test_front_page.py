@@ -18,7 +18,7 @@ QUESTIONS = {
     "How do I use my own template?": ("howto/look", "templates/telroi/base.html"),
     "How do I set it up behind Cloudflare?": ("howto/proxies", "Behind Cloudflare"),
     "How do people log in by phone?": ("howto/login", "django_telroi.contrib.login"),
-    "Why 503?": ("troubleshooting", "The page answers 503"),
+    "Why 503?": ("troubleshooting", "The page or the API answers 503"),
     "How do I test my site?": ("howto/tests", "Tests never place a real call"),
     "How do I take over verified numbers?": ("migrating/sms_codes", "Take over verified numbers"),
     "What if Telroi is down?": ("howto/telroi_down", "What still works"),
