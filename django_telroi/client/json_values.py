@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from json import dumps
 from typing import NoReturn, TypeAlias
 
 from django_telroi.redaction import Secret, SecretBytes
@@ -117,7 +116,7 @@ def without_none(**fields: JSON) -> dict[str, JSON]:
 
 def encode(body: object) -> SecretBytes:
     """Return the body as JSON. Raises ValueError or TypeError if JSON cannot express it."""
-    return SecretBytes(dumps(body, allow_nan=False, separators=(",", ":")).encode())
+    return SecretBytes(json.dumps(body, allow_nan=False, separators=(",", ":")).encode())
 
 
 # Characters that the database column for the message has.

@@ -1,5 +1,6 @@
-"""What support does for one person: notes, an end of the wait after wrong codes, the export of a number's rows, and the
-link with which its owner blocks calls to it (its page is ``web.do_not_call``).
+"""What support does for one person: notes, resets of wrong codes, an export, and the link that blocks calls.
+
+The page of the link is ``web.do_not_call``.
 """
 
 from __future__ import annotations
