@@ -30,6 +30,7 @@ from django_telroi.redaction import Secret
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.secrets import new_nonce, xor_keystream
 from django_telroi.web.session import is_known
+from django_telroi.web.tickets import set_cookie
 
 REQUEST_COOKIE, TYPED_COOKIE = "telroi_asked", "telroi_typed"
 REQUEST_SALT, TYPED_SALT = "django_telroi.web.cookies.request", "django_telroi.web.cookies.typed"
@@ -56,7 +57,7 @@ def set_request_cookie(response: HttpResponseBase, request: HttpRequest, purpose
     typed = without_invisible(asked.typed[:MAX_NUMBER_LENGTH]).encode(errors="ignore")
     number = xor_keystream(typed, nonce, settings.SECRET_KEY).hex()
     value = signing.dumps([purpose, _owner(request), nonce, number, asked.has_call], salt=REQUEST_SALT)
-    _set_cookie(response, REQUEST_COOKIE, value, max_age=conf.code_ttl())
+    set_cookie(response, REQUEST_COOKIE, value, max_age=conf.code_ttl())
 
 
 def delete_request_cookie(response: HttpResponseBase, request: HttpRequest) -> None:
@@ -116,7 +117,7 @@ def was_typed_here(request: HttpRequest, purpose: str, number: str) -> bool:
 
 def _set_typed_cookie(response: HttpResponseBase, request: HttpRequest, digests: list[str]) -> None:
     value = signing.dumps([_owner(request), digests], salt=TYPED_SALT)
-    _set_cookie(response, TYPED_COOKIE, value, max_age=_lifetime())
+    set_cookie(response, TYPED_COOKIE, value, max_age=_lifetime())
 
 
 def _typed_digests(request: HttpRequest) -> list[str]:
@@ -135,20 +136,6 @@ def _lifetime() -> timedelta:
 @sensitive_variables()
 def _digest(purpose: str, number: str) -> str:
     return salted_hmac(TYPED_SALT, Secret(f"{purpose}\0{number}"), algorithm="sha256").hexdigest()[:32]
-
-
-def _set_cookie(response: HttpResponseBase, name: str, value: str, *, max_age: timedelta) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=max_age,
-        # It stands in for the session, so it is sent to the same URLs. A browser may reject or lose only the session's.
-        path=settings.SESSION_COOKIE_PATH,
-        domain=settings.SESSION_COOKIE_DOMAIN,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite=settings.SESSION_COOKIE_SAMESITE,
-    )
 
 
 def _delete_cookie(response: HttpResponseBase, request: HttpRequest, name: str) -> None:

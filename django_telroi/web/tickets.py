@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -119,10 +120,19 @@ PROVEN_SALT = "django_telroi.web.proven"
 
 def remember_proven(response: HttpResponseBase, request: HttpRequest, attempt: UUID, *, purpose: str) -> None:
     """Set the cookie that shows that this browser typed the right code. It is valid as long as the proof."""
+    value = signing.dumps([attempt.hex, purpose], salt=_proven_salt(request))
+    set_cookie(response, PROVEN_COOKIE, value, max_age=RIGHT_CODE_LIFETIME)
+
+
+def set_cookie(response: HttpResponseBase, name: str, value: str, *, max_age: timedelta) -> None:
+    """Set a cookie that stands in for the session, so it is sent to the same URLs.
+
+    A browser may reject or lose only the session's cookie.
+    """
     response.set_cookie(
-        PROVEN_COOKIE,
-        signing.dumps([attempt.hex, purpose], salt=_proven_salt(request)),
-        max_age=RIGHT_CODE_LIFETIME,
+        name,
+        value,
+        max_age=max_age,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         secure=settings.SESSION_COOKIE_SECURE,
