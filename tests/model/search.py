@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -62,6 +62,7 @@ class Scope:
     """The plan of a search: its depth, the number of nested steps, and the fraction that is tried.
 
     ``part`` of a thousand steps are tried, chosen by ``seed``: of the last steps, and of all from the third on.
+    ``tenth``: the number of the tenth of the last steps that is tried, None for all. The ten tenths are the whole.
     """
 
     depth: int
@@ -71,12 +72,15 @@ class Scope:
     has_inside: bool = False
     part: int = 1000
     seed: int = 0
+    tenth: int | None = None
 
     def takes(self, trace: Trace, step: Step) -> bool:
-        if self.part >= 1000 or len(trace) < min(self.depth - 1, ALWAYS_ALL):
+        is_last = len(trace) == self.depth - 1
+        if not is_last and (self.part >= 1000 or len(trace) < ALWAYS_ALL):
             return True
         text = f"{self.seed} {' / '.join(map(str, trace))} / {step}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % 1000 < self.part
+        tenth, drawn = divmod(int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % 10_000, 1000)
+        return drawn < self.part and (self.tenth is None or not is_last or tenth == self.tenth)
 
 
 def search(world: World, scope: Scope) -> Found:
@@ -97,12 +101,15 @@ def _next_level(
 ) -> Iterator[tuple[Any, Trace]]:
     for kept, trace in level:
         world.bring_back(kept)
+        too_late: set[Step] = set()
         for step in list(steps_from(world, scope, kept[0])):
-            if not scope.takes(trace, step):
+            if replace(step, at_write=0) in too_late or not scope.takes(trace, step):
                 continue
             world.bring_back(kept)
             world.do(step)
             if not world.did_happen:
+                if step.is_stopped:  # it has fewer writes, so a fault at a later write does not happen either
+                    too_late.add(replace(step, at_write=0))
                 continue
             found.transitions += 1
             way = (*trace, step)

@@ -39,6 +39,7 @@ from tests.model.telroi import (
     UNSENT,
 )
 from tests.model.world import World
+from tests.tenths import TENTHS
 
 SEED = int(os.environ.get("TELROI_SEED", "1"))
 FIRST, SECOND = CODES
@@ -49,17 +50,20 @@ MAKERS = [pytest.param(maker, marks=pytest.mark.codes(maker)) for maker in ("sit
 class Plan:
     """A plan, and how many of a thousand later steps ``make long`` and ``make test`` try.
 
-    With codes of the site a call can end in more ways, so ``make test`` tries a smaller part of them.
+    With codes of the site a call can end in more ways, so ``make test`` tries a smaller part of them. In ``make long``
+    a plan is ten tests, each with a tenth of the last steps. So ``make tenth`` runs a tenth of each plan, and takes
+    about the same time with every seed. A plan that is not ``divided`` is short.
     """
 
     scope: Scope
     in_long: int = 1000
     in_test: int = 60
     in_test_with_site: int = 20
+    divided: bool = True
 
 
 PLANS = {
-    "two steps": Plan(Scope(depth=2), in_test=1000, in_test_with_site=1000),
+    "two steps": Plan(Scope(depth=2), in_test=1000, in_test_with_site=1000, divided=False),
     "troubles": Plan(Scope(depth=3, has_trouble=True)),
     "steps inside of others": Plan(Scope(depth=2, has_trouble=True, has_inside=True)),
     "four steps": Plan(Scope(depth=4), in_long=300, in_test=30, in_test_with_site=10),
@@ -243,13 +247,28 @@ def test_some_of_all_orders_keep_every_promise(world: World, name: str, maker: s
     assert_kept(world, replace(plan.scope, part=part, seed=SEED), settings, reaching=IN_TWO_STEPS)
 
 
+PARTS = [(name, tenth) for name, plan in PLANS.items() for tenth in (range(TENTHS) if plan.divided else [None])]
+
+
 @pytest.mark.long
+@pytest.mark.parametrize(("name", "tenth"), PARTS)
 @pytest.mark.parametrize("maker", MAKERS)
-@pytest.mark.parametrize("name", PLANS)
-def test_every_order_keeps_every_promise(world: World, name: str, maker: str, settings: Any) -> None:
+def test_every_order_keeps_every_promise(world: World, name: str, tenth: int | None, maker: str, settings: Any) -> None:
     plan = PLANS[name]
 
-    assert_kept(world, replace(plan.scope, part=plan.in_long, seed=SEED), settings, reaching=IN_EVERY_PLAN)
+    scope = replace(plan.scope, part=plan.in_long, seed=SEED, tenth=tenth)
+    assert_kept(world, scope, settings, reaching=IN_EVERY_PLAN)
+
+
+def test_the_tenths_of_a_plan_are_the_whole() -> None:
+    scope = replace(PLANS["troubles"].scope, part=300, seed=SEED)
+    last = [((START, Step("check", 0, FIRST)), Step("wait", what=seconds)) for seconds in range(1000)]
+
+    taken = [[way for way in last if replace(scope, tenth=tenth).takes(*way)] for tenth in range(TENTHS)]
+
+    whole = [way for way in last if scope.takes(*way)]
+    assert sorted((way for part in taken for way in part), key=last.index) == whole
+    assert all(0 < len(part) < len(whole) / 5 for part in taken)
 
 
 def test_a_site_that_refuses_every_start_fails_the_test(world: World, settings: Any) -> None:

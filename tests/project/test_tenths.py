@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.table import MUTANTS
-from tests.tenths import TENTHS, tenth_of, tenths
+from tests.tenths import TENTHS, files_with_long_tests, tenth_of, tenths
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (1, 2, 20261127)
@@ -33,18 +33,23 @@ def test_a_seed_gives_the_same_tenth_again_and_another_seed_another() -> None:
     assert first == again != other
 
 
+def test_each_tenth_has_one_of_ten_neighbors() -> None:
+    parts = tenths(range(100), seed=5)
+
+    assert all([unit // 10 for unit in part] == list(range(10)) for part in parts)
+    assert len({tuple(unit % 10 for unit in part) for part in parts}) == TENTHS
+
+
 def test_the_option_of_pytest_runs_one_tenth_of_the_long_tests() -> None:
     """Collected by pytest, as the tox environments `long` and `tenth` do."""
     everything = collected()
 
-    assert len(everything) >= 20
+    assert len(everything) >= 100
     assert sorted(collected("--tenth=7:3")) == sorted(tenth_of(everything, "7:3"))
 
 
 def collected(*options: str) -> list[str]:
     """Return the names of the long tests that pytest would run, in their order."""
-    # The folders with long tests: the collection of all tests would take ten times as long.
-    folders = ["tests/limits/test_windows.py", "tests/model", "tests/services/test_webhook_events.py", "tests/webhooks"]
     command = [
         sys.executable,
         "-m",
@@ -58,6 +63,8 @@ def collected(*options: str) -> list[str]:
         "-m",
         "long",
     ]
-    done = subprocess.run([*command, *options, *folders], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *options, *files_with_long_tests()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode in {0, 5}, done.stdout + done.stderr  # 5: no test is in this tenth
     return [line for line in done.stdout.splitlines() if "::" in line]

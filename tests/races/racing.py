@@ -10,10 +10,16 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection, connections
+
+from django_telroi.domain.policy import counts_from
+
+if TYPE_CHECKING:
+    from django_telroi.models import VerificationAttempt
 
 T = TypeVar("T")
 
@@ -51,6 +57,13 @@ def race(acts: Sequence[Callable[[], T]]) -> list[Finish[T]]:
     for thread in threads:
         thread.join(AT_MOST_SECONDS)
     return finishes
+
+
+def counted_from(attempt: VerificationAttempt) -> datetime | None:
+    """Return the moment from which the attempt's call counts: its claim, or its answer on a slow machine."""
+    if attempt.dialed_at is None or attempt.placed_at is None:
+        return attempt.dialed_at
+    return counts_from(attempt.dialed_at, attempt.placed_at)
 
 
 def values(finishes: Sequence[Finish[T]]) -> list[T]:

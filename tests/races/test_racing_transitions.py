@@ -20,7 +20,7 @@ from django_telroi.services import (
     place_call,
     start_verification,
 )
-from tests.races.racing import RACERS, Telroi, errors, race
+from tests.races.racing import RACERS, Telroi, counted_from, errors, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def test_fifty_workers_place_a_queued_call_once(telroi: Telroi, queued: Verifica
     assert errors(finishes) == []
     assert telroi.sends == [NUMBER]
     queued.refresh_from_db()
-    assert (queued.status, PhoneNumber.objects.get().moments) == (Status.PLACED, (queued.dialed_at,))
+    assert (queued.status, PhoneNumber.objects.get().moments) == (Status.PLACED, (counted_from(queued),))
 
 
 def test_a_call_that_is_canceled_while_workers_place_it_counts_once_or_not_at_all(
