@@ -100,17 +100,7 @@ def _next_level(
     world: World, scope: Scope, level: Sequence[tuple[Any, Trace]], seen: set[int], found: Found
 ) -> Iterator[tuple[Any, Trace]]:
     for kept, trace in level:
-        world.bring_back(kept)
-        too_late: set[Step] = set()
-        for step in list(steps_from(world, scope, kept[0])):
-            if replace(step, at_write=0) in too_late or not scope.takes(trace, step):
-                continue
-            world.bring_back(kept)
-            world.do(step)
-            if not world.did_happen:
-                if step.is_stopped:  # it has fewer writes, so a fault at a later write does not happen either
-                    too_late.add(replace(step, at_write=0))
-                continue
+        for step in _steps_that_happen(world, scope, kept, trace):
             found.transitions += 1
             way = (*trace, step)
             broken = list(world.broken)
@@ -124,6 +114,22 @@ def _next_level(
                     yield after, way
             for promise in broken:
                 found.broken.setdefault(promise, way)
+
+
+def _steps_that_happen(world: World, scope: Scope, kept: Any, trace: Trace) -> Iterator[Step]:
+    """Do each chosen step from the state ``kept``, and yield it in the state after it, if it happened."""
+    world.bring_back(kept)
+    too_late: set[Step] = set()
+    for step in list(steps_from(world, scope, kept[0])):
+        if replace(step, at_write=0) in too_late or not scope.takes(trace, step):
+            continue
+        world.bring_back(kept)
+        world.do(step)
+        if world.did_happen:
+            yield step
+        elif step.is_stopped:
+            # It has fewer writes. A fault at a later one does not happen either.
+            too_late.add(replace(step, at_write=0))
 
 
 def steps_from(world: World, scope: Scope, kept: rows.Rows) -> Iterator[Step]:
