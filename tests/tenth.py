@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> int:
     seed = os.environ.get("TELROI_SEED") or f"{datetime.now(UTC):%Y%m%d}"
     say(f"a tenth of `make long`. To repeat it: TELROI_SEED={seed} make tenth")
-    options = ["-m", "long", "-n", "2", "--dist", "worksteal", "-q"]
+    options = ["-m", "long", "-n", "2", "--dist", "worksteal", "-q", "--durations=15"]
     long_tests = ["-m", "pytest", *options, f"--tenth={seed}:0", *files_with_long_tests()]
     statuses = [run(seed, *long_tests), run(seed, "tests/mutants/run.py", f"--tenth={seed}:0")]
     say(f"TELROI_SEED={seed}")

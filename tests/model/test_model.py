@@ -77,6 +77,7 @@ IN_EVERY_PLAN = IN_TWO_STEPS | {"superseded", "verified"}
 """The statuses that attempts must reach. A site that refuses every start breaks no promise and proves nothing."""
 
 START = Step("start", what=str(uuid4()))
+LOST_START = replace(START, mode=LOST)
 FOUND = {
     "another code on a verified attempt": (START, Step("check", 0, FIRST), Step("check", 0, SECOND)),
     "another code while the right one is judged": (
@@ -131,6 +132,12 @@ FOUND = {
         Step("check", 0, FIRST, LOST),
         Step("again", 0, mode=UNSENT),
     ),
+    "two calls again after one that was not sent, beside a lost call": (
+        LOST_START,
+        Step("again", 0, mode=UNSENT),
+        Step("again", 1, mode=UNSENT),
+        Step("again", 1, mode=UNDONE),
+    ),
     "call again beside a lost call": (
         replace(START, mode=UNDONE),
         Step("check", 0, FIRST, inside=Step("again", 0), is_before=True),
@@ -138,7 +145,6 @@ FOUND = {
 }
 """Sequences that broke a promise before a fix, or differ from one by a step."""
 
-LOST_START = replace(START, mode=LOST)
 WITH_CODES_OF_THE_SITE = {
     "the right code after the wrong one": (START, Step("check", 0, SECOND), Step("check", 0, FIRST)),
     "the right code, then the wrong one and the right one": (

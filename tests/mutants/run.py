@@ -8,6 +8,7 @@ whose file or description contains all of them run. With ``--tenth=SEED:NUMBER``
 
 from __future__ import annotations
 
+import compileall
 import os
 import queue
 import re
@@ -15,11 +16,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from time import perf_counter
 
 ROOT = Path(__file__).parents[2]
@@ -56,12 +57,17 @@ def main(words: Sequence[str]) -> int:
         print("\n".join(f"NOT FOUND ONCE  {mutant.file}  {mutant.about}" for mutant in lost))
         return 1
     started = perf_counter()
-    with copies() as free:
+    with tempfile.TemporaryDirectory(prefix="django-telroi-mutants-") as folder:
+        tree = copy_of_repository(Path(folder, "0"))
         nodes = sorted({node for mutant in chosen for node in mutant.tests})
-        status, said = said_by_pytest(free, nodes)
+        status, said = run_sites(tree, nodes, "-n", str(AT_ONCE), timeout=ALL_TIMEOUT, writes_bytecode=True)
         if status != PASSED:
             print(f"{said}\nThe tests of the mutants do not pass as the tree stands.")
             return 1
+        free: queue.Queue[Path] = queue.Queue()
+        free.put(tree)
+        for number in range(1, AT_ONCE):
+            free.put(shutil.copytree(tree, Path(folder, str(number))))  # with the bytecode of the tests
         with ThreadPoolExecutor(AT_ONCE) as pool:
             verdicts = list(pool.map(partial(judge, free), chosen))
     survived = verdicts.count(False)
@@ -71,7 +77,7 @@ def main(words: Sequence[str]) -> int:
 
 def judge(free: queue.Queue[Path], mutant: Mutant) -> bool:
     """Return whether a test fails because of the mutant, and not because no test could run."""
-    status, said = said_by_pytest(free, mutant.tests, mutant=mutant)
+    status, said = said_by_pytest(free, mutant)
     by = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
     killed = status == FAILED and by is not None
     word = "killed" if killed else {PASSED: "SURVIVED", HUNG: "HUNG"}.get(status, f"NOT RUN ({status})")
@@ -81,24 +87,22 @@ def judge(free: queue.Queue[Path], mutant: Mutant) -> bool:
     return killed
 
 
-def said_by_pytest(free: queue.Queue[Path], nodes: Sequence[str], *, mutant: Mutant | None = None) -> tuple[int, str]:
+def said_by_pytest(free: queue.Queue[Path], mutant: Mutant) -> tuple[int, str]:
     """Run pytest in a copy of the repository with the mutant. Returns its result."""
     tree = free.get()
+    file = tree / mutant.file
+    sound = file.read_text()
     try:
-        if mutant is None:
-            return run_sites(tree, nodes, timeout=ALL_TIMEOUT)
-        file = tree / mutant.file
-        sound = file.read_text()
         file.write_text(sound.replace(mutant.text, mutant.replacement))
-        try:
-            return run_sites(tree, nodes, "-x", timeout=MUTANT_TIMEOUT)
-        finally:
-            file.write_text(sound)
+        return run_sites(tree, mutant.tests, "-x", timeout=MUTANT_TIMEOUT)
     finally:
+        file.write_text(sound)
         free.put(tree)
 
 
-def run_sites(tree: Path, nodes: Sequence[str], *options: str, timeout: int) -> tuple[int, str]:
+def run_sites(
+    tree: Path, nodes: Sequence[str], *options: str, timeout: int, writes_bytecode: bool = False
+) -> tuple[int, str]:
     """Run the tests with the settings of their sites: some folders have their own. Returns the first that failed."""
     by_settings: dict[str, list[str]] = {}
     for node in nodes:
@@ -107,15 +111,16 @@ def run_sites(tree: Path, nodes: Sequence[str], *options: str, timeout: int) -> 
         by_settings.setdefault(site, []).append(node)
     status, said = PASSED, ""
     for settings, own in by_settings.items():
-        status, said = run(tree, [f"--ds={settings}", *options, *own], timeout=timeout)
+        arguments = [f"--ds={settings}", *options, *own]
+        status, said = run(tree, arguments, timeout=timeout, writes_bytecode=writes_bytecode)
         if status != PASSED:
             break
     return status, said
 
 
-def run(tree: Path, arguments: Sequence[str], *, timeout: int) -> tuple[int, str]:
-    # No bytecode: Python would reuse it if the mutated file has the size and the modification time of the original.
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+def run(tree: Path, arguments: Sequence[str], *, timeout: int, writes_bytecode: bool) -> tuple[int, str]:
+    # An empty value means that Python writes bytecode.
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "" if writes_bytecode else "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", *arguments]
     try:
         done = subprocess.run(
@@ -126,17 +131,18 @@ def run(tree: Path, arguments: Sequence[str], *, timeout: int) -> tuple[int, str
     return done.returncode, done.stdout + done.stderr
 
 
-@contextmanager
-def copies() -> Iterator[queue.Queue[Path]]:
-    free: queue.Queue[Path] = queue.Queue()
-    with tempfile.TemporaryDirectory(prefix="django-telroi-mutants-") as folder:
-        for number in range(AT_ONCE):
-            tree = Path(folder, str(number))
-            tree.mkdir()
-            for part in PARTS:
-                copy(ROOT / part, tree / part)
-            free.put(tree)
-        yield free
+def copy_of_repository(tree: Path) -> Path:
+    """Copy the repository to ``tree``, and compile it. Without bytecode a mutant would take half as long again.
+
+    Python compares the hash of a source with that in its bytecode. By size and time of modification, which is Python's
+    default, it could take the bytecode of the original for that of a mutant.
+    """
+    tree.mkdir()
+    for part in PARTS:
+        copy(ROOT / part, tree / part)
+    for folder in ("django_telroi", "tests", "example_project"):
+        compileall.compile_dir(tree / folder, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    return tree
 
 
 def copy(source: Path, target: Path) -> None:

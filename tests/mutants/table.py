@@ -2206,6 +2206,13 @@ MUTANTS = (
         ("tests/model/test_model.py::test_a_sequence_that_once_broke_a_promise_keeps_them_all",),
     ),
     Mutant(
+        "model: leave calls linked to an earlier try that did not ring",
+        "django_telroi/services/calls/claim.py",
+        "    if request.silent_tries:\n",
+        "    if False:\n",
+        ("tests/model/test_model.py::test_a_sequence_that_once_broke_a_promise_keeps_them_all",),
+    ),
+    Mutant(
         "model: read only the next call of a flow",
         "django_telroi/services/attempts/find.py",
         "        uuid = newer.followed_by\n",

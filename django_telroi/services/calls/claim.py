@@ -82,7 +82,7 @@ def claim_start(request: CallRequest, state: State, *, attempt: VerificationAtte
     with atomic_unless_in_doubt(using):
         attempt.phone = change.write(using=using)
         if old:
-            _link_older_attempts(old, attempt.uuid, now=state.now, using=using)
+            _link_older_attempts(request, old, attempt.uuid, now=state.now, using=using)
         try:
             insert_row(attempt, using=using)
         except IntegrityError:
@@ -237,19 +237,24 @@ def _write_together(request: CallRequest, attempt: VerificationAttempt, change: 
         raise VersionConflict
 
 
-def _link_older_attempts(old: VerificationAttempt, newer: UUID, *, now: datetime, using: str) -> None:
+def _link_older_attempts(
+    request: CallRequest, old: VerificationAttempt, newer: UUID, *, now: datetime, using: str
+) -> None:
     """Link the old attempt to the newer one, inside the claim of the newer call.
 
     A queued attempt becomes ``superseded``. An attempt whose call rang or may ring stays open, and only gets the link.
 
     Attempts before ``old`` are linked to the newer call only if ``old`` certainly did not ring. Otherwise they stay
-    linked to ``old``, because they are closed as soon as its call is known to ring.
+    linked to ``old``, because they are closed as soon as its call is known to ring. An attempt that an earlier try of
+    the same request was linked to is linked to this one, because that try certainly did not ring.
 
     Raises VerifiedMeanwhile if the old attempt was verified since it was read. No call is needed then.
     """
     linked = Q(pk=old.pk) & ~Q(status=Status.VERIFIED)
     if old.dialed_at is None or old.status == Status.FAILED:
         linked |= Q(followed_by=old.uuid, status__in=UNFINISHED)
+    if request.silent_tries:
+        linked |= Q(followed_by__in=request.silent_tries, status__in=UNFINISHED)
     is_queued = Q(status=Status.QUEUED)
     older = VerificationAttempt.objects.using(using).filter(linked, phone_id=old.phone_id)
     # ``status`` comes last: MariaDB assigns from left to right, and the other columns depend on the old status.

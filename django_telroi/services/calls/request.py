@@ -187,7 +187,8 @@ class CallRequest:
     ``code``: the digits to read out if they are judged elsewhere, None otherwise. ``consent``: what the person agreed
     to, None if it is not recorded. ``consent_id``: the row of its text, once it is saved. ``is_known``: whether
     the requester is known with the number, None if no calls are reserved for them. ``key_name``: the name of the key
-    with which the call is placed, None until it is chosen.
+    with which the call is placed, None until it is chosen. ``silent_tries``: the ids of the calls that this "call
+    again" requested before, and that certainly did not ring.
     """
 
     phone: Phone
@@ -202,6 +203,7 @@ class CallRequest:
     consent_id: int | None = None
     is_known: bool | None = None
     key_name: str | None = None
+    silent_tries: tuple[UUID, ...] = ()
 
     @property
     def is_read_out(self) -> bool:

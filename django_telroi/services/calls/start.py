@@ -262,7 +262,8 @@ def _read_request_state(request: CallRequest, *, using: str, now: datetime | Non
         )
         if request.supersedes is None or state.attempt is None or not never_rang(state.attempt):
             return request, state
-        request = replace(request, attempt_uuid=another_call_id(state.attempt.uuid))
+        silent = state.attempt.uuid
+        request = replace(request, attempt_uuid=another_call_id(silent), silent_tries=(*request.silent_tries, silent))
 
 
 def _find_repeat(request: CallRequest, state: State, *, using: str) -> VerificationAttempt | None:
