@@ -57,18 +57,18 @@ class Plan:
 
     scope: Scope
     in_long: int = 1000
-    in_test: int = 60
-    in_test_with_site: int = 20
+    in_test: int = 20
+    in_test_with_site: int = 10
     divided: bool = True
 
 
 PLANS = {
     "two steps": Plan(Scope(depth=2), in_test=1000, in_test_with_site=1000, divided=False),
     "troubles": Plan(Scope(depth=3, has_trouble=True)),
-    "steps inside of others": Plan(Scope(depth=2, has_trouble=True, has_inside=True)),
-    "four steps": Plan(Scope(depth=4), in_long=300, in_test=30, in_test_with_site=10),
-    "two numbers": Plan(Scope(depth=3, numbers=2), in_test=15, in_test_with_site=4),
-    "workers": Plan(Scope(depth=4, has_workers=True), in_test_with_site=80),
+    "steps inside of others": Plan(Scope(depth=2, has_trouble=True, has_inside=True), in_test=60, in_test_with_site=20),
+    "four steps": Plan(Scope(depth=4), in_long=300, in_test=15, in_test_with_site=5),
+    "two numbers": Plan(Scope(depth=3, numbers=2), in_test=8, in_test_with_site=2),
+    "workers": Plan(Scope(depth=4, has_workers=True), in_test=60, in_test_with_site=80),
     "workers, and steps inside of others": Plan(Scope(depth=3, has_workers=True, has_trouble=True, has_inside=True)),
 }
 
