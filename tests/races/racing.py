@@ -60,7 +60,7 @@ def race(acts: Sequence[Callable[[], T]]) -> list[Finish[T]]:
 
 
 def counted_from(attempt: VerificationAttempt) -> datetime | None:
-    """Return the moment from which the attempt's call counts: its claim, or its answer on a slow machine."""
+    """Return the moment from which the attempt's call counts: its claim, or its answer if that was slow."""
     if attempt.dialed_at is None or attempt.placed_at is None:
         return attempt.dialed_at
     return counts_from(attempt.dialed_at, attempt.placed_at)
