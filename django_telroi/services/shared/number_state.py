@@ -16,6 +16,7 @@ from django.db.models.expressions import BaseExpression
 
 from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import Phone
+from django_telroi.domain.policy import not_before
 from django_telroi.models import (
     AttemptEvent,
     BlockedDestination,
@@ -167,7 +168,8 @@ def read_state(
     db_now, control, row, *others = _read(select, parameters, using=using, phone=phone)
     attempt = None if attempt_uuid is None else _with_phone(others.pop(0), row)
     destination, user_codes = others[0], others[1] if has_user else None
-    return State(now or db_now, row, control, attempt, destination, user_id, user_codes)
+    now = now or _not_before_newest_call(db_now, row)
+    return State(now, row, control, attempt, destination, user_id, user_codes)
 
 
 def read_attempt(
@@ -191,7 +193,12 @@ def read_attempt(
     if attempt:
         setattr(attempt, NEWEST_REJECTED, newest_rejected)
     user_id = attempt.user_id if attempt else None
-    return _with_phone(attempt, phone), State(now or db_now, phone, control, None, destination, user_id, codes)
+    now = now or _not_before_newest_call(db_now, phone)
+    return _with_phone(attempt, phone), State(now, phone, control, None, destination, user_id, codes)
+
+
+def _not_before_newest_call(db_now: datetime, phone: PhoneNumber | None) -> datetime:
+    return not_before(phone.moments[:1], db_now) if phone else db_now
 
 
 def _user_parameter(user_id: Any, using: str) -> Any:
