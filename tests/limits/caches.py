@@ -10,6 +10,24 @@ from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 
 
+class Pools:
+    """A ``pool_class`` of ``RedisCache`` whose pools a test closes. Django closes none of them."""
+
+    open: ClassVar[list[Any]] = []
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Any:
+        from redis import ConnectionPool
+
+        cls.open.append(ConnectionPool.from_url(url, **options))
+        return cls.open[-1]
+
+    @classmethod
+    def close(cls) -> None:
+        while cls.open:
+            cls.open.pop().disconnect()
+
+
 class Gone(DummyCache):
     """Each command raises the client's own error."""
 

@@ -26,7 +26,7 @@ from django_telroi import conf
 from django_telroi.errors import TooManyRequests, Unavailable
 from django_telroi.limits.counting import SUB_WINDOWS, Counter, Window, admit
 from django_telroi.services.requester import Requester
-from tests.limits.caches import Breaking, Counting
+from tests.limits.caches import Breaking, Counting, Pools
 from tests.limits.stepping import SteppedRequest, clock_ahead
 from tests.limits.test_windows import most_in
 from tests.manual_clocks import ManualClock
@@ -40,6 +40,15 @@ ADA_ELSEWHERE = Requester(ip_address("198.51.100.9"), 1)
 IN_A_HOUSE = Requester(ip_address("2001:db8::1"), 4)
 
 
+POOLS = {"pool_class": "tests.limits.caches.Pools"}
+
+
+@pytest.fixture(autouse=True)
+def connections_are_closed() -> Iterator[None]:
+    yield
+    Pools.close()
+
+
 @contextmanager
 def counted_in(backend: str, rates: dict[str, Any], **options: Any) -> Iterator[ManualClock]:
     """A site with these rates of starts, whose empty cache has its clock. The clock stands until the test moves it."""
@@ -48,7 +57,7 @@ def counted_in(backend: str, rates: dict[str, Any], **options: Any) -> Iterator[
         "BACKEND": backend,
         "LOCATION": str(uuid4()),
         "KEY_PREFIX": str(uuid4()),
-        "OPTIONS": {} if "Redis" in backend else {"MAX_ENTRIES": 10**6},
+        "OPTIONS": POOLS if "Redis" in backend else {"MAX_ENTRIES": 10**6},
     } | options
     starts = {"ip": None, "ipv6_56": None, "ipv6_48": None, "user": None, **rates}
     with (
@@ -517,7 +526,9 @@ def test_fifty_threads_get_exactly_the_rate(
     """With 20/12s, sub-windows of a second end while the threads count."""
     settings.TELROI = {"RATES": {"start": {"ip": rate, "user": rate}}}
     for _ in range(1 if seconds else 10):
-        settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": location, "KEY_PREFIX": str(uuid4())}}
+        options = POOLS if "redis" in backend else {}
+        cache = {"BACKEND": backend, "LOCATION": location, "KEY_PREFIX": str(uuid4()), "OPTIONS": options}
+        settings.CACHES = {"default": cache}
 
         assert race_for(seconds) == 20
 
