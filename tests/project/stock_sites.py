@@ -27,6 +27,7 @@ from tests.project.stock_project import NUMBER, PATIENCE_SECONDS, Form, Person, 
 
 INVALID = re.compile("undefined variable")
 COMMANDS = (
+    ("makemigrations", "--check"),
     ("telroi_limits", NUMBER),
     ("telroi_sweep",),
     ("telroi_purge",),
@@ -232,9 +233,7 @@ def settle(project: StockProject, kind: Kind) -> None:
 def walk(project: StockProject, kind: Kind) -> None:
     """Do what ``settle`` does, and run the commands in the project. Raises AssertionError."""
     settle(project, kind)
-    project.run("manage.py", "makemigrations", "--check")
-    for command in COMMANDS:
-        project.run("manage.py", *command)
+    project.run_together(*COMMANDS)
 
 
 def main(names: list[str]) -> None:
