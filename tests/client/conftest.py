@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from django_telroi.client import TelroiClient, deadline
+from django_telroi.client import TelroiClient, deadline, transport
 from tests.client.wire import PATIENCE, Script, Server
 
 KEY = "tlr_live_Canary0Key0Canary0Key0Canary"
@@ -38,6 +38,12 @@ def connect() -> Iterator[Callable[..., TelroiClient]]:
             return stack.enter_context(TelroiClient(KEY, base_url=url, **(patient | options)))
 
         yield make
+
+
+@pytest.fixture(autouse=True)
+def idle_time_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of idle connections. On a busy machine two seconds may pass between two requests of a test."""
+    monkeypatch.setattr(transport, "monotonic", lambda: 0.0)
 
 
 @pytest.fixture

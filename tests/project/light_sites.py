@@ -132,7 +132,8 @@ def status_of(person: Person, path: str) -> int:
     try:
         person.open(path)
     except HTTPError as error:
-        return error.code
+        with error:
+            return error.code
     return 200
 
 

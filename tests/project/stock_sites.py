@@ -122,7 +122,8 @@ def post(person: Person, path: str, body: Mapping[str, object]) -> dict[str, obj
         with person.browser.open(request, timeout=PATIENCE_SECONDS) as reply:
             return dict(json.load(reply))
     except HTTPError as error:
-        raise AssertionError(f"{error.code}: {error.read().decode()[:2000]}") from None
+        with error:
+            raise AssertionError(f"{error.code}: {error.read().decode()[:2000]}") from None
 
 
 @dataclass(frozen=True)
