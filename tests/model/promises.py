@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django_telroi import services
 from django_telroi.domain.states import FINAL, Judge
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import VerifiedPhone
@@ -91,7 +90,7 @@ def _takes_codes_beside_newer(world: World, attempt: dict[str, Any], attempts: l
     newer_takes_codes = any(other["status"] in ("placed", "unknown") for other in followers)
     if not newer_takes_codes or attempt["status"] not in ("placed", "unknown"):
         return False
-    services.follow(attempt["uuid"], user=world._user_of(attempt["uuid"]))  # reading settles it
+    world.look_at(attempt["uuid"])
     now = next(row for row in rows.attempts(rows.read()) if row["uuid"] == attempt["uuid"])
     return now["status"] in ("placed", "unknown")
 
@@ -239,7 +238,7 @@ def _without_end(world: World, attempts: list[dict[str, Any]]) -> Iterator[str]:
         if row["code_digest"] or row["judging"] not in ("{}", ""):
             yield f"4: a digest of a code stays on an attempt that is {row['status']}"
         try:
-            services.follow(row["uuid"], user=world._user_of(row["uuid"]))
+            world.look_at(row["uuid"])
         except AttemptNotFound:
             yield "2: an attempt cannot be looked at"
 

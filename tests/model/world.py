@@ -33,6 +33,9 @@ CLAIMS = frozenset({"start", "again", "place"})
 RAISES = frozenset({"event", "place", "sweep", "redeem"})
 """Steps that raise an error after a database outage. The caller retries them."""
 
+Kept = tuple[rows.Rows, bytes]
+"""All rows, and the pickled ledger."""
+
 
 class World:
     """The whole state. ``clock`` is the clock of the database. ``maker``: the setting ``CODES``."""
@@ -46,16 +49,23 @@ class World:
         self.did_happen = True
         self.ends: dict[tuple[object, ...], tuple[str, ...]] = {}
         """What comes of attempts by time alone: the promises that it breaks."""
+        self._unchanged: Kept | None = None
+        """The kept state that the world is still in, None after a step."""
 
     # --- states ---------------------------------------------------------------------------------------------------
 
-    def keep(self) -> tuple[rows.Rows, bytes]:
-        return rows.read(), pickle.dumps(self.ledger)
+    def keep(self) -> Kept:
+        """Return the state, to which ``bring_back`` returns."""
+        if self._unchanged is None:
+            self._unchanged = rows.read(), pickle.dumps(self.ledger)
+        return self._unchanged
 
-    def bring_back(self, kept: tuple[rows.Rows, bytes]) -> None:
-        rows.write(kept[0])
-        self.ledger = pickle.loads(kept[1])
-        self.clock.now = self.ledger.now
+    def bring_back(self, kept: Kept) -> None:
+        if self._unchanged is not kept:
+            rows.write(kept[0])
+            self.ledger = pickle.loads(kept[1])
+            self.clock.now = self.ledger.now
+            self._unchanged = kept
         self.frames, self.broken, self.published, self.did_happen = [], [], [], True
 
     def shape(self) -> int:
@@ -65,6 +75,7 @@ class World:
 
     def do(self, step: Step) -> Any:
         """Return the result of the service. None if it refused or was killed."""
+        self._unchanged = None
         frame = Frame(step, self._target(step), set(rows.uuids()))
         self.frames.append(frame)
         if step.name in CLAIMS:
@@ -90,6 +101,11 @@ class World:
         self._learn(frame)
         self.ledger.now = self.clock.now
         return result
+
+    def look_at(self, attempt: str) -> None:
+        """Ask for the status of an attempt, which may settle it."""
+        self._unchanged = None
+        services.follow(attempt, user=self._user_of(attempt))
 
     def _start(self, step: Step) -> Any:
         return services.start_verification(
