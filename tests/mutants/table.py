@@ -825,6 +825,20 @@ MUTANTS = (
         ("tests/services/test_slow_answers.py::test_the_wait_that_is_shown_after_a_slow_start_equals_telrois",),
     ),
     Mutant(
+        "refuse a number without a cooldown for the rest of a millisecond",
+        "django_telroi/domain/policy.py",
+        "return now + behind if timedelta(0) < behind < CLOCK_STEP else now",
+        "return now",
+        ("tests/services/test_start.py::TestLimits",),
+    ),
+    Mutant(
+        "let a clock that steps back start a call before the newest one",
+        "django_telroi/domain/policy.py",
+        "timedelta(0) < behind < CLOCK_STEP else",
+        "timedelta(0) < behind else",
+        ("tests/services/test_start.py::TestLimits",),
+    ),
+    Mutant(
         "use a fixed wait of Telroi as exact",
         "django_telroi/domain/policy.py",
         "    if wait not in FLAT_WAITS:\n",
