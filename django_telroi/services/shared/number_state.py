@@ -168,7 +168,7 @@ def read_state(
     db_now, control, row, *others = _read(select, parameters, using=using, phone=phone)
     attempt = None if attempt_uuid is None else _with_phone(others.pop(0), row)
     destination, user_codes = others[0], others[1] if has_user else None
-    now = now or _not_before_newest_call(db_now, row)
+    now = now or not_before(row.moments if row else (), db_now)
     return State(now, row, control, attempt, destination, user_id, user_codes)
 
 
@@ -193,12 +193,8 @@ def read_attempt(
     if attempt:
         setattr(attempt, NEWEST_REJECTED, newest_rejected)
     user_id = attempt.user_id if attempt else None
-    now = now or _not_before_newest_call(db_now, phone)
+    now = now or not_before(phone.moments if phone else (), db_now)
     return _with_phone(attempt, phone), State(now, phone, control, None, destination, user_id, codes)
-
-
-def _not_before_newest_call(db_now: datetime, phone: PhoneNumber | None) -> datetime:
-    return not_before(phone.moments[:1], db_now) if phone else db_now
 
 
 def _user_parameter(user_id: Any, using: str) -> Any:
