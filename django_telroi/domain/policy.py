@@ -80,20 +80,6 @@ def limit_at(policy: Policy, calls: Sequence[datetime], *, now: datetime, held_u
     return limit if limit and limit.until > now else None
 
 
-CLOCK_STEP = timedelta(milliseconds=1)
-"""The step of SQLite's clock. The clocks of PostgreSQL and MariaDB have microseconds."""
-
-
-def not_before(calls: Sequence[datetime], now: datetime) -> datetime:
-    """Return ``now``, or the moment of the newest call if ``now`` was read less than ``CLOCK_STEP`` before it.
-
-    The moments of calls have microseconds, so a clock with milliseconds is behind the newest one for less than a
-    millisecond. Without this, a site with a cooldown of 0 would refuse a call within it.
-    """
-    behind = _utc(calls[0]) - _utc(now) if calls else timedelta(0)
-    return now + behind if timedelta(0) < behind < CLOCK_STEP else now
-
-
 def _limits(policy: Policy, calls: Sequence[datetime], held_until: datetime | None) -> Iterator[Limit]:
     if held_until:
         yield Limit(Rule.HELD, _utc(held_until))

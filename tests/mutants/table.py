@@ -825,18 +825,11 @@ MUTANTS = (
         ("tests/services/test_slow_answers.py::test_the_wait_that_is_shown_after_a_slow_start_equals_telrois",),
     ),
     Mutant(
-        "refuse a number without a cooldown for the rest of a millisecond",
-        "django_telroi/domain/policy.py",
-        "return now + behind if timedelta(0) < behind < CLOCK_STEP else now",
-        "return now",
-        ("tests/services/test_start.py::TestLimits",),
-    ),
-    Mutant(
-        "let a clock that steps back start a call before the newest one",
-        "django_telroi/domain/policy.py",
-        "timedelta(0) < behind < CLOCK_STEP else",
-        "timedelta(0) < behind else",
-        ("tests/services/test_start.py::TestLimits",),
+        "calculate a time that is ahead of SQLite's clock",
+        "django_telroi/services/shared/number_state.py",
+        "has_whole_milliseconds = now.microsecond % 1000 == 0",
+        "has_whole_milliseconds = False",
+        ("tests/services/test_slow_answers.py::test_a_calculated_time_is_not_ahead_of_the_clock",),
     ),
     Mutant(
         "use a fixed wait of Telroi as exact",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django_telroi.errors import NumberHeld
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.shared import number_state
 from django_telroi.simulator import Simulator
+from tests.manual_clocks import ManualClock
 from tests.services.conftest import Configure
 from tests.services.world import NUMBER, let_time_pass, moments, statements
 from tests.webhooks.telroi import event_of
@@ -216,3 +217,18 @@ class TestAFixedWait:
         attempt = services.start_verification(NUMBER)
 
         assert services.follow(attempt.uuid).call_again_in == 60
+
+
+@pytest.mark.parametrize(
+    ("read", "passed", "expected"),
+    [(123_000, 2**-11, 123_000), (123_000, 3 * 2**-11, 124_000), (123_456, 2**-11, 123_944)],
+)
+def test_a_calculated_time_is_not_ahead_of_the_clock(
+    monkeypatch: pytest.MonkeyPatch, read: int, passed: float, expected: int
+) -> None:
+    """SQLite's clock has whole milliseconds: its next reading may be 999 microseconds before the real time."""
+    monkeypatch.setattr(number_state, "time", ManualClock(100 + passed))
+
+    moment = number_state.later(datetime(2026, 5, 4, 12, microsecond=read, tzinfo=UTC), since=100)
+
+    assert moment == datetime(2026, 5, 4, 12, microsecond=expected, tzinfo=UTC)

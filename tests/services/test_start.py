@@ -30,7 +30,7 @@ from django_telroi.errors import (
 from django_telroi.models import CallControl, PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
-from tests.manual_clocks import SiteClock, take_a_tick
+from tests.manual_clocks import SiteClock
 from tests.services.world import (
     CLAIM_ENDS_AFTER,
     NUMBER,
@@ -552,33 +552,6 @@ class TestLimits:
         configure(COOLDOWN_SECONDS=0)
 
         assert services.start_verification(NUMBER).status == "placed"
-
-    @pytest.mark.parametrize(("behind", "is_called"), [(0, True), (1, True), (999, True), (1000, False)])
-    def test_bear_a_clock_with_milliseconds(
-        self,
-        telroi: Simulator,
-        configure: Configure,
-        site_clock: SiteClock,
-        monkeypatch: pytest.MonkeyPatch,
-        *,
-        behind: int,
-        is_called: bool,
-    ) -> None:
-        """SQLite's clock is behind the newest call, whose moment has microseconds, for less than a millisecond."""
-        telroi.set_policy(cooldown=0)
-        configure(COOLDOWN_SECONDS=0)
-        take_a_tick(monkeypatch)
-        services.start_verification(NUMBER)
-        site_clock.now = moments()[0] - timedelta(microseconds=behind)
-
-        if is_called:
-            services.start_verification(NUMBER)
-        else:
-            with pytest.raises(CooldownActive):
-                services.start_verification(NUMBER)
-
-        assert len(moments()) == 1 + is_called
-        assert len(telroi.calls) == 1 + is_called
 
     def test_do_not_need_the_history(self, telroi: Simulator) -> None:
         services.start_verification(NUMBER)

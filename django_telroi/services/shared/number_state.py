@@ -16,7 +16,6 @@ from django.db.models.expressions import BaseExpression
 
 from django_telroi.domain.number_cipher import SealedPart
 from django_telroi.domain.phone import Phone
-from django_telroi.domain.policy import not_before
 from django_telroi.models import (
     AttemptEvent,
     BlockedDestination,
@@ -120,8 +119,14 @@ def remembered_state(attempt: VerificationAttempt) -> State | None:
 
 
 def later(now: datetime, *, since: float) -> datetime:
-    """Return ``now`` plus the time since ``since``, which is a value of the monotonic clock in seconds."""
-    return now + timedelta(seconds=time.monotonic() - since)
+    """Return ``now`` plus the time since ``since``, which is a value of the monotonic clock in seconds.
+
+    SQLite's clock has whole milliseconds. From its time a time with whole milliseconds is calculated. A more exact one
+    would be ahead of the clock's next reading, so a wait that just began would be a second too long.
+    """
+    moment = now + timedelta(seconds=time.monotonic() - since)
+    has_whole_milliseconds = now.microsecond % 1000 == 0
+    return moment - timedelta(microseconds=moment.microsecond % 1000) if has_whole_milliseconds else moment
 
 
 def database_now(using: str) -> datetime:
@@ -168,8 +173,7 @@ def read_state(
     db_now, control, row, *others = _read(select, parameters, using=using, phone=phone)
     attempt = None if attempt_uuid is None else _with_phone(others.pop(0), row)
     destination, user_codes = others[0], others[1] if has_user else None
-    now = now or not_before(row.moments if row else (), db_now)
-    return State(now, row, control, attempt, destination, user_id, user_codes)
+    return State(now or db_now, row, control, attempt, destination, user_id, user_codes)
 
 
 def read_attempt(
@@ -193,8 +197,7 @@ def read_attempt(
     if attempt:
         setattr(attempt, NEWEST_REJECTED, newest_rejected)
     user_id = attempt.user_id if attempt else None
-    now = now or not_before(phone.moments if phone else (), db_now)
-    return _with_phone(attempt, phone), State(now, phone, control, None, destination, user_id, codes)
+    return _with_phone(attempt, phone), State(now or db_now, phone, control, None, destination, user_id, codes)
 
 
 def _user_parameter(user_id: Any, using: str) -> Any:
