@@ -9,8 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
-from django_telroi.backends.base import Backend, KeyInUse, log_failure
-from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
+from django_telroi.backends.base import REFUSED, Backend, KeyInUse, log_failure, would_ring_from_test_run
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import Misconfigured
 

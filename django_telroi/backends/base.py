@@ -1,4 +1,7 @@
-"""The contract of a backend, and the log of one that raised an exception outside of it.
+"""The contract of a backend, the log of one that raised an exception outside of it, and the guard of test runs.
+
+Test runs never call a phone, with any settings. A site's test suite needs no change to be safe, as with Django's mail.
+A test of a real backend starts a provider on this machine.
 
 ``docs/howto/backends.rst`` contains a complete example. ``django_telroi.testing.BackendContract`` tests a backend. See
 "A call" and "A code" in docs/explanation/how.rst for what each error of a backend does.
@@ -12,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from traceback import walk_tb
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
+from django_telroi import conf
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.conf.key_settings import DEFAULT_KEY
 from django_telroi.domain.typed_codes import CodeLength
@@ -159,3 +164,32 @@ def _place_of(error: Exception) -> str:
     frame, line = frames[-1]
     module = frame.f_globals.get("__name__") or PurePath(frame.f_code.co_filename).stem
     return f"{module}:{line}"
+
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+REFUSED = (
+    "A test run never calls a phone. Set TELROI['BACKEND'] to \"django_telroi.backends.locmem.LocmemBackend\" in this "
+    "test. Or use a provider on this machine: for Telroi set TELROI['BASE_URL'] to a simulator "
+    "(django_telroi.testing.running_simulator), for a backend of your own let its provider_url() return a URL with the "
+    "host 127.0.0.1, ::1 or localhost. A test double that sends nothing sets rings = False."
+)
+
+
+def would_ring_from_test_run(backend: object) -> bool:
+    """Whether this is a test run and ``backend`` (a class or an instance) may send requests to another machine.
+
+    Returns False for an object that is not a backend. Other code rejects it.
+    """
+    if not conf.is_test_run():
+        return False
+    kind = backend if isinstance(backend, type) else type(backend)
+    return issubclass(kind, Backend) and bool(kind.rings) and not _is_on_this_machine(kind)
+
+
+def _is_on_this_machine(kind: type[Backend]) -> bool:
+    """Whether ``provider_url`` has a host on this machine. False if it raises an exception."""
+    try:
+        return urlsplit(kind.provider_url()).hostname in LOOPBACK_HOSTS
+    except Exception:  # noqa: BLE001 - a site's own backend may raise anything
+        return False

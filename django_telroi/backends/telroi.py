@@ -13,9 +13,8 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.backends.base import Backend
+from django_telroi.backends.base import REFUSED, Backend, would_ring_from_test_run
 from django_telroi.backends.budget import Slot, expect_checks, give_back, take_for_call, take_for_check
-from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import CodeLength
 from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, Misconfigured

@@ -19,14 +19,12 @@ from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key, check_key_names, check_removed_keys
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
-from django_telroi.checks.missing_packages import check_packages
-from django_telroi.checks.monitoring import check_telemetry
+from django_telroi.checks.missing_packages import check_packages, check_telemetry
 from django_telroi.checks.number_keys import check_number_keys, check_stored_numbers, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
-from django_telroi.checks.queueing import check_queue
+from django_telroi.checks.queueing import check_queue, check_task_backend, check_task_backend_in_production
 from django_telroi.checks.readable import check_types, check_unknown_keys
 from django_telroi.checks.second_factors import check_second_factors
-from django_telroi.checks.task_queue import check_task_backend, check_task_backend_in_production
 from django_telroi.services.shared.transactions import write_alias
 
 CheckFunction = Callable[[], Iterable[CheckMessage]]

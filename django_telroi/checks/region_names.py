@@ -10,9 +10,8 @@ import phonenumbers
 from django.core.checks import CheckMessage, Error
 
 from django_telroi import conf
-from django_telroi.checks.countries import OTHER_CODES, REGION_BY_NAME, words_of
 from django_telroi.conf import values
-from django_telroi.domain.country_facts import REGION_BY_THREE_LETTERS
+from django_telroi.domain.country_facts import COUNTRY_NAMES, REGION_BY_THREE_LETTERS
 from django_telroi.domain.typed_text import clean_typed
 
 # Country codes after which a number may begin with 0 although 0 is the trunk prefix: Bulgaria, Indonesia, India, Japan,
@@ -136,3 +135,49 @@ def _prefix_hint(prefix: str) -> str:
     if meant and f"+{meant}" != prefix and _can_match(meant):
         return f'Did you mean "+{meant}"?'
     return 'A prefix begins with the country code and has no trunk prefix, such as "+23470".'
+
+
+OTHER_CODES = {
+    "UK": "GB",
+    "EN": "GB",
+    "EL": "GR",
+    "CS": "CZ",
+    "DA": "DK",
+    "JA": "JP",
+    "KO": "KR",
+    "ZH": "CN",
+    "HI": "IN",
+}
+"""Common wrong codes: ``UK`` for ``GB``, and language codes that are not regions."""
+
+_OTHER_NAMES = {
+    "america": "US",
+    "bolivarian republic of venezuela": "VE",
+    "britain": "GB",
+    "cote divoire": "CI",
+    "czechia": "CZ",
+    "east timor": "TL",
+    "emirates": "AE",
+    "england": "GB",
+    "great britain": "GB",
+    "holland": "NL",
+    "ivory coast": "CI",
+    "northern ireland": "GB",
+    "republic of ireland": "IE",
+    "russian federation": "RU",
+    "scotland": "GB",
+    "swaziland": "SZ",
+    "turkiye": "TR",
+    "united states of america": "US",
+    "viet nam": "VN",
+    "wales": "GB",
+}
+
+
+def words_of(name: str) -> str:
+    """Normalize a name for comparison: lower case, no punctuation, "saint" for "st"."""
+    words = re.sub("[^a-z ]", "", name.lower().replace("&", " and ").replace("-", " ")).split()
+    return " ".join("saint" if word == "st" else word for word in words)
+
+
+REGION_BY_NAME = {words_of(name): region for region, name in COUNTRY_NAMES.items()} | _OTHER_NAMES

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from django_telroi.client.observers import ObservedRequest, RequestResult
 from django_telroi.log_fields import current_key
-from django_telroi.telemetry.bounded_labels import bounded_key
 from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink
+from django_telroi.telemetry.outcome_metrics import bounded_key
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "_OTHER"

@@ -12,7 +12,6 @@ from django.db import connections
 
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.statistics.site_gauges import SiteGauges, read_site_gauges
-from django_telroi.telemetry.bounded_labels import bounded_key
 from django_telroi.telemetry.metrics import (
     CALLS_STOPPED,
     KEY_BUDGET,
@@ -23,6 +22,7 @@ from django_telroi.telemetry.metrics import (
     GaugeSamples,
     Metric,
 )
+from django_telroi.telemetry.outcome_metrics import bounded_key
 
 logger = logging.getLogger("django_telroi")
 

@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from django_telroi import conf
 from django_telroi.backends import Backend, get_backend
-from django_telroi.backends.test_runs import REFUSED, would_ring_from_test_run
+from django_telroi.backends.base import REFUSED, would_ring_from_test_run
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.domain.typed_codes import WRONG_LENGTHS, clean_code, judge_length
 from django_telroi.errors import ApiRefused

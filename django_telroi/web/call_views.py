@@ -21,10 +21,10 @@ from django_telroi.web.cookies import (
     set_request_cookie,
 )
 from django_telroi.web.kept_call import close_call
+from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import PhonePage, not_failed
 from django_telroi.web.seen_attempt import is_open, may_ring
 from django_telroi.web.session import Flow, notice_of, session_of
-from django_telroi.web.session_saves import save_session
 
 
 class CallAgainView(PhonePage):

@@ -42,6 +42,7 @@ from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import LastRequest, remember_typed, set_request_cookie, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, close_call
+from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, not_failed
 from django_telroi.web.posted_values import read_posted
 from django_telroi.web.seen_attempt import is_open
@@ -57,7 +58,6 @@ from django_telroi.web.session import (
     shown_waiting_number,
     with_number,
 )
-from django_telroi.web.session_saves import save_session
 from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_step, with_way_back
 from django_telroi.web.tickets import open_number
 from django_telroi.web.words import call_language

@@ -13,8 +13,7 @@ import pytest
 from django.core.checks import ERROR, CheckMessage
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
-from django_telroi.checks.countries import REGION_BY_NAME
-from django_telroi.checks.region_names import ZERO_BEGINS_NUMBERS, check_regions, suggested_region
+from django_telroi.checks.region_names import REGION_BY_NAME, ZERO_BEGINS_NUMBERS, check_regions, suggested_region
 from django_telroi.domain.country_facts import REGION_BY_THREE_LETTERS
 from django_telroi.domain.phone import CallingRules
 

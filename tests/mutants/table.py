@@ -617,7 +617,7 @@ MUTANTS = (
     ),
     Mutant(
         "place real calls from a test run",
-        "django_telroi/backends/test_runs.py",
+        "django_telroi/backends/base.py",
         "return issubclass(kind, Backend) and bool(kind.rings) and not _is_on_this_machine(kind)",
         "return False",
         ("tests/backends/test_test_runs.py::test_a_test_that_selects_a_ringing_backend_fails_with_an_error",),
@@ -933,7 +933,7 @@ MUTANTS = (
     ),
     Mutant(
         "answer a plain 400 when a session cannot be saved",
-        "django_telroi/web/session_saves.py",
+        "django_telroi/web/page_guards.py",
         "return isinstance(error, DATABASE_LOST) or isinstance(error.__context__, DATABASE_LOST)",
         "return isinstance(error, DATABASE_LOST)",
         ("tests/outages/test_read_only.py::test_a_page_shows_a_card_with_an_error",),
@@ -1242,7 +1242,7 @@ MUTANTS = (
     ),
     Mutant(
         "keep all data under the old key of a session",
-        "django_telroi/web/session_saves.py",
+        "django_telroi/web/page_guards.py",
         "    old.clear()\n",
         "",
         ("tests/web/test_web_lost_answers.py::TestACheckThatWasKilledAfterTheKeyRotation",),
@@ -3016,7 +3016,7 @@ MUTANTS = (
     ),
     Mutant(
         "give each purpose a time series",
-        "django_telroi/telemetry/bounded_labels.py",
+        "django_telroi/telemetry/outcome_metrics.py",
         "return purpose if purpose in (*conf.purposes(), conf.LOGIN_PURPOSE) else OTHER",
         "return purpose",
         ("tests/telemetry/test_telemetry_metrics.py",),
@@ -3291,14 +3291,14 @@ MUTANTS = (
     ),
     Mutant(
         "accept a queue that the backend of Django's tasks does not have",
-        "django_telroi/checks/task_queue.py",
+        "django_telroi/checks/queueing.py",
         "    if backend.queues and queue not in backend.queues:",
         "    if False:",
         ("tests/task_queue/test_task_checks.py",),
     ),
     Mutant(
         "warn of request transactions of the calls' own database",
-        "django_telroi/checks/task_queue.py",
+        "django_telroi/checks/queueing.py",
         "if alias != write_alias() and connections",
         "if connections",
         ("tests/task_queue/test_task_checks.py",),

@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import CheckMessage
 from django.db import connections
 
-from django_telroi.checks.task_queue import check_task_backend, check_task_backend_in_production
+from django_telroi.checks.queueing import check_task_backend, check_task_backend_in_production
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 

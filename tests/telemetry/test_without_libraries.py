@@ -52,7 +52,7 @@ def test_a_verification_works_without_the_libraries(telemetry: list[str]) -> Non
 def test_a_check_names_the_library_that_is_missing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TELROI = {"TELEMETRY": ["prometheus", "opentelemetry"]}
     found = [message for message in check_settings(None) if message.id == "telroi.W040"]
-    monkeypatch.setattr("django_telroi.checks.monitoring.find_spec", lambda name: None)
+    monkeypatch.setattr("django_telroi.checks.missing_packages.find_spec", lambda name: None)
     missing = [message for message in check_settings(None) if message.id == "telroi.W040"]
 
     assert found == []

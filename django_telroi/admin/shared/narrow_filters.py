@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from django_telroi.admin.shared.chips import moment_words
 from django_telroi.admin.shared.filters import MAX_DIGITS_OF_A_KEY, Choice, ChoiceFilter, FormFilter
-from django_telroi.admin.shared.sealed_lookups import calls_to_prefix
+from django_telroi.admin.shared.search import calls_to_prefix
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_prefix, read_destination
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.statistics.figures import outcome_at
