@@ -156,8 +156,13 @@ def _unchanged_on_error(attempt: VerificationAttempt) -> Iterator[None]:
 def _lock_counter(attempt: VerificationAttempt, *, using: str) -> Counter:
     """Lock the row of the count and return it as it is now. Before the row of a user, the attempt is locked."""
     if attempt.user_id is not None:
-        VerificationAttempt.objects.using(using).filter(pk=attempt.pk).update(asked=F("asked"))
+        lock_attempt(attempt.pk, using=using)
     return _locked(counter_of(attempt), using=using)
+
+
+def lock_attempt(pk: int, *, using: str) -> None:
+    """Lock the row of an attempt, and change nothing. The UPDATE locks it on every database."""
+    VerificationAttempt.objects.using(using).filter(pk=pk).update(asked=F("asked"))
 
 
 def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) -> _CountChange:

@@ -34,8 +34,13 @@ from django_telroi.redaction import redact_arguments
 from django_telroi.services.shared.arguments import known_number, refuse_unstorable, storable, typed_arguments
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.secrets import seal, unseal
-from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
-from django_telroi.services.shared.wrong_code_counts import ENDED, bar_of, reset_user
+from django_telroi.services.shared.transactions import (
+    repeat_on_lock_error,
+    savepoint_if_needed,
+    unavailable_without_database,
+    write_alias,
+)
+from django_telroi.services.shared.wrong_code_counts import ENDED, bar_of, lock_attempt, reset_user
 from django_telroi.services.staff.staff_actions import change_number, write_event
 
 MAX_AUTHOR_LENGTH = 150
@@ -104,13 +109,20 @@ def reset_user_wrong_codes(user: AbstractBaseUser, *, reason: str, actor: str, n
     using = write_alias()
     refuse_unstorable(reason, "reason", using=using)
     now = now or database_now(using)
-    with transaction.atomic(using=using):
-        if not reset_user(user.pk, using=using):
-            return False
-        newest = VerificationAttempt.objects.using(using).filter(user_id=user.pk).order_by("-pk").first()
-        kind = EventKind.USER_WRONG_CODES_RESET
-        write_event(kind, actor=actor, detail=reason, at=now, using=using, attempt=newest)
-    return True
+    newest = VerificationAttempt.objects.using(using).filter(user_id=user.pk).order_by("-pk").first()
+
+    def reset() -> bool:
+        with transaction.atomic(using=using):
+            # The event locks its attempt on some databases. All transactions lock the attempt before the user's count.
+            if newest:
+                lock_attempt(newest.pk, using=using)
+            if not reset_user(user.pk, using=using):
+                return False
+            kind = EventKind.USER_WRONG_CODES_RESET
+            write_event(kind, actor=actor, detail=reason, at=now, using=using, attempt=newest)
+            return True
+
+    return repeat_on_lock_error(reset, using=using)
 
 
 def wrong_codes_of_user(user_id: Any, *, now: datetime) -> tuple[int, datetime | None]:

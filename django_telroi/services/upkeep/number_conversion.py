@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.apps import apps
@@ -36,6 +36,7 @@ logger = logging.getLogger("django_telroi")
 BATCH = 2000
 """Rows. A batch is one transaction, and its locks must last less than a second."""
 LARGEST_BATCH_OF_NUMBERS = 10_000
+NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_PASSES = 5
 """How often the tables are read at most, so that a process with the former settings cannot keep the run going."""
 
@@ -189,14 +190,17 @@ def _write_changes(model: type[Model], columns: Sequence[str], changes: Sequence
 
 
 def _merge(model: type[Model], change: _RowChange, *, using: str) -> int:
-    """Merge the row into the other row that has its number in the new form. Returns 1, or 0 for another model."""
+    """Merge the row into the other row that has its number in the new form. Returns 1.
+
+    Raises the IntegrityError that is being handled for any other model: it has an index that is not ours.
+    """
     if model is PhoneNumber:
         repeat_on_lock_error(lambda: merge_numbers(change.pk, change.before[0], using=using), using=using)
         return 1
     if model is VerifiedPhone:
         repeat_on_lock_error(lambda: _merge_records(change.pk, using=using), using=using)
         return 1
-    raise  # noqa: PLE0704 - the IntegrityError of the caller: such a model has an index that is not ours
+    raise  # noqa: PLE0704 - the IntegrityError of the caller
 
 
 def _merge_records(pk: int, *, using: str) -> None:
@@ -214,9 +218,10 @@ def _merge_records(pk: int, *, using: str) -> None:
 
 
 def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
-    """Give everything of the row ``double_pk`` to the other row of its number, and delete it.
+    """Merge the rows of one number into the one with the lowest primary key, and delete the others.
 
-    ``stored``: its number as the column has it. The row that stays has the stricter of two limits, and any block.
+    ``double_pk``: a row whose number could not be written, because another row has it in the new form. ``stored``: that
+    row's number as the column has it. The row that stays has the stricter of two limits, and any block.
     """
     with transaction.atomic(using=using):
         number = opened(stored, SealedPart.NUMBER)
@@ -228,11 +233,11 @@ def merge_numbers(double_pk: int, stored: str, *, using: str) -> None:
             return
         kept, *doubles = both
         for double in doubles:
-            # Before the attempts, which are locked after the wrong codes everywhere.
-            _merge_wrong_codes(double.pk, kept.pk, using=using)
             for relation in PhoneNumber._meta.related_objects:
                 rows = relation.related_model._base_manager.using(using)
                 rows.filter(**{relation.field.name: double.pk}).update(**{relation.field.name: kept.pk})
+            # After the attempts: all transactions lock the attempt before the user's count.
+            _merge_wrong_codes(double.pk, kept.pk, using=using)
             fields = _merged(kept, double)
             PhoneNumber.objects.using(using).filter(pk=double.pk).delete()
             for name, value in fields.items():
@@ -253,9 +258,10 @@ def _merge_wrong_codes(double_pk: int, kept_pk: int, *, using: str) -> None:
 
 
 def _merged(kept: PhoneNumber, double: PhoneNumber) -> Mapping[str, object]:
+    """Return the columns of one row with the stricter of the limits and holds of two."""
     moments = tuple(sorted({*kept.moments, *double.moments}, reverse=True))
-    is_held_longer = (double.held_until or kept.created_at) > (kept.held_until or double.created_at)
-    held, blocked = (double if is_held_longer and double.held_until else kept), kept if kept.blocked_at else double
+    held = max(kept, double, key=lambda row: row.held_until or NEVER)
+    blocked = kept if kept.blocked_at else double
     limit = current_limit(conf.policy(), moments, held_until=held.held_until)
     return {
         "calls": [moment.isoformat() for moment in moments],
