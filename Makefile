@@ -17,7 +17,7 @@ help:
 	@echo "make programs  run the tests that start other processes: demos, crashes, servers"
 	@echo "make long      run all that takes longer than CI, some hours: 100,000 starts, 10,000 webhooks, a full model search,"
 	@echo "               all mutants, races 30 times on PostgreSQL and MariaDB, chaos, 5,000 generated requests, upgrades"
-	@echo "make tenth     run a tenth of 'make long', chosen by a seed (TELROI_SEED), as CI does"
+	@echo "make tenth     run a tenth of the long tests and mutants, chosen by a seed (TELROI_SEED), and 500 generated requests"
 	@echo "make browser   test the pages in a real Chromium (TELROI_CHROMIUM: its path)"
 	@echo "make package   build the source distribution and the wheel, and check them as PyPI does"
 	@echo "make upgrades  upgrade 200,000 attempts of the release before under load, on SQLite, PostgreSQL and MariaDB"

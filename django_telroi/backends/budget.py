@@ -117,13 +117,13 @@ def take_for_call(key_digest: str, *, requests_per_minute: int) -> Slot | None:
     """
     share = share_of(requests_per_minute)
     try:
-        return _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+        return _count_request("django_telroi.requests", key_digest, share.for_all, share.seconds)
     except ApiRefused as refused:
         # The same two counters as those of a check. A counter with another limit would be a new one for
         # django-ratelimit, and both together would let more requests through than the budget has.
         if refused.code != OVER_BUDGET or not share.for_checks or _expects_checks(key_digest):
             raise
-        return _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
+        return _count_request("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
 def give_back(slot: Slot | None) -> None:
@@ -144,11 +144,11 @@ def take_for_check(key_digest: str, *, requests_per_minute: int) -> None:
     """
     share = share_of(requests_per_minute)
     try:
-        _take("django_telroi.requests", key_digest, share.for_all, share.seconds)
+        _count_request("django_telroi.requests", key_digest, share.for_all, share.seconds)
     except ApiRefused as refused:
         if refused.code != OVER_BUDGET or not share.for_checks:
             raise
-        _take("django_telroi.checks", key_digest, share.for_checks, share.seconds)
+        _count_request("django_telroi.checks", key_digest, share.for_checks, share.seconds)
 
 
 def requests_left(key_digest: str, *, requests_per_minute: int) -> int | None:
@@ -173,7 +173,12 @@ def requests_left(key_digest: str, *, requests_per_minute: int) -> int | None:
     return left
 
 
-def _take(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
+def _count_request(group: str, key_digest: str, most: int, seconds: int) -> Slot | None:
+    """Count one request in the window of ``seconds`` that admits ``most`` of them.
+
+    Returns its slot, or None if it cannot be given back or counting is off. Raises ApiRefused: 429 if the window is
+    full, 503 if the cache fails.
+    """
     # Not above: the system checks import this module, also on a site without django-ratelimit.
     from django_telroi.backends.ratelimit_windows import usage_of, window_of
 

@@ -77,12 +77,16 @@ def _test_key() -> Iterator[CheckMessage]:
         if values.read("ALLOW_TEST_KEY") is None:
             reason = "DEBUG is on and ALLOW_TEST_KEY is unset"
         elif names := conf.names_with_test_key():
-            reason = f"ALLOW_TEST_KEY has {len(names)} names of keys"
+            keys = "1 key" if len(names) == 1 else f"{len(names)} keys"
+            reason = f"ALLOW_TEST_KEY names {keys}"
+        message = f"Test keys are accepted here ({reason}). With a test key the code 000000 verifies any number."
+        if is_own_backend():
+            message = (
+                f"Test results are accepted here ({reason}). A result that the backend marks as a test "
+                "(livemode=False) verifies a number."
+            )
         yield checks.Warning(
-            f"Test results are accepted here ({reason}). A result that the backend marks as a test (livemode=False) "
-            "verifies a number."
-            if is_own_backend()
-            else f"Test keys are accepted here ({reason}). With a test key the code 000000 verifies any number.",
+            message,
             hint='Turn DEBUG off, and set TELROI["ALLOW_TEST_KEY"] only where nothing depends on a verified number.',
             id="telroi.W010",
         )

@@ -65,13 +65,14 @@ def _accounts() -> Iterator[CheckMessage]:
         yield checks.Warning(
             'Numbers log in, but TELROI["ONE_ACCOUNT_PER_NUMBER"] is off. If two accounts verified a number, it logs '
             "in to the one that verified it last.",
-            hint="Set ONE_ACCOUNT_PER_NUMBER to True. Silence this if people of your site share numbers.",
+            hint="Set ONE_ACCOUNT_PER_NUMBER to True. If people of your site share numbers, add telroi.W029 to "
+            "SILENCED_SYSTEM_CHECKS.",
             id="telroi.W029",
         )
     if without := sorted(set(conf.login_purposes()) & set(conf.purposes_without_record()) - {conf.LOGIN_PURPOSE}):
         yield checks.Warning(
-            f'TELROI["LOGIN_PURPOSES"] names {without[0]!r}, but PURPOSES_WITHOUT_RECORD names it too, so no account '
-            "has a number of this purpose.",
+            f'TELROI["LOGIN_PURPOSES"] names {without[0]!r}, but PURPOSES_WITHOUT_RECORD names it too, so new '
+            "verifications for it write no record, and no new account can log in with its number.",
             hint="Remove it from one of the two settings.",
             id="telroi.W030",
         )

@@ -30,7 +30,7 @@ def check_number_keys() -> Iterator[CheckMessage]:
     if keys and not _can_encrypt(keys[0]):
         yield checks.Error(
             'TELROI["NUMBER_KEYS"] needs the package cryptography with OpenSSL 3, which has AES-SIV.',
-            hint='Install it: pip install "django-telroi[encryption]".',
+            hint='Install or upgrade it: pip install --upgrade "django-telroi[encryption]".',
             id="telroi.E031",
         )
     if settings.SECRET_KEY in keys:

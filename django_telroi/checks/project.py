@@ -34,7 +34,7 @@ def check_included_urls() -> Iterator[CheckMessage]:
         yield checks.Warning(
             "The URLconf includes neither the pages nor the API.",
             hint='Include django_telroi.urls in your URLconf: path("phone/", include("django_telroi.urls")). '
-            "Silence this if your own views call django_telroi.services.",
+            "If your own views call django_telroi.services, add telroi.W007 to SILENCED_SYSTEM_CHECKS.",
             id="telroi.W007",
         )
     yield from _check_pages()
@@ -43,7 +43,7 @@ def check_included_urls() -> Iterator[CheckMessage]:
     if _is_included(WEBHOOK) and not has_secrets and not is_own_backend():
         yield checks.Warning(
             "The webhook URL is included but WEBHOOK_SECRETS is empty, so every webhook is rejected. "
-            "After 20 failures Telroi disables it.",
+            "After 20 failures in a row Telroi disables the endpoint.",
             hint='Set TELROI["WEBHOOK_SECRETS"] to a list with the secret from Telroi\'s dashboard.',
             id="telroi.W008",
         )
@@ -83,7 +83,8 @@ def _check_api() -> Iterator[CheckMessage]:
         yield checks.Warning(
             'The API is included, but "rest_framework" is not in INSTALLED_APPS. '
             "A browser that opens the API gets an error 500.",
-            hint='Add "rest_framework" to INSTALLED_APPS. Silence this if your API renders JSON only.',
+            hint='Add "rest_framework" to INSTALLED_APPS. If your API renders JSON only, add telroi.W018 to '
+            "SILENCED_SYSTEM_CHECKS.",
             id="telroi.W018",
         )
 

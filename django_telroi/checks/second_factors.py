@@ -29,7 +29,8 @@ def check_second_factors() -> Iterator[CheckMessage]:
     """Yield a message if a bridge is set up, and a part of the other package that it needs is not."""
     if _is_gateway_chosen() and not apps.is_installed("two_factor.plugins.phonenumber"):
         yield checks.Warning(
-            "TWO_FACTOR_CALL_GATEWAY is set, but no page offers a call, because the app for phones is not installed.",
+            "TWO_FACTOR_CALL_GATEWAY is set, but no page offers a call, because two_factor.plugins.phonenumber is not "
+            "installed.",
             hint='Add "two_factor.plugins.phonenumber" to INSTALLED_APPS.',
             id="telroi.W022",
         )

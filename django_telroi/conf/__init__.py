@@ -238,7 +238,7 @@ def anonymous_purposes() -> list[str] | None:
     anonymous = values.texts("ANONYMOUS_PURPOSES")
     if set(anonymous) - set(purposes()):
         raise values.invalid_setting(
-            "ANONYMOUS_PURPOSES", 'a list of purposes that TELROI["PURPOSES"] names too, or None'
+            "ANONYMOUS_PURPOSES", 'a list of purposes that are all in TELROI["PURPOSES"], or None'
         )
     return anonymous
 
@@ -247,7 +247,7 @@ def purposes_without_record() -> list[str]:
     """Return the purposes, such as a login, whose verifications do not write a ``VerifiedPhone``."""
     without = values.texts("PURPOSES_WITHOUT_RECORD")
     if set(without) - set(purposes()):
-        raise values.invalid_setting("PURPOSES_WITHOUT_RECORD", 'a list of purposes that TELROI["PURPOSES"] names too')
+        raise values.invalid_setting("PURPOSES_WITHOUT_RECORD", 'a list of purposes that are all in TELROI["PURPOSES"]')
     return without
 
 

@@ -224,7 +224,7 @@ _DIGITS_IN_TEXT = re.compile(r"\+?\d(?:[ \u00a0()./-]{0,2}\d){6,}")
 _DATE = re.compile(r"(?:19|20)\d\d([-/.]?)[01]\d\1[0-3]\d|[0-3]?\d([-/.])[01]?\d\2(?:19|20)\d\d")
 
 
-def mask_within(text: str, *, shows_ends: bool = True) -> str:
+def mask_digits_in(text: str, *, shows_ends: bool = True) -> str:
     """Return free text in which each run of seven or more digits is masked, in any spelling and script.
 
     ``shows_ends``: False if the first and last digits must not stay visible, because the text is stored beside

@@ -211,7 +211,7 @@ def read_limits(chosen: object) -> WrongCodeLimits:
     return WrongCodeLimits(**figures)
 
 
-def length_of_bar(limits: WrongCodeLimits, count: int) -> timedelta:
+def wrong_code_wait(limits: WrongCodeLimits, count: int) -> timedelta:
     """Return how long new calls are refused after ``count`` wrong codes: 0 before the first wait.
 
     The wait doubles with each wrong code, up to an hour. The lock lasts 24 hours.
@@ -224,11 +224,13 @@ def length_of_bar(limits: WrongCodeLimits, count: int) -> timedelta:
     return min(SHORTEST_WAIT * (1 << doublings), MAX_WAIT)
 
 
-def barred_until(limits: WrongCodeLimits, count: int, last_at: datetime | None, *, now: datetime) -> datetime | None:
+def wrong_code_wait_until(
+    limits: WrongCodeLimits, count: int, last_at: datetime | None, *, now: datetime
+) -> datetime | None:
     """Return until when new calls are refused, or None. ``last_at``: the moment of the last wrong code."""
     if last_at is None:
         return None
-    until = last_at + length_of_bar(limits, count)
+    until = last_at + wrong_code_wait(limits, count)
     return until if until > now else None
 
 

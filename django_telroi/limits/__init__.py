@@ -67,7 +67,9 @@ def start_verification(
     bot_token: str | None = None,
     is_known: bool | None = None,
 ) -> VerificationAttempt:
-    """Count the request, then call ``services.start_verification`` with the same arguments.
+    """Call ``services.start_verification`` with the same arguments. It counts the request before a call is placed.
+
+    A request that the service rejects before, such as an invalid number, is not counted.
 
     ``once_counted``: called with the number (E.164) when the request is counted and no call is placed yet, but not for
     a retry. A page that compares the number with one that it does not show compares it there and raises an exception
@@ -111,7 +113,7 @@ def read_out(
     bot_token: str | None = None,
     is_known: bool | None = None,
 ) -> VerificationAttempt:
-    """Count the request as a start, then call ``services.read_out`` with the same arguments.
+    """Call ``services.read_out`` with the same arguments. It counts the request as a start, before the call is placed.
 
     ``bot_token`` and ``is_known`` are as in ``start_verification``.
 
@@ -168,7 +170,7 @@ def call_again(
     bot_token: str | None = None,
     is_known: bool | None = None,
 ) -> VerificationAttempt:
-    """Count the request as a start, then call ``services.call_again``. A request for an unknown attempt counts too.
+    """Call ``services.call_again``. It counts the request as a start. A request for an unknown attempt counts too.
 
     ``bot_token`` and ``is_known`` are as in ``start_verification``.
 
@@ -180,13 +182,13 @@ def call_again(
         attempt = services.call_again(attempt_uuid, user=user, requester_ip=counted.requester.ip, admit=counted.admit)
     except AttemptNotFound:
         # Counted too. Otherwise ids of attempts could be guessed without a limit.
-        counted.count_decoy_call()
+        counted.count_requester()
         raise
     except BaseException:
         counted.forget()
         raise
     if attempt.uuid == attempt_uuid:  # it is verified, so no call was requested and this is not a retry
-        counted.count_decoy_call()
+        counted.count_requester()
     return attempt
 
 
@@ -201,7 +203,9 @@ def check_code(
     judge_short: bool = True,
     inside_transaction: bool = False,
 ) -> CheckResult:
-    """Count the request, then call ``services.check_code``. A code for an unknown attempt counts too.
+    """Call ``services.check_code``, which counts the request before a try is used.
+
+    A code for an unknown attempt counts too.
 
     Returns the result. Raises TooManyRequests if a rate limit is reached, Unavailable if the cache fails, and the
     errors of the service.

@@ -85,8 +85,11 @@ class CountedStart:
         ask_risk = partial(self._ask_risk, call_request.phone) if self._ask_risk else None
         return Admission(ask_risk, self._is_known(call_request.phone.number))
 
-    def count_decoy_call(self) -> None:
-        """Count a request that did not request a call. Raises TooManyRequests and Unavailable. Counts at most once."""
+    def count_requester(self) -> None:
+        """Count a request that requested no call, against the rates of its requester. Counts at most once.
+
+        Raises TooManyRequests and Unavailable.
+        """
         if self._is_counted:
             return
         try:

@@ -37,7 +37,7 @@ class NotCounted(Exception):
 
 
 @dataclass(frozen=True)
-class Counter:
+class RateCounter:
     """One rate limit of one requester. The keys contain a digest of ``name``, so the cache stores no IP address."""
 
     scope: str
@@ -66,11 +66,11 @@ class Window:
     The sub-window after the current one counts too. It has a count only if another server's clock is ahead.
     """
 
-    counter: Counter
+    counter: RateCounter
     current: int
 
     @classmethod
-    def of(cls, counter: Counter, *, now: float) -> Window:
+    def of(cls, counter: RateCounter, *, now: float) -> Window:
         return cls(counter, int(now * SUB_WINDOWS // counter.rate.seconds))
 
     @property
@@ -173,7 +173,7 @@ def admit(scope: str, requester: Requester, *, once: str | None, ask: Callable[[
             _count_once(counters, once=once, ask=ask)
 
 
-def _ask_and_count(counters: Sequence[Counter], ask: Callable[[], None] | None) -> None:
+def _ask_and_count(counters: Sequence[RateCounter], ask: Callable[[], None] | None) -> None:
     if ask:
         ask()
     if counters:
@@ -201,20 +201,20 @@ def forget(scope: str, requester: Requester, *, once: str | None) -> None:
         logger.error("cache_unavailable error=%s", type(error).__name__)
 
 
-def _counters_in_use(scope: str, requester: Requester) -> list[Counter]:
+def _counters_in_use(scope: str, requester: Requester) -> list[RateCounter]:
     # ``RATELIMIT_ENABLE`` is django-ratelimit's switch for the whole site.
     is_on = conf.counts_requests() and getattr(settings, "RATELIMIT_ENABLE", True)
     return list(_counters(scope, requester)) if is_on else []
 
 
-def _counters(scope: str, requester: Requester) -> Iterator[Counter]:
+def _counters(scope: str, requester: Requester) -> Iterator[RateCounter]:
     for who, rate in conf.rates()[scope].items():
         name = requester.name(who) if rate else None
         if rate and name is not None:
-            yield Counter(scope, who, name, rate)
+            yield RateCounter(scope, who, name, rate)
 
 
-def _count(counters: Sequence[Counter]) -> None:
+def _count(counters: Sequence[RateCounter]) -> None:
     """Count one request for each rate, or for none: a request that one rate rejects does not use up another rate.
 
     Raises TooManyRequests, NotCounted and the cache's errors.
@@ -285,7 +285,7 @@ def _give_back(windows: Iterable[Window]) -> None:
         logger.error("count_not_returned error=%s", type(error).__name__)
 
 
-def _count_once(counters: Sequence[Counter], *, once: str, ask: Callable[[], None] | None) -> None:
+def _count_once(counters: Sequence[RateCounter], *, once: str, ask: Callable[[], None] | None) -> None:
     """Count the requests of a double click once. The second request waits (sleeps) until the first one is counted.
 
     This does not bypass the limit. ``once`` includes the number, and one id requests at most one call.
@@ -307,7 +307,7 @@ def _count_once(counters: Sequence[Counter], *, once: str, ask: Callable[[], Non
     cache.set(mark, ADMITTED, RETRY_LIFETIME_SECONDS)
 
 
-def _mark(counters: Sequence[Counter], *, once: str) -> str:
+def _mark(counters: Sequence[RateCounter], *, once: str) -> str:
     return "telroi:once:" + cache_digest(once, *(counter.name for counter in counters))
 
 

@@ -14,7 +14,7 @@ from django_telroi.services.calls.refusals import limit_of
 from django_telroi.services.shared.arguments import known_number
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
-from django_telroi.services.shared.wrong_code_counts import bar_of
+from django_telroi.services.shared.wrong_code_counts import wait_end_of
 
 NO_LIMIT = "no limit"
 
@@ -105,7 +105,7 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
         end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is unblocked"
         yield "prefix or region", f"{state.destination.destination} is blocked {end}"
     if state.phone and state.phone.wrong_codes:
-        bar = bar_of(state.phone, now=state.now)
+        bar = wait_end_of(state.phone, now=state.now)
         end = f", no call without a user for {seconds_to_wait(bar, state.now)} s" if bar else ""
         yield "wrong codes", f"{state.phone.wrong_codes} in a row{end}"
     limit = limit_of(state, policy=policy)

@@ -70,8 +70,9 @@ class VerificationAttempt(models.Model):
 
     ``judging`` is used only while Telroi judges the codes, or may judge them. It maps the keyed digest of each code
     whose judgement may not be written yet to the tries that it used, and each try to the moment of its newest request
-    to Telroi. ``asked`` rises with every use and every return of a try. UPDATEs compare it, to detect that another
-    request changed the tries. The id of a try is the value of ``asked`` when the try was reserved.
+    to Telroi. ``asked`` rises with every use and every return of a try while the attempt takes codes. UPDATEs compare
+    it, to detect that another request changed the tries. The id of a try is the value of ``asked`` when the try was
+    reserved.
     """
 
     # The public id cannot be guessed, because it is the only secret of an attempt without a user.

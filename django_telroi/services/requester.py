@@ -20,7 +20,7 @@ from django_telroi import conf
 from django_telroi.domain.addresses import Address, client_address, network_of
 from django_telroi.domain.phone import mask
 from django_telroi.errors import Unavailable
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.transactions import write_alias
 
@@ -97,7 +97,7 @@ def requester_of(
     """
     proxies = conf.trusted_proxies()
     if proxies is None and any(header in request.META for header in FORWARDING_HEADERS):
-        raise_alert(Alert.PROXIES_UNDECIDED, now=datetime.now(UTC), using=write_alias())
+        send_alert(Alert.PROXIES_UNDECIDED, now=datetime.now(UTC), using=write_alias())
     forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "")
     address = client_address(request.META.get("REMOTE_ADDR") or "", forwarded_for, proxies=proxies or 0)
     return Requester(address, owner_id(user), own_keys)
@@ -137,10 +137,10 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
     if len(number) > FEWEST_DIGITS and number[-FEWEST_DIGITS:] in digits:
         return mask(number)
     shortened = name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
-    return masked_within(shortened)
+    return mask_e164_in(shortened)
 
 
-def masked_within(text: str) -> str:
+def mask_e164_in(text: str) -> str:
     """Return the text with every phone number in it masked."""
     return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), text)
 

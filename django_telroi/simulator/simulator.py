@@ -138,9 +138,10 @@ class Simulator(Switches):
             self._restart_timer.join()
 
     def _serve_one(self, first_bytes: bytes, connection: Connection) -> bool:
+        """Serve one request. Returns whether the connection stays open."""
         method, target = first_line(first_bytes)
         if target.startswith(PREFIX):
-            # Before the ledger and the faults: a switch must work while all requests fail, and it is no request.
+            # Before the ledger and the faults: a switch works while all requests to Telroi's API fail.
             return self._serve_switch(connection)
         if self._exchange.leaves_unread(Request(method, target, {}, b"")):
             connection.reset()

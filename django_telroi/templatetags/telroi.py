@@ -20,7 +20,7 @@ from django.utils.html import format_html
 from django_telroi import conf
 from django_telroi.errors import Unavailable
 from django_telroi.services.accounts.phones import known_phone_record
-from django_telroi.services.accounts.proofs import proof_for
+from django_telroi.services.accounts.proofs import load_proof
 from django_telroi.services.sentences import duration
 from django_telroi.services.shared.arguments import stored_number
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
@@ -28,7 +28,7 @@ from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_path
 from django_telroi.web.session import Notice, pop_notice, read_flow
-from django_telroi.web.words import shown_words
+from django_telroi.web.text_language import text_language
 
 register = template.Library()
 
@@ -38,7 +38,7 @@ TYPED = object()
 register.filter("telroi_countdown", card_texts.countdown)
 register.filter("telroi_duration", duration)
 register.filter("telroi_number", card_texts.grouped_number)
-register.simple_tag(shown_words, name="telroi_words")
+register.simple_tag(text_language, name="telroi_words")
 
 
 @register.inclusion_tag("telroi/phone_verify.html", takes_context=True)
@@ -61,7 +61,7 @@ def phone_verify(
     _require_purpose(purpose, tag="phone_verify")
     if heading not in get_args(Heading):
         raise ImproperlyConfigured('phone_verify: heading must be one of "h1" to "h6".')
-    notice, attempt = _pop_notice(request, purpose)
+    notice, attempt = _settle_and_pop(request, purpose)
     # The page may have several cards. The number makes their ids unique.
     ordinal = getattr(request, "_telroi_cards", 0) + 1
     request._telroi_cards = ordinal  # type: ignore[attr-defined]
@@ -135,7 +135,7 @@ def _has_phone(user: Any, *, purpose: str | None, max_age: timedelta | None = No
         return False
 
 
-def _pop_notice(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID | None]:
+def _settle_and_pop(request: HttpRequest, purpose: str) -> tuple[Notice | None, UUID | None]:
     """Return the notice, which it deletes from the session, and the attempt. Returns (None, None) without a database.
 
     It does not raise, because an error of the card must not break the page of the site.
@@ -154,7 +154,7 @@ def _proof(request: HttpRequest, purpose: str) -> str | None:
     try:
         flow = read_flow(request, purpose)
         proven = flow.attempt if flow.is_proven else None
-        return proof_for(proven, user=getattr(request, "user", None)) if proven else None
+        return load_proof(proven, user=getattr(request, "user", None)) if proven else None
     except DATABASE_LOST as error:
         close_lost_connections(error)
         return None

@@ -20,9 +20,9 @@ from django_telroi.web.cookies import (
     renew_typed,
     set_request_cookie,
 )
-from django_telroi.web.kept_call import close_call
+from django_telroi.web.kept_call import cancel_call
 from django_telroi.web.page_guards import save_session
-from django_telroi.web.pages import PhonePage, not_failed
+from django_telroi.web.pages import PhonePage, raise_if_failed
 from django_telroi.web.seen_attempt import is_open, may_ring
 from django_telroi.web.session import Flow, notice_of, session_of
 
@@ -55,7 +55,7 @@ class CallAgainView(PhonePage):
         The code of the old call is valid until the new call is placed.
         """
         try:
-            attempt = not_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
+            attempt = raise_if_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
         except AttemptNotFound:
             return without_attempt(flow)
         except VerificationRefused as refusal:
@@ -87,7 +87,7 @@ class ChangeNumberView(PhonePage):
             flow = replace(flow, is_changing=True)
         else:
             if seen and is_open(seen) and flow.attempt:
-                close_call(flow.attempt, user=self.user)
+                cancel_call(flow.attempt, user=self.user)
             # A canceled call to another number leaves the call that the person had before.
             flow = Flow(flow.kept, flow.next, stored=flow.stored, replaces=flow.replaces, is_changing=bool(flow.kept))
         self.save_flow(flow)
@@ -103,7 +103,7 @@ class ChangeNumberView(PhonePage):
         flow, next_ = self.flow, self.ticket.next or self.flow.next
         if flow.replaces:
             for attempt in filter(None, (flow.attempt, flow.kept)):
-                close_call(attempt, user=self.user)
+                cancel_call(attempt, user=self.user)
             self.save_flow(Flow())
         response = self.redirect(goal_of(next_, self.request) or home_url() or self.page_url("start"))
         delete_request_cookie(response, self.request)

@@ -1,8 +1,7 @@
 """Texts of the cards.
 
-Titles are in ``web/steps.py`` and ``web/attempt_steps.py``, labels of buttons in ``templates/telroi/steps``, sentences
-about rejected requests and outcomes in ``services/sentences.py``. A site changes them with a translation or a template:
-see "Texts" in docs/howto/look.rst.
+A site changes them with a setting, a translation or a template. "Texts" in docs/howto/look.rst lists all settings and
+all files with texts: titles, labels of buttons, and sentences about rejected requests and outcomes are in others.
 """
 
 from __future__ import annotations

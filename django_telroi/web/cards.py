@@ -27,8 +27,8 @@ from django_telroi.services.shared.arguments import StoredNumber
 from django_telroi.services.shared.secrets import new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 from django_telroi.web.session import is_unseen
+from django_telroi.web.text_language import TextLanguage, text_language
 from django_telroi.web.tickets import Ticket, seal_number, sign_ticket
-from django_telroi.web.words import Words, shown_words
 
 Heading = Literal["h1", "h2", "h3", "h4", "h5", "h6"]
 
@@ -80,7 +80,7 @@ class Card:
     purpose_text: str
     consent_text: str
     is_login: bool
-    words: Words
+    words: TextLanguage
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
         purpose_text=conf.purpose_texts().get(place.purpose, ""),
         consent_text=conf.consent_text(),
         is_login=place.is_login,
-        words=shown_words(),
+        words=text_language(),
     )
 
 

@@ -29,7 +29,7 @@ from django_telroi.domain.typed_text import without_invisible
 from django_telroi.redaction import Secret
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.secrets import new_nonce, xor_keystream
-from django_telroi.web.session import is_known
+from django_telroi.web.session import has_flow
 from django_telroi.web.tickets import set_cookie
 
 REQUEST_COOKIE, TYPED_COOKIE = "telroi_asked", "telroi_typed"
@@ -66,7 +66,7 @@ def delete_request_cookie(response: HttpResponseBase, request: HttpRequest) -> N
 
 def lost_request(request: HttpRequest, purpose: str) -> LastRequest | None:
     """Return the last request if the session has no flow of this purpose. None otherwise, and for another user."""
-    return None if is_known(request, purpose) else read_request_cookie(request, purpose)
+    return None if has_flow(request, purpose) else read_request_cookie(request, purpose)
 
 
 def read_request_cookie(request: HttpRequest, purpose: str) -> LastRequest | None:

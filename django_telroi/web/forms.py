@@ -27,7 +27,7 @@ from django_telroi.services.shared.secrets import length_of_next_code
 from django_telroi.services.shared.transactions import write_alias
 from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected
 from django_telroi.web.card_texts import code_label, number_error, number_hint
-from django_telroi.web.words import shown_words
+from django_telroi.web.text_language import text_language
 
 __all__ = ["CodeField", "CodeForm", "PhoneField", "PhoneForm", "ProofField", "ProofFormMixin"]
 
@@ -35,7 +35,7 @@ __all__ = ["CodeField", "CodeForm", "PhoneField", "PhoneForm", "ProofField", "Pr
 def country_choices() -> list[tuple[str, str]]:
     """Return the regions that the site calls and their names in the language of the card: ``Nigeria (+234)``."""
     none = ("", pgettext("choice of a country", "Choose a country"))
-    lang, direction = shown_words()
+    lang, direction = text_language()
     return [none, *_named_regions(conf.calling_rules(), lang, is_bidi=direction == "rtl")]
 
 
@@ -51,17 +51,19 @@ def _named_regions(rules: CallingRules, language: str, *, is_bidi: bool) -> list
 class PlainInput(forms.TextInput):
     """A text input that is rendered without a template, which would take a sixth of the time of a page.
 
-    A site that has its own ``FORM_RENDERER``, or a subclass with a ``template_name``, gets the template of those.
+    With another ``FORM_RENDERER``, or in a subclass with another ``template_name``, the widget uses its template.
     """
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Return the same HTML as Django's template of a text input."""
-        is_of_django = type(renderer) is DjangoTemplates and self.template_name == forms.TextInput.template_name
-        if not is_of_django:
+        uses_default_template = (
+            type(renderer) is DjangoTemplates and self.template_name == forms.TextInput.template_name
+        )
+        if not uses_default_template:
             return super().render(name, value, attrs, renderer)
         shown = self.get_context(name, value, attrs)["widget"]
         its_value = "" if shown["value"] is None else format_html(' value="{}"', shown["value"])
-        attributes = (_attribute(name, given) for name, given in shown["attrs"].items() if given is not False)
+        attributes = (_attribute(attribute, given) for attribute, given in shown["attrs"].items() if given is not False)
         others = format_html_join("", " {}{}", attributes)
         return format_html('<input type="{}" name="{}"{}{}>', shown["type"], shown["name"], its_value, others)
 

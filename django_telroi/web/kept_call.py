@@ -48,12 +48,12 @@ def settle_kept_call(request: HttpRequest, purpose: str, newer: AttemptStatus | 
         save_flow(request, purpose, _return_to_kept(flow, newer))
         return True
     if newer.attempt.status not in NOT_PLACED_YET:
-        close_call(flow.kept, user=getattr(request, "user", None))
+        cancel_call(flow.kept, user=getattr(request, "user", None))
         save_flow(request, purpose, replace(flow, kept=None))
     return False
 
 
-def close_call(attempt: UUID, *, user: AbstractBaseUser | None) -> VerificationAttempt | None:
+def cancel_call(attempt: UUID, *, user: AbstractBaseUser | None) -> VerificationAttempt | None:
     """Cancel the call and return its attempt, which may be verified. None if it is erased or of another user."""
     with suppress(AttemptNotFound):
         return services.cancel_verification(attempt, user=user)

@@ -57,7 +57,7 @@ IN_PLACE = "X-Telroi-In-Place"
 """Request header of the script, for a card in a page of the site. The response is JSON with the URL, not a redirect."""
 
 
-def not_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:
+def raise_if_failed(attempt: VerificationAttempt, *, user: AbstractBaseUser | None) -> VerificationAttempt:
     """Return the attempt. Raises VerificationRefused with the reason if the attempt failed.
 
     ``services`` raise only before the attempt is saved, and return an attempt whose call failed afterwards. The pages

@@ -185,7 +185,7 @@ def read_flow(request: HttpRequest, purpose: str) -> Flow:
     return flow
 
 
-def is_known(request: HttpRequest, purpose: str) -> bool:
+def has_flow(request: HttpRequest, purpose: str) -> bool:
     """Return whether there is a flow of this purpose, in the session or in the cookie after a right code."""
     return purpose in _flows(request) or proven_attempt(request, purpose) is not None
 

@@ -41,9 +41,9 @@ from django_telroi.web.card_state import (
 from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import LastRequest, remember_typed, set_request_cookie, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
-from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, close_call
+from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, cancel_call
 from django_telroi.web.page_guards import save_session
-from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, not_failed
+from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, raise_if_failed
 from django_telroi.web.posted_values import read_posted
 from django_telroi.web.seen_attempt import is_open
 from django_telroi.web.session import (
@@ -59,8 +59,8 @@ from django_telroi.web.session import (
     with_number,
 )
 from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_step, with_way_back
+from django_telroi.web.text_language import call_language
 from django_telroi.web.tickets import open_number
-from django_telroi.web.words import call_language
 
 SEALED = "sealed"
 """The field of the button that requests the same call after a wait."""
@@ -210,7 +210,7 @@ class StartView(PhonePage):
         flow = self.begin(Flow(attempt.uuid, kept=kept))
         if kept and attempt.status not in NOT_PLACED_YET:
             with suppress(Unavailable):  # this phone rings; the next page closes the other call
-                closed = close_call(kept, user=self.user)
+                closed = cancel_call(kept, user=self.user)
                 if closed and closed.status == Status.VERIFIED:
                     # Its code was typed in another tab while this call was placed. That tab has the success.
                     self.drop_session_changes()
@@ -258,7 +258,7 @@ class StartView(PhonePage):
                 continue  # the id is taken by an attempt of another user or another number
             self._counted_number = number  # a retry was counted before
             if attempt.status not in OUTDATED_STATUSES or was_uncheckable(attempt):
-                return not_failed(attempt, user=self.user)
+                return raise_if_failed(attempt, user=self.user)
         raise Unavailable
 
     @sensitive_variables()

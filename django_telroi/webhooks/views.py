@@ -35,13 +35,12 @@ class RejectedWebhook(Exception):
 @require_POST
 @sensitive_variables()
 def receive_webhook(request: HttpRequest) -> HttpResponse:
-    """Return 200 for every event with a valid signature, and a 4xx or 503 for all other requests.
+    """Return 200 for an event with a valid signature, 503 if it cannot be recorded, and a 4xx or 503 otherwise.
 
-    Also an event that we cannot use gets 200, because Telroi disables an endpoint after 20 failures in a row.
+    An event that we cannot use gets 200 too, because Telroi disables an endpoint after 20 failures in a row.
 
-    The only exception is an event that cannot be recorded, because the database does not answer or is read-only. After
-    a 2xx it would be lost. After a 503 Telroi sends it three more times within 85 minutes, so a short outage loses
-    nothing.
+    An event cannot be recorded if the database does not answer or is read-only. After a 2xx it would be lost. After a
+    503 Telroi sends it three more times within 85 minutes, so a short outage loses nothing.
     """
     try:
         event, key_names = _verified_event(request)
@@ -57,7 +56,8 @@ def receive_webhook(request: HttpRequest) -> HttpResponse:
 
 
 for _alias in connections:
-    # A transaction around the whole request would hold locks for longer, and would prevent a retry after a lock error.
+    # ATOMIC_REQUESTS: a transaction around the request would hold locks for longer, and prevent a retry after a lock
+    # error.
     receive_webhook = transaction.non_atomic_requests(using=_alias)(receive_webhook)
 
 
@@ -74,7 +74,7 @@ def _verified_event(request: HttpRequest) -> tuple[WebhookEvent, list[str]]:
     except Exception as error:  # noqa: BLE001 - a function of the site may raise anything
         # A system check reports a wrong setting. A 503 lets Telroi send the event again.
         logger.error("webhook_secrets_failed error=%s", kind_of(error))
-        by_key = {}
+        raise RejectedWebhook(503, "secrets_failed") from None
     secrets = [secret for of_name in by_key.values() for secret in of_name]
     if not secrets:
         raise RejectedWebhook(

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from django_telroi import conf
 from django_telroi.errors import TooManyRequests, Unavailable
-from django_telroi.limits.counting import SUB_WINDOWS, Counter, Window, admit
+from django_telroi.limits.counting import SUB_WINDOWS, RateCounter, Window, admit
 from django_telroi.services.requester import Requester
 from tests.limits.caches import Breaking, Counting, Pools
 from tests.limits.stepping import SteppedRequest, clock_ahead
@@ -98,7 +98,7 @@ def counts(requester: Requester, who: str) -> list[int]:
     rate, name = conf.rates()["start"][who], requester.name(who)
     assert rate
     assert name
-    window = Window.of(Counter("start", who, name, rate), now=time.time())
+    window = Window.of(RateCounter("start", who, name, rate), now=time.time())
     return window.counts(caches["default"].get_many(window.keys))
 
 

@@ -27,9 +27,9 @@ MUTANTS = (
     Mutant(
         "verify a code without an id while the right one succeeds",
         "django_telroi/services/codes/telroi_judge.py",
-        "            return None\n        if outcome := _outcome_beside_newer_call",
+        "            return None\n        if outcome := _supersede_beside_newer_call",
         "            return result_of(CheckOutcome(attempt.status), attempt, now=now)\n"
-        "        if outcome := _outcome_beside_newer_call",
+        "        if outcome := _supersede_beside_newer_call",
         ("tests/backends/test_own_backend.py::TestABackendThatNeedsAnId",),
     ),
     Mutant(
@@ -55,14 +55,14 @@ MUTANTS = (
     ),
     Mutant(
         "request a call in a language that the page does not show",
-        "django_telroi/web/words.py",
-        "    return None if conf.language() else shown_words().lang\n",
+        "django_telroi/web/text_language.py",
+        "    return None if conf.language() else text_language().lang\n",
         "    return None\n",
         ("tests/locale/test_words.py",),
     ),
     Mutant(
         "name the active language on a card with English texts",
-        "django_telroi/web/words.py",
+        "django_telroi/web/text_language.py",
         "    if is_variant:",
         "    if True:",
         ("tests/locale/test_words.py",),

@@ -58,7 +58,7 @@ def test_each_has_its_own_record() -> None:
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
 
     for purpose in ALIKE:
-        services.redeem_proof(proof_for(phone, purpose), purpose=purpose, user=ada)
+        services.redeem_proof(load_proof(phone, purpose), purpose=purpose, user=ada)
 
     assert sorted(VerifiedPhone.objects.values_list("purpose", flat=True)) == sorted(ALIKE)
 
@@ -66,7 +66,7 @@ def test_each_has_its_own_record() -> None:
 @pytest.mark.parametrize("purpose", ALIKE[1:])
 def test_a_proof_for_one_is_invalid_for_another(purpose: str) -> None:
     phone = PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG")
-    proof = proof_for(phone, "payout")
+    proof = load_proof(phone, "payout")
 
     for use in (services.read_proof, services.redeem_proof):
         with pytest.raises(ProofRejected):
@@ -100,7 +100,7 @@ def test_every_compared_column_with_foreign_values_is_case_sensitive(field: str)
     assert isinstance(apps.get_model("django_telroi", model)._meta.get_field(name), ExactCharField)
 
 
-def proof_for(phone: PhoneNumber, purpose: str) -> str:
+def load_proof(phone: PhoneNumber, purpose: str) -> str:
     attempt = attempt_with(phone, purpose=purpose)
     return proof_of(attempt, now=timezone.now()) or ""
 

@@ -14,7 +14,7 @@ from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
 from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.services.world import NUMBER, OTHER_NUMBER, Heard, let_time_pass, moments, sends
@@ -386,7 +386,7 @@ def test_an_alert_is_raised_again_when_its_hour_is_over(db: None, heard: Heard) 
     first = datetime(2027, 3, 1, 10, 50, tzinfo=UTC)
 
     for minutes in (0, 9, 11, 59, 61, 100, 122):
-        raise_alert(Alert.KEY_LIMITED, now=first + timedelta(minutes=minutes), using="default")
+        send_alert(Alert.KEY_LIMITED, now=first + timedelta(minutes=minutes), using="default")
 
     times = AttemptEvent.objects.order_by("id").values_list("at", flat=True)
     assert [(at - first) / timedelta(minutes=1) for at in times] == [0, 61, 122]
@@ -396,8 +396,8 @@ def test_an_alert_is_raised_again_when_its_hour_is_over(db: None, heard: Heard) 
 def test_alerts_of_different_kinds_are_both_raised(db: None, heard: Heard) -> None:
     now = datetime(2027, 3, 1, 10, 50, tzinfo=UTC)
 
-    raise_alert(Alert.KEY_LIMITED, now=now, using="default")
-    raise_alert(Alert.INSUFFICIENT_FUNDS, now=now, using="default")
+    send_alert(Alert.KEY_LIMITED, now=now, using="default")
+    send_alert(Alert.INSUFFICIENT_FUNDS, now=now, using="default")
 
     assert [told["kind"] for _, told in heard.told] == ["key_limited", "insufficient_funds"]
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django_telroi import services
 from django_telroi.domain.states import Status
 from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
-from django_telroi.services.attempts.transitions import transition_uncounted
+from django_telroi.services.attempts.transitions import transition_with_number
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
 from tests.manual_clocks import SiteClock
@@ -39,7 +39,7 @@ def counted() -> tuple[int, int]:
 def give_up(attempt: VerificationAttempt) -> bool:
     now = attempt.created_at + timedelta(seconds=1)
     canceled = {"status": Status.CANCELED, "closed_at": now, "due_at": None}
-    return transition_uncounted(attempt, canceled, from_=(Status.QUEUED,), now=now, using="default")
+    return transition_with_number(attempt, canceled, from_=(Status.QUEUED,), now=now, using="default")
 
 
 def test_a_placed_call_counts_for_its_number_and_for_the_site() -> None:

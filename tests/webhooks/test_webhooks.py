@@ -108,16 +108,25 @@ def test_a_wrong_signature_is_rejected_without_a_reason(
     assert "whsec_" not in caplog.text
 
 
-@pytest.mark.parametrize("secrets", [None, [], [""], "whsec_as_a_string", [None], 5])
+@pytest.mark.parametrize(
+    ("secrets", "reason"),
+    [
+        *((secrets, "no_secret hint=") for secrets in (None, [], [""])),
+        *((secrets, "secrets_failed") for secrets in ("whsec_as_a_string", [None], 5)),
+    ],
+)
 def test_without_a_secret_every_webhook_is_rejected(
-    post: Post, site: Any, secrets: Any, caplog: pytest.LogCaptureFixture
+    post: Post, site: Any, secrets: Any, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.TELROI = {} if secrets is None else {"WEBHOOK_SECRETS": secrets}
 
     replies = [post(BODY), post(BODY, {}), post(BODY, signed(BODY, ""))]
 
     assert {(reply.status_code, reply.content) for reply in replies} == {(503, b"")}
-    assert "reason=no_secret" in caplog.text
+    refusals = [record.getMessage() for record in caplog.records if record.getMessage().startswith("webhook_refused")]
+    assert len(refusals) == 3
+    assert all(f"reason={reason}" in line for line in refusals)
+    assert ("webhook_secrets_failed" in caplog.text) == (reason == "secrets_failed")
     assert stored() == 0
 
 

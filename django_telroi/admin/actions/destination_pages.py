@@ -97,7 +97,7 @@ class BlockRow:
 
 
 class DestinationPages(KillSwitch):
-    """The views of blocked destinations. They belong to the admin of numbers, so each site with numbers has them."""
+    """The views of blocked destinations. Each AdminSite with the admin of numbers has them."""
 
     def get_urls(self) -> list[URLPattern]:
         views = {

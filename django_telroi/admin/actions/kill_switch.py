@@ -68,7 +68,7 @@ def resumed_words() -> str:
 
 
 class KillSwitch(StaffActionViews):
-    """The views of the kill switch. They belong to the admin of numbers, so each site with numbers has them."""
+    """The views of the kill switch. Each AdminSite with the admin of numbers has them."""
 
     def get_urls(self) -> list[URLPattern]:
         stop = staff_view(self.admin_site.admin_view(self.stop_view))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_telroi import services
-from django_telroi.domain.phone import mask_within
+from django_telroi.domain.phone import mask_digits_in
 from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.models.sealed import is_number_sealed
@@ -54,7 +54,7 @@ class ReasonForm(forms.Form):
 def text_to_save(text: str, field: forms.Field) -> str:
     """Return ``text`` on one line with masked numbers. Raises ValidationError if it is empty or cannot be stored."""
     # Masked before it is checked and saved. The text must not bring a number back into the log.
-    saved = mask_within(plain(text), shows_ends=not is_number_sealed())
+    saved = mask_digits_in(plain(text), shows_ends=not is_number_sealed())
     if not saved:
         raise forms.ValidationError(field.error_messages["required"], code="required")
     if not is_storable(saved, using=write_alias()):

@@ -68,7 +68,7 @@ from django_telroi.domain.states import BY_WORKER
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import settle_attempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
-from django_telroi.services.requester import masked_within, plain, user_name
+from django_telroi.services.requester import mask_e164_in, plain, user_name
 
 _MODES = {True: "live", False: "test", None: ""}
 MAX_ROWS = 100_000
@@ -93,7 +93,7 @@ def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt
 def _log(request: HttpRequest) -> None:
     """Record the export with its filters. A purpose may be any text, so numbers in it are masked."""
     # The token of a search means nothing to a reader of the log, and the search itself may be for a number.
-    filters = [masked_within(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
+    filters = [mask_e164_in(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
     filters += [gettext("search")] if request.GET.get(FOUND) else []
     exported = pgettext("admin log", "Exported attempts as CSV: %(filters)s") % {
         "filters": ", ".join(filters) or pgettext("exported attempts", "all")

@@ -20,10 +20,10 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from django_telroi import conf
 from django_telroi.admin.shared.chips import chip, listed, moment_words, time_words
 from django_telroi.admin.shared.marks import small
-from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, length_of_bar, limit_at, used_in
+from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, used_in, wrong_code_wait
 from django_telroi.models import BlockedDestination, PhoneNumber
 from django_telroi.services.requester import plain
-from django_telroi.services.shared.wrong_code_counts import bar_of
+from django_telroi.services.shared.wrong_code_counts import wait_end_of
 from django_telroi.services.staff.call_stops import blocks_active_at
 
 FREE, BLOCKED, STOPPED, WRONG_CODES = "free", "blocked", "stopped", "wrong_codes"
@@ -145,7 +145,7 @@ def number_status_of(
     moments = phone.moments
     limit = limit_at(policy, moments, now=now, held_until=phone.held_until)
     rule, until = (str(limit.rule), limit.until) if limit else (FREE, None)
-    if bar := bar_of(phone, now=now):
+    if bar := wait_end_of(phone, now=now):
         rule, until = WRONG_CODES, max(bar, until or bar)
     if phone.blocked_at:
         rule, until = BLOCKED, None
@@ -194,7 +194,7 @@ def is_barred(now: datetime) -> Q:
     steps = [*range(limits.wait, min(limits.wait + 7, limits.lock)), limits.lock]
     conditions = Q(pk__in=())
     for step in steps:
-        since = now - length_of_bar(limits, step)
+        since = now - wrong_code_wait(limits, step)
         conditions |= Q(wrong_codes__gte=step, last_wrong_code_at__gt=since)
     return conditions
 

@@ -59,7 +59,10 @@ def user_of_number(number: str) -> AbstractBaseUser | None:
 
 
 def site_function(key: str, chosen: str | Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """Return the function of a setting, None if it is not set. Raises ImproperlyConfigured for a path of nothing."""
+    """Return the function of a setting, None if it is not set.
+
+    Raises ImproperlyConfigured for a path that names no function.
+    """
     try:
         return load_function(chosen) if chosen else None
     except ImportError:

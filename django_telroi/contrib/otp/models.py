@@ -128,11 +128,11 @@ class CallDevice(TimestampMixin, CooldownMixin, ThrottlingMixin, Device):
         is_allowed, facts = super().verify_is_allowed()
         if not is_allowed:
             return is_allowed, facts
-        message = self._why_no_code_is_taken()
+        message = self._why_no_code_is_accepted()
         return (False, {"error_message": message}) if message else (True, None)
 
-    def _why_no_code_is_taken(self) -> str:
-        """Return the sentence for the person, or ``""`` if the newest call takes a code."""
+    def _why_no_code_is_accepted(self) -> str:
+        """Return why the newest call accepts no code, as a sentence for the person. ``""`` if it accepts one."""
         if self.attempt_uuid is None:
             return _("There is no call whose code could be checked. Ask for a call first.")
         try:

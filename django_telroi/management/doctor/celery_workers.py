@@ -16,14 +16,14 @@ from django_telroi.services.shared.transactions import write_alias
 SUBJECT: Final = "queue"
 SECONDS_OF_A_CALL: Final = 0.3
 FEW_AT_ONCE: Final = 16
-"""A worker with fewer processes than this is slower than the recommended 32 threads, which need one process."""
+"""A worker with fewer processes than this places less than half as many calls as the recommended 32 threads."""
 START: Final = "celery -A yoursite worker --pool threads --concurrency 32 --prefetch-multiplier 1"
 COOPERATIVE: Final = ("gevent", "eventlet")
 ENOUGH_PREFETCHED: Final = 4
 
 
 def examine_pools(stats: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Yield a note for each worker whose pool is slower than threads.
+    """Yield a note for each worker whose pool is much slower than threads.
 
     ``stats``: what Celery's ``inspect().stats()`` returns, by the names of the workers.
     """

@@ -94,7 +94,7 @@ def _gives_proof(attempt: VerificationAttempt, *, now: datetime) -> bool:
     return attempt.verified_at is not None and now < attempt.verified_at + RIGHT_CODE_LIFETIME
 
 
-def proof_for(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
+def load_proof(attempt_uuid: UUID, *, user: AbstractBaseUser | None = None) -> str | None:
     """Return the proof of an attempt, or None if it has none now or the database fails.
 
     Give it only to the session that typed the right code. The id of the attempt alone is not enough.

@@ -28,7 +28,7 @@ from django_telroi.services.attempts.transitions import (
     overdue_transition,
     settle_by_hint,
     transition,
-    transition_uncounted,
+    transition_with_number,
 )
 from django_telroi.services.shared.arguments import is_gone, owner_id
 from django_telroi.services.shared.number_state import State, read_attempt, remember_state
@@ -98,7 +98,7 @@ def close_orphan(attempt: VerificationAttempt, *, now: datetime, using: str) -> 
     canceled = closing_fields(Status.CANCELED, now=now)
     spent = {"proof_spent_at": now, "code_digest": "", "due_at": None}
     if attempt.status == Status.QUEUED:
-        transition_uncounted(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
+        transition_with_number(attempt, canceled, from_=(Status.QUEUED,), now=now, using=using)
     elif attempt.status in UNFINISHED:
         transition(attempt, canceled, from_=UNFINISHED, using=using)
     elif attempt.status == Status.VERIFIED and attempt.proof_spent_at is None:
@@ -150,7 +150,7 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     """Make one overdue transition. A queued call past its deadline is not placed any more, and does not count."""
     status = Status(attempt.status)
     if status == Status.QUEUED:
-        is_written = transition_uncounted(attempt, fields, from_=(status,), now=now, using=using)
+        is_written = transition_with_number(attempt, fields, from_=(status,), now=now, using=using)
         if is_written:
             report_call(attempt, using=using)
         return is_written
@@ -219,7 +219,7 @@ def is_not_needed(attempt: VerificationAttempt, *, using: str) -> bool:
 
 def cancel_queued(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Cancel a queued call. It does not count for the limits."""
-    transition_uncounted(
+    transition_with_number(
         attempt, closing_fields(Status.CANCELED, now=now), from_=(Status.QUEUED,), now=now, using=using
     )
 

@@ -31,13 +31,13 @@ from django_telroi.services.attempts.find import (
     find_and_settle_with_state,
     not_found_if_erased,
 )
-from django_telroi.services.attempts.transitions import closing_fields, transition, transition_uncounted
+from django_telroi.services.attempts.transitions import closing_fields, transition, transition_with_number
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import State, remembered_state
 from django_telroi.services.shared.outcomes import NOT_PLACED_FOR_NOW, RETRY_AFTER, ErrorCode
 from django_telroi.services.shared.site_control import pause_for, refusal_of_block
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
-from django_telroi.services.shared.wrong_code_counts import bar_of, counter_of, left_before_wait
+from django_telroi.services.shared.wrong_code_counts import counter_of, left_before_wait, wait_end_of
 
 REFUSAL_BY_ERROR: dict[str, type[VerificationRefused]] = {
     ErrorCode.INVALID: NotCallable,
@@ -116,7 +116,7 @@ def _status(attempt: VerificationAttempt, state: State, *, now: datetime) -> Att
     phone = attempt.phone
     policy = conf.policy(is_known=attempt.known_requester)
     limit = limit_at(policy, phone.moments, now=now, held_until=phone.held_until)
-    bar = None if attempt.judge == Judge.CALLER else bar_of(counter_of(attempt), now=now)
+    bar = None if attempt.judge == Judge.CALLER else wait_end_of(counter_of(attempt), now=now)
     block = state.destination if state.destination and state.destination.is_active(now) else None
     pause_end = _pause_end(attempt.key_name, state.control, now=now)
     moments = (limit and limit.until, bar, block and block.until, pause_end)
@@ -164,7 +164,7 @@ def cancel_verification(
 def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     canceled = closing_fields(Status.CANCELED, now=now)
     cancel_older_calls(attempt, now=now, using=using)
-    waiting = attempt.status == Status.QUEUED and transition_uncounted(
+    waiting = attempt.status == Status.QUEUED and transition_with_number(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
     )
     if not waiting and not transition(attempt, canceled, from_=UNFINISHED - {Status.QUEUED}, using=using):

@@ -53,7 +53,7 @@ class TypedCode:
 def reserve_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> TypedCode | None:
     """Reserve a try for the code before it is judged. Returns None if none is left. The object is then up to date.
 
-    It is one conditional UPDATE on the number of requests that was read, so each try is given once. Also returns None
+    It is one conditional UPDATE on the value of ``asked`` that was read, so each try is given once. Also returns None
     if ``judge`` has changed meanwhile: the code must then be checked by the other judge.
     """
     judge = attempt.judge

@@ -55,7 +55,7 @@ def transition(
     return _copy_to_object(attempt, fields, is_written=repeat_on_lock_error(write, using=using))
 
 
-def transition_uncounted(
+def transition_with_number(
     attempt: VerificationAttempt,
     fields: Mapping[str, object],
     *,
@@ -66,9 +66,9 @@ def transition_uncounted(
     hold_reason: str = "",
     counts_from: datetime | None = None,
 ) -> bool:
-    """Change the status of an attempt whose call does not count, and remove its moment from its number's calls.
+    """Change the status, and remove the moment of the call from its number's calls, or move it to ``counts_from``.
 
-    ``counts_from`` replaces the moment: for a call that goes back to the queue, or whose answer was slow.
+    It is removed if the call does not count. It is moved if the call goes back to the queue, or if its answer was slow.
     ``hold_seconds`` and ``hold_reason`` are Telroi's wait and reason if it refused the number.
 
     A moment that another process removed or replaced meanwhile is not removed again. The number's row is written even

@@ -127,7 +127,7 @@ def call_slot(backend: Backend) -> Iterator[None]:
         raise
 
 
-def code_for(state: State, *, length: int, key: KeyInUse) -> Secret | None:
+def make_code(state: State, *, length: int, key: KeyInUse) -> Secret | None:
     """Return a new code for a call that is claimed now, or None if the provider makes it.
 
     A code is made at the claim and not at the request. So the code of a queued call is in no row and no message.
@@ -136,7 +136,7 @@ def code_for(state: State, *, length: int, key: KeyInUse) -> Secret | None:
 
 
 def judge_of(code: str | None) -> Judge:
-    """Return who judges a claimed call, before the provider has answered. ``code``: as ``code_for`` returned it."""
+    """Return who judges a claimed call, before the provider has answered. ``code``: as ``make_code`` returned it."""
     return Judge.TELROI if code is None else Judge.UNDECIDED
 
 

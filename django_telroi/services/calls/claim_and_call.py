@@ -22,10 +22,10 @@ from django_telroi.services.accounts.phones import tell_owners
 from django_telroi.services.calls.claim import (
     call_slot,
     claim_start,
-    code_for,
     is_claimed,
     judge_of,
     lease_end,
+    make_code,
     recheck_at,
 )
 from django_telroi.services.calls.place import dial
@@ -195,7 +195,7 @@ def _code_to_read_out(request: CallRequest, state: State, *, is_dialing: bool, k
     if not is_dialing:
         return None
     fixed = fixed_code_of(request.phone.number, request.purpose)
-    return fixed or code_for(state, length=conf.code_length(), key=key)
+    return fixed or make_code(state, length=conf.code_length(), key=key)
 
 
 def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, key: KeyInUse, using: str) -> None:

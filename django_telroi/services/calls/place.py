@@ -26,9 +26,9 @@ from django_telroi.services.attempts.transitions import (
     send_after_commit,
     settle_by_hint,
     transition,
-    transition_uncounted,
+    transition_with_number,
 )
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.backend_calls import request_call
 from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.outcomes import (
@@ -79,7 +79,7 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
 
     def write() -> None:
         if backend.has_replaced_key:
-            raise_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=state.now_by(), using=using)
+            send_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=state.now_by(), using=using)
         is_probe = not unplaced and needs_key_probe(state.control, key=key_of(backend))
         if is_probe and shows_valid_key(reply.error):
             lift_pause(tried_at=state.now, key=key_of(backend), using=using)
@@ -132,7 +132,7 @@ def _settle(attempt: VerificationAttempt, reply: _Reply, *, key: KeyInUse, now: 
     judge = _judge_fields(attempt, reply)
     if reply.call is None:
         assert reply.error is not None
-        _settle_refused(attempt, outcome_of_call(reply.error), judge=judge, now=now, key=key, using=using)
+        _settle_not_placed(attempt, outcome_of_call(reply.error), judge=judge, now=now, key=key, using=using)
         return
     _settle_placed(attempt, reply.call, judge=judge, key=key, now=now, using=using)
     is_unread = attempt.judge == Judge.CALLER and reply.call.verification != OWN_CODE
@@ -186,7 +186,7 @@ def _settle_placed(
             is_changed = _transition_counted(attempt, fields, now=now, using=using)
     except IntegrityError:
         logger.error("telroi_id_taken attempt=%s", attempt.pk)
-        _settle_refused(attempt, NO_USABLE_REPLY, judge=judge, now=now, key=key, using=using)
+        _settle_not_placed(attempt, NO_USABLE_REPLY, judge=judge, now=now, key=key, using=using)
         return
     if not is_changed:
         if not _complete_placed_row(attempt, call, expires_at=expires_at, judge=judge, using=using):
@@ -217,7 +217,7 @@ def _complete_placed_row(
     return is_completed
 
 
-def _settle_refused(
+def _settle_not_placed(
     attempt: VerificationAttempt,
     outcome: CallOutcome,
     *,
@@ -250,7 +250,7 @@ def _put_back(attempt: VerificationAttempt, outcome: CallOutcome, *, now: dateti
         "due_at": min(now + timedelta(seconds=outcome.pause_seconds or RETRY_AFTER), deadline_of(attempt)),
         "code_digest": "",  # the next claim makes a new code
     }
-    if not transition_uncounted(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
+    if not transition_with_number(attempt, queued, from_=DIALING, now=now, using=using, counts_from=attempt.created_at):
         # Another process has changed the attempt meanwhile. Its call counts from its request now, so ``dialed_at`` must
         # be empty for the next transition to take back the right moment.
         attempt.dialed_at = None
@@ -276,7 +276,7 @@ def _apply_outcome(
     if outcome.counts:
         is_written = _transition_counted(attempt, fields, now=now, using=using)
     else:
-        is_written = transition_uncounted(
+        is_written = transition_with_number(
             attempt, fields, from_=DIALING, now=now, using=using, hold_seconds=outcome.hold, hold_reason=detail
         )
     if is_written:
@@ -291,7 +291,7 @@ def _transition_counted(
     moment = counts_from(attempt.counted_at, now)
     if moment == attempt.counted_at:
         return transition(attempt, fields, from_=DIALING, using=using)
-    return transition_uncounted(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
+    return transition_with_number(attempt, fields, from_=DIALING, now=now, using=using, counts_from=moment)
 
 
 def record_late_reply(

@@ -36,9 +36,9 @@ from django_telroi.services.attempts.transitions import (
     deadline_of,
     send_after_commit,
     transition,
-    transition_uncounted,
+    transition_with_number,
 )
-from django_telroi.services.calls.claim import RECHECK_AFTER, call_slot, claim_queued, code_for
+from django_telroi.services.calls.claim import RECHECK_AFTER, call_slot, claim_queued, make_code
 from django_telroi.services.calls.place import dial
 from django_telroi.services.calls.refusals import DestinationBlocked, refuse_by_state
 from django_telroi.services.shared.arguments import typed_arguments
@@ -117,7 +117,7 @@ def _place(attempt_id: int, *, code: str | None, now: datetime | None, using: st
         try:
             label = conf.key_label(attempt.key_name)
             with about_key(label), suppress(AttemptNotFound), not_found_if_erased(attempt, using=using):
-                _dial_if_due(attempt, state, code=code, using=using)
+                _dial_if_allowed(attempt, state, code=code, using=using)
             return
         except NotYet as not_yet:
             if code is not None:
@@ -129,8 +129,11 @@ def _place(attempt_id: int, *, code: str | None, now: datetime | None, using: st
 
 
 @sensitive_variables()
-def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None, using: str) -> None:
-    """Place the call if it is still needed and allowed. Raises NotYet or VersionConflict."""
+def _dial_if_allowed(attempt: VerificationAttempt, state: State, *, code: str | None, using: str) -> None:
+    """Place the call if it is still needed and allowed. Otherwise fail or cancel it, or close the attempt.
+
+    Raises NotYet, VersionConflict or InsideTransaction.
+    """
     try:
         backend = get_backend(attempt.key_name)
     except Misconfigured:
@@ -145,7 +148,7 @@ def _dial_if_due(attempt: VerificationAttempt, state: State, *, code: str | None
         cancel_queued(attempt, now=state.now, using=using)
     if attempt.judge != Judge.CALLER:
         fixed = fixed_code_of(attempt.number, attempt.purpose)
-        code = fixed or code_for(state, length=attempt.code_length, key=key_of(backend))
+        code = fixed or make_code(state, length=attempt.code_length, key=key_of(backend))
     if attempt.status == Status.QUEUED and _claim_if_allowed(attempt, state, backend, code=code, using=using):
         dial(attempt, backend, state, code=code, using=using)
 
@@ -207,7 +210,7 @@ def _end_of_wait(refusal: VerificationRefused, *, now: datetime) -> datetime:
 
 def _fail(attempt: VerificationAttempt, error_code: ErrorCode, *, now: datetime, using: str) -> None:
     failed = closing_fields(Status.FAILED, now=now, error_code=error_code)
-    if transition_uncounted(attempt, failed, from_=QUEUED, now=now, using=using):
+    if transition_with_number(attempt, failed, from_=QUEUED, now=now, using=using):
         logger.warning("call_failed attempt=%s error=%s", attempt.pk, error_code)
         report_call(attempt, using=using)
         send_after_commit(signals.call_failed, attempt, using=using)

@@ -39,13 +39,16 @@ from django_telroi.services.shared.outcomes import report_refused
 from django_telroi.services.shared.reviewers import refuse_reviewer_number
 from django_telroi.services.shared.site_control import PauseReason, pause_for, refusal_of_block, refuse_full_day
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
-from django_telroi.services.shared.wrong_code_counts import bar_of_state
+from django_telroi.services.shared.wrong_code_counts import wait_end_of_state
 
 logger = logging.getLogger("django_telroi")
 
 
 def refusal_of_slower_request(request: CallRequest, *, key: KeyInUse, using: str) -> VerificationRefused:
-    """Return the refusal for a request that lost the claim of its number, from the state that is there now."""
+    """Return the refusal for a request whose number was claimed by another request at the same time.
+
+    Reads the state again. If nothing refuses the request now, returns CooldownActive of one second.
+    """
     state = read_state(request.phone, using=using, user_id=request.user_id, key_name=request.key_name)
     try:
         refuse_request(request, state, key=key)
@@ -95,7 +98,7 @@ def refuse_by_state(
         wait = seconds_to_wait(pause.until, state.now)
         raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
     limit = limit_of(state, policy=policy, moments=moments)
-    bar = None if is_read_out else bar_of_state(state)
+    bar = None if is_read_out else wait_end_of_state(state)
     if bar and (limit is None or bar >= limit.until):
         raise TooManyWrongCodes(seconds_to_wait(bar, state.now))
     if limit:

@@ -38,9 +38,9 @@ from django_telroi.services.attempts.status import CheckOutcome, CheckResult, ou
 from django_telroi.services.attempts.telroi_tries import is_in_doubt
 from django_telroi.services.attempts.transitions import closing_fields, send_after_commit, transition
 from django_telroi.services.codes.success import compare_with_right_code, complete_success, result_of, write_verified
-from django_telroi.services.codes.telroi_answer import settle_without_try
+from django_telroi.services.codes.telroi_answer import lock_without_try
 from django_telroi.services.codes.telroi_judge import judge_by_telroi
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.outcomes import report_code
 from django_telroi.services.shared.secrets import length_of, matches
@@ -122,7 +122,7 @@ def _check_admitted(attempt: VerificationAttempt, digits: str, *, now: datetime,
         return _check_inside_transaction(attempt, digits, now=now, using=using)
     is_judged_here = attempt.judge in (Judge.SITE, Judge.UNDECIDED)
     if is_judged_here and attempt.status in COMPARABLE and not count_again_in_cache(attempt):
-        return _result_over_count(attempt, now=now, using=using)
+        return _lock_over_count(attempt, now=now, using=using)
     return _check(attempt, digits, now=now, using=using)
 
 
@@ -142,7 +142,7 @@ def _check(attempt: VerificationAttempt, digits: str, *, now: datetime, using: s
             return result
         if attempt.judge != judge:
             return _check(attempt, digits, now=now, using=using)  # a late answer has settled meanwhile who checks it
-    return _result_without_try(attempt, digits, now=now, using=using)
+    return _close_without_try(attempt, digits, now=now, using=using)
 
 
 @sensitive_variables()
@@ -156,17 +156,20 @@ def _check_inside_transaction(attempt: VerificationAttempt, digits: str, *, now:
     if has_try is None:
         return result_of(CheckOutcome.UNAVAILABLE, attempt, now=now)
     if not has_try:
-        return _result_over_count(attempt, now=now, using=using)
+        return _lock_over_count(attempt, now=now, using=using)
     if attempt.status == Status.VERIFIED:
         return _check(attempt, digits, now=now, using=using)
     judged = judge_here(attempt, digits, now=now, using=using, only_here=True)
     if judged is None:
-        return _result_without_try(attempt, digits, now=now, using=using)
+        return _close_without_try(attempt, digits, now=now, using=using)
     return result_of(judged, attempt, now=now, was_judged=judged != CheckOutcome.UNAVAILABLE)
 
 
-def _result_over_count(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckResult:
-    """Return the result of a code that is not compared, because the count in the cache has reached the tries."""
+def _lock_over_count(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckResult:
+    """Lock the open attempt, because the count in the cache has reached the tries, and return the result of the code.
+
+    The code is not compared.
+    """
     locked = closing_fields(Status.LOCKED, now=now)
     if attempt.status in CHECKABLE and not transition(attempt, locked, from_=CHECKABLE, using=using):
         with not_found_if_erased(attempt, using=using):
@@ -194,11 +197,11 @@ def _length_misfit(attempt: VerificationAttempt, digits: str, *, judge_short: bo
 
 
 @sensitive_variables()
-def _result_without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
-    """Return the result of a code that got no try: the attempt is closed, or all its tries are used."""
+def _close_without_try(attempt: VerificationAttempt, digits: str, *, now: datetime, using: str) -> CheckResult:
+    """Close the attempt if it is overdue or has no try left, and return the result of a code that got no try."""
     settle_overdue(attempt, now=now, using=using)
     if attempt.status in CHECKABLE:
-        settle = lock_used_up if attempt.judge == Judge.SITE else settle_without_try
+        settle = lock_used_up if attempt.judge == Judge.SITE else lock_without_try
         outcome = settle(attempt, now=now, using=using)
     else:
         outcome = outcome_of(attempt)
@@ -254,7 +257,7 @@ def _accept(attempt: VerificationAttempt, *, now: datetime, using: str) -> Check
         # A test key requested the call, so no phone rang. A person who knows the code did not hear it.
         outcome = _use_try(attempt, EventKind.CODE_UNJUDGED, now=now, using=using)
         if outcome is not None:
-            raise_alert(Alert.MISCONFIGURED, key_name=attempt.key_name, now=now, using=using)
+            send_alert(Alert.MISCONFIGURED, key_name=attempt.key_name, now=now, using=using)
         return CheckOutcome.UNAVAILABLE if outcome == CheckOutcome.WRONG_CODE else outcome
     tries = min(attempt.tries + 1, attempt.max_tries)
     fields = {"tries": tries, "asked": attempt.asked + 1, "judge": Judge.SITE}
@@ -275,8 +278,9 @@ def _reject(attempt: VerificationAttempt, *, now: datetime, using: str) -> Check
 def _use_try(attempt: VerificationAttempt, kind: EventKind, *, now: datetime, using: str) -> CheckOutcome | None:
     """Use one try, and lock the attempt with the last one. Returns None if the row has changed.
 
-    The UPDATE compares ``asked``, which every change of ``tries`` raises. With ``tries < max_tries`` alone, two
-    requests that use the last two tries at once would not know which of them locks the attempt.
+    The UPDATE compares ``asked``, which every change of ``tries`` raises while the attempt takes codes. With
+    ``tries < max_tries`` alone, two requests that use the last two tries at once would not know which of them locks the
+    attempt.
     """
     write = partial(_write_try, attempt, kind, now=now, using=using)
     if kind == EventKind.CODE_REJECTED:

@@ -20,7 +20,7 @@ from django_telroi.services.attempts.status import CheckOutcome, outcome_of
 from django_telroi.services.attempts.telroi_tries import TypedCode, codes_in_doubt, give_try_back, is_judgement_out
 from django_telroi.services.attempts.transitions import closing_fields, send_after_commit, transition
 from django_telroi.services.codes.success import complete_success, write_verified
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.outcomes import CallOutcome, ErrorCode, pause_and_alert
 from django_telroi.services.shared.wrong_code_counts import count_and_write
 
@@ -59,12 +59,12 @@ class TelroiAnswer:
     tries_left: int | None = None
     refusal: CallOutcome | None = None
 
-    def while_undecided(self) -> TelroiAnswer:
-        """Return what this answer means for a call that carried a code of this site, if no answer has confirmed it.
+    def for_undecided_judge(self) -> TelroiAnswer:
+        """Return how to treat this answer while it is not known who judges: Telroi has not confirmed our code.
 
-        The code was compared with the digest of our code before, and was another one. If Telroi answers that it does
-        not judge this call, it reads out our code. Then this code is wrong, and the attempt stays open. The try is not
-        given back: while the provider is down, any number of guesses could be compared with our digest otherwise.
+        The typed code did not match the digest of our code. So "unknown call" and "another call" mean a wrong code: if
+        Telroi does not judge the call, it reads out our code. The attempt stays open. A try is not given back:
+        otherwise, while the provider is down, any number of guesses could be compared with our digest.
         """
         if self.kind in (AnswerKind.UNKNOWN_CALL, AnswerKind.ANOTHER_CALL):
             return replace(self, kind=AnswerKind.WRONG)
@@ -110,13 +110,13 @@ def _settle_unjudged(typed: TypedCode, kind: AnswerKind, *, now: datetime, using
             _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
         case AnswerKind.TEST_KEY:
             _record_judgement(typed, EventKind.CODE_UNJUDGED, now=now, using=using)
-            raise_alert(Alert.MISCONFIGURED, key_name=typed.attempt.key_name, now=now, using=using)
+            send_alert(Alert.MISCONFIGURED, key_name=typed.attempt.key_name, now=now, using=using)
 
 
-def settle_without_try(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome:
-    """Return the outcome of a code that got no try although the attempt is open: all its tries are used.
+def lock_without_try(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome:
+    """Lock the attempt if all its tries were rejected, and return the outcome of a code that got no try.
 
-    If all tries were rejected, the attempt is locked. Otherwise one of the answers is still pending, or was lost.
+    If not all were rejected, one of the answers is still pending, or was lost. Then the attempt stays open.
     """
     if _lock(attempt, now=now, using=using, tries__gte=F("max_tries")):
         return outcome_of(attempt)
@@ -166,7 +166,8 @@ def _settle_already_verified(typed: TypedCode, *, now: datetime, using: str) -> 
 
     * An earlier answer to this code was lost, and no other code of this attempt is in doubt: this code is right.
     * This is the first answer to this code, and another code is in doubt: this code is wrong, the other may be right.
-    * The answer to another code is pending: that answer decides.
+    * The answer to another code is pending: that answer decides about the attempt. This code is recorded as wrong, if
+      no answer to it was lost.
     * Otherwise the right code cannot be recognized, for example after two lost answers: the attempt is closed.
     """
     attempt = typed.attempt
@@ -182,7 +183,10 @@ def _settle_already_verified(typed: TypedCode, *, now: datetime, using: str) -> 
     if is_pending or (others and not lost_tries):
         kind = EventKind.CODE_UNJUDGED if lost_tries else EventKind.CODE_REJECTED
         write = partial(_record_judgement, typed, kind, now=now, using=using)
-        _count(typed, write, now=now, using=using) if kind == EventKind.CODE_REJECTED else write()
+        if kind == EventKind.CODE_REJECTED:
+            _count(typed, write, now=now, using=using)
+        else:
+            write()
         return CheckOutcome.IN_PROGRESS if is_pending else CheckOutcome.ANSWER_LOST
     return _close(attempt, Status.LOCKED, now=now, using=using, error_code=ErrorCode.LOST)
 

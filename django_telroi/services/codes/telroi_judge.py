@@ -26,7 +26,7 @@ from django_telroi.services.attempts.telroi_tries import TypedCode, reserve_try
 from django_telroi.services.attempts.transitions import close_as_lost, closing_fields, transition
 from django_telroi.services.codes.success import result_of
 from django_telroi.services.codes.telroi_answer import AnswerKind, TelroiAnswer, settle, settle_own_code
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.backend_calls import judgeable_id, request_check, take_check_slot, wait_for_slot
 from django_telroi.services.shared.number_state import later
 from django_telroi.services.shared.outcomes import is_service_unavailable, outcome_of_call
@@ -69,7 +69,7 @@ def judge_by_telroi(attempt: VerificationAttempt, digits: str, *, now: datetime,
         if not backend.judges_by_number:
             close_as_lost(attempt, now=now, using=using)
             return None
-        if outcome := _outcome_beside_newer_call(attempt, now=now, using=using):
+        if outcome := _supersede_beside_newer_call(attempt, now=now, using=using):
             return result_of(outcome, attempt, now=now)
     typed = reserve_try(attempt, digits, now=now, using=using)
     if typed is None:
@@ -99,14 +99,14 @@ def _ask_and_settle(
     def write() -> CheckOutcome:
         effective = answer
         if backend and backend.has_replaced_key:
-            raise_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=now, using=using)
+            send_alert(Alert.MISCONFIGURED, key_name=backend.key_name, now=now, using=using)
         if is_about_number and answer.kind in ABOUT_NEWEST_CALL and newer_statuses_of_number(attempt, using=using):
             # A newer call has started. Telroi may have compared the code with the code of that call.
             effective = TelroiAnswer(AnswerKind.NOT_ASKED)
         if is_about_number and effective.kind == AnswerKind.ALREADY_VERIFIED:
             effective = TelroiAnswer(AnswerKind.ANOTHER_CALL)
         if is_undecided:
-            effective = effective.while_undecided()
+            effective = effective.for_undecided_judge()
         return settle(typed, effective, key=key_of(backend) if backend else None, now=now, using=using)
 
     try:
@@ -125,8 +125,10 @@ def _is_newest_call(attempt: VerificationAttempt, backend: Backend, *, using: st
     return not has_open_call_with_id(attempt, using=using)
 
 
-def _outcome_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
-    """Return the outcome for a call without an id if this number has a newer call, or None if it has not.
+def _supersede_beside_newer_call(attempt: VerificationAttempt, *, now: datetime, using: str) -> CheckOutcome | None:
+    """Supersede a call without an id if a newer call to this number may have rung, and return the outcome.
+
+    Returns None if there is no newer call.
 
     Without an id, Telroi judges a code by the newest call to the number, so this attempt can no longer be judged.
 

@@ -34,7 +34,7 @@ class Alert(StrEnum):
     """A reviewer number was used, which has the same code at every login."""
 
 
-def raise_alert(kind: Alert, *, now: datetime, using: str, key_name: str = "") -> bool:
+def send_alert(kind: Alert, *, now: datetime, using: str, key_name: str = "") -> bool:
     """Log, record and signal ``kind``, unless that was done within the last hour. Return whether it was done now.
 
     ``key_name``: the name of the key that the alert is about, ``""`` if it is about none. The alerts of one key do not

@@ -88,9 +88,6 @@ class State:
     user_codes: UserWrongCodes | None = None
     read_at: float = field(default_factory=time.monotonic)
 
-    def __post_init__(self) -> None:
-        STOP_HINT.see(is_stopped=self.control.stopped_at is not None)
-
     def now_by(self) -> datetime:
         """Return the current time of the database, calculated without another query."""
         return later(self.now, since=self.read_at)
@@ -289,6 +286,8 @@ def _select(
 def _read(select: Select, parameters: Sequence[object], *, using: str, phone: Phone | None = None) -> Iterator[Any]:
     """Yield the time of the database, the CallControl, then the other values of the SELECT in their order.
 
+    ``STOP_HINT`` remembers whether calls are stopped.
+
     ``phone``: the number of the request, None if it is that of the attempt.
     """
     if is_number_sealed():
@@ -298,5 +297,7 @@ def _read(select: Select, parameters: Sequence[object], *, using: str, phone: Ph
     own, others = values[: len(CONTROL_COLUMNS)], values[len(CONTROL_COLUMNS) :]
     yield db_now
     # A column of a row that does not exist is NULL. The object gets the default of its field instead.
-    yield CallControl(**{name: each for name, each in zip(CONTROL_COLUMNS, own, strict=True) if each is not None})
+    control = CallControl(**{name: each for name, each in zip(CONTROL_COLUMNS, own, strict=True) if each is not None})
+    STOP_HINT.see(is_stopped=control.stopped_at is not None)
+    yield control
     yield from others

@@ -21,7 +21,7 @@ from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.models import VerificationAttempt
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.site_control import MISCONFIGURED_PAUSE, PauseReason, pause_calls
 from django_telroi.services.shared.transactions import after_commit
 
@@ -110,7 +110,7 @@ def pause_and_alert(outcome: CallOutcome, *, key: KeyInUse, now: datetime, using
 def raise_alert_of(outcome: CallOutcome, *, key_name: str, now: datetime, using: str) -> None:
     """Raise the alert of ``outcome``, if it has one."""
     if outcome.alert:
-        raise_alert(outcome.alert, key_name=key_name, now=now, using=using)
+        send_alert(outcome.alert, key_name=key_name, now=now, using=using)
 
 
 def shows_valid_key(error: ApiError | None) -> bool:

@@ -22,7 +22,7 @@ from django_telroi.domain.typed_codes import is_strong_code
 from django_telroi.errors import NotCallable, TooManyRequests
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.redaction import Secret
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.transactions import savepoint_if_needed, unavailable_without_database, write_alias
 
@@ -72,7 +72,7 @@ def record_reviewer_use(attempt: VerificationAttempt, *, now: datetime, using: s
         digest=f"reviewer number {attempt.uuid}",
         defaults={"kind": EventKind.REVIEWER_NUMBER, "attempt": attempt, "phone_id": attempt.phone_id, "at": now},
     )
-    raise_alert(Alert.REVIEWER_NUMBER, now=now, using=using)
+    send_alert(Alert.REVIEWER_NUMBER, now=now, using=using)
 
 
 @unavailable_without_database()

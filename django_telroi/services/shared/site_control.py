@@ -20,7 +20,7 @@ from django_telroi.backends import KeyInUse
 from django_telroi.domain.policy import seconds_to_wait
 from django_telroi.errors import DestinationPaused, NotCallable, RegionNotAllowed, SiteLimitReached, VerificationRefused
 from django_telroi.models import BlockedDestination, CallControl
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.transactions import repeat_on_lock_error
 
@@ -131,7 +131,7 @@ def record_refused_codes(*, key: KeyInUse, now: datetime, using: str) -> None:
         row.update(codes_refused_until=now + CODES_REFUSED_FOR, codes_refused_key=key.digest)
 
     repeat_on_lock_error(note, using=using)
-    raise_alert(Alert.CODES_REFUSED, key_name=key.name, now=now, using=using)
+    send_alert(Alert.CODES_REFUSED, key_name=key.name, now=now, using=using)
 
 
 def ensure_control_row(name: str, *, using: str) -> QuerySet[CallControl]:

@@ -34,7 +34,7 @@ from django_telroi.services.shared.writes import VersionConflict
 logger = logging.getLogger("django_telroi")
 
 T = TypeVar("T")
-Counter = PhoneNumber | UserWrongCodes
+CodeCountRow = PhoneNumber | UserWrongCodes
 
 ENDED: Mapping[str, Any] = {"wrong_codes": 0, "last_wrong_code_at": None}
 """The columns of a count that is over."""
@@ -47,7 +47,7 @@ class _NotWritten(Exception):
     """The attempt changed since it was read, so its wrong code does not count."""
 
 
-def counter_of(attempt: VerificationAttempt) -> Counter:
+def counter_of(attempt: VerificationAttempt) -> CodeCountRow:
     """Return the row that counts the wrong codes of this attempt: that of its user, or of its number.
 
     A user without a row gets an unsaved one.
@@ -60,16 +60,16 @@ def counter_of(attempt: VerificationAttempt) -> Counter:
     return state.user_codes
 
 
-def bar_of(counter: Counter | None, *, now: datetime) -> datetime | None:
+def wait_end_of(counter: CodeCountRow | None, *, now: datetime) -> datetime | None:
     """Return until when new calls are refused because of these wrong codes, or None."""
     if counter is None or not counter.wrong_codes:
         return None
-    return policy.barred_until(conf.wrong_codes(), counter.wrong_codes, counter.last_wrong_code_at, now=now)
+    return policy.wrong_code_wait_until(conf.wrong_codes(), counter.wrong_codes, counter.last_wrong_code_at, now=now)
 
 
-def bar_of_state(state: State) -> datetime | None:
+def wait_end_of_state(state: State) -> datetime | None:
     """Return until when a start of the requester in ``state`` is refused because of wrong codes, or None."""
-    return bar_of(state.phone if state.user_id is None else state.user_codes, now=state.now)
+    return wait_end_of(state.phone if state.user_id is None else state.user_codes, now=state.now)
 
 
 def left_before_wait(attempt: VerificationAttempt) -> int | None:
@@ -110,7 +110,7 @@ def count_and_write(
 class _CountChange:
     """The new ``fields`` of the row ``before``. ``begins_lock``: with them a lock begins."""
 
-    before: Counter
+    before: CodeCountRow
     fields: Mapping[str, Any]
     begins_lock: bool = False
 
@@ -153,7 +153,7 @@ def _unchanged_on_error(attempt: VerificationAttempt) -> Iterator[None]:
         raise
 
 
-def _lock_counter(attempt: VerificationAttempt, *, using: str) -> Counter:
+def _lock_counter(attempt: VerificationAttempt, *, using: str) -> CodeCountRow:
     """Lock the row of the count and return it as it is now. Before the row of a user, the attempt is locked."""
     if attempt.user_id is not None:
         lock_attempt(attempt.pk, using=using)
@@ -165,7 +165,7 @@ def lock_attempt(pk: int, *, using: str) -> None:
     VerificationAttempt.objects.using(using).filter(pk=pk).update(asked=F("asked"))
 
 
-def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) -> _CountChange:
+def _one_more(counter: CodeCountRow, attempt: VerificationAttempt, *, now: datetime) -> _CountChange:
     fields: dict[str, Any] = {
         "wrong_codes": counter.wrong_codes + 1,
         "last_wrong_code_at": now,
@@ -178,7 +178,7 @@ def _one_more(counter: Counter, attempt: VerificationAttempt, *, now: datetime) 
         fields["by_number"] = {**counter.by_number, key: counter.by_number.get(key, 0) + 1}
     lock = conf.wrong_codes().lock
     # A lock that is over begins again with the next wrong code.
-    was_locked = counter.wrong_codes >= lock and bar_of(counter, now=now) is not None
+    was_locked = counter.wrong_codes >= lock and wait_end_of(counter, now=now) is not None
     return _CountChange(counter, fields, begins_lock=counter.wrong_codes + 1 >= lock and not was_locked)
 
 
@@ -198,7 +198,7 @@ def _save(change: _CountChange, *, using: str) -> None:
         raise VersionConflict
 
 
-def _locked(counter: Counter, *, using: str) -> Counter:
+def _locked(counter: CodeCountRow, *, using: str) -> CodeCountRow:
     """Lock the row and return it as it is now. An unsaved row of a user is returned if there is still none.
 
     The UPDATE locks it on every database. The locking read sees what other transactions committed, also in a
@@ -210,7 +210,7 @@ def _locked(counter: Counter, *, using: str) -> Counter:
         if isinstance(counter, PhoneNumber):
             raise VersionConflict
         return UserWrongCodes(user_id=counter.pk)
-    row: Counter = rows.select_for_update().get()
+    row: CodeCountRow = rows.select_for_update().get()
     return row
 
 

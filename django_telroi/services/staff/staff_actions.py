@@ -32,7 +32,7 @@ from django_telroi.services.shared.arguments import known_number, refuse_unstora
 from django_telroi.services.shared.number_state import State, database_now, read_state
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 from django_telroi.services.shared.writes import VersionConflict
-from django_telroi.services.shared.wrong_code_counts import bar_of
+from django_telroi.services.shared.wrong_code_counts import wait_end_of
 
 TIMES_A_CHANGE_IS_TRIED = 5
 MAX_ACTOR_LENGTH, MAX_REASON_LENGTH = 150, 200
@@ -71,8 +71,9 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
 @sensitive_variables()
 @unavailable_without_database()
 def block_for_owner(number: str, *, actor: str = "", now: datetime | None = None) -> PhoneNumber:
-    """Block all calls to this number because its owner asked for it. ``actor``: who took the wish, ``""`` the owner.
+    """Block all calls to this number because its owner asked for it.
 
+    ``actor``: who received the request, ``""`` for the owner.
     A block of staff stays as it is and becomes one of the owner too. Returns the number's row. Raises InvalidNumber,
     ChangedMeanwhile and Unavailable.
     """
@@ -95,7 +96,7 @@ def block_for_owner(number: str, *, actor: str = "", now: datetime | None = None
 @sensitive_variables()
 @unavailable_without_database()
 def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime | None = None) -> PhoneNumber:
-    """Allow calls to this number again, within its limits. ``reason``: required for a block at the owner's wish.
+    """Allow calls to this number again, within its limits. ``reason``: required for a block at the owner's request.
 
     Returns the number's row. Raises ReasonRequired, InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
@@ -225,7 +226,7 @@ def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
             # A row with limits stays. Otherwise an erasure would reset the limits of the number.
             is_held = row.held_until is not None and row.held_until > state.now
             has_calls = used_in(row.moments, now=state.now, window=DAY) > 0
-            is_barred = bar_of(row, now=state.now) is not None
+            is_barred = wait_end_of(row, now=state.now) is not None
             if row.blocked_at is None and not (is_held or has_calls or is_barred):
                 PhoneNumber.objects.using(using).filter(pk=row.pk).delete()
         # The event has no number: it would restore what was erased.

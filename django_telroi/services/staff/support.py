@@ -40,7 +40,7 @@ from django_telroi.services.shared.transactions import (
     unavailable_without_database,
     write_alias,
 )
-from django_telroi.services.shared.wrong_code_counts import ENDED, bar_of, lock_attempt, reset_user
+from django_telroi.services.shared.wrong_code_counts import ENDED, lock_attempt, reset_user, wait_end_of
 from django_telroi.services.staff.staff_actions import change_number, write_event
 
 MAX_AUTHOR_LENGTH = 150
@@ -128,7 +128,7 @@ def reset_user_wrong_codes(user: AbstractBaseUser, *, reason: str, actor: str, n
 def wrong_codes_of_user(user_id: Any, *, now: datetime) -> tuple[int, datetime | None]:
     """Return the consecutive wrong codes of a user, and until when new calls are refused because of them, or None."""
     row = UserWrongCodes.objects.using(write_alias()).filter(user_id=user_id).first()
-    return (row.wrong_codes, bar_of(row, now=now)) if row else (0, None)
+    return (row.wrong_codes, wait_end_of(row, now=now)) if row else (0, None)
 
 
 NOT_EXPORTED = frozenset(

@@ -18,7 +18,7 @@ from django_telroi import conf
 from django_telroi.domain.destinations import is_prefix
 from django_telroi.domain.states import Status
 from django_telroi.models import DbNow, VerificationAttempt
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.reviewers import REVIEWER_ID
 from django_telroi.services.statistics.periods import Ranked, Ranking
@@ -226,7 +226,7 @@ def _is_low(verified: int, calls: int) -> bool:
 def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedDestination, ...]:
     """Return such destinations. If there are any, raise the alert ``pumping`` at most once an hour and log them."""
     pumped = pumped_destinations(now=now, using=using)
-    if pumped and raise_alert(Alert.PUMPING, now=now or database_now(using), using=using):
+    if pumped and send_alert(Alert.PUMPING, now=now or database_now(using), using=using):
         for each in pumped:
             # Without the plus sign, as in the field of the other lines.
             destination = each.destination.removeprefix("+")

@@ -39,7 +39,7 @@ from django_telroi.services.attempts.telroi_tries import is_judgement_out
 from django_telroi.services.attempts.transitions import closing_fields, deadline_of, settle_by_hint, transition
 from django_telroi.services.calls.claim import recheck_at
 from django_telroi.services.calls.queue import enqueue
-from django_telroi.services.shared.alerts import Alert, raise_alert
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import database_now, later
 from django_telroi.services.shared.outcomes import ErrorCode, report_call
@@ -106,7 +106,7 @@ def sweep(*, now: datetime | None = None) -> Swept:
         since = time.monotonic()
         queued = [attempt for attempt in batch if attempt.status == Status.QUEUED]
         if any(attempt.created_at + LONG_WAIT <= read_at for attempt in queued):
-            raise_alert(Alert.WAITING, now=read_at, using=using)
+            send_alert(Alert.WAITING, now=read_at, using=using)
         became_unknown += _end_leases(batch, now=read_at, using=using)
         # A call past its deadline is not placed any more: the person does not expect it now.
         late = [attempt for attempt in queued if deadline_of(attempt) <= read_at]

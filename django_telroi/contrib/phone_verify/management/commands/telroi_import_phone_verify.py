@@ -51,7 +51,7 @@ class Command(PrintableCommand):
     @sensitive_variables()
     def handle(self, *args: Any, user_field: str, purpose: str, dry_run: bool, verbosity: int, **options: Any) -> None:
         if purpose not in conf.purposes() or not conf.writes_record(purpose):
-            raise CommandError(f"The purpose {purpose!r} is not in PURPOSES, or writes no record.")
+            raise CommandError(f"The purpose {purpose!r} is not in PURPOSES, or it is in PURPOSES_WITHOUT_RECORD.")
         results: dict[Result, list[str]] = {result: [] for result in Result}
         try:
             users = _users_by_number(user_field)

@@ -10,17 +10,17 @@ from django.utils.translation import get_language, gettext, override, pgettext
 from django_telroi import conf
 from django_telroi.domain.languages import language_tag
 
-__all__ = ["Words", "call_language", "shown_words"]
+__all__ = ["TextLanguage", "call_language", "text_language"]
 
 
-class Words(NamedTuple):
+class TextLanguage(NamedTuple):
     """The BCP 47 tag of a language, and its direction: ``ltr`` or ``rtl``."""
 
     lang: str
     dir: str
 
 
-def shown_words() -> Words:
+def text_language() -> TextLanguage:
     """Return the language of our texts in this request. It differs from the active language that has no catalogue.
 
     Then Django shows the texts of ``LANGUAGE_CODE``, or the English ones. A screen reader must not read them as if they
@@ -34,7 +34,7 @@ def shown_words() -> Words:
         shown = active
     elif shown == "en":
         shown = _language_of_the_site(active)
-    return Words(shown, "rtl" if shown.split("-")[0] in settings.LANGUAGES_BIDI else "ltr")
+    return TextLanguage(shown, "rtl" if shown.split("-")[0] in settings.LANGUAGES_BIDI else "ltr")
 
 
 def _language_of_the_site(active: str) -> str:
@@ -52,4 +52,4 @@ def _language_of_the_site(active: str) -> str:
 
 def call_language() -> str | None:
     """Return the language for a call that a page of ours requests. None if the setting ``LANGUAGE`` decides."""
-    return None if conf.language() else shown_words().lang
+    return None if conf.language() else text_language().lang
