@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from axe_core_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
+ALL_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 OPTIONS = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     # What else axe could report, such as each element that passes, takes most of the time and is not read.
     "resultTypes": ["violations"],
     "selectors": False,
 }
 
 
-def violations(page: Page) -> list[dict[str, Any]]:
-    """Return the violations that axe finds in ``page`` as it is shown now."""
+def violations(page: Page, rules: Sequence[str] = ALL_RULES) -> list[dict[str, Any]]:
+    """Return the violations that axe finds in ``page`` as it is shown now. ``rules``: axe's tags of them."""
     page.evaluate(AXE_SCRIPT)
-    found: list[dict[str, Any]] = page.evaluate("options => axe.run(options).then(run => run.violations)", OPTIONS)
+    options = {"runOnly": list(rules), **OPTIONS}
+    found: list[dict[str, Any]] = page.evaluate("options => axe.run(options).then(run => run.violations)", options)
     return found
