@@ -87,8 +87,8 @@ from django_telroi.conf.values import DEFAULTS as DEFAULTS
 from django_telroi.conf.values import MAX_DAYS
 from django_telroi.conf.values import chosen as chosen
 from django_telroi.domain.languages import language_tag
+from django_telroi.domain.number_limits import Policy
 from django_telroi.domain.phone import CallingRules, LineType
-from django_telroi.domain.policy import Policy
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi.conf import values
 from django_telroi.domain.number_cipher import MIN_KEY_LENGTH, NumberEncryption
-from django_telroi.domain.policy import WrongCodeLimits, read_limits
+from django_telroi.domain.number_limits import WrongCodeLimits, read_limits
 from django_telroi.domain.states import CodeMaker, Dispatch
 from django_telroi.redaction import Secret
 

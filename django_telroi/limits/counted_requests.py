@@ -18,8 +18,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
+from django_telroi.domain.number_limits import DAY, with_call
 from django_telroi.domain.phone import Phone
-from django_telroi.domain.policy import DAY, with_call
 from django_telroi.errors import VerificationRefused
 from django_telroi.limits.counting import admit, cache_digest, forget, refuse_if_full, reject_if_cache_fails
 from django_telroi.limits.site_functions import bot_check_of, is_known_to, phone_risk_of, requester_with_keys

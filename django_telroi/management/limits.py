@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend
+from django_telroi.domain.number_limits import DAY, HOUR, seconds_to_wait, used_in
 from django_telroi.domain.phone import Phone, refuse_uncallable
-from django_telroi.domain.policy import DAY, HOUR, seconds_to_wait, used_in
 from django_telroi.errors import VerificationRefused
 from django_telroi.services.calls.refusals import limit_of
 from django_telroi.services.shared.arguments import known_number

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_telroi.domain.number_cipher import SealedPart
+from django_telroi.domain.number_limits import Rule
 from django_telroi.domain.phone import mask
-from django_telroi.domain.policy import Rule
 from django_telroi.models.database_clock import DbNow
 from django_telroi.models.exact import ExactCharField
 from django_telroi.models.sealed import SealedCharField

@@ -4,9 +4,10 @@ The pages, the API and the drop-in use the same sentences. They never say that a
 site cannot know it.
 
 A response of Telroi becomes a sentence in these steps. To a call: ``client/classify.py`` (error of the client),
-``shared/outcomes.py`` (error code of the attempt), ``attempts/status.py`` (refusal), this module. To a code:
-``client/classify.py``, ``codes/telroi_judge.py`` (kind of answer), ``codes/telroi_answer.py`` (outcome), this module. A
-429 about the number is a refusal of this number; one about the key is ``unavailable`` for all numbers.
+``services/shared/outcomes.py`` (error code of the attempt), ``services/attempts/status.py`` (refusal), this module. To
+a code: ``client/classify.py``, ``services/codes/telroi_judge.py`` (kind of answer), ``services/codes/telroi_answer.py``
+(outcome), this module. A 429 about the number is a refusal of this number; one about the key is ``unavailable`` for all
+numbers.
 """
 
 from __future__ import annotations

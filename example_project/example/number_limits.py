@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from django_telroi import conf
-from django_telroi.domain.policy import current_limit, with_call
+from django_telroi.domain.number_limits import current_limit, with_call
 from django_telroi.domain.states import Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from example.history import LIFE, Ledger, attempt

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_telroi import conf
-from django_telroi.domain.policy import current_limit
+from django_telroi.domain.number_limits import current_limit
 from django_telroi.models import PhoneNumber, VerifiedPhone
 
 HOLD = timedelta(hours=1)

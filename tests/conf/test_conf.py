@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from django_telroi import conf
 from django_telroi.domain.number_cipher import NumberEncryption
+from django_telroi.domain.number_limits import Policy, WrongCodeLimits
 from django_telroi.domain.phone import CALLABLE_LINE_TYPES, CallingRules, LineType
-from django_telroi.domain.policy import Policy, WrongCodeLimits
 from django_telroi.domain.rates import Rate
 from django_telroi.domain.states import CodeMaker, Dispatch
 

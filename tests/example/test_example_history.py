@@ -16,8 +16,8 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_telroi.domain.number_limits import Rule
 from django_telroi.domain.phone import parse_phone
-from django_telroi.domain.policy import Rule
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.models import BlockedDestination, PhoneNumber, RefusalTally, VerificationAttempt, VerifiedPhone
 

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from django_telroi import limits
-from django_telroi.domain.policy import HOUR
+from django_telroi.domain.number_limits import HOUR
 from django_telroi.errors import AttemptNotFound, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts import find

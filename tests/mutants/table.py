@@ -819,7 +819,7 @@ MUTANTS = (
     ),
     Mutant(
         "count a call with a slow answer from its claim",
-        "django_telroi/domain/policy.py",
+        "django_telroi/domain/number_limits.py",
         "return answered_at if answered_at - asked_at > SLOW_ANSWER else asked_at",
         "return asked_at",
         ("tests/services/test_slow_answers.py::test_the_wait_that_is_shown_after_a_slow_start_equals_telrois",),
@@ -833,14 +833,14 @@ MUTANTS = (
     ),
     Mutant(
         "use a fixed wait of Telroi as exact",
-        "django_telroi/domain/policy.py",
+        "django_telroi/domain/number_limits.py",
         "    if wait not in FLAT_WAITS:\n",
         "    if True:\n",
         ("tests/services/test_slow_answers.py::TestAFixedWait",),
     ),
     Mutant(
         "do not lengthen a hold while Telroi repeats a fixed wait",
-        "django_telroi/domain/policy.py",
+        "django_telroi/domain/number_limits.py",
         "        length = max(length, 2 * (last.until - last.since))\n",
         "        pass\n",
         ("tests/services/test_slow_answers.py::TestAFixedWait",),

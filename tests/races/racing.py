@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.db import connection, connections
 
-from django_telroi.domain.policy import counts_from
+from django_telroi.domain.number_limits import counts_from
 
 if TYPE_CHECKING:
     from django_telroi.models import VerificationAttempt

@@ -12,7 +12,7 @@ from django_telroi.admin.overview.formats import figure
 from django_telroi.admin.shared.chips import listed, region_choices, region_name
 from django_telroi.admin.shared.search import calls_to_prefix
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_covered, is_prefix, regions_of
-from django_telroi.domain.policy import DAY
+from django_telroi.domain.number_limits import DAY
 from django_telroi.models import BlockedDestination, VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import blocked_destinations

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_telroi import services
+from django_telroi.domain.number_limits import DAY, used_in
 from django_telroi.domain.phone import mask_digits_in
-from django_telroi.domain.policy import DAY, used_in
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.requester import plain

@@ -23,7 +23,7 @@ from django_telroi.admin.numbers.number_status import (
     with_status,
 )
 from django_telroi.admin.shared.search import is_of_blocked
-from django_telroi.domain.policy import Rule
+from django_telroi.domain.number_limits import Rule
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import blocked_destinations

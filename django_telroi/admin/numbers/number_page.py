@@ -31,7 +31,7 @@ from django_telroi.admin.shared.chips import (
 from django_telroi.admin.shared.marks import status_chip
 from django_telroi.admin.shared.registered import may_view
 from django_telroi.admin.shared.ring import ring_words
-from django_telroi.domain.policy import limit_at
+from django_telroi.domain.number_limits import limit_at
 from django_telroi.models import (
     AttemptEvent,
     PhoneNumber,

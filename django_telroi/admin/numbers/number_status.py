@@ -20,7 +20,7 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from django_telroi import conf
 from django_telroi.admin.shared.chips import chip, listed, moment_words, time_words
 from django_telroi.admin.shared.marks import small
-from django_telroi.domain.policy import DAY, HOUR, Policy, Rule, limit_at, used_in, wrong_code_wait
+from django_telroi.domain.number_limits import DAY, HOUR, Policy, Rule, limit_at, used_in, wrong_code_wait
 from django_telroi.models import BlockedDestination, PhoneNumber
 from django_telroi.services.requester import plain
 from django_telroi.services.shared.wrong_code_counts import wait_end_of

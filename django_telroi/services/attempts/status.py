@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import get_backend, key_of
-from django_telroi.domain.policy import limit_at, seconds_to_wait
+from django_telroi.domain.number_limits import limit_at, seconds_to_wait
 from django_telroi.domain.states import UNFINISHED, Judge, Status
 from django_telroi.domain.typed_codes import LengthFit
 from django_telroi.errors import (

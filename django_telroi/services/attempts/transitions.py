@@ -24,7 +24,7 @@ from django.dispatch import Signal
 
 from django_telroi import conf, signals
 from django_telroi.backends import judges_by_number
-from django_telroi.domain.policy import Hold, hold_after, with_call, without_call
+from django_telroi.domain.number_limits import Hold, hold_after, with_call, without_call
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services.shared.number_state import read_number

@@ -20,8 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.backends import Backend, KeyInUse
+from django_telroi.domain.number_limits import current_limit, with_call, without_call
 from django_telroi.domain.phone import Phone
-from django_telroi.domain.policy import current_limit, with_call, without_call
 from django_telroi.domain.states import UNFINISHED, Judge, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from django_telroi.redaction import Secret

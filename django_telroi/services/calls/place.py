@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import signals
 from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.client import OtpCall
-from django_telroi.domain.policy import counts_from
+from django_telroi.domain.number_limits import counts_from
 from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf, dispatch, signals
 from django_telroi.backends import Backend, are_calls_placed_here, get_backend, key_of
-from django_telroi.domain.policy import seconds_to_wait, without_call
+from django_telroi.domain.number_limits import seconds_to_wait, without_call
 from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import (
     ApiRefused,

@@ -15,8 +15,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf, signals
 from django_telroi.backends import NO_KEY, Backend, KeyInUse, get_backend, key_of
 from django_telroi.domain.consent import Consent
+from django_telroi.domain.number_limits import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.domain.phone import Phone, parse_phone, refuse_uncallable
-from django_telroi.domain.policy import Limit, Policy, Rule, limit_at, longest_wait, seconds_to_wait
 from django_telroi.errors import (
     CallsStopped,
     ConsentRequired,

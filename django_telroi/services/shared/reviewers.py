@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.client import OtpCall
 from django_telroi.conf.site_settings import may_review
-from django_telroi.domain.policy import seconds_to_wait
+from django_telroi.domain.number_limits import seconds_to_wait
 from django_telroi.domain.typed_codes import is_strong_code
 from django_telroi.errors import NotCallable, TooManyRequests
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt

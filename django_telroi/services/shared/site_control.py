@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from django_telroi import conf
 from django_telroi.backends import KeyInUse
-from django_telroi.domain.policy import seconds_to_wait
+from django_telroi.domain.number_limits import seconds_to_wait
 from django_telroi.errors import DestinationPaused, NotCallable, RegionNotAllowed, SiteLimitReached, VerificationRefused
 from django_telroi.models import BlockedDestination, CallControl
 from django_telroi.services.shared.alerts import Alert, send_alert

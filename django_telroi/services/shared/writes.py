@@ -21,7 +21,7 @@ from django.db.models import BooleanField, CharField, Field, Model
 from django.db.models.signals import post_save, pre_save
 
 from django_telroi import conf
-from django_telroi.domain.policy import current_limit
+from django_telroi.domain.number_limits import current_limit
 from django_telroi.models import PhoneNumber
 from django_telroi.models.sealed import SealedCharField
 from django_telroi.services.shared.statements import update_of, update_row

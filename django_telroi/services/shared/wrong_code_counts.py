@@ -23,7 +23,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from django_telroi import conf, signals
-from django_telroi.domain import policy
+from django_telroi.domain import number_limits
 from django_telroi.models import PhoneNumber, UserWrongCodes, VerificationAttempt
 from django_telroi.services.shared.deletes import delete_at_once
 from django_telroi.services.shared.number_state import State, remember_state, remembered_state
@@ -64,7 +64,8 @@ def wait_end_of(counter: CodeCountRow | None, *, now: datetime) -> datetime | No
     """Return until when new calls are refused because of these wrong codes, or None."""
     if counter is None or not counter.wrong_codes:
         return None
-    return policy.wrong_code_wait_until(conf.wrong_codes(), counter.wrong_codes, counter.last_wrong_code_at, now=now)
+    last_at = counter.last_wrong_code_at
+    return number_limits.wrong_code_wait_until(conf.wrong_codes(), counter.wrong_codes, last_at, now=now)
 
 
 def wait_end_of_state(state: State) -> datetime | None:
@@ -74,7 +75,7 @@ def wait_end_of_state(state: State) -> datetime | None:
 
 def left_before_wait(attempt: VerificationAttempt) -> int | None:
     """Return how many more wrong codes lead to a wait, from the figure ``warn`` of ``WRONG_CODES`` on. Else None."""
-    return policy.codes_before_wait(conf.wrong_codes(), counter_of(attempt).wrong_codes)
+    return number_limits.codes_before_wait(conf.wrong_codes(), counter_of(attempt).wrong_codes)
 
 
 def count_and_write(
@@ -233,7 +234,7 @@ def _signal_lock(attempt: VerificationAttempt, *, now: datetime, using: str) -> 
         attempt=attempt,
         number=attempt.masked_number,
         count=count,
-        until=now + policy.LOCK_LENGTH,
+        until=now + number_limits.LOCK_LENGTH,
     )
     after_commit(send, using=using)
 

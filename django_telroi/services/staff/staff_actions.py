@@ -16,8 +16,8 @@ from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
+from django_telroi.domain.number_limits import DAY, current_limit, used_in
 from django_telroi.domain.phone import Phone
-from django_telroi.domain.policy import DAY, current_limit, used_in
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, ReasonRequired
 from django_telroi.models import (
     AttemptEvent,

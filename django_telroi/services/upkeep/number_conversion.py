@@ -19,7 +19,7 @@ from django.db.models import Model, Q
 
 from django_telroi import conf
 from django_telroi.domain.number_cipher import SealedPart
-from django_telroi.domain.policy import current_limit
+from django_telroi.domain.number_limits import current_limit
 from django_telroi.models import PhoneNumber, UserWrongCodes, VerifiedPhone
 from django_telroi.models.sealed import SealedCharField, has_written_form, opened, stored_form
 from django_telroi.services.shared.arguments import typed_arguments

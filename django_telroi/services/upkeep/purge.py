@@ -20,7 +20,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.deletion import get_candidate_relations_to_delete
 
 from django_telroi import conf
-from django_telroi.domain.policy import DAY
+from django_telroi.domain.number_limits import DAY
 from django_telroi.models import (
     AttemptEvent,
     BlockedDestination,

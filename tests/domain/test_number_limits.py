@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from django_telroi.domain.policy import (
+from django_telroi.domain.number_limits import (
     DAY,
     HOUR,
     SHORTEST_FLAT_HOLD,
