@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from django_telroi import services, tasks
 from django_telroi.errors import Unavailable
@@ -56,6 +58,27 @@ def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> N
         reply = act(people)
 
     assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
+
+
+def test_the_health_check_attempts_one_connection(
+    people: People, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second attempt would double the wait for a server that does not answer, and outlast the probe."""
+    settings.ROOT_URLCONF = "tests.telemetry.measured_urls"
+    attempts: list[object] = []
+    connect = connection.get_new_connection
+
+    def count(parameters: Any) -> object:
+        attempts.append(parameters)
+        return connect(parameters)
+
+    with unreachable():
+        connection.close()
+        monkeypatch.setattr(connection, "get_new_connection", count)
+        reply = people.person.get("/health/")
+
+    assert (reply.status_code, len(attempts)) == (503, 1)
+    assert "database_connection_replaced" not in caplog.text
 
 
 def test_telroi_redelivers_its_webhook(people: People) -> None:

@@ -54,7 +54,7 @@ def examine_connections() -> Iterator[Finding]:
     cure = "Use a proxy that keeps connections open. Django has no pool for this database."
     if connection.vendor == "postgresql":
         says += " 32 threads then place 91 % of the calls that they could, instead of 97 %."
-        cure = 'Set "OPTIONS": {"pool": {"max_size": 40}} of this database, with a connection for each thread.'
+        cure = 'Set "OPTIONS": {"pool": {"max_size": 40, "timeout": 3}} of this database: a connection for each thread.'
     yield note(SUBJECT, says, cure, database=connection.alias, pool=False)
 
 

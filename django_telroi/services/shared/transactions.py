@@ -187,10 +187,12 @@ def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
 def renew_connection(using: str, *, before: object) -> bool:
     """Close a broken connection. Return whether the next statement uses another connection than ``before``.
 
-    Django itself replaces a broken connection only at the end of a transaction or of the request.
+    Django itself replaces a broken connection only at the end of a transaction or of the request. Returns False if no
+    connection could be made at all: a second attempt would only double the wait for a server that does not answer.
     """
     connection = connections[using]
-    if connection.in_atomic_block:
+    could_not_connect = before is None and connection.connection is None
+    if connection.in_atomic_block or could_not_connect:
         return False
     drop_if_broken(connection)
     return connection.connection is None or connection.connection is not before
