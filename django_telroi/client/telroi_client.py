@@ -66,8 +66,8 @@ class TelroiClient:
     ``session`` is the ``requests.Session`` that sends the requests. Add response hooks to it. It takes no adapters, and
     it sends no other requests.
 
-    ``trace_headers``: whether Telroi gets the headers of your traces, such as ``traceparent`` and ``baggage``, which
-    instrumentations add to requests.
+    ``trace_headers``: whether Telroi gets the headers that instrumentations add to requests, such as ``traceparent``
+    and ``baggage``. Without it only the headers of ``session.headers`` are sent.
 
     Threads can share one client. It also works in a process that is forked after the client was used.
     """
@@ -95,13 +95,6 @@ class TelroiClient:
         if not all(math.isfinite(seconds) and seconds > 0 for seconds in timeouts):
             raise ValueError("Timeouts must be finite numbers of seconds above 0.")
         self._origin, self._base_url = read_base_url(base_url)
-        transport = Transport(
-            self._origin,
-            proxy=read_proxy_url(proxy_url, self._origin) if proxy_url else None,
-            timeouts=Timeouts(*timeouts),
-            sends_trace=trace_headers,
-        )
-        self._api_key = api_key
         headers = CaseInsensitiveDict(
             {
                 "Authorization": Secret(f"Bearer {api_key}"),
@@ -113,6 +106,13 @@ class TelroiClient:
                 "User-Agent": "django-telroi",
             }
         )
+        transport = Transport(
+            self._origin,
+            proxy=read_proxy_url(proxy_url, self._origin) if proxy_url else None,
+            timeouts=Timeouts(*timeouts),
+            own_headers=None if trace_headers else headers,
+        )
+        self._api_key = api_key
         self.session: Session = HttpSession(transport, headers)
 
     def __repr__(self) -> str:

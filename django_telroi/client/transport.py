@@ -12,7 +12,7 @@ import socket
 import ssl
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
@@ -42,22 +42,8 @@ MAX_IDLE_SECONDS = 2.0
 # More are closed. Telroi ends them after 5 s anyway.
 MAX_IDLE_CONNECTIONS = 8
 
-# Headers of the site's own traces, which Telroi needs no part of: ``baggage`` may hold anything, also about the person.
-# Instrumentations add them, some of them to ``http.client`` itself.
-TRACE_HEADERS = frozenset(
-    {
-        "traceparent",
-        "tracestate",
-        "baggage",
-        "sentry-trace",
-        "b3",
-        "x-b3-traceid",
-        "x-b3-spanid",
-        "x-b3-parentspanid",
-        "x-b3-sampled",
-        "x-b3-flags",
-    }
-)
+OF_HTTP = frozenset({"host", "content-length", "transfer-encoding", "proxy-authorization"})
+"""The headers that ``http.client`` adds, and the one for a proxy that reads the request itself."""
 
 # The first class that fits decides, so a subclass must stand before its base class. The texts of the exceptions are not
 # used: they may contain addresses and parts of the request.
@@ -87,12 +73,12 @@ class BoundedConnection(HTTPConnection):
         *,
         allowance: Allowance,
         proxy_context: BoundedContext | None,
-        sends_trace: bool,
+        own_headers: Container[str] | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(origin.host, origin.port, **kwargs)
         self.allowance = allowance
-        self._sends_trace = sends_trace
+        self._own_headers = own_headers
         self._create_connection = partial(open_socket, allowance=allowance, context=proxy_context)
         self._buffered: list[bytes] | None = None
 
@@ -113,9 +99,9 @@ class BoundedConnection(HTTPConnection):
         return self.getresponse()
 
     def putheader(self, header: str | bytes, *values: Any) -> None:
-        """Add a header to the request, unless it is about a trace and those are not sent."""
+        """Add a header to the request, unless only our own are sent and it is another one."""
         name = header if isinstance(header, str) else header.decode("latin-1")
-        if self._sends_trace or name.lower() not in TRACE_HEADERS:
+        if self._own_headers is None or name.lower() in OF_HTTP or name in self._own_headers:
             super().putheader(header, *values)
 
     def send(self, data: Any) -> None:
@@ -158,18 +144,25 @@ class IdleConnection:
 
 
 class Transport(BaseAdapter):
-    """Sends requests to one origin. Threads can share it. It never retries, follows redirects or decodes bodies."""
+    """Sends requests to one origin. Threads can share it. It never retries, follows redirects or decodes bodies.
+
+    ``own_headers``: the names of the only headers that are sent, beside those of HTTP itself. Instrumentations add
+    headers of the site's traces, some of them in ``http.client``. Telroi needs no part of them, and baggage may hold
+    anything, also about the person. A list of their names would never be complete. None: all headers are sent.
+    """
 
     # Not used here. The test library ``responses`` reads both from an adapter whose ``send`` it replaces.
     build_response = HTTPAdapter.build_response
     max_retries = Retry(0)
 
-    def __init__(self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts, sends_trace: bool = False) -> None:
+    def __init__(
+        self, origin: Origin, *, proxy: Proxy | None, timeouts: Timeouts, own_headers: Container[str] | None = None
+    ) -> None:
         super().__init__()
         self._origin = origin
         self._proxy = proxy
         self._timeouts = timeouts
-        self._sends_trace = sends_trace
+        self._own_headers = own_headers
         needs_tls = origin.is_secure or (proxy is not None and proxy.origin.is_secure)
         self._context = verifying_context() if needs_tls else None
         self._idle: deque[IdleConnection] = deque()
@@ -243,13 +236,13 @@ class Transport(BaseAdapter):
         proxy_context = self._context if self._proxy and self._proxy.origin.is_secure else None
         if not self._origin.is_secure:
             return BoundedConnection(
-                first_hop, allowance=allowance, proxy_context=proxy_context, sends_trace=self._sends_trace
+                first_hop, allowance=allowance, proxy_context=proxy_context, own_headers=self._own_headers
             )
         connection = BoundedTLSConnection(
             first_hop,
             allowance=allowance,
             proxy_context=proxy_context,
-            sends_trace=self._sends_trace,
+            own_headers=self._own_headers,
             context=self._context,
         )
         # The proxy's password goes into the CONNECT request only, never to Telroi.

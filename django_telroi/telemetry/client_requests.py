@@ -8,7 +8,7 @@ from typing import Protocol
 
 from django_telroi.client.observers import ObservedRequest, RequestResult
 from django_telroi.log_fields import current_key
-from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink
+from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink, guarded, write_to_each
 from django_telroi.telemetry.outcome_metrics import bounded_key
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -41,7 +41,9 @@ class ObserveRequests:
         self._start_span = start_span
 
     def __call__(self, request: ObservedRequest) -> RunningRequest:
-        return RunningRequest(request, self._sinks, self._start_span(request) if self._start_span else None)
+        start = self._start_span
+        span = guarded(lambda: start(request)) if start else None
+        return RunningRequest(request, self._sinks, span)
 
 
 class RunningRequest:
@@ -60,11 +62,11 @@ class RunningRequest:
 
     def end(self, result: RequestResult) -> None:
         seconds = perf_counter() - self._started
-        # The span first: it is current in this thread until it ends, also if a sink fails.
-        if self._span:
-            self._span.end(result)
-        for sink in self._sinks:
-            sink.record(REQUEST_DURATION, seconds, self._labels(result))
+        # The span first: it is current in this thread until it ends.
+        if span := self._span:
+            guarded(lambda: span.end(result))
+        labels = self._labels(result)
+        write_to_each(self._sinks, lambda sink: sink.record(REQUEST_DURATION, seconds, labels))
 
     def _labels(self, result: RequestResult) -> MetricLabels:
         labels: dict[str, str | int] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 
 import django_telroi
@@ -65,8 +66,10 @@ class OwnSpan:
 
     def __init__(self, span: Span) -> None:
         self._span = span
-        self._token = context.attach(trace.set_span_in_context(span))
-        self.headers: Mapping[str, str] = _headers_of_trace()
+        inside = trace.set_span_in_context(span)
+        # Before the span is current: a propagator of the site may raise, and nothing would end a span that is current.
+        self.headers: Mapping[str, str] = _headers_of_trace(inside)
+        self._token = context.attach(inside)
 
     def see(self, result: RequestResult) -> None:
         """Nothing to do: this span ends later, with the final result."""
@@ -91,18 +94,24 @@ class ForeignSpan:
 
     def __init__(self, request: ObservedRequest) -> None:
         self._request = request
+        self._outer = trace.get_current_span()
 
     def see(self, result: RequestResult) -> None:
         span = trace.get_current_span()
+        # The instrumentation makes no span for a URL that it excludes. Then the current one is the site's own.
+        if span is self._outer:
+            return
         span.set_attribute("telroi.operation", str(self._request.operation))
         span.set_attribute("telroi.outcome", str(result.outcome))
+        if key := current_key():
+            span.set_attribute("telroi.key", key)
 
     def end(self, result: RequestResult) -> None:
         """The instrumentation has ended its span."""
 
 
-def _headers_of_trace() -> Mapping[str, str]:
+def _headers_of_trace(inside: Context) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     if conf.trace_headers():
-        propagate.inject(headers)
+        propagate.inject(headers, inside)
     return headers

@@ -47,10 +47,11 @@ class RunningTaskSpan:
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
-        self._token = context.attach(trace.set_span_in_context(span))
+        inside = trace.set_span_in_context(span)
         headers: dict[str, str] = {}
-        PROPAGATOR.inject(headers)
+        PROPAGATOR.inject(headers, inside)
         self.headers: Mapping[str, str] = headers
+        self._token = context.attach(inside)
 
     def end(self, *, has_failed: bool) -> None:
         context.detach(self._token)

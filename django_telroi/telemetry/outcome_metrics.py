@@ -5,7 +5,7 @@ Their labels have few values: any other value becomes ``other``, because each va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from django_telroi import conf, errors
@@ -29,6 +29,7 @@ from django_telroi.telemetry.metrics import (
     Metric,
     MetricLabels,
     MetricSink,
+    write_to_each,
 )
 
 
@@ -55,14 +56,10 @@ class OutcomeMetrics:
                 self._add(REFUSALS, {"code": bounded_refusal(code), "region": region})
 
     def _add(self, metric: Metric, labels: MetricLabels) -> None:
-        self._in_each(lambda sink: sink.add(metric, labels))
+        write_to_each(self._sinks, lambda sink: sink.add(metric, labels))
 
     def _record(self, metric: Metric, value: float, labels: MetricLabels) -> None:
-        self._in_each(lambda sink: sink.record(metric, value, labels))
-
-    def _in_each(self, write: Callable[[MetricSink], None]) -> None:
-        for sink in self._sinks:
-            write(sink)
+        write_to_each(self._sinks, lambda sink: sink.record(metric, value, labels))
 
 
 OTHER = "other"

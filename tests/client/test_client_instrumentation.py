@@ -96,7 +96,7 @@ class TestInstrumentations:
         instrument(monkeypatch, "send", in_send)
         instrument(monkeypatch, "request", in_request)
         server = serve(placing)
-        client = connect(server)
+        client = connect(server, trace_headers=True)
 
         for _ in range(2):
             client.place_otp(TO)
@@ -104,6 +104,24 @@ class TestInstrumentations:
         assert [request.headers.get("x-request") for request in server.ledger] == ["1", None]
         assert [request.headers["x-span"] for request in server.ledger] == ["9", "9"]
         assert {request.headers["authorization"] for request in server.ledger} == {f"Bearer {KEY}"}
+
+    def test_add_no_header_unless_all_are_sent(
+        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A header of the session itself is sent: the site has set it."""
+
+        def in_request(wrapped: Wrap, *args: Any, **kwargs: Any) -> object:
+            return wrapped(*args, **kwargs, headers={"X-Span": "9"})
+
+        instrument(monkeypatch, "request", in_request)
+        server = serve(placing)
+        client = connect(server)
+        client.session.headers["X-Department"] = "payments"
+
+        client.place_otp(TO)
+
+        [request] = server.ledger
+        assert (request.headers.get("x-span"), request.headers["x-department"]) == (None, "payments")
 
     def test_that_copy_the_request_and_send_it_once_are_allowed(
         self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
@@ -397,7 +415,7 @@ class TestTheSession:
 
         instrument(monkeypatch, "send", note)
         server = serve(placing)
-        client = connect(server)
+        client = connect(server, trace_headers=True)
         hooked: list[str] = []
         client.session.hooks["response"] = [lambda response, **options: hooked.append(response.request.headers["X-Of"])]
         together = Barrier(50)

@@ -3003,8 +3003,8 @@ MUTANTS = (
     Mutant(
         "send the headers of the site's traces to Telroi",
         "django_telroi/client/transport.py",
-        "if self._sends_trace or name.lower() not in TRACE_HEADERS:",
-        "if self._sends_trace or name.lower():",
+        "if self._own_headers is None or name.lower() in OF_HTTP or name in self._own_headers:",
+        "if name:",
         ("tests/telemetry/test_telemetry_requests.py",),
     ),
     Mutant(
@@ -3271,8 +3271,8 @@ MUTANTS = (
     Mutant(
         "write the baggage of a trace into the row of a task",
         "django_telroi/telemetry/otel_tasks.py",
-        "        PROPAGATOR.inject(headers)",
-        "        __import__('opentelemetry.propagate').propagate.inject(headers)",
+        "        PROPAGATOR.inject(headers, inside)",
+        "        __import__('opentelemetry.propagate').propagate.inject(headers, inside)",
         ("tests/task_queue/test_task_traces.py",),
     ),
     Mutant(

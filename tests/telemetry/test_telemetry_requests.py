@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -165,7 +166,74 @@ def test_with_an_instrumentation_of_requests_its_span_is_the_only_one_and_has_ou
     assert dict(only(spans).attributes or {}) == {"telroi.operation": "call", "telroi.outcome": "unknown"}
 
 
-TRACE = {"traceparent": "00-1-2-01", "tracestate": "a=b", "Baggage": "user=ada", "sentry-trace": "x", "b3": "0"}
+def test_without_a_span_of_the_instrumentation_the_span_of_the_site_is_not_changed(
+    spans: InMemorySpanExporter, provider: TracerProvider, client: TelroiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry makes none for a URL in ``OTEL_PYTHON_REQUESTS_EXCLUDED_URLS``."""
+    send = requests.Session.send
+
+    def instrumented(*args: object, **kwargs: object) -> object:
+        return send(*args, **kwargs)  # type: ignore[arg-type]
+
+    setattr(instrumented, INSTRUMENTED, True)
+    monkeypatch.setattr(requests.Session, "send", instrumented)
+
+    with provider.get_tracer("django").start_as_current_span("POST /phone/", kind=trace.SpanKind.SERVER):
+        client.place_otp(NUMBER)
+
+    assert dict(only(spans).attributes or {}) == {}
+
+
+def test_a_propagator_that_raises_leaves_no_span_behind(
+    spans: InMemorySpanExporter, settings: Any, client: TelroiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TELROI = {"TRACE_HEADERS": True}
+
+    def fail(*args: object) -> None:
+        raise LookupError(NUMBER)
+
+    monkeypatch.setattr("django_telroi.telemetry.otel_spans.propagate.inject", fail)
+    before = trace.get_current_span()
+
+    assert client.place_otp(NUMBER).to == NUMBER
+
+    assert trace.get_current_span() is before
+
+
+@pytest.mark.parametrize("what", ["span", "first sink"])
+def test_a_library_that_fails_does_not_take_the_metrics_of_the_other_one(
+    what: str, sink: Recorded, client: TelroiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Recorded):
+        def record(self, metric: Metric, value: float, labels: MetricLabels) -> None:
+            raise LookupError(NUMBER)
+
+    def fail(request: object) -> Any:
+        raise LookupError(NUMBER)
+
+    observe_with(*([sink], fail) if what == "span" else ([Broken(), sink],))
+
+    client.place_otp(NUMBER)
+
+    assert [name for name, _value, _labels in sink.written] == ["telroi.client.request.duration"]
+    assert "telemetry_failed error=LookupError" in caplog.text
+    assert NUMBER not in caplog.text
+
+
+TRACE = {
+    "traceparent": "00-1-2-01",
+    "tracestate": "a=b",
+    "Baggage": "user=ada",
+    "sentry-trace": "x",
+    "b3": "0",
+    # Jaeger, OT Trace, X-Ray, Datadog, and one that no list could know.
+    "uber-trace-id": "1:2:0:1",
+    "uberctx-user": "ada",
+    "ot-baggage-user": "ada",
+    "X-Amzn-Trace-Id": "Root=1",
+    "x-datadog-trace-id": "1",
+    "x-trace-of-ours": "1",
+}
 
 
 @pytest.mark.parametrize("is_sent", [False, True])
@@ -189,6 +257,7 @@ def test_headers_of_traces_are_sent_only_if_the_site_wants_it(
     lines = b"".join(sent).partition(b"\r\n\r\n")[0].decode().lower().splitlines()
     names = {line.partition(":")[0] for line in lines}
     assert names & {name.lower() for name in TRACE} == ({name.lower() for name in TRACE} if is_sent else set())
+    assert names >= {"host", "content-length", "authorization", "content-type", "accept", "accept-encoding"}
 
 
 def _connection_send() -> object:
