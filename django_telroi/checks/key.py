@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core import checks
@@ -14,12 +13,18 @@ from django_telroi import conf
 from django_telroi.backends import uses_telroi
 from django_telroi.client.origin import read_base_url
 from django_telroi.conf import values
+from django_telroi.conf.key_problems import (
+    KeyProblem,
+    problems_of_keys,
+    problems_of_names,
+    problems_of_secrets,
+    quoted_names,
+)
 from django_telroi.domain.states import UNFINISHED
 from django_telroi.models import DbNow, VerificationAttempt
 
 TEST_KEY_PREFIX = "tlr_test_"
 LIVE_KEY_PREFIX = "tlr_live_"
-MAX_NAMES_SHOWN = 5
 
 
 def check_key() -> Iterator[CheckMessage]:
@@ -68,13 +73,29 @@ def _check_one(named: str, key: str, name: str, *, allowing: str) -> Iterator[Ch
 
 
 def check_key_names() -> Iterator[CheckMessage]:
-    """Yield a message if the names of keys, their secrets and the function in ``API_KEY`` do not fit together."""
-    if not conf.has_named_keys():
+    """Yield a message if the names of keys, their secrets and the function in ``API_KEY`` do not fit together.
+
+    The doctor examines what functions in the settings return. A function may use the database.
+    """
+    if conf.has_named_keys():
+        yield from _function()
+    for problem in _problems():
+        kind = Error if problem.is_error else checks.Warning
+        yield kind(problem.says, hint=problem.hint, id=problem.id)
+
+
+def _problems() -> Iterator[KeyProblem]:
+    if conf.are_keys_read_by_function():
         return
-    yield from _function()
-    yield from _shared_keys()
-    yield from _names_in_settings()
-    yield from _secrets()
+    keys = conf.named_keys()
+    yield from problems_of_keys(keys)
+    known = keys if conf.has_named_keys() else {conf.DEFAULT_KEY: ()}
+    yield from problems_of_names("ALLOW_TEST_KEY", conf.names_with_test_key(), known)
+    if conf.are_secrets_read_by_function():
+        return
+    names = conf.names_with_secrets()
+    yield from problems_of_names("WEBHOOK_SECRETS", names or (), known)
+    yield from problems_of_secrets(conf.webhook_secrets_by_key(), keys, are_named=names is not None)
 
 
 def _function() -> Iterator[CheckMessage]:
@@ -116,54 +137,6 @@ def _is_function(path: str) -> bool:
     return True
 
 
-def _shared_keys() -> Iterator[CheckMessage]:
-    counts = Counter(key for keys in conf.named_keys().values() for key in set(keys))
-    if any(count > 1 for count in counts.values()):
-        yield Error(
-            'Two names in TELROI["API_KEYS"] have the same key.',
-            hint="A name stands for one Telroi workspace. Use one name for each workspace.",
-            id="telroi.E043",
-        )
-
-
-def _names_in_settings() -> Iterator[CheckMessage]:
-    """Warn of names in other settings that ``API_KEYS`` does not have. They have no effect, and may be misspelt."""
-    if conf.are_keys_read_by_function():
-        return
-    secrets = values.read("WEBHOOK_SECRETS")
-    for setting, names in (
-        ("ALLOW_TEST_KEY", conf.names_with_test_key()),
-        ("WEBHOOK_SECRETS", list(secrets) if isinstance(secrets, Mapping) else []),
-    ):
-        if unknown := [str(name) for name in names if name not in conf.named_keys()]:
-            yield checks.Warning(
-                f'TELROI["{setting}"] has the name {_listed(unknown)}, which TELROI["API_KEYS"] does not have.',
-                hint="Correct the name, or remove it. Webhooks for calls with a removed key are rejected without it.",
-                id="telroi.W047",
-            )
-
-
-def _secrets() -> Iterator[CheckMessage]:
-    if conf.are_secrets_read_by_function():
-        return
-    secrets = conf.webhook_secrets_by_key()
-    others = conf.named_keys().keys() - {conf.DEFAULT_KEY}
-    if secrets and not isinstance(values.read("WEBHOOK_SECRETS"), Mapping) and others:
-        yield Error(
-            'TELROI["WEBHOOK_SECRETS"] is a list, which is for the key "default" only. Webhooks about the calls with '
-            "other keys change nothing.",
-            hint='Set it to a dict: {"name of the key": ["whsec_…"]}.',
-            id="telroi.E044",
-        )
-    counts = Counter(secret for of_name in secrets.values() for secret in set(of_name))
-    if any(count > 1 for count in counts.values()):
-        yield Error(
-            'Two names in TELROI["WEBHOOK_SECRETS"] have the same secret, so each could forge events of the other.',
-            hint="Create an endpoint with a secret of its own in each workspace.",
-            id="telroi.E045",
-        )
-
-
 def check_removed_keys(using: str) -> Iterator[CheckMessage]:
     """Yield an error if open calls have a key that the settings do not have any more. It reads the database."""
     if VerificationAttempt._meta.db_table not in connections[using].introspection.table_names():
@@ -173,8 +146,8 @@ def check_removed_keys(using: str) -> Iterator[CheckMessage]:
     removed = [name for name in names if _is_removed(name)]
     if removed:
         yield Error(
-            f"Calls are open whose key {_listed(removed)} is not in the settings any more. Those in the queue fail, "
-            "and codes that Telroi made cannot be checked. No other key is used for them.",
+            f"Calls are open whose key {quoted_names(removed)} is not in the settings any more. Those in the queue "
+            "fail, and codes that Telroi made cannot be checked. No other key is used for them.",
             hint="Add the name to API_KEYS again until these calls are over.",
             id="telroi.E046",
         )
@@ -185,11 +158,6 @@ def _is_removed(name: str) -> bool:
         return conf.is_key_removed(name)
     except Exception:  # noqa: BLE001 - a function of the site may raise anything, and the doctor reports it
         return False
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f'"{name}"' for name in sorted(names)[:MAX_NAMES_SHOWN])
-    return shown if len(names) <= MAX_NAMES_SHOWN else f"{shown} and {len(names) - MAX_NAMES_SHOWN} others"
 
 
 def _is_simulated() -> bool:

@@ -52,6 +52,7 @@ from django_telroi.conf.key_settings import key_label as key_label
 from django_telroi.conf.key_settings import key_names as key_names
 from django_telroi.conf.key_settings import keys_named as keys_named
 from django_telroi.conf.key_settings import named_keys as named_keys
+from django_telroi.conf.key_settings import names_with_secrets as names_with_secrets
 from django_telroi.conf.key_settings import names_with_test_key as names_with_test_key
 from django_telroi.conf.key_settings import webhook_secrets as webhook_secrets
 from django_telroi.conf.key_settings import webhook_secrets_by_key as webhook_secrets_by_key

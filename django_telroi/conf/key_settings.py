@@ -15,9 +15,9 @@ from django_telroi.redaction import Secret
 DEFAULT_KEY = "default"
 """The name of the key of a site with one key. A site with several keys may use it too."""
 
-KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""A name is in a column of each attempt, in log fields and in labels of metrics. ``""`` and ``*`` are rows of
-CallControl that belong to no key."""
+KEY_NAME = re.compile(r"(?!tlr_(?:live|test)_|whsec_)[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+"""A name is in a column of each attempt, in log fields and in labels of metrics, so a key or a secret is no name.
+``""`` and ``*`` are rows of CallControl that belong to no key."""
 
 KEY_FORMAT = re.compile(r"tlr_(live|test)_[A-Za-z0-9]+")
 """The format of Telroi's keys. The length is not part of it, because it varies."""
@@ -26,8 +26,9 @@ KEYS_OF_A_NAME = (1, 2)
 """How many keys a name may have: the one in use, and the one before it during a rotation."""
 
 WANTED_KEYS = (
-    'a dict with a name of 1 to 64 letters, digits, ".", "_" or "-" for each key, and a key or [new key, old key] for '
-    "each name, or a function without arguments that returns this dict, or its dotted path"
+    'a dict with a name for each key (1 to 64 letters, digits, ".", "_" or "-", beginning with a letter, a digit or '
+    '"_", and not a key itself), and a key or [new key, old key] for each name, or a function without arguments that '
+    "returns this dict, or its dotted path"
 )
 WANTED_SECRETS = (
     "a list of strings, or with API_KEYS a dict with a list of strings for each name, or a function without arguments "
@@ -159,7 +160,13 @@ def webhook_secrets_by_key() -> dict[str, list[str]]:
     function in the setting is called. Raises what it raises, and ImproperlyConfigured for a name that is no string.
     """
     # In no variable of this function: an error page would show a value of the wrong type.
-    return {name: secrets for name, secrets in map(_as_named_secrets, _load_secrets()) if secrets}
+    return {name: secrets for name, secrets in map(_as_named_secrets, _named(_load_secrets())) if secrets}
+
+
+def names_with_secrets() -> list[object] | None:
+    """Return the names in ``WEBHOOK_SECRETS``, of any type, or None if it is a list. A function in it is called."""
+    secrets = _load_secrets()
+    return list(secrets) if isinstance(secrets, Mapping) else None
 
 
 def _raw_keys() -> Any:
@@ -197,12 +204,14 @@ def _as_keys(value: object) -> tuple[str, ...]:
     raise values.invalid_setting("API_KEYS", WANTED_KEYS)
 
 
-def _load_secrets() -> Iterable[tuple[object, object]]:
-    """Return pairs of a name and its secrets."""
+def _load_secrets() -> Any:
     chosen = values.read("WEBHOOK_SECRETS")
-    if are_secrets_read_by_function():
-        chosen = values.load_function(chosen)()
-    return (chosen if isinstance(chosen, Mapping) else {DEFAULT_KEY: chosen}).items()
+    return values.load_function(chosen)() if are_secrets_read_by_function() else chosen
+
+
+def _named(secrets: Any) -> Iterable[tuple[object, object]]:
+    """Return pairs of a name and its secrets."""
+    return (secrets if isinstance(secrets, Mapping) else {DEFAULT_KEY: secrets}).items()
 
 
 def _as_named_secrets(pair: tuple[object, object]) -> tuple[str, list[str]]:

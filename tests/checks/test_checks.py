@@ -18,7 +18,7 @@ from django.urls import include, path, reverse_lazy
 from django_telroi import checks
 from django_telroi.checks import queueing
 from django_telroi.checks.deployment import check_production_settings
-from django_telroi.conf import CONSOLE_BACKEND
+from django_telroi.conf import CONSOLE_BACKEND, key_problems
 
 LIVE = "tlr_live_Canary0Key0Canary0Key0Canary"
 TEST = "tlr_test_Canary0Key0Canary0Key0Canary"
@@ -387,7 +387,7 @@ def test_only_the_cache_of_the_limits_is_checked(settings: Any) -> None:
 
 
 def test_the_docs_contain_every_message_and_no_other() -> None:
-    modules = Path(checks.__file__).parent.glob("*.py")
+    modules = [*Path(checks.__file__).parent.glob("*.py"), Path(key_problems.__file__)]
     given = set(re.findall(r"telroi\.[EW]\d{3}", " ".join(module.read_text() for module in modules)))
     page = Path(__file__).parents[2] / "docs" / "reference" / "checks.rst"
     documented = set(re.findall(r"^\.\. check:: (telroi\.[EW]\d{3})$", page.read_text(), re.MULTILINE))

@@ -59,6 +59,13 @@ def ours() -> list[CheckMessage]:
         ),
         ({"API_KEYS": {"default": LIVE}, "WEBHOOK_SECRETS": {"default": ["x"], "bne": ["y"]}}, ["telroi.W047"]),
         ({"API_KEYS": {"default": LIVE}, "ALLOW_TEST_KEY": ["bne"]}, ["telroi.W047"]),
+        ({"API_KEY": LIVE, "ALLOW_TEST_KEY": ["bne"]}, ["telroi.W047"]),
+        ({"API_KEY": LIVE, "WEBHOOK_SECRETS": {"ben": ["x"]}}, ["telroi.W047"]),
+        ({"API_KEY": LIVE, "WEBHOOK_SECRETS": {"default": ["x"]}}, []),
+        ({"API_KEYS": {"default": LIVE, "ben": None}}, ["telroi.W002"]),
+        ({"API_KEYS": {"_ben": LIVE}, "API_KEY": CHOOSES}, []),
+        ({"API_KEYS": {"tlr_live_abc": "default"}}, ["telroi.E002"]),
+        ({"API_KEYS": {"whsec_abc": LIVE}}, ["telroi.E002"]),
         ({"API_KEYS": {"default": LIVE, "ben": TEST_KEY}}, ["telroi.E005"]),
         ({"API_KEYS": {"default": LIVE, "ben": TEST_KEY}, "ALLOW_TEST_KEY": ["ben"]}, []),
         ({"API_KEYS": {"default": TEST_KEY, "ben": OTHER}, "ALLOW_TEST_KEY": ["ben"]}, ["telroi.E005"]),
@@ -75,6 +82,24 @@ def test_a_wrong_setup_is_named(settings: Any, chosen: dict[str, Any], found: li
 
     assert [message.id for message in ours()] == found
     assert LIVE not in str(ours())
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"API_KEYS": {"tlr_live_abc123": "default"}, "API_KEY": CHOOSES},
+        {"API_KEYS": {"default": LIVE}, "WEBHOOK_SECRETS": {"whsec_abc123": ["default"]}},
+        {"API_KEYS": {"default": LIVE}, "ALLOW_TEST_KEY": ["tlr_test_abc123"]},
+    ],
+)
+def test_a_key_or_secret_in_the_place_of_a_name_is_not_printed(settings: Any, chosen: dict[str, Any]) -> None:
+    """The output of the checks and of the doctor is kept and passed on."""
+    settings.TELROI = chosen
+
+    messages = ours()
+
+    assert messages
+    assert "abc123" not in str(messages)
 
 
 def test_a_message_names_the_key(settings: Any) -> None:

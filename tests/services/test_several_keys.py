@@ -174,7 +174,8 @@ class TestAFunctionThatFails:
             services.start_verification(NUMBER)
 
         assert refused.value.code == code
-        assert (sends(keys), VerificationAttempt.objects.count(), heard.names) == (0, 0, ["verification_refused"])
+        told = ["alert"] * (code == "misconfigured") + ["verification_refused"]
+        assert (sends(keys), VerificationAttempt.objects.count(), heard.names) == (0, 0, told)
         lines = [line for line in caplog.messages if line.startswith("key_not_chosen")]
         assert lines == ([] if logged is None else [f'key_not_chosen error="{logged}"'])
         assert "secret" not in caplog.text

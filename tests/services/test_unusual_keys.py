@@ -196,6 +196,10 @@ def test_keys_of_a_wrong_type_reject_the_start_and_leave_the_other_pages(
         ({"default": OLD, "shop": OLD}, "the same key"),
         ({"default": "tlr_live_o ld"}, "default: The key is invalid."),
         ({"default": [OLD, "tlr_live_o ld"]}, "default, old key: The key is invalid."),
+        ({"default": OLD, "shop": None}, 'The API key "shop" is not set'),
+        ({"default": OLD, "shop": 123}, "shop: The value is neither a key nor a list of two keys"),
+        ({"default": 123, "shop": OLD}, "default: The value is neither a key nor a list of two keys"),
+        ({"default": OLD, "tlr_live_key": "shop"}, "a name that is invalid"),
     ],
 )
 def test_the_doctor_examines_the_keys_of_a_function(
@@ -206,3 +210,42 @@ def test_the_doctor_examines_the_keys_of_a_function(
     found = list(examine_telroi())
 
     assert any(says in finding.says for finding in found if finding.level == "bad"), found
+
+
+def test_the_doctor_examines_each_key_of_a_rotation_also_if_one_cannot_be_sent(
+    old_key: Simulator, configure: Configure
+) -> None:
+    configure(API_KEYS={"default": ["tlr_live_ne w", OLD]})
+
+    says = [finding.says for finding in examine_telroi()]
+
+    assert says[0].startswith("default: The key is invalid.")
+    assert any(each.startswith("default, old key: Telroi accepts the key") for each in says)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "id_"),
+    [
+        ({"default": ["whsec_a"], "shop": ["whsec_a"]}, "telroi.E045"),
+        ({"default": ["whsec_a"], "shopp": ["whsec_b"]}, "telroi.W047"),
+        (["whsec_a"], "telroi.E044"),
+    ],
+)
+def test_the_doctor_examines_the_secrets_of_a_function(
+    old_key: Simulator, configure: Configure, secrets: Any, id_: str
+) -> None:
+    old_key.add_key("tlr_live_shop")
+    configure(API_KEYS={"default": OLD, "shop": "tlr_live_shop"}, WEBHOOK_SECRETS=lambda: secrets)
+
+    found = [finding for finding in examine_telroi() if finding.figures.get("id") == id_]
+
+    assert len(found) == 1
+    assert "whsec_" not in str(found).replace("whsec_…", "")
+
+
+def test_the_doctor_reports_a_function_of_secrets_that_fails(old_key: Simulator, configure: Configure) -> None:
+    configure(API_KEYS={"default": OLD}, WEBHOOK_SECRETS=lambda: 1 / 0)
+
+    says = [finding.says for finding in examine_telroi() if finding.level == "bad"]
+
+    assert says == ["WEBHOOK_SECRETS cannot be read: ZeroDivisionError. Every webhook gets a 503."]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi import conf
 from django_telroi.backends import get_backend, uses_telroi
 from django_telroi.client.origin import read_base_url
 from django_telroi.client.replies import Probe
+from django_telroi.conf.key_problems import KeyProblem, problems_of_keys, problems_of_names, problems_of_secrets
 from django_telroi.errors import ApiRefused, ApiUnreachable, Misconfigured
-from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.management.doctor.findings import Finding, Level, bad, good, note
+from django_telroi.redaction import kind_of
 
 if TYPE_CHECKING:
     from django_telroi.client import TelroiClient
@@ -58,53 +61,91 @@ def examine_telroi() -> Iterator[Finding]:
             SUBJECT, "The API key is not set.", 'Set TELROI["API_KEY"] or the environment variable TELROI_API_KEY.'
         )
         return
-    yield from _names()
-    clock: Finding | None = None
-    for name in conf.key_names():
-        for place, key in enumerate(conf.keys_named(name)):
-            # The system checks do not see the keys of a function.
-            if problems := list(_problems(key, name)):
-                yield from (_of_key(problem, name, is_old=place > 0) for problem in problems)
-                continue
-            # The clock of Telroi is the same for all keys, so it is one finding.
-            for finding in _examine_key(key):
+    keys = {name: _keys_or_none(name) for name in conf.key_names()}
+    yield from _names(keys)
+    yield from _secrets(keys)
+    clocks: list[Finding] = []
+    for name, of_name in keys.items():
+        if of_name is None:
+            says = "The value is neither a key nor a list of two keys, so no call is placed with it."
+            yield _of_key(bad(SUBJECT, says, "Set it to a key, or to [new key, old key]."), name, is_old=False)
+        for place, key in enumerate(of_name or ()):
+            problem = _problem_of(key, name)
+            for finding in [problem] if problem else _examine_key(key):
                 if "seconds_apart" in finding.figures:
-                    clock = finding
+                    clocks.append(finding)
                 else:
                     yield _of_key(finding, name, is_old=place > 0)
-    if clock:
-        yield clock
+    # The clock of Telroi is the same for all keys, so it is one finding.
+    yield from clocks[-1:]
 
 
-def _names() -> Iterator[Finding]:
-    """Yield what is wrong with the names of keys that a function returned. No call can be placed with such a name."""
-    if not conf.are_keys_read_by_function():
+def _keys_or_none(name: str) -> tuple[str, ...] | None:
+    """Return the keys of a name, or None if its value has a wrong type. One wrong value must not hide the others."""
+    try:
+        return conf.keys_named(name)
+    except ImproperlyConfigured:
+        return None
+
+
+def _names(keys: Mapping[str, Collection[str] | None]) -> Iterator[Finding]:
+    """Yield what is wrong with the names and keys that a function returned. System checks do not call it."""
+    if not conf.has_named_keys():
         return
-    names = [name for name in conf.key_names() if conf.keys_named(name)]
     if conf.has_invalid_names():
-        says = "The function in API_KEYS returns a name that is invalid. No call can be placed with its key."
-        yield bad(SUBJECT, says, 'A name has 1 to 64 letters, digits, ".", "_" or "-".')
-    if not names:
-        yield bad(SUBJECT, "The function in API_KEYS returns no key, so no call is placed.", "Return a key for a name.")
-    elif conf.key_function() is None and conf.DEFAULT_KEY not in names:
-        says = 'API_KEYS has no key "default", and no function in API_KEY names another one: every start is rejected.'
-        yield bad(SUBJECT, says, 'Name one of the keys "default", or set API_KEY to a function that returns a name.')
-    keys = Counter(key for name in names for key in {*conf.keys_named(name)})
-    if any(count > 1 for count in keys.values()):
-        says = "Two names in API_KEYS have the same key."
-        yield bad(SUBJECT, says, "A name stands for one Telroi workspace. Use one name for each workspace.")
+        says = "API_KEYS has a name that is invalid. No call can be placed with its key."
+        cure = 'A name has 1 to 64 letters, digits, ".", "_" or "-", and begins with a letter, a digit or "_".'
+        yield bad(SUBJECT, says, f"{cure} A key is no name.")
+    if conf.are_keys_read_by_function():
+        if not any(keys.values()):
+            says = "The function in API_KEYS returns no key, so no call is placed."
+            yield bad(SUBJECT, says, "Return a key for a name.")
+        elif conf.key_function() is None and conf.DEFAULT_KEY not in keys:
+            says = (
+                'API_KEYS has no key "default", and no function in API_KEY names another one: every start is rejected.'
+            )
+            cure = 'Name one of the keys "default", or set API_KEY to a function that returns a name.'
+            yield bad(SUBJECT, says, cure)
+        yield from map(_found, problems_of_names("ALLOW_TEST_KEY", conf.names_with_test_key(), _loaded(keys)))
+    readable = {name: of_name for name, of_name in keys.items() if of_name is not None}
+    for problem in problems_of_keys(readable):
+        # Without its key, each call with the name is rejected.
+        yield replace(_found(problem), level=Level.BAD)
 
 
-def _problems(key: str, name: str) -> Iterator[Finding]:
-    """Yield why no call is placed with this key of a function, without a request to Telroi."""
-    if not conf.are_keys_read_by_function():
+def _secrets(keys: Mapping[str, Collection[str] | None]) -> Iterator[Finding]:
+    """Yield what is wrong with the webhook secrets, if a function returned them or the keys."""
+    if not (conf.are_keys_read_by_function() or conf.are_secrets_read_by_function()):
         return
+    try:
+        names, secrets = conf.names_with_secrets(), conf.webhook_secrets_by_key()
+    except Exception as error:  # noqa: BLE001 - a function of the site may raise anything
+        says = f"WEBHOOK_SECRETS cannot be read: {kind_of(error)}. Every webhook gets a 503."
+        yield bad(SUBJECT, says, "Mend the function, or its value.")
+        return
+    yield from map(_found, problems_of_names("WEBHOOK_SECRETS", names or (), _loaded(keys)))
+    yield from map(_found, problems_of_secrets(secrets, _loaded(keys), are_named=names is not None))
+
+
+def _loaded(keys: Mapping[str, Collection[str] | None]) -> Mapping[str, Collection[str]]:
+    return {name: of_name or () for name, of_name in keys.items()}
+
+
+def _found(problem: KeyProblem) -> Finding:
+    found = bad if problem.is_error else note
+    return found(SUBJECT, problem.says, f"{problem.hint} ({problem.id})", id=problem.id)
+
+
+def _problem_of(key: str, name: str) -> Finding | None:
+    """Return why no call is placed with this key, without a request to Telroi. None if nothing is known."""
     if not conf.KEY_FORMAT.fullmatch(key):
         says = "The key is invalid. A key of Telroi is tlr_live_ or tlr_test_, followed by letters and digits."
-        yield bad(SUBJECT, says, "Copy it again, without spaces or a line break.")
-    elif key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key(name):
+        return bad(SUBJECT, says, "Copy it again, without spaces or a line break.")
+    # About a key that is written in the settings, a system check says so.
+    if conf.are_keys_read_by_function() and key.startswith(TEST_KEY_PREFIX) and not conf.allow_test_key(name):
         says = "The key is a test key, but ALLOW_TEST_KEY is off, so no call is placed."
-        yield bad(SUBJECT, says, f'Use a live key, or set ALLOW_TEST_KEY to ["{name}"].')
+        return bad(SUBJECT, says, f'Use a live key, or set ALLOW_TEST_KEY to ["{name}"].')
+    return None
 
 
 def _of_key(finding: Finding, name: str, *, is_old: bool) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -37,6 +37,7 @@ from django_telroi.services.calls.request import (
     request_of,
     with_known_requester,
 )
+from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.number_state import State, read_state, remember_state
 from django_telroi.services.shared.reviewers import refuse_reviewer_number
@@ -187,6 +188,10 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
     except VerificationRefused as refusal:
         if request and (started := _find_concurrent_repeat(request, using=using, now=now)):
             return started
+        if isinstance(refusal, Misconfigured) and refusal.retry_after is None:
+            # With a wait, the key is paused, and the call that paused it has sent the alert.
+            key_name = (request.key_name if request else None) or ""
+            send_alert(Alert.MISCONFIGURED, now=datetime.now(UTC), using=using, key_name=key_name)
         record_refusal(refusal, phone, using=using)
         raise
 
