@@ -105,7 +105,23 @@ class TestTelroi:
 
         assert told(examine_telroi())[0] == ("note", "The key has reached its limit of requests per minute.")
 
-    @pytest.mark.parametrize("fault", ["proxy_page", "server_error", "reset", "json_string"])
+    @pytest.mark.parametrize(
+        ("fault", "answer"),
+        [("service_unavailable", "503 service_unavailable"), ("server_error", "500"), ("proxy_page", "502")],
+    )
+    def test_a_telroi_that_is_down_is_reported_with_the_runbook(
+        self, telroi: Simulator, fault: str, answer: str
+    ) -> None:
+        telroi.fail_next(fault)
+
+        [finding, *_] = examine_telroi()
+
+        assert finding.level == Level.BAD
+        assert finding.says.startswith(f"Telroi is down: Telroi answered {answer}")
+        assert "docs/howto/telroi_down.rst" in finding.cure
+        assert (Path(__file__).parents[2] / "docs/howto/telroi_down.rst").is_file()
+
+    @pytest.mark.parametrize("fault", ["reset", "json_string"])
     def test_an_invalid_answer_is_reported(self, telroi: Simulator, fault: str) -> None:
         telroi.fail_next(fault)
 

@@ -32,6 +32,9 @@ LIVE_KEY = (
 )
 SIMULATED = "BASE_URL is this machine, so a simulator of Telroi answers: no phone rings."
 NO_SUCH_ROUTE = (302, 404, 405)
+SERVER_ERROR = 500
+"""The lowest status of a server that cannot answer, or of a proxy in front of it."""
+RUNBOOK = 'Follow "Runbook: Telroi is down" in the documentation (docs/howto/telroi_down.rst).'
 SCOPE_UNKNOWN = "It is unknown whether the key has the scope otp:write"
 
 
@@ -197,6 +200,8 @@ def _key(probe: Probe) -> Finding:
     if isinstance(probe.error, ApiRefused) and probe.error.status in NO_SUCH_ROUTE:
         says = f"BASE_URL is not the URL of Telroi's API (status {probe.error.status})."
         return bad(SUBJECT, says, "Remove BASE_URL, or set it to https://app.telroi.ai, without a path.")
+    if isinstance(probe.error, ApiRefused) and probe.error.status >= SERVER_ERROR:
+        return bad(SUBJECT, f"Telroi is down: {probe.error}.", RUNBOOK)
     return bad(
         SUBJECT, f"Telroi sent an unexpected response: {probe.error}.", "Try again. If it persists, check BASE_URL."
     )
