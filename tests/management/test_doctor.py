@@ -196,6 +196,26 @@ class TestTheCache:
 
         assert (finding.level, "Redis" in finding.cure) == (Level.BAD, True)
 
+    def test_that_cannot_be_reached_is_named_with_its_cure_and_without_its_password(self, settings: Any) -> None:
+        where = "redis://:Canary@127.0.0.1:1"
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": where}}
+
+        [finding] = examine_cache()
+
+        assert (finding.level, finding.cure) == (Level.BAD, "Check CACHES, and start the server of the cache.")
+        assert finding.says == 'The cache "default" cannot be reached: ConnectionError.'
+
+    def test_whose_package_is_not_installed_is_left_to_the_doctor(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lacks_its_package(*args: Any) -> None:
+            raise ModuleNotFoundError("No module named 'redis'", name="redis")
+
+        monkeypatch.setattr(type(caches["default"]), "set", lacks_its_package)
+
+        with pytest.raises(ModuleNotFoundError):
+            list(examine_cache())
+
     def test_that_is_shared_is_recognized(self, settings: Any, tmp_path: Any) -> None:
         """A file cache is shared between processes. The second process is a real one of the site."""
         where = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)}

@@ -14,11 +14,13 @@ from django.db import connections
 
 from django_telroi import conf
 from django_telroi.management.doctor.findings import Finding, bad, good, note
+from django_telroi.redaction import kind_of
 
 SUBJECT = "cache"
 SECONDS = 60
 THREADS, ROUNDS = 8, 25
 CURE = "Use Redis or Memcached. Set RATELIMIT_USE_CACHE to its alias if it is not the default cache."
+UNREACHABLE = "Check CACHES, and start the server of the cache."
 SET_IN_ANOTHER_PROCESS = """
 import os, sys, django
 django.setup()
@@ -31,9 +33,17 @@ def examine_cache() -> Iterator[Finding]:
     """Write a key of our own, count it in threads, set another one in a second process, and delete both."""
     alias = conf.rate_limit_cache()
     key = f"telroi-doctor-{uuid4()}"
-    caches[alias].set(key, 0, SECONDS)
-    # A cache that stores nothing, such as DummyCache, raises no error. It must be read back.
-    if caches[alias].get(key) != 0:
+    cache = caches[alias]
+    try:
+        cache.set(key, 0, SECONDS)
+        # A cache that stores nothing, such as DummyCache, raises no error. It must be read back.
+        is_stored = cache.get(key) == 0
+    except ImportError:
+        raise  # the package of the cache is missing, which the doctor reports
+    except Exception as error:  # noqa: BLE001 - each cache raises its own exceptions
+        yield bad(SUBJECT, f'The cache "{alias}" cannot be reached: {kind_of(error)}.', UNREACHABLE)
+        return
+    if not is_stored:
         yield bad(SUBJECT, f'The cache "{alias}" does not store values, so every request is rejected.', CURE)
         return
     yield _exact(alias, key)
