@@ -239,7 +239,7 @@ class TestTheCache:
 @pytest.mark.django_db
 class TestTheRows:
     def test_of_a_new_site_are_ok(self) -> None:
-        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 4
+        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 5
 
     def test_without_a_migration_are_an_error(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
@@ -256,6 +256,30 @@ class TestTheRows:
         attempt(status="queued", due_at=timezone.now())
 
         assert ("bad", "1 call has waited in the queue for more than 30 s.") in told(examine_rows())
+
+    @pytest.mark.parametrize("status", ["placed", "verified"])
+    def test_say_that_no_sweep_has_run(self, status: str) -> None:
+        attempt(status=status, due_at=timezone.now() - timedelta(minutes=35, seconds=20))
+        attempt(status=status, due_at=timezone.now() - timedelta(minutes=12))
+
+        [finding] = [each for each in examine_rows() if "overdue_seconds" in each.figures]
+
+        assert (finding.level, finding.says) == (Level.NOTE, "No sweep has run for 35 minutes.")
+        assert "telroi_sweep" in finding.cure
+        assert 2120 <= cast("int", finding.figures["overdue_seconds"]) < 2160
+
+    def test_say_nothing_of_a_sweep_that_runs_every_few_minutes(self) -> None:
+        attempt(status="placed", due_at=timezone.now() - timedelta(minutes=9))
+        attempt(status="expired", due_at=None)
+
+        assert ("good", "No call has waited for the sweep for more than 10 minutes.") in told(examine_rows())
+
+    def test_after_a_sweep_are_no_note(self) -> None:
+        attempt(status="placed", due_at=timezone.now() - timedelta(days=2))
+
+        services.sweep()
+
+        assert "note" not in [level for level, _ in told(examine_rows())]
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
     def test_say_how_many_calls_have_an_unknown_outcome(self, unknown: int, level: Level) -> None:

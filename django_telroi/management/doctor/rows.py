@@ -16,7 +16,7 @@ from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.models import CallControl, VerificationAttempt
 from django_telroi.services.calls.webhook_events import last_event_at
-from django_telroi.services.sentences import duration
+from django_telroi.services.sentences import HOUR, MINUTE, duration
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.services.shared.transactions import write_alias
@@ -24,6 +24,9 @@ from django_telroi.services.shared.transactions import write_alias
 SUBJECT = "rows"
 PERIOD = timedelta(hours=24)
 LONG_WAIT = timedelta(seconds=30)
+# Longer than the pause between two sweeps of cron. Celery beat and ``--loop 10`` sweep every 10 seconds.
+LATE_SWEEP = timedelta(minutes=10)
+START_SWEEP = "Run manage.py telroi_sweep by cron or with --loop 10, or django_telroi.tasks.sweep with Celery beat."
 # The normal share is below 1 %. A share above 2 % points to a problem of the carrier, a timeout or the network.
 MAX_UNKNOWN = 0.02
 FEWEST_TO_JUDGE = 50
@@ -48,6 +51,7 @@ def examine_rows() -> Iterator[Finding]:
     state = read_state(None, using=using)
     yield _switch(state.control, now=state.now, using=using)
     yield _waiting(now=state.now, using=using)
+    yield _overdue(now=state.now, using=using)
     yield _find_unknown(now=state.now, using=using)
     # Another backend gets no webhooks of Telroi. Without a secret the site has none, which is no fault.
     if conf.webhook_secrets() and not is_own_backend():
@@ -88,6 +92,22 @@ def _waiting(*, now: datetime, using: str) -> Finding:
         says = f"{calls} waited in the queue for more than {LONG_WAIT.seconds} s."
         return bad(SUBJECT, says, "Check the broker, the workers and the sweep.", waiting=waiting)
     return good(SUBJECT, f"No call has waited in the queue for more than {LONG_WAIT.seconds} s.", waiting=0)
+
+
+def _overdue(*, now: datetime, using: str) -> Finding:
+    """Return whether a row has been due for long. Every sweep settles all due rows, so none of them has run since then.
+
+    A site without such a row may have no sweep either: then no row needs one yet.
+    """
+    due = VerificationAttempt.objects.using(using).filter(due_at__lt=now - LATE_SWEEP)
+    since = due.order_by("due_at").values_list("due_at", flat=True).first()
+    if since is None:
+        says = f"No call has waited for the sweep for more than {LATE_SWEEP.seconds // 60} minutes."
+        return good(SUBJECT, says, overdue_seconds=0)
+    seconds = round((now - since).total_seconds())
+    unit = MINUTE if seconds < HOUR else HOUR  # ``duration`` rounds up, and this must not claim more than is known
+    says = f"No sweep has run for {duration(seconds // unit * unit)}."
+    return note(SUBJECT, says, START_SWEEP, overdue_seconds=seconds)
 
 
 def _find_unknown(*, now: datetime, using: str) -> Finding:
