@@ -59,7 +59,7 @@ def limits_in_force() -> Iterator[LimitSetting]:
             continue
         source = "settings" if key in site else "default"
         if key == "RATES":
-            yield from _rates(source, counts)
+            yield from _rates(counts)
         elif key == "WRONG_CODES":
             each = conf.wrong_codes()
             value = f"told from {each.warn}, wait from {each.wait}, lock at {each.lock}"
@@ -68,11 +68,15 @@ def limits_in_force() -> Iterator[LimitSetting]:
             yield LimitSetting(key, _as_text(site.get(key, conf.DEFAULTS[key]), nothing), source, counts)
 
 
-def _rates(source: str, counts: str) -> Iterator[LimitSetting]:
-    """Yield one limit for each entry of ``RATES``, merged with the defaults."""
+def _rates(counts: str) -> Iterator[LimitSetting]:
+    """Yield one limit for each entry of ``RATES``, merged with the defaults. Each entry has its own source."""
+    chosen = conf.chosen().get("RATES", {})
     for scope, rates in conf.rates().items():
+        # None switches off all rates, or all of a scope.
+        of_site = None if chosen is None else chosen.get(scope, {})
         for who, rate in rates.items():
             value = f"{rate.requests} in {rate.seconds} s" if rate else NO_LIMIT
+            source = "settings" if of_site is None or who in of_site else "default"
             yield LimitSetting(f"RATES {scope} {who}", value, source, counts)
 
 

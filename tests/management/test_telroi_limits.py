@@ -38,6 +38,34 @@ def test_each_limit_is_named_with_its_value_and_source(configure: Configure) -> 
     assert lines["TRUSTED_PROXIES"] == ["not set", "default"]
 
 
+def test_each_rate_is_named_with_its_own_source(configure: Configure) -> None:
+    configure(RATES={"start": {"ip": "30/h"}, "check": {"user": None}})
+
+    lines = {line[0].removeprefix("RATES "): line[1:3] for line in told() if line[0].startswith("RATES")}
+
+    assert lines == {
+        "start ip": ["30 in 3600 s", "settings"],
+        "start ipv6_56": ["120 in 3600 s", "default"],
+        "start ipv6_48": ["480 in 3600 s", "default"],
+        "start user": ["10 in 3600 s", "default"],
+        "check ip": ["60 in 3600 s", "default"],
+        "check ipv6_56": ["240 in 3600 s", "default"],
+        "check ipv6_48": ["960 in 3600 s", "default"],
+        "check user": ["no limit", "settings"],
+    }
+
+
+@pytest.mark.parametrize("rates", [None, {"start": None, "check": None}])
+def test_rates_that_are_switched_off_together_are_from_the_settings(
+    configure: Configure, rates: dict[str, None] | None
+) -> None:
+    configure(RATES=rates)
+
+    lines = [line[1:3] for line in told() if line[0].startswith("RATES")]
+
+    assert lines == [["no limit", "settings"]] * 8
+
+
 def test_every_limit_is_a_setting() -> None:
     assert {key for key, *_ in LIMITS} <= conf.DEFAULTS.keys()
 
