@@ -237,18 +237,16 @@ def anonymous_purposes() -> list[str] | None:
     if values.read("ANONYMOUS_PURPOSES") is None:
         return None
     anonymous = values.texts("ANONYMOUS_PURPOSES")
-    if set(anonymous) - set(purposes()):
-        raise values.invalid_setting(
-            "ANONYMOUS_PURPOSES", 'a list of purposes that are all in TELROI["PURPOSES"], or None'
-        )
+    wanted = 'None, or a list of purposes that are all in TELROI["PURPOSES"]'
+    values.refuse_unknown_purposes("ANONYMOUS_PURPOSES", anonymous, known=purposes(), wanted=wanted)
     return anonymous
 
 
 def purposes_without_record() -> list[str]:
     """Return the purposes, such as a login, whose verifications do not write a ``VerifiedPhone``."""
     without = values.texts("PURPOSES_WITHOUT_RECORD")
-    if set(without) - set(purposes()):
-        raise values.invalid_setting("PURPOSES_WITHOUT_RECORD", 'a list of purposes that are all in TELROI["PURPOSES"]')
+    wanted = 'a list of purposes that are all in TELROI["PURPOSES"]'
+    values.refuse_unknown_purposes("PURPOSES_WITHOUT_RECORD", without, known=purposes(), wanted=wanted)
     return without
 
 

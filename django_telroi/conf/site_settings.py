@@ -105,8 +105,9 @@ def purpose_texts() -> Mapping[str, str]:
     texts = values.read("PURPOSE_TEXTS")
     if not isinstance(texts, Mapping) or not all(isinstance(text, str | Promise) for text in texts.values()):
         raise values.invalid_setting("PURPOSE_TEXTS", "a dict of purposes and sentences")
-    if set(texts) - {*values.texts("PURPOSES"), LOGIN_PURPOSE}:
-        raise values.invalid_setting("PURPOSE_TEXTS", 'a dict whose keys TELROI["PURPOSES"] names too')
+    known = [*values.texts("PURPOSES"), LOGIN_PURPOSE]
+    wanted = 'a dict whose keys are all in TELROI["PURPOSES"]'
+    values.refuse_unknown_purposes("PURPOSE_TEXTS", texts, known=known, wanted=wanted)
     return texts
 
 

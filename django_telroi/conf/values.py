@@ -143,6 +143,13 @@ def invalid_setting(key: str, wanted: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f'TELROI["{key}"] must be {wanted}.')
 
 
+def refuse_unknown_purposes(key: str, named: Iterable[object], *, known: Iterable[str], wanted: str) -> None:
+    """Raise the exception for a value with purposes that are not ``known``. It shows their names, no secrets."""
+    if unknown := sorted(f'"{name}"' for name in {*named} - {*known}):
+        are = "is" if len(unknown) == 1 else "are"
+        raise invalid_setting(key, f"{wanted}: {' and '.join(unknown)} {are} not")
+
+
 def text(key: str) -> str | None:
     """Return a string or None."""
     value = read(key)

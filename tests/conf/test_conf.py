@@ -262,7 +262,7 @@ WRONG: list[tuple[str, Any]] = [
     *((key, wrong) for key in LISTS for wrong in ("NG", 5, [5], [None])),
     *((key, wrong) for key in FLAGS for wrong in (1, 0, "True", "no")),
     *((key, wrong) for key in ("SITE_NAME", "CONSENT_TEXT") for wrong in (5, b"x", ["x"], True, None)),
-    *(("PURPOSE_TEXTS", wrong) for wrong in (None, "x", [], {"": 5}, {"": None}, {"pigeon": "x"})),
+    *(("PURPOSE_TEXTS", wrong) for wrong in (None, "x", [], {"": 5}, {"": None}, {"payout": "x"})),
     *(
         ("WRONG_CODES", wrong)
         for wrong in (None, 5, "lax", ["warn"], {}, {"lock": 5}, {"warn": 5, "wait": 4, "lock": 9})
@@ -302,7 +302,7 @@ WRONG: list[tuple[str, Any]] = [
     ("ALLOWED_LINE_TYPES", ["carrier pigeon"]),
     *(("TELEMETRY", wrong) for wrong in ("prometheus", 5, None, ["statsd"], [5])),
     ("PURPOSES", None),
-    *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["pigeon"])),
+    *(("ANONYMOUS_PURPOSES", wrong) for wrong in ("", 5, [5], [None], ["payout"])),
     *(("PURPOSES_WITHOUT_RECORD", wrong) for wrong in ("", 5, [5], None, [None], ["login"])),
     *(("TRUSTED_PROXIES", wrong) for wrong in (-1, 1.5, "1", True)),
     *(("RATES", {"start": {who: "4x"}}) for who in ("ip", "user")),
@@ -348,6 +348,25 @@ def test_an_invalid_value_is_named_and_not_shown(key: str, value: Any) -> None:
 
     assert f'TELROI["{key}"] must be' in str(wrong.value)
     assert "pigeon" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("PURPOSE_TEXTS", {"": "x", "sing-up": "x", "login": "x", 5: "x"}),
+        ("ANONYMOUS_PURPOSES", ["sing-up", "", "5"]),
+        ("PURPOSES_WITHOUT_RECORD", ["sing-up", "", "5"]),
+    ],
+)
+def test_a_purpose_that_the_site_does_not_have_is_named(key: str, value: Any) -> None:
+    with override_settings(TELROI={key: value}), pytest.raises(ImproperlyConfigured) as several:
+        READERS[key]()
+    with override_settings(TELROI={key: value, "PURPOSES": ["", "5"]}), pytest.raises(ImproperlyConfigured) as one:
+        READERS[key]()
+
+    assert str(several.value).endswith(': "5" and "sing-up" are not.')
+    if key != "PURPOSE_TEXTS":
+        assert str(one.value).endswith(': "sing-up" is not.')
 
 
 def test_a_site_with_an_empty_dict_gets_the_defaults() -> None:
