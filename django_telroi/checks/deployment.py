@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage
 
 from django_telroi import conf
 from django_telroi.backends import is_own_backend
+from django_telroi.checks.project import has_pages
 from django_telroi.conf import values
 from django_telroi.domain.phone import LineType
 
@@ -60,7 +61,8 @@ def _line_types() -> Iterator[CheckMessage]:
 
 
 def _other_way() -> Iterator[CheckMessage]:
-    if not conf.alternative_url():
+    # Only the card links to it. A client of the API shows its own other way.
+    if not conf.alternative_url() and has_pages():
         # NIST SP 800-63B-4, section 3.2.9, and WCAG 2.2, criterion 3.3.8: another way is offered beside the call.
         yield checks.Warning(
             "ALTERNATIVE_URL is not set, so people have no other way than a call. A call proves only that a person "

@@ -26,8 +26,7 @@ LOGIN_PAGE, LOGIN_API = "telroi-login:start", "telroi-login-api:start"
 
 def check_included_urls() -> Iterator[CheckMessage]:
     """Yield a message if no URL of ours is included, or if an included URL lacks something."""
-    # A project without URLs, for example one that only runs workers.
-    if getattr(settings, "ROOT_URLCONF", None) is None:
+    if not _has_urls():
         return
     is_any_included = any(map(_is_included, (PAGE, API, LOGIN_PAGE, LOGIN_API)))
     if not (is_any_included or has_second_factor() or _has_other_bridge()):
@@ -47,6 +46,16 @@ def check_included_urls() -> Iterator[CheckMessage]:
             hint='Set TELROI["WEBHOOK_SECRETS"] to a list with the secret from Telroi\'s dashboard.',
             id="telroi.W008",
         )
+
+
+def has_pages() -> bool:
+    """Return whether the URLconf includes the pages. The card in a page of the site needs them too."""
+    return _has_urls() and _is_included(PAGE)
+
+
+def _has_urls() -> bool:
+    # A project that only runs workers has none.
+    return getattr(settings, "ROOT_URLCONF", None) is not None
 
 
 def _check_pages() -> Iterator[CheckMessage]:

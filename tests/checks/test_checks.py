@@ -24,6 +24,7 @@ LIVE = "tlr_live_Canary0Key0Canary0Key0Canary"
 TEST = "tlr_test_Canary0Key0Canary0Key0Canary"
 PAGE = [path("phone/", include("django_telroi.urls"))]
 API = [path("api/phone/", include("django_telroi.rest.urls"))]
+LOGIN = [path("login/", include("django_telroi.contrib.login.urls"))]
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 
@@ -354,6 +355,20 @@ def test_deploy_checks_report_unsafe_settings(
 
     assert [message.id for message in deploying if str(message.id).startswith("telroi.")] == found
     assert ours() == []
+
+
+@pytest.mark.parametrize(
+    ("urls", "found"),
+    [(PAGE, ["telroi.W027"]), (PAGE + API, ["telroi.W027"]), (API, []), (LOGIN, []), (None, [])],
+)
+def test_only_a_site_with_pages_is_asked_for_another_way(
+    settings: Any, urls: list[Any] | None, found: list[str]
+) -> None:
+    settings.TELROI = {**SAFE, "ALTERNATIVE_URL": ""}
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1"}}
+
+    with override_settings(ROOT_URLCONF=urls and tuple(urls)):
+        assert ids(list(check_production_settings())) == found
 
 
 def test_a_site_that_counts_no_requesters_is_reported(settings: Any) -> None:
