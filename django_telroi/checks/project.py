@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -10,8 +10,9 @@ from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, resolve, reverse
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
@@ -38,6 +39,7 @@ def check_included_urls() -> Iterator[CheckMessage]:
         )
     yield from _check_pages()
     yield from _check_api()
+    yield from _check_gates()
     has_secrets = conf.are_secrets_read_by_function() or conf.webhook_secrets()
     if _is_included(WEBHOOK) and not has_secrets and not is_own_backend():
         yield checks.Warning(
@@ -96,6 +98,33 @@ def _check_api() -> Iterator[CheckMessage]:
             "SILENCED_SYSTEM_CHECKS.",
             id="telroi.W018",
         )
+
+
+def _check_gates() -> Iterator[CheckMessage]:
+    """Yield an error for each purpose that a gate of a view has and no verification can be for."""
+    from django_telroi.web.gates import gates_of  # not above: this module is imported at every start
+
+    reported: set[str] = set()
+    for pattern in _patterns(get_resolver().url_patterns):
+        for gate in gates_of(pattern.callback):
+            try:
+                gate.purpose_to_verify()
+            except ImproperlyConfigured as error:
+                if str(error) not in reported:
+                    reported.add(str(error))
+                    yield Error(
+                        f"{error} The page fails for each user without such a phone.",
+                        hint=f"Correct the purpose in {pattern.lookup_str}, or the setting.",
+                        id="telroi.E050",
+                    )
+
+
+def _patterns(below: Iterable[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    for each in below:
+        if isinstance(each, URLResolver):
+            yield from _patterns(each.url_patterns)
+        else:
+            yield each
 
 
 def _has_other_bridge() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import wraps
@@ -90,7 +90,7 @@ class Gate:
             number, record = stored.number if stored else None, known_phone_record(user, request=request)
             if record.has_phone(purpose=self.purpose, max_age=self.max_age, number=number):
                 return None
-        purpose = self._purpose_to_verify()
+        purpose = self.purpose_to_verify()
         query = {"purpose": purpose, "next": current_path(request), WHY: self._reason(request, user, stored)}
         if stored:
             save_stored_number(request, purpose, stored.number)
@@ -105,7 +105,7 @@ class Gate:
         number, record = stored.number if stored else None, known_phone_record(user, request=request)
         return "old" if record.has_phone(purpose=self.purpose, number=number) else "none"
 
-    def _purpose_to_verify(self) -> str:
+    def purpose_to_verify(self) -> str:
         """Return the gate's purpose. For a gate without one: ``""`` if the site has it, else the first with a record.
 
         Raises ImproperlyConfigured if the site has no such purpose, or it writes no record of a verified phone.
@@ -179,6 +179,20 @@ class PhoneVerifiedRequiredMixin:
         return gate.response_if_denied(request) or dispatch(request, *args, **kwargs)
 
 
+GATES = "telroi_gates"
+"""The attribute of a view with its gates. ``wraps`` copies it to the outer decorators and to ``as_view``."""
+
+
+def gates_of(view: Callable[..., Any]) -> Iterator[Gate]:
+    """Yield the gates of a view of the URLconf. They have no number and no age if a mixin makes them."""
+    yield from getattr(view, GATES, ())
+    kind = getattr(view, "view_class", None)
+    if isinstance(kind, type) and issubclass(kind, PhoneVerifiedRequiredMixin):
+        purpose = getattr(view, "view_initkwargs", {}).get("purpose", kind.purpose)
+        if purpose is None or isinstance(purpose, str):  # a property of the site is known in a request only
+            yield Gate(purpose, None)
+
+
 def _guard(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     if iscoroutinefunction(view):
 
@@ -186,12 +200,17 @@ def _guard(view: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
         async def call_guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return await _pass_async(gate, view, request, *args, **kwargs)
 
-        return call_guarded_async
+        return _marked(call_guarded_async, view, gate)
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return gate.response_if_denied(request) or view(request, *args, **kwargs)
 
+    return _marked(guarded, view, gate)
+
+
+def _marked(guarded: AnyView, view: Callable[..., Any], gate: Gate) -> AnyView:
+    setattr(guarded, GATES, (*getattr(view, GATES, ()), gate))
     return guarded
 
 
