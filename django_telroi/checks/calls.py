@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.conf.locale import LANG_INFO
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 from django.utils.module_loading import import_string
 
 from django_telroi import conf
-from django_telroi.backends import is_own_backend, spoken_length
+from django_telroi.backends import is_own_backend, spoken_length, uses_telroi
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
 from django_telroi.domain.states import CodeMaker
@@ -29,8 +30,22 @@ MAX_CODE_TTL = timedelta(minutes=10)
 # Telroi locks a call after three wrong codes. A fourth try of ours would be rejected and the page would promise too
 # much.
 TELROI_TRIES = 3
+# Telroi's own limits of calls to one number. It can set others for a workspace, which its API does not show.
+TELROI_COOLDOWN, TELROI_CALLS_PER_HOUR, TELROI_CALLS_PER_DAY = 60, 5, 20
 # NIST SP 800-63B-4, section 3.2.2, allows no more consecutive failures.
 MAX_WRONG_CODES = 100
+# ISO 639-1, and the six older codes that programs still use. Django's list lacks many of them, such as Yoruba.
+_CODES = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el "
+    "en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik in io is it "
+    "iu iw ja ji jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr "
+    "ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si "
+    "sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi "
+    "yo za zh zu"
+)
+LANGUAGE_CODES = frozenset(_CODES.split())
+LONGEST_LANGUAGE_CODE = 3
+"""Letters. ISO 639-3 has thousands of codes with three. No registered language of BCP 47 has more."""
 
 
 def check_calls() -> Iterator[CheckMessage]:
@@ -44,6 +59,9 @@ def check_calls() -> Iterator[CheckMessage]:
     yield from _time_zone()
     yield from _codes()
     yield from _wrong_codes()
+    yield from _language()
+    if uses_telroi():
+        yield from _limits_of_telroi()
     # The client's settings, which another provider's backend does not read.
     if not is_own_backend():
         yield from _base_url()
@@ -231,6 +249,48 @@ def _wrong_codes() -> Iterator[CheckMessage]:
             hint=f'Set "lock" to {MAX_WRONG_CODES} or less.',
             id="telroi.W024",
         )
+
+
+def _language() -> Iterator[CheckMessage]:
+    """Warn of a tag that has the form of one, but whose language does not exist."""
+    language = (conf.language() or "").partition("-")[0]
+    # "x" begins a tag that the site and its provider agreed on.
+    if language in ("", "x") or language in LANGUAGE_CODES:
+        return
+    if language.isalpha() and len(language) == LONGEST_LANGUAGE_CODE:
+        return
+    meant = get_close_matches(language, names := _languages_by_name(), n=1, cutoff=0.8)
+    yield checks.Warning(
+        f'TELROI["LANGUAGE"] begins with "{language}", which is not the code of a language. The provider may refuse '
+        "the call, or speak another language.",
+        hint=f'Did you mean "{names[meant[0]]}"?' if meant else 'Use a BCP 47 tag such as "en" or "pt-BR".',
+        id="telroi.W051",
+    )
+
+
+def _languages_by_name() -> dict[str, str]:
+    """Return the codes of languages by their English and their own names, as Django knows them."""
+    known = [(code, about) for code, about in LANG_INFO.items() if "name" in about]
+    return {about[name].lower(): code for name in ("name_local", "name") for code, about in known}
+
+
+def _limits_of_telroi() -> Iterator[CheckMessage]:
+    limits = conf.policy()
+    cooldown = limits.cooldown.total_seconds()
+    hour, day = min(limits.per_hour, TELROI_CALLS_PER_HOUR), min(limits.per_day, TELROI_CALLS_PER_DAY)
+    for key, chosen, within, allowed in (
+        ("COOLDOWN_SECONDS", cooldown, max(cooldown, TELROI_COOLDOWN), f"one call to a number in {TELROI_COOLDOWN} s"),
+        ("CALLS_PER_HOUR", limits.per_hour, hour, f"{TELROI_CALLS_PER_HOUR} calls to a number in an hour"),
+        ("CALLS_PER_DAY", limits.per_day, day, f"{TELROI_CALLS_PER_DAY} calls to a number in 24 hours"),
+    ):
+        if chosen != within:
+            yield checks.Warning(
+                f'TELROI["{key}"] is {chosen:g}, but Telroi allows {allowed}. Calls that this site allows are refused, '
+                'and the number is "held".',
+                hint=f"Set it to {within:g}. If Telroi raised the limits of your workspace, add telroi.W052 to "
+                "SILENCED_SYSTEM_CHECKS.",
+                id="telroi.W052",
+            )
 
 
 def _tries() -> Iterator[CheckMessage]:

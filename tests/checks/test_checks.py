@@ -114,6 +114,11 @@ SETTINGS: list[tuple[object, list[str]]] = [
     ({"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1.example"}, ["telroi.E007"]),
     ({"API_KEY": LIVE, "BASE_URL": ""}, ["telroi.E007"]),
     ({"API_KEY": LIVE, "BASE_URL": "ftp://telroi.example"}, ["telroi.E007"]),
+    *(({"API_KEY": LIVE, "LANGUAGE": tag}, []) for tag in ("en", "pt-BR", "yo", "ha-NG", "pcm", "zh-hans", "x-pirate")),
+    *(({"API_KEY": LIVE, "LANGUAGE": tag}, ["telroi.W051"]) for tag in ("german", "qq", "xx-NG", "engl-GB", "12")),
+    ({"API_KEY": LIVE, "COOLDOWN_SECONDS": 59.5}, ["telroi.W052"]),
+    ({"API_KEY": LIVE, "COOLDOWN_SECONDS": 61, "CALLS_PER_HOUR": 4, "CALLS_PER_DAY": 19}, []),
+    ({"API_KEY": LIVE, "CALLS_PER_HOUR": 6, "CALLS_PER_DAY": 21}, ["telroi.W052", "telroi.W052"]),
     ({"API_KEY": LIVE, "API_KYE": "x"}, ["telroi.W001"]),
     ({"API_KEY": LIVE, "COOLDOWN": 5, 7: 8}, ["telroi.W001", "telroi.W001"]),
 ]
@@ -155,6 +160,44 @@ def test_an_invalid_key_is_reported(settings: Any, key: str, meant: str) -> None
     [message] = ours()
 
     assert (message.msg, message.hint) == (f'TELROI["{key}"] is not a setting.', f'Did you mean "{meant}"?')
+
+
+@pytest.mark.parametrize(
+    ("tag", "hint"),
+    [
+        ("german", 'Did you mean "de"?'),
+        ("Deutsch", 'Did you mean "de"?'),
+        ("germn", 'Did you mean "de"?'),
+        ("qq", 'Use a BCP 47 tag such as "en" or "pt-BR".'),
+    ],
+)
+def test_a_language_that_does_not_exist_is_named_with_the_one_that_is_meant(settings: Any, tag: str, hint: str) -> None:
+    settings.TELROI = {"API_KEY": LIVE, "LANGUAGE": tag}
+
+    [message] = ours()
+
+    assert (message.level, message.hint) == (WARNING, hint)
+    assert f'"{tag.lower()}"' in message.msg
+
+
+def test_a_looser_limit_than_telroi_has_is_named_with_the_limit_and_the_refusal(settings: Any) -> None:
+    settings.TELROI = {"API_KEY": LIVE, "COOLDOWN_SECONDS": 30}
+
+    [message] = ours()
+
+    assert message.msg == (
+        'TELROI["COOLDOWN_SECONDS"] is 30, but Telroi allows one call to a number in 60 s. '
+        'Calls that this site allows are refused, and the number is "held".'
+    )
+    assert (message.hint or "").startswith("Set it to 60. If Telroi raised the limits")
+
+
+@pytest.mark.parametrize("backend", [CONSOLE_BACKEND, "tests.backends.test_other_providers.Ringwell"])
+def test_the_limits_of_another_backend_are_not_those_of_telroi(settings: Any, backend: str) -> None:
+    settings.DEBUG = True
+    settings.TELROI = {"BACKEND": backend, "COOLDOWN_SECONDS": 0, "CALLS_PER_HOUR": 60, "CALLS_PER_DAY": 600}
+
+    assert "telroi.W052" not in ids(ours())
 
 
 def test_no_message_shows_a_value(settings: Any) -> None:
