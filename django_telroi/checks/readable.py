@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 
 from django.conf import settings
 from django.core import checks
@@ -11,6 +10,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
 from django_telroi import conf
+from django_telroi.conf import values
 
 
 def _written_secrets() -> None:
@@ -97,8 +97,7 @@ def check_unknown_keys() -> Iterator[CheckMessage]:
     site = getattr(settings, "TELROI", {})
     # With a misspelt key the default applies, and nothing else would show it.
     for key in site.keys() - conf.DEFAULTS.keys() if isinstance(site, dict) else ():
-        near = get_close_matches(str(key).upper(), conf.DEFAULTS, n=1)
-        hint = f'Did you mean "{near[0]}"?' if near else "The settings page of the documentation lists every setting."
+        hint = values.hint_for_unknown(key)
         yield checks.Warning(f'TELROI["{key}"] is not a setting.', hint=hint, id="telroi.W001")
 
 

@@ -6,6 +6,7 @@ Each reader raises ``ImproperlyConfigured`` for a wrong type. The message omits 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -136,6 +137,12 @@ def chosen() -> Mapping[str, Any]:
 def read(key: str) -> Any:
     """Return the value of ``key`` or its default, of any type."""
     return chosen().get(key, DEFAULTS[key])
+
+
+def hint_for_unknown(key: object) -> str:
+    """Return what to do about a key that is not a setting. Most are misspelt."""
+    near = get_close_matches(str(key).upper(), DEFAULTS, n=1)
+    return f'Did you mean "{near[0]}"?' if near else "The settings page of the documentation lists every setting."
 
 
 def invalid_setting(key: str, wanted: str) -> ImproperlyConfigured:

@@ -58,7 +58,10 @@ class FakeTelroi:
         return replace(scenario, typed=typed)
 
     def configure(self, **keys: Any) -> None:
-        """Set keys of ``settings.TELROI`` for the rest of the test, and keep the others."""
+        """Set keys of ``settings.TELROI`` for the rest of the test, and keep the others.
+
+        Raises TypeError for a key that is not a setting.
+        """
         self.enter(telroi_settings(**keys))
 
     def enter(self, context: Any) -> None:

@@ -18,9 +18,12 @@ from django_telroi.conf import values
 def telroi_settings(**keys: Any) -> Iterator[None]:
     """Set keys of ``settings.TELROI`` while the context lasts, and keep the others.
 
-    Raises RuntimeError in a process that runs no tests.
+    Raises TypeError for a key that is not a setting, and RuntimeError in a process that runs no tests.
     """
     refuse_outside_of_tests()
+    # A misspelt key would change nothing, and the test would pass for another reason.
+    for key in keys.keys() - values.DEFAULTS.keys():
+        raise TypeError(f'TELROI["{key}"] is not a setting. {values.hint_for_unknown(key)}')
     below = values.chosen
 
     def chosen() -> Mapping[str, Any]:

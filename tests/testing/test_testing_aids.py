@@ -260,6 +260,18 @@ def test_a_failure_ends(telroi: FakeTelroi) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("key", "hint"), [("CODE_TRY", 'Did you mean "CODE_TRIES"?'), ("PIGEON", "The settings page of the documentation")]
+)
+def test_a_misspelt_setting_of_a_test_is_an_error_with_a_suggestion(telroi: FakeTelroi, key: str, hint: str) -> None:
+    with pytest.raises(TypeError) as misspelt:
+        telroi.configure(CODE_TRIES=2, **{key: 1})
+
+    assert str(misspelt.value).startswith(f'TELROI["{key}"] is not a setting. {hint}')
+    assert values.read("CODE_TRIES") == 3
+
+
+@pytest.mark.django_db
 def test_nothing_of_a_fake_outlives_its_test(settings: LazySettings) -> None:
     settings.TELROI = {"COOLDOWN_SECONDS": 7}
     before = {**settings.TELROI}
