@@ -26,6 +26,8 @@ COMMANDS = (
     ("telroi_metrics",),
     ("telroi_purge",),
     ("telroi_purge", "--dry-run"),
+    ("telroi_stop", "--reason", "Telroi is down"),
+    ("telroi_stop", "--resume"),
     ("telroi_sweep",),
     ("telroi_unlock", "--number", NUMBER, "--reason", "asked by phone"),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 import django_telroi
 from django_telroi import services
@@ -41,17 +43,25 @@ def test_each_log_event_on_the_page_exists() -> None:
 def test_the_commands_of_the_runbook_stop_and_resume_calls() -> None:
     outbox.clear()
     stop, resume = [
-        shlex.split(line)[-1]
+        re.search(r"^\$ python manage\.py (telroi_stop .*)\n(.*)", block.body, re.MULTILINE)
         for block in blocks_of_page(RUNBOOK)
-        for line in re.findall(r"^\$ (.* shell -c .*)$", block.body, re.MULTILINE)
+        if "telroi_stop" in block.body
     ]
+    assert stop
+    assert resume
 
-    exec(stop)
+    assert _printed_by(stop[1]) == f"{stop[2]}\n"
     stopped = services.call_control().stopped_reason
-    exec(resume)
+    assert _printed_by(resume[1]) == f"{resume[2]}\n"
 
     assert stopped == "Telroi is down"
     assert services.call_control().stopped_at is None
+
+
+def _printed_by(command: str) -> str:
+    out = StringIO()
+    call_command(*shlex.split(command), stdout=out)
+    return out.getvalue()
 
 
 def test_the_doctor_says_what_the_runbook_quotes() -> None:

@@ -66,7 +66,8 @@ def _missing_migrations(using: str) -> int:
 
 def _switch(control: CallControl, *, now: datetime, using: str) -> Finding:
     if control.stopped_at:
-        return bad(SUBJECT, "Staff stopped all calls.", "Resume calls in the admin.", stopped=True)
+        cure = "Resume calls in the admin, or run manage.py telroi_stop --resume."
+        return bad(SUBJECT, "Staff stopped all calls.", cure, stopped=True)
     paused = {CallControl.DEFAULT_KEY: control}
     if conf.has_named_keys():
         paused = {row.name: row for row in CallControl.objects.using(using).filter(paused_until__gt=now)}
