@@ -73,15 +73,18 @@
   };
 
   // Copies the proofs of the fresh page to the forms of this page. Returns false if the pages have different forms. Then
-  // the whole page must be reloaded.
-  const copyProofs = (page) => {
+  // the whole page must be reloaded. With `isNew`, the errors of the ProofFields are outdated. Their ids are Django's.
+  const copyProofs = (page, isNew) => {
     const formsOf = (root) => [...root.querySelectorAll("form")].filter((form) => !form.closest("[data-telroi-card]"));
     const forms = formsOf(document);
     const fresh = formsOf(page);
     if (forms.length !== fresh.length) return false;
     forms.forEach((form, place) => {
       form.querySelectorAll("[data-telroi-proof]").forEach((proof) => proof.remove());
-      form.append(...fresh[place].querySelectorAll("[data-telroi-proof]"));
+      const proofs = fresh[place].querySelectorAll("[data-telroi-proof]");
+      const idOf = ({ name }) => form.elements[name]?.id || `id_${name}`;
+      if (isNew) proofs.forEach((proof) => document.getElementById(`${idOf(proof)}_error`)?.remove());
+      form.append(...proofs);
     });
     return true;
   };
@@ -123,7 +126,8 @@
     const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.querySelector(`#${card.parentElement.id} [data-telroi-card]`);
-    if (!response.ok || !fresh || !copyProofs(page)) return void location.reload();
+    const isDone = ({ dataset }) => dataset.telroiStep === "done";
+    if (!response.ok || !fresh || !copyProofs(page, isDone(fresh) && !isDone(card))) return void location.reload();
     fresh.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
     if (!("telroiInline" in card.dataset)) document.title = page.title;
     delete fresh.dataset.telroiAhead;
