@@ -153,3 +153,10 @@ def test_what_to_do_says_from_when_another_call_is_possible(staff: Client, telro
     services.cancel_verification(attempt.uuid)
 
     assert "The person can ask for another call from " in what_to_do(staff)
+
+
+@pytest.mark.parametrize(("query", "focused"), [("", "destination"), ("?destination=%2B2348031&hours=1", "reason")])
+def test_the_focus_is_in_the_first_field_that_is_to_be_typed(staff: Client, query: str, focused: str) -> None:
+    page = BeautifulSoup(staff.get(f"{NUMBERS}destinations/block/{query}").content, "html.parser")
+
+    assert [field["name"] for field in page.select("[autofocus]")] == [focused]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -66,6 +67,11 @@ class DestinationForm(ReasonForm):
     )
     hours = forms.ChoiceField(label=pgettext_lazy("form field", "For how long"), choices=HOURS, initial="1")
     field_order = ("destination", "hours", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A link suggests the destination. Then the reason is what is left to type.
+        self.focused = "reason" if (kwargs.get("initial") or {}).get("destination") else "destination"
+        super().__init__(*args, **kwargs)
 
     def clean_destination(self) -> str:
         try:
