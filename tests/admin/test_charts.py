@@ -29,8 +29,8 @@ CLASSES = ["verified", "failed"]
 
 
 def drawn(*stacks: Stack) -> ET.Element:
-    svg = stacked_bars(stacks, classes=CLASSES, key="calls", title="Calls", about="About them")
-    return ET.fromstring(svg)
+    """Return the two SVGs of the chart: the bars, and the figures of the axis."""
+    return ET.fromstring(stacked_bars(stacks, classes=CLASSES, key="calls", title="Calls", about="About them"))
 
 
 def stack(*parts: int, label: str = "14:00") -> Stack:
@@ -102,9 +102,19 @@ def test_a_chart_without_bars_has_only_an_axis() -> None:
     assert len(list(svg.iter("line"))) == 2
 
 
-def test_a_screen_reader_gets_title_and_description() -> None:
-    svg = drawn(stack(1, 2))
+def test_every_line_has_its_figure_beside_it() -> None:
+    bars, figures = drawn(stack(1284, 0))
 
+    lines, texts = list(bars.iter("line")), list(figures.iter("text"))
+    assert [text.text for text in texts] == [f"{value:,}" for value in axis(1284)]
+    assert [float(text.attrib["y"]) - 4 for text in texts] == [float(line.attrib["y1"]) for line in lines]
+    assert all(float(text.attrib["x"]) < LEFT for text in texts)
+
+
+def test_a_screen_reader_gets_title_and_description() -> None:
+    svg, figures = drawn(stack(1, 2))
+
+    assert figures.attrib["aria-hidden"] == "true"
     labels = svg.attrib["aria-labelledby"].split()
     assert svg.attrib["role"] == "img"
     assert [svg.find(f"*[@id='{label}']").text for label in labels] == ["Calls", "About them"]  # type: ignore[union-attr]

@@ -35,16 +35,20 @@ class Stack:
 
 
 def stacked_bars(stacks: Sequence[Stack], *, classes: Sequence[str], key: str, title: str, about: str) -> SafeString:
-    """Return a bar chart. ``classes`` are the CSS classes of the parts. ``key`` makes the ids unique on the page."""
+    """Return a bar chart. ``classes`` are the CSS classes of the parts. ``key`` makes the ids unique on the page.
+
+    The figures of the axis are an SVG of their own: the stylesheet keeps them in sight while the bars scroll.
+    """
     lines = axis(max((sum(stack.parts) for stack in stacks), default=0))
     return format_html(
-        '<svg class="telroi-chart" viewBox="0 0 {} {}" width="{}" height="{}" role="img" direction="ltr"'
-        ' aria-labelledby="{}-title {}-about" focusable="false"><title id="{}-title">{}</title>'
-        '<desc id="{}-about">{}</desc>{}{}{}</svg>',
+        '<div class="telroi-plot"><svg class="telroi-chart" viewBox="0 0 {} {}" width="{}" height="{}" role="img"'
+        ' direction="ltr" aria-labelledby="{}-title {}-about" focusable="false"><title id="{}-title">{}</title>'
+        '<desc id="{}-about">{}</desc>{}{}{}</svg>{}</div>',
         *(WIDTH, HEIGHT, WIDTH, HEIGHT, key, key, key, title, key, about),
         format_html_join("", "{}", ((_line(value, top=lines[-1]),) for value in lines)),
         format_html_join("", "{}", ((bar,) for bar in _bars(stacks, classes, top=lines[-1]))),
         format_html_join("", "{}", ((label,) for label in _labels(stacks))),
+        _figures(lines, key=key),
     )
 
 
@@ -73,13 +77,33 @@ def label_step(count: int) -> int:
     return next((step for step in LABEL_STEPS if step * most >= count), ceil(count / most))
 
 
+def _height_of_line(value: int, *, top: int) -> float:
+    return round(GROUND - (GROUND - TOP) * value / top, 1)
+
+
 def _line(value: int, *, top: int) -> SafeString:
-    y = round(GROUND - (GROUND - TOP) * value / top, 1)
+    y = _height_of_line(value, top=top)
     return format_html(
-        '<line class="telroi-grid{}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        '<text class="telroi-tick" x="{}" y="{}" text-anchor="end">{}</text>',
-        *(" telroi-ground" if value == 0 else "", LEFT, WIDTH - RIGHT, y, y, LEFT - 8, y + 4),
-        number_format(value, use_l10n=True, force_grouping=True),
+        '<line class="telroi-grid{}" x1="{}" x2="{}" y1="{}" y2="{}"/>',
+        *(" telroi-ground" if value == 0 else "", LEFT, WIDTH - RIGHT, y, y),
+    )
+
+
+def _figures(lines: Sequence[int], *, key: str) -> SafeString:
+    """Return the figures of the grid lines. Bars that scroll pass below them, and labels of the bars fade out there."""
+    ticks = (
+        (LEFT - 8, _height_of_line(value, top=lines[-1]) + 4, number_format(value, use_l10n=True, force_grouping=True))
+        for value in lines
+    )
+    edge = GROUND + 7  # below the figure of the ground line, above the labels of the bars
+    return format_html(
+        '<svg class="telroi-axis" viewBox="0 0 {} {}" width="{}" height="{}" direction="ltr" aria-hidden="true"'
+        ' focusable="false"><defs><linearGradient id="{}-fade"><stop class="telroi-axis-stop" offset="0.6"/>'
+        '<stop class="telroi-axis-stop" offset="0.9" stop-opacity="0"/></linearGradient></defs>'
+        '<rect class="telroi-axis-ground" width="{}" height="{}"/><rect y="{}" width="{}" height="{}"'
+        ' fill="url(#{}-fade)"/>{}</svg>',
+        *(LEFT, HEIGHT, LEFT, HEIGHT, key, LEFT, edge, edge, LEFT, HEIGHT - edge, key),
+        format_html_join("", '<text class="telroi-tick" x="{}" y="{}" text-anchor="end">{}</text>', ticks),
     )
 
 
