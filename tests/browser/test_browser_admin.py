@@ -314,3 +314,58 @@ PAGES_OF_AN_ATTACK = (
     "destinations/block/?destination=%2B2",
     "stop-calls/",
 )
+
+
+def test_the_figures_of_the_chart_stay_in_sight_while_it_scrolls(open_admin: Callable[..., Page]) -> None:
+    page = open_admin(width=390)
+    page.goto(urljoin(page.url, "/admin/django_telroi/phonenumber/overview/"))
+    box = page.locator(".telroi-newest-first")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") > 100
+
+    for place in ("0", "-box.scrollWidth"):  # the newest and the oldest calls
+        box.evaluate(f"box => {{ box.scrollLeft = {place} }}")
+        start, axis = box.bounding_box(), page.locator(".telroi-axis").bounding_box()
+        assert start
+        assert axis
+        assert axis["x"] == pytest.approx(start["x"], abs=1)
+    heights = [page.locator(each).bounding_box()["height"] for each in (".telroi-chart", ".telroi-axis")]  # type: ignore[index]
+    assert heights[0] == pytest.approx(heights[1], abs=1)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE", "fr-FR", "es-ES", "pt-BR", "ar"])
+def test_no_table_of_the_overview_is_wider_than_its_panel(open_home: Callable[..., Page], locale: str) -> None:
+    page = open_home(viewport={"width": 390, "height": 800}, locale=locale)
+    page.goto(urljoin(page.url, "/admin/login/?next=/admin/django_telroi/phonenumber/overview/"))
+    page.locator("[name=username]").fill("staff")
+    page.locator("[name=password]").fill("demo")
+    page.locator("[type=submit]").click()
+    expect(page.locator("#telroi-heading")).to_be_visible()
+
+    wide = page.locator(".telroi-panel").evaluate_all(
+        "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText.split('\\n')[0])"
+    )
+
+    assert wide == []
+
+
+def test_parts_of_the_pages_have_their_distances_on_a_phone(open_admin: Callable[..., Page]) -> None:
+    page = open_admin(width=390)
+    open_list(page, "verificationattempt")
+    page.locator("#result_list tbody th a").first.click()
+    expect(page.locator(".telroi-story")).to_be_visible()
+
+    def box(place: str) -> dict[str, float]:
+        found = page.locator(place).first.bounding_box()
+        assert found
+        return dict(found)
+
+    chip, tools = box(".telroi-head > .telroi-chip"), box(".telroi-head .telroi-tools")
+    assert tools["y"] - (chip["y"] + chip["height"]) >= 8
+    texts = page.locator(".telroi-form label, .telroi-form .telroi-help").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().left + parseFloat(getComputedStyle(each).paddingLeft))"
+    )
+    assert texts[0] == texts[1]
+
+    page.goto(urljoin(page.url, "/admin/django_telroi/phonenumber/destinations/block/"))
+    paddings = page.locator(".closelink").evaluate("link => getComputedStyle(link).paddingInline")
+    assert paddings == "15px"
