@@ -321,6 +321,28 @@ def test_several_numbers_that_were_never_called_are_several(staff: Client, confi
     assert "None of these numbers was ever called" in page
 
 
+@pytest.mark.parametrize(
+    ("number", "chosen", "reason"),
+    [
+        ("+870 773 111 632", {}, "it is a satellite, premium-rate or similar number."),
+        ("+234 803 123 9999", {"BLOCKED_PREFIXES": ["+234803"]}, "the settings of this site exclude its prefix or"),
+        ("+234 803 123 9999", {"ALLOWED_LINE_TYPES": ["fixed_line"]}, "exclude its prefix or its type of line."),
+        ("+234 803 123 9999", {"ALLOWED_REGIONS": ["GH"]}, "the settings of this site exclude its country."),
+        ("+234 803 123 9999", {}, ""),
+    ],
+)
+def test_a_number_that_cannot_be_called_is_told_with_the_reason(
+    staff: Client, configure: Configure, number: str, chosen: dict[str, Any], reason: str
+) -> None:
+    configure(**chosen)
+
+    page = html_of(staff, search(staff, number))
+
+    assert "This number was never called" in page
+    assert reason in page
+    assert ("is never called:" in page) is bool(reason)
+
+
 @pytest.mark.parametrize("model", ["phonenumber", "verificationattempt", "verifiedphone"])
 def test_the_search_has_the_focus(staff: Client, model: str) -> None:
     (focused,) = BeautifulSoup(html_of(staff, url(model, "changelist")), "html.parser").select("[autofocus]")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi import services
+from django_telroi import conf, services
 from django_telroi.admin.actions.action_views import (
     APP,
     StaffActionViews,
@@ -27,13 +27,15 @@ from django_telroi.admin.actions.number_actions import BLOCK, ReasonForm
 from django_telroi.admin.numbers.next_call import destination_sentence, verified_moments, verified_sentence
 from django_telroi.admin.numbers.number_status import block_of_destination
 from django_telroi.admin.shared.callers import NEVER_CALLED, recall_numbers, stored_phones
-from django_telroi.admin.shared.chips import listed, region_name
+from django_telroi.admin.shared.chips import left_to_right, listed, region_name
 from django_telroi.admin.shared.lists import on_one_line
-from django_telroi.domain.phone import Phone, parse_phone
-from django_telroi.errors import TelroiError
+from django_telroi.domain.phone import CallingRules, LineType, Phone, parse_phone, refuse_uncallable
+from django_telroi.errors import NotCallable, RegionNotAllowed, TelroiError, VerificationRefused
 from django_telroi.models import PhoneNumber
 
 PAGE = "admin/django_telroi/never_called.html"
+EVERY_CALLABLE_NUMBER = CallingRules(allowed_line_types=frozenset(LineType))
+"""Rules that exclude only the numbers that no site can call."""
 
 
 class BlockForm(ReasonForm):
@@ -110,6 +112,7 @@ class NeverCalled(StaffActionViews):
             ],
             "is_verified": bool(verified),
             "form": form if request.user.has_perm(f"{APP}.{BLOCK.permission}") else None,
+            "uncallable": [sentence for phone in phones if (sentence := uncallable_sentence(phone))],
             "blocked": self._block_sentences(phones),
             "consequence": BLOCK.consequence,
             "back": self.number_url("changelist"),
@@ -126,6 +129,39 @@ class NeverCalled(StaffActionViews):
 def row_of(phone: Phone) -> PhoneNumber:
     """Return an unsaved row of the number."""
     return PhoneNumber(number=phone.number, last4=phone.last4, region=phone.region)
+
+
+def uncallable_sentence(phone: Phone) -> str:
+    """Return why the number cannot be called at any time, ``""`` if it can. ``telroi_limits`` tells the same."""
+    number = {"number": left_to_right(on_one_line(phone.number))}
+    if _refuses(phone, EVERY_CALLABLE_NUMBER):
+        words = pgettext(
+            "number that was never called",
+            "%(number)s is never called: it is a satellite, premium-rate or similar number.",
+        )
+        return words % number
+    match _refuses(phone, conf.calling_rules()):
+        case NotCallable():
+            words = pgettext(
+                "number that was never called",
+                "%(number)s is never called: the settings of this site exclude its prefix or its type of line.",
+            )
+            return words % number
+        case RegionNotAllowed():
+            words = pgettext(
+                "number that was never called",
+                "%(number)s is never called: the settings of this site exclude its country.",
+            )
+            return words % number
+    return ""
+
+
+def _refuses(phone: Phone, rules: CallingRules) -> VerificationRefused | None:
+    try:
+        refuse_uncallable(phone, rules)
+    except VerificationRefused as refusal:
+        return refusal
+    return None
 
 
 def _words(phone: Phone) -> str:
