@@ -34,7 +34,7 @@ def test_the_host_is_named_by_default(person: Visitor) -> None:
 
     person.presses("Call me", number=SPELLING)
 
-    assert "Nobody from testserver will ask you for this code." in words(person)
+    assert "Nobody from testserver will phone or write to you to ask for this code." in words(person)
 
 
 def test_the_setting_names_the_site_and_is_escaped(person: Visitor, site: Any) -> None:
