@@ -75,7 +75,7 @@ MINUTE, HOUR = 60, 3600
 
 SENTENCES: dict[str, str | Promise] = {
     InvalidNumber.code: gettext_lazy("This is not a phone number we know. Check the digits and the country code."),
-    NotCallable.code: gettext_lazy("We cannot call this number. Try a mobile or landline number."),
+    NotCallable.code: gettext_lazy("We cannot call this number. Try another mobile or landline number."),
     RegionNotAllowed.code: gettext_lazy("We do not call numbers of this country. Try a number of another country."),
     InvalidPurpose.code: gettext_lazy("This page was opened with a wrong link. Go back and start again."),
     CooldownActive.code: gettext_lazy("We called this number a moment ago."),
@@ -125,7 +125,7 @@ STORED_SENTENCES: dict[str, str | Promise] = {
     NO_NUMBER: NUMBER_MISSING,
     InvalidNumber.code: gettext_lazy("The saved phone number is not valid. Correct it first, then come back."),
     NotCallable.code: gettext_lazy(
-        "We cannot call the saved phone number. Save a mobile or landline number first, then come back."
+        "We cannot call the saved phone number. Save another mobile or landline number first, then come back."
     ),
     RegionNotAllowed.code: gettext_lazy(
         "We do not call numbers of this country. Save a number of another country first, then come back."

@@ -57,7 +57,7 @@ def test_a_veto_looks_like_a_blocked_number(configure: Configure, face: Any, cap
     with caplog.at_level("INFO", "django_telroi"):
         answer = face().starts(NUMBER)
 
-    assert "We cannot call this number. Try a mobile or landline number." in answer.text
+    assert "We cannot call this number. Try another mobile or landline number." in answer.text
     assert "account" not in answer.text
     assert "vetoed region=NG reason=too new an account for NG" in caplog.messages
     assert [(tally.code, tally.region, tally.count) for tally in RefusalTally.objects.all()] == [("vetoed", "NG", 1)]

@@ -151,7 +151,7 @@ class TestACard:
 
         assert visitor.heading() == "We cannot call this number"
         assert visitor.note() == (
-            "We cannot call the saved phone number. Save a mobile or landline number first, then come back."
+            "We cannot call the saved phone number. Save another mobile or landline number first, then come back."
         )
         assert visitor.buttons() == []
 
@@ -190,7 +190,7 @@ class TestACard:
             (
                 PREMIUM,
                 "We cannot call this number",
-                "We cannot call the saved phone number. Save a mobile or landline number first, then come back.",
+                "We cannot call the saved phone number. Save another mobile or landline number first, then come back.",
             ),
         ],
     )
@@ -406,7 +406,7 @@ class TestTheApi:
                 PREMIUM,
                 400,
                 "not_callable",
-                "We cannot call the saved phone number. Save a mobile or landline number first, then come back.",
+                "We cannot call the saved phone number. Save another mobile or landline number first, then come back.",
             ),
         ],
     )

@@ -21,7 +21,7 @@ def test_every_step_is_in_the_host_page(visitor: Visitor) -> None:
 
     visitor.presses("Call me", number=PREMIUM)
     assert (visitor.path, visitor.field("number")["value"]) == ("/here/", PREMIUM)
-    assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.error() == "We cannot call this number. Try another mobile or landline number."
 
     visitor.presses("Call me", number=SPELLING)
     assert (visitor.path, visitor.heading()) == ("/here/", "We are calling you")

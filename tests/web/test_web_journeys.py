@@ -79,7 +79,7 @@ def test_an_invalid_value_is_shown_again_with_its_error(visitor: Visitor) -> Non
 def test_a_premium_number_is_an_error_of_its_field(visitor: Visitor) -> None:
     with_a_call(visitor, PREMIUM)
 
-    assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.error() == "We cannot call this number. Try another mobile or landline number."
     assert visitor.field("number")["value"] == PREMIUM
     assert calls() == 0
 
@@ -425,7 +425,7 @@ def test_a_number_that_telroi_rejects_is_an_error_of_its_field(visitor: Visitor,
 
     with_a_call(visitor)
 
-    assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.error() == "We cannot call this number. Try another mobile or landline number."
     assert visitor.field("number")["value"] == SPELLING
 
 
@@ -477,7 +477,7 @@ def test_a_refusal_is_shown_before_the_open_call(visitor: Visitor) -> None:
     with_a_call(visitor)
     visitor.client.post(action, {**old, "number": PREMIUM})
 
-    assert visitor.opens("/phone/code/").error() == "We cannot call this number. Try a mobile or landline number."
+    assert visitor.opens("/phone/code/").error() == "We cannot call this number. Try another mobile or landline number."
     assert visitor.opens("/phone/").heading() == "We are calling you"
 
 

@@ -69,7 +69,7 @@ class TestAFormWithMoreFields:
 
         visitor.opens("/phone/")
 
-        assert visitor.error() == "We cannot call this number. Try a mobile or landline number."
+        assert visitor.error() == "We cannot call this number. Try another mobile or landline number."
         assert visitor.field("number")["value"] == PREMIUM
         assert visitor.field("name")["value"] == "Ada & Ben"
         assert visitor.field("step")["value"] == "2"

@@ -213,7 +213,7 @@ class TestRefusals:
     def test_a_number_that_is_never_called_is_an_error_of_its_field(self, new: App, telroi: Simulator) -> None:
         answer = new.register("+319001234567")
         assert answer.status_code == 400
-        assert answer.json() == {"phone_number": ["We cannot call this number. Try a mobile or landline number."]}
+        assert answer.json() == {"phone_number": ["We cannot call this number. Try another mobile or landline number."]}
         assert not telroi.calls
 
     def test_a_cooldown(self, new: App, telroi: Simulator) -> None:
