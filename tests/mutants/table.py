@@ -2917,7 +2917,7 @@ MUTANTS = (
         "django_telroi/services/staff/call_stops.py",
         "rows.filter(blocked_at=block.blocked_at, until=block.until).update(until=now)",
         "rows.update(until=now)",
-        ("tests/races/test_racing_staff.py::test_one_of_four_unblocks_it",),
+        ("tests/services/test_destinations.py::test_of_two_staff_who_unblock_a_prefix_at_once_one_is_recorded",),
     ),
     Mutant(
         "let two sweeps pause the same prefix",

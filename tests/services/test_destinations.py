@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from django_telroi import services
 from django_telroi.errors import AlreadyBlocked, DestinationPaused, NotCallable, RegionNotAllowed, VerificationRefused
@@ -24,6 +26,24 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 def block(destination: str, *, length: timedelta | None = None, now: datetime | None = None) -> BlockedDestination:
     return services.block_destination(destination, reason="an attack", actor="grace", length=length, now=now)
+
+
+def test_of_two_staff_who_unblock_a_prefix_at_once_one_is_recorded() -> None:
+    """The other one reads the block before it ends, and writes afterwards."""
+    block("+2348031", length=HOUR)
+    of_ada: list[bool] = []
+
+    def unblock_before(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and not of_ada:
+            of_ada.append(False)
+            of_ada[0] = services.unblock_destination("+2348031", actor="ada")
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(unblock_before):
+        of_grace = services.unblock_destination("+2348031", actor="grace")
+
+    assert (of_ada, of_grace) == ([True], False)
+    assert [event.actor for event in AttemptEvent.objects.filter(kind="destination_unblocked")] == ["ada"]
 
 
 @pytest.mark.parametrize(
