@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import struct
 import subprocess
 import sys
+from gettext import GNUTranslations
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -217,10 +219,11 @@ def test_the_sites_base_template_surrounds_the_card(settings: LazySettings, clie
 
 def test_a_site_changes_an_english_text(settings: LazySettings, client: Client, db: None, tmp_path: Path) -> None:
     (block,) = blocks_of("look.rst", "po")
-    [(text, own)] = re.findall(r'msgid "(.+)"\nmsgstr "(.+)"', block)
+    messages = messages_of(block)
+    text, own = list(messages.items())[-1]
     catalog = tmp_path / "en" / "LC_MESSAGES" / "django.mo"
     catalog.parent.mkdir(parents=True)
-    catalog.write_bytes(compiled_messages({"": "Content-Type: text/plain; charset=UTF-8\n", text: own}))
+    catalog.write_bytes(compiled_messages(messages))
     before = client.get("/phone/").content.decode()
 
     settings.LOCALE_PATHS = [tmp_path]
@@ -228,6 +231,26 @@ def test_a_site_changes_an_english_text(settings: LazySettings, client: Client, 
 
     assert (text in before, own in before) == (True, False)
     assert (text in after, own in after) == (False, True)
+
+
+@pytest.mark.parametrize("page", ["look.rst", "languages.rst"])
+def test_a_catalogue_of_the_page_may_have_an_umlaut(page: str) -> None:
+    block = blocks_of(page, "po")[0]
+    own = list(messages_of(block).values())[-1]
+    messages = messages_of(block.replace(own, f"{own} für Jörg"))
+    without_header = {text: translation for text, translation in messages.items() if text}
+
+    catalogue = GNUTranslations(io.BytesIO(compiled_messages(messages)))
+
+    assert catalogue.gettext(list(messages)[-1]) == f"{own} für Jörg"
+    with pytest.raises(UnicodeDecodeError):
+        GNUTranslations(io.BytesIO(compiled_messages(without_header)))
+
+
+def messages_of(catalogue: str) -> dict[str, str]:
+    """Return the messages of a catalogue with one line for each text. The key of a message with a context has both."""
+    found = re.findall(r'^(?:msgctxt "(.+)"\n)?msgid "(.*)"\nmsgstr "(.+)"$', catalogue, re.MULTILINE)
+    return {f"{context}\4{text}" if context else text: own.replace(r"\n", "\n") for context, text, own in found}
 
 
 def compiled_messages(messages: dict[str, str]) -> bytes:
