@@ -9,9 +9,11 @@ import json
 import sys
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 from typing import Any
 
 from tests import settings as stock
+from tests.docs_blocks import blocks_of_page
 from tests.project.stock_project import BLOCK
 
 REST_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "rest.rst"
@@ -108,6 +110,49 @@ def stateless_jwt() -> list[Any]:
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework_simplejwt.authentication.JWTStatelessUserAuthentication",
     )
+
+
+def guarded_tokens() -> list[Any]:
+    """The guard of docs/howto/form.rst for tokens, and a decorator in its place."""
+    project(
+        rest={"DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"]},
+        INSTALLED_APPS=[*stock.INSTALLED_APPS, "rest_framework.authtoken"],
+        ROOT_URLCONF="accounts.api",
+    )
+    from django.contrib.auth import get_user_model
+    from django.http import HttpRequest, HttpResponse
+    from django.test import Client
+    from django.urls import path
+    from rest_framework.authtoken.models import Token
+
+    from django_telroi.rest.views import StartView
+
+    [block] = [each for each in blocks_of_page("howto/form.rst") if each.file == "api.py"]
+    page = sys.modules["accounts.api"] = ModuleType("accounts.api")
+    exec(block.body, vars(page))
+
+    def decorated(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=418) if request.user.is_authenticated else StartView.as_view()(request)
+
+    page.urlpatterns.append(path("decorated/", decorated))
+    ada = get_user_model().objects.create_user("ada", password="right")
+    browser = Client(headers={"Authorization": f"Token {Token.objects.create(user=ada)}"})
+
+    def told(client: Client, path: str, **body: str) -> list[Any]:
+        answer = client.post(path, body, "application/json")
+        return [answer.status_code, (answer.json() or {}).get("code")]
+
+    def asked(client: Client) -> list[Any]:
+        return told(client, "/api/phone/verifications/", number=NUMBER)
+
+    seen = [told(browser, "/decorated/", number=NUMBER), asked(browser)]
+    seen += [told(browser, "/api/phone/phones/", proof="any"), [browser.get("/api/phone/phones/").status_code]]
+    forgotten()
+    seen.append(asked(Client()))
+    forgotten()
+    seen += [[browser.post("/api/password/", {"password": "wrong"}, "application/json").status_code], asked(browser)]
+    seen += [[browser.post("/api/password/", {"password": "right"}, "application/json").status_code], asked(browser)]
+    return seen
 
 
 def model_permissions() -> list[Any]:
@@ -259,6 +304,7 @@ STORIES = {
         strict_permissions,
         documented_permissions,
         default_phone_permission,
+        guarded_tokens,
         uuid_users,
         without_sessions,
         without_users,

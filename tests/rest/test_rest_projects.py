@@ -37,6 +37,15 @@ def test_tokens_of_both_kinds_are_accepted_and_invalid_ones_rejected(story: str)
     assert bad_jwt == [401, "token_not_valid"]
 
 
+def test_a_user_with_a_token_confirms_the_password_first_as_documented() -> None:
+    decorated, start, add, numbers, visitor, wrong, still, right, confirmed = what_happens("guarded_tokens")
+
+    assert decorated == [201, None]  # the decorator sees no user
+    assert start == add == still == [403, "password_required"]
+    assert (numbers, wrong, right) == ([200], [403], [200])
+    assert visitor == confirmed == [201, None]
+
+
 @pytest.mark.parametrize(
     ("story", "told"),
     [
