@@ -121,6 +121,7 @@ class Site:
             "BASE_DIR": Path("/srv/mysite"),
             "DATABASES": {"default": {}},
             "INSTALLED_APPS": [],
+            "REST_FRAMEWORK": {},
             "MIDDLEWARE": ["django.contrib.sessions.middleware.SessionMiddleware"],
             "TELROI": {},
             "TEMPLATES": [{"DIRS": []}],

@@ -46,7 +46,13 @@ def blocks_of(page: str, kind: str) -> list[str]:
 
 def names_of(page: str) -> dict[str, Any]:
     """Run the Python blocks of a page in order, and return what they define."""
-    names: dict[str, Any] = {"__name__": page, "INSTALLED_APPS": [], "TELROI": {}, "urlpatterns": []}
+    names: dict[str, Any] = {
+        "__name__": page,
+        "INSTALLED_APPS": [],
+        "REST_FRAMEWORK": {},
+        "TELROI": {},
+        "urlpatterns": [],
+    }
     # A page may register classes of its own. They must not stay registered for other tests.
     registry = admin.site._registry
     before = dict(registry)

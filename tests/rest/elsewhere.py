@@ -169,7 +169,7 @@ def strict_permissions() -> list[Any]:
 def documented_permissions() -> list[Any]:
     """The setting of docs/howto/rest.rst, and a view of the project."""
     [block] = [each["body"] for each in BLOCK.finditer(REST_PAGE.read_text()) if "PERMISSION_CLASSES" in each["body"]]
-    written: dict[str, Any] = {}
+    written: dict[str, Any] = {"REST_FRAMEWORK": {}}
     exec(dedent(block), written)
     project(rest=written["REST_FRAMEWORK"])
     from django.test import RequestFactory

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from rest_framework import exceptions
-from rest_framework.test import APIClient
+from rest_framework.test import APIClient, APIRequestFactory
 
-from django_telroi import services
+from django_telroi import dispatch, services
 from django_telroi.errors import NumberTaken, ProofRejected, VerificationRefused
-from django_telroi.models import VerifiedPhone
+from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.rest.views import STATUS_OF_AN_OUTCOME
 from django_telroi.services import CheckOutcome
+from django_telroi.services.calls.queue import place_call
+from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for
+from tests.calling_site import Configure
 from tests.project.test_howto import blocks_of, names_of
 from tests.rest.docs_site import served_docs_site
 from tests.rest.test_rest_schema import GENERIC
@@ -52,7 +56,59 @@ def test_the_python_client_gets_from_a_number_to_an_account(tmp_path: Path, monk
 def test_the_client_of_the_docs_is_short(kind: str, file: str) -> None:
     [client] = [block for block in blocks_of("rest.rst", kind) if f"{file}" in block and "erification" in block]
 
-    assert len([line for line in client.splitlines() if line.strip()]) <= 20
+    assert len([line for line in client.splitlines() if line.strip()]) <= 28
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_python_client_waits_for_a_queued_call(
+    live_server: Any, telroi: Simulator, configure: Configure, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(DISPATCH="celery", PURPOSES=["", "sign-up"])
+    settings.ROOT_URLCONF = "tests.rest.docs_urls"
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(dispatch, "send", lambda attempt_id: dispatch.Published.DONE)
+    page, waits = names_of("rest.rst"), list[int]()
+
+    def sleep(seconds: int) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            place_call(VerificationAttempt.objects.get().pk)
+
+    page["time"] = SimpleNamespace(sleep=sleep)
+    answer = page["sign_up"](live_server.url, "carla", NUMBER, lambda sentence: telroi.last_code_for(NUMBER))
+
+    assert (answer, waits) == ({"username": "carla"}, [2, 2])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_python_client_tells_which_field_is_wrong(
+    live_server: Any, ada: Any, configure: Configure, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(PURPOSES=["", "sign-up"])
+    settings.ROOT_URLCONF = "tests.rest.docs_urls"
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    with pytest.raises(RuntimeError) as raised:
+        names_of("rest.rst")["sign_up"](live_server.url, "ada", NUMBER, lambda sentence: last_code_for(NUMBER))
+
+    assert raised.value.args == ({"username": ["A user with that username already exists."]},)
+
+
+@pytest.mark.django_db
+def test_the_codes_of_a_rejected_proof_are_sent_as_documented() -> None:
+    attempt = services.start_verification(NUMBER, purpose="sign-up")
+    proof = services.check_code(attempt.uuid, last_code_for(NUMBER)).proof
+    page = names_of("rest.rst")
+    answers = []
+    for view, name in (("SignUpView", "ada"), ("SignUpView", "ben"), ("CodedSignUpView", "carla")):
+        request = APIRequestFactory().post("/", {"username": name, "proof": proof}, "json")
+        answer = page[view].as_view()(request)
+        answers.append((answer.status_code, answer.data))
+
+    sentence = str(answers[1][1]["proof"][0])
+    assert answers[0][0] == 201
+    assert answers[1] == (400, {"proof": [sentence]})
+    assert answers[2] == (400, {"proof": [{"message": sentence, "code": "proof_rejected"}]})
 
 
 @pytest.mark.django_db
