@@ -13,8 +13,10 @@ from django_telroi import services
 from django_telroi.errors import InsideTransaction
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import Swept
+from django_telroi.services.calls.queue import place_call
 from django_telroi.services.upkeep import sweep
 from django_telroi.simulator import Simulator
+from tests.project.test_howto import names_of
 from tests.services.conftest import Configure
 from tests.services.world import (
     CLAIM_ENDS_AFTER,
@@ -183,6 +185,54 @@ class TestAQueuedCall:
 
         assert (swept, row(second).due_at) == (Swept(), second.due_at)
         assert {row(first).status, row(second).status} == {"queued"}
+
+
+class TestARestoredDatabase:
+    """A copy of the database from the time when a call waited. docs/howto/restore.rst has the steps."""
+
+    @pytest.fixture
+    def attempt(self, telroi: Simulator) -> VerificationAttempt:
+        return left_behind()
+
+    def test_a_call_is_not_placed_while_calls_are_stopped(
+        self, telroi: Simulator, attempt: VerificationAttempt
+    ) -> None:
+        services.stop_calls(reason="restored from a backup", actor="ada")
+
+        place_call(attempt.pk, now=attempt.due_at)
+        services.sweep(now=attempt.due_at)
+
+        assert (row(attempt).status, sends(telroi)) == ("queued", 0)
+
+    def test_a_call_expires_in_the_sweep_of_a_stopped_site_and_does_not_count(
+        self, telroi: Simulator, attempt: VerificationAttempt
+    ) -> None:
+        services.stop_calls(reason="restored from a backup", actor="ada")
+
+        services.sweep(now=attempt.created_at + 120 * SECOND)
+        services.resume_calls(actor="ada")
+        services.sweep(now=attempt.created_at + 240 * SECOND)
+
+        assert (row(attempt).status, moments(NUMBER), sends(telroi)) == ("expired", (), 0)
+
+    def test_blocks_are_repeated_as_documented(self) -> None:
+        services.block_number(NUMBER, reason="fraud", actor="ada")
+        services.block_for_owner(OTHER_NUMBER)
+        page = names_of("restore.rst")
+        blocks = page["blocks_since"](PhoneNumber.objects.earliest("blocked_at").blocked_at)
+        PhoneNumber.objects.all().delete()
+
+        page["block_again"](blocks, actor="ben")
+
+        rows = PhoneNumber.objects.values_list("number", "blocked_by", "blocked_by_owner")
+        assert set(rows) == {(NUMBER, "ben", False), (OTHER_NUMBER, "ben", True)}
+
+    def test_destinations_are_listed_as_documented(self) -> None:
+        block = services.block_destination("+2348031", reason="fraud", actor="ada")
+
+        listed = names_of("restore.rst")["destinations_since"](block.blocked_at)
+
+        assert listed == [{"destination": "+2348031", "until": None, "reason": "fraud"}]
 
 
 class TestALongWait:
