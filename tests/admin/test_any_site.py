@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 from bs4 import BeautifulSoup
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import models
+from django.db.models.signals import post_migrate
 from django.test import Client
 from django.test.utils import isolate_apps
 from django.urls import reverse
@@ -68,7 +74,27 @@ def test_the_groups_of_the_docs_have_the_roles_of_the_table() -> None:
     names_of("admin.rst")["make_groups"]()
 
     has = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
-    assert has == {"Phone viewers": set(VIEWS), "Phone operators": {*VIEWS, *own_permissions()}}
+    support = {"add_note", "block_number", "release_number", "reset_limits", "reset_wrong_codes"}
+    assert has == {
+        "Phone viewers": set(VIEWS),
+        "Phone support": {*VIEWS, *support},
+        "Phone operators": {*VIEWS, *own_permissions()},
+    }
+
+
+def test_the_groups_of_the_docs_have_their_permissions_on_a_fresh_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, accounts = names_of("admin.rst"), ModuleType("accounts.groups")
+    accounts.make_groups = page["make_groups"]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "accounts", ModuleType("accounts"))
+    monkeypatch.setitem(sys.modules, "accounts.groups", accounts)
+    Permission.objects.all().delete()
+
+    page["AccountsConfig"].ready(None)
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+    post_migrate.disconnect(page["make_groups"], sender=apps.get_app_config("django_telroi"))
+
+    operators = Group.objects.get(name="Phone operators")
+    assert set(operators.permissions.values_list("codename", flat=True)) == {*VIEWS, *own_permissions()}
 
 
 class TestAUserName:
