@@ -64,6 +64,17 @@ def test_the_view_of_the_second_tutorial_is_protected(project: StockProject) -> 
         assert later.page == "Your payout"
 
 
+def test_a_number_that_this_browser_has_just_verified_is_offered_in_the_second_tutorial(project: StockProject) -> None:
+    project.follow_page(TUTORIALS / "protect.rst", to_the_end=True)
+
+    with project.serving() as person:
+        verify(person, project, NUMBER)
+        person.open("/secret/")
+        log_in(person)
+        assert "Add this number to your account?" in person.page
+        assert all(button in person.page for button in ("Add to my account", "Use another number"))
+
+
 def test_the_account_of_the_third_tutorial_has_a_verified_phone(project: StockProject) -> None:
     for page in ("protect.rst", "sign_up.rst"):
         project.follow_page(TUTORIALS / page, to_the_end=True)
