@@ -223,6 +223,18 @@ def test_what_production_refuses_is_refused(telroi: FakeTelroi) -> None:
 
 
 @pytest.mark.django_db
+def test_what_a_start_would_refuse_is_written() -> None:
+    ada = get_user_model().objects.create_user("ada")
+    services.block_number(NUMBER, reason="fraud", actor="ben")
+    premium = "+2347001234567"
+
+    verify_phone(ada, NUMBER, purpose="missing in PURPOSES")
+    verify_phone(ada, premium)
+
+    assert {phone.number for phone in services.verified_phones(ada)} == {NUMBER, premium}
+
+
+@pytest.mark.django_db
 def test_a_plain_row_or_a_factory_needs_no_moment() -> None:
     ada = get_user_model().objects.create_user("ada")
 
