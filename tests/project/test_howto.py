@@ -18,6 +18,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.sessions.backends.db import SessionStore
+from django.core import signing
 from django.http import HttpRequest
 from django.template import engines
 from django.test import Client, RequestFactory
@@ -26,12 +27,15 @@ import django_telroi
 from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import TelroiClient
+from django_telroi.limits.counting import cache_digest
+from django_telroi.services import Proof
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for
 from tests.docs_blocks import DOCS, blocks_of_page
 
 HOWTO = DOCS / "howto"
 NUMBER = "+2348031234567"
+OTHER_NUMBER = "+2348031234568"
 CUSTOM_PROPERTY = re.compile(r"--telroi-[a-z-]*[a-z]")
 
 
@@ -191,6 +195,40 @@ def test_a_number_on_file_is_passed_as_the_page_says(request_with_session: HttpR
 
     assert "We call" in html
     assert NUMBER not in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rotation_of_the_secret_key_keeps_what_the_page_says(settings: LazySettings) -> None:
+    old, new = settings.SECRET_KEY, "the new key"
+    settings.SECRET_KEY_FALLBACKS = [new]
+    first = services.start_verification(NUMBER)
+    link = services.do_not_call_path(NUMBER)
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]
+    result = services.check_code(first.uuid, last_code_for(NUMBER))
+    second = services.start_verification(OTHER_NUMBER)
+    count = cache_digest("start", "ip", "203.0.113.5")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = old, [new]  # a process that was not restarted yet
+
+    assert result.outcome == "verified"
+    assert Proof.read(str(result.proof), purpose="").number == NUMBER
+    assert services.check_code(second.uuid, last_code_for(OTHER_NUMBER)).outcome == "verified"
+    assert cache_digest("start", "ip", "203.0.113.5") != count
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]
+    assert Client().get(link).status_code == 200
+    settings.SECRET_KEY_FALLBACKS = []
+    assert Client().get(link).status_code != 200
+
+
+def test_an_app_is_counted_by_the_token_that_the_site_signed() -> None:
+    [block] = [each for each in blocks_of_page("howto/limits.rst") if each.file == "accounts/app_keys.py"]
+    page: dict[str, Any] = {}
+    exec(block.body, page)
+    token = signing.Signer(salt="device").sign("device 7")
+
+    keys = [page["rate_keys"](RequestFactory().get("/", headers=headers)) for headers in ({"X-Device": token}, {})]
+
+    assert keys == [{"device": "device 7"}, {}]
 
 
 @pytest.mark.django_db(transaction=True)
