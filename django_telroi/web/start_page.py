@@ -60,7 +60,7 @@ from django_telroi.web.session import (
 )
 from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_step, with_way_back
 from django_telroi.web.text_language import call_language
-from django_telroi.web.tickets import open_number
+from django_telroi.web.tickets import open_number, share_id_with_tabs
 
 SEALED = "sealed"
 """The field of the button that requests the same call after a wait."""
@@ -238,11 +238,14 @@ class StartView(PhonePage):
     ) -> VerificationAttempt:
         """Request the call with the id of the form, so that a form that is sent twice requests one call.
 
-        A form that was used before, for example after the back button, gets a new id. ``kept``: the open call to the
-        former number. ``ringing``: the call on show. ``consent``: what the form showed. Raises VerificationRefused if
-        the call was rejected or failed, and NoCallNeeded.
+        A form that was used before, for example after the back button, gets a new id. A form of another tab that
+        requests the same call at the same time has the id of the first one. ``kept``: the open call to the former
+        number. ``ringing``: the call on show. ``consent``: what the form showed. Raises VerificationRefused if the call
+        was rejected or failed, and NoCallNeeded.
         """
-        for attempt_id in (self.ticket.attempt_id_for(number, owner_id(self.user)), uuid4()):
+        own_id = self.ticket.attempt_id_for(number, owner_id(self.user))
+        shared_id = share_id_with_tabs(self.request, own_id, number, purpose=self.purpose)
+        for attempt_id in dict.fromkeys((shared_id, own_id, uuid4())):
             try:
                 attempt = limits.start_verification(
                     self.request,
@@ -257,6 +260,8 @@ class StartView(PhonePage):
             except AttemptNotFound:
                 continue  # the id is taken by an attempt of another user or another number
             self._counted_number = number  # a retry was counted before
+            if attempt.status == Status.FAILED and attempt_id != own_id:
+                continue  # the call of the other tab has failed, and this form asks for another one
             if attempt.status not in OUTDATED_STATUSES or was_uncheckable(attempt):
                 return raise_if_failed(attempt, user=self.user)
         raise Unavailable

@@ -18,6 +18,7 @@ after the wait, so that the button of the card can request the call.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,14 +29,19 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.redaction import Secret
+from django_telroi import conf
+from django_telroi.limits.counting import cache_digest
+from django_telroi.redaction import Secret, kind_of
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.secrets import keyed_digest, seal, unseal, xor_keystream
+
+logger = logging.getLogger("django_telroi")
 
 SALT = "django_telroi.web.ticket"
 NUMBER_SALT = "django_telroi.web.stored"
@@ -112,6 +118,34 @@ def _salt(request: HttpRequest) -> str:
     # access to the same attempt. The ticket is valid as long as the CSRF token in the same form.
     get_token(request)
     return f"{SALT}:{request.META['CSRF_COOKIE']}"
+
+
+SHARED_FOR = 60
+"""Seconds. Longer than a call is being placed. Then the session of the browser knows its call."""
+
+
+@sensitive_variables()
+def share_id_with_tabs(request: HttpRequest, own: UUID, number: str, *, purpose: str) -> UUID:
+    """Return the id of the call to ``number`` (E.164) that a tab of this session requested first, else ``own``.
+
+    Each tab has a form with an id of its own. Two requests at the same time would write both ids to the session, and
+    only one of them has a call: the person could not type its code if the other id was written last. With one id the
+    second request is a repeat. Without a session key, and if the cache fails, returns ``own``.
+    """
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    if key is None:
+        return own
+    # The id is encrypted: it is the only secret of an attempt without a user.
+    place = cache_digest("tabs", key, purpose, number)
+    try:
+        cache = caches[conf.rate_limit_cache()]
+        if cache.add(f"telroi:tabs:{place}", xor_keystream(own.bytes, place, settings.SECRET_KEY).hex(), SHARED_FOR):
+            return own
+        first = cache.get(f"telroi:tabs:{place}")
+        return UUID(bytes=xor_keystream(bytes.fromhex(first), place, settings.SECRET_KEY)) if first else own
+    except Exception as error:  # noqa: BLE001 - a cache raises the errors of its client library
+        logger.error("cache_unavailable error=%s", kind_of(error))
+        return own
 
 
 PROVEN_COOKIE = "telroi_proven"

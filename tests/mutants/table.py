@@ -3057,6 +3057,27 @@ MUTANTS = (
         ("tests/telemetry/test_published_context.py",),
     ),
     Mutant(
+        "request the calls of two tabs with an id each",
+        "django_telroi/web/start_page.py",
+        "dict.fromkeys((shared_id, own_id, uuid4()))",
+        "dict.fromkeys((own_id, uuid4()))",
+        ("tests/web/test_two_tabs.py::test_both_tabs_show_the_code_page_of_the_one_call",),
+    ),
+    Mutant(
+        "answer with the call of another tab that failed",
+        "django_telroi/web/start_page.py",
+        "            if attempt.status == Status.FAILED and attempt_id != own_id:\n                continue",
+        "            if attempt.status == Status.FAILED and not attempt_id:\n                continue",
+        ("tests/web/test_two_tabs.py::test_a_call_that_failed_in_one_tab_can_be_requested_in_another",),
+    ),
+    Mutant(
+        "share the id of a call with the tabs of another number",
+        "django_telroi/web/tickets.py",
+        'cache_digest("tabs", key, purpose, number)',
+        'cache_digest("tabs", key, purpose)',
+        ("tests/web/test_two_tabs.py::test_another_number_and_another_session_have_calls_of_their_own",),
+    ),
+    Mutant(
         "send the headers of the site's traces to Telroi",
         "django_telroi/client/transport.py",
         "if self._own_headers is None or name.lower() in OF_HTTP or name in self._own_headers:",
