@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
+from django.db.models import Model
 
 from django_telroi import conf
 from django_telroi.dispatch.celery_broker import broker_url, site_app
-from django_telroi.dispatch.task_backend import backend_of_calls, class_path, is_of_kind
+from django_telroi.dispatch.task_backend import DATABASE_APP, backend_of_calls, class_path, is_in_database, is_of_kind
 from django_telroi.domain.states import Dispatch
 from django_telroi.packages import CELERY
 from django_telroi.redaction import kind_of
@@ -57,9 +58,6 @@ def _longest_task() -> float:
     return conf.lease().total_seconds() + 15
 
 
-DATABASE_BACKEND = "django_tasks_db.backend.DatabaseBackend"
-
-
 def check_task_backend() -> Iterator[CheckMessage]:
     """Yield a message if a call cannot be enqueued, or if its task is part of a request's transaction."""
     if conf.dispatch() != Dispatch.TASKS:
@@ -67,11 +65,19 @@ def check_task_backend() -> Iterator[CheckMessage]:
     name, queue = conf.tasks_backend(), conf.tasks_queue()
     try:
         backend = backend_of_calls()
-    except (ImproperlyConfigured, ImportError) as error:
+    except Exception as error:  # noqa: BLE001 - Django raises KeyError, TypeError and others for a wrong entry of TASKS
         yield Error(
             f'TELROI["DISPATCH"] is "tasks", but TASKS["{name}"] is missing or its backend cannot be used: '
             f"{kind_of(error)}.",
             hint='Set it in TASKS, as in the how-to "Django\'s tasks", or name another one: TELROI["TASKS_BACKEND"].',
+            id="telroi.E033",
+        )
+        return
+    if is_in_database(backend) and not apps.is_installed(DATABASE_APP):
+        # Its models, which the checks below read, cannot be imported.
+        yield Error(
+            f'TASKS["{name}"] is {class_path(backend)}, whose app is not installed. No call is enqueued.',
+            hint=f'Add "{DATABASE_APP}" to INSTALLED_APPS, and run manage.py migrate.',
             id="telroi.E033",
         )
         return
@@ -81,7 +87,28 @@ def check_task_backend() -> Iterator[CheckMessage]:
             hint='Add it to QUEUES, or name one of them in TELROI["TASKS_QUEUE"].',
             id="telroi.E034",
         )
-    if alias := _alias_of_request_transactions(backend):
+    if is_in_database(backend):
+        yield from _check_table(name, queue)
+
+
+def _check_table(name: str, queue: str) -> Iterator[CheckMessage]:
+    """Yield a message if the table of tasks has no room for a name, or if a task is part of a request's transaction."""
+    from django_tasks_db.models import DBTaskResult
+
+    columns = {
+        "queue_name": (queue, "The queue of the calls", "TASKS_QUEUE"),
+        "backend_name": (name, "The entry of TASKS", "TASKS_BACKEND"),
+    }
+    for column, (value, subject, key) in columns.items():
+        longest = getattr(DBTaskResult._meta.get_field(column), "max_length", None)
+        if longest and len(value) > longest:
+            yield Error(
+                f'{subject} has the name "{value}", which is longer than {longest} characters. The table of tasks has '
+                "no room for it, so PostgreSQL and MariaDB enqueue no call.",
+                hint=f'Choose a shorter name, in TASKS and in TELROI["{key}"].',
+                id="telroi.E034",
+            )
+    if alias := _alias_of_request_transactions(DBTaskResult):
         yield checks.Warning(
             f'Tasks are rows of the database "{alias}", in the transaction of a request (ATOMIC_REQUESTS). A worker '
             "sees a call when the request ends, and 15 seconds later if its transaction is rolled back.",
@@ -97,8 +124,8 @@ def check_task_backend_in_production() -> Iterator[CheckMessage]:
         return
     try:
         backend = backend_of_calls()
-    except (ImproperlyConfigured, ImportError):
-        return  # ``check_task_backend`` reports it
+    except Exception:  # noqa: BLE001 - see ``check_task_backend``
+        return  # it reports the error
     name, path = conf.tasks_backend(), class_path(backend)
     if is_of_kind(backend, "dummy"):
         yield Error(
@@ -115,14 +142,10 @@ def check_task_backend_in_production() -> Iterator[CheckMessage]:
         )
 
 
-def _alias_of_request_transactions(backend: object) -> str:
-    """Return the other database in whose request transactions tasks are written, or ``""``.
+def _alias_of_request_transactions(model: type[Model]) -> str:
+    """Return the other database in whose request transactions rows of ``model`` are written, or ``""``.
 
     A call is enqueued after the commit of its own row. So no transaction is open if the tasks are in the same database.
     """
-    if class_path(backend) != DATABASE_BACKEND:
-        return ""  # another backend has no rows, or its table is not known
-    from django_tasks_db.models import DBTaskResult
-
-    alias = str(router.db_for_write(DBTaskResult))
+    alias = str(router.db_for_write(model))
     return alias if alias != write_alias() and connections[alias].settings_dict["ATOMIC_REQUESTS"] else ""

@@ -17,9 +17,22 @@ from django_telroi.dispatch import traces
 from django_telroi.dispatch.published import Published
 from django_telroi.redaction import kind_of
 
-__all__ = ["PAUSE_SECONDS", "SLOW_SECONDS", "backend_of_calls", "class_path", "is_of_kind", "send", "task_of"]
+__all__ = [
+    "DATABASE_APP",
+    "PAUSE_SECONDS",
+    "SLOW_SECONDS",
+    "TASKS",
+    "backend_of_calls",
+    "class_path",
+    "is_in_database",
+    "is_of_kind",
+    "send",
+    "task_of",
+]
 
 TASKS = "django_telroi.background_tasks"
+DATABASE_APP = "django_tasks_db"
+DATABASE_BACKEND = "django_tasks_db.backend.DatabaseBackend"
 SLOW_SECONDS = 2.0
 """Publishing that takes longer is followed by a pause."""
 PAUSE_SECONDS = 10.0
@@ -74,13 +87,25 @@ def task_of(name: str) -> Any:
 
 
 def backend_of_calls() -> Any:
-    """Return the backend in ``TASKS`` that gets the calls. Raises ImproperlyConfigured if there is none."""
+    """Return the backend in ``TASKS`` that gets the calls.
+
+    Raises ImproperlyConfigured if there is none, and what Django and the backend raise for a wrong entry.
+    """
     return import_module(conf.task_framework()).task_backends[conf.tasks_backend()]
 
 
 def class_path(backend: object) -> str:
     """Return the dotted path of the backend's class."""
-    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+    return _path(type(backend))
+
+
+def is_in_database(backend: object) -> bool:
+    """Return whether ``backend`` is that of django-tasks-db, or a subclass: what ``manage.py db_worker`` serves."""
+    return any(_path(each) == DATABASE_BACKEND for each in type(backend).__mro__)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def is_of_kind(backend: object, kind: str) -> bool:

@@ -3374,6 +3374,20 @@ MUTANTS = (
         ("tests/task_queue/test_task_checks.py",),
     ),
     Mutant(
+        "read the table of tasks whose app is not installed",
+        "django_telroi/checks/queueing.py",
+        "not apps.is_installed(DATABASE_APP):",
+        "False:",
+        ("tests/task_queue/test_task_checks.py",),
+    ),
+    Mutant(
+        "accept a name of a queue that the table of tasks has no room for",
+        "django_telroi/checks/queueing.py",
+        "if longest and len(value) > longest:",
+        "if False:",
+        ("tests/task_queue/test_task_checks.py",),
+    ),
+    Mutant(
         "warn of request transactions of the calls' own database",
         "django_telroi/checks/queueing.py",
         "if alias != write_alias() and connections",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,30 @@ from tests.calling_site import Configure, configure, simulator, telroi
 
 __all__ = ["configure", "simulator", "telroi"]
 
+ROOT = Path(__file__).parents[2]
+
 Work = Callable[..., None]
+
+
+def run_without_app(script: str) -> str:
+    """Run ``script`` in a site without the app ``django_tasks_db``, and return what it prints.
+
+    In a process of its own, because this one has imported the models.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.task_queue.settings_without_app",
+            "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)])),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from django.db import connections
 from django_telroi.checks.queueing import check_task_backend, check_task_backend_in_production
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.task_queue.conftest import run_without_app
 
 pytestmark = pytest.mark.usefixtures("by_tasks")
 
@@ -55,8 +56,11 @@ def test_other_sites_are_not_checked(configure: Configure, settings: Any) -> Non
         ({}, "InvalidTaskBackend"),
         ({"other": {"BACKEND": "django_tasks_db.DatabaseBackend"}}, "InvalidTaskBackend"),
         ({"default": {"BACKEND": "canary.Backend"}}, "InvalidTaskBackend"),
+        ({"default": {}}, "KeyError"),
+        ({"default": {"BACKEND": None}}, "AttributeError"),
+        ({"default": {"BACKEND": "os.path.join"}}, "TypeError"),
     ],
-    ids=["empty", "another name", "not installed"],
+    ids=["empty", "another name", "not installed", "no class", "no text", "no backend"],
 )
 def test_a_backend_that_cannot_be_used_is_an_error(tasks: Any, kind: str, settings: Any) -> None:
     settings.TASKS = tasks
@@ -64,6 +68,43 @@ def test_a_backend_that_cannot_be_used_is_an_error(tasks: Any, kind: str, settin
     [found] = check_task_backend()
 
     assert (found.id, kind in found.msg, list(check_task_backend_in_production())) == ("telroi.E033", True, [])
+
+
+def test_a_database_backend_whose_app_is_not_installed_is_an_error() -> None:
+    script = (
+        "import django; django.setup();"
+        "from django_telroi.checks.queueing import check_task_backend, check_task_backend_in_production;"
+        "print([(each.id, each.hint) for each in (*check_task_backend(), *check_task_backend_in_production())])"
+    )
+
+    assert run_without_app(script) == str(
+        [("telroi.E033", 'Add "django_tasks_db" to INSTALLED_APPS, and run manage.py migrate.')]
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [("TASKS_QUEUE", "The queue of the calls"), ("TASKS_BACKEND", "The entry of TASKS")]
+)
+def test_a_name_that_does_not_fit_into_the_table_is_an_error(
+    key: str, says: str, configure: Configure, settings: Any
+) -> None:
+    longest, too_long = "q" * 32, "q" * 33
+    for name in (longest, too_long):
+        configure(**{key: name})
+        settings.TASKS = {
+            name if key == "TASKS_BACKEND" else "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}
+        }
+        found = list(check_task_backend())
+
+        assert ids(*found) == ([] if name is longest else ["telroi.E034"])
+    assert found[0].msg.startswith(f'{says} has the name "{too_long}", which is longer than 32 characters.')
+
+
+def test_another_backend_may_have_long_names(configure: Configure, backends: Backends) -> None:
+    configure(TASKS_QUEUE="q" * 33)
+    backends("tests.task_queue.broken.BrokenBackend", QUEUES=[])
+
+    assert ids(*check_task_backend()) == []
 
 
 def test_a_queue_that_the_backend_does_not_have_is_an_error(configure: Configure) -> None:
