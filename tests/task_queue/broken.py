@@ -1,7 +1,8 @@
-"""A backend whose queue accepts no task."""
+"""Backends whose queue accepts no task, returns no result or has no worker."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from django_telroi.conf import task_framework
@@ -28,3 +29,12 @@ class SilentBackend(BaseTaskBackend):
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         return None
+
+
+class WaitingBackend(BaseTaskBackend):
+    """Accepts tasks, which no worker runs."""
+
+    supports_get_result = True
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        return SimpleNamespace(is_finished=False)

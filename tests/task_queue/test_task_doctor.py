@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as own_settings
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
@@ -15,6 +16,7 @@ from django_telroi.conf import CONSOLE_BACKEND, TELROI_BACKEND
 from django_telroi.management.doctor import task_worker
 from django_telroi.management.doctor.broker import examine_queue
 from tests.calling_site import Configure
+from tests.task_queue.conftest import run_without_app
 
 pytestmark = [pytest.mark.usefixtures("by_tasks"), pytest.mark.django_db(transaction=True)]
 
@@ -53,7 +55,44 @@ def test_without_a_worker_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     found = list(examine_queue())
 
     assert [(str(each.level), each.says) for each in found] == [ACCEPTS, ("bad", "No worker is free within 0 s.")]
-    assert "db_worker --queue-name default" in found[1].cure
+    assert found[1].cure.endswith("python manage.py db_worker --queue-name default")
+
+
+def test_the_command_of_a_worker_names_the_entry_of_tasks(
+    monkeypatch: pytest.MonkeyPatch, configure: Configure, settings: Any
+) -> None:
+    """Without it ``db_worker`` takes tasks of the entry ``default`` only."""
+    monkeypatch.setattr(task_worker, "SECONDS_TO_ANSWER", 0.0)
+    configure(TASKS_BACKEND="phone", TASKS_QUEUE="calls")
+    settings.TASKS = {"phone": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["calls"]}}
+
+    cure = list(examine_queue())[1].cure
+
+    assert cure.endswith("python manage.py db_worker --backend phone --queue-name calls")
+
+
+def test_the_cure_for_another_backend_names_no_command(monkeypatch: pytest.MonkeyPatch, backends: Backends) -> None:
+    monkeypatch.setattr(task_worker, "SECONDS_TO_ANSWER", 0.0)
+    backends("tests.task_queue.broken.WaitingBackend")
+
+    cure = list(examine_queue())[1].cure
+
+    assert cure == (
+        'Start a worker, or more of them. It must serve TASKS["default"], read the queue "default" and import '
+        "django_telroi.background_tasks."
+    )
+
+
+def test_an_app_that_is_not_installed_is_named() -> None:
+    script = (
+        "import django; django.setup();"
+        "from django_telroi.management.doctor.broker import examine_queue;"
+        "print([(str(each.level), each.cure) for each in examine_queue()])"
+    )
+
+    assert run_without_app(script) == str(
+        [("bad", 'Add "django_tasks_db" to INSTALLED_APPS, and run manage.py migrate.')]
+    )
 
 
 def test_a_worker_that_cannot_run_the_task_is_an_error(
@@ -88,7 +127,7 @@ def test_a_worker_with_other_settings_is_an_error(
     settings_of_worker: dict[str, str],
     says: str,
 ) -> None:
-    own = dict(settings.TELROI)
+    own = dict(own_settings.TELROI)
 
     def work_with_other_settings(seconds: float) -> None:
         configure(**settings_of_worker)
