@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 from django.db import connection
+from kombu import Queue
 
 from django_telroi.management.doctor import broker
 from django_telroi.management.doctor.broker import examine_queue
@@ -87,10 +88,12 @@ def test_a_broker_without_workers_is_an_error(site: Celery) -> None:
 STATS = {"pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 2}, "prefetch_count": 8}
 
 
-def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str) -> None:
+def answers(site: Celery, monkeypatch: pytest.MonkeyPatch, *tasks: str, queues: tuple[str, ...] = ("celery",)) -> None:
     """A fake worker with these tasks. A real one in this process would replace the logging configuration."""
     answer = SimpleNamespace(
-        registered=lambda: {"celery@elsewhere": list(tasks)}, stats=lambda: {"celery@elsewhere": STATS}
+        registered=lambda: {"celery@elsewhere": list(tasks)},
+        active_queues=lambda: {"celery@elsewhere": [{"name": name, "routing_key": name} for name in queues]},
+        stats=lambda: {"celery@elsewhere": STATS},
     )
     monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
 
@@ -105,6 +108,76 @@ def test_a_worker_without_our_task_is_an_error(site: Celery, monkeypatch: pytest
     answers(site, monkeypatch, "mails.send")
 
     assert told()[1] == ("bad", "1 worker answers, but django_telroi.tasks.place_call is not registered in it.")
+
+
+@pytest.mark.parametrize(
+    ("telroi", "celery", "queue"),
+    [
+        ({"CELERY_QUEUE": "calls"}, {}, "calls"),
+        ({}, {"task_routes": {"django_telroi.tasks.*": {"queue": "phone"}}}, "phone"),
+        ({}, {"task_routes": {"django_telroi.tasks.*": {"queue": Queue("phone")}}}, "phone"),
+        ({"CELERY_QUEUE": "calls"}, {"task_routes": {"django_telroi.tasks.*": {"queue": "phone"}}}, "calls"),
+        ({}, {"task_default_queue": "site"}, "site"),
+        ({}, {}, "celery"),
+    ],
+    ids=["CELERY_QUEUE", "task_routes", "a queue of task_routes", "both", "task_default_queue", "default"],
+)
+def test_a_worker_must_read_the_queue_of_the_calls(
+    site: Celery,
+    monkeypatch: pytest.MonkeyPatch,
+    configure: Configure,
+    telroi: dict[str, str],
+    celery: dict[str, object],
+    queue: str,
+) -> None:
+    configure(**telroi)
+    site.conf.update(celery)
+    answers(site, monkeypatch, "django_telroi.tasks.place_call", queues=("mails", queue))
+    assert told()[1] == ("good", "1 worker answers and can place calls.")
+
+    answers(site, monkeypatch, "django_telroi.tasks.place_call", queues=("mails",))
+    found = list(examine_queue())
+
+    assert (str(found[1].level), found[1].says) == (
+        "bad",
+        f'1 worker answers, but it does not read the queue "{queue}".',
+    )
+    assert found[1].cure.endswith(f"--pool threads --concurrency 32 --prefetch-multiplier 1 -Q {queue}")
+    assert found[1].figures["workers"] == 0
+    assert len(found) == 2
+
+
+def test_a_route_to_an_exchange_names_no_queue(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.conf.task_routes = {"django_telroi.tasks.*": {"exchange": "phone", "routing_key": "calls"}}
+    answers(site, monkeypatch, "django_telroi.tasks.place_call", queues=("mails",))
+
+    assert told()[1] == ("good", "1 worker answers and can place calls.")
+
+
+def test_workers_that_do_not_say_their_queues_are_no_workers_of_the_calls(
+    site: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = ["django_telroi.tasks.place_call"]
+    answer = SimpleNamespace(registered=lambda: {"one": tasks, "two": tasks}, active_queues=lambda: None)
+    monkeypatch.setattr(site.control, "inspect", lambda **options: answer)
+
+    assert told()[1] == ("bad", '2 workers answer, but none of them reads the queue "celery".')
+
+
+def test_a_queue_that_celery_does_not_know_is_an_error(site: Celery, configure: Configure) -> None:
+    configure(CELERY_QUEUE="calls")
+    site.conf.task_create_missing_queues = False
+
+    assert told()[1] == ("bad", "Celery cannot route the calls to a queue: QueueNotFound.")
+
+
+def test_the_command_of_a_worker_names_the_queue_of_the_calls(site: Celery, configure: Configure) -> None:
+    start = "celery -A yoursite worker --pool threads --concurrency 32 --prefetch-multiplier 1"
+    assert list(examine_queue())[1].cure == f"Start a worker: {start}"
+
+    configure(CELERY_QUEUE="calls")
+
+    assert list(examine_queue())[1].cure == f"Start a worker: {start} -Q calls"
 
 
 def test_the_pool_of_a_worker_that_places_calls_is_examined(site: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +204,11 @@ def stats(kind: str, at_once: int, prefetched: int) -> dict[str, object]:
     ("worker", "says"),
     [
         (stats("thread", 32, 32), ""),
-        (stats("thread", 4, 4), ""),
+        (stats("thread", 16, 16), ""),
+        (
+            stats("thread", 2, 8),
+            "uses the pool threads and places 2 calls at once. If Telroi answers in 0.3 s, that is ",
+        ),
         (stats("prefork", 16, 16), ""),
         (stats("prefork", 15, 15), "places 15 calls at once. If Telroi answers in 0.3 s, that is at most 50 a second"),
         (stats("solo", 1, 4), "places 1 call at once. If Telroi answers in 0.3 s, that is at most 3 a second"),

@@ -101,6 +101,11 @@ MUTANTS = (
         "        if not services.resume_calls(actor=actor):\n",
         "        if not services.resume_calls(actor=actor) and False:\n",
         ("tests/management/test_telroi_stop.py",),
+        "count a worker that does not read the queue of the calls",
+        "django_telroi/management/doctor/broker.py",
+        'any(each["name"] == queue for',
+        "any(True for",
+        ("tests/management/test_doctor_queue.py",),
     ),
     Mutant(
         "note no pool that is slower than threads",

@@ -8,7 +8,7 @@ from typing import Any
 from django_telroi import conf
 from django_telroi.dispatch.celery_broker import TASK, TRANSPORT_OPTIONS, broker_url, site_app
 from django_telroi.domain.states import Dispatch
-from django_telroi.management.doctor.celery_workers import examine_connections, examine_pools
+from django_telroi.management.doctor.celery_workers import examine_connections, examine_pools, start_of_worker
 from django_telroi.management.doctor.findings import Finding, bad, good, note
 from django_telroi.management.doctor.task_worker import examine_task_queue
 from django_telroi.packages import CELERY
@@ -60,21 +60,60 @@ def examine_queue() -> Iterator[Finding]:
             yield bad(SUBJECT, f"The broker cannot be reached: {kind_of(error)}.", "Check CELERY_BROKER_URL.")
             return
         yield good(SUBJECT, "The broker answers.", broker=True)
-        yield from _workers(app.control.inspect(timeout=SECONDS_TO_ANSWER, connection=connection))
+        yield from _workers(app, app.control.inspect(timeout=SECONDS_TO_ANSWER, connection=connection))
 
 
-def _workers(inspect: Any) -> Iterator[Finding]:
-    """Ask the workers for their tasks, and those that place calls for their pools."""
+def _workers(app: Any, inspect: Any) -> Iterator[Finding]:
+    """Ask the workers for their tasks and queues, and those that place calls for their pools."""
+    try:
+        queue = _queue_of_calls(app)
+    except Exception as error:  # noqa: BLE001 - a router is code of the site
+        cure = 'Check TELROI["CELERY_QUEUE"], CELERY_TASK_QUEUES and CELERY_TASK_ROUTES.'
+        yield bad(SUBJECT, f"Celery cannot route the calls to a queue: {kind_of(error)}.", cure, workers=0)
+        return
+    # Without -Q a worker reads the default queue.
+    start = start_of_worker(queue if queue != app.conf.task_default_queue else "")
     tasks: dict[str, list[str]] = inspect.registered() or {}
-    placing = [worker for worker, names in tasks.items() if any(name.split()[0] == TASK for name in names)]
-    yield _whether_calls_are_placed(tasks, placing)
+    knowing = [worker for worker, names in tasks.items() if any(name.split()[0] == TASK for name in names)]
+    placing = _readers(inspect, queue, knowing) if knowing else []
+    if knowing and not placing:
+        yield _no_reader(knowing, queue)
+        return
+    yield _whether_calls_are_placed(tasks, placing, start)
     if placing:
         answers: dict[str, dict[str, Any]] = inspect.stats() or {}
-        yield from examine_pools({worker: answers[worker] for worker in placing if worker in answers})
+        yield from examine_pools({worker: answers[worker] for worker in placing if worker in answers}, start)
         yield from examine_connections()
 
 
-def _whether_calls_are_placed(tasks: Mapping[str, Sequence[str]], placing: Sequence[str]) -> Finding:
+def _queue_of_calls(app: Any) -> str:
+    """Return the queue that Celery publishes the calls to, or ``""`` if a route names only an exchange.
+
+    Raises what Celery and the routers of the site raise.
+    """
+    chosen = conf.celery_queue()
+    # With the options and arguments of ``celery_broker``, so the routers of the site decide as for a call.
+    routed = app.amqp.router.route({"queue": chosen} if chosen else {}, TASK, args=(0,))
+    queue = routed.get("queue") or ""
+    return str(getattr(queue, "name", queue))
+
+
+def _readers(inspect: Any, queue: str, workers: Sequence[str]) -> list[str]:
+    """Return those of ``workers`` that read ``queue``. Which queues get what an exchange gets is not known here."""
+    if not queue:
+        return list(workers)
+    read: dict[str, list[dict[str, Any]]] = inspect.active_queues() or {}
+    return [worker for worker in workers if any(each["name"] == queue for each in read.get(worker) or ())]
+
+
+def _no_reader(workers: Sequence[str], queue: str) -> Finding:
+    says = f'{len(workers)} workers answer, but none of them reads the queue "{queue}".'
+    one = f'1 worker answers, but it does not read the queue "{queue}".'
+    cure = f"Start a worker that reads it: {start_of_worker(queue)}"
+    return bad(SUBJECT, one if len(workers) == 1 else says, cure, workers=0)
+
+
+def _whether_calls_are_placed(tasks: Mapping[str, Sequence[str]], placing: Sequence[str], start: str) -> Finding:
     """Return whether a worker has answered, and whether one of them has registered the task."""
     if placing:
         says = f"{len(placing)} workers answer and can place calls."
@@ -86,4 +125,4 @@ def _whether_calls_are_placed(tasks: Mapping[str, Sequence[str]], placing: Seque
         says = f"{len(tasks)} workers answer, but {TASK} is registered in none of them."
         one = f"1 worker answers, but {TASK} is not registered in it."
         return bad(SUBJECT, one if len(tasks) == 1 else says, cure, workers=0)
-    return bad(SUBJECT, "No worker answers.", "Start a worker: celery -A yoursite worker --pool threads.", workers=0)
+    return bad(SUBJECT, "No worker answers.", f"Start a worker: {start}", workers=0)

@@ -6,6 +6,7 @@ The figures are of ``make bench-queue``: one worker that always has work, two co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any, Final
 
 from django.db import connections
@@ -16,29 +17,35 @@ from django_telroi.services.shared.transactions import write_alias
 SUBJECT: Final = "queue"
 SECONDS_OF_A_CALL: Final = 0.3
 FEW_AT_ONCE: Final = 16
-"""A worker with fewer processes than this places less than half as many calls as the recommended 32 threads."""
+"""A worker with fewer processes or threads places less than half as many calls as the recommended 32 threads."""
 START: Final = "celery -A yoursite worker --pool threads --concurrency 32 --prefetch-multiplier 1"
 COOPERATIVE: Final = ("gevent", "eventlet")
 ENOUGH_PREFETCHED: Final = 4
 
 
-def examine_pools(stats: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Yield a note for each worker whose pool is much slower than threads.
+def start_of_worker(queue: str = "") -> str:
+    """Return the command that starts a worker. ``queue``: the one that it reads, ``""`` for those of the site."""
+    return f"{START} -Q {quote(queue)}" if queue else START
 
-    ``stats``: what Celery's ``inspect().stats()`` returns, by the names of the workers.
+
+def examine_pools(stats: Mapping[str, Mapping[str, Any]], start: str = START) -> Iterator[Finding]:
+    """Yield a note for each worker that is much slower than 32 threads.
+
+    ``stats``: what Celery's ``inspect().stats()`` returns, by the names of the workers. ``start``: the command that
+    starts a better one.
     """
     for worker, each in sorted(stats.items()):
         pool = each.get("pool") or {}
         kind = str(pool.get("implementation", "")).partition(":")[0].rpartition(".")[2]
         at_once = int(pool.get("max-concurrency") or 1)
-        if kind in ("prefork", "solo") and at_once < FEW_AT_ONCE:
-            yield _few_at_once(worker, kind, at_once)
+        if kind in ("prefork", "solo", "thread") and at_once < FEW_AT_ONCE:
+            yield _few_at_once(worker, "threads" if kind == "thread" else kind, at_once, start)
         elif kind in COOPERATIVE and int(each.get("prefetch_count") or 0) < ENOUGH_PREFETCHED * at_once:
             says = (
                 f"{worker} uses the pool {kind}, which acknowledges late. With 1 prefetched task for each slot it uses "
                 f"14 % of its slots, with {ENOUGH_PREFETCHED} it uses 90 %. Threads use 97 %."
             )
-            yield note(SUBJECT, says, f"Use threads: {START}.", worker=worker, pool=kind, at_once=at_once)
+            yield note(SUBJECT, says, f"Use threads: {start}", worker=worker, pool=kind, at_once=at_once)
 
 
 def examine_connections() -> Iterator[Finding]:
@@ -58,10 +65,11 @@ def examine_connections() -> Iterator[Finding]:
     yield note(SUBJECT, says, cure, database=connection.alias, pool=False)
 
 
-def _few_at_once(worker: str, kind: str, at_once: int) -> Finding:
+def _few_at_once(worker: str, kind: str, at_once: int, start: str) -> Finding:
     calls = "1 call" if at_once == 1 else f"{at_once} calls"
     says = (
         f"{worker} uses the pool {kind} and places {calls} at once. If Telroi answers in {SECONDS_OF_A_CALL} s, "
         f"that is at most {at_once / SECONDS_OF_A_CALL:.0f} a second. 32 threads of one process place 104."
     )
-    return note(SUBJECT, says, f"Use threads: {START}.", worker=worker, pool=kind, at_once=at_once)
+    cure = f"Use more threads: {start}" if kind == "threads" else f"Use threads: {start}"
+    return note(SUBJECT, says, cure, worker=worker, pool=kind, at_once=at_once)
