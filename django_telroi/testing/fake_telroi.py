@@ -146,6 +146,8 @@ def simulated_telroi() -> Iterator[Simulator]:
             "BACKEND": conf.TELROI_BACKEND,
             "BASE_URL": simulator.base_url,
             "PROXY_URL": None,  # a proxy would not find the simulator on this machine
+            # A worker does not have these settings, and the message would go to the broker of the site.
+            "DISPATCH": "inline",
             **_keys_of(simulator),
         }
         with telroi_settings(**keys):

@@ -234,6 +234,14 @@ MUTANTS = (
         ("tests/testing/test_outside_of_tests.py",),
     ),
     Mutant(
+        "publish the calls of a test to the broker of the site",
+        "django_telroi/testing/fake_telroi.py",
+        """            "DISPATCH": "inline",
+""",
+        "",
+        ("tests/testing/test_testing_aids.py::test_a_site_with_workers_publishes_nothing_in_its_tests",),
+    ),
+    Mutant(
         "play a scenario in production",
         "django_telroi/testing/scenario_table.py",
         "            refuse_outside_of_tests()\n",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -17,15 +18,17 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from django_telroi import conf, errors, services
+from django_telroi import conf, dispatch, errors, services
 from django_telroi.backends.locmem import LocmemCall
 from django_telroi.client import TelroiClient
-from django_telroi.conf import values
+from django_telroi.conf import call_settings, values
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.signals import phone_verified
+from django_telroi.simulator import Simulator
 from django_telroi.testing import (
     FakeTelroi,
     fake_telroi,
@@ -33,6 +36,7 @@ from django_telroi.testing import (
     outbox,
     rate_limits,
     running_simulator,
+    simulated_telroi,
     verify_phone,
 )
 from tests.testing.site_tests import ROOT, run_with_django, run_with_pytest
@@ -83,6 +87,25 @@ def test_the_client_can_use_the_simulator() -> None:
         (call,) = simulator.calls
         assert (call.id, call.to, call.language) == (placed.id, NUMBER, "en")
         assert client.check_otp(call.code, id=placed.id).verified
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("aid", [fake_telroi, simulated_telroi])
+@pytest.mark.parametrize("chosen", ["celery", "tasks"])
+def test_a_site_with_workers_publishes_nothing_in_its_tests(
+    chosen: str, aid: Callable[[], AbstractContextManager[FakeTelroi | Simulator]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_settings, "task_framework", lambda: "django.tasks")  # Django 5.2 has none
+    monkeypatch.setattr(dispatch, "send", lambda attempt_id: pytest.fail(f"published {attempt_id}"))
+
+    with override_settings(TELROI={"DISPATCH": chosen}), aid() as telroi:
+        attempt = services.start_verification(NUMBER)
+        assert services.check_code(attempt.uuid, telroi.calls[-1].code).outcome == "verified"
+
+        # In a transaction the call is placed after the commit.
+        with transaction.atomic():
+            services.start_verification("+2348031234568")
+        assert telroi.calls[-1].to == "+2348031234568"
 
 
 @pytest.mark.parametrize("code", ["000000", "482913", "999999", "0000", "9999999999"])
