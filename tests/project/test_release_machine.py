@@ -75,6 +75,21 @@ def test_the_legs_at_the_forge_are_those_of_tox() -> None:
     ]
 
 
+def test_the_tag_of_a_release_is_pushed_after_its_commit_is_on_the_protected_branch() -> None:
+    """A push of both is refused for ``main`` only. The tag starts the release of a commit that is not on it."""
+    steps = (ROOT / "RELEASING.md").read_text()
+    pushes = re.findall(r"^ *\$ git push (.+)$", steps, re.MULTILINE)
+
+    assert pushes == ["origin release-0.1.0", "origin v0.1.0"]
+    assert steps.index("git push origin release") < steps.index("git pull --ff-only") < steps.index("git tag -s")
+
+
+def test_the_lock_has_no_version_of_this_package() -> None:
+    [own] = [package for package in LOCK["package"] if package["name"] == "django-telroi"]
+
+    assert "version" not in own, "RELEASING.md says so"
+
+
 def test_the_lock_names_no_other_index_than_pypi() -> None:
     addresses = re.findall(r'"((?:https?|file)://[^"]+)"', (ROOT / "uv.lock").read_text())
 
