@@ -2302,7 +2302,7 @@ MUTANTS = (
         "django_telroi/services/codes/success.py",
         "if matches(attempt, digits, digest):",
         "if True:",
-        ("tests/model/test_model.py::test_some_of_all_orders_keep_every_promise[troubles-telroi]",),
+        ("tests/model/test_model.py::test_some_of_all_orders_keep_every_promise[two numbers-telroi]",),
     ),
     Mutant(
         "search: forget the code that is being judged",
