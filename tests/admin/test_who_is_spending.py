@@ -8,6 +8,7 @@ import itertools
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -252,6 +253,37 @@ def test_an_invalid_value_in_the_url_shows_no_attempts(staff: Client, attack: No
     page = page_of(staff, f"/admin/django_telroi/verificationattempt/?{query}")
 
     assert not page.select("#result_list tbody tr")
+
+
+VIEWER = ("view_phonenumber", "view_verificationattempt", "view_verifiedphone")
+
+
+@pytest.mark.parametrize(
+    ("number", "prefix", "shown_to_viewer"),
+    [
+        ("+2348031234567", "+2348031", True),
+        ("+2348031234567", "+23480312", False),
+        ("+2348031234567", "+2348031234", False),
+        ("+2348031234567", "23480 31234", False),
+        ("+2348031234567", "٢٣٤٨٠٣١٢٣", False),
+        ("+16502530000", "+16502", True),
+        ("+16502530000", "+165025", False),
+        ("+16502530000", "+1650253", False),
+    ],
+)
+def test_a_prefix_confirms_no_hidden_digits_without_the_permission(
+    number: str, prefix: str, shown_to_viewer: bool
+) -> None:
+    calls(1, number=number)
+    one = PhoneNumber.objects.get(number=number).pk
+    url = f"/admin/django_telroi/verificationattempt/?{urlencode({'phone__id__exact': one, 'prefix': prefix})}"
+
+    shown = {
+        right: bool(page_of(client_with(*VIEWER, right), url).select("#result_list tbody tr"))
+        for right in ("view_full_number", "view_phonenumber")
+    }
+
+    assert shown == {"view_full_number": True, "view_phonenumber": shown_to_viewer}
 
 
 def test_a_filtered_list_executes_no_more_statements(staff: Client, attack: None) -> None:

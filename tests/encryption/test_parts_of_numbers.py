@@ -14,6 +14,7 @@ from django_telroi.admin.shared.search import calls_to_prefix, phones_like
 from django_telroi.errors import NotCallable, RegionNotAllowed
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from tests.admin.admin_pages import html_of, url
+from tests.admin.sample_numbers import client_with
 
 pytestmark = [pytest.mark.django_db, pytest.mark.clear_numbers]
 
@@ -73,6 +74,22 @@ def test_a_masked_number_is_found_by_its_visible_digits() -> None:
 
     assert [phone.number for phone in phones_like(first="+234803", last="4987")] == [NIGERIAN]
     assert [phone.number for phone in phones_like(first="+234803", last="87")] == [NIGERIAN, NEXT]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "shown_to_viewer"),
+    [("2348038", True), ("23480383", False), ("44740", True), ("447400", True), ("4474001", False)],
+)
+def test_a_prefix_confirms_no_hidden_digits_without_the_permission(prefix: str, shown_to_viewer: bool) -> None:
+    called()
+    address = f"{url('verificationattempt', 'changelist')}?prefix={prefix}"
+
+    shown = {
+        right: 'class="field-masked' in html_of(client_with("view_verificationattempt", right), address)
+        for right in ("view_full_number", "view_phonenumber")
+    }
+
+    assert shown == {"view_full_number": True, "view_phonenumber": shown_to_viewer}
 
 
 def test_the_filter_of_free_numbers_has_none_of_a_blocked_prefix(admin_client: Client) -> None:

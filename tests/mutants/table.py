@@ -3198,6 +3198,13 @@ MUTANTS = (
         ("tests/encryption",),
     ),
     Mutant(
+        "confirm the digits of a number one by one without the permission to view it",
+        "django_telroi/admin/shared/narrow_filters.py",
+        "        if self.value() is None or may_view_full_numbers(request):\n",
+        "        if True:\n",
+        ("tests/admin/test_who_is_spending.py::test_a_prefix_confirms_no_hidden_digits_without_the_permission",),
+    ),
+    Mutant(
         "add a note without the permission",
         "django_telroi/admin/actions/note_views.py",
         "        require_permissions(request, ADD_NOTE)\n",

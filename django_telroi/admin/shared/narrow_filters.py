@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from django_telroi.admin.shared.chips import moment_words
 from django_telroi.admin.shared.filters import MAX_DIGITS_OF_A_KEY, Choice, ChoiceFilter, FormFilter
-from django_telroi.admin.shared.search import calls_to_prefix
+from django_telroi.admin.shared.search import calls_to_prefix, longer_than_shown, may_view_full_numbers
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_prefix, read_destination
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.statistics.figures import outcome_at
@@ -82,7 +82,11 @@ class AddressFilter(FormFilter):
 
 
 class PrefixFilter(SelectedFilter):
-    """Filter by the first digits of the number. At most ten, so that no number is in a URL."""
+    """Filter by the first digits of the number. At most ten, so that no number is in a URL.
+
+    Lists show the last four digits. So without the permission to view full numbers a prefix has at most seven digits
+    and finds only numbers of which at least two digits stay hidden. Otherwise the filter would confirm digit by digit.
+    """
 
     title = pgettext_lazy("filter of a list", "prefix")
     parameter_name = "prefix"
@@ -101,6 +105,16 @@ class PrefixFilter(SelectedFilter):
             return calls_to_prefix(prefix)
         end = end_of_prefix(prefix)
         return Q(phone__number__gte=prefix) & (Q(phone__number__lt=end) if end else Q())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = super().queryset(request, queryset)
+        if self.value() is None or may_view_full_numbers(request):
+            return found
+        try:
+            digits = len(read_destination(str(self.value())).removeprefix("+"))
+        except ValueError:
+            return found.none()
+        return longer_than_shown(found, digits=digits) if digits <= FIRST_DIGITS else found.none()
 
 
 class SpanFilter(SelectedFilter):

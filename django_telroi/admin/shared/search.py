@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
-from itertools import compress
+from itertools import compress, islice
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -258,6 +259,28 @@ def calls_to_prefix(prefix: str) -> Q:
         return Q(region__in=regions_of(prefix))
     ends = (f"{number:0{missing}}" for number in range(10**missing)) if missing else ("",)
     return Q(prefix__in=[f"{prefix}{end}" for end in ends])
+
+
+FEWEST_HIDDEN = 2
+
+
+def longer_than_shown(attempts: QuerySet[Any], *, digits: int) -> QuerySet[Any]:
+    """Return the attempts whose number has at least two digits between the first ``digits`` and the last four.
+
+    Pass attempts that are filtered by the prefix. If numbers are encrypted, these are of the newest 500 numbers.
+    """
+    length = len("+") + digits + FEWEST_HIDDEN + LAST_DIGITS
+    if not is_number_sealed():
+        return attempts.alias(length=Length("phone__number")).filter(length__gte=length)
+    of_number = attempts.order_by().filter(phone=OuterRef("pk"))
+    phones = PhoneNumber.objects.filter(Exists(of_number)).order_by("-pk").iterator()
+    longer = islice((phone.pk for phone in phones if len(phone.number) >= length), MAX_PHONES)
+    return attempts.filter(phone__in=list(longer))
+
+
+def may_view_full_numbers(request: HttpRequest) -> bool:
+    """Return whether the user may view full numbers. Others must not confirm hidden digits one by one."""
+    return request.user.has_perm("django_telroi.view_full_number")
 
 
 def is_of_blocked(blocks: Iterable[BlockedDestination]) -> Q:
