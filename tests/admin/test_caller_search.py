@@ -265,6 +265,21 @@ def test_a_masked_number_is_found_by_its_visible_digits(staff: Client, model: st
     assert "Nothing was found." in staff.get(search(staff, "+234 905 ••• 0001", model)).content.decode()
 
 
+@pytest.mark.parametrize("model", ["phonenumber", "verificationattempt", "verifiedphone"])
+@pytest.mark.parametrize(("term", "shown_to_viewer"), [("+234 803 ••• {last}", True), ("+234 8031 ••• {last}", False)])
+def test_a_masked_number_with_more_digits_than_shown_is_a_guess(model: str, term: str, shown_to_viewer: bool) -> None:
+    make(NIGERIAN)
+    VerifiedPhone.objects.create(user=User.objects.create_user("ben"), number=NIGERIAN, verified_at=timezone.now())
+    typed = term.format(last=NIGERIAN[-4:])
+
+    found_by = {}
+    for right in ("view_full_number", "view_phonenumber"):
+        client = client_with(f"view_{model}", right)
+        found_by[right] = "Nothing was found." not in client.get(search(client, typed, model)).content.decode()
+
+    assert found_by == {"view_full_number": True, "view_phonenumber": shown_to_viewer}
+
+
 @pytest.mark.parametrize(
     ("model", "term"),
     [("verificationattempt", "198.51.100.77"), ("verificationattempt", "eve"), ("phonenumber", "9876")],

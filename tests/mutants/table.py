@@ -3205,6 +3205,13 @@ MUTANTS = (
         ("tests/admin/test_who_is_spending.py::test_a_prefix_confirms_no_hidden_digits_without_the_permission",),
     ),
     Mutant(
+        "find a number by digits that its masked form does not show, without the permission to view it",
+        "django_telroi/admin/shared/search.py",
+        "        return shown is not None and shown.first.startswith(self.first) and shown.last.endswith(self.last)\n",
+        "        return True\n",
+        ("tests/admin/test_caller_search.py::test_a_masked_number_with_more_digits_than_shown_is_a_guess",),
+    ),
+    Mutant(
         "add a note without the permission",
         "django_telroi/admin/actions/note_views.py",
         "        require_permissions(request, ADD_NOTE)\n",

@@ -62,6 +62,7 @@ from django_telroi.admin.shared.search import (
     address_in,
     last_digits_in,
     masked_number_in,
+    may_view_full_numbers,
     uuid_in,
 )
 from django_telroi.domain.states import BY_WORKER
@@ -243,7 +244,8 @@ class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodes
         if last4 := last_digits_in(term):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"phone__last4": last4})
         if masked := masked_number_in(term):
-            return Narrowing(str(masked), masked.lookups("phone__number", ids="phone"))
+            lookups = masked.lookups("phone__number", ids="phone", may_guess=may_view_full_numbers(request))
+            return Narrowing(str(masked), lookups)
         if address := address_in(term):
             return Narrowing(address, {"requester_ip": address})
         if phones := stored_phones(meant_numbers(term)):

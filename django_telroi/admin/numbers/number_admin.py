@@ -39,7 +39,14 @@ from django_telroi.admin.shared.chips import bar, moment_mark, region_mark, time
 from django_telroi.admin.shared.filters import CalledRegionFilter
 from django_telroi.admin.shared.lists import CheapList, OneColumnChangeList, ReadOnly, Tool, masked_mark
 from django_telroi.admin.shared.marks import with_label
-from django_telroi.admin.shared.search import FoundFilter, Narrowing, last_digits_in, masked_number_in, uuid_in
+from django_telroi.admin.shared.search import (
+    FoundFilter,
+    Narrowing,
+    last_digits_in,
+    masked_number_in,
+    may_view_full_numbers,
+    uuid_in,
+)
 from django_telroi.domain.states import Status
 from django_telroi.models import BlockedDestination, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.models.sealed import is_number_sealed
@@ -142,7 +149,8 @@ class PhoneNumberAdmin(ReadOnly, CallerSearch, NoteViews, NeverCalled, OverviewP
         if last4 := last_digits_in(term):
             return Narrowing(gettext("ends in %(digits)s") % {"digits": last4}, {"last4": last4})
         if masked := masked_number_in(term):
-            several = Narrowing(str(masked), masked.lookups("number", ids="pk"))
+            lookups = masked.lookups("number", ids="pk", may_guess=may_view_full_numbers(request))
+            several = Narrowing(str(masked), lookups)
             found = list(PhoneNumber.objects.filter(**several.lookups)[:2])
             return several if len(found) != 1 else found[0]
         # A user name may look like a number, so it is the last.

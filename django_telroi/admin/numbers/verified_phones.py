@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -21,7 +22,13 @@ from django_telroi.admin.shared.callers import CallerSearch, meant_numbers, user
 from django_telroi.admin.shared.chips import linked, moment_mark, moment_words, page_address
 from django_telroi.admin.shared.filters import DayFilter, PurposeFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
-from django_telroi.admin.shared.search import FoundFilter, Narrowing, last_digits_in, masked_number_in
+from django_telroi.admin.shared.search import (
+    FoundFilter,
+    Narrowing,
+    last_digits_in,
+    masked_number_in,
+    may_view_full_numbers,
+)
 from django_telroi.domain.phone import mask
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.requester import plain, user_name
@@ -95,7 +102,12 @@ class VerifiedPhoneAdmin(ReadOnly, CallerSearch, UncountedList):
             numbers = PhoneNumber.objects.filter(last4=last4).values("number")
             return _narrow_to(gettext("ends in %(digits)s") % {"digits": last4}, rows.filter(number__in=numbers))
         if masked := masked_number_in(term):
-            return _narrow_to(str(masked), rows.filter(**masked.lookups("number")))
+            alike = rows.filter(**masked.lookups("number"))
+            if not may_view_full_numbers(request):
+                newest = alike.order_by("-id").iterator()
+                shown = islice((row.pk for row in newest if masked.is_shown_of(row.number)), MAX_FOUND)
+                alike = rows.filter(pk__in=list(shown))
+            return _narrow_to(str(masked), alike)
         # Also a number that has no row of its own, because it was verified elsewhere.
         meant = meant_numbers(term)
         if meant and (found := _narrow_to(", ".join(map(mask, meant[:3])), rows.filter(number__in=meant))):

@@ -35,6 +35,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST
 
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, regions_of
+from django_telroi.domain.phone import mask
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models import BlockedDestination, PhoneNumber, VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
@@ -159,12 +160,24 @@ class MaskedNumber:
     first: str
     last: str
 
-    def lookups(self, number: str, *, ids: str = "") -> dict[str, Any]:
+    def is_shown_of(self, number: str) -> bool:
+        """Return whether the masked number shows these digits. More digits would be a guess of hidden ones."""
+        shown = masked_number_in(mask(number))
+        return shown is not None and shown.first.startswith(self.first) and shown.last.endswith(self.last)
+
+    def lookups(self, number: str, *, ids: str = "", may_guess: bool = True) -> dict[str, Any]:
         """Return the lookups of the column ``number``. The range uses its index.
 
         ``ids``: the column with the primary key of the number, which is used if numbers are encrypted. The session must
         not store a number; without ``ids``, the lookups contain numbers then.
+
+        ``may_guess``: False finds at most 500 numbers, and only by digits that their masked form shows. Requires
+        ``ids``.
         """
+        if not may_guess:
+            alike = PhoneNumber.objects.filter(**self.lookups("number", ids="pk")).order_by("pk").iterator()
+            shown = islice((phone.pk for phone in alike if self.is_shown_of(phone.number)), MAX_PHONES)
+            return {f"{ids}__in": list(shown)}
         if is_number_sealed():
             phones = phones_like(first=self.first, last=self.last)
             return (
