@@ -55,6 +55,22 @@ def test_the_first_pages_tell_of_an_attack(staff: Client, attack: None, address:
     assert len(ids_listed(staff, links["See these calls"])) == 40
 
 
+@pytest.mark.parametrize(
+    ("prefix", "is_counted"), [("%2B2348031", True), ("%2B23480312", False), ("%2B2348031234", False)]
+)
+def test_the_calls_of_a_long_prefix_are_counted_only_for_who_may_view_numbers(
+    attack: None, prefix: str, is_counted: bool
+) -> None:
+    rights = ("view_phonenumber", "block_destination")
+
+    texts = [
+        page_of(client_with(*rights, *more), f"{BLOCK}?destination={prefix}").text
+        for more in ([], ["view_full_number"])
+    ]
+
+    assert ["40 calls of the last 24 hours" in text for text in texts] == [is_counted, True]
+
+
 def test_a_prefix_is_blocked_for_an_hour_from_the_notice(staff: Client, attack: None) -> None:
     link = links_of(page_of(staff, HOME))["Block this prefix for an hour"]
     form = page_of(staff, link)

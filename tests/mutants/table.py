@@ -3212,6 +3212,13 @@ MUTANTS = (
         ("tests/admin/test_caller_search.py::test_a_masked_number_with_more_digits_than_shown_is_a_guess",),
     ),
     Mutant(
+        "count the calls of a long prefix without the permission to view full numbers",
+        "django_telroi/admin/actions/destination_pages.py",
+        '        shows_calls = len(destination) <= len("+") + FIRST_DIGITS or may_view_full_numbers(request)\n',
+        "        shows_calls = True\n",
+        ("tests/admin/test_fire.py",),
+    ),
+    Mutant(
         "add a note without the permission",
         "django_telroi/admin/actions/note_views.py",
         "        require_permissions(request, ADD_NOTE)\n",

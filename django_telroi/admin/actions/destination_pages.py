@@ -26,7 +26,8 @@ from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.overview.attacks import block_words
 from django_telroi.admin.overview.formats import site_url
 from django_telroi.admin.shared.chips import isolated, moment_in_sentence, moment_words, time_mark
-from django_telroi.domain.destinations import read_destination
+from django_telroi.admin.shared.search import may_view_full_numbers
+from django_telroi.domain.destinations import FIRST_DIGITS, read_destination
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile
 from django_telroi.models import AttemptEvent, BlockedDestination, EventKind
 from django_telroi.services.requester import plain
@@ -168,12 +169,14 @@ class DestinationPages(KillSwitch):
             "back": site_url(self.admin_site, "destinations"),
         }
         if destination := form.cleaned_data["destination"] if is_valid else suggested(given):
-            context |= self.covered(destination)
+            context |= self.covered(request, destination)
         return self.page(request, QUESTION_PAGE, context)
 
-    def covered(self, destination: str) -> dict[str, object]:
+    def covered(self, request: HttpRequest, destination: str) -> dict[str, object]:
         """Return what the page says of a destination before it is blocked."""
         now = timezone.now()
+        # The count of a longer prefix would confirm the digits of one number, and a GET is not recorded.
+        shows_calls = len(destination) <= len("+") + FIRST_DIGITS or may_view_full_numbers(request)
         coverage = coverage_of(destination, now=now)
         already = [self.block_row(each, now=now) for each in coverage.blocks]
         return {
@@ -184,7 +187,7 @@ class DestinationPages(KillSwitch):
             "warning": SEVERAL_COUNTRIES if coverage.is_wide else "",
             "facts": [
                 (pgettext("blocked prefix", "Countries"), coverage.countries),
-                (pgettext("blocked prefix", "Calls"), coverage.calls),
+                *([(pgettext("blocked prefix", "Calls"), coverage.calls)] if shows_calls else []),
                 *((pgettext("blocked prefix", "Already"), f"{row.name}: {row.block} ({row.by})") for row in already),
             ],
         }

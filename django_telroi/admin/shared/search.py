@@ -283,12 +283,15 @@ def longer_than_shown(attempts: QuerySet[Any], *, digits: int) -> QuerySet[Any]:
     Pass attempts that are filtered by the prefix. If numbers are encrypted, these are of the newest 500 numbers.
     """
     length = len("+") + digits + FEWEST_HIDDEN + LAST_DIGITS
-    if not is_number_sealed():
-        return attempts.alias(length=Length("phone__number")).filter(length__gte=length)
-    of_number = attempts.order_by().filter(phone=OuterRef("pk"))
-    phones = PhoneNumber.objects.filter(Exists(of_number)).order_by("-pk").iterator()
-    longer = islice((phone.pk for phone in phones if len(phone.number) >= length), MAX_PHONES)
-    return attempts.filter(phone__in=list(longer))
+    found: QuerySet[Any]
+    if is_number_sealed():
+        of_number = attempts.order_by().filter(phone=OuterRef("pk"))
+        phones = PhoneNumber.objects.filter(Exists(of_number)).order_by("-pk").iterator()
+        longer = islice((phone.pk for phone in phones if len(phone.number) >= length), MAX_PHONES)
+        found = attempts.filter(phone__in=list(longer))
+    else:
+        found = attempts.alias(length=Length("phone__number")).filter(length__gte=length)
+    return found
 
 
 def may_view_full_numbers(request: HttpRequest) -> bool:
