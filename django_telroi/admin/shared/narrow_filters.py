@@ -11,7 +11,6 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -20,9 +19,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from django_telroi.admin.shared.chips import moment_words
-from django_telroi.admin.shared.filters import MAX_DIGITS_OF_A_KEY, Choice, ChoiceFilter, FormFilter
+from django_telroi.admin.shared.filters import Choice, ChoiceFilter, FormFilter
 from django_telroi.admin.shared.search import calls_to_prefix, longer_than_shown, may_view_full_numbers
 from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_prefix, read_destination
+from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.statistics.figures import outcome_at
 from django_telroi.services.statistics.periods import Outcome
@@ -54,13 +54,13 @@ class UserFilter(SelectedFilter):
         return pgettext("filter of a list", "one user")
 
     def matching(self, value: str) -> Q:
-        key: Any = get_user_model()._meta.pk
-        if value.lstrip("+-").isdecimal() and len(value) > MAX_DIGITS_OF_A_KEY:
-            raise ValueError(value)
+        key: Any = VerificationAttempt._meta.get_field("user").target_field
         try:
-            return Q(user=key.to_python(value))
+            found = key.to_python(value)
+            key.run_validators(found)  # rejects an integer that is too large for the column, in any spelling
         except ValidationError:
             raise ValueError(value) from None
+        return Q(user=found)
 
 
 class AddressFilter(FormFilter):
