@@ -143,6 +143,19 @@ class TestAnExport:
     def test_with_an_unknown_filter_is_rejected(self, staff: Client) -> None:
         assert staff.post(url(*EXPORT) + "?phone__number__startswith=%2B").status_code == 400
 
+    @pytest.mark.parametrize("name", ["purpose__exact", "region__exact", "key_name__exact", "error_code__exact"])
+    def test_with_a_nul_in_a_filter_has_the_rows_of_the_list(self, staff: Client, name: str) -> None:
+        make(purpose="payout")
+
+        assert len(export(staff, "?purpose__exact=pay%00out")) == 1
+        assert export(staff, f"?{name}=%00x") == []
+
+    @pytest.mark.parametrize("user", ["9_" + "9" * 22, "%20" + "9" * 20])
+    def test_with_a_user_that_no_row_can_have_is_empty(self, staff: Client, user: str) -> None:
+        make()
+
+        assert export(staff, f"?user={user}") == []
+
     def test_is_offered_with_the_permission_only(self, staff: Client, client: Client) -> None:
         make()
 

@@ -52,7 +52,7 @@ from django_telroi.admin.shared.filters import (
     StatusFilter,
 )
 from django_telroi.admin.shared.key_filter import KeyFilter
-from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
+from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark, without_nul
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS
 from django_telroi.admin.shared.search import (
@@ -267,6 +267,7 @@ class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodes
         """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
         if not self.has_export_permission(request):
             raise PermissionDenied
+        request.GET = without_nul(request.GET)  # type: ignore[assignment]
         # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
         try:
             rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
