@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
@@ -144,9 +145,24 @@ def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
     return problem(str(exc.get_codes()), str(detail), retry_after=getattr(exc, "wait", None))
 
 
+@sensitive_variables()
+def _is_encodable(typed: object) -> bool:
+    texts = typed.values() if isinstance(typed, Mapping) else ()
+    try:
+        "".join(text for text in texts if isinstance(text, str)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _response(status_code: int, body: dict[str, Any], context: Mapping[str, Any]) -> Response:
-    """The response carries the serializer, so that the browsable form shows what was typed and its errors."""
+    """The response carries the serializer, so that the browsable form shows what was typed and its errors.
+
+    The form is empty if the text cannot be encoded: JSON may contain half of a surrogate pair, which no page can show.
+    """
     serializer = getattr(context["view"], "body_serializer", None)
+    if serializer and not _is_encodable(serializer.initial_data):
+        serializer = None
     response = Response(ReturnDict(body, serializer=serializer) if serializer else body, status=status_code)
     if body["retry_after"] is not None:
         response["Retry-After"] = str(body["retry_after"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 
 import pytest
@@ -93,6 +95,27 @@ def test_a_browsable_form_keeps_the_typed_values_and_shows_the_error() -> None:
     assert field is not None
     assert field["value"] == "+234 803"
     assert "This number is too short." in page.text
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@pytest.mark.parametrize(
+    ("path", "body", "error"),
+    [
+        ("", {"number": "\ud800"}, (400, "invalid_number")),
+        ("", {"number": NUMBER, "purpose": "\ud800"}, (400, "invalid_purpose")),
+        ("", {"language": "\ud800"}, (400, "invalid")),
+        ("3f0c5f5e-7c1b-4a53-9a64-0d5f6f2b9c11/check/", {"code": "\ud800"}, (404, "not_found")),
+    ],
+)
+def test_half_a_surrogate_pair_is_an_error_of_the_client(
+    accept: str, path: str, body: dict[str, str], error: tuple[int, str]
+) -> None:
+    client = Client(headers={"Accept": accept})
+
+    reply = client.post(f"{HOME}verifications/{path}", json.dumps(body), content_type="application/json")
+
+    code = re.search('"code": ?"([a-z_]+)"', html.unescape(reply.content.decode()))
+    assert (reply.status_code, code and code[1]) == error
 
 
 def test_a_browsable_form_does_not_show_a_judged_code_again(api: PhoneApi) -> None:
