@@ -42,8 +42,10 @@ of an error are its whole state, so it survives pickling. None of them is a secr
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "AlreadyBlocked",
@@ -145,16 +147,52 @@ class VerificationRefused(TelroiError):
     """
 
     description = "This request was rejected."
-    code: ClassVar[str]
-    http_status: ClassVar[int]
+    # A subclass of the site may have none of its own. These are those of ``Unavailable``.
+    code: ClassVar[str] = "unavailable"
+    http_status: ClassVar[int] = 503
+    retry_after: int | None = None
 
-    def __init__(self, retry_after: int | None = None) -> None:
-        super().__init__(retry_after)
-        self.retry_after = retry_after
+    def __init__(self, retry_after: float | None = None) -> None:
+        wait = whole_seconds(retry_after)
+        super().__init__(wait)
+        self.retry_after = wait
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f", retry after {self.retry_after} s"
-        return f"{self.description.rstrip('.')} ({self.code}{wait})."
+        return f"{str(self.description).rstrip('.')} ({self.code}{wait})."
+
+
+MAX_WAIT = 10**9
+"""Seconds, as in the settings: about 30 years. A longer wait would overflow dates."""
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def whole_seconds(wait: object) -> int | None:
+    """Return a wait as whole seconds from 1 to ``MAX_WAIT``, rounded up. None for what is no finite number."""
+    # True is an int in Python, and would be one second.
+    if isinstance(wait, bool) or not isinstance(wait, int | float):
+        return None
+    if isinstance(wait, float) and not math.isfinite(wait):
+        return None
+    return min(max(1, math.ceil(wait)), MAX_WAIT)
+
+
+def make_answerable(refusal: VerificationRefused) -> None:
+    """Change the refusal that a function of the site raised where no response could have its values.
+
+    A code that is no short identifier becomes ``unavailable``, and a status that is no error becomes 503.
+    """
+    # A class of the site sets these as it likes, also after ``__init__``. Set on the instance: the class is the site's.
+    own: Any = refusal
+    code, status = own.code, own.http_status
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        own.code = VerificationRefused.code
+    elif type(code) is not str:  # a member of an Enum is stored and shown as its value
+        own.code = str.__str__(code)
+    if isinstance(status, bool) or not isinstance(status, int) or not 400 <= status <= 599:
+        own.http_status = VerificationRefused.http_status
+    own.retry_after = whole_seconds(own.retry_after)
 
 
 class InvalidNumber(VerificationRefused):

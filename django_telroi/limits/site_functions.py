@@ -20,7 +20,14 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.conf.values import load_function
 from django_telroi.domain.phone import Phone
-from django_telroi.errors import BotCheckFailed, Misconfigured, NotCallable, Unavailable, VerificationRefused
+from django_telroi.errors import (
+    BotCheckFailed,
+    Misconfigured,
+    NotCallable,
+    Unavailable,
+    VerificationRefused,
+    make_answerable,
+)
 from django_telroi.limits.counting import cache_digest
 from django_telroi.redaction import Secret
 from django_telroi.services.calls.request import Vetoed, has_number, is_veto_answer, veto_reason
@@ -141,7 +148,8 @@ def _result(setting: str, chosen: str | Callable[..., object] | None, *args: obj
         raise Misconfigured from None
     try:
         return function(*args, **options)
-    except VerificationRefused:
+    except VerificationRefused as refusal:
+        make_answerable(refusal)
         raise
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         _log_failure(setting, type(error).__name__)

@@ -174,8 +174,9 @@ SOON = gettext_lazy("Try again in a few minutes.")
 
 
 def sentence(code: str, *, retry_after: int | None = None) -> str:
-    """Return the sentence of a refused start. ``retry_after`` is in seconds."""
-    parts = [str(SENTENCES[code])]
+    """Return the sentence of a refused start, the general one for an unknown code. ``retry_after`` is in seconds."""
+    # A function of the site may raise a refusal with its own code.
+    parts = [str(SENTENCES.get(code, SENTENCES[Unavailable.code]))]
     if retry_after is not None and code == TooManyRequests.code:
         parts.append(go_on_sentence(retry_after))
     elif retry_after is not None:

@@ -6,10 +6,10 @@ country is that of the last number in this session, or the one that the browser'
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.phone import mask, parse_phone
 from django_telroi.domain.typed_codes import LengthFit
-from django_telroi.errors import VerificationRefused
+from django_telroi.errors import MAX_WAIT, VerificationRefused
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
@@ -43,6 +43,9 @@ PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Sec-Purpose", "X-Purpose", "X-M
 
 NEWER_CALL, SHORT_CODE = "newer_call", "short_code"
 """Reasons why a page does not check a code: it was typed for an older call, or a digit may be missing."""
+
+CODES_OF_CHECKS = frozenset({"", NEWER_CALL, SHORT_CODE, *CheckOutcome})
+"""The codes of a notice about a typed code."""
 
 FORGOTTEN = "forgotten"
 """Reason why a page asks for the number again: the number of a call that had to wait is not known any more."""
@@ -79,7 +82,7 @@ class Notice:
     @property
     def wait(self) -> int:
         """Seconds that are left of the wait, 0 if there is none."""
-        return 0 if self.over_at is None else max(0, ceil(self.over_at - time.time()))
+        return 0 if self.over_at is None else max(0, math.ceil(self.over_at - time.time()))
 
 
 @dataclass(frozen=True)
@@ -235,10 +238,19 @@ def saved_notice(notice: Notice) -> dict[str, Any]:
 @sensitive_variables()
 def read_notice(saved: Mapping[str, Any]) -> Notice | None:
     """Return the notice of ``saved_notice``. None if it was encrypted with a key that the site does not have."""
-    if "sealed" not in saved:
-        return Notice(**saved)
-    values = unpack(saved["sealed"], salt=NOTICE_SALT)
-    return None if values is None else Notice(**values)
+    values = unpack(saved["sealed"], salt=NOTICE_SALT) if "sealed" in saved else saved
+    return None if values is None else _showable(Notice(**values))
+
+
+def _showable(notice: Notice) -> Notice | None:
+    """Return the notice, None if no page can show it: another version of this app wrote its code or its wait."""
+    code: Any = notice.code
+    over_at: Any = notice.over_at
+    is_known = isinstance(code, str) and (notice.about != "code" or code in CODES_OF_CHECKS)
+    if over_at is None:
+        return notice if is_known else None
+    is_moment = isinstance(over_at, int | float) and math.isfinite(over_at) and notice.wait <= MAX_WAIT
+    return notice if is_known and is_moment else None
 
 
 def pop_notice(request: HttpRequest, purpose: str) -> Notice | None:

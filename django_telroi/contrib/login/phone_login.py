@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.conf.values import load_function
-from django_telroi.errors import ProofRejected
+from django_telroi.errors import ProofRejected, VerificationRefused, make_answerable
 from django_telroi.models import VerifiedPhone
 from django_telroi.redaction import redact_arguments
 from django_telroi.services import CheckResult
@@ -82,7 +82,12 @@ def user_for_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUse
     # Read now and not at the call: the number may have been removed or moved to another account since.
     user = user_of_number(result.attempt.number)
     may_log_in = site_function("MAY_LOG_IN", conf.may_log_in())
-    if user is None or (may_log_in is not None and may_log_in(request, user) is not True):
+    try:
+        is_rejected = user is None or (may_log_in is not None and may_log_in(request, user) is not True)
+    except VerificationRefused as refusal:
+        make_answerable(refusal)
+        raise
+    if user is None or is_rejected:
         raise NoAccountFound
     # Before the proof is spent: a login that the limit refuses has not used its code.
     count_reviewer_login(result.attempt)

@@ -25,7 +25,14 @@ from django_telroi.conf import values
 from django_telroi.domain.consent import Consent
 from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import LineType, Phone
-from django_telroi.errors import InvalidPurpose, Misconfigured, NotCallable, Unavailable, VerificationRefused
+from django_telroi.errors import (
+    InvalidPurpose,
+    Misconfigured,
+    NotCallable,
+    Unavailable,
+    VerificationRefused,
+    make_answerable,
+)
 from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.redaction import kind_of
 from django_telroi.services.shared.arguments import is_storable
@@ -85,7 +92,8 @@ def ask_site(facts: StartFacts) -> None:
     may_start = _load_may_start()
     try:
         reason: object = may_start(facts)
-    except VerificationRefused:
+    except VerificationRefused as refusal:
+        make_answerable(refusal)
         raise
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         logger.error("veto_failed error=%s", type(error).__name__)
@@ -319,7 +327,8 @@ def choose_key(user: AbstractBaseUser | None, purpose: str, region: str) -> str:
         name = str.__str__(name) if isinstance(name, str) else name
         # A function in ``API_KEYS`` may return any names, and ``*`` is a row of CallControl that belongs to no key.
         is_known = isinstance(name, str) and conf.is_key_name(name) and bool(conf.keys_named(name))
-    except VerificationRefused:
+    except VerificationRefused as refusal:
+        make_answerable(refusal)
         raise
     except Exception as error:  # noqa: BLE001 - the site's own code may raise anything
         _refuse_without_key(kind_of(error), Unavailable())
