@@ -273,11 +273,16 @@ def status_sentence(status: AttemptStatus) -> str:
 def wait_sentence(seconds: int) -> str:
     """Return when another call can be requested: the time of day in the active time zone, and how long that takes.
 
+    From the day after tomorrow on, the date is named instead: a number of hours says little then.
+
     The site's own time zone is named, because the person may be in another one. See ``time_of_day``.
     """
     if seconds < MINUTE:
         return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
-    if _is_tomorrow(seconds):
+    days = days_until(_moment_in(seconds))
+    if days > 1:
+        return _("You can ask for another call at %(time)s on %(date)s.") % _words_of(seconds)
+    if days == 1:
         return _("You can ask for another call tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
     return _("You can ask for another call at %(time)s, in %(wait)s.") % _words_of(seconds)
 
@@ -286,13 +291,22 @@ def go_on_sentence(seconds: int) -> str:
     """Return when to go on. It fits a person who wanted a call and a person who wanted to type a code."""
     if seconds < MINUTE:
         return _("Try again in %(wait)s.") % _words_of(seconds)
-    if _is_tomorrow(seconds):
+    days = days_until(_moment_in(seconds))
+    if days > 1:
+        return _("Try again at %(time)s on %(date)s.") % _words_of(seconds)
+    if days == 1:
         return _("Try again tomorrow at %(time)s, in %(wait)s.") % _words_of(seconds)
     return _("Try again at %(time)s, in %(wait)s.") % _words_of(seconds)
 
 
 def _words_of(seconds: int) -> dict[str, str]:
-    return {"time": time_of_day(_moment_in(seconds)), "wait": duration(seconds)}
+    moment = _moment_in(seconds)
+    return {"date": date_of(moment), "time": time_of_day(moment), "wait": duration(seconds)}
+
+
+def date_of(moment: datetime) -> str:
+    """Return a date such as ``March 8, 2027``, in the active language."""
+    return date_format(moment, "DATE_FORMAT")
 
 
 def time_of_day(moment: datetime) -> str:
@@ -308,8 +322,9 @@ def time_of_day(moment: datetime) -> str:
     return f"{shown} {zone if zone[:1].isalpha() else f'UTC{zone}'}"
 
 
-def _is_tomorrow(seconds: int) -> bool:
-    return _moment_in(seconds).date() > timezone.localdate()
+def days_until(moment: datetime) -> int:
+    """Return the days from today to the date of ``moment``, which is in the active time zone. 1 is tomorrow."""
+    return (moment.date() - timezone.localdate()).days
 
 
 def _moment_in(seconds: int) -> datetime:

@@ -22,7 +22,7 @@ from django_telroi.domain.phone import LineType, grouped
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import MASK
 from django_telroi.services import CheckOutcome
-from django_telroi.services.sentences import check_sentence, duration, sentence, time_of_day
+from django_telroi.services.sentences import check_sentence, date_of, days_until, duration, sentence, time_of_day
 from django_telroi.services.shared.secrets import length_of_next_code
 from django_telroi.services.typed_numbers import RejectedNumber, example_for
 
@@ -279,20 +279,25 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
 def next_call(wait: int) -> SafeString:
     """Return the sentence about the time of the next call, as HTML. ``wait`` is in seconds."""
     then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
-    if then.date() > timezone.localdate():
+    days = days_until(then)
+    if days > 1:
+        text = pgettext("phone card", "You can ask for another call at {time} on {date}.")
+    elif days == 1:
         text = pgettext("phone card", "You can ask for another call tomorrow at {time}.")
     else:
         text = pgettext("phone card", "You can ask for another call at {time}.")
-    return format_html(text, time=_time(then))
+    return format_html(text, date=date_of(then), time=_time(then))
 
 
 def _time(moment: datetime) -> SafeString:
+    days, shown = days_until(moment), time_of_day(moment)
+    if days > 1:
+        # Without an element for the script: in the visitor's zone the moment may have another date than the named one.
+        return format_html("<bdi>{}</bdi>", shown)
     # The script compares the attribute with the visitor's own day. If the visitor's zone has another date, the sentence
     # "tomorrow at …" would be wrong with the local time, so the server's time stays.
-    day = mark_safe(" data-telroi-tomorrow") if moment.date() > timezone.localdate() else ""
-    return format_html(
-        '<bdi><time datetime="{}"{}>{}</time></bdi>', moment.isoformat(timespec="seconds"), day, time_of_day(moment)
-    )
+    day = mark_safe(" data-telroi-tomorrow") if days == 1 else ""
+    return format_html('<bdi><time datetime="{}"{}>{}</time></bdi>', moment.isoformat(timespec="seconds"), day, shown)
 
 
 def countdown(seconds: int) -> SafeString:

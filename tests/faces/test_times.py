@@ -50,6 +50,18 @@ def test_a_wait_in_the_persons_time_zone_does_not_name_it(face: Any, site: Any) 
     assert re.search(r"(\.m\.|noon|midnight), in 2 hours\.", answer.text)
 
 
+@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
+def test_a_wait_of_a_week_names_the_date(face: Any, site: Any) -> None:
+    site.TELROI = {"COOLDOWN_SECONDS": 7 * 86400}
+    person = face()
+    person.starts(NUMBER)
+
+    answer = person.starts(NUMBER)
+
+    assert re.search(r"another call at [^,]* on \w+\.? \d{1,2}, \d{4}\.", answer.text)
+    assert not re.search(r"tomorrow|\bhours?\b|\d+:\d\d:\d\d", answer.text)
+
+
 def in_lagos(get_response: Any) -> Any:
     def answer(request: Any) -> Any:
         with timezone.override("Africa/Lagos"):

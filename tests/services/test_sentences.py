@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.utils import timezone, translation
@@ -17,6 +18,7 @@ from django_telroi.services.sentences import (
     SENTENCES,
     check_sentence,
     duration,
+    go_on_sentence,
     sentence,
     status_sentence,
     wait_sentence,
@@ -91,3 +93,24 @@ def test_a_long_wait_names_the_time_in_the_persons_time_zone(monkeypatch: pytest
 
     assert today == "You can ask for another call at 10 p.m., in 1 hour."
     assert tomorrow == "You can ask for another call tomorrow at 1 a.m., in 4 hours."
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "words"),
+    [
+        (27, "UTC", "tomorrow at 11 p.m. UTC, in 27 hours."),
+        (28, "UTC", "at midnight UTC on March 3, 2027."),
+        (24 * 7, "UTC", "at 8 p.m. UTC on March 8, 2027."),
+        (27, "Africa/Lagos", "at midnight on March 3, 2027."),
+        (24 * 365, "Africa/Lagos", "at 9 p.m. on Feb. 29, 2028."),
+    ],
+)
+def test_a_wait_of_days_names_the_date(
+    monkeypatch: pytest.MonkeyPatch, hours: int, zone: str, words: str, settings: Any
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 3, 1, 20, 0, tzinfo=UTC))
+    settings.TIME_ZONE = "UTC"
+
+    with timezone.override(zone), translation.override("en"):
+        assert wait_sentence(hours * 3600) == f"You can ask for another call {words}"
+        assert go_on_sentence(hours * 3600) == f"Try again {words}"
