@@ -150,7 +150,7 @@ def _reserved_calls() -> Iterator[CheckMessage]:
 def _import_or_none(path: str) -> object:
     try:
         return import_string(path)
-    except ImportError:
+    except Exception:  # noqa: BLE001 - a module of the site may raise anything
         return None
 
 

@@ -52,7 +52,7 @@ def _functions() -> Iterator[CheckMessage]:
         try:
             if chosen:
                 load_function(chosen)
-        except ImportError:
+        except Exception:  # noqa: BLE001 - a module of the site may raise anything
             yield Error(
                 f'TELROI["{key}"] is not the dotted path of a function, so logins by phone fail.',
                 hint="Set it to a function that takes the request and the user, or to its dotted path.",

@@ -72,7 +72,7 @@ def test_a_veto_looks_like_a_blocked_number(configure: Configure, face: Any, cap
         ("fails", Unavailable),
         ("says_false", NotCallable),
         ("says_something_else", Misconfigured),
-        ("not_callable", Unavailable),
+        ("not_callable", Misconfigured),
         ("no_such_name", Misconfigured),
     ],
 )
@@ -95,6 +95,18 @@ def test_true_allows_the_call(configure: Configure) -> None:
     services.start_verification(NUMBER)
 
     assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
+def test_a_module_that_fails_at_its_import_refuses_every_call(
+    configure: Configure, face: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(MAY_START="tests.backends.broken_module.may_start")
+
+    answer = face().starts(NUMBER)
+
+    assert "Calls do not work at the moment. We have been told." in answer.text
+    assert ("veto_failed error=KeyError" in caplog.messages, list(outbox)) == (True, [])
 
 
 def test_a_missing_module_refuses_every_call(configure: Configure) -> None:

@@ -23,6 +23,7 @@ def ids(tag: str = Tags.security, *, deploy: bool = False) -> list[str]:
         ({}, []),
         ({"LOGIN_ALTERNATIVE_URL": ""}, ["telroi.E024"]),
         ({"LOGIN_RESPONSE": "nowhere.at_all"}, ["telroi.E025"]),
+        ({"LOGIN_RESPONSE": "tests.backends.broken_module.token_of"}, ["telroi.E025"]),
         ({"LOGIN_RESPONSE": "tests.login.site.token_of"}, []),
         ({"MAY_LOG_IN": "tests.login.site.urlpatterns"}, ["telroi.E025"]),
         ({"ONE_ACCOUNT_PER_NUMBER": False}, ["telroi.W029"]),

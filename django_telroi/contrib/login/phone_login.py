@@ -65,8 +65,9 @@ def site_function(key: str, chosen: str | Callable[..., Any] | None) -> Callable
     """
     try:
         return load_function(chosen) if chosen else None
-    except ImportError:
-        raise ImproperlyConfigured(f'TELROI["{key}"] is not the dotted path of a function.') from None
+    except Exception as error:  # noqa: BLE001 - a module of the site may raise anything
+        reason = type(error).__name__
+        raise ImproperlyConfigured(f'TELROI["{key}"] is not the dotted path of a function ({reason}).') from None
 
 
 @sensitive_variables()

@@ -16,7 +16,6 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_variables
 
@@ -121,8 +120,8 @@ def veto_reason(*, answer: str | bool | None) -> str | None:
 
 def _load_may_start() -> MayStart:
     try:
-        may_start: MayStart = import_string(conf.may_start_path() or "")
-    except ImportError as error:
+        may_start: MayStart = values.load_function(conf.may_start_path() or "")
+    except Exception as error:  # noqa: BLE001 - a module of the site may raise anything
         logger.error("veto_failed error=%s", type(error).__name__)
         raise Misconfigured from None
     return may_start
