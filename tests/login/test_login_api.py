@@ -9,13 +9,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import include, path
 from drf_spectacular.validation import validate_schema
+from rest_framework import exceptions
 
 from django_telroi import services
 from django_telroi.contrib.login import login_operations  # noqa: F401 - a site with drf-spectacular has it imported
+from django_telroi.errors import TooManyRequests, Unavailable
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure
@@ -125,6 +129,42 @@ class TestTheSitesFunction:
         post(Client(), f"{url}check/", code=code)
 
         assert seen == [(f"{url}check/", ada, "django.contrib.auth.backends.ModelBackend")]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            OperationalError("locked"),
+            InterfaceError(),
+            Unavailable(),
+            TooManyRequests(5),
+            SuspiciousOperation(),
+            KeyError(),
+        ],
+        ids=repr,
+    )
+    def test_that_fails_is_an_error_500_and_not_the_same_code_again(
+        self, ada: User, configure: Configure, error: Exception
+    ) -> None:
+        def fails(request: HttpRequest, user: Any) -> None:
+            raise error
+
+        configure(LOGIN_RESPONSE=fails)
+        url, code = started(Client())
+        client = Client(raise_request_exception=False)
+
+        replies = [client.post(f"{url}check/", {"code": code}, "application/json") for _ in range(2)]
+
+        assert [each.status_code for each in replies] == [500, 409]
+        assert replies[1].json()["code"] == "code_used"
+
+    def test_may_answer_with_an_error_of_its_own(self, ada: User, configure: Configure) -> None:
+        def refuses(request: HttpRequest, user: Any) -> None:
+            raise exceptions.PermissionDenied
+
+        configure(LOGIN_RESPONSE=refuses)
+        url, code = started(Client())
+
+        assert post(Client(), f"{url}check/", code=code).status_code == 403
 
     def test_a_path_of_no_function_uses_up_no_code(self, ada: User, configure: Configure) -> None:
         configure(LOGIN_RESPONSE="tests.login.site.nothing")

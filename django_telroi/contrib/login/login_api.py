@@ -6,11 +6,14 @@ user is logged in in Django's session.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpResponse
 from django.utils.functional import lazy
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, status
@@ -23,12 +26,14 @@ from rest_framework.response import Response
 from django_telroi import conf, limits
 from django_telroi.contrib.login.login_steps import code_used_text, logged_in_text, no_account_text
 from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, site_function, user_for_login
+from django_telroi.errors import TelroiError
 from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.problems import problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneStartSerializer, body_of
 from django_telroi.rest.views import CallAgainView, CancelView, CheckView, StartView, VerificationView, status_of_check
 from django_telroi.services import CheckOutcome
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 
 __all__ = [
     "LoginApiCallAgainView",
@@ -128,10 +133,29 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
             return answer_no_account(result.proof)
         except CodeUsedUp:
             raise CodeUsedProblem from None
-        if make_body is not None:
-            return Response(make_body(django_request(request), user))
-        login(django_request(request), user)  # type: ignore[arg-type]  # a user of any model
+        # The code is used up from here on, so no answer may ask for the same code again.
+        with error_500():
+            if make_body is not None:
+                return Response(make_body(django_request(request), user))
+            login(django_request(request), user)  # type: ignore[arg-type]  # a user of any model
         return Response(body_of(PhoneCheckSerializer, result) | {"proof": None, "detail": logged_in_text()})
+
+
+class LoginFailed(Exception):
+    """The login failed after the code was used up. The error that it had is the ``__cause__``."""
+
+
+@contextmanager
+def error_500() -> Iterator[None]:
+    """Raise LoginFailed for an error that the endpoint would answer as if the code could be typed again."""
+    try:
+        yield
+    except (exceptions.APIException, Http404, PermissionDenied):
+        raise  # the site's own answer
+    except (*DATABASE_LOST, TelroiError, SuspiciousOperation, RecursionError, LookupError) as error:
+        if isinstance(error, DATABASE_LOST):
+            close_lost_connections(error)
+        raise LoginFailed from error
 
 
 def refuse_forged_request(request: Request) -> None:
