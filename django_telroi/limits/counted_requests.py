@@ -74,12 +74,15 @@ class CountedStart:
 
     def admit(self, call_request: CallRequest) -> Admission:
         """Count the request. Returns the function that asks ``PHONE_RISK``, and whether the requester is known."""
+        once = None
         if call_request.attempt_uuid is not None:
             # Not the id alone: with one id for many numbers, all calls but the first would be free of the limit.
             uuid, number = call_request.attempt_uuid, call_request.phone.number
-            self._once = cache_digest("start", uuid, number, call_request.purpose, call_request.user_id)
+            once = cache_digest("start", uuid, number, call_request.purpose, call_request.user_id)
         self._is_counted = True
-        admit("start", self.requester, once=self._once, ask=self._ask)
+        admit("start", self.requester, once=once, ask=self._ask)
+        # Not before: a request that was not admitted has no mark, and a RATE_KEYS that failed is not called again.
+        self._once = once
         if self._once_counted:
             self._once_counted(call_request.phone.number)
         ask_risk = partial(self._ask_risk, call_request.phone) if self._ask_risk else None

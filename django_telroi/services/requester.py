@@ -62,7 +62,7 @@ class Requester:
 
         Any other key is one of the site's ``RATE_KEYS``. Returns None if this rate does not apply. Raises Unavailable
         if the address is unknown. Otherwise all requesters with an unknown address would share one rate limit. Also
-        raises Unavailable if the site's key is not a string of at most ``MAX_KEY_LENGTH`` characters.
+        raises Unavailable if the site's key is not a string of at most ``MAX_KEY_LENGTH`` encodable characters.
         """
         if who == "user":
             return None if self.user_id is None else str(self.user_id)
@@ -78,11 +78,16 @@ class Requester:
         if name is None or name == "":
             return None
         # Not cut to the limit: two long keys with the same beginning would share one rate.
-        if not isinstance(name, str) or len(name) > MAX_KEY_LENGTH:
-            fault = "too long" if isinstance(name, str) else "not a string"
-            logger.error("rate_key_rejected key=%s error=%s", who, fault)
-            raise Unavailable
-        return name
+        if not isinstance(name, str):
+            fault = "not a string"
+        elif len(name) > MAX_KEY_LENGTH:
+            fault = "too long"
+        elif any(unicodedata.category(each) == "Cs" for each in name):
+            fault = "half a surrogate pair"  # no digest can be made of it
+        else:
+            return name
+        logger.error("rate_key_rejected key=%s error=%s", who, fault)
+        raise Unavailable
 
 
 def requester_of(

@@ -94,7 +94,12 @@ def keys_of_headers(request: HttpRequest) -> dict[str, Any]:
 
 
 def keys_fail(request: HttpRequest) -> dict[str, str]:
+    asked.append((request, ""))
     raise KeyError("device-of-ada")
+
+
+def keys_are_half_a_pair(request: HttpRequest) -> dict[str, str]:
+    return {"device": "d\ud800"}
 
 
 def keys_are_numbers(request: HttpRequest) -> dict[str, Any]:

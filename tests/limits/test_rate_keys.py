@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -90,6 +91,7 @@ def test_the_cache_has_only_digests() -> None:
     ("name", "code", "event"),
     [
         ("keys_fail", "unavailable", "site_function_failed setting=RATE_KEYS error=KeyError"),
+        ("keys_are_half_a_pair", "unavailable", "rate_key_rejected key=device error=half a surrogate pair"),
         ("keys_are_numbers", "unavailable", "rate_key_rejected key=device error=not a string"),
         ("keys_are_a_list", "misconfigured", "site_function_failed setting=RATE_KEYS error=returned list"),
         ("no_such_name", "misconfigured", "site_function_failed setting=RATE_KEYS error=ImportError"),
@@ -105,6 +107,18 @@ def test_without_its_answer_no_call_is_placed(
     assert (reply.status_code, reply.json()["code"], list(outbox)) == (503, code, [])
     assert event in caplog.messages
     assert "device-of-ada" not in caplog.text
+
+
+def test_a_function_that_fails_is_called_once_and_the_cache_is_not_blamed(
+    configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(RATE_KEYS=f"{FUNCTIONS}.keys_fail")
+    headers = {"Idempotency-Key": str(uuid4())}
+
+    replies = [starts(**headers).status_code for _ in range(2)]
+
+    assert (replies, len(site_functions.asked)) == ([503, 503], 2)
+    assert not [each for each in caplog.messages if each.startswith("cache_unavailable")]
 
 
 def test_a_key_has_at_most_200_characters(caplog: pytest.LogCaptureFixture) -> None:
