@@ -19,7 +19,7 @@ from rest_framework import exceptions
 
 from django_telroi import services
 from django_telroi.contrib.login import login_operations  # noqa: F401 - a site with drf-spectacular has it imported
-from django_telroi.errors import TooManyRequests, Unavailable
+from django_telroi.errors import TooManyRequests, Unavailable, VerificationRefused
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure
@@ -156,6 +156,25 @@ class TestTheSitesFunction:
 
         assert [each.status_code for each in replies] == [500, 409]
         assert replies[1].json()["code"] == "code_used"
+
+    @pytest.mark.parametrize(
+        ("error", "told", "wait"),
+        [(TooManyRequests(1.5), (429, "too_many_requests"), "2"), (VerificationRefused(), (503, "unavailable"), None)],
+        ids=repr,
+    )
+    def test_that_rejects_a_login_may_raise_any_refusal(
+        self, ada: User, configure: Configure, error: Exception, told: tuple[int, str], wait: str | None
+    ) -> None:
+        def refuses(request: HttpRequest, user: Any) -> bool:
+            raise error
+
+        configure(MAY_LOG_IN=refuses)
+        url, code = started(Client())
+
+        reply = post(Client(), f"{url}check/", code=code)
+
+        assert (reply.status_code, reply.json()["code"]) == told
+        assert reply.headers.get("Retry-After") == wait
 
     def test_may_answer_with_an_error_of_its_own(self, ada: User, configure: Configure) -> None:
         def refuses(request: HttpRequest, user: Any) -> None:
