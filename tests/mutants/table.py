@@ -309,13 +309,12 @@ MUTANTS = (
     Mutant(
         "compare a typed number with a hidden one before it is counted",
         "django_telroi/limits/counted_requests.py",
-        """        admit("start", self.requester, once=self._once, ask=self._ask)
-        if self._once_counted:
-            self._once_counted(call_request.phone.number)
+        """        admit("start", self.requester, once=once, ask=self._ask)
 """,
         """        if self._once_counted:
             self._once_counted(call_request.phone.number)
-        admit("start", self.requester, once=self._once, ask=self._ask)
+            self._once_counted = None
+        admit("start", self.requester, once=once, ask=self._ask)
 """,
         ("tests/web/test_guessed_numbers.py",),
     ),
