@@ -2784,7 +2784,9 @@ MUTANTS = (
         "django_telroi/contrib/otp/models.py",
         "        if not rows.update(**used):\n            return False\n",
         "        rows.update(**used)\n",
-        ("tests/bridges/otp/test_device_races.py",),
+        (
+            "tests/bridges/otp/test_device_races.py::test_a_code_works_once_also_if_another_request_uses_it_between_the_two_checks",
+        ),
     ),
     Mutant(
         "bridge: throttle no wrong code of a device",

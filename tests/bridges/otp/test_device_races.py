@@ -41,6 +41,25 @@ def test_a_code_that_fifty_type_at_once_works_once(telroi: Simulator, device: Ca
     assert VerifiedPhone.objects.count() == 1
 
 
+def test_a_code_works_once_also_if_another_request_uses_it_between_the_two_checks(
+    telroi: Simulator, device: CallDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.generate_challenge()
+    code = telroi.last_code_for(NUMBER)
+    first, second = (CallDevice.objects.get(pk=device.pk) for _ in range(2))
+    is_allowed = second.verify_is_allowed
+    of_first: list[bool] = []
+
+    def look_before_first() -> object:
+        allowed = is_allowed()
+        of_first.append(first.verify_token(code))
+        return allowed
+
+    monkeypatch.setattr(second, "verify_is_allowed", look_before_first)
+
+    assert (second.verify_token(code), of_first) == (False, [True])
+
+
 @pytest.mark.parametrize("is_locked", [True, False], ids=["in a transaction", "without a lock"])
 def test_fifty_guesses_at_once_get_no_more_tries_than_one_call_has(
     telroi: Simulator, device: CallDevice, is_locked: bool
