@@ -169,7 +169,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def whole_seconds(wait: object) -> int | None:
-    """Return a wait as whole seconds from 1 to ``MAX_WAIT``, rounded up. None for what is no finite number."""
+    """Return a wait as whole seconds from 1 to ``MAX_WAIT``, rounded up. None if it is not a finite number."""
     # True is an int in Python, and would be one second.
     if isinstance(wait, bool) or not isinstance(wait, int | float):
         return None

@@ -134,7 +134,7 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
         except CodeUsedUp:
             raise CodeUsedProblem from None
         # The code is used up from here on, so no answer may ask for the same code again.
-        with error_500():
+        with as_failed_login():
             if make_body is not None:
                 return Response(make_body(django_request(request), user))
             login(django_request(request), user)  # type: ignore[arg-type]  # a user of any model
@@ -146,8 +146,8 @@ class LoginFailed(Exception):
 
 
 @contextmanager
-def error_500() -> Iterator[None]:
-    """Raise LoginFailed for an error that the endpoint would answer as if the code could be typed again."""
+def as_failed_login() -> Iterator[None]:
+    """Raise LoginFailed, which is a 500, for an error that the endpoint would answer with "type the code again"."""
     try:
         yield
     except (exceptions.APIException, Http404, PermissionDenied):
