@@ -46,7 +46,7 @@ def test_the_suggested_number_is_called_by_its_button(
 
     expect(page.get_by_role("heading", name="We are calling you")).to_be_visible()
     expect(page.locator(".telroi-phone").first).to_have_text(NUMBER)
-    expect(page.get_by_text("will ask you for this code")).to_be_visible()
+    expect(page.get_by_text("will phone or write to you to ask for this code")).to_be_visible()
     assert "234" not in page.url
     page.close()
 

@@ -54,7 +54,6 @@ def test_the_client_of_the_page_logs_in_with_the_csrf_token(
     site.ROOT_URLCONF = "tests.login.docs_urls"
     monkeypatch.setenv("NO_PROXY", "*")
 
-    session = page["log_in"](live_server.url, NUMBER, lambda: str(last_code_for(NUMBER)))
-
-    assert "sessionid" in session.cookies
-    assert session.get(f"{live_server.url}/home/", timeout=60).ok
+    with page["log_in"](live_server.url, NUMBER, lambda: str(last_code_for(NUMBER))) as session:
+        assert "sessionid" in session.cookies
+        assert session.get(f"{live_server.url}/home/", timeout=60).ok
