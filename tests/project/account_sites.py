@@ -37,6 +37,7 @@ TELROI = {{
 }}
 INSTALLED_APPS = [*INSTALLED_APPS, "people", "django_telroi"]
 LOGIN_URL, LOGIN_REDIRECT_URL = "/accounts/login/", "/me/"
+SILENCED_SYSTEM_CHECKS = ["telroi.W052"]  # no time between two calls, because a test calls one number often
 AUTH_PASSWORD_VALIDATORS = []
 """
 
