@@ -87,9 +87,9 @@ from django_telroi.conf.site_settings import trace_headers as trace_headers
 from django_telroi.conf.values import DEFAULTS as DEFAULTS
 from django_telroi.conf.values import MAX_DAYS
 from django_telroi.conf.values import chosen as chosen
-from django_telroi.domain.languages import language_tag
 from django_telroi.domain.number_limits import Policy
 from django_telroi.domain.phone import CallingRules, LineType
+from django_telroi.domain.request_headers import language_tag
 
 TELROI_BACKEND = "django_telroi.backends.telroi.TelroiBackend"
 CONSOLE_BACKEND = "django_telroi.backends.console.ConsoleBackend"

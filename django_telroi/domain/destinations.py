@@ -9,7 +9,6 @@ from django_telroi.domain.typed_text import clean_typed
 
 MAX_PREFIX_LENGTH = 10
 """Digits. Prefixes are in URLs, logs and events, so a prefix must not be a whole number."""
-FIRST_DIGITS = 7
 _PREFIX = re.compile(r"\+?[0-9 ()./-]+")
 
 
@@ -26,11 +25,6 @@ def read_destination(text: str) -> str:
     if not _PREFIX.fullmatch(plain) or not 1 <= len(digits) <= MAX_PREFIX_LENGTH or not _begins_numbers(digits):
         raise ValueError("neither a region nor a prefix of phone numbers")
     return f"+{digits}"
-
-
-def prefix_of(number: str) -> str:
-    """Return ``+`` and the first seven digits of a number, by which attempts are grouped."""
-    return number[: FIRST_DIGITS + 1]
 
 
 def is_prefix(destination: str) -> bool:

@@ -204,6 +204,15 @@ def has_country_code(spelling: str) -> bool:
     return spelling.lstrip(" (").startswith("+") or _ABROAD.match(spelling) is not None
 
 
+FIRST_DIGITS = 7
+"""The digits of a number by which attempts are grouped."""
+
+
+def prefix_of(number: str) -> str:
+    """Return ``+`` and the first seven digits of a number (E.164), by which attempts are grouped."""
+    return number[: FIRST_DIGITS + 1]
+
+
 def grouped(number: str) -> str:
     """Return a number (E.164) in the groups of its country: ``+234 803 123 4567``. Any other text is unchanged."""
     country_code, *groups = _format_groups(number)

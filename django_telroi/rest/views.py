@@ -40,10 +40,11 @@ from django_telroi.rest.serializers import (
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
 from django_telroi.services.attempts.status import status_of
 from django_telroi.services.calls.refusals import consent_to_version
+from django_telroi.services.requester import visitor_region
 from django_telroi.services.sentences import stored_sentence
 from django_telroi.services.shared.arguments import NO_NUMBER, stored_number
 from django_telroi.services.shared.transactions import unavailable_without_database
-from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected, visitor_region
+from django_telroi.services.typed_numbers import RejectedNumber, explain_rejected
 
 __all__ = [
     "CallAgainView",

@@ -1,4 +1,4 @@
-"""The sender of a request: IP address, user, and what error reports may show of them."""
+"""The sender of a request: IP address, user, region, and what error reports may show of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from django.views.debug import get_default_exception_reporter_filter
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_telroi import conf
-from django_telroi.domain.addresses import Address, client_address, network_of
 from django_telroi.domain.phone import mask
+from django_telroi.domain.request_headers import Address, client_address, network_of, region_of
 from django_telroi.errors import Unavailable
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import owner_id
@@ -106,6 +106,19 @@ def requester_of(
     forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "")
     address = client_address(request.META.get("REMOTE_ADDR") or "", forwarded_for, proxies=proxies or 0)
     return Requester(address, owner_id(user), own_keys)
+
+
+def visitor_region(request: HttpRequest) -> str:
+    """Return the region that the language of the visitor's browser names, ``""`` if it names none that is called.
+
+    It is a guess. Use it for an example and for a question, and never to read a number.
+    """
+    region = region_of(request.headers.get("Accept-Language", ""))
+    rules = conf.calling_rules()
+    is_called = region not in rules.blocked_regions and (
+        rules.allowed_regions is None or region in rules.allowed_regions
+    )
+    return region if is_called else ""
 
 
 JOINERS = "\u200c\u200d"

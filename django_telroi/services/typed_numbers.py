@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
@@ -16,7 +15,6 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.country_facts import example_number
 from django_telroi.domain.invalid_numbers import NumberProblem, problem_of, suggest_numbers
-from django_telroi.domain.languages import region_of
 from django_telroi.domain.phone import grouped
 from django_telroi.errors import InvalidNumber
 from django_telroi.redaction import redact_arguments
@@ -57,19 +55,6 @@ class RejectedNumber:
             )
             return text % {"example": grouped(self.example)}
         return str(NUMBER_SENTENCES[self.problem])
-
-
-def visitor_region(request: HttpRequest) -> str:
-    """Return the region that the language of the visitor's browser names, ``""`` if it names none that is called.
-
-    It is a guess. Use it for an example and for a question, and never to read a number.
-    """
-    region = region_of(request.headers.get("Accept-Language", ""))
-    rules = conf.calling_rules()
-    is_called = region not in rules.blocked_regions and (
-        rules.allowed_regions is None or region in rules.allowed_regions
-    )
-    return region if is_called else ""
 
 
 def example_for(visitor_region: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from django_telroi import conf, services
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.domain.states import Dispatch, Judge, Status
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.shared.number_state import database_now

@@ -27,8 +27,8 @@ from django_telroi.errors import MAX_WAIT, VerificationRefused
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
+from django_telroi.services.requester import visitor_region
 from django_telroi.services.shared.secrets import pack, unpack
-from django_telroi.services.typed_numbers import visitor_region
 from django_telroi.web.page_guards import renew_key
 from django_telroi.web.posted_values import Value
 from django_telroi.web.tickets import open_waiting_number, proven_attempt, seal_waiting_number

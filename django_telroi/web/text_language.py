@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.translation import get_language, gettext, override, pgettext
 
 from django_telroi import conf
-from django_telroi.domain.languages import language_tag
+from django_telroi.domain.request_headers import language_tag
 
 __all__ = ["TextLanguage", "call_language", "text_language"]
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from django_telroi import services
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.models import PhoneNumber, RefusalTally
 from example.history import LIFE, Ledger, attempt
 from example.people import Person

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.domain.states import Dispatch, Status
 from django_telroi.models import AttemptEvent, EventKind, RefusalTally, VerificationAttempt, VerifiedPhone
 from example.people import Person

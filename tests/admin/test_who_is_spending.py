@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_telroi.admin.shared.lists import CheapList
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.models import PhoneNumber, RefusalTally, VerificationAttempt
 from django_telroi.services.statistics import rankings
 from tests.admin.admin_pages import html_of

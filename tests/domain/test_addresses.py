@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_telroi.domain.addresses import client_address, network_of, read_address
+from django_telroi.domain.request_headers import client_address, network_of, read_address
 
 PROXY = "10.0.0.1"
 

@@ -12,8 +12,8 @@ from django_telroi.domain.country_facts import (
     national_example,
 )
 from django_telroi.domain.invalid_numbers import NumberProblem, problem_of, suggest_numbers
-from django_telroi.domain.languages import region_of
 from django_telroi.domain.phone import CallingRules, grouped
+from django_telroi.domain.request_headers import region_of
 
 NIGERIAN, AMERICAN = "+2348031234567", "+14155550132"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_telroi.domain.languages import language_tag
+from django_telroi.domain.request_headers import language_tag
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.core.exceptions import FieldError
 from django.test import Client
 
 from django_telroi import services
-from django_telroi.admin.shared.search import calls_to_prefix, phones_like
+from django_telroi.admin.shared.number_lookups import calls_to_prefix, phones_like
 from django_telroi.errors import NotCallable, RegionNotAllowed
 from django_telroi.models import PhoneNumber, VerificationAttempt
 from tests.admin.admin_pages import html_of, url

@@ -537,7 +537,7 @@ MUTANTS = (
     ),
     Mutant(
         "use the leftmost address of the header",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "entries[-proxies]",
         "entries[0]",
         (
@@ -547,14 +547,14 @@ MUTANTS = (
     ),
     Mutant(
         "accept a request that did not pass all proxies",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "if len(entries) >= proxies else None",
         "",
         ("tests/limits/test_limits.py::test_a_request_without_a_known_address_is_refused",),
     ),
     Mutant(
         "count each address of a customer's IPv6 network separately",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "    return str(IPv6Network((int(address), bits), strict=False))",
         "    return str(address)",
         ("tests/limits/test_limits.py::test_an_ipv6_network_of_a_customer_is_one_requester",),
@@ -1358,21 +1358,21 @@ MUTANTS = (
     ),
     Mutant(
         "give each network of a 6to4 address its own rate",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "address.ipv4_mapped or address.sixtofour or",
         "address.ipv4_mapped or",
         ("tests/limits/test_ipv6.py", "tests/domain/test_addresses.py"),
     ),
     Mutant(
         "count all clients behind a translator as one",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "if address in _TRANSLATED:",
         "if False:",
         ("tests/limits/test_ipv6.py",),
     ),
     Mutant(
         "count all clients of a Teredo server as one",
-        "django_telroi/domain/addresses.py",
+        "django_telroi/domain/request_headers.py",
         "(teredo[1] if teredo else None)",
         "None",
         ("tests/domain/test_addresses.py",),
@@ -3207,7 +3207,7 @@ MUTANTS = (
     ),
     Mutant(
         "find a number by digits that its masked form does not show, without the permission to view it",
-        "django_telroi/admin/shared/search.py",
+        "django_telroi/admin/shared/number_lookups.py",
         "        return shown is not None and shown.first.startswith(self.first) and shown.last.endswith(self.last)\n",
         "        return True\n",
         ("tests/admin/test_caller_search.py::test_a_masked_number_with_more_digits_than_shown_is_a_guess",),

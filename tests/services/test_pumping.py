@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models import DateTimeField, Value
 
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.services import sweep
 from django_telroi.services.statistics import rankings

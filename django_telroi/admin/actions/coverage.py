@@ -10,9 +10,10 @@ from django.utils.translation import ngettext, pgettext
 
 from django_telroi.admin.overview.formats import figure
 from django_telroi.admin.shared.chips import listed, region_choices, region_name
-from django_telroi.admin.shared.search import calls_to_prefix
-from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_covered, is_prefix, regions_of
+from django_telroi.admin.shared.number_lookups import calls_to_prefix
+from django_telroi.domain.destinations import end_of_prefix, is_covered, is_prefix, regions_of
 from django_telroi.domain.number_limits import DAY
+from django_telroi.domain.phone import FIRST_DIGITS
 from django_telroi.models import BlockedDestination, VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services import blocked_destinations

@@ -26,8 +26,9 @@ from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.overview.attacks import block_words
 from django_telroi.admin.overview.formats import site_url
 from django_telroi.admin.shared.chips import isolated, moment_in_sentence, moment_words, time_mark
-from django_telroi.admin.shared.search import may_view_full_numbers
-from django_telroi.domain.destinations import FIRST_DIGITS, read_destination
+from django_telroi.admin.shared.number_lookups import may_view_full_numbers
+from django_telroi.domain.destinations import read_destination
+from django_telroi.domain.phone import FIRST_DIGITS
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile
 from django_telroi.models import AttemptEvent, BlockedDestination, EventKind
 from django_telroi.services.requester import plain

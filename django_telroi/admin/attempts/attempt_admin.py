@@ -30,7 +30,6 @@ from django_telroi.admin.actions.note_views import NoteViews
 from django_telroi.admin.actions.user_wrong_codes import UserWrongCodesViews
 from django_telroi.admin.attempts.attempt_page import story_of
 from django_telroi.admin.shared import marks
-from django_telroi.admin.shared.attempt_numbers import take_number, with_numbers
 from django_telroi.admin.shared.callers import (
     CallerSearch,
     meant_numbers,
@@ -51,18 +50,21 @@ from django_telroi.admin.shared.filters import (
     RegionFilter,
     StatusFilter,
 )
-from django_telroi.admin.shared.key_filter import KeyFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark, without_nul
 from django_telroi.admin.shared.meanings import error_name
-from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS
+from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS, KeyFilter
+from django_telroi.admin.shared.number_lookups import (
+    last_digits_in,
+    masked_number_in,
+    may_view_full_numbers,
+    take_number,
+    with_numbers,
+)
 from django_telroi.admin.shared.search import (
     FOUND,
     FoundFilter,
     Narrowing,
     address_in,
-    last_digits_in,
-    masked_number_in,
-    may_view_full_numbers,
     uuid_in,
 )
 from django_telroi.domain.states import BY_WORKER

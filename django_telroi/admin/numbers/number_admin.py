@@ -39,12 +39,10 @@ from django_telroi.admin.shared.chips import bar, moment_mark, region_mark, time
 from django_telroi.admin.shared.filters import CalledRegionFilter
 from django_telroi.admin.shared.lists import CheapList, OneColumnChangeList, ReadOnly, Tool, masked_mark
 from django_telroi.admin.shared.marks import with_label
+from django_telroi.admin.shared.number_lookups import last_digits_in, masked_number_in, may_view_full_numbers
 from django_telroi.admin.shared.search import (
     FoundFilter,
     Narrowing,
-    last_digits_in,
-    masked_number_in,
-    may_view_full_numbers,
     uuid_in,
 )
 from django_telroi.domain.states import Status

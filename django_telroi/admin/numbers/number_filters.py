@@ -22,7 +22,7 @@ from django_telroi.admin.numbers.number_status import (
     near_limit_condition,
     with_status,
 )
-from django_telroi.admin.shared.search import is_of_blocked
+from django_telroi.admin.shared.number_lookups import is_of_blocked
 from django_telroi.domain.number_limits import Rule
 from django_telroi.models import PhoneNumber, VerifiedPhone
 from django_telroi.models.sealed import is_number_sealed

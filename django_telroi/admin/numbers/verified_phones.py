@@ -22,12 +22,10 @@ from django_telroi.admin.shared.callers import CallerSearch, meant_numbers, user
 from django_telroi.admin.shared.chips import linked, moment_mark, moment_words, page_address
 from django_telroi.admin.shared.filters import DayFilter, PurposeFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
+from django_telroi.admin.shared.number_lookups import last_digits_in, masked_number_in, may_view_full_numbers
 from django_telroi.admin.shared.search import (
     FoundFilter,
     Narrowing,
-    last_digits_in,
-    masked_number_in,
-    may_view_full_numbers,
 )
 from django_telroi.domain.phone import mask
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone

@@ -1,7 +1,7 @@
 """Filters of the attempts that links of the overview select: who asked, which prefix, which outcome, which moments.
 
-All but the address are visible only while a link selected them, as ``LinkedFilter`` is. ``attempts_query`` makes the
-links, so a figure and its list use the same names.
+All but the address and the key are visible only while a link selected them, as ``LinkedFilter`` is. ``attempts_query``
+makes the links, so a figure and its list use the same names.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from django_telroi import conf
 from django_telroi.admin.shared.chips import moment_words
 from django_telroi.admin.shared.filters import Choice, ChoiceFilter, FormFilter
-from django_telroi.admin.shared.search import calls_to_prefix, longer_than_shown, may_view_full_numbers
-from django_telroi.domain.destinations import FIRST_DIGITS, end_of_prefix, is_prefix, read_destination
+from django_telroi.admin.shared.number_lookups import calls_to_prefix, longer_than_shown, may_view_full_numbers
+from django_telroi.domain.destinations import end_of_prefix, is_prefix, read_destination
+from django_telroi.domain.phone import FIRST_DIGITS
 from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
+from django_telroi.services.requester import plain
 from django_telroi.services.statistics.figures import outcome_at
 from django_telroi.services.statistics.periods import Outcome
 from django_telroi.services.statistics.rankings import of_reviewers
 
 BETWEEN = "--"
 """Separates two moments, as in an interval of ISO 8601 in a URL."""
+MAX_KEYS_OFFERED = 50
 
 
 class SelectedFilter(ChoiceFilter):
@@ -61,6 +65,25 @@ class UserFilter(SelectedFilter):
         except ValidationError:
             raise ValueError(value) from None
         return Q(user=found)
+
+
+class KeyFilter(ChoiceFilter):
+    """Filter by the names in ``API_KEYS``. The link on an attempt's page selects any other name."""
+
+    title = gettext_lazy("key")
+    parameter_name = "key_name__exact"
+
+    def offered(self) -> list[Choice]:
+        if not conf.has_named_keys():
+            return []
+        try:
+            names = conf.key_names()
+        except Exception:  # noqa: BLE001 - a function of the site may raise anything, and the list is useful without
+            return []
+        return [(name, plain(name)) for name in names[:MAX_KEYS_OFFERED]]
+
+    def matching(self, value: str) -> Q:
+        return Q(key_name=value)
 
 
 class AddressFilter(FormFilter):

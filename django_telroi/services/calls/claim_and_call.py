@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.dispatch import Published
-from django_telroi.domain.destinations import prefix_of
+from django_telroi.domain.phone import prefix_of
 from django_telroi.domain.states import BY_WORKER, Dispatch, Judge, Status
 from django_telroi.errors import ApiRefused, Misconfigured, Unavailable, UserNotFound
 from django_telroi.models import VerificationAttempt

@@ -22,8 +22,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.conf import values
 from django_telroi.domain.consent import Consent
-from django_telroi.domain.languages import language_tag
 from django_telroi.domain.phone import LineType, Phone
+from django_telroi.domain.request_headers import language_tag
 from django_telroi.errors import (
     InvalidPurpose,
     Misconfigured,
