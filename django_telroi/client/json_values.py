@@ -130,7 +130,10 @@ HIDDEN = "[hidden]"
 # Not "[^\u0000-\uffff]", which takes 5 ms to compile at every start.
 BEYOND_THREE_BYTES = re.compile("[\U00010000-\U0010ffff]")
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
-PHONE_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
+PHONE_NUMBER = re.compile(r"\+?\d(?:[ ().\-\u2010-\u2015]{0,2}\d){6,}")
+# Single digits with something between them, as in "4, 8, 3, 9": how a text for a voice has a code.
+SPELLED_DIGITS = re.compile(r"(?<!\d)\d(?:[\W_]{1,3}\d(?!\d)){3,}")
+BETWEEN_DIGITS = r"[\W_]{0,3}"
 KEY = re.compile(r"(?:tlr_(?:live|test)|whsec)_\w+")
 
 
@@ -142,8 +145,8 @@ def clean_error_code(code: object, hidden: Sequence[str] = ()) -> str:
 
 
 def clean_message(message: object, hidden: Sequence[str] = ()) -> str:
-    """Return one line of at most 200 printable characters. Keys, phone numbers and the texts in ``hidden`` are
-    redacted.
+    """Return one line of at most 200 printable characters. Keys, phone numbers, spelled digits and the texts in
+    ``hidden`` are redacted. A number or a code in ``hidden`` is redacted also if its digits are spelled or grouped.
 
     Characters above U+FFFF, such as emoji, become U+FFFD, because not every table of MariaDB and MySQL can store them.
     """
@@ -164,5 +167,15 @@ def _hide(text: str, hidden: Sequence[str]) -> str:
     # The longest first: a secret that contains another one must not lose only that part.
     for secret in sorted(hidden, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, HIDDEN)
-    return PHONE_NUMBER.sub(HIDDEN, KEY.sub(HIDDEN, text))
+            text = _hide_one(text, secret)
+    for pattern in (KEY, PHONE_NUMBER, SPELLED_DIGITS):
+        text = pattern.sub(HIDDEN, text)
+    return text
+
+
+def _hide_one(text: str, secret: str) -> str:
+    digits = secret.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        return text.replace(secret, HIDDEN)
+    # A voice provider may repeat a code as it reads it out: digit by digit, or in groups.
+    return re.sub(r"\+?" + BETWEEN_DIGITS.join(digits), HIDDEN, text)

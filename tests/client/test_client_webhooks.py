@@ -106,6 +106,12 @@ def test_texts_are_shortened_and_cleaned_and_numbers_hidden() -> None:
     assert NUMBER not in repr(event)
 
 
+def test_a_code_that_a_reason_spells_is_hidden() -> None:
+    event = read_event(body_of("otp.failed", reason="Cannot say 4, 8, 3, 9 after 2 tries, cause 17, error 21211"))
+
+    assert event.reason == "Cannot say [hidden] after 2 tries, cause 17, error 21211"
+
+
 @pytest.mark.parametrize(
     "odd",
     [
