@@ -12,8 +12,9 @@ from django_telroi import services
 from django_telroi.backends.locmem import LocmemBackend
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import OtpCall
-from django_telroi.errors import ApiOutcomeUnknown, ApiUnreachable
+from django_telroi.errors import ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.services.calls import place
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -232,6 +233,32 @@ def test_only_a_request_that_was_not_sent_is_retried_and_only_once(
     attempt = services.start_verification(NUMBER)
 
     assert (attempt.status, scripted.asked) == (status, asked)
+
+
+@pytest.mark.codes("site")
+@pytest.mark.parametrize(
+    ("error", "seconds", "outcome", "asked"),
+    [
+        (ApiUnreachable(), 9, ("placed", ""), 2),
+        (ApiUnreachable(), 11, ("failed", "unreachable"), 1),
+        (ApiRefused(422), 9, ("placed", ""), 2),
+        (ApiRefused(422), 11, ("failed", "unavailable"), 1),
+    ],
+)
+def test_a_request_is_not_sent_again_if_its_answer_could_come_after_the_lease(
+    scripted: type[ScriptedBackend],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    seconds: int,
+    outcome: tuple[str, str],
+    asked: int,
+) -> None:
+    monkeypatch.setattr(place, "monotonic", lambda: float(seconds * scripted.asked), raising=False)
+    scripted.script = [error]
+
+    attempt = services.start_verification(NUMBER)
+
+    assert ((attempt.status, attempt.error_code), scripted.asked) == (outcome, asked)
 
 
 def test_a_placed_call_is_stored_with_the_data_of_telroi(telroi: Simulator) -> None:

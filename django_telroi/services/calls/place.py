@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.db import IntegrityError
 from django.views.decorators.debug import sensitive_variables
@@ -55,6 +56,9 @@ logger = logging.getLogger("django_telroi")
 
 DIALING = (Status.DIALING,)
 OWN_CODE = "client"  # ``verification`` in Telroi's answer if it reads out the code of the request
+LATEST_REPEAT = 10
+"""Seconds from the first request of a claim until the last moment at which another one may begin. A request that begins
+later could be sent after the lease, which is one total timeout plus 15 s. Then another call may have been placed."""
 NO_USABLE_REPLY = CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
@@ -104,28 +108,38 @@ def _request_call(backend: Backend, attempt: VerificationAttempt, code: str | No
 
     Telroi's documentation does not mention ``code``, so a server may not know it. An invalid request rings no phone. If
     the second request is rejected too, the number was the reason. A code of ``read_out`` is never replaced, because
-    another code would be useless to the package that checks it.
+    another code would be useless to the package that checks it. No request begins after ``LATEST_REPEAT``.
     """
-    call, error = _request_with_retry(backend, attempt, code)
+    started = monotonic()
+    call, error = _request_with_retry(backend, attempt, code, started=started)
     is_invalid = isinstance(error, ApiRefused) and error.status in (400, 422)
     if code is None or attempt.judge == Judge.CALLER or not is_invalid:
         return _Reply(call, error, is_code_refused=False)
-    call, error = _request_with_retry(backend, attempt, None)
+    if _is_too_late(started):
+        # It is not known whether the code or the number was the reason, so this is not the fault of the number.
+        return _Reply(None, ApiRefused(503, "service_unavailable"), is_code_refused=False)
+    call, error = _request_with_retry(backend, attempt, None, started=started)
     return _Reply(call, error, is_code_refused=True)
 
 
 @sensitive_variables()
 def _request_with_retry(
-    backend: Backend, attempt: VerificationAttempt, code: str | None
+    backend: Backend, attempt: VerificationAttempt, code: str | None, *, started: float
 ) -> tuple[OtpCall | None, ApiError | None]:
     """Request the call. Retry once if the request certainly was not sent. Any other retry could ring twice."""
     try:
         try:
             return request_call(backend, attempt, code), None
         except ApiUnreachable:
+            if _is_too_late(started):
+                raise
             return request_call(backend, attempt, code), None
     except ApiError as error:
         return None, error.with_traceback(None)
+
+
+def _is_too_late(started: float) -> bool:
+    return monotonic() - started > LATEST_REPEAT
 
 
 def _settle(attempt: VerificationAttempt, reply: _Reply, *, key: KeyInUse, now: datetime, using: str) -> None:
