@@ -81,6 +81,11 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
         {"wait": 56},
         Becomes("failed", "unavailable", pause=56, pause_reason="key_limited", alerts=["key_limited"]),
     ),
+    (
+        "answer",
+        {"status": 429, "headers": {"Retry-After": "86400"}},
+        Becomes("failed", "unavailable", pause=600, pause_reason="key_limited", alerts=["key_limited"]),
+    ),
     ("service_unavailable", {}, LATER),
     ("insufficient_funds", {}, Becomes("failed", "insufficient_funds", alerts=["insufficient_funds"])),
     # Telroi's carrier failed.

@@ -31,6 +31,10 @@ logger = logging.getLogger("django_telroi")
 DEFAULT_WAIT = 60
 """Seconds to wait after a rate limit of Telroi without a time. Telroi's cooldown and its window both last a minute."""
 
+MAX_KEY_PAUSE = 600
+"""Seconds. Telroi's window for a key lasts a minute. A proxy may ask for a day, and staff cannot end the pause of all
+calls, so calls are tried again after this time. A 429 places no call and pauses them again."""
+
 RETRY_AFTER = 15
 """Seconds until a retry if no call was placed because Telroi or the network failed for a moment."""
 
@@ -147,7 +151,11 @@ def _rate_limited(error: ApiRefused) -> CallOutcome:
     if error.scope == "number":
         return _failure_outcome(error, ErrorCode.RATE_LIMITED, hold=wait)
     return _failure_outcome(
-        error, ErrorCode.UNAVAILABLE, pause=PauseReason.KEY_LIMITED, pause_seconds=wait, alert=Alert.KEY_LIMITED
+        error,
+        ErrorCode.UNAVAILABLE,
+        pause=PauseReason.KEY_LIMITED,
+        pause_seconds=min(wait, MAX_KEY_PAUSE),
+        alert=Alert.KEY_LIMITED,
     )
 
 
