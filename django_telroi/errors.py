@@ -7,6 +7,7 @@
     │   ├── ApiUnreachable          nothing was sent, so no phone rang
     │   ├── ApiOutcomeUnknown       a time-out, a cut or unreadable response: it may have happened
     │   └── ApiRefused              Telroi answered with an error
+    │       └── ApiRefusedByProxy   a server in front of Telroi answered with a page of its own
     ├── VerificationRefused         no call is placed; one subclass for each code
     │   ├── InvalidNumber           invalid_number
     │   ├── NotCallable             not_callable
@@ -52,6 +53,7 @@ __all__ = [
     "ApiError",
     "ApiOutcomeUnknown",
     "ApiRefused",
+    "ApiRefusedByProxy",
     "ApiUnreachable",
     "AttemptNotFound",
     "BotCheckFailed",
@@ -137,6 +139,16 @@ class ApiRefused(ApiError):
     def __repr__(self) -> str:
         wait = f"retry_after={self.retry_after}, scope={self.scope!r}"
         return f"ApiRefused(status={self.status}, code={self.code!r}, {wait})"
+
+
+class ApiRefusedByProxy(ApiRefused):
+    """400, 404 or 422 with an HTML page. Telroi sends none with these, so it did not see the request.
+
+    A proxy or firewall in front of Telroi does. The status then says nothing about the number or the code.
+    """
+
+    def __str__(self) -> str:
+        return f"A proxy in front of Telroi answered {self.status} with a page."
 
 
 class VerificationRefused(TelroiError):

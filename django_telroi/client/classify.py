@@ -1,6 +1,7 @@
 """The table that turns each response into a value or an error: first by status, then by code.
 
-* 4xx and 5xx: refused. The status line decides, even if the body cannot be read.
+* 4xx and 5xx: refused. The status line decides, even if the body cannot be read. With an HTML page, 400, 404 and 422
+  are the answer of a proxy.
 * 2xx with a body that cannot be read: the request was carried out, but its result is unknown.
 * 302 to ``/login``: Telroi's response to a wrong path or method. The request was not carried out.
 * Any other 3xx: the outcome is unknown.
@@ -26,7 +27,7 @@ from requests import Response
 from django_telroi.client.deadline import MAX_BODY_BYTES
 from django_telroi.client.json_values import JSON, clean_error_code, clean_message, http_date, read_json
 from django_telroi.client.observers import RequestPurpose
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, RateScope
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiRefusedByProxy, RateScope
 
 Outcome: TypeAlias = "JSON | ApiError"
 T = TypeVar("T")
@@ -38,6 +39,8 @@ LOGIN_PATH = "/login"
 HIDDEN_ERRORS = ("Server Error", "Bad Request")
 NO_SUCH_ROUTE = "Redirected to /login: a wrong path or method."
 TOO_MANY_REQUESTS = 429
+ABOUT_THE_REQUEST = (400, 404, 422)
+"""The statuses that say something about the number or the call, if Telroi sent them."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def _unknown_outcome(response: Response, kind: RequestKind) -> Outcome:
 
 
 def _refusal(response: Response, kind: RequestKind) -> Outcome:
+    if response.status_code in ABOUT_THE_REQUEST and _is_page(response):
+        return ApiRefusedByProxy(response.status_code)
     # The message may be None, a number or missing, because a proxy may have answered.
     error = _error_in(response)
     message = error.get("message")
@@ -96,6 +101,12 @@ def _refusal(response: Response, kind: RequestKind) -> Outcome:
         # A 429 without a code comes from a proxy in front of Telroi, which does not know the numbers.
         scope_of(sentence, usual=kind.limited if code else "key") if limited else None,
     )
+
+
+def _is_page(response: Response) -> bool:
+    """Return whether the body is HTML, by its type or by its first character."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return kind == "text/html" or response.content.lstrip().startswith(b"<")
 
 
 def _redirect(response: Response, kind: RequestKind) -> Outcome:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from django_telroi.client.origin import Origin
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiRefusedByProxy, ApiUnreachable
 
 logger = logging.getLogger("django_telroi.client")
 
@@ -43,6 +43,7 @@ class RequestOutcome(StrEnum):
 
 OUTCOME_OF_ERROR: Mapping[type[ApiError], RequestOutcome] = {
     ApiRefused: RequestOutcome.REFUSED,
+    ApiRefusedByProxy: RequestOutcome.REFUSED,
     ApiUnreachable: RequestOutcome.UNREACHABLE,
     ApiOutcomeUnknown: RequestOutcome.UNKNOWN,
 }

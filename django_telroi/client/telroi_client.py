@@ -24,7 +24,7 @@ from django_telroi.client.observers import ObservedRequest, RequestPurpose, obse
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.client.replies import OtpCall, OtpCheck, Probe, read_call, read_check, read_list
 from django_telroi.client.transport import Transport
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiUnreachable, RateScope
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiRefusedByProxy, ApiUnreachable, RateScope
 from django_telroi.log_fields import LOG_FIELDS
 from django_telroi.redaction import Secret, kind_of
 
@@ -42,6 +42,7 @@ EVENTS: dict[type[ApiError], str] = {
     ApiUnreachable: "telroi_unreachable",
     ApiOutcomeUnknown: "telroi_outcome_unknown",
     ApiRefused: "telroi_refused",
+    ApiRefusedByProxy: "telroi_refused",
 }
 
 

@@ -17,7 +17,7 @@ from requests import Response
 from django_telroi.client import OtpCall, OtpCheck, TelroiClient
 from django_telroi.client.classify import RequestKind, classify, seconds_in_header
 from django_telroi.client.replies import read_call, read_check, read_list
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiRefusedByProxy
 from tests.client.wire import Server, answering, call_to, once, reply
 
 TO = "+2348012345678"
@@ -190,6 +190,27 @@ class TestRefusals:
         error = refusal_of(hearing(reply(f"{status} Sorry", body)))
 
         assert (error.status, error.code, error.message) == (status, "", "")
+
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (b"<html>Not found</html>", "application/json"),
+            (b"\r\n <!DOCTYPE html>", "text/plain"),
+            (b"Sorry", "text/html; charset=utf-8"),
+            (b"", "Text/HTML"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("status", "is_page_of_proxy"), [(400, True), (404, True), (422, True), (403, False), (502, False)]
+    )
+    def test_a_page_instead_of_a_statement_about_the_request_is_from_a_proxy(
+        self, status: int, body: bytes, content_type: str, hearing: Ask, *, is_page_of_proxy: bool
+    ) -> None:
+        answer = reply(f"{status} Sorry", body).replace(b"application/json", content_type.encode())
+
+        error = refusal_of(hearing(answer))
+
+        assert (type(error) is ApiRefusedByProxy, error.status) == (is_page_of_proxy, status)
 
     def test_a_compressed_refusal_keeps_its_status_and_is_not_inflated(self, hearing: Ask) -> None:
         answer = reply("403 Forbidden", documented("forbidden"), headers=[("Content-Encoding", "gzip")])

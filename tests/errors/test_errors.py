@@ -14,6 +14,7 @@ from django_telroi.errors import (
     ApiError,
     ApiOutcomeUnknown,
     ApiRefused,
+    ApiRefusedByProxy,
     ApiUnreachable,
     AttemptNotFound,
     ChangedMeanwhile,
@@ -52,6 +53,7 @@ EXAMPLES: list[TelroiError] = [
     ApiOutcomeUnknown("timed out"),
     ApiRefused(429, "rate_limited", "Retry after 60s.", 60, "number"),
     ApiRefused(500),
+    ApiRefusedByProxy(404),
     AttemptNotFound(),
     UserNotFound(),
     InsideTransaction(),
@@ -78,7 +80,9 @@ def test_every_error_that_is_raised_has_an_example() -> None:
     assert {type(error) for error in EXAMPLES} == set(everything()) - roots
 
 
-BARE = [each(500) if each is ApiRefused else each() for each in everything() if each is not VerificationRefused]
+BARE = [
+    each(500) if issubclass(each, ApiRefused) else each() for each in everything() if each is not VerificationRefused
+]
 
 
 @pytest.mark.parametrize("error", BARE, ids=lambda error: type(error).__name__)

@@ -72,7 +72,11 @@ RESPONSES_TO_A_CALL: dict[str, list[Fault]] = {
     "503 ``service_unavailable``": [("service_unavailable", {})],
     "502 ``insufficient_funds``": [("insufficient_funds", {})],
     "408, other 5xx": statuses(408, 500, 502, 503, 504),
-    "302 to ``/login``, other 4xx": [("login", {}), *statuses(404, 405, 410, 418)],
+    "302 to ``/login``, other 4xx, 400 or 422 with an HTML page": [
+        ("login", {}),
+        *statuses(404, 405, 410, 418),
+        *(("proxy_page", {"status": status}) for status in (400, 404, 422)),
+    ],
     ("Timeout after sending, connection reset, other redirects, an invalid body, 2xx without a valid id"): [
         ("hang", {}),
         ("reset", {}),
@@ -284,6 +288,8 @@ def not_judged(site: Site) -> None:
     site.check(site.right, "service_unavailable")
     for status in (401, 403, 405, 429):
         site.check(site.right, "answer", status=status)
+    for status in (400, 404, 422):
+        site.check(site.right, "proxy_page", status=status)
 
 
 def perhaps_judged(site: Site) -> None:
@@ -318,7 +324,10 @@ RESPONSES_TO_A_CODE: dict[str, Callable[[Site], None]] = {
     "``already_verified``, for the id of the call": already_verified_for_the_id,
     "``already_verified``, for the number": already_verified_for_the_number,
     "``not_found``, 400, 404, 422": call_is_not_known,
-    "Nothing was sent, 302 to ``/login``, 401, 403, 405, 429, 503 ``service_unavailable``": not_judged,
+    (
+        "Nothing was sent, 302 to ``/login``, 401, 403, 405, 429, 503 ``service_unavailable``, "
+        "400, 404 or 422 with an HTML page"
+    ): not_judged,
     (
         "Timeout, connection reset, an invalid body, all other responses. "
         "Also if the status is ``verified`` and ``verified`` is not ``true``."

@@ -18,7 +18,7 @@ from django_telroi.backends import Backend, get_backend, key_of
 from django_telroi.client import OtpCheck
 from django_telroi.client.json_values import clean_error_code
 from django_telroi.domain.states import CHECKABLE, Judge, Status
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, Misconfigured
+from django_telroi.errors import ApiError, ApiRefused, ApiRefusedByProxy, ApiUnreachable, Misconfigured
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.attempts.find import has_open_call_with_id, newer_statuses_of_number
 from django_telroi.services.attempts.status import CheckOutcome, CheckResult
@@ -199,6 +199,8 @@ def _answer_from_error(error: ApiError, attempt: VerificationAttempt) -> TelroiA
 
 
 def _answer_from_refusal(error: ApiRefused) -> TelroiAnswer:
+    if isinstance(error, ApiRefusedByProxy):
+        return TelroiAnswer(AnswerKind.NOT_ASKED, refusal=outcome_of_call(error))
     if error.status in (400, 404, 422):
         # 422: Telroi did not generate the code. 400 and 404: Telroi does not accept or does not know the id.
         return TelroiAnswer(AnswerKind.UNKNOWN_CALL)

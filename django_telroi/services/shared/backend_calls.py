@@ -19,7 +19,7 @@ from django_telroi.backends import Backend
 from django_telroi.backends.base import log_failure
 from django_telroi.client import OtpCall, OtpCheck
 from django_telroi.client.json_values import clean_error_code, clean_message
-from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused
+from django_telroi.errors import ApiError, ApiOutcomeUnknown, ApiRefused, ApiRefusedByProxy
 from django_telroi.models import VerificationAttempt
 
 MAX_SLEEP = timedelta(seconds=6)
@@ -194,7 +194,8 @@ def _clean(error: ApiError, *hidden: str) -> ApiError:
     status, scope = getattr(error, "status", None), getattr(error, "scope", None)
     if not isinstance(status, int):
         return ApiOutcomeUnknown("no status")
-    return ApiRefused(
+    kind = ApiRefusedByProxy if isinstance(error, ApiRefusedByProxy) else ApiRefused
+    return kind(
         status,
         clean_error_code(getattr(error, "code", ""), hidden),
         clean_message(getattr(error, "message", ""), hidden),

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import Status
-from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
+from django_telroi.errors import ApiError, ApiRefused, ApiRefusedByProxy, ApiUnreachable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.site_control import MISCONFIGURED_PAUSE, PauseReason, pause_calls
@@ -125,10 +125,14 @@ def shows_valid_key(error: ApiError | None) -> bool:
     """
     if error is None:
         return True
-    return isinstance(error, ApiRefused) and (error.status in (400, 422, 429) or is_out_of_funds(error))
+    if not isinstance(error, ApiRefused) or isinstance(error, ApiRefusedByProxy):
+        return False
+    return error.status in (400, 422, 429) or is_out_of_funds(error)
 
 
 def _outcome_of_refusal(error: ApiRefused) -> CallOutcome:
+    if isinstance(error, ApiRefusedByProxy):
+        return _misconfigured_outcome(error)
     if error.status in (400, 422):
         return _failure_outcome(error, ErrorCode.INVALID)
     if error.status in (401, 403):
@@ -164,7 +168,7 @@ def _misconfigured_outcome(
 ) -> CallOutcome:
     """Return the outcome for an invalid key, a missing scope, or a path or method that Telroi does not have.
 
-    Telroi answers the last two with a 302 to ``/login``, 404 or 405.
+    Telroi answers the last two with a 302 to ``/login``, 404 or 405. Also the outcome if a proxy rejects the request.
     """
     return _failure_outcome(
         error, ErrorCode.MISCONFIGURED, pause=pause, pause_seconds=pause_seconds, alert=Alert.MISCONFIGURED
