@@ -229,13 +229,16 @@ def mask(number: str) -> str:
     return " ".join((*shown, *_hide_digits(groups)))
 
 
-_DIGITS_IN_TEXT = re.compile(r"\+?\d(?:[ \u00a0()./-]{0,2}\d){6,}")
+_SEPARATORS = " ()./-"
+"""What a typed number may have between its digits, after ``clean_typed``."""
+_DIGITS_IN_TEXT = re.compile(rf"\+?[0-9](?:[{_SEPARATORS}]*[0-9]){{6,}}")
 _DATE = re.compile(r"(?:19|20)\d\d([-/.]?)[01]\d\1[0-3]\d|[0-3]?\d([-/.])[01]?\d\2(?:19|20)\d\d")
 
 
 def mask_digits_in(text: str, *, shows_ends: bool = True) -> str:
-    """Return free text in which each run of seven or more digits is masked, in any spelling and script.
+    """Return free text in which each run of seven or more digits is masked.
 
+    The run may have every spelling that ``parse_phone`` accepts: any script, any space and dash, invisible characters.
     ``shows_ends``: False if the first and last digits must not stay visible, because the text is stored beside
     encrypted numbers.
 
@@ -243,15 +246,25 @@ def mask_digits_in(text: str, *, shows_ends: bool = True) -> str:
     as ``2026-11-23`` stays.
     """
 
-    def masked(found: re.Match[str]) -> str:
-        digits = "".join(str(int(sign)) for sign in found[0] if sign.isdecimal())
-        if _DATE.fullmatch(found[0]):
-            return found[0]
+    def masked(found: str) -> str:
         if not shows_ends:
             return "•••"
-        return mask(f"+{digits}" if found[0].startswith("+") else digits)
+        digits = re.sub("[^0-9]", "", found)
+        return mask(f"+{digits}" if found.startswith("+") else digits)
 
-    return _DIGITS_IN_TEXT.sub(masked, text)
+    outline = "".join(map(_outlined, text))  # one character for each, so that its runs have the places of the text
+    parts, end = [], 0
+    for run in _DIGITS_IN_TEXT.finditer(outline):
+        if not _DATE.fullmatch(run[0]):
+            parts += [text[end : run.start()], masked(run[0])]
+            end = run.end()
+    return "".join([*parts, text[end:]])
+
+
+def _outlined(sign: str) -> str:
+    """Return a character of free text as it counts in a typed number; ``x`` if a number cannot contain it."""
+    plain = sign if sign.isascii() else clean_typed(sign) or " "  # an invisible character keeps its place
+    return plain if plain in "+0123456789" or plain in _SEPARATORS else "x"
 
 
 def _groups(number: str) -> tuple[list[str], list[str]]:
