@@ -20,6 +20,7 @@ from django_telroi.domain.number_cipher import (
     cipher_of,
     is_sealed,
 )
+from django_telroi.redaction import Secret, as_secret
 
 
 class NumbersUnreadable(ImproperlyConfigured):
@@ -106,6 +107,7 @@ def has_several_forms() -> bool:
 class SealedCharField(models.CharField):  # type: ignore[type-arg] # it cannot be subscripted at run time
     """A text that Python has in clear, and the database as ``NUMBER_ENCRYPTION`` says.
 
+    It is a Secret, also as a parameter of a statement, because error reports show the frames of the database's driver.
     Equal texts are found with ``exact`` and ``in``, and joined columns of the same ``part`` match. While rows may be
     encrypted, any other lookup raises FieldError, because it would find nothing. ``dumpdata`` writes the stored form.
     """
@@ -123,16 +125,16 @@ class SealedCharField(models.CharField):  # type: ignore[type-arg] # it cannot b
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         try:
-            return opened(text, self.part) if text else text
+            return Secret(opened(text, self.part)) if text else text
         except ImproperlyConfigured as error:  # text of a form or a fixture
             raise ValidationError(str(error)) from None
 
     def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> str | None:
-        return opened(value, self.part) if value and value[0] == MARK else value
+        return Secret(opened(value, self.part) if value[0] == MARK else value) if value else value
 
     def get_prep_value(self, value: Any) -> Any:
         text = super().get_prep_value(value)
-        return stored_form(text, self.part) if text else text
+        return Secret(stored_form(text, self.part)) if text else text
 
     def value_to_string(self, obj: models.Model) -> str:
         return str(self.get_prep_value(self.value_from_object(obj)))
@@ -145,7 +147,7 @@ class SealedCharField(models.CharField):  # type: ignore[type-arg] # it cannot b
         """Return each form of a value that is compared with the column. An expression has one."""
         if value is None or hasattr(value, "resolve_expression"):
             return [value]
-        return list(stored_forms(self.to_python(value), self.part))
+        return [as_secret(form) for form in stored_forms(self.to_python(value), self.part)]
 
 
 @SealedCharField.register_lookup

@@ -29,7 +29,7 @@ from django_telroi.admin.shared.lists import masked_mark, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
-from django_telroi.services.requester import user_name
+from django_telroi.services.requester import hide_what_was_posted, user_name
 from django_telroi.services.sentences import NOT_NOW
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 
@@ -43,9 +43,12 @@ MAX_AT_ONCE = 500
 
 
 def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved."""
+    """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved.
+
+    Error reports do not show what was posted: a reason or a note may contain a number.
+    """
     # For each alias, because ATOMIC_REQUESTS is a setting of each database.
-    view = answer_without_database(view)
+    view = answer_without_database(hide_what_was_posted(view))
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
@@ -109,7 +112,7 @@ class StaffActionViews(UnnamedInLog):
         # change nothing of ours.
         theirs = super().get_urls()
         for each in theirs:
-            each.callback = answer_without_database(each.callback)
+            each.callback = answer_without_database(hide_what_was_posted(each.callback))
         return [*ours, *theirs]
 
     def offered_actions(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:

@@ -6,13 +6,14 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 from django.contrib.admin.sites import AdminSite
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, lookups
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.debug import sensitive_variables
@@ -25,6 +26,7 @@ from django_telroi.domain.phone import parse_phone, written_e164
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.errors import InvalidNumber
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.redaction import Secret, as_secret
 from django_telroi.services.requester import user_name
 from django_telroi.services.shared.arguments import spelled_number
 from django_telroi.services.shared.secrets import seal, unseal
@@ -46,7 +48,7 @@ def meant_numbers(term: str) -> list[str]:
         return []
     if number := written_e164(term):  # not validated: a number that is no longer valid may have a row
         return [number]
-    meant = [spelled_number(term), _valid(f"+{re.sub('[^0-9]', '', clean_typed(term))}", region=None)]
+    meant = [spelled_number(term), _valid(Secret(f"+{re.sub('[^0-9]', '', clean_typed(term))}"), region=None)]
     if _looks_like_a_number(term):
         # Not from the cache: "never called" must be true for the first number of a region too.
         meant += [_valid(term, region=region) for region in regions_in(PhoneNumber.objects.all()) if region]
@@ -81,11 +83,20 @@ def stored_phones(numbers: Iterable[str]) -> list[PhoneNumber]:
     return list(PhoneNumber.objects.filter(number__in=list(numbers)).order_by("pk"))
 
 
+class HiddenIExact(lookups.IExact):
+    """``iexact``, with a parameter that error reports do not show: the term of a search may be a number."""
+
+    def process_rhs(self, *args: Any) -> Any:
+        sql, parameters = super().process_rhs(*args)
+        return sql, [as_secret(each) for each in parameters]
+
+
+@sensitive_variables()
 def users_named(term: str) -> list[AbstractBaseUser]:
     """Return the users whose name or e-mail address is ``term``, in upper or lower case. At most 20."""
     users = get_user_model()
     names = {users.USERNAME_FIELD, users.get_email_field_name()}
-    conditions = [Q((f"{name}__iexact", term)) for name in names if _is_text(users, name)]
+    conditions = [Q(HiddenIExact(F(name), term)) for name in names if _is_text(users, name)]
     if not conditions:
         return []
     matching = conditions[0]

@@ -24,11 +24,13 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models.sealed import is_number_sealed
+from django_telroi.redaction import Secret
+from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.arguments import is_storable
 from django_telroi.services.shared.secrets import pack, unpack
 from django_telroi.services.shared.transactions import write_alias
@@ -86,9 +88,10 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_search"
-        return [path("search/", self.admin_site.admin_view(self.search_view), name=name), *super().get_urls()]
+        view = hide_what_was_posted(self.admin_site.admin_view(self.search_view))
+        return [path("search/", view, name=name), *super().get_urls()]
 
-    @method_decorator([require_POST, sensitive_post_parameters(TERM)])
+    @method_decorator(require_POST)
     @sensitive_variables()
     def search_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -133,7 +136,7 @@ def clean_term(text: str) -> str:
     """
     is_kept = (sign.isprintable() or sign.isspace() or sign == RIGHT_TO_LEFT_OVERRIDE for sign in text)
     printable = "".join(compress(text[: 4 * MAX_TERM_LENGTH], is_kept))
-    return printable.strip()[:MAX_TERM_LENGTH]
+    return Secret(printable.strip()[:MAX_TERM_LENGTH])
 
 
 def uuid_in(term: str) -> UUID | None:

@@ -13,6 +13,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.checks import Tags, run_checks
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from django_telroi.checks.second_factors import check_second_factors
@@ -123,3 +124,23 @@ def test_a_login_leaves_no_trace_of_the_code_or_the_number(
         ("telroi_otp_calldevice", "number"),
     }
     assert columns_with(NUMBER[4:]) == (set() if IS_ENCRYPTED else in_clear)
+
+
+def test_an_unexpected_error_after_a_number_was_typed_shows_no_number(staff: Client, ada: User, settings: Any) -> None:
+    settings.DEBUG = True
+    staff.raise_request_exception = False
+    # Made here, because the DEBUG page shows the lines of this test too.
+    typed = {"user": ada.pk, "name": "desk", "number": f"{NUMBER[:-3]}{100 + 11}", "confirmed": "on"}
+
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT INTO") and "calldevice" in sql:
+            raise RuntimeError
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail):
+        answer = staff.post("/admin/telroi_otp/calldevice/add/", typed)
+
+    page = answer.content.decode()
+    assert answer.status_code == 500
+    assert "RuntimeError" in page
+    assert f"{NUMBER[4:-3]}{100 + 11}" not in page
