@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 
 from django_telroi import services
@@ -289,6 +291,38 @@ class TestStoppedCalls:
         services.resume_calls(actor="grace")
 
         assert services.call_control().stopped_at is None
+
+
+class TestANumberInAText:
+    """A number in a reason or a note is masked for every caller: a command, the code of a site, the admin."""
+
+    SAID, KEPT = "called as +234 803 123 4567", "called as +234 803 ••• 4567"
+
+    @pytest.mark.clear_numbers
+    def test_is_masked_in_the_rows_and_in_the_events(self, ada: User) -> None:
+        phone = services.start_verification(NUMBER, user=ada).phone
+        note = services.add_note(phone, text=self.SAID, actor="grace")
+        blocked = services.block_number(NUMBER, reason=self.SAID, actor="grace")
+        services.unblock_number(NUMBER, reason=self.SAID, actor="grace")
+        services.reset_wrong_codes(NUMBER, reason=self.SAID, actor="grace")
+        services.move_number(NUMBER, user=None, reason=self.SAID, actor="grace")
+        services.stop_calls(reason=self.SAID, actor="grace")
+        prefix = services.block_destination("+2348031", reason=self.SAID, actor="grace")
+
+        kept = {note.text, blocked.blocked_reason, prefix.reason, services.call_control().stopped_reason}
+        details = [detail for _, _, detail in told() if detail]
+        assert kept == {self.KEPT}
+        assert len(details) == 6
+        assert all(detail.endswith(self.KEPT) for detail in details)
+        assert "+2348031: " in details[-1]
+
+    def test_has_no_digits_beside_encrypted_numbers(self, settings: Any) -> None:
+        settings.TELROI = {"NUMBER_ENCRYPTION": "on", "NUMBER_KEYS": ["a key of at least 32 characters, for tests"]}
+
+        call_command("telroi_do_not_call", NUMBER, block=True, stdout=StringIO())
+        call_command("telroi_do_not_call", NUMBER, unblock=f"{self.SAID}, identity checked", stdout=StringIO())
+
+        assert told()[-1][2] == "called as •••, identity checked"
 
 
 def test_a_staff_action_is_repeated_after_a_version_conflict() -> None:

@@ -32,9 +32,9 @@ from django_telroi.services.attempts.status import CheckOutcome, outcome_of
 from django_telroi.services.shared.arguments import (
     known_number,
     owner_id,
-    refuse_unstorable,
     spelled_number,
     storable,
+    text_to_keep,
     typed_arguments,
 )
 from django_telroi.services.shared.outcomes import ErrorCode
@@ -94,7 +94,7 @@ def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, acto
     records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
     """
     using = write_alias()
-    refuse_unstorable(reason, "reason", using=using)
+    reason = text_to_keep(reason, "reason", using=using)
     phone = known_number(number, using=using)
     move = partial(_move, phone, user, reason=reason, actor=actor, using=using)
     return repeat_on_lock_error(move, using=using)

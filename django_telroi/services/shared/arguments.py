@@ -23,9 +23,18 @@ from django.db import connections
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
-from django_telroi.domain.phone import LineType, Phone, mask, parse_phone, refuse_uncallable, written_e164
+from django_telroi.domain.phone import (
+    LineType,
+    Phone,
+    mask,
+    mask_digits_in,
+    parse_phone,
+    refuse_uncallable,
+    written_e164,
+)
 from django_telroi.errors import InvalidNumber, NotCallable, RegionNotAllowed, UnstorableText, UserNotFound
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.redaction import Secret, redact_arguments
 
 P = ParamSpec("P")
@@ -123,10 +132,14 @@ def is_storable(text: str, *, using: str) -> bool:
     return _is_encodable(text) and (max(text) <= LAST_OF_THREE_BYTES or _keeps_four_bytes(using))
 
 
-def refuse_unstorable(text: str, argument: str, *, using: str) -> None:
-    """Raise UnstorableText if ``text`` cannot be stored. For a text that a person can write in other characters."""
+def text_to_keep(text: str, argument: str, *, using: str) -> str:
+    """Return the reason or note of staff with masked numbers. While numbers are encrypted, it keeps no digit of them.
+
+    Raises UnstorableText if it cannot be stored: a person can write it in other characters.
+    """
     if not is_storable(text, using=using):
         raise UnstorableText(argument)
+    return mask_digits_in(text, shows_ends=not is_number_sealed())
 
 
 def storable(text: str, *, using: str) -> str:

@@ -18,7 +18,7 @@ from django_telroi import signals
 from django_telroi.domain.destinations import read_destination
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile
 from django_telroi.models import AttemptEvent, BlockedDestination, CallControl, EventKind
-from django_telroi.services.shared.arguments import refuse_unstorable, storable, typed_arguments
+from django_telroi.services.shared.arguments import storable, text_to_keep, typed_arguments
 from django_telroi.services.shared.number_state import STOP_HINT, database_now, read_state
 from django_telroi.services.shared.site_control import ensure_control_row
 from django_telroi.services.shared.transactions import (
@@ -41,7 +41,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> bool:
     UnstorableText and Unavailable.
     """
     using = write_alias()
-    refuse_unstorable(reason, "reason", using=using)
+    reason = text_to_keep(reason, "reason", using=using)
     now = now or database_now(using)
     row = ensure_control_row(CallControl.SWITCH, using=using)  # before the transaction; see ``prepare_count``
     name = storable(actor, using=using)[:MAX_ACTOR_LENGTH]
@@ -111,7 +111,7 @@ def block_destination(
         raise ValueError("length must be more than 0 and at most ten years.")
     using = write_alias()
     name = read_destination(destination)
-    refuse_unstorable(reason, "reason", using=using)
+    reason = text_to_keep(reason, "reason", using=using)
     now = now or database_now(using)
     until = None if length is None else now + length
     ensure_block_row(name, now=now, using=using)

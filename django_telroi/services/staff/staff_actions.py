@@ -28,7 +28,7 @@ from django_telroi.models import (
     VerifiedPhone,
 )
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.shared.arguments import known_number, refuse_unstorable, storable, typed_arguments
+from django_telroi.services.shared.arguments import known_number, storable, text_to_keep, typed_arguments
 from django_telroi.services.shared.number_state import State, database_now, read_state
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
 from django_telroi.services.shared.writes import VersionConflict
@@ -51,7 +51,7 @@ def block_number(number: str, *, reason: str, actor: str, now: datetime | None =
     InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
     using = write_alias()
-    refuse_unstorable(reason, "reason", using=using)
+    reason = text_to_keep(reason, "reason", using=using)
 
     def block(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         if phone.blocked_at is not None:
@@ -100,7 +100,7 @@ def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime |
 
     Returns the number's row. Raises ReasonRequired, InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
-    refuse_unstorable(reason, "reason", using=write_alias())
+    reason = text_to_keep(reason, "reason", using=write_alias())
 
     def unblock(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         # Here, because the owner may have asked after the caller looked.

@@ -31,7 +31,7 @@ from django_telroi.models import (
     VerifiedPhone,
 )
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.shared.arguments import known_number, refuse_unstorable, storable, typed_arguments
+from django_telroi.services.shared.arguments import known_number, storable, text_to_keep, typed_arguments
 from django_telroi.services.shared.number_state import database_now
 from django_telroi.services.shared.secrets import seal, unseal
 from django_telroi.services.shared.transactions import (
@@ -64,7 +64,7 @@ def add_note(
     Returns the note. Raises UnstorableText, Unavailable, and ChangedMeanwhile if the number or the attempt was deleted.
     """
     using = write_alias()
-    refuse_unstorable(text, "text", using=using)
+    text = text_to_keep(text, "text", using=using)
     note = SupportNote(
         phone=phone,
         attempt=attempt,
@@ -90,7 +90,7 @@ def reset_wrong_codes(number: str, *, reason: str, actor: str, now: datetime | N
     ``reason`` and ``actor`` are in the number's events. Returns the number's row. Raises InvalidNumber, UnstorableText,
     ChangedMeanwhile and Unavailable.
     """
-    refuse_unstorable(reason, "reason", using=write_alias())
+    reason = text_to_keep(reason, "reason", using=write_alias())
 
     def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         return ENDED
@@ -107,7 +107,7 @@ def reset_user_wrong_codes(user: AbstractBaseUser, *, reason: str, actor: str, n
     had any wrong codes; without any, there is no event. Raises UnstorableText and Unavailable.
     """
     using = write_alias()
-    refuse_unstorable(reason, "reason", using=using)
+    reason = text_to_keep(reason, "reason", using=using)
     now = now or database_now(using)
     newest = VerificationAttempt.objects.using(using).filter(user_id=user.pk).order_by("-pk").first()
 
