@@ -298,6 +298,21 @@ def test_a_filtered_list_executes_no_more_statements(staff: Client, attack: None
     assert len(captured) <= 6
 
 
+@pytest.mark.clear_numbers
+@pytest.mark.parametrize("name", ["2348031234567", "08031234567", "0803 123 4567", "amy-2348031234567"])
+def test_a_user_name_that_is_a_number_is_masked(staff: Client, configure: Configure, name: str) -> None:
+    configure(DEFAULT_REGION="NG")
+    calls(1, user=User.objects.create_user(name))
+    calls(1, user=User.objects.create_user("customer 10023456789"))
+
+    (user, other) = sorted(texts(row)[0] for row in csv_rows_of(page_of(staff), "rank-user"))
+    file = b"".join(staff.get(f"{OVERVIEW}csv/")).decode()
+
+    assert (user, other) == ("+234 803 ••• 4567", "customer 10023456789")
+    assert "8031234567" not in file
+    assert "803 123 4567" not in file
+
+
 def test_the_csv_file_has_the_rankings_with_the_names_of_the_page(staff: Client, attack: None) -> None:
     text = b"".join(staff.get(f"{OVERVIEW}csv/").streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     rows = list(csv.DictReader(io.StringIO(text)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 
 from django_telroi.admin.overview.charts import share_bar
 from django_telroi.admin.overview.formats import AttemptLinks, Figure, TableRow, figure, money, percent
+from django_telroi.admin.shared.callers import meant_numbers, stored_phones
 from django_telroi.admin.shared.lists import on_one_line
 from django_telroi.admin.shared.narrow_filters import CountedResult
 from django_telroi.models import PhoneNumber
@@ -131,9 +133,15 @@ def share_warning(calls: Ranked | Group, *, usual: float | None) -> str:
 
 
 def _users(keys: list[str]) -> dict[str, str]:
-    """Return the names by primary key. A user that was deleted meanwhile is shown by the key."""
+    """Return the names by primary key. A user that was deleted meanwhile is shown by the key.
+
+    Some sites use the phone number as user name. A name that is a stored number is masked, in any spelling.
+    """
     users: Any = get_user_model()._default_manager.in_bulk(keys)
-    return {str(key): user_name(user) for key, user in users.items()}
+    meant = {key: meant_numbers(user.get_username()) for key, user in users.items()}
+    stored = {phone.number for phone in stored_phones(chain.from_iterable(meant.values()))}
+    numbers = {key: next((each for each in meant[key] if each in stored), "") for key in users}
+    return {str(key): user_name(user, number=numbers[key]) for key, user in users.items()}
 
 
 def _numbers(keys: list[str]) -> dict[str, str]:
