@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from django_telroi.admin.actions.number_actions import STAFF_ACTIONS
 from django_telroi.conf import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,14 @@ def test_a_file_exists(path: str) -> None:
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_exists(name: str) -> None:
     assert name in DEFAULTS
+
+
+def test_it_names_the_actions_of_staff_that_need_no_reason() -> None:
+    needs_none = {action.name for action in STAFF_ACTIONS if action.form is None}
+
+    assert needs_none == {"unblock", "release", "reset", "erase"}
+    words = "to unblock, to release a hold, to reset limits, to erase and to show a number need none"
+    assert words in " ".join(PAGE.split())
 
 
 def test_each_check_exists() -> None:
