@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ from django_telroi.errors import (
     NotCallable,
     NumberHeld,
 )
-from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, UserWrongCodes, VerificationAttempt
 from django_telroi.services.calls import start
 from django_telroi.services.staff import staff_actions
 from django_telroi.simulator import Simulator
@@ -291,6 +292,19 @@ class TestStoppedCalls:
         services.resume_calls(actor="grace")
 
         assert services.call_control().stopped_at is None
+
+
+def test_the_privacy_page_names_what_an_erasure_leaves(ada: User) -> None:
+    attempt = services.start_verification(NUMBER, user=ada)
+    services.check_code(attempt.uuid, wrong(outbox[-1].code), user=ada)
+    services.block_number(NUMBER, reason="", actor="grace")
+    services.erase_number(NUMBER, actor="grace")
+
+    row = UserWrongCodes.objects.get()
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "privacy.rst").read_text()
+    stays = page.partition("What stays after an erasure")[2]
+    assert row.by_number == {str(PhoneNumber.objects.get().pk): 1}
+    assert all(name in stays for name in ("UserWrongCodes.by_number", "CallDevice", "A hold and a lock"))
 
 
 class TestANumberInAText:

@@ -143,7 +143,7 @@ NOT_EXPORTED = frozenset(
 @sensitive_variables()
 @unavailable_without_database()
 def export_number(number: str) -> dict[str, Any]:
-    """Return all rows of a number as plain data for ``json.dumps``. It changes nothing.
+    """Return the rows of a number as plain data for ``json.dumps``. It changes nothing.
 
     ``{"number": row or None, "attempts": […], "events": […], "notes": […], "verified_phones": […],
     "consents": […]}``, oldest first. ``consents`` are the texts that the attempts refer to.
