@@ -132,9 +132,22 @@ class TestAnExport:
         assert reply.headers["Content-Disposition"].startswith('attachment; filename="attempts-20')
 
     def test_is_logged_without_a_number_of_a_filter(self, staff: Client) -> None:
-        staff.post(url(*EXPORT), query_params={"purpose__exact": f"call {NUMBER}"})
+        for name, value in (
+            ("purpose__exact", f"call {NUMBER}"),
+            ("purpose__exact", NUMBER[1:]),
+            ("prefix", NUMBER[1:]),
+        ):
+            staff.post(url(*EXPORT), query_params={name: value})
 
-        assert not shows_a_whole_number(LogEntry.objects.get().change_message)
+        assert not any(shows_a_whole_number(entry.change_message) for entry in LogEntry.objects.all())
+
+    def test_is_logged_without_digits_beside_encrypted_numbers(self, staff: Client, settings: Any) -> None:
+        settings.TELROI = {"NUMBER_ENCRYPTION": "on", "NUMBER_KEYS": ["a key of at least 32 characters, for tests"]}
+
+        staff.post(url(*EXPORT), query_params={"prefix": NUMBER[:11], "address": "198.51.100.123", "day": "2026-11-23"})
+
+        logged = LogEntry.objects.get().change_message
+        assert logged.endswith(": prefix=•••, address=198.51.100.123, day=2026-11-23")
 
     def test_needs_a_post(self, staff: Client) -> None:
         assert staff.get(url(*EXPORT)).status_code == 405

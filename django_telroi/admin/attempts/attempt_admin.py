@@ -52,7 +52,13 @@ from django_telroi.admin.shared.filters import (
 )
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark, without_nul
 from django_telroi.admin.shared.meanings import error_name
-from django_telroi.admin.shared.narrow_filters import NARROW_FILTERS, KeyFilter
+from django_telroi.admin.shared.narrow_filters import (
+    NARROW_FILTERS,
+    AddressFilter,
+    KeyFilter,
+    SpanFilter,
+    UserFilter,
+)
 from django_telroi.admin.shared.number_lookups import (
     last_digits_in,
     masked_number_in,
@@ -67,8 +73,10 @@ from django_telroi.admin.shared.search import (
     address_in,
     uuid_in,
 )
+from django_telroi.domain.phone import mask_digits_in
 from django_telroi.domain.states import BY_WORKER
 from django_telroi.models import VerificationAttempt
+from django_telroi.models.sealed import is_number_sealed
 from django_telroi.services.attempts.find import settle_attempt
 from django_telroi.services.attempts.transitions import apply_overdue_unsaved
 from django_telroi.services.requester import mask_e164_in, plain, user_name
@@ -93,10 +101,19 @@ def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt
     return csv_response(name, columns, _table(attempts, zone=zone), request=request)
 
 
+NO_NUMBERS = frozenset(each.parameter_name for each in (LinkedFilter, DayFilter, UserFilter, AddressFilter, SpanFilter))
+"""Filters with ids, addresses and moments, whose digits are no number."""
+
+
 def _log(request: HttpRequest) -> None:
-    """Record the export with its filters. A purpose may be any text, so numbers in it are masked."""
+    """Record the export with its filters. A purpose or a prefix in a URL may be any text, so numbers are masked."""
     # The token of a search means nothing to a reader of the log, and the search itself may be for a number.
-    filters = [mask_e164_in(f"{key}={plain(value)}") for key, value in request.GET.items() if key != FOUND]
+    shows_ends = not is_number_sealed()
+    given = [(key, plain(value)) for key, value in request.GET.items() if key != FOUND]
+    filters = [
+        f"{key}={mask_e164_in(text) if key in NO_NUMBERS else mask_digits_in(text, shows_ends=shows_ends)}"
+        for key, text in given
+    ]
     filters += [gettext("search")] if request.GET.get(FOUND) else []
     exported = pgettext("admin log", "Exported attempts as CSV: %(filters)s") % {
         "filters": ", ".join(filters) or pgettext("exported attempts", "all")
