@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_telroi import services
-from django_telroi.models import PhoneNumber, VerificationAttempt
+from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
+from tests.admin.sample_numbers import client_with
 from tests.services.world import NUMBER, let_time_pass
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.urls")]
@@ -160,3 +162,17 @@ def test_the_focus_is_in_the_first_field_that_is_to_be_typed(staff: Client, quer
     page = BeautifulSoup(staff.get(f"{NUMBERS}destinations/block/{query}").content, "html.parser")
 
     assert [field["name"] for field in page.select("[autofocus]")] == [focused]
+
+
+def test_a_block_that_tells_hidden_digits_is_recorded_and_documented(called: PhoneNumber) -> None:
+    client = client_with("view_phonenumber", "block_destination")
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "security.rst").read_text()
+
+    for prefix in ("+23480310", "+23480312"):  # the eighth digit is hidden
+        sent = {"destination": prefix, "hours": "1", "reason": "an attack", "confirmed": prefix}
+        client.post(f"{NUMBERS}destinations/block/", sent)
+
+    assert "Staff blocked +23480312" in page_of(client, called)
+    recorded = AttemptEvent.objects.filter(kind="destination_blocked").order_by("id").values_list("actor", "detail")
+    assert list(recorded) == [("ada", "+23480310: an attack"), ("ada", "+23480312: an attack")]
+    assert "Staff with ``block_destination`` can find the hidden" in page
