@@ -18,7 +18,7 @@ from django_telroi.checks.backend import check_backend
 from django_telroi.checks.calls import check_calls
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key, check_key_names, check_removed_keys
-from django_telroi.checks.login_checks import check_login, check_reviewer_numbers
+from django_telroi.checks.login_checks import check_login, check_reviewer_numbers, check_staff_logins
 from django_telroi.checks.missing_packages import check_packages, check_telemetry
 from django_telroi.checks.number_keys import check_number_keys, check_stored_numbers, check_unfinished_conversion
 from django_telroi.checks.project import check_included_urls
@@ -68,6 +68,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     return _messages(
         check_production_settings,
         check_reviewer_numbers,
+        check_staff_logins,
         check_unfinished_conversion,
         check_task_backend_in_production,
     )

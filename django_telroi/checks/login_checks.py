@@ -36,6 +36,18 @@ def check_reviewer_numbers() -> Iterator[CheckMessage]:
         )
 
 
+def check_staff_logins() -> Iterator[CheckMessage]:
+    """Yield a warning if a call alone opens the accounts of staff. Only for production."""
+    if apps.is_installed(LOGIN_APP) and apps.is_installed("django.contrib.admin") and not conf.may_log_in():
+        yield checks.Warning(
+            'A call alone logs in every account, also those of staff, because TELROI["MAY_LOG_IN"] is not set. '
+            "A SIM swap or call forwarding then opens the admin.",
+            hint="Set MAY_LOG_IN to a function that returns False for such accounts. If the admin asks for a second "
+            "factor, add telroi.W053 to SILENCED_SYSTEM_CHECKS.",
+            id="telroi.W053",
+        )
+
+
 def _other_way() -> Iterator[CheckMessage]:
     if not conf.login_alternative_url():
         # WCAG 2.2, criterion 3.3.8: a person who cannot hear and copy digits must have another way to log in.

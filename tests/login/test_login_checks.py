@@ -37,6 +37,18 @@ def test_a_setting_is_checked(configure: Configure, keys: dict[str, Any], expect
     assert ids() == expected
 
 
+def test_production_is_warned_if_a_call_alone_opens_the_accounts_of_staff(site: Any, configure: Configure) -> None:
+    assert "telroi.W053" not in ids()
+    assert "telroi.W053" in ids(deploy=True)
+
+    configure(MAY_LOG_IN="tests.login.site.token_of")
+    assert "telroi.W053" not in ids(deploy=True)
+
+    configure(MAY_LOG_IN=None)
+    site.INSTALLED_APPS = [app for app in site.INSTALLED_APPS if app != "django_telroi.contrib.login"]
+    assert "telroi.W053" not in ids(deploy=True)
+
+
 def test_a_site_without_the_login_is_not_checked(site: Any) -> None:
     site.INSTALLED_APPS = [app for app in site.INSTALLED_APPS if app != "django_telroi.contrib.login"]
     site.TELROI = {}
