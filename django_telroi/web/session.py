@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.forms import Form
 from django.http import HttpRequest
+from django.middleware.csrf import CSRF_SESSION_KEY
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
@@ -204,11 +205,15 @@ def renew_session(request: HttpRequest, purpose: str, flow: Flow) -> None:
     """Give the session a new key. The old key keeps only the attempt, for as long as its code may be typed again.
 
     Django's ``cycle_key`` deletes the old key. A browser that did not receive the response, because the process was
-    killed or the connection broke, would then see that its call is unknown.
+    killed or the connection broke, would then see that its call is unknown. With ``CSRF_USE_SESSIONS`` the old key also
+    keeps the CSRF token. Otherwise the code could not be sent again with the form that the browser shows.
     """
     old_flow = Flow(flow.attempt, flow.next, is_renewed=True, stored=flow.stored)
-    old_content = {SESSION_KEY: {purpose: _serialize(old_flow)}}
-    renew_key(session_of(request), old_content, lifetime=RIGHT_CODE_LIFETIME)
+    session = session_of(request)
+    old_content: dict[str, Any] = {SESSION_KEY: {purpose: _serialize(old_flow)}}
+    if CSRF_SESSION_KEY in session:
+        old_content[CSRF_SESSION_KEY] = session[CSRF_SESSION_KEY]
+    renew_key(session, old_content, lifetime=RIGHT_CODE_LIFETIME)
 
 
 def _serialize(flow: Flow) -> dict[str, Any]:

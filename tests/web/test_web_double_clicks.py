@@ -121,6 +121,28 @@ def test_the_second_click_on_verify_can_have_the_session_that_the_first_has_repl
     assert visitor.opens(reply["Location"]).heading() == "Your number is verified"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("store", ["db", "cache", "signed_cookies"])
+def test_the_second_click_on_verify_passes_the_csrf_check_if_the_token_is_in_the_session(
+    settings: Any, store: str
+) -> None:
+    settings.CSRF_USE_SESSIONS = True
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{store}"
+    visitor = Visitor(Client(enforce_csrf_checks=True))
+    visitor.opens("/phone/").presses("Call me", number=NUMBER)
+    action, fields = visitor.form("Verify")
+    fields["code"] = last_code_for(NUMBER)
+    before = cookies_of(visitor)
+    visitor.sends(action, fields)
+
+    late = Client(enforce_csrf_checks=True)
+    late.cookies.load(before)
+    reply = late.post(action, fields)
+
+    assert (reply.status_code, reply["Location"]) == (302, "/phone/done/")
+    assert visitor.opens(reply["Location"]).heading() == "Your number is verified"
+
+
 def test_a_form_of_the_old_session_does_not_change_a_new_session(visitor: Visitor) -> None:
     """An attacker who fixed the session id sends a form of the old page after the verification."""
     visitor.sends("/phone/", {"number": NUMBER})
