@@ -60,6 +60,9 @@ class PhoneNumber(models.Model):
     # Each write adds one. The WHERE clause of an UPDATE has the version that was read, so only one of two writers wins.
     version = models.PositiveBigIntegerField(default=0, editable=False)
 
+    was_changed: bool = True
+    """Of the row that a staff action returns: False if there was nothing to change. It is not stored."""
+
     class Meta:
         verbose_name = _("phone number")
         verbose_name_plural = _("phone numbers")

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections
 from django.test import Client
 
 from django_telroi import services
+from django_telroi.admin.actions import number_actions
 from django_telroi.admin.numbers.number_admin import PhoneNumberAdmin
 from django_telroi.backends.locmem import outbox
 from django_telroi.errors import ChangedMeanwhile
@@ -138,6 +139,32 @@ class TestAnAction:
 
         assert "was changed at the same time. Nothing was done. Try again." in html
         assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("staff_action", ["unblock", "release", "reset", "reset_wrong_codes"])
+def test_staff_who_were_slower_are_told_that_there_is_nothing_to_do(
+    staff_action: str, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, state, kind = STAFF_ACTIONS[staff_action]
+    phone = number("0001", **state)  # type: ignore[arg-type]
+    (chosen,) = (each for each in number_actions.STAFF_ACTIONS if each.name == staff_action)
+    get_object = PhoneNumberAdmin.get_object
+
+    def read_and_outrun(self: PhoneNumberAdmin, *args: Any) -> PhoneNumber | None:
+        found = get_object(self, *args)
+        monkeypatch.setattr(PhoneNumberAdmin, "get_object", get_object)
+        chosen.act(phone, "heidi", {"reason": REASON})
+        return found
+
+    monkeypatch.setattr(PhoneNumberAdmin, "get_object", read_and_outrun)
+
+    html = staff.post(action_url(staff_action, phone), {"reason": REASON}, follow=True).content.decode()
+
+    assert str(chosen.idle) in html
+    assert str(chosen.done) not in html
+    event = AttemptEvent.objects.get()
+    assert (event.kind, event.actor) == (kind, "heidi")
+    assert not LogEntry.objects.exists()
 
 
 class TestMovingANumber:

@@ -125,6 +125,41 @@ class TestALimitedNumber:
         assert services.start_verification(NUMBER).status == "placed"
 
 
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [
+        (lambda who: services.unblock_number(NUMBER, actor=who), {"blocked_at": datetime.now(UTC)}),
+        (lambda who: services.release_hold(NUMBER, actor=who), {"held_until": datetime.now(UTC) + timedelta(days=1)}),
+        (lambda who: services.reset_limits(NUMBER, actor=who), {"calls": [datetime.now(UTC).isoformat()]}),
+        (lambda who: services.reset_wrong_codes(NUMBER, reason="is the owner", actor=who), {"wrong_codes": 7}),
+    ],
+    ids=["unblock", "release", "reset", "reset_wrong_codes"],
+)
+class TestAnEndThatTwoOfStaffAskForAtOnce:
+    """One of them ends it, and the timeline names only this one."""
+
+    @pytest.fixture(autouse=True)
+    def limited(self, state: dict[str, Any]) -> None:
+        PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG", **state)
+
+    def test_is_recorded_once(self, act: Callable[[str], PhoneNumber], monkeypatch: pytest.MonkeyPatch) -> None:
+        once_read(staff_actions, lambda: act("heidi"), monkeypatch)
+
+        phone = act("grace")
+
+        assert [actor for _, actor, _ in told()] == ["heidi"]
+        assert not phone.was_changed
+
+    def test_changes_nothing_the_second_time(self, act: Callable[[str], PhoneNumber]) -> None:
+        assert act("heidi").was_changed
+        before = PhoneNumber.objects.values().get()
+
+        act("grace")
+
+        assert PhoneNumber.objects.values().get() == before
+        assert [actor for _, actor, _ in told()] == ["heidi"]
+
+
 class TestAnErasedNumber:
     """Only the limits of an erased number are kept."""
 

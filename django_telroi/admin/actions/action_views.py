@@ -155,12 +155,16 @@ class StaffActionViews(UnnamedInLog):
     def perform(self, request: HttpRequest, staff_action: StaffAction, phone: PhoneNumber, answer: Answer) -> str:
         """Perform the action, log it in the admin log, and return the message for the user.
 
-        If it fails, add an error message to the request and return ``""``. The service writes the timeline.
+        If it fails, or another member of staff was faster, add a message about that to the request and return ``""``.
+        The service writes the timeline.
         """
         try:
             result = staff_action.act(phone, actor_of(request), answer)
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
+            return ""
+        if isinstance(result, PhoneNumber) and not result.was_changed:
+            messages.warning(request, str(staff_action.idle))
             return ""
         # Logged only after success. An entry must not claim an action that failed.
         done = str(staff_action.describe(result, answer) if staff_action.describe else staff_action.done)

@@ -37,7 +37,8 @@ from django_telroi.services.shared.wrong_code_counts import wait_end_of
 TIMES_A_CHANGE_IS_TRIED = 5
 MAX_ACTOR_LENGTH, MAX_REASON_LENGTH = 150, 200
 
-Change = Callable[[PhoneNumber, datetime], Mapping[str, object]]
+Change = Callable[[PhoneNumber, datetime], Mapping[str, object] | None]
+"""Returns the new values of the number's row, or None if there is nothing to change."""
 
 
 @redact_arguments("number")
@@ -98,11 +99,14 @@ def block_for_owner(number: str, *, actor: str = "", now: datetime | None = None
 def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime | None = None) -> PhoneNumber:
     """Allow calls to this number again, within its limits. ``reason``: required for a block at the owner's request.
 
-    Returns the number's row. Raises ReasonRequired, InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
+    Returns the number's row. If it is not blocked, there is no event. Raises ReasonRequired, InvalidNumber,
+    UnstorableText, ChangedMeanwhile and Unavailable.
     """
     reason = text_to_keep(reason, "reason", using=write_alias())
 
-    def unblock(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+    def unblock(phone: PhoneNumber, now: datetime) -> Mapping[str, object] | None:
+        if phone.blocked_at is None:
+            return None
         # Here, because the owner may have asked after the caller looked.
         if phone.blocked_by_owner and not reason.strip():
             raise ReasonRequired
@@ -118,10 +122,13 @@ def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime |
 def release_hold(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """End the pause that Telroi asked for. If Telroi still wants one, it asks again at the next call.
 
-    Returns the number's row. Raises InvalidNumber, ChangedMeanwhile and Unavailable.
+    Returns the number's row. If it is not held, there is no event. Raises InvalidNumber, ChangedMeanwhile and
+    Unavailable.
     """
 
-    def release(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+    def release(phone: PhoneNumber, now: datetime) -> Mapping[str, object] | None:
+        if phone.held_until is None or phone.held_until <= now:
+            return None
         return {"held_at": None, "held_until": None, "held_reason": "", **_limit_of(phone.moments, held_until=None)}
 
     return change_number(number, release, kind=EventKind.HOLD_RELEASED, actor=actor, now=now)
@@ -134,10 +141,13 @@ def release_hold(number: str, *, actor: str, now: datetime | None = None) -> Pho
 def reset_limits(number: str, *, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Remove the calls of the last day from the number's limits. A hold of Telroi stays.
 
-    Returns the number's row. Raises InvalidNumber, ChangedMeanwhile and Unavailable.
+    Returns the number's row. If no call counts, there is no event. Raises InvalidNumber, ChangedMeanwhile and
+    Unavailable.
     """
 
-    def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
+    def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object] | None:
+        if not used_in(phone.moments, now=now, window=DAY):
+            return None
         return {"calls": [], **_limit_of((), held_until=phone.held_until)}
 
     return change_number(number, reset, kind=EventKind.LIMITS_RESET, actor=actor, now=now)
@@ -180,7 +190,11 @@ def reveal_number(phone: PhoneNumber, *, actor: str, now: datetime | None = None
 def change_number(
     number: str, change: Change, *, kind: EventKind, actor: str, detail: str = "", now: datetime | None
 ) -> PhoneNumber:
-    """Write a change of the number's row and its event, if the row still has the version that was read."""
+    """Write a change of the number's row and its event, if the row still has the version that was read.
+
+    Nothing is written if there is nothing to change, for example because another caller was faster. The returned row
+    then has ``was_changed = False``.
+    """
     using = write_alias()
     phone = known_number(number, using=using)
     for _ in range(TIMES_A_CHANGE_IS_TRIED):
@@ -198,7 +212,11 @@ def _write_change(
 ) -> PhoneNumber:
     with transaction.atomic(using=using):
         row = state.phone or _new_row(phone, using=using)
-        fields = {**change(row, state.now), "version": row.version + 1}
+        changed = change(row, state.now)
+        row.was_changed = changed is not None
+        if changed is None:
+            return row
+        fields = {**changed, "version": row.version + 1}
         if not PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version).update(**fields):
             raise VersionConflict
         write_event(kind, actor=actor, detail=detail, at=state.now, using=using, phone=row)

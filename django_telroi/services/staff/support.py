@@ -87,13 +87,13 @@ def add_note(
 def reset_wrong_codes(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """End the count of wrong codes of a number, and the wait or lock that follows from it.
 
-    ``reason`` and ``actor`` are in the number's events. Returns the number's row. Raises InvalidNumber, UnstorableText,
-    ChangedMeanwhile and Unavailable.
+    ``reason`` and ``actor`` are in the number's events. Returns the number's row. Without any wrong codes, there is no
+    event. Raises InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
     reason = text_to_keep(reason, "reason", using=write_alias())
 
-    def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
-        return ENDED
+    def reset(phone: PhoneNumber, now: datetime) -> Mapping[str, object] | None:
+        return ENDED if phone.wrong_codes else None
 
     return change_number(number, reset, kind=EventKind.WRONG_CODES_RESET, actor=actor, detail=reason, now=now)
 
