@@ -168,11 +168,11 @@ class CodeView(PhonePage):
         the session cookie, because after a double click the browser has the cookie of the new session by now. For a
         browser that does not have it, the response sets the cookie of ``remember_proven``.
         """
-        self.drop_session_changes()
         response = self.redirect(self.get_success_url(flow))
         delete_request_cookie(response, self.request)
         forget_typed(response, self.request)
         remember_proven(response, self.request, attempt_id, purpose=self.purpose)
+        self.drop_session_changes()  # last, because ``remember_proven`` reads the CSRF token
         return response
 
     def phone_verified(self, result: CheckResult) -> None:

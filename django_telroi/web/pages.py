@@ -265,6 +265,9 @@ class PhonePage(View):
         """Leave the session in the store as it is: another request has changed it, and its response has the cookie."""
         self.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
         self.request.session = type(self.request.session)()  # so the middleware saves nothing and sets no cookie
+        if settings.CSRF_USE_SESSIONS:
+            # Otherwise the CSRF check would store the token in the empty session, which then would get a cookie.
+            self.request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
 
     def redirect(self, url: str) -> HttpResponseBase:
         """Return a redirect, or JSON with the URL if the script sent the header ``IN_PLACE``."""

@@ -266,6 +266,27 @@ class TestTheAccount:
         event = AttemptEvent.objects.get(kind=EventKind.LOGGED_IN)
         assert (event.attempt, event.actor) == (VerificationAttempt.objects.get(), f"user {ada.pk}")
 
+    @pytest.mark.parametrize("store", ["db", "cache", "signed_cookies"])
+    def test_a_double_click_keeps_the_login_if_the_csrf_token_is_in_the_session(
+        self, site: Any, ada: User, store: str
+    ) -> None:
+        site.CSRF_USE_SESSIONS = True
+        site.SESSION_ENGINE = f"django.contrib.sessions.backends.{store}"
+        visitor = Visitor(Client(enforce_csrf_checks=True))
+        action, fields = called(visitor).form("Log in")
+        fields["code"] = heard()
+        late = Client(enforce_csrf_checks=True)
+        late.cookies.load({name: morsel.value for name, morsel in visitor.client.cookies.items()})
+        visitor.client.post(action, fields)
+
+        second = late.post(action, fields)
+
+        assert (second.status_code, second["Location"]) == (302, DONE)
+        # Another session cookie would replace that of the first answer in the browser, and end the login.
+        assert "sessionid" not in second.cookies
+        assert visitor.opens(DONE).heading() == "You are logged in"
+        assert (user_of(visitor.client), user_of(late)) == (str(ada.pk), "")
+
     def test_a_user_can_log_in_to_another_account(self, ada: User, visitor: Visitor) -> None:
         visitor.client.force_login(User.objects.create_user("bob"))
 

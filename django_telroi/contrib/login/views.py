@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.middleware.csrf import CSRF_SESSION_KEY
 from django.shortcuts import resolve_url
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
@@ -31,7 +32,7 @@ from django_telroi.web.cookies import delete_request_cookie, forget_typed
 from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.seen_attempt import step_name
-from django_telroi.web.session import Flow, notice_of, notice_of_result, session_of
+from django_telroi.web.session import Flow, notice_of, notice_of_result, renew_session, session_of
 from django_telroi.web.start_page import StartView
 from django_telroi.web.steps import Step
 from django_telroi.web.tickets import Ticket
@@ -119,6 +120,10 @@ class LoginCodeView(LoginPage, CodeView):
 
     def log_in(self, user: AbstractBaseUser, url: str) -> HttpResponseBase:
         """Log the user in and redirect to ``url``. The session gets a new key."""
+        if CSRF_SESSION_KEY in session_of(self.request):
+            # ``login`` deletes the session. The second request of a double click would then fail the CSRF check, and
+            # the error page would set the cookie of another session, which is not logged in.
+            renew_session(self.request, self.purpose, self.flow)
         self.save_flow(Flow())
         login(self.request, user)  # type: ignore[arg-type]  # a user of any model
         # Saved before the response: if that fails, the person is not logged in, and must not be told so.
