@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import connection
@@ -345,6 +346,15 @@ class TestTheFile:
         assert figures["purpose", "payout", "verified"] == "1"
         assert figures["region", "NG", "requested"] == "2"
         assert sum(int(value) for (part, _, measure), value in figures.items() if part == "calls") == 2
+
+    def test_is_recorded_in_the_admin_log_once_it_is_sent(self, staff: Client) -> None:
+        staff.head(f"{EXPORT}?period=7d")
+        assert LogEntry.objects.count() == 0
+
+        staff.get(f"{EXPORT}?period=7d")
+
+        entry = LogEntry.objects.get()
+        assert (entry.get_change_message(), entry.object_repr) == ("Exported the overview as CSV: 7 days", "CSV")
 
     def test_is_a_download_of_the_period_that_is_not_cached(self, staff: Client) -> None:
         answer = staff.get(f"{EXPORT}?period=7d")

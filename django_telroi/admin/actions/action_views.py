@@ -54,7 +54,7 @@ def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
     return view
 
 
-def answer_without_database(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def answer_without_database(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
     """Return ``view`` with a response of status 503 if the database fails.
 
     The response does not use the admin's template, which would query the user and the permissions.

@@ -7,10 +7,8 @@ from datetime import tzinfo
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -51,6 +49,7 @@ from django_telroi.admin.shared.filters import (
     StatusFilter,
 )
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark, without_nul
+from django_telroi.admin.shared.log_entries import log_export
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import (
     NARROW_FILTERS,
@@ -118,13 +117,7 @@ def _log(request: HttpRequest) -> None:
     exported = pgettext("admin log", "Exported attempts as CSV: %(filters)s") % {
         "filters": ", ".join(filters) or pgettext("exported attempts", "all")
     }
-    LogEntry.objects.create(
-        user_id=str(request.user.pk),
-        content_type_id=ContentType.objects.get_for_model(VerificationAttempt).pk,
-        object_repr="CSV",
-        action_flag=CHANGE,
-        change_message=exported[:1000],
-    )
+    log_export(request, exported)
 
 
 def _table(attempts: QuerySet[VerificationAttempt], *, zone: tzinfo) -> Iterator[Sequence[object]]:

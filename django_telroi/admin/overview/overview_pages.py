@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_safe
 
 from django_telroi.admin.overview.attacks import attack_notices, may_block
@@ -22,6 +22,7 @@ from django_telroi.admin.overview.overview_parts import Page
 from django_telroi.admin.overview.ranking_tables import kinds_shown, named, ranking_tables
 from django_telroi.admin.shared.export import csv_response
 from django_telroi.admin.shared.lists import OVERVIEW
+from django_telroi.admin.shared.log_entries import log_export
 from django_telroi.services.statistics.figures import CurrentCounts, current_counts, statistics_of
 from django_telroi.services.statistics.periods import Group, Outcome, Period, Statistics
 
@@ -161,7 +162,11 @@ class OverviewPages(admin.ModelAdmin):  # type: ignore[type-arg]
         if not request.user.has_perms(["django_telroi.view_overview", "django_telroi.export_attempts"]):
             raise PermissionDenied
         shows_attempts = bool(links_for(request, self.admin_site).address)
-        figures = statistics_of(_period_in(request))
+        period = _period_in(request)
+        figures = statistics_of(period)
+        if request.method == "GET":
+            exported = pgettext("admin log", "Exported the overview as CSV: %(period)s")
+            log_export(request, exported % {"period": PERIOD_NAMES[period]})
         return csv_of(figures, current_counts(), request=request, shows_attempts=shows_attempts)
 
 

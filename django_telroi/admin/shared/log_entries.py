@@ -1,4 +1,4 @@
-"""Entries of Django's admin log, without digits of a number while numbers are encrypted."""
+"""Entries of Django's admin log: exports, and changes without digits of a number while numbers are encrypted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.contrib.admin.options import get_content_type_for_model
 from django.db.models import Model
 from django.http import HttpRequest
 
+from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import is_number_sealed
 
 
@@ -44,4 +45,15 @@ def _log(request: HttpRequest, obj: Model, action: int, message: Any) -> LogEntr
         object_repr=f"№ {obj.pk}",
         action_flag=action,
         change_message=message if isinstance(message, str) else json.dumps(message),
+    )
+
+
+def log_export(request: HttpRequest, message: str) -> None:
+    """Record in the admin log that the user exported rows of attempts or figures about them."""
+    LogEntry.objects.create(
+        user_id=str(request.user.pk),
+        content_type_id=get_content_type_for_model(VerificationAttempt).pk,
+        object_repr="CSV",
+        action_flag=CHANGE,
+        change_message=message[:1000],
     )
