@@ -30,11 +30,15 @@ class DescribedEndpoint(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
     def view_replacement(self) -> type[APIView]:
+        operations = operations_of(self.target)
+        if not operations:  # the library describes the view as it describes any other
+            target: type[APIView] = self.target
+            return target
         # The project may have a schema class of its own, with its own authentication or tags. Ours is mixed into it, so
         # that these stay. A class of another library cannot be combined.
         chosen: Any = api_settings.DEFAULT_SCHEMA_CLASS
         base: type = chosen if issubclass(chosen, AutoSchema) else AutoSchema
-        schema = type("PhoneSchema", (OperationSchema, base), {"operations": operations_of(self.target)})
+        schema = type("PhoneSchema", (OperationSchema, base), {"operations": operations})
         return type(self.target.__name__, (self.target,), {"schema": schema()})
 
 

@@ -119,10 +119,10 @@ class Operation:
 def operations_of(view: type[APIView]) -> Mapping[str, Operation]:
     """Return the operations of a view by HTTP method, with texts in the active language.
 
-    A subclass of an endpoint gets the operations of the endpoint.
+    A subclass of an endpoint gets the operations of the endpoint. An endpoint without a description has none.
     """
     # The tables are functions, because their texts are translated when the schema is made, not when it is imported.
-    described = next(DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS)
+    described = next((DESCRIPTIONS[each] for each in view.__mro__ if each in DESCRIPTIONS), {})
     return {method: describe() for method, describe in described.items()}
 
 

@@ -16,8 +16,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from django_telroi import errors
+from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: F401 - its URLs import it
 from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
+from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
 from tests.calling_site import Configure
@@ -209,3 +211,43 @@ def test_the_example_of_an_invalid_number_has_all_fields_of_the_response(documen
     assert set(bodies["phone_start"]) == {"code", "detail", "retry_after", "errors", "suggestions"}
     assert bodies["phone_start"]["errors"]["number"][0]["code"] == "country_code_missing"
     assert bodies["phone_start"]["suggestions"] == ["+2348031234567"]
+
+
+def test_it_contains_the_endpoints_for_clients_of_django_phone_verify() -> None:
+    document = document_of([*OURS, path("api/", include("django_telroi.contrib.phone_verify.urls"))])
+
+    validate_schema(document)
+    found = dict(operations(document))
+    fields = {
+        name: fields_of(document, found[name]["requestBody"]) for name in found if name.startswith("phone_verify")
+    }
+    answers = {name: set(found[name]["responses"]) for name in fields}
+    assert fields == {
+        "phone_verify_register": {"phone_number", "bot_token"},
+        "phone_verify_verify": {"phone_number", "session_token", "security_code"},
+    }
+    assert answers == {
+        "phone_verify_register": {"200", "400", "403", "429", "503"},
+        "phone_verify_verify": {"200", "400", "429", "503"},
+    }
+    assert fields_of(document, found["phone_verify_register"]["responses"]["200"]) == {"session_token"}
+    assert fields_of(document, found["phone_verify_verify"]["responses"]["200"]) == {"message", "proof"}
+
+
+def fields_of(document: Any, body: Any) -> set[str]:
+    """Return the names of the fields of a JSON body."""
+    component = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return set(document["components"]["schemas"][component]["properties"])
+
+
+def test_an_endpoint_without_a_description_is_left_to_the_library(settings: Any) -> None:
+    settings.REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+
+    class OwnEndpoint(PhoneEndpoint):
+        @extend_schema(operation_id="my_endpoint", request=None, responses={204: None})
+        def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+            return Response(status=204)
+
+    found = dict(operations(document_of([path("own/", OwnEndpoint.as_view())])))
+
+    assert set(found["my_endpoint"]["responses"]) == {"204"}
