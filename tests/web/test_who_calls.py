@@ -99,6 +99,20 @@ def test_a_purpose_has_its_sentence(visitor: Visitor, site: Any) -> None:
     assert "create your account" not in words(visitor.opens("/phone/"))
 
 
+def test_the_texts_of_the_site_keep_their_own_direction(visitor: Visitor, site: Any) -> None:
+    # Without it, an English sentence in the Arabic card ends with its full stop on the wrong side.
+    site.TELROI = {
+        "PURPOSES": ["", "signup"],
+        "PURPOSE_TEXTS": {"signup": "We need your number."},
+        "CONSENT_TEXT": "You agree to one call.",
+    }
+
+    card = visitor.opens("/phone/?purpose=signup").card()
+
+    isolated = [each.text for each in card.find_all("bdi")]
+    assert {"We need your number.", "You agree to one call."} <= set(isolated)
+
+
 def test_the_line_of_consent_is_above_the_button(person: Visitor, site: Any) -> None:
     assert person.card().find(class_="telroi-consent") is None
     site.TELROI = {"CONSENT_TEXT": "With the button you agree to one automated call."}
