@@ -64,6 +64,26 @@ def test_the_enter_key_sends_what_is_in_the_field(chromium: Browser, site: Site,
     page.close()
 
 
+@pytest.mark.parametrize("locale", ["en-NG", "pt-BR"])
+def test_the_number_wraps_on_a_phone_with_a_zoom_of_200_percent(chromium: Browser, site: Site, locale: str) -> None:
+    page = opened(chromium, site.address + "/phone/", locale=locale, viewport={"width": 195, "height": 400})
+    assert sideways(page) == 0
+
+    page.get_by_role("textbox").fill(NUMBER)
+    page.get_by_role("textbox").press("Enter")
+    expect(page.locator(".telroi-phone").first).to_have_text(NUMBER)
+    expect(page.get_by_role("textbox")).to_be_focused()
+
+    assert sideways(page) == 0
+    page.close()
+
+
+def sideways(page: Page) -> int:
+    """Return by how many pixels the page is too wide for its window."""
+    overflow: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return overflow
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("site", [{"TELROI": {"COUNTRY_CHOICE": True, "CONSENT_TEXT": "One call."}}], indirect=True)
 def test_the_form_with_a_choice_is_accessible_and_fits(chromium: Browser, site: Site, width: int) -> None:
