@@ -373,6 +373,6 @@ def test_the_code_of_an_unsettled_call_is_right_although_the_older_call_was_neve
     assert (result.outcome, result.attempt.pk) == ("verified", second.pk)
 
 
-def hold_the_line(*args: object) -> None:
+def hold_the_line(*args: object, **options: object) -> None:
     """The third call is being placed, and its process was killed too."""
     raise KeyboardInterrupt

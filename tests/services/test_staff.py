@@ -353,6 +353,7 @@ class TestANumberInAText:
         note = services.add_note(phone, text=self.SAID, actor="grace")
         blocked = services.block_number(NUMBER, reason=self.SAID, actor="grace")
         services.unblock_number(NUMBER, reason=self.SAID, actor="grace")
+        PhoneNumber.objects.update(wrong_codes=1, last_wrong_code_at=datetime.now(UTC))
         services.reset_wrong_codes(NUMBER, reason=self.SAID, actor="grace")
         services.move_number(NUMBER, user=None, reason=self.SAID, actor="grace")
         services.stop_calls(reason=self.SAID, actor="grace")
