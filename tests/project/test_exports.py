@@ -20,7 +20,8 @@ PUBLIC = {
     "django_telroi.contrib.two_factor": "CallGateway",
     "django_telroi.errors": """
         AlreadyBlocked
-        ApiError ApiOutcomeUnknown ApiRefused ApiRefusedByProxy ApiUnreachable AttemptNotFound BotCheckFailed CallsStopped
+        ApiError ApiOutcomeUnknown ApiRefused ApiRefusedByProxy ApiUnreachable
+        AttemptNotFound BotCheckFailed CallsStopped
         ChangedMeanwhile ConsentRequired CooldownActive DailyLimitReached DestinationPaused
         HourlyLimitReached InsideTransaction InvalidNumber InvalidPurpose
         Misconfigured NotCallable
