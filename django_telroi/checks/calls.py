@@ -19,6 +19,7 @@ from django_telroi.backends import is_own_backend, spoken_length, uses_telroi
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
 from django_telroi.domain.states import CodeMaker
+from django_telroi.services.shared.transactions import write_alias
 
 # Digits. NIST SP 800-63B and OWASP ASVS require 20 bits, which six digits nearly have (19.9). Five digits have 17.
 LEAST_CODE_LENGTH = 6
@@ -57,6 +58,7 @@ def check_calls() -> Iterator[CheckMessage]:
     yield from _reserved_calls()
     yield from _consent()
     yield from _time_zone()
+    yield from _autocommit()
     yield from _codes()
     yield from _wrong_codes()
     yield from _language()
@@ -152,6 +154,17 @@ def _import_or_none(path: str) -> object:
         return import_string(path)
     except Exception:  # noqa: BLE001 - a module of the site may raise anything
         return None
+
+
+def _autocommit() -> Iterator[CheckMessage]:
+    alias = write_alias()
+    if not connections[alias].settings_dict["AUTOCOMMIT"]:
+        yield Error(
+            f'DATABASES["{alias}"]["AUTOCOMMIT"] is False, so each call and each code is rejected with an error 500: a '
+            "rollback of yours could undo the record of a call.",
+            hint="Remove it. Use transaction.atomic or ATOMIC_REQUESTS for transactions of yours.",
+            id="telroi.E051",
+        )
 
 
 def _time_zone() -> Iterator[CheckMessage]:

@@ -141,6 +141,13 @@ def test_a_site_without_time_zones_is_named(settings: Any) -> None:
     assert ids(ours()) == ["telroi.E003"]
 
 
+def test_a_database_without_autocommit_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.TELROI = {"API_KEY": LIVE}
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+
+    assert ids(ours()) == ["telroi.E051"]
+
+
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores the offset with each time")
 def test_a_database_in_local_time_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TELROI = {"API_KEY": LIVE}
