@@ -6,10 +6,13 @@ request came, and its clock and the database's differ by up to 30 s.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import TypeVar
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
@@ -25,6 +28,8 @@ COMPLETED, FAILED, CHECKED = "otp.completed", "otp.failed", "otp.verified"
 OVER = ("expired", "superseded", "canceled", "locked", "verified")
 SKEWS = (-30, 0, 30)
 PLACED_AFTER = (0, 10, 20)
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -52,10 +57,10 @@ class Calls:
             telroi_id=telroi_id,
         )
 
-    def told(self, name: str, seconds: float, *, after: float = 1, number: int = 0) -> EventEffect:
+    def told(self, name: str, seconds: float, *, after: float = 1) -> EventEffect:
         """Record an event that Telroi dates at ``seconds``. It arrives ``after`` seconds later."""
         at = self.start + timedelta(seconds=seconds)
-        return record_event(event_of(name, at=at, copy=number), now=at + timedelta(seconds=after))
+        return record_event(event_of(name, at=at), now=at + timedelta(seconds=after))
 
     def moved(self) -> dict[int, str]:
         """Return the attempts that have the event's id after all leases ended."""
@@ -70,33 +75,41 @@ def calls(start: datetime) -> Calls:
     return Calls(start)
 
 
+def undone(cases: Iterable[T]) -> Iterator[T]:
+    """Yield each case, and undo what was done with it. It is faster than deleting the rows."""
+    for case in cases:
+        with transaction.atomic():
+            yield case
+            transaction.set_rollback(True)
+
+
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
 @pytest.mark.parametrize("second_status", ["dialing", "unknown"])
 @pytest.mark.parametrize("first_status", ["unknown", *OVER])
 def test_an_event_of_the_first_call_never_changes_the_second(
     calls: Calls, first_status: str, second_status: str, name: str
 ) -> None:
-    for number, (gap, placed_after, skew) in enumerate(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
-        VerificationAttempt.objects.all().delete()
+    for gap, placed_after, skew in undone(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
         first, second = calls.at(0, first_status), calls.at(gap, second_status)
 
-        calls.told(name, placed_after + skew, after=gap + 1, number=number)
+        calls.told(name, placed_after + skew, after=gap + 1)
 
-        assert second.pk not in calls.moved(), (gap, placed_after, skew)
-        assert set(calls.moved()) <= {first.pk}
+        moved = calls.moved()
+        assert second.pk not in moved, (gap, placed_after, skew)
+        assert set(moved) <= {first.pk}
 
 
 @pytest.mark.parametrize("name", [COMPLETED, FAILED])
 @pytest.mark.parametrize("first_status", ["dialing", "unknown"])
 def test_an_event_of_the_second_call_never_changes_the_first(calls: Calls, first_status: str, name: str) -> None:
-    for number, (gap, placed_after, skew) in enumerate(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
-        VerificationAttempt.objects.all().delete()
+    for gap, placed_after, skew in undone(product((60, 75, 90, 120, 250), PLACED_AFTER, SKEWS)):
         first, second = calls.at(0, first_status), calls.at(gap, "unknown")
 
-        calls.told(name, gap + placed_after + skew, number=number)
+        calls.told(name, gap + placed_after + skew)
 
-        assert first.pk not in calls.moved(), (gap, placed_after, skew)
-        assert set(calls.moved()) <= {second.pk}
+        moved = calls.moved()
+        assert first.pk not in moved, (gap, placed_after, skew)
+        assert set(moved) <= {second.pk}
 
 
 @pytest.mark.parametrize("status", ["dialing", "unknown"])
@@ -104,11 +117,10 @@ def test_an_event_of_the_second_call_never_changes_the_first(calls: Calls, first
 def test_an_event_settles_the_only_call_although_the_clocks_differ(
     calls: Calls, status: str, name: str, becomes: str
 ) -> None:
-    for number, (placed_after, skew) in enumerate(product(PLACED_AFTER, SKEWS)):
-        VerificationAttempt.objects.all().delete()
+    for placed_after, skew in undone(product(PLACED_AFTER, SKEWS)):
         only = calls.at(0, status)
 
-        calls.told(name, placed_after + skew, after=max(0, -skew), number=number)
+        calls.told(name, placed_after + skew, after=max(0, -skew))
 
         assert calls.moved() == {only.pk: becomes}, (placed_after, skew)
 
