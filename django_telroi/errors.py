@@ -133,6 +133,11 @@ class ApiRefused(ApiError):
         super().__init__(status, code, message, retry_after, scope)
         self.status, self.code, self.message, self.retry_after, self.scope = status, code, message, retry_after, scope
 
+    @property
+    def is_invalid(self) -> bool:
+        """Whether Telroi rejected the request itself, such as a number that cannot be called."""
+        return self.status in (400, 422)
+
     def __str__(self) -> str:
         return " ".join(filter(None, ("Telroi answered", str(self.status), self.code)))
 
@@ -146,6 +151,8 @@ class ApiRefusedByProxy(ApiRefused):
 
     A proxy or firewall in front of Telroi does. The status then says nothing about the number or the code.
     """
+
+    is_invalid = False
 
     def __str__(self) -> str:
         return f"A proxy in front of Telroi answered {self.status} with a page."

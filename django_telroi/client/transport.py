@@ -15,7 +15,14 @@ from collections import deque
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    SWITCHING_PROTOCOLS,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from time import monotonic
 from typing import Any
 
@@ -62,10 +69,25 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+class FinalResponse(HTTPResponse):
+    """The response that follows the interim ones (1xx), of which a server may send any number (RFC 9110, 15.2).
+
+    A proxy in front of Telroi may send "103 Early Hints". ``http.client`` skips only "100 Continue".
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        # 101 is final. Nothing asks for another protocol, so it is no answer to a request of ours.
+        while 100 <= self.status < 200 and self.status != SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]  # with headers, ``begin`` would read nothing
+            super().begin()
+
+
 class BoundedConnection(HTTPConnection):
     """A connection whose steps all stay within its allowance."""
 
     debuglevel = 0  # set here, because a debug level set for all of http.client would print the key and the number
+    response_class = FinalResponse
 
     def __init__(
         self,
@@ -190,8 +212,8 @@ class Transport(BaseAdapter):
             target = str(request.url) if self._is_forwarded else request.path_url
             with connection.exchange(request, target, self._headers(request)) as reply:
                 response = read_whole(reply, request)
-                # Not after a 1xx: http.client returns some of them as the response, and the real one still comes.
-                reusable = reply.isclosed() and reply.status >= 200
+                # After 101 the server speaks another protocol.
+                reusable = reply.isclosed() and reply.status != SWITCHING_PROTOCOLS
             permit.response = response
             if permit.settled:
                 permit.settled(permit)

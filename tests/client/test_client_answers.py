@@ -133,6 +133,19 @@ class TestValues:
         assert [client.place_otp(TO).id, client.place_otp(TO).id] == [ID, ID]
         assert len(server.peers) == 1
 
+    def test_the_response_after_interim_ones_is_read_and_its_connection_kept(
+        self, serve: Callable[..., Server], connect: Callable[..., TelroiClient]
+    ) -> None:
+        interim = b"".join(
+            b"HTTP/1.1 %s\r\nLink: </style.css>; rel=preload\r\nContent-Length: 7\r\n\r\n" % status
+            for status in (b"103 Early Hints", b"102 Processing", b"100 Continue", b"103 Early Hints", b"199 -")
+        )
+        server = serve(answering(interim + reply(body=call_to(TO))))
+        client = connect(server)
+
+        assert [client.place_otp(TO).id, client.place_otp(TO).id] == [ID, ID]
+        assert len(server.peers) == 1
+
 
 class TestRefusals:
     @pytest.mark.parametrize("shape", [documented, actual])

@@ -115,6 +115,7 @@ BROKEN: dict[str, Script] = {
     "it speaks HTTP/3.0": after_reading(sends(WHOLE.replace(b"HTTP/1.1", b"HTTP/3.0"))),
     "its status is no number": after_reading(sends(b"HTTP/1.1 OK 200\r\n\r\n")),
     "it continues for ever": after_reading(forever(b"HTTP/1.1 100 Continue\r\n\r\n")),
+    "its early hints have no end": after_reading(forever(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
     "its header has no end": after_reading(sends(b"HTTP/1.1 200 OK\r\nX: "), forever(b"x" * 4096)),
     "its headers have no end": after_reading(sends(b"HTTP/1.1 200 OK\r\n"), forever(b"X: x\r\n")),
     "its headers are wide": after_reading(sends(b"HTTP/1.1 200 OK\r\n"), forever(b"X: " + b"x" * 60_000 + b"\r\n")),

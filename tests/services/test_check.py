@@ -95,6 +95,7 @@ WORTHLESS = Comes("unavailable", "placed", 1, keeps_doubt=True)
 ANSWERS: list[tuple[str, dict[str, Any], Comes]] = [
     ("chunked", {}, VERIFIED),
     ("without_length", {}, VERIFIED),
+    ("early_hints", {}, VERIFIED),
     ("slow", {"seconds": 0.1}, VERIFIED),
     ("no_livemode", {}, VERIFIED),
     ("livemode_false", {}, WORTHLESS),

@@ -51,6 +51,7 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
     # A success, in unusual transfer formats.
     ("chunked", {}, PLACED),
     ("without_length", {}, PLACED),
+    ("early_hints", {}, PLACED),
     ("slow", {"seconds": 0.1}, PLACED),
     ("no_livemode", {}, PLACED),
     ("status_failed", {}, PLACED),
@@ -105,7 +106,6 @@ ANSWERS: list[tuple[str, dict[str, Any], Becomes]] = [
     ("cut_body", {}, NO_REPLY),
     ("reset_body", {}, NO_REPLY),
     ("not_http", {}, NO_REPLY),
-    ("early_hints", {}, NO_REPLY),
     ("endless_headers", {}, NO_REPLY),
     ("huge_header", {}, NO_REPLY),
     ("huge_body", {}, NO_REPLY),

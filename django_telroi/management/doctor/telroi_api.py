@@ -14,7 +14,7 @@ from django_telroi.backends import get_backend, uses_telroi
 from django_telroi.client.origin import read_base_url
 from django_telroi.client.replies import Probe
 from django_telroi.conf.key_problems import KeyProblem, problems_of_keys, problems_of_names, problems_of_secrets
-from django_telroi.errors import ApiRefused, ApiRefusedByProxy, ApiUnreachable, Misconfigured
+from django_telroi.errors import ApiRefused, ApiUnreachable, Misconfigured
 from django_telroi.management.doctor.findings import Finding, Level, bad, good, note
 from django_telroi.redaction import kind_of
 
@@ -230,7 +230,7 @@ def _scope(client: TelroiClient) -> Finding:
             "The key lacks the scope otp:write.",
             "Add the scope in Telroi's dashboard, or create another key.",
         )
-    if isinstance(error, ApiRefused) and not isinstance(error, ApiRefusedByProxy) and error.status in (400, 422):
+    if isinstance(error, ApiRefused) and error.is_invalid:
         return good(SUBJECT, "The key has the scope otp:write.", scope="otp:write")
     return note(SUBJECT, f"{SCOPE_UNKNOWN}: {error}." if error else f"{SCOPE_UNKNOWN}.")
 

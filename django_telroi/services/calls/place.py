@@ -17,7 +17,7 @@ from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.client import OtpCall
 from django_telroi.domain.number_limits import counts_from
 from django_telroi.domain.states import BY_WORKER, Judge, Status
-from django_telroi.errors import ApiError, ApiRefused, ApiRefusedByProxy, ApiUnreachable, AttemptNotFound
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.services.attempts.find import close_superseded_calls, not_found_if_erased
 from django_telroi.services.attempts.transitions import (
@@ -112,9 +112,7 @@ def _request_call(backend: Backend, attempt: VerificationAttempt, code: str | No
     """
     started = monotonic()
     call, error = _request_with_retry(backend, attempt, code, started=started)
-    is_invalid = (
-        isinstance(error, ApiRefused) and not isinstance(error, ApiRefusedByProxy) and error.status in (400, 422)
-    )
+    is_invalid = isinstance(error, ApiRefused) and error.is_invalid
     if code is None or attempt.judge == Judge.CALLER or not is_invalid:
         return _Reply(call, error, is_code_refused=False)
     if _is_too_late(started):

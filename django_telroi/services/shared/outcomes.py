@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from django_telroi.backends import KeyInUse
 from django_telroi.domain.states import Status
-from django_telroi.errors import ApiError, ApiRefused, ApiRefusedByProxy, ApiUnreachable
+from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.site_control import MISCONFIGURED_PAUSE, PauseReason, pause_calls
@@ -125,15 +125,13 @@ def shows_valid_key(error: ApiError | None) -> bool:
     """
     if error is None:
         return True
-    if not isinstance(error, ApiRefused) or isinstance(error, ApiRefusedByProxy):
+    if not isinstance(error, ApiRefused):
         return False
-    return error.status in (400, 422, 429) or is_out_of_funds(error)
+    return error.is_invalid or error.status == 429 or is_out_of_funds(error)
 
 
 def _outcome_of_refusal(error: ApiRefused) -> CallOutcome:
-    if isinstance(error, ApiRefusedByProxy):
-        return _misconfigured_outcome(error)
-    if error.status in (400, 422):
+    if error.is_invalid:
         return _failure_outcome(error, ErrorCode.INVALID)
     if error.status in (401, 403):
         wait = int(MISCONFIGURED_PAUSE.total_seconds())
