@@ -27,7 +27,8 @@ from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost
 from django_telroi.web import card_texts
 from django_telroi.web.card_state import drop_in_step, settle_older_call
 from django_telroi.web.cards import CardPlace, Heading, card_at, current_path
-from django_telroi.web.session import Notice, pop_notice, read_flow
+from django_telroi.web.notices import Notice
+from django_telroi.web.session import pop_notice, read_flow
 from django_telroi.web.text_language import text_language
 
 register = template.Library()

@@ -20,8 +20,8 @@ from django_telroi.services.sentences import length_sentence, sentence, status_s
 from django_telroi.services.shared.secrets import length_of
 from django_telroi.web import card_texts
 from django_telroi.web.forms import CodeForm
+from django_telroi.web.notices import NEWER_CALL, SHORT_CODE, Notice
 from django_telroi.web.seen_attempt import CALLING_AGAIN, Seen, step_name
-from django_telroi.web.session import NEWER_CALL, SHORT_CODE, Notice
 from django_telroi.web.steps import ABOUT_THE_NUMBER, Help, Step, describe_field, refused_step, verified_step
 
 SLOW_AFTER = timedelta(seconds=3)

@@ -21,10 +21,11 @@ from django_telroi.web.cookies import (
     set_request_cookie,
 )
 from django_telroi.web.kept_call import cancel_call
+from django_telroi.web.notices import notice_of
 from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import PhonePage, raise_if_failed
 from django_telroi.web.seen_attempt import is_open, may_ring
-from django_telroi.web.session import Flow, notice_of, session_of
+from django_telroi.web.session import Flow, session_of
 
 
 class CallAgainView(PhonePage):

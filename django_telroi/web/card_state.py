@@ -31,18 +31,10 @@ from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import lost_request, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import settle_kept_call
+from django_telroi.web.notices import SAME_NUMBER, Notice, notice_of
 from django_telroi.web.posted_values import PostedValues, fill_form
 from django_telroi.web.seen_attempt import Seen
-from django_telroi.web.session import (
-    SAME_NUMBER,
-    Flow,
-    Notice,
-    form_options,
-    notice_of,
-    pop_notice,
-    read_flow,
-    save_flow,
-)
+from django_telroi.web.session import Flow, form_options, pop_notice, read_flow, save_flow
 from django_telroi.web.steps import (
     AT_THE_FIELD,
     Step,

@@ -20,8 +20,9 @@ from django_telroi.web.card_state import focused, load_seen_attempt, phone_form,
 from django_telroi.web.cards import CardPlace, current_path
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.kept_call import NoCallNeeded
+from django_telroi.web.notices import SAME_NUMBER, Notice
 from django_telroi.web.seen_attempt import is_open
-from django_telroi.web.session import SAME_NUMBER, Flow, Notice, pop_notice
+from django_telroi.web.session import Flow, pop_notice
 from django_telroi.web.start_page import StartView
 from django_telroi.web.steps import change_step, with_way_back
 from django_telroi.web.tickets import open_number, seal_number

@@ -24,17 +24,10 @@ from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import delete_request_cookie, forget_typed
 from django_telroi.web.forms import CodeForm
 from django_telroi.web.kept_call import close_if_queued
+from django_telroi.web.notices import NEWER_CALL, Notice, notice_of_check, notice_of_result
 from django_telroi.web.pages import LOST, PhonePage
 from django_telroi.web.seen_attempt import card_state_name, step_name
-from django_telroi.web.session import (
-    NEWER_CALL,
-    Flow,
-    Notice,
-    notice_of_check,
-    notice_of_result,
-    pop_notice,
-    renew_session,
-)
+from django_telroi.web.session import Flow, pop_notice, renew_session
 from django_telroi.web.tickets import open_number, remember_proven
 
 

@@ -20,7 +20,8 @@ from django_telroi.errors import AttemptNotFound, Unavailable
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import AttemptStatus
 from django_telroi.services.attempts.find import never_rang
-from django_telroi.web.session import Flow, Notice, notice_of, read_flow, save_flow
+from django_telroi.web.notices import Notice, notice_of
+from django_telroi.web.session import Flow, read_flow, save_flow
 from django_telroi.web.steps import ABOUT_THE_NUMBER
 
 NOT_PLACED_YET = (Status.QUEUED, Status.DIALING)

@@ -32,6 +32,7 @@ from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_page
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
+from django_telroi.web.notices import About, Notice
 from django_telroi.web.page_guards import (
     csrf_protect_with_card,
     login_by_purpose,
@@ -40,7 +41,7 @@ from django_telroi.web.page_guards import (
 )
 from django_telroi.web.posted_values import MAX_VALUE_LENGTH
 from django_telroi.web.seen_attempt import Seen
-from django_telroi.web.session import About, Flow, Notice, form_options, read_flow, save_flow, session_of
+from django_telroi.web.session import Flow, form_options, read_flow, save_flow, session_of
 from django_telroi.web.steps import Step, changed_step, no_cookie_step, with_reason, without_other_number
 from django_telroi.web.tickets import Ticket, open_number, read_ticket
 

@@ -42,22 +42,12 @@ from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import LastRequest, remember_typed, set_request_cookie, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import NOT_PLACED_YET, NoCallNeeded, cancel_call
+from django_telroi.web.notices import FORGOTTEN, Notice, notice_of, shown_waiting_number, with_number
 from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import IN_PLACE, LOST, STORED, PhonePage, raise_if_failed
 from django_telroi.web.posted_values import read_posted
 from django_telroi.web.seen_attempt import is_open
-from django_telroi.web.session import (
-    FORGOTTEN,
-    Flow,
-    Notice,
-    form_options,
-    notice_of,
-    pop_notice,
-    remember_country,
-    session_of,
-    shown_waiting_number,
-    with_number,
-)
+from django_telroi.web.session import Flow, form_options, pop_notice, remember_country, session_of
 from django_telroi.web.steps import ABOUT_THE_FORM, number_step, stored_lost_step, with_way_back
 from django_telroi.web.text_language import call_language
 from django_telroi.web.tickets import open_number, share_id_with_tabs

@@ -31,8 +31,8 @@ from django_telroi.services.sentences import sentence, stored_sentence
 from django_telroi.services.shared.arguments import NO_NUMBER, StoredNumber
 from django_telroi.web import card_texts
 from django_telroi.web.forms import PhoneForm
+from django_telroi.web.notices import FORGOTTEN, SAME_NUMBER, Notice
 from django_telroi.web.seen_attempt import Seen, may_ring
-from django_telroi.web.session import FORGOTTEN, SAME_NUMBER, Notice
 
 ABOUT_THE_NUMBER = frozenset({InvalidNumber.code, NotCallable.code, RegionNotAllowed.code})
 """Reasons for rejection that are about the number. They are shown at the field."""

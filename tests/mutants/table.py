@@ -3221,7 +3221,7 @@ MUTANTS = (
     ),
     Mutant(
         "store the typed number of a notice in clear in the session of a site that encrypts numbers",
-        "django_telroi/web/session.py",
+        "django_telroi/web/notices.py",
         "if is_number_sealed() else values",
         "if False else values",
         ("tests/encryption/test_nothing_in_clear.py",),

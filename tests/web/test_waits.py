@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 
 from django_telroi import services
 from django_telroi.testing import last_code_for, outbox
-from django_telroi.web.session import KEEP_NUMBER_FOR, Notice, read_notice, saved_notice
+from django_telroi.web.notices import KEEP_NUMBER_FOR, Notice, read_notice, saved_notice
 from django_telroi.web.tickets import open_number, open_waiting_number, seal_number, seal_waiting_number
 from tests.services.world import let_time_pass, statements
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, SPELLING, Visitor

@@ -18,7 +18,7 @@ from django_telroi.services.shared import number_state
 from django_telroi.services.shared.number_state import STOP_HINT
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for, outbox
-from django_telroi.web.session import read_notice, saved_notice
+from django_telroi.web.notices import read_notice, saved_notice
 from tests.services.world import let_time_pass, statements, wrong
 from tests.web.visitor import MASKED, NUMBER, OTHER_NUMBER, PREMIUM, SPELLING, Visitor
 

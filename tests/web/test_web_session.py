@@ -12,7 +12,7 @@ from django.test import Client
 from django_telroi.services.shared.secrets import unpack
 from django_telroi.testing import last_code_for
 from django_telroi.web.cards import MAX_URL_LENGTH
-from django_telroi.web.session import NOTICE_SALT
+from django_telroi.web.notices import NOTICE_SALT
 from tests.web.signup_site import TOO_SHORT
 from tests.web.visitor import NUMBER, PREMIUM, SPELLING, Visitor, last
 

@@ -29,10 +29,11 @@ from django_telroi.web.card_state import load_seen_attempt
 from django_telroi.web.cards import LOGIN_NAMESPACE, CardPlace, is_safe
 from django_telroi.web.code_page import CodeView, StatusView
 from django_telroi.web.cookies import delete_request_cookie, forget_typed
+from django_telroi.web.notices import notice_of, notice_of_result
 from django_telroi.web.page_guards import save_session
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.seen_attempt import step_name
-from django_telroi.web.session import Flow, notice_of, notice_of_result, renew_session, session_of
+from django_telroi.web.session import Flow, renew_session, session_of
 from django_telroi.web.start_page import StartView
 from django_telroi.web.steps import Step
 from django_telroi.web.tickets import Ticket
