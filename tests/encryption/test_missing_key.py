@@ -87,6 +87,38 @@ def test_a_call_of_the_time_before_the_key_was_lost_is_unavailable(keys: Any, se
         services.phone_record(ada)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "phonenumber/",
+        "phonenumber/{phone}/change/",
+        "phonenumber/{phone}/block/",
+        "verificationattempt/",
+        "verificationattempt/{attempt}/change/",
+        "verifiedphone/",
+        "verifiedphone/{record}/change/",
+    ],
+)
+def test_the_admin_says_that_the_key_is_missing(page: str, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.TELROI = {"NUMBER_ENCRYPTION": "on", "NUMBER_KEYS": [KEY]}
+    attempt = services.start_verification(NUMBER)
+    record = services.record_verification(User.objects.create_user("ada"), "+2348029876543")
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("grace"))
+    path = "/admin/django_telroi/" + page.format(phone=attempt.phone_id, attempt=attempt.pk, record=record.pk)
+    assert staff.get(path).status_code == 200
+    settings.TELROI = {"NUMBER_ENCRYPTION": "on", "NUMBER_KEYS": ["another key of at least 32 characters"]}
+
+    with caplog.at_level(logging.ERROR, logger="django_telroi"):
+        reply = staff.get(path)
+
+    assert (reply.status_code, BeautifulSoup(reply.content, "html.parser").get_text()) == (
+        503,
+        "A phone number cannot be read: the site does not have the key that encrypted it.",
+    )
+    assert "misconfigured reason=number_keys" in caplog.text
+
+
 def test_a_missing_package_is_misconfigured(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from django_telroi.models import sealed
 

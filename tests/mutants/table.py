@@ -3599,4 +3599,25 @@ MUTANTS = (
         "    conf.webhook_secrets()\n",
         ("tests/checks/test_key_checks.py",),
     ),
+    Mutant(
+        "let an unreadable number end a page of the admin with an error 500",
+        "django_telroi/admin/shared/failures.py",
+        "    except NumbersUnreadable:\n        log_unreadable_numbers()\n        return _page(KEY_MISSING)\n",
+        "",
+        ("tests/encryption/test_missing_key.py",),
+    ),
+    Mutant(
+        "let a lost database end a page of Django's admin with an error 500",
+        "django_telroi/admin/shared/failures.py",
+        "            each.callback = _answer_failures(hide_what_was_posted(each.callback))\n",
+        "            each.callback = hide_what_was_posted(each.callback)\n",
+        ("tests/outages/test_out_of_reach.py",),
+    ),
+    Mutant(
+        "take an interim response for the response",
+        "django_telroi/client/transport.py",
+        "while 100 <= self.status < 200 and self.status",
+        "while False and self.status",
+        ("tests/client/test_client_answers.py::TestValues",),
+    ),
 )

@@ -122,6 +122,10 @@ def staff(staff_action: str, **fields: str) -> Callable[[People], Reply]:
     )
 
 
+def staff_page(path: str) -> Callable[[People], Reply]:
+    return lambda people: people.grace_s.get("/admin/django_telroi/" + path.format(id=people.phone_id))
+
+
 def webhook(people: People) -> Reply:
     body = body_of("otp.completed", to=people.number)
     return visitor().post("/telroi/webhook/", body, "application/json", headers=signed(body))
@@ -171,3 +175,13 @@ STAFF_ACTIONS: Mapping[str, Callable[[People], Reply]] = {
     for staff_action in ("{id}/block/", "{id}/reset/", "{id}/erase/", "{id}/reveal/", "stop-calls/")
 }
 """Staff actions."""
+
+STAFF_PAGES: Mapping[str, Callable[[People], Reply]] = {
+    "search": staff("search/", term="ada"),
+    "numbers": staff_page("phonenumber/"),
+    "a number": staff_page("phonenumber/{id}/change/"),
+    "overview": staff_page("phonenumber/overview/"),
+    "attempts": staff_page("verificationattempt/"),
+    "verified phones": staff_page("verifiedphone/"),
+}
+"""Pages that show rows to staff."""

@@ -14,7 +14,7 @@ from django_telroi import services, tasks
 from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber
 from tests.outages.outage import unreachable
-from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
+from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, STAFF_PAGES, WRITERS, People, Reply
 from tests.services.world import sends
 from tests.webhooks.telroi import event_of
 
@@ -52,7 +52,7 @@ def test_a_page_of_the_site_works_with_a_card_in_it(people: People) -> None:
     assert "We cannot call right now" in reply.content.decode()
 
 
-@pytest.mark.parametrize("act", STAFF_ACTIONS.values(), ids=STAFF_ACTIONS)
+@pytest.mark.parametrize("act", [*STAFF_ACTIONS.values(), *STAFF_PAGES.values()], ids=[*STAFF_ACTIONS, *STAFF_PAGES])
 def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> None:
     with unreachable():
         reply = act(people)

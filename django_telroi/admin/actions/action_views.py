@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -17,7 +17,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.debug import sensitive_variables
@@ -29,9 +28,7 @@ from django_telroi.admin.shared.lists import masked_mark, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
-from django_telroi.services.requester import hide_what_was_posted, user_name
-from django_telroi.services.sentences import NOT_NOW
-from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
+from django_telroi.services.requester import user_name
 
 APP = "django_telroi"
 CONFIRM_PAGE = "admin/django_telroi/confirm.html"
@@ -43,42 +40,11 @@ MAX_AT_ONCE = 500
 
 
 def staff_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved.
-
-    Error reports do not show what was posted: a reason or a note may contain a number.
-    """
+    """Return ``view`` outside of ``ATOMIC_REQUESTS``, so that a later error does not roll back what a service saved."""
     # For each alias, because ATOMIC_REQUESTS is a setting of each database.
-    view = answer_without_database(hide_what_was_posted(view))
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
-
-
-def answer_without_database(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    """Return ``view`` with a response of status 503 if the database fails.
-
-    The response does not use the admin's template, which would query the user and the permissions.
-    """
-
-    @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = _unless_database_is_lost(partial(view, request, *args, **kwargs))
-        if isinstance(response, TemplateResponse):
-            # Django renders it after the view returned, and the template makes queries too.
-            response.render = partial(_unless_database_is_lost, response.render)  # type: ignore[method-assign,assignment]
-        return response
-
-    return answer
-
-
-def _unless_database_is_lost(act: Callable[[], HttpResponse]) -> HttpResponse:
-    try:
-        return act()
-    except DATABASE_LOST as error:
-        close_lost_connections(error)
-    except Unavailable:
-        pass  # logged where it was raised
-    return HttpResponse(format_html("<!doctype html><p>{}</p>", NOT_NOW), status=Unavailable.http_status)
 
 
 def require_permissions(request: HttpRequest, *permissions: str) -> None:
@@ -108,12 +74,8 @@ class StaffActionViews(UnnamedInLog):
             )
             for name, view in views.items()
         ]
-        # Django's own pages read the database too. They are not taken out of ATOMIC_REQUESTS, because they
-        # change nothing of ours.
-        theirs = super().get_urls()
-        for each in theirs:
-            each.callback = answer_without_database(hide_what_was_posted(each.callback))
-        return [*ours, *theirs]
+        # Django's own pages are not taken out of ATOMIC_REQUESTS, because they change nothing of ours.
+        return [*ours, *super().get_urls()]
 
     def offered_actions(self, request: HttpRequest, phone: PhoneNumber) -> list[dict[str, Any]]:
         """Return the actions that apply to ``phone`` now and that the user may perform, with their URLs."""

@@ -38,6 +38,7 @@ from django_telroi.admin.shared.callers import (
 )
 from django_telroi.admin.shared.chips import moment_mark, moment_words
 from django_telroi.admin.shared.export import CHUNK, csv_response, iso_moment, seconds_between
+from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import (
     MAX_DIGITS_OF_A_KEY,
     DayFilter,
@@ -184,7 +185,7 @@ class AttemptChangeList(FixedOrderChangeList):
             apply_overdue_unsaved(take_number(attempt), now=now)
 
 
-class VerificationAttemptAdmin(ReadOnly, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList):
+class VerificationAttemptAdmin(FailuresAnswered, ReadOnly, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList):
     """The list of attempts, and the page of one attempt with its timeline. Attempts cannot be edited."""
 
     list_display = ("requested", "masked", "status_and_error", "requester", "tries_used", "took")

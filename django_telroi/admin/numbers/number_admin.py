@@ -36,6 +36,7 @@ from django_telroi.admin.shared.callers import (
     words_for_phones,
 )
 from django_telroi.admin.shared.chips import bar, moment_mark, region_mark, time_mark
+from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import CalledRegionFilter
 from django_telroi.admin.shared.lists import CheapList, OneColumnChangeList, ReadOnly, Tool, masked_mark
 from django_telroi.admin.shared.marks import with_label
@@ -99,7 +100,9 @@ class NumberChangeList(OneColumnChangeList):
             phone.last_verified_at = max(filter(None, (phone.recorded_at, phone.right_code_at)), default=None)
 
 
-class PhoneNumberAdmin(ReadOnly, CallerSearch, NoteViews, NeverCalled, OverviewPages, DestinationPages, CheapList):
+class PhoneNumberAdmin(
+    FailuresAnswered, ReadOnly, CallerSearch, NoteViews, NeverCalled, OverviewPages, DestinationPages, CheapList
+):
     """The list of numbers, the page of one number, its staff actions, the overview and the kill switch."""
 
     list_display = ("masked", "state", "used", "next_call", "last_call", "last_verified")

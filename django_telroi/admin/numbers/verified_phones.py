@@ -20,6 +20,7 @@ from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.shared import marks
 from django_telroi.admin.shared.callers import CallerSearch, meant_numbers, users_named, words_for_users
 from django_telroi.admin.shared.chips import linked, moment_mark, moment_words, page_address
+from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import DayFilter, PurposeFilter
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
 from django_telroi.admin.shared.number_lookups import last_digits_in, masked_number_in, may_view_full_numbers
@@ -59,7 +60,7 @@ class VerifiedDayFilter(DayFilter):
     moment = "verified_at"
 
 
-class VerifiedPhoneAdmin(ReadOnly, CallerSearch, UncountedList):
+class VerifiedPhoneAdmin(FailuresAnswered, ReadOnly, CallerSearch, UncountedList):
     """Verified phones, the newest first."""
 
     list_display = ("who", "number_link", "purpose_mark", "verified", "attempt_link")

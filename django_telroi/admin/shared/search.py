@@ -30,7 +30,6 @@ from django.views.decorators.http import require_POST
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.redaction import Secret
-from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.arguments import is_storable
 from django_telroi.services.shared.secrets import pack, unpack
 from django_telroi.services.shared.transactions import write_alias
@@ -88,7 +87,7 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_search"
-        view = hide_what_was_posted(self.admin_site.admin_view(self.search_view))
+        view = self.admin_site.admin_view(self.search_view)
         return [path("search/", view, name=name), *super().get_urls()]
 
     @method_decorator(require_POST)

@@ -6,16 +6,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
+from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.contrib.otp.models import CallDevice
-from django_telroi.services.requester import hide_what_was_posted
 
 
 @admin.register(CallDevice)
-class CallDeviceAdmin(UnnamedInLog):
+class CallDeviceAdmin(FailuresAnswered, UnnamedInLog):
     """To change a number, delete the device and add another one."""
 
     list_display = ("user", "name", "shown_number", "confirmed", "created_at", "last_used_at")
@@ -28,11 +27,6 @@ class CallDeviceAdmin(UnnamedInLog):
     def get_fields(self, request: HttpRequest, obj: CallDevice | None = None) -> Any:
         number = "number" if obj is None else "shown_number"
         return ["user", "name", number, "confirmed", *([] if obj is None else ["created_at", "last_used_at"])]
-
-    @method_decorator(hide_what_was_posted)
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show or save the form. Error reports do not show the number that was typed."""
-        return super().changeform_view(request, *args, **kwargs)
 
     @admin.display(description=_("number"))
     def shown_number(self, device: CallDevice) -> str:
