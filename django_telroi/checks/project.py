@@ -37,6 +37,7 @@ def check_included_urls() -> Iterator[CheckMessage]:
             "If your own views call django_telroi.services, add telroi.W007 to SILENCED_SYSTEM_CHECKS.",
             id="telroi.W007",
         )
+    yield from _check_middleware()
     yield from _check_pages()
     yield from _check_api()
     yield from _check_gates()
@@ -48,6 +49,20 @@ def check_included_urls() -> Iterator[CheckMessage]:
             hint='Set TELROI["WEBHOOK_SECRETS"] to a list with the secret from Telroi\'s dashboard.',
             id="telroi.W008",
         )
+
+
+def _check_middleware() -> Iterator[CheckMessage]:
+    """Yield a message for django-reversion's middleware, unless its transaction is switched off."""
+    for path in settings.MIDDLEWARE:
+        middleware: Any = import_string(path)
+        bases = getattr(middleware, "__mro__", ())
+        if any(base.__module__ == "reversion.middleware" for base in bases) and getattr(middleware, "atomic", False):
+            yield checks.Warning(
+                f"{path} opens a transaction around each POST, so every check of a code is an error 500: a later error "
+                "would give the try back.",
+                hint="Use a subclass with atomic = False in MIDDLEWARE.",
+                id="telroi.W054",
+            )
 
 
 def has_pages() -> bool:

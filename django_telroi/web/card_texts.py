@@ -90,6 +90,11 @@ def no_cookie() -> str:
     )
 
 
+def outdated_form() -> str:
+    """Return the reason for rejecting a form with an outdated CSRF token, such as after a login in another tab."""
+    return _("This form was out of date, and nothing happened. Send it again.")
+
+
 def lost_call() -> str:
     """Return the message for a session that does not know the call."""
     return _("We lost track of your last call. Allow cookies for this site, or ask for another call.")

@@ -34,29 +34,37 @@ from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost
 Page = Callable[..., HttpResponseBase]
 
 
-class CookieCheck(CsrfViewMiddleware):
-    """Django's CSRF check. A request without the CSRF cookie gets ``card``; other rejections are Django's own."""
+RejectedForm = Callable[[HttpRequest, bool], HttpResponseBase]
+"""Returns the card for a form that is rejected. The second argument: whether the browser sent the cookie."""
 
-    def __init__(self, get_response: Any, card: Page) -> None:
+
+class CardCsrfCheck(CsrfViewMiddleware):
+    """Django's CSRF check. A form without the cookie, or with an outdated token, gets ``card``.
+
+    A token is outdated after a login in another tab. The form of another site gets Django's own rejection.
+    """
+
+    def __init__(self, get_response: Any, card: RejectedForm) -> None:
         super().__init__(get_response)
         self.card = card
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponseBase:
         rejected = super()._reject(request, reason)  # type: ignore[misc]
-        if reason != REASON_NO_CSRF_COOKIE:
+        has_cookie = reason != REASON_NO_CSRF_COOKIE
+        if has_cookie and not reason.startswith("CSRF token"):
             return rejected  # type: ignore[no-any-return]
         # The form on the card has a new token, so the response must set the cookie. The site may not have Django's
         # CSRF middleware, which would set it.
-        return self.process_response(request, self.card(request))
+        return self.process_response(request, self.card(request, has_cookie))
 
 
-def csrf_protect_with_card(page: Page, card: Page) -> Page:
+def csrf_protect_with_card(page: Page, card: RejectedForm) -> Page:
     """Return the view with Django's CSRF check. The check does not depend on the site's middleware.
 
     ``csrf_exempt`` turns off the middleware's check for this view. It would run first and show Django's error page
     instead of ``card``.
     """
-    return csrf_exempt(decorator_from_middleware_with_args(CookieCheck)(card)(page))
+    return csrf_exempt(decorator_from_middleware_with_args(CardCsrfCheck)(card)(page))
 
 
 class LoginDecidedByPurpose:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.functional import cached_property
 from django.views.decorators.cache import never_cache
@@ -25,11 +26,12 @@ from django_telroi.services.attempts.status import status_of
 from django_telroi.services.calls.request import MAX_PURPOSE_LENGTH
 from django_telroi.services.requester import hide_what_was_posted
 from django_telroi.services.shared.arguments import StoredNumber
-from django_telroi.services.shared.secrets import new_nonce
+from django_telroi.services.shared.secrets import length_of, new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections, log_unreadable_numbers
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_page
+from django_telroi.web.card_state import focused, load_seen_attempt
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.notices import About, Notice
@@ -42,7 +44,14 @@ from django_telroi.web.page_guards import (
 from django_telroi.web.posted_values import MAX_VALUE_LENGTH
 from django_telroi.web.seen_attempt import Seen
 from django_telroi.web.session import Flow, form_options, read_flow, save_flow, session_of
-from django_telroi.web.steps import Step, changed_step, no_cookie_step, with_reason, without_other_number
+from django_telroi.web.steps import (
+    Step,
+    changed_step,
+    number_step,
+    with_reason,
+    with_rejection,
+    without_other_number,
+)
 from django_telroi.web.tickets import Ticket, open_number, read_ticket
 
 LOST = "lost"
@@ -91,7 +100,7 @@ class PhonePage(View):
         # From the inside out. The login check is inside the CSRF check, in the order of Django's own middleware. The
         # purpose may be in the signed ticket of the form, so only a page can read it.
         view = login_by_purpose(super().as_view(**initkwargs), lambda request: page_for(request).purpose)
-        view = csrf_protect_with_card(view, card=lambda request: page_for(request).missing_cookie_response())
+        view = csrf_protect_with_card(view, card=lambda request, sent: page_for(request).rejected_form(sent))
         view = never_cache(hide_what_was_posted(view))
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -137,19 +146,30 @@ class PhonePage(View):
         response.content = self.show(problem_step()).content
         return response
 
-    def missing_cookie_response(self) -> HttpResponse:
-        """Return the response (403) for a form without the CSRF cookie, with the reason and the typed number."""
+    def rejected_form(self, has_cookie: bool) -> HttpResponse:  # noqa: FBT001 - as ``RejectedForm`` is called
+        """Return the response (403) for a form that the CSRF check rejected, with the reason and a form to send again.
+
+        The form is not checked yet, and any other site can send one. So only the number is repeated, nothing that is
+        typed is stored, and no call is placed.
+        """
+        reason = card_texts.outdated_form() if has_cookie else card_texts.no_cookie()
         if IN_PLACE in self.request.headers:
-            return JsonResponse({"problem": card_texts.no_cookie()}, status=403)
-        # The form is not checked yet, and any other site can send one, so only the number is repeated and no call is
-        # placed.
+            # The form stays on the page. With its old token it would be rejected again.
+            return JsonResponse({"problem": reason, "token": get_token(self.request)}, status=403)
         if STORED in self.request.POST:
-            return self.show(form_problem_step(card_texts.no_cookie()), status=403)
+            return self.show(form_problem_step(reason), status=403)
         number = self.request.POST.get("number", "")[:MAX_VALUE_LENGTH]
+        try:
+            seen = None if number else load_seen_attempt(self.request, self.purpose)
+        except Unavailable:
+            return unavailable_page(self.request, self.template_name, namespace=self.namespace)
+        if seen:
+            code_form = focused(CodeForm(auto_id=CardPlace().auto_id, code_length=length_of(seen.attempt).expected))
+            return self.show_attempt(seen, code_form, None, reason=reason, status=403)
         options = form_options(self.request)
-        form = PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id, **options)
+        form = focused(PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id, **options))
         place = CardPlace(purpose=self.purpose if self.has_known_purpose() else "", namespace=self.namespace)
-        return self.show_at(place, no_cookie_step(form), attempt=None, status=403)
+        return self.show_at(place, with_rejection(number_step(form, None), reason), attempt=None, status=403)
 
     @cached_property
     def ticket(self) -> Ticket:
@@ -240,14 +260,19 @@ class PhonePage(View):
         )
         return self.show_at(place, with_reason(step, why), attempt=self.flow.shown, status=status)
 
-    def show_attempt(self, seen: Seen, form: CodeForm, notice: Notice | None) -> HttpResponse:
-        """Return this page with the card of an attempt."""
+    def show_attempt(
+        self, seen: Seen, form: CodeForm, notice: Notice | None, *, reason: str = "", status: int = 200
+    ) -> HttpResponse:
+        """Return this page with the card of an attempt. ``reason``: why the form of the card was rejected."""
         step, stored = attempt_step(seen, form, notice), self.stored_of(seen)
+        if reason:
+            step = with_rejection(step, reason)
         if stored:
             step = without_other_number(step, seen)
         elif self.flow.replaces and step.name == "done":
             step = changed_step(step)
-        return self.show(step, next_=self.flow.next, stored=stored, is_change=bool(self.flow.replaces))
+        is_change = bool(self.flow.replaces)
+        return self.show(step, next_=self.flow.next, stored=stored, is_change=is_change, status=status)
 
     def show_at(self, place: CardPlace, step: Step, *, attempt: UUID | None, status: int) -> HttpResponse:
         card = card_at(place, self.request, shown_attempt=attempt, asked_digits=step.asked_digits)

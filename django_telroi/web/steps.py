@@ -259,10 +259,13 @@ def changed_step(step: Step) -> Step:
     return replace(step, title=_("Your number is changed"))
 
 
-def no_cookie_step(form: PhoneForm) -> Step:
-    """Return the step that asks for the number again, because the form came without the CSRF cookie."""
-    describe_field(form, "number", has_note=True)
-    return replace(number_step(form, None), message=card_texts.no_cookie(), is_bad=True)
+def with_rejection(step: Step, reason: str) -> Step:
+    """Return the step with the reason why the CSRF check rejected its form."""
+    if step.form is None:
+        return step
+    for name in {"number", "code"} & step.form.fields.keys():
+        describe_field(step.form, name, has_note=True)
+    return replace(step, message=reason, is_bad=True, is_calm=False)
 
 
 def lost_step(form: PhoneForm, *, had_call: bool) -> Step:

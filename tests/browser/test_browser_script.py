@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.served import Site, site
-from tests.browser.steps import ask_for_a_call
+from tests.browser.steps import ask_for_a_call, code_field
 
 __all__ = ["site"]
 
@@ -175,6 +175,65 @@ def test_a_script_that_runs_several_times_sends_a_form_once(page: Page, site: Si
     expect(page.get_by_role("button", name="Verify")).to_be_visible()
 
     assert sent == [site.address + "/phone/"]
+
+
+# Like htmx with hx-boost: listen on each form, and send it with a request of one's own.
+BOOST = """() => document.querySelectorAll("form").forEach((form) => form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  fetch(form.action, { method: "POST", body: new FormData(form) });
+}))"""
+# Like htmx with hx-get: put the card of another page into this one.
+INSERT = """async (url) => {
+  const page = new DOMParser().parseFromString(await (await fetch(url)).text(), "text/html");
+  document.body.append(page.querySelector(".telroi"), ...[...page.querySelectorAll("script")].map((script) =>
+    Object.assign(document.createElement("script"), { src: script.src })));
+}"""
+
+
+def test_a_site_that_sends_all_forms_by_its_own_script_costs_no_try(page: Page, site: Site) -> None:
+    called(page, site)
+    right = site.next_code()
+    page.evaluate(BOOST)
+
+    code_field(page).fill("000000" if right != "000000" else "000001")
+    page.get_by_role("button", name="Verify").click()
+
+    expect(page.get_by_text("2 tries left")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert site.execute("SELECT tries FROM django_telroi_verificationattempt") == [(1,)]
+
+
+def test_a_form_that_a_script_of_the_site_adds_keeps_its_value(page: Page, site: Site) -> None:
+    page.goto(site.address + "/join/")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<form><input id=chat value=empty></form>')")
+    page.locator("#chat").fill("typed")
+
+    ask_for_a_call(page, NUMBER)
+
+    expect(code_field(page)).to_be_focused()
+    assert page.locator("#chat").input_value() == "typed"
+
+
+def test_a_card_in_a_fragment_stays_in_the_page_that_includes_it(page: Page, site: Site) -> None:
+    page.goto(site.address + "/empty/")
+    page.evaluate(INSERT, "/join/")
+
+    ask_for_a_call(page, NUMBER)
+    expect(code_field(page)).to_be_focused()
+
+    assert page.url == site.address + "/empty/"
+
+
+def test_a_form_without_the_cookie_can_be_sent_again(page: Page, site: Site) -> None:
+    page.goto(site.address + "/join/")
+    page.context.clear_cookies(name="csrftoken")
+
+    ask_for_a_call(page, NUMBER)
+    expect(page.get_by_role("alert")).to_contain_text("send the form again")
+    expect(page.get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Call me").click()
+
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
 
 
 def clock(page: Page) -> str:

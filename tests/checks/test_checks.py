@@ -472,3 +472,23 @@ def test_the_command_succeeds_for_a_valid_setup_and_fails_for_an_invalid_one(set
     settings.TELROI = {"API_KEY": "tlr_test_x"}
     with pytest.raises(SystemCheckError, match=r"telroi\.E005"):
         call_command("check")
+
+
+class RevisionMiddleware:
+    """Like that of django-reversion, which is recognized by its module."""
+
+    atomic = True
+
+
+RevisionMiddleware.__module__ = "reversion.middleware"
+
+
+class WithoutTransaction(RevisionMiddleware):
+    atomic = False
+
+
+@pytest.mark.parametrize(("name", "found"), [("RevisionMiddleware", ["telroi.W054"]), ("WithoutTransaction", [])])
+def test_a_middleware_that_opens_a_transaction_is_found(name: str, found: list[str], settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"tests.checks.test_checks.{name}"]
+
+    assert [each for each in ids(ours(Tags.urls)) + ids(ours()) if each == "telroi.W054"] == found

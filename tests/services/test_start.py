@@ -793,3 +793,16 @@ class TestALostRaceForANumber:
 
         attempt.refresh_from_db()
         assert (attempt.status, len(moments())) == ("canceled", 1)
+
+
+def test_a_site_without_time_zones_rings_no_phone(
+    telroi: Simulator, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A web server runs no system checks, and the setting may change after the tables were created."""
+    settings.USE_TZ = False
+
+    with pytest.raises(Misconfigured), caplog.at_level(logging.ERROR, logger="django_telroi"):
+        services.start_verification(NUMBER)
+
+    assert "misconfigured reason=use_tz" in caplog.text
+    assert sends(telroi) == []

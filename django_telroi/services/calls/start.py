@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
@@ -48,6 +50,8 @@ from django_telroi.services.shared.transactions import (
     unavailable_without_database,
     write_alias,
 )
+
+logger = logging.getLogger("django_telroi")
 
 
 @redact_arguments("number")
@@ -181,6 +185,7 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
         refuse_uncallable(phone, conf.calling_rules())
         refuse_reviewer_number(phone.number, raw.purpose)
         request = request_of(raw, phone)
+        _refuse_without_time_zones()
         _refuse_without_number_keys()
         backend = None if request.key_name is None else get_backend(request.key_name)
         refuse_manual_transactions(using)
@@ -194,6 +199,16 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
             send_alert(Alert.MISCONFIGURED, now=datetime.now(UTC), using=using, key_name=key_name)
         record_refusal(refusal, phone, using=using)
         raise
+
+
+def _refuse_without_time_zones() -> None:
+    """Raise Misconfigured if ``USE_TZ`` is off: the phone would ring before a time in a row cannot be compared.
+
+    A web server does not run the system checks (``telroi.E003``).
+    """
+    if not settings.USE_TZ:
+        logger.error("misconfigured reason=use_tz")
+        raise Misconfigured
 
 
 def _refuse_without_number_keys() -> None:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.cache import caches
+from django.db import connections
 from django.db.models import F
 from django.views.decorators.debug import sensitive_variables
 
@@ -45,7 +46,9 @@ from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.outcomes import report_code
 from django_telroi.services.shared.secrets import length_of, matches
 from django_telroi.services.shared.transactions import (
+    DATABASE_LOST,
     is_in_callers_transaction,
+    is_wait_for_row,
     refuse_callers_transaction,
     unavailable_without_database,
     write_alias,
@@ -283,9 +286,17 @@ def _use_try(attempt: VerificationAttempt, kind: EventKind, *, now: datetime, us
     attempt.
     """
     write = partial(_write_try, attempt, kind, now=now, using=using)
-    if kind == EventKind.CODE_REJECTED:
+    if kind != EventKind.CODE_REJECTED:
+        return write()
+    try:
         return count_and_write(attempt, write, now=now, using=using)
-    return write()
+    except DATABASE_LOST as error:
+        if connections[using].in_atomic_block or not is_wait_for_row(error):
+            raise
+        # Another transaction keeps the row of the count locked. A wrong code must use a try all the same: the right one
+        # does not need that row, so without a try the answer would tell which code is right, as often as one likes.
+        logger.error("wrong_code_not_counted attempt=%s error=%s", attempt.pk, type(error).__name__)
+        return write()
 
 
 def _write_try(attempt: VerificationAttempt, kind: EventKind, *, now: datetime, using: str) -> CheckOutcome | None:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -38,6 +38,8 @@ TIMES_A_LOCK_ERROR_IS_REPEATED = 3
 # record changed since it was read.
 LOCK_ERROR_STATES = frozenset({"40001", "40P01", "55P03"})
 LOCK_ERROR_NUMBERS = frozenset({1205, 1213, 1020})
+# A statement that took too long: of PostgreSQL, MariaDB and MySQL. It may have waited for a lock.
+STATEMENT_TIMEOUTS = frozenset({"57014", 1969, 3024})
 
 
 def write_alias() -> str:
@@ -131,10 +133,21 @@ def repeat_on_lock_error(write: Callable[[], T], *, using: str) -> T:
 
 
 def is_lock_error(error: Exception) -> bool:
-    number = error.args[0] if error.args else None
-    state = getattr(error.__cause__, "sqlstate", None)
+    number, state = _number_and_state(error)
     # SQLite has neither a number nor a state, only the text "database is locked" or "database table is locked".
     return number in LOCK_ERROR_NUMBERS or state in LOCK_ERROR_STATES or "is locked" in str(error)
+
+
+def is_wait_for_row(error: Exception) -> bool:
+    """Return whether another transaction may have locked a row, and the connection can still be used."""
+    return is_lock_error(error) or not STATEMENT_TIMEOUTS.isdisjoint(_number_and_state(error))
+
+
+def _number_and_state(error: Exception) -> tuple[object, object]:
+    """Return the error's number (MariaDB, MySQL) and its SQLSTATE (PostgreSQL), which is ``pgcode`` in psycopg2."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else None
+    cause = error.__cause__
+    return number, getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
 class CommitInDoubt(Exception):
@@ -162,26 +175,34 @@ def atomic_unless_in_doubt(using: str) -> Iterator[None]:
 
 
 def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
-    """Run ``write`` and return its result. Retry once over a new connection if the connection broke.
+    """Run ``write`` and return its result. Retry over a new connection if the connection broke.
 
     Use it to write the outcome of a call or a check. These take up to 30 s, and servers, proxies and firewalls cut idle
     connections. ``write`` may have been committed before the connection broke, so it must be idempotent, for example a
     conditional UPDATE. Inside a transaction it is not retried, because the broken connection undid the transaction.
     """
-    before = connections[using].connection
     # Not tested with a query before ``write``: that costs a round trip for every call, and the connection can still
     # break afterwards.
-    try:
-        return write()
-    except DATABASE_LOST as error:
-        if not renew_connection(using, before=before):
-            raise
-        logger.warning("database_connection_replaced error=%s", type(error).__name__)
+    for _ in range(_connections_that_may_be_broken(using)):
+        before = connections[using].connection
+        try:
+            return write()
+        except DATABASE_LOST as error:
+            if not renew_connection(using, before=before):
+                raise
+            logger.warning("database_connection_replaced error=%s", type(error).__name__)
     try:
         return write()
     except DATABASE_LOST:
         drop_if_broken(connections[using])
         raise
+
+
+def _connections_that_may_be_broken(using: str) -> int:
+    """Return 1, or the size of Django's pool of connections. One restart of the server breaks all of them."""
+    connection: Any = connections[using]
+    has_pool = connection.settings_dict["OPTIONS"].get("pool")
+    return connection.pool.max_size if has_pool else 1
 
 
 def renew_connection(using: str, *, before: object) -> bool:

@@ -75,6 +75,8 @@
   // Copies the proofs of the fresh page to the forms of this page. Returns false if the pages have different forms. Then
   // the whole page must be reloaded. With `isNew`, the errors of the ProofFields are outdated. Their ids are Django's.
   const copyProofs = (page, isNew) => {
+    // A script of the site may have added forms, which does not matter without proofs.
+    if (![document, page].some((root) => root.querySelector("[data-telroi-proof]"))) return true;
     const formsOf = (root) => [...root.querySelectorAll("form")].filter((form) => !form.closest("[data-telroi-card]"));
     const forms = formsOf(document);
     const fresh = formsOf(page);
@@ -103,6 +105,9 @@
 
   const titleOf = (card) => card.querySelector(".telroi-title");
 
+  // The page whose response has the card: this one, or a fragment of it that the site loads with a script of its own.
+  const sourceOf = (card) => new URL(card.dataset.telroiInline || location.href, location.href);
+
   const focusOn = (card) =>
     ["[aria-invalid=true]", "input.telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
 
@@ -110,7 +115,7 @@
   // values and the focus are kept. Without a connection nothing changes.
   const refresh = async (card) => {
     const hadFocus = card.contains(document.activeElement);
-    const fresh = await replace(card, location.href).catch(() => {});
+    const fresh = await replace(card, sourceOf(card)).catch(() => {});
     if (!fresh) return;
     if (fresh.dataset.telroiStep === card.dataset.telroiStep) {
       const inputs = fresh.querySelectorAll(".telroi-input");
@@ -142,7 +147,7 @@
       try {
         const response = await fetch(card.dataset.telroiStatus, { cache: "no-store", credentials: "same-origin" });
         const current = await response.json();
-        if (current.step !== card.dataset.telroiStep) return await renew(card, location.href);
+        if (current.step !== card.dataset.telroiStep) return await renew(card, sourceOf(card));
       } catch {
         // The network failed: poll again.
       }
@@ -185,8 +190,9 @@
     button.textContent = isBusy ? button.dataset.telroiBusy : button.dataset.telroiIdle;
   };
 
-  const warn = (form, text) => {
+  const warn = (card, form, text) => {
     setBusy(form, false);
+    announce(card, ""); // it says that the form is on its way
     form.querySelector("[role=alert]")?.remove();
     const note = Object.assign(document.createElement("p"), { className: "telroi-note telroi-bad", textContent: text });
     note.setAttribute("role", "alert");
@@ -202,13 +208,15 @@
       const headers = { "X-Telroi-In-Place": "1" };
       response = await fetch(form.action, { method: "POST", body, headers, credentials: "same-origin" });
     } catch {
-      return warn(form, card.dataset.telroiOffline);
+      return warn(card, form, card.dataset.telroiOffline);
     }
     try {
       const result = await response.json();
-      if (result.problem) return warn(form, result.problem);
+      if (result.token) document.querySelectorAll("[data-telroi-card] [name=csrfmiddlewaretoken]").forEach((field) => (field.value = result.token));
+      if (result.problem) return warn(card, form, result.problem);
       const url = new URL(result.location, location.href);
-      if (url.pathname + url.search === location.pathname + location.search) await renew(card, url);
+      const source = sourceOf(card);
+      if (url.pathname + url.search === source.pathname + source.search) await renew(card, url);
       else location.assign(url);
     } catch {
       location.reload();
@@ -262,18 +270,25 @@
     card.querySelectorAll("[data-telroi-sent]").forEach((form) => setBusy(form, false));
     if (["waiting", "calling-again"].includes(telroiStep)) follow(card);
     if (telroiStep === "waiting") until(SLOW_AFTER / 1000, card, age, () => {}, () => announce(card, card.dataset.telroiSlow));
-    if (telroiEnds) until(Number(telroiEnds), card, age, () => {}, () => renew(card, location.href).catch(() => {}));
+    if (telroiEnds) until(Number(telroiEnds), card, age, () => {}, () => renew(card, sourceOf(card)).catch(() => {}));
+    // While it is captured, so before a script of the site that sends forms itself, such as htmx with hx-boost. Two
+    // requests would be two tries of the code.
     card.addEventListener("submit", (event) => {
       const form = event.target;
-      if (form.hasAttribute("data-telroi-sent")) return event.preventDefault();
+      if (event.defaultPrevented) return;
+      const isSent = form.hasAttribute("data-telroi-sent");
+      const isInline = "telroiInline" in card.dataset;
+      if (isSent || isInline) {
+        event.preventDefault();
+        event.stopPropagation();
+      }
+      if (isSent) return;
       press(form, event.submitter);
       setBusy(form, true);
       announce(card, form.querySelector("[data-telroi-busy]")?.dataset.telroiBusy ?? buttonOf(form).textContent);
       tellIfSlow(card, form);
-      if (!("telroiInline" in card.dataset)) return;
-      event.preventDefault();
-      submitInPlace(card, form);
-    });
+      if (isInline) submitInPlace(card, form);
+    }, { capture: true });
     if ("telroiAhead" in card.dataset || (isFirstLoad && isCached())) refresh(card);
   };
 
