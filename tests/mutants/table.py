@@ -1597,7 +1597,7 @@ MUTANTS = (
     Mutant(
         "accept forms from other sites",
         "django_telroi/web/pages.py",
-        "view = csrf_protect_with_card(view, card=lambda request: page_for(request).missing_cookie_response())",
+        "view = csrf_protect_with_card(view, card=lambda request, sent: page_for(request).rejected_form(sent))",
         "pass",
         ("tests/web/test_web_safety.py::test_a_form_from_another_site_is_rejected_without_the_csrf_middleware",),
     ),
@@ -3619,5 +3619,26 @@ MUTANTS = (
         "while 100 <= self.status < 200 and self.status",
         "while False and self.status",
         ("tests/client/test_client_answers.py::TestValues",),
+    ),
+    Mutant(
+        "answer an outdated form with the error page of Django",
+        "django_telroi/web/page_guards.py",
+        'if has_cookie and not reason.startswith("CSRF token"):',
+        "if has_cookie:",
+        ("tests/web/test_web_cookies.py",),
+    ),
+    Mutant(
+        "site codes: use no try for a wrong code whose count is locked",
+        "django_telroi/services/codes/check.py",
+        "        if connections[using].in_atomic_block or not is_wait_for_row(error):\n",
+        "        if True:\n",
+        ("tests/services/test_busy_counts.py",),
+    ),
+    Mutant(
+        "call although the times of rows cannot be compared",
+        "django_telroi/services/calls/start.py",
+        "    if not settings.USE_TZ:\n",
+        "    if False:\n",
+        ("tests/services/test_start.py::test_a_site_without_time_zones_rings_no_phone",),
     ),
 )

@@ -179,13 +179,13 @@ def call_again(
 
 
 def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None) -> VerificationAttempt:
+    _refuse_without_time_zones()
     phone = request = None
     try:
         phone = parse_phone(raw.number, default_region=conf.default_region())
         refuse_uncallable(phone, conf.calling_rules())
         refuse_reviewer_number(phone.number, raw.purpose)
         request = request_of(raw, phone)
-        _refuse_without_time_zones()
         _refuse_without_number_keys()
         backend = None if request.key_name is None else get_backend(request.key_name)
         refuse_manual_transactions(using)
@@ -202,9 +202,10 @@ def _start(raw: StartRequest, admit: Admit, *, using: str, now: datetime | None)
 
 
 def _refuse_without_time_zones() -> None:
-    """Raise Misconfigured if ``USE_TZ`` is off: the phone would ring before a time in a row cannot be compared.
+    """Raise Misconfigured if ``USE_TZ`` is off. Otherwise the phone would ring before the times of rows cause an error.
 
-    A web server does not run the system checks (``telroi.E003``).
+    A web server does not run the system checks (``telroi.E003``). The refusal is not recorded, because its time would
+    cause an error too.
     """
     if not settings.USE_TZ:
         logger.error("misconfigured reason=use_tz")
