@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from django_telroi import conf, services
 from django_telroi.dispatch import Published, celery_broker
@@ -117,6 +118,9 @@ class TestABrokerFailure:
             attempt = services.start_verification("+2348031234567")
 
             assert (attempt.status, waits) == ("queued", [celery_broker.PUBLISH_TIMEOUT])
+            VerificationAttempt.objects.update(due_at=attempt.created_at)
+            with pytest.raises(CommandError, match="calls that are due still wait"):
+                call_command("telroi_sweep")
             services.place_call(attempt.pk)
             assert VerificationAttempt.objects.get().status == "placed"
 

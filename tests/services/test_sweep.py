@@ -183,7 +183,7 @@ class TestAQueuedCall:
 
         swept = services.sweep(now=second.due_at)
 
-        assert (swept, row(second).due_at) == (Swept(), second.due_at)
+        assert (swept, row(second).due_at) == (Swept(has_queue_failed=True), second.due_at)
         assert {row(first).status, row(second).status} == {"queued"}
 
 

@@ -18,6 +18,7 @@ from django_telroi.errors import Unavailable
 from django_telroi.management.output import PrintableCommand
 
 DATABASE_FAILED = "The database does not answer, or it rejects writes. The log has the cause."
+QUEUE_FAILED = "The queue takes no message, so calls that are due still wait. The log has the cause."
 
 
 class Command(PrintableCommand):
@@ -44,7 +45,7 @@ class Command(PrintableCommand):
                 stopped.wait(loop)
 
     def _sweep_or_print_error(self) -> None:
-        """Sweep once. A database error is printed and does not end the loop, because it may be temporary."""
+        """Sweep once. An error of the database or queue is printed and does not end the loop. It may be temporary."""
         try:
             self._sweep()
         except CommandError as error:
@@ -60,6 +61,8 @@ class Command(PrintableCommand):
         self.stdout.write(
             f"{swept.enqueued} enqueued, {swept.became_unknown} recorded as unknown, {swept.expired} expired"
         )
+        if swept.has_queue_failed:
+            raise CommandError(QUEUE_FAILED)
 
 
 @contextmanager

@@ -70,11 +70,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Swept:
-    """How many calls one sweep enqueued, set to ``unknown``, and expired."""
+    """How many calls one sweep enqueued, set to ``unknown``, and expired.
+
+    ``has_queue_failed``: the queue took no message, so calls that are due still wait.
+    """
 
     enqueued: int = 0
     became_unknown: int = 0
     expired: int = 0
+    has_queue_failed: bool = False
 
 
 class Waiting(NamedTuple):
@@ -115,9 +119,9 @@ def sweep(*, now: datetime | None = None) -> Swept:
         expired += _expire(batch, now=read_at, using=using) + _expire_queued(late, now=read_at, using=using)
 
     # Last, because publishing can wait for a broker that does not answer. It must not delay the transitions above.
-    enqueued = _enqueue(waiting, using=using)
+    enqueued, has_queue_failed = _enqueue(waiting, using=using)
     pause_pumped(alert_pumping(now=now, using=using), now=now, using=using)
-    return Swept(enqueued=enqueued, became_unknown=became_unknown, expired=expired)
+    return Swept(enqueued, became_unknown, expired, has_queue_failed)
 
 
 def _due(now: datetime | None, *, using: str) -> Iterator[tuple[Sequence[VerificationAttempt], datetime]]:
@@ -204,8 +208,11 @@ def _expire_queued(late: Sequence[VerificationAttempt], *, now: datetime, using:
     return sum(attempt.status == Status.EXPIRED for attempt in late)
 
 
-def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
-    """Enqueue the waiting calls again and return how many. The sweep that changes ``due_at`` enqueues the call."""
+def _enqueue(waiting: Sequence[Waiting], *, using: str) -> tuple[int, bool]:
+    """Enqueue the waiting calls again. Returns how many, and whether the queue failed.
+
+    The sweep that changes ``due_at`` enqueues the call.
+    """
     enqueued = 0
     for attempt, read_at, since in waiting:
         # ``due_at`` is changed before the message is published. If this process dies in between, the call is due again
@@ -215,9 +222,9 @@ def _enqueue(waiting: Sequence[Waiting], *, using: str) -> int:
             if not transition(attempt, next_check, from_=(Status.QUEUED,), using=using, due_at=attempt.due_at):
                 continue
             if enqueue(attempt.pk) == Published.SKIPPED:
-                break  # the queue accepts nothing now; the other calls stay due for the next sweep
+                return enqueued, True  # the other calls stay due for the next sweep
             enqueued += 1
-    return enqueued
+    return enqueued, False
 
 
 def _update_unless_locked(update: Callable[[], int], *, using: str) -> int:
