@@ -21,7 +21,7 @@ DEFAULT_PORT = 8010
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port on loopback; 0 chooses a free one (default: %(default)s)"
+        "--port", type=_port, default=DEFAULT_PORT, help="port on loopback; 0 chooses a free one (default: %(default)s)"
     )
     parser.add_argument("--live-key", help="the live key to accept (default: a new one)")
     parser.add_argument("--test-key", help="the test key to accept (default: a new one)")
@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="confirm",
         help="what a send with the client's own code does (default: confirm, as Telroi; the switch reset restores it)",
     )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535.")
+    return int(text)
 
 
 def run(options: dict[str, Any], write: Callable[[str], object]) -> None:

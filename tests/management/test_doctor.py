@@ -32,6 +32,7 @@ from django_telroi.management.doctor.telroi_api import examine_backend, examine_
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.outages.outage import unreachable
 
 NUMBER = "+2348031234567"
 
@@ -298,6 +299,16 @@ class TestTheRows:
         AttemptEvent.objects.create(kind="webhook", at=timezone.now() - timedelta(seconds=150))
 
         assert ("good", "The last webhook arrived 3 minutes ago.") in told(examine_rows())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_out_of_reach_is_named() -> None:
+    with unreachable():
+        [finding] = examine_rows()
+
+    assert (finding.level, finding.says) == (Level.BAD, 'The database "default" cannot be reached.')
+    assert 'DATABASES["default"]' in finding.cure
+    assert finding.figures == {"reachable": False}
 
 
 def attempt(**fields: Any) -> VerificationAttempt:

@@ -166,6 +166,16 @@ def test_a_port_in_use_is_a_one_line_error(command, simulator) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_cannot_exist_is_a_one_line_error(port: str) -> None:
+    done = subprocess.run(
+        [*MODULE, "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=LONG, check=False
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"'{port}' is not a port: a number from 0 to 65535." in done.stderr
+
+
 def test_it_sends_webhooks_to_the_given_url() -> None:
     with (
         receiving() as receiver,

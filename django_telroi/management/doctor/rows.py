@@ -19,7 +19,7 @@ from django_telroi.services.calls.webhook_events import last_event_at
 from django_telroi.services.sentences import HOUR, MINUTE, duration
 from django_telroi.services.shared.number_state import read_state
 from django_telroi.services.shared.outcomes import ErrorCode
-from django_telroi.services.shared.transactions import write_alias
+from django_telroi.services.shared.transactions import DATABASE_LOST, write_alias
 
 SUBJECT = "rows"
 PERIOD = timedelta(hours=24)
@@ -36,7 +36,17 @@ UNKNOWN_OUTCOMES = (ErrorCode.CALL_FAILED, ErrorCode.NO_REPLY, ErrorCode.LEASE_E
 def examine_rows() -> Iterator[Finding]:
     """Yield the findings about the rows. Without its migrations, only the missing migrations are reported."""
     using = write_alias()
-    if missing := _missing_migrations(using):
+    try:
+        missing = _missing_migrations(using)
+    except DATABASE_LOST:
+        yield bad(
+            SUBJECT,
+            f'The database "{using}" cannot be reached.',
+            f'Check DATABASES["{using}"], and that the server runs.',
+            reachable=False,
+        )
+        return
+    if missing:
         yield bad(
             SUBJECT,
             f"{missing} {'migration' if missing == 1 else 'migrations'} of this app must be applied.",
