@@ -193,7 +193,7 @@ def cancel_operation() -> Operation:
         "Cancel a verification",
         {
             **verification_answer(200, "The verification is over.", FINAL),
-            **problem_answers([*NOT_FOUND, *DATABASE_DOWN]),
+            **problem_answers([*NOT_FOUND, BodyTooLarge(), *DATABASE_DOWN]),  # a body is not needed, but may be sent
         },
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={"phone_follow": LINKS["phone_follow"]},

@@ -94,6 +94,13 @@ def test_it_contains_every_code_with_its_status(document: Any) -> None:
     assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
 
 
+def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
+    posts = [methods["post"] for methods in document["paths"].values() if "post" in methods]
+
+    assert [post["operationId"] for post in posts if "413" not in post["responses"]] == []
+    assert len(posts) == 6
+
+
 def test_it_contains_every_outcome_with_its_statuses(document: Any) -> None:
     named = {(value["outcome"], int(status)) for _, status, _, value in examples(document) if "outcome" in value}
 
