@@ -98,7 +98,7 @@ def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
     posts = [methods["post"] for methods in document["paths"].values() if "post" in methods]
 
     assert [post["operationId"] for post in posts if "413" not in post["responses"]] == []
-    assert len(posts) == 6
+    assert "phone_cancel" in {post["operationId"] for post in posts}
 
 
 def test_it_contains_every_outcome_with_its_statuses(document: Any) -> None:
