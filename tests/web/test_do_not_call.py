@@ -56,6 +56,14 @@ class TestThePage:
             services.start_verification(NUMBER)
         assert list(outbox) == []
 
+    def test_tells_a_screen_reader_what_happened(self, path: str) -> None:
+        pages = [Client().get(path), press(Client(), path), Client().get(f"{path[:-3]}/")]
+
+        titles = [BeautifulSoup(page.content, "html.parser").title.text.strip() for page in pages]  # type: ignore[union-attr]
+        focused = [bool(BeautifulSoup(page.content, "html.parser").select("h1[autofocus]")) for page in pages]
+        assert titles == ["Do not call me", "We will not call you", "This link is not valid"]
+        assert focused == [False, True, False]
+
     def test_needs_the_csrf_token(self, path: str) -> None:
         assert Client(enforce_csrf_checks=True).post(path).status_code == 403
         assert not PhoneNumber.objects.exists()
