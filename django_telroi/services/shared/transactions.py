@@ -183,12 +183,14 @@ def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
     """
     # Not tested with a query before ``write``: that costs a round trip for every call, and the connection can still
     # break afterwards.
-    for _ in range(_connections_that_may_be_broken(using)):
-        before = connections[using].connection
+    pool = _pool_of(using)
+    for _ in range(pool.max_size if pool else 1):
+        # A connection from the pool was open before, although this thread had none.
+        before = connections[using].connection or pool
         try:
             return write()
         except DATABASE_LOST as error:
-            if not renew_connection(using, before=before):
+            if _is_pool_exhausted(error) or not renew_connection(using, before=before):
                 raise
             logger.warning("database_connection_replaced error=%s", type(error).__name__)
     try:
@@ -198,11 +200,15 @@ def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
         raise
 
 
-def _connections_that_may_be_broken(using: str) -> int:
-    """Return 1, or the size of Django's pool of connections. One restart of the server breaks all of them."""
+def _pool_of(using: str) -> Any:
+    """Return Django's pool of connections, None without one. A restart of the server breaks all its connections."""
     connection: Any = connections[using]
-    has_pool = connection.settings_dict["OPTIONS"].get("pool")
-    return connection.pool.max_size if has_pool else 1
+    return connection.pool if connection.settings_dict["OPTIONS"].get("pool") else None
+
+
+def _is_pool_exhausted(error: Exception) -> bool:
+    """Return whether the pool had no connection in time. It is the wait of a server that does not answer."""
+    return type(error.__cause__).__name__ == "PoolTimeout"
 
 
 def renew_connection(using: str, *, before: object) -> bool:
