@@ -163,6 +163,9 @@ class PhonePage(View):
             seen = None if number else load_seen_attempt(self.request, self.purpose)
         except Unavailable:
             return unavailable_page(self.request, self.template_name, namespace=self.namespace)
+        except DATABASE_LOST as error:  # of the session
+            close_lost_connections(error)
+            return unavailable_page(self.request, self.template_name, namespace=self.namespace)
         if seen:
             code_form = focused(CodeForm(auto_id=CardPlace().auto_id, code_length=length_of(seen.attempt).expected))
             return self.show_attempt(seen, code_form, None, reason=reason, status=403)

@@ -60,6 +60,15 @@ def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> N
     assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
 
 
+def test_an_outdated_form_gets_503(people: People) -> None:
+    people.person.handler.enforce_csrf_checks = True
+
+    with unreachable():
+        reply = people.person.post("/phone/code/", {"code": "000000", "csrfmiddlewaretoken": "x" * 64})
+
+    assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
+
+
 def test_the_health_check_attempts_one_connection(
     people: People, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

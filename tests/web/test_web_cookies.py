@@ -63,20 +63,24 @@ def test_a_button_that_is_sent_without_the_cookie_shows_an_error(button: str) ->
     assert (visitor.statuses[-1], visitor.note()) == (403, SAID)
 
 
+def assert_rejected_once(visitor: Visitor, action: str, fields: dict[str, str], *, problem: str) -> None:
+    """Send the form as the script does. It is rejected with ``problem``, and accepted with the new token."""
+    answer = visitor.client.post(action, fields, headers={IN_PLACE: "1"})
+    assert (answer.status_code, answer.json()["problem"], outbox) == (403, problem, [])
+
+    # The form stays on the page.
+    again = {**fields, "csrfmiddlewaretoken": answer.json()["token"]}
+    assert visitor.client.post(action, again, headers={IN_PLACE: "1"}).status_code == 200
+    assert len(outbox) == 1
+
+
 @pytest.mark.urls("tests.web.site")
 def test_the_script_gets_a_message_and_keeps_the_form() -> None:
     visitor = Visitor(Client(enforce_csrf_checks=True))
     action, fields = visitor.opens("/host/").form("Call me")
     visitor.client.cookies.clear()
 
-    answer = visitor.client.post(action, {**fields, "number": SPELLING}, headers={IN_PLACE: "1"})
-
-    said = answer.json()
-    assert (answer.status_code, said["problem"], outbox) == (403, SAID, [])
-    # The form stays on the page. With the new token it can be sent again.
-    again = {**fields, "number": SPELLING, "csrfmiddlewaretoken": said["token"]}
-    assert visitor.client.post(action, again, headers={IN_PLACE: "1"}).status_code == 200
-    assert len(outbox) == 1
+    assert_rejected_once(visitor, action, {**fields, "number": SPELLING}, problem=SAID)
 
 
 OUTDATED = "This form was out of date, and nothing happened. Send it again."
@@ -124,13 +128,7 @@ def test_the_script_gets_a_new_token_after_a_login_in_another_tab(careful: Visit
     action, fields = careful.opens("/host/").form("Call me")
     log_in_elsewhere(careful)
 
-    answer = careful.client.post(action, {**fields, "number": SPELLING}, headers={IN_PLACE: "1"})
-
-    said = answer.json()
-    assert (answer.status_code, said["problem"], outbox) == (403, OUTDATED, [])
-    again = {**fields, "number": SPELLING, "csrfmiddlewaretoken": said["token"]}
-    assert careful.client.post(action, again, headers={IN_PLACE: "1"}).status_code == 200
-    assert len(outbox) == 1
+    assert_rejected_once(careful, action, {**fields, "number": SPELLING}, problem=OUTDATED)
 
 
 def test_a_form_of_another_site_is_rejected() -> None:

@@ -207,7 +207,7 @@ def _pool_of(using: str) -> Any:
 
 
 def _is_pool_exhausted(error: Exception) -> bool:
-    """Return whether the pool had no connection in time. It is the wait of a server that does not answer."""
+    """Return whether the pool had no connection in time, because the server does not answer."""
     return type(error.__cause__).__name__ == "PoolTimeout"
 
 
