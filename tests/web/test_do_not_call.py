@@ -64,6 +64,21 @@ class TestThePage:
         assert titles == ["Do not call me", "We will not call you", "This link is not valid"]
         assert focused == [False, True, False]
 
+    @pytest.mark.parametrize("base", ["", "{% block content %}{% endblock %}"], ids=["ours", "of the site"])
+    def test_has_its_stylesheet_once_in_each_frame(self, base: str, path: str, settings: Any) -> None:
+        if base:
+            loaders = [
+                ("django.template.loaders.locmem.Loader", {"telroi/base.html": base}),
+                "django.template.loaders.app_directories.Loader",
+            ]
+            [engine] = settings.TEMPLATES
+            options = {**engine["OPTIONS"], "loaders": loaders}
+            settings.TEMPLATES = [{**engine, "APP_DIRS": False, "OPTIONS": options}]
+
+        page = BeautifulSoup(Client().get(path).content, "html.parser")
+
+        assert len(page.select('link[href$="telroi/telroi.css"]')) == 1
+
     def test_needs_the_csrf_token(self, path: str) -> None:
         assert Client(enforce_csrf_checks=True).post(path).status_code == 403
         assert not PhoneNumber.objects.exists()
