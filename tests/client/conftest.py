@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -38,6 +39,14 @@ def connect() -> Iterator[Callable[..., TelroiClient]]:
             return stack.enter_context(TelroiClient(KEY, base_url=url, **(patient | options)))
 
         yield make
+
+
+@pytest.fixture(autouse=True)
+def no_test_ends_by_the_guard() -> Iterator[None]:
+    """Fail a test that ended only because ``PATIENCE`` was over. It would hold one of the few processes for minutes."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < PATIENCE, "this test waited until PATIENCE was over"
 
 
 @pytest.fixture(autouse=True)

@@ -85,11 +85,12 @@ ENDLESS: dict[str, Script] = {
     "it drips its body": after_reading(sends(with_headers("Content-Length: 60000", body=b"")), drips(b" " * 200)),
     "it drips chunks": after_reading(sends(with_headers(CHUNKED, body=b"")), drips(b"1\r\n{\r\n" * 50)),
     "it sends half of its body and hangs": after_reading(sends(WHOLE[:-40]), Peer.hold),
+    "it sends early hints and hangs": after_reading(sends(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Peer.hold),
+    "it sends an unknown interim response and hangs": after_reading(sends(b"HTTP/1.1 199 -\r\n\r\n"), Peer.hold),
 }
 
 BROKEN: dict[str, Script] = {
     "it drips white space before the status": after_reading(drips(b"\r\n" * 200)),
-    "it promises early hints": after_reading(sends(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Peer.hold),
     "it hangs up without a word": after_reading(),
     "it hangs up amid its status line": after_reading(sends(b"HTTP/1.1 20")),
     "it hangs up amid its headers": after_reading(sends(WHOLE[:60])),

@@ -11,6 +11,7 @@ from django.test import Client
 
 from django_telroi.backends.locmem import failures
 from django_telroi.errors import ApiUnreachable
+from django_telroi.limits import counting
 from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.web.visitor import NUMBER, OTHER_NUMBER, Visitor
@@ -41,8 +42,10 @@ def same_browser(browser: Client) -> Client:
 
 
 @pytest.fixture
-def other_tab(site: Any, browser: Client) -> list[Any]:
+def other_tab(site: Any, browser: Client, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """A tab whose form is sent while the bot check of the first one runs. Its response."""
+    # Here the first request cannot go on while the other one waits for it, so the other one waits this many seconds.
+    monkeypatch.setattr(counting, "COUNT_TIMEOUT_SECONDS", 1)
     other, responses = same_browser(browser), []
     action, fields = tab(browser)
 
