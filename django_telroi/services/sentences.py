@@ -332,10 +332,13 @@ def _moment_in(seconds: int) -> datetime:
 
 
 def duration(seconds: int) -> str:
-    """Return a wait in its largest unit, rounded up, so that the person does not come back too early."""
+    """Return a wait in seconds, minutes or hours, rounded up, so that the person does not come back too early.
+
+    Less than two hours are minutes, because "2 hours" for 62 minutes would contradict the time of day beside it.
+    """
     if seconds < MINUTE:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
-    if seconds < HOUR:
+    if seconds < 2 * HOUR and seconds != HOUR:
         minutes = -(-seconds // MINUTE)
         return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
     hours = -(-seconds // HOUR)

@@ -35,7 +35,7 @@ def test_a_wait_names_the_time_zone_of_the_site(face: Any, zone: str, shown: str
 
     answer = person.starts(NUMBER)
 
-    assert f" {shown}, in 2 hours." in answer.text
+    assert f" {shown}, in 90 minutes." in answer.text
     assert answer.status < 500
 
 
@@ -47,7 +47,7 @@ def test_a_wait_in_the_persons_time_zone_does_not_name_it(face: Any, site: Any) 
 
     answer = person.starts(NUMBER)
 
-    assert re.search(r"(\.m\.|noon|midnight), in 2 hours\.", answer.text)
+    assert re.search(r"(\.m\.|noon|midnight), in 90 minutes\.", answer.text)
 
 
 @pytest.mark.parametrize("face", FACES.values(), ids=FACES)

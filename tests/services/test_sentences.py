@@ -77,7 +77,10 @@ def test_a_wrong_code_says_how_many_tries_are_left(left: int, words: str) -> Non
         (61, "2 minutes"),
         (3599, "60 minutes"),
         (3600, "1 hour"),
-        (3601, "2 hours"),
+        (3601, "61 minutes"),
+        (7199, "120 minutes"),
+        (7200, "2 hours"),
+        (7201, "3 hours"),
         (86400, "24 hours"),
     ],
 )
