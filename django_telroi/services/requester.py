@@ -142,10 +142,10 @@ def plain(text: object) -> str:
 
 
 def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
-    """Return the name of a user of any user model, at most 80 characters. Phone numbers in it are masked.
+    """Return the name of a user of any user model, at most 80 characters. Numbers in it that begin with ``+`` are masked.
 
-    ``number`` (E.164) is also masked in any other spelling, because some sites use the phone number as user name.
-    Returns ``""`` for None.
+    If the name contains the digits of ``number`` (E.164) in any spelling, the masked number is returned instead, because
+    some sites use the phone number as user name. Returns ``""`` for None.
     """
     if user is None:
         return ""
@@ -159,7 +159,7 @@ def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
 
 
 def mask_e164_in(text: str) -> str:
-    """Return the text with every phone number in it masked."""
+    """Return the text with each number that begins with ``+`` masked. Numbers in a national spelling stay."""
     return _NUMBER.sub(lambda found: mask("+" + re.sub("[^0-9]", "", found[0])), text)
 
 
@@ -175,7 +175,7 @@ View = Callable[..., HttpResponseBase]
 def hide_what_was_posted(view: View) -> View:
     """Decorate a view so that error reports and the ``DEBUG`` page do not show what was posted.
 
-    Django hides nothing on the ``DEBUG`` page, so the filter is made active there too. In all else it is the site's own
+    Django hides nothing on the ``DEBUG`` page, so the filter is made active there too. Otherwise it is the site's own
     filter.
     """
 

@@ -62,7 +62,8 @@ class Gate:
         """Return the response for a visitor who may not pass, or None if they may.
 
         It is a redirect to the login or to the verification. It is a page with status 503 if the database is
-        unavailable. Raises ImproperlyConfigured if the site's settings do not fit the gate.
+        unavailable. A number that the gate requires is saved in the session. Raises ImproperlyConfigured if the site's
+        settings do not fit the gate.
         """
         try:
             return self._redirect_if_denied(request)

@@ -206,11 +206,11 @@ def test_a_call_that_was_canceled_a_moment_ago_makes_an_event_ambiguous(
 
 
 def test_a_call_that_was_canceled_a_minute_ago_does_not(telroi: Simulator, lost: VerificationAttempt) -> None:
-    let_time_pass(61, telroi)
+    let_time_pass(75, telroi)
     telroi.fail_next("reset")
     again = services.call_again(lost.uuid)
 
-    first = record_event(event_of("otp.completed", at=again.created_at - timedelta(seconds=60)))
+    first = record_event(event_of("otp.completed", at=again.created_at - timedelta(seconds=70)))
     second = record_event(event_of("otp.completed", id=OTHER_ID, at=again.created_at))
 
     again.refresh_from_db()

@@ -107,35 +107,37 @@ def _number_page(site: AdminSite, request: HttpRequest) -> StaffActionViews | No
 
 
 def _events(attempt: VerificationAttempt) -> list[AttemptEvent]:
-    """Return the attempt's events, and the staff actions on its number and on all calls until it was closed."""
-    meanwhile = _meanwhile(attempt, "at")
-    of_number = Q(phone=attempt.phone_id, attempt=None) & meanwhile
+    """Return the attempt's events, and the staff actions on its number and on all calls until it was closed or its
+    proof was used, whichever is later."""
+    during = _during(attempt, "at")
+    of_number = Q(phone=attempt.phone_id, attempt=None) & during
     # Three queries instead of one with OR, because each then uses its own index.
     events = AttemptEvent.objects.all()
     found = (
         events.filter(attempt=attempt),
         events.filter(of_number),
-        events.filter(meanwhile, kind__in=SWITCH, attempt=None, phone=None),
+        events.filter(during, kind__in=SWITCH, attempt=None, phone=None),
     )
     return [event for rows in found for event in rows.order_by("id")[:MAX_EVENTS]]
 
 
-def _meanwhile(attempt: VerificationAttempt, moment: str) -> Q:
-    """Return the condition that the column ``moment`` is between the request and the end of the attempt, if it has one.
+def _during(attempt: VerificationAttempt, column: str) -> Q:
+    """Return the condition that the time in ``column`` is between the request and the end of the attempt.
 
-    The time now is no end: the clock of the database may be ahead of this process.
+    An attempt without an end has no upper bound, because the clock of the database may be ahead of this process.
     """
-    since = Q((f"{moment}__gte", attempt.created_at))
+    since = Q((f"{column}__gte", attempt.created_at))
     # A proof may be redeemed after the attempt was closed, so the timeline goes on until then.
     ends = [end for end in (attempt.closed_at, attempt.proof_spent_at) if end]
-    return since & Q((f"{moment}__lte", max(ends))) if ends else since
+    return since & Q((f"{column}__lte", max(ends))) if ends else since
 
 
 def _notes(attempt: VerificationAttempt) -> list[SupportNote]:
-    """Return the notes on the attempt, and those on its number until it was closed."""
-    meanwhile = Q(attempt=None) & _meanwhile(attempt, "created_at")
+    """Return the notes on the attempt, and those on its number until it was closed or its proof was used, whichever is
+    later."""
+    of_number = Q(attempt=None) & _during(attempt, "created_at")
     # By the number, so that one index serves both. An attempt has the number of its notes.
-    notes = SupportNote.objects.filter(Q(attempt=attempt.pk) | meanwhile, phone=attempt.phone_id)
+    notes = SupportNote.objects.filter(Q(attempt=attempt.pk) | of_number, phone=attempt.phone_id)
     return list(notes.order_by("created_at")[:MAX_EVENTS])
 
 
