@@ -399,13 +399,13 @@ class SignatureRejected(TelroiError):
 
 
 class ProofRejected(TelroiError):
-    __doc__ = description = "This proof is forged, expired, spent, or of another purpose."
+    __doc__ = description = "This proof is forged, expired, used, or for another purpose."
     code: ClassVar[str] = "proof_rejected"
     http_status: ClassVar[int] = 400
 
 
 class NumberTaken(ProofRejected):
-    """The proof is valid, but its number belongs to another account, and the site allows one. It stays unspent."""
+    """The proof is valid, but another account has its number, and ``ONE_ACCOUNT_PER_NUMBER`` is on. It stays unused."""
 
     description = "The number belongs to another account."
     code = "number_taken"

@@ -154,9 +154,9 @@ def _load_configured() -> Any:
 
     In a test run, return LocmemBackend instead if the settings file names a backend that would call phones.
     """
-    configured = _import_or_none(conf.backend_path())
+    configured = import_or_none(conf.backend_path())
     if conf.is_settings_file() and would_ring_from_test_run(configured):
-        return _import_or_none(conf.LOCMEM_BACKEND)
+        return import_or_none(conf.LOCMEM_BACKEND)
     return configured
 
 
@@ -165,7 +165,7 @@ def _refuse_in_test_run(backend: object) -> None:
         raise ImproperlyConfigured(REFUSED)
 
 
-def _import_or_none(path: str) -> Any:
+def import_or_none(path: str) -> Any:
     """Return the object at the dotted path, or None if it cannot be imported."""
     try:
         return import_string(path)

@@ -12,10 +12,9 @@ from django.conf.locale import LANG_INFO
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.db import connections
-from django.utils.module_loading import import_string
 
 from django_telroi import conf
-from django_telroi.backends import is_own_backend, spoken_length, uses_telroi
+from django_telroi.backends import import_or_none, is_own_backend, spoken_length, uses_telroi
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url
 from django_telroi.domain.states import CodeMaker
@@ -80,7 +79,7 @@ def _backend() -> Iterator[CheckMessage]:
             hint='Set TELROI["API_KEY"] and remove TELROI["BACKEND"].',
             id="telroi.E004",
         )
-    found = _import_or_none(path)
+    found = import_or_none(path)
     if not (isinstance(found, type) and issubclass(found, Backend)):
         yield Error(
             'TELROI["BACKEND"] is not the dotted path of a backend.',
@@ -91,7 +90,7 @@ def _backend() -> Iterator[CheckMessage]:
 
 def _may_start() -> Iterator[CheckMessage]:
     path = conf.may_start_path()
-    if path and not callable(_import_or_none(path)):
+    if path and not callable(import_or_none(path)):
         yield Error(
             'TELROI["MAY_START"] is not the dotted path of a function, so every start is rejected.',
             hint="Set it to the dotted path of a function that takes django_telroi.services.StartFacts.",
@@ -105,7 +104,7 @@ def _site_functions() -> Iterator[CheckMessage]:
         ("RATE_KEYS", conf.rate_keys(), "the request"),
         ("PHONE_RISK", conf.phone_risk(), "the keyword arguments number and request"),
     ):
-        if isinstance(chosen, str) and not callable(_import_or_none(chosen)):
+        if isinstance(chosen, str) and not callable(import_or_none(chosen)):
             yield Error(
                 f'TELROI["{key}"] is not the dotted path of a function, so every start is rejected.',
                 hint=f"Set it to a function that takes {arguments}, or to its dotted path.",
@@ -147,13 +146,6 @@ def _reserved_calls() -> Iterator[CheckMessage]:
                 hint=f"Set it below {of_all}. Calls are reserved only if both settings are below their limits.",
                 id="telroi.W028",
             )
-
-
-def _import_or_none(path: str) -> object:
-    try:
-        return import_string(path)
-    except Exception:  # noqa: BLE001 - a module of the site may raise anything
-        return None
 
 
 def _autocommit() -> Iterator[CheckMessage]:

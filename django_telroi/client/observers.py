@@ -77,7 +77,7 @@ class RequestResult:
 
 
 INTERRUPTED = RequestResult(RequestOutcome.UNKNOWN, None, "interrupted")
-"""The result of a request that neither answered nor failed: its thread was interrupted."""
+"""The result of a request without an answer or an error: its thread was interrupted."""
 
 
 class RequestObservation(Protocol):
@@ -86,7 +86,7 @@ class RequestObservation(Protocol):
     headers: Mapping[str, str]
 
     def see(self, result: RequestResult) -> None:
-        """Called when the answer was read, or could not be, inside of the instrumentations of ``requests``."""
+        """Called after the answer was read or could not be read. Instrumentations of ``requests`` are active."""
 
     def end(self, result: RequestResult) -> None:
         """Called once, after all instrumentations and hooks."""
@@ -102,8 +102,16 @@ def set_request_observer(observer: RequestObserver | None) -> None:
     _observers[:] = [] if observer is None else [observer]
 
 
-def has_request_observer() -> bool:
-    return bool(_observers)
+def guarded(act: Callable[[], T]) -> T | None:
+    """Return what ``act`` returns. If it raises, log that and return None.
+
+    A library of telemetry that fails must not change a call, nor what another library measures.
+    """
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001 - a library of telemetry may raise anything
+        logger.error("telemetry_failed error=%s", type(error).__name__)
+        return None
 
 
 class Observed:
@@ -117,21 +125,21 @@ class Observed:
     def see(self, answer: object, status: int | None) -> None:
         """``answer`` is as in ``RequestResult.of``."""
         self.result = RequestResult.of(answer, status)
-        _guarded(lambda: self._observation.see(self.result))
+        guarded(lambda: self._observation.see(self.result))
 
     def conclude(self, answer: object, status: int | None) -> None:
         """Set the result with which the observation ends. Hooks may have changed it since ``see``."""
         self.result = RequestResult.of(answer, status)
 
     def end(self) -> None:
-        _guarded(lambda: self._observation.end(self.result))
+        guarded(lambda: self._observation.end(self.result))
 
 
 @contextmanager
 def observed(request: Callable[[], ObservedRequest]) -> Iterator[Observed | None]:
     """Yield the observed request, or None without an observer. The observation ends with the block."""
     observer = _observers[0] if _observers else None
-    observation = _guarded(lambda: observer(request())) if observer else None
+    observation = guarded(lambda: observer(request())) if observer else None
     if observation is None:
         yield None
         return
@@ -140,11 +148,3 @@ def observed(request: Callable[[], ObservedRequest]) -> Iterator[Observed | None
         yield watched
     finally:
         watched.end()
-
-
-def _guarded(act: Callable[[], T]) -> T | None:
-    try:
-        return act()
-    except Exception as error:  # noqa: BLE001 - an observer may raise anything
-        logger.error("telemetry_failed error=%s", type(error).__name__)
-        return None

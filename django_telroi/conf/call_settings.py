@@ -23,7 +23,10 @@ from django_telroi.redaction import Secret
 
 @dataclass(frozen=True)
 class Timeouts:
-    """The limits of one request to Telroi, in seconds: to connect, for each read, and in total."""
+    """The limits of one request to Telroi, in seconds: to connect, for each read, and in total.
+
+    ``client.deadline`` has a class of its own, because the client must not import ``conf``.
+    """
 
     connect: float
     read: float

@@ -7,16 +7,13 @@ of telemetry is logged and changes nothing, because the call must be placed in a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol
+
+from django_telroi.client.observers import guarded
 
 __all__ = ["TaskSpan", "TaskTraces", "publishing", "set_task_traces", "working"]
-
-logger = logging.getLogger("django_telroi")
-
-T = TypeVar("T")
 
 
 class TaskSpan(Protocol):
@@ -63,19 +60,11 @@ def working(queue: str, headers: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _span(start: Callable[[TaskTraces], TaskSpan]) -> Iterator[TaskSpan | None]:
     traces = _traces[0] if _traces else None
-    span = _guarded(lambda: start(traces)) if traces else None
+    span = guarded(lambda: start(traces)) if traces else None
     has_failed = True
     try:
         yield span
         has_failed = False
     finally:
         if span:
-            _guarded(lambda: span.end(has_failed=has_failed))
-
-
-def _guarded(act: Callable[[], T]) -> T | None:
-    try:
-        return act()
-    except Exception as error:  # noqa: BLE001 - telemetry may raise anything
-        logger.error("telemetry_failed error=%s", type(error).__name__)
-        return None
+            guarded(lambda: span.end(has_failed=has_failed))

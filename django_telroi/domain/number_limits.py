@@ -4,7 +4,7 @@
 local time gains or loses an hour when daylight saving time starts or ends. Windows slide and are half-open: with a
 limit of five calls an hour, a call may start exactly one hour after the fifth newest call.
 
-Wrong codes are counted over all calls. A hint follows, then waits that grow, then a lock. The default lock of 100 is
+Wrong codes are counted over all calls. A warning follows, then waits that grow, then a lock. The default lock of 100 is
 the limit of NIST SP 800-63B-4, section 3.2.2 "Rate Limiting (Throttling)": no more than 100 consecutive failed
 attempts. The same section names a wait from a minute to an hour that grows with each failure.
 """
@@ -160,12 +160,6 @@ def counts_from(asked_at: datetime, answered_at: datetime) -> datetime:
     A delay may also delay Telroi's own row, and Telroi's window starts at that row. Our window must not end earlier.
     """
     return answered_at if answered_at - asked_at > SLOW_ANSWER else asked_at
-
-
-def with_call_moved(calls: Sequence[datetime], moment: datetime, *, to: datetime) -> tuple[datetime, ...]:
-    """Return the moments with the call at ``moment`` moved to ``to``. A call that no longer counts is not added."""
-    others = without_call(calls, moment)
-    return others if len(others) == len(calls) else with_call(others, to)
 
 
 def used_in(calls: Sequence[datetime], *, now: datetime, window: timedelta) -> int:

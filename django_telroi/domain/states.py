@@ -87,8 +87,3 @@ FINAL = frozenset(status for status in Status if not TRANSITIONS[status])
 UNFINISHED = frozenset(Status) - FINAL
 CHECKABLE = frozenset({Status.PLACED, Status.UNKNOWN})
 """The statuses in which a code can be judged."""
-
-
-def may_become(old: Status, new: Status) -> bool:
-    """Return whether ``new`` may follow ``old``. A status does not follow itself."""
-    return new in TRANSITIONS[old]

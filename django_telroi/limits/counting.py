@@ -107,7 +107,7 @@ class Window:
         return count
 
     def _lifetime(self) -> int:
-        """Return the seconds for which the current count is stored: longer than any window reads it."""
+        """Return the seconds for which the cache stores the current count. No window reads it after that."""
         # 13 sub-windows suffice. One more, because servers' clocks differ; and a second, because memcached's clock has
         # whole seconds. Redis accepts whole seconds only.
         return math.ceil(self.counter.rate.seconds * (SUB_WINDOWS + 2) / SUB_WINDOWS) + 1

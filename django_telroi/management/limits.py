@@ -102,8 +102,8 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
     yield "calls in the last hour", f"{used_in(moments, now=state.now, window=HOUR)} of {policy.per_hour}"
     yield "calls in the last day", f"{used_in(moments, now=state.now, window=DAY)} of {policy.per_day}"
     if state.phone and state.phone.blocked_at:
-        wish = "the owner asked not to be called" if state.phone.blocked_by_owner else "yes"
-        yield "blocked", state.phone.blocked_reason or wish
+        cause = "the owner asked not to be called" if state.phone.blocked_by_owner else "yes"
+        yield "blocked", state.phone.blocked_reason or cause
     if state.destination and state.destination.is_active(state.now):
         until = state.destination.until
         end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is unblocked"

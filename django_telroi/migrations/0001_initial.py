@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
                 ("asked", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("judging", models.JSONField(default=dict, editable=False)),
                 ("code_digest", models.CharField(blank=True, editable=False, max_length=64)),
-                ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof spent")),
+                ("proof_spent_at", models.DateTimeField(blank=True, null=True, verbose_name="proof used")),
                 ("error_code", models.CharField(blank=True, max_length=40, verbose_name="error")),
                 ("error_detail", models.CharField(blank=True, max_length=200, verbose_name="provider's words")),
                 (

@@ -132,7 +132,7 @@ class VerificationAttempt(models.Model):
     asked = models.PositiveSmallIntegerField(default=0, editable=False)
     judging = models.JSONField(default=dict, editable=False)
     code_digest = models.CharField(max_length=64, blank=True, editable=False)
-    proof_spent_at = models.DateTimeField(_("proof spent"), null=True, blank=True)
+    proof_spent_at = models.DateTimeField(_("proof used"), null=True, blank=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_detail = models.CharField(_("provider's words"), max_length=200, blank=True)
     requester_ip = models.GenericIPAddressField(_("requester's address"), null=True, blank=True)

@@ -142,10 +142,10 @@ def plain(text: object) -> str:
 
 
 def user_name(user: AbstractBaseUser | None, *, number: str = "") -> str:
-    """Return the name of a user of any user model, at most 80 characters. Numbers in it that begin with ``+`` are masked.
+    """Return the name of a user of any user model, at most 80 characters, with numbers masked that begin with ``+``.
 
-    If the name contains the digits of ``number`` (E.164) in any spelling, the masked number is returned instead, because
-    some sites use the phone number as user name. Returns ``""`` for None.
+    If the name contains the digits of ``number`` (E.164) in any spelling, the masked number is returned instead,
+    because some sites use the phone number as user name. Returns ``""`` for None.
     """
     if user is None:
         return ""

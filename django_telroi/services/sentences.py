@@ -1,7 +1,7 @@
 """The sentence for each code: what happened, what to do, until when.
 
-The pages, the API and the drop-in use the same sentences. They never say that a call was answered or heard, because the
-site cannot know it.
+The pages, the API and the card in a page of the site use the same sentences. They never say that a call was answered or
+heard, because the site cannot know it.
 
 A response of Telroi becomes a sentence in these steps. To a call: ``client/classify.py`` (error of the client),
 ``services/shared/outcomes.py`` (error code of the attempt), ``services/attempts/status.py`` (refusal), this module. To
@@ -271,11 +271,12 @@ def status_sentence(status: AttemptStatus) -> str:
 
 
 def wait_sentence(seconds: int) -> str:
-    """Return when another call can be requested: the time of day in the active time zone, and how long that takes.
+    """Return the sentence that says when another call can be requested, with the time of day and the wait.
 
-    From the day after tomorrow on, the date is named instead: a number of hours says little then.
+    From the day after tomorrow on, the date is named instead, because a number of hours is hard to read then.
 
-    The site's own time zone is named, because the person may be in another one. See ``time_of_day``.
+    The time is in the active time zone. That of the site is named, because the person may be in another one. See
+    ``time_of_day``.
     """
     if seconds < MINUTE:
         return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
@@ -288,7 +289,7 @@ def wait_sentence(seconds: int) -> str:
 
 
 def go_on_sentence(seconds: int) -> str:
-    """Return when to go on. It fits a person who wanted a call and a person who wanted to type a code."""
+    """Return the sentence that says when to go on. It fits a wanted call and a typed code."""
     if seconds < MINUTE:
         return _("Try again in %(wait)s.") % _words_of(seconds)
     days = days_until(_moment_in(seconds))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from django_telroi.client.observers import ObservedRequest, RequestResult
+from django_telroi.client.observers import ObservedRequest, RequestResult, guarded
 from django_telroi.log_fields import current_key
-from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink, guarded, write_to_each
+from django_telroi.telemetry.metrics import REQUEST_DURATION, MetricLabels, MetricSink, write_to_each
 from django_telroi.telemetry.outcome_metrics import bounded_key
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

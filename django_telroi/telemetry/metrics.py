@@ -6,15 +6,12 @@ exporters give the metric in Prometheus, so one board and one set of alerts fit 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
-logger = logging.getLogger("django_telroi")
-
-T = TypeVar("T")
+from django_telroi.client.observers import guarded
 
 MetricLabels: TypeAlias = Mapping[str, str | int]
 GaugeSamples: TypeAlias = Mapping["Metric", Mapping[str, float]]
@@ -130,18 +127,6 @@ RECENT_CALLS = Metric(
 EVENT_METRICS = (REQUEST_DURATION, CALLS, REFUSALS, CODES, VERIFICATION_DURATION, QUEUE_WAIT)
 GAUGES = (QUEUE_DEPTH, QUEUE_AGE, NUMBERS_LIMITED, CALLS_STOPPED, KEY_BUDGET, KEY_BUDGET_LEFT)
 METRICS = (*EVENT_METRICS, *GAUGES, RECENT_CALLS)
-
-
-def guarded(act: Callable[[], T]) -> T | None:
-    """Return what ``act`` returns. If it raises, log that and return None.
-
-    A library that fails must change neither a call nor what the other library measures.
-    """
-    try:
-        return act()
-    except Exception as error:  # noqa: BLE001 - a library of telemetry may raise anything
-        logger.error("telemetry_failed error=%s", type(error).__name__)
-        return None
 
 
 def write_to_each(sinks: Iterable[MetricSink], write: Callable[[MetricSink], None]) -> None:

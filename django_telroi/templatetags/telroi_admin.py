@@ -37,7 +37,7 @@ def telroi_calls_stopped(context: Context) -> dict[str, Any]:
     from django_telroi.admin.shared.chips import moment_in_sentence
 
     request: HttpRequest = context["request"]
-    if BANNER in context.render_context or not _is_our_staff(request):
+    if BANNER in context.render_context or not _may_view_this_app(request):
         return {"stopped": None}
     context.render_context[BANNER] = True
     control = read_control(request)
@@ -55,7 +55,7 @@ def telroi_calls_stopped(context: Context) -> dict[str, Any]:
 BANNER = "telroi_calls_stopped"
 
 
-def _is_our_staff(request: HttpRequest) -> bool:
+def _may_view_this_app(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
     views = ("view_phonenumber", "view_verificationattempt", "view_verifiedphone", "view_overview")
     return user is not None and user.is_staff and any(user.has_perm(f"django_telroi.{view}") for view in views)

@@ -1,4 +1,4 @@
-"""Telroi in memory, for one test: the calls that it got, and what it shall do with the next ones."""
+"""Telroi in memory, for one test: the calls that it got, and what it does with the next ones."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def callable_number() -> str:
         except VerificationRefused:
             continue
         return str(phone.number)
-    raise LookupError("The settings of TELROI allow no mobile number that is known. Pass a number of your own.")
+    raise LookupError("The settings in TELROI allow no call to any example number. Pass a number that may be called.")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ ACTOR, REASON = "a test", "a test"
 
 @scenario("number", "invalid_number", 400)
 def _invalid_number(telroi: FakeTelroi, number: str, user: Any) -> str:
-    """What was typed is no number."""
+    """The input is not a phone number."""
     return NO_NUMBER
 
 
@@ -217,7 +217,7 @@ def _too_many_tries(telroi: FakeTelroi, number: str, user: Any) -> str:
 
 @scenario("code", "invalid_code", 400)
 def _no_code(telroi: FakeTelroi, number: str, user: Any) -> str:
-    """What was typed is no code."""
+    """The input is not a code."""
     return "one two three"
 
 

@@ -1,4 +1,4 @@
-"""A verified phone for a test, in one line."""
+"""``verify_phone``: writes the rows of a verified phone, for a test."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from django_telroi.errors import NumberTaken, ProofRejected
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.services.accounts.proofs import proof_of
 from django_telroi.services.shared.arguments import owner_id
-from django_telroi.web.card_state import load_seen_attempt
+from django_telroi.web.card_state import settle_and_load_attempt
 from django_telroi.web.pages import PhonePage
 from django_telroi.web.seen_attempt import step_name
 from django_telroi.web.session import Flow
@@ -49,7 +49,7 @@ class AddNumberView(PhonePage):
 
     @sensitive_variables()
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if seen is None:
             return self.redirect_to_page("start")
         attempt, flow = seen.attempt, self.flow

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django_telroi import limits
 from django_telroi.domain.states import Status
 from django_telroi.errors import AttemptNotFound, VerificationRefused
-from django_telroi.web.card_state import load_seen_attempt, settle_older_call, without_attempt
+from django_telroi.web.card_state import settle_and_load_attempt, settle_older_call, without_attempt
 from django_telroi.web.cards import goal_of, home_url
 from django_telroi.web.cookies import (
     LastRequest,
@@ -82,7 +82,7 @@ class ChangeNumberView(PhonePage):
             return self.back_to_code()
         if "leave" in request.POST:
             return self.leave_change()
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         flow = replace(self.flow, next=self.ticket.next or self.flow.next, notice=None)
         if seen and may_ring(seen):
             flow = replace(flow, is_changing=True)

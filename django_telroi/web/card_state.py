@@ -55,7 +55,7 @@ SHOW_FAILURE_FOR = timedelta(hours=1)
 """A failed verification is shown until its code has been expired for this long."""
 
 
-def load_seen_attempt(request: HttpRequest, purpose: str) -> Seen | None:
+def settle_and_load_attempt(request: HttpRequest, purpose: str) -> Seen | None:
     """Settle two competing calls, then return the attempt of this session's card.
 
     Returns None if there is no attempt, or if it failed long ago. It then removes the attempt from the session. Raises
@@ -147,7 +147,7 @@ def _load_status(request: HttpRequest, attempt: UUID | None) -> AttemptStatus | 
 def drop_in_step(request: HttpRequest, place: CardPlace, notice: Notice | None) -> Step:
     """Return the step of a card in a page of the site. A lost database does not raise: the page must still work."""
     try:
-        seen = load_seen_attempt(request, place.purpose)
+        seen = settle_and_load_attempt(request, place.purpose)
         if place.stored:
             return _stored_drop_in_step(request, place, place.stored, seen, notice)
     except (Unavailable, *DATABASE_LOST):

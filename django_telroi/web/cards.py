@@ -170,8 +170,8 @@ def card_at(place: CardPlace, request: HttpRequest, *, shown_attempt: UUID | Non
 def shown_site_name(request: HttpRequest) -> str:
     """Return the name of the site for people: ``SITE_NAME``, else that of the current site, else the host.
 
-    The current site is that of ``django.contrib.sites``, if it is installed and not Django's ``example.com``. An IP
-    address is no name: "this site" replaces it.
+    The current site is that of ``django.contrib.sites``, if it is installed and not Django's ``example.com``. "this
+    site" replaces an IP address, because people do not recognize it.
     """
     host = split_domain_port(request.get_host())[0]
     if _is_address(host):

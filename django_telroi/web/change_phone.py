@@ -16,7 +16,7 @@ from django_telroi.errors import InvalidPurpose
 from django_telroi.models import VerificationAttempt
 from django_telroi.services import verified_phones
 from django_telroi.web.card_problems import purpose_problem
-from django_telroi.web.card_state import focused, load_seen_attempt, phone_form, unless_stopped
+from django_telroi.web.card_state import focused, phone_form, settle_and_load_attempt, unless_stopped
 from django_telroi.web.cards import CardPlace, current_path
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.kept_call import NoCallNeeded
@@ -79,8 +79,8 @@ class ChangePhoneView(StartView):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """Return the form for the new number, or a redirect to the code page if its call is open."""
-        seen = load_seen_attempt(request, self.purpose)
-        # The session may have a flow that is no change of this number. Its call and its notice are not of this page.
+        seen = settle_and_load_attempt(request, self.purpose)
+        # The flow in the session may not be the change of this number. Its call and its notice are not of this page.
         is_of_page = open_number(self.flow.replaces, request) == self.old_number
         has_notice = is_of_page and self.has_notice("number")
         if seen and is_open(seen) and is_of_page and not has_notice and not self.flow.is_changing:

@@ -16,7 +16,7 @@ from django_telroi.services.shared.secrets import length_of
 from django_telroi.web.add_number import add_number_after_login
 from django_telroi.web.card_state import (
     focused,
-    load_seen_attempt,
+    settle_and_load_attempt,
     settle_older_call,
     without_attempt,
 )
@@ -41,7 +41,7 @@ class CodeView(PhonePage):
     form_class: type[CodeForm] = CodeForm
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if self.has_new_notice("number"):
             return HttpResponseRedirect(self.start_url())
         if seen is None:
@@ -99,7 +99,7 @@ class CodeView(PhonePage):
         # again, and then the change is made. Made twice, it changes nothing more.
         self.replace_old_number(result)
         if result.outcome in (CheckOutcome.VERIFIED, CheckOutcome.NUMBER_TAKEN):
-            flow = self.proven_flow(attempt_id, flow)
+            flow = self.close_queued_and_get_flow(attempt_id, flow)
         if result.outcome == CheckOutcome.VERIFIED:
             return self.succeed(result, flow)
         self.save_flow(replace(flow, notice=notice_of_result(result, digits=digits)))
@@ -115,7 +115,7 @@ class CodeView(PhonePage):
         shown = self.ticket.shown_attempt
         return shown if shown and shown == self.flow.kept else self.flow.shown or shown
 
-    def proven_flow(self, proven: UUID, flow: Flow) -> Flow:
+    def close_queued_and_get_flow(self, proven: UUID, flow: Flow) -> Flow:
         """Return the flow after the right code of the call ``proven``. A queued call to another number is canceled."""
         if proven == flow.kept and flow.attempt:
             close_if_queued(flow.attempt, user=self.user)
@@ -176,7 +176,7 @@ class StatusView(PhonePage):
     """Returns the state of the card and the status of the attempt as JSON, for the script."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if seen is None:
             return JsonResponse({"step": "number", "status": None})
         return JsonResponse({"step": card_state_name(seen), "status": seen.attempt.status})
@@ -186,7 +186,7 @@ class DoneView(PhonePage):
     """Shows that the number is verified, or redirects to the start page."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if seen is None or step_name(seen) != "done":
             return HttpResponseRedirect(self.start_url())
         return self.show_attempt(seen, CodeForm(), None)

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
@@ -27,10 +26,9 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf
 from django_telroi.domain.typed_text import without_invisible
 from django_telroi.redaction import Secret
-from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.secrets import new_nonce, xor_keystream
 from django_telroi.web.session import has_flow
-from django_telroi.web.tickets import set_cookie
+from django_telroi.web.tickets import owner_of, set_cookie
 
 REQUEST_COOKIE, TYPED_COOKIE = "telroi_asked", "telroi_typed"
 REQUEST_SALT, TYPED_SALT = "django_telroi.web.cookies.request", "django_telroi.web.cookies.typed"
@@ -56,7 +54,7 @@ def set_request_cookie(response: HttpResponseBase, request: HttpRequest, purpose
     # Half of a surrogate pair cannot be encoded, so it is left out. A number has no such character.
     typed = without_invisible(asked.typed[:MAX_NUMBER_LENGTH]).encode(errors="ignore")
     number = xor_keystream(typed, nonce, settings.SECRET_KEY).hex()
-    value = signing.dumps([purpose, _owner(request), nonce, number, asked.has_call], salt=REQUEST_SALT)
+    value = signing.dumps([purpose, owner_of(request), nonce, number, asked.has_call], salt=REQUEST_SALT)
     set_cookie(response, REQUEST_COOKIE, value, max_age=conf.code_ttl())
 
 
@@ -81,7 +79,7 @@ def read_request_cookie(request: HttpRequest, purpose: str) -> LastRequest | Non
     except signing.BadSignature:
         return None
     for_purpose, owner, nonce, number, has_call = fields
-    if (for_purpose, owner) != (purpose, _owner(request)):
+    if (for_purpose, owner) != (purpose, owner_of(request)):
         return None
     typed = xor_keystream(bytes.fromhex(number), nonce, settings.SECRET_KEY).decode()
     return LastRequest(typed, has_call)
@@ -116,7 +114,7 @@ def was_typed_here(request: HttpRequest, purpose: str, number: str) -> bool:
 
 
 def _set_typed_cookie(response: HttpResponseBase, request: HttpRequest, digests: list[str]) -> None:
-    value = signing.dumps([_owner(request), digests], salt=TYPED_SALT)
+    value = signing.dumps([owner_of(request), digests], salt=TYPED_SALT)
     set_cookie(response, TYPED_COOKIE, value, max_age=_lifetime())
 
 
@@ -126,7 +124,7 @@ def _typed_digests(request: HttpRequest) -> list[str]:
         owner, digests = signing.loads(request.COOKIES.get(TYPED_COOKIE, ""), salt=TYPED_SALT, max_age=_lifetime())
     except signing.BadSignature:
         return []
-    return list(digests) if owner == _owner(request) else []
+    return list(digests) if owner == owner_of(request) else []
 
 
 def _lifetime() -> timedelta:
@@ -141,8 +139,3 @@ def _digest(purpose: str, number: str) -> str:
 def _delete_cookie(response: HttpResponseBase, request: HttpRequest, name: str) -> None:
     if name in request.COOKIES:
         response.delete_cookie(name, path=settings.SESSION_COOKIE_PATH, domain=settings.SESSION_COOKIE_DOMAIN)
-
-
-def _owner(request: HttpRequest) -> str:
-    user: AbstractBaseUser | None = getattr(request, "user", None)
-    return str(owner_id(user) or "")

@@ -31,7 +31,7 @@ from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost
 from django_telroi.web import card_texts
 from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_page
-from django_telroi.web.card_state import focused, load_seen_attempt
+from django_telroi.web.card_state import focused, settle_and_load_attempt
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.notices import About, Notice
@@ -120,7 +120,7 @@ class PhonePage(View):
             pass  # it was logged where it was raised
         except DATABASE_LOST as error:
             close_lost_connections(error)
-        except NumbersUnreadable:  # the session has a number, or shall have one
+        except NumbersUnreadable:  # the session has a number, or will get one
             log_unreadable_numbers()
             code = Misconfigured.code
 
@@ -160,7 +160,7 @@ class PhonePage(View):
             return self.show(form_problem_step(reason), status=403)
         number = self.request.POST.get("number", "")[:MAX_VALUE_LENGTH]
         try:
-            seen = None if number else load_seen_attempt(self.request, self.purpose)
+            seen = None if number else settle_and_load_attempt(self.request, self.purpose)
         except Unavailable:
             return unavailable_page(self.request, self.template_name, namespace=self.namespace)
         except DATABASE_LOST as error:  # of the session

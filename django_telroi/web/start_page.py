@@ -33,8 +33,8 @@ from django_telroi.web.card_problems import form_problem_step
 from django_telroi.web.card_state import (
     first_step,
     focused,
-    load_seen_attempt,
     phone_form,
+    settle_and_load_attempt,
     stored_first_step,
     unless_stopped,
 )
@@ -71,7 +71,7 @@ class StartView(PhonePage):
         """Return the form for the number, or a redirect to the code page if a call is open."""
         if STORED in request.GET:
             return self.get_stored()
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if seen and is_open(seen) and not self.has_notice("number") and not self.flow.is_changing:
             # A visitor who comes from a gate returns there, although another page requested the call.
             self.save_flow(replace(self.flow, next=self.ticket.next or self.flow.next))
@@ -99,7 +99,7 @@ class StartView(PhonePage):
         next_ = self.ticket.next or self.flow.next
         if number is None:
             return self.show(stored_lost_step(), next_=next_)
-        stored, seen = stored_number(number), load_seen_attempt(self.request, self.purpose)
+        stored, seen = stored_number(number), settle_and_load_attempt(self.request, self.purpose)
         is_of_number = seen is not None and seen.attempt.number == stored.number
         if seen and is_of_number and is_open(seen) and not self.has_notice("number"):
             self.save_flow(replace(self.flow, next=next_))
@@ -187,7 +187,7 @@ class StartView(PhonePage):
         """
         if not self.flow.is_changing and self.flow.kept is None:
             return None
-        seen = load_seen_attempt(self.request, self.purpose)
+        seen = settle_and_load_attempt(self.request, self.purpose)
         return seen.attempt if seen and is_open(seen) else None
 
     def back_to_code(self, before: Flow) -> HttpResponseBase:
@@ -285,9 +285,9 @@ class StartView(PhonePage):
 
     @sensitive_variables("number")
     def has_open_call(self, number: str, before: Flow) -> bool:
-        """Return whether this session already has an open call to the number. Then the code page is shown."""
+        """Save the flow. Return whether this session has an open call to the number. Then the code page is shown."""
         self.save_flow(before)
-        seen = load_seen_attempt(self.request, self.purpose)
+        seen = settle_and_load_attempt(self.request, self.purpose)
         return seen is not None and is_open(seen) and seen.attempt.number == number
 
     def redirect_with_notice(self, before: Flow, notice: Notice, form: PhoneForm) -> HttpResponseBase:

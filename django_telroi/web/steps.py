@@ -1,4 +1,4 @@
-"""From the status of an attempt to the content of its card."""
+"""The ``Step`` of a card, and the steps without an attempt: number, stored number, stopped, refused, change."""
 
 from __future__ import annotations
 

@@ -198,14 +198,14 @@ def _proven_salt(request: HttpRequest) -> str:
 
 def seal_number(number: str, request: HttpRequest) -> str:
     """Return the number as text that only ``open_number`` can read, in a request of the same user."""
-    return seal(number, owner=_owner(request), salt=NUMBER_SALT)
+    return seal(number, owner=owner_of(request), salt=NUMBER_SALT)
 
 
 def open_number(sealed: str, request: HttpRequest) -> str | None:
     """Return the number of a sealed text. None if the text was changed, or was made for another user or no user."""
     # Bound to the user: the cookie of the CSRF secret survives a logout, so the ticket alone would let the next person
     # in this browser call the number of the last one.
-    return unseal(sealed, owner=_owner(request), salt=NUMBER_SALT)
+    return unseal(sealed, owner=owner_of(request), salt=NUMBER_SALT)
 
 
 @sensitive_variables()
@@ -214,19 +214,20 @@ def seal_waiting_number(number: str, request: HttpRequest, *, ends_at: float) ->
 
     It is valid until ``ends_at``, in seconds since the epoch, and is not accepted as a number on file.
     """
-    return seal(f"{int(ends_at)} {number}", owner=_owner(request), salt=WAITING_SALT)
+    return seal(f"{int(ends_at)} {number}", owner=owner_of(request), salt=WAITING_SALT)
 
 
 @sensitive_variables()
 def open_waiting_number(sealed: str, request: HttpRequest) -> str | None:
     """Return the number of a call that had to wait. None if it has expired, was changed, or is of another user."""
-    opened = unseal(sealed, owner=_owner(request), salt=WAITING_SALT)
+    opened = unseal(sealed, owner=owner_of(request), salt=WAITING_SALT)
     if opened is None:
         return None
     ends_at, number = opened.split(" ", 1)
     return Secret(number) if time.time() < int(ends_at) else None
 
 
-def _owner(request: HttpRequest) -> str:
+def owner_of(request: HttpRequest) -> str:
+    """Return the id of the user who is logged in, or ``""``. A cookie or field is valid for this user only."""
     user: AbstractBaseUser | None = getattr(request, "user", None)
     return str(owner_id(user) or "")

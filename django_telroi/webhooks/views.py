@@ -83,7 +83,8 @@ def _verified_event(request: HttpRequest) -> tuple[WebhookEvent, list[str]]:
     signatures = signatures_in(request.headers)
     if not signatures:
         raise RejectedWebhook(
-            401, 'unsigned hint="The request is not from Telroi, or Telroi lost its secret: make a new one there."'
+            401,
+            'unsigned hint="The request is not from Telroi, or Telroi has no secret: create one in its dashboard."',
         )
     body = _body_of(request)
     try:

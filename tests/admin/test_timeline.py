@@ -64,7 +64,7 @@ class TestATimeline:
             ("accepted by the provider", "+0:02"),
             ("wrong code 1/3", "+0:20"),
             ("verified", "+0:31"),
-            ("proof spent", "+1:10"),
+            ("proof used", "+1:10"),
         ]
         assert (story[0].who, story[0].where, story[2].where, story[2].note) == ("ada", "203.0.113.7", "live", "7d6d")
 

@@ -25,7 +25,6 @@ from django_telroi.domain.number_limits import (
     seconds_to_wait,
     used_in,
     with_call,
-    with_call_moved,
     without_call,
 )
 from django_telroi.errors import CooldownActive, DailyLimitReached, HourlyLimitReached, NumberHeld
@@ -348,18 +347,6 @@ def test_a_call_counts_from_its_answer_if_that_took_more_than_a_second(seconds: 
     answered_at = NOON + timedelta(seconds=seconds)
 
     assert counts_from(NOON, answered_at) == NOON + timedelta(seconds=counts)
-
-
-def test_a_moved_call_stays_in_order() -> None:
-    calls = minutes_ago(1, 5, 9)
-
-    assert with_call_moved(calls, calls[1], to=NOON) == (NOON, calls[0], calls[2])
-
-
-def test_a_call_that_no_longer_counts_is_not_inserted_again() -> None:
-    calls = minutes_ago(1, 5)
-
-    assert with_call_moved(calls, NOON - 3 * MINUTE, to=NOON) == calls
 
 
 @given(

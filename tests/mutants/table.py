@@ -319,9 +319,9 @@ MUTANTS = (
         ("tests/web/test_guessed_numbers.py",),
     ),
     Mutant(
-        "let wrong codes of all calls bar nothing",
+        "let wrong codes of all calls lock nothing",
         "django_telroi/services/calls/refusals.py",
-        "        raise TooManyWrongCodes(seconds_to_wait(bar, state.now))",
+        "        raise TooManyWrongCodes(seconds_to_wait(wait_end, state.now))",
         "        pass",
         ("tests/rest/test_rest_wrong_codes.py",),
     ),
@@ -503,7 +503,7 @@ MUTANTS = (
     Mutant(
         "show the number of a waiting call to the next user of the browser",
         "django_telroi/web/tickets.py",
-        "opened = unseal(sealed, owner=_owner(request), salt=WAITING_SALT)",
+        "opened = unseal(sealed, owner=owner_of(request), salt=WAITING_SALT)",
         'opened = unseal(sealed, owner="", salt=WAITING_SALT)',
         ("tests/web/test_waits.py::test_after_a_login_the_number_is_of_another_person",),
     ),
@@ -517,7 +517,7 @@ MUTANTS = (
     Mutant(
         "show the number of a lost session to another user",
         "django_telroi/web/cookies.py",
-        "if (for_purpose, owner) != (purpose, _owner(request)):",
+        "if (for_purpose, owner) != (purpose, owner_of(request)):",
         "if for_purpose != purpose:",
         ("tests/web/test_web_cookies.py::TestALostSession::test_is_not_reported_to_another_user",),
     ),
@@ -1842,6 +1842,13 @@ MUTANTS = (
         "django_telroi/services/calls/webhook_events.py",
         "at <= claimed + _longest_placing() + CLOCKS_DIFFER_BY",
         "at <= claimed + _longest_placing()",
+        ("tests/services/test_event_matching.py",),
+    ),
+    Mutant(
+        "forget that the request of a call may begin ten seconds after its claim",
+        "django_telroi/services/calls/webhook_events.py",
+        "timedelta(seconds=LATEST_REPEAT + conf.timeouts().total)",
+        "timedelta(seconds=conf.timeouts().total)",
         ("tests/services/test_event_matching.py",),
     ),
     Mutant(
@@ -3173,7 +3180,7 @@ MUTANTS = (
     Mutant(
         "let an observer of requests stop a call",
         "django_telroi/client/observers.py",
-        "    except Exception as error:  # noqa: BLE001 - an observer may raise anything",
+        "    except Exception as error:  # noqa: BLE001 - a library of telemetry may raise anything",
         "    except KeyError as error:",
         ("tests/telemetry/test_telemetry_requests.py",),
     ),
@@ -3427,8 +3434,8 @@ MUTANTS = (
     Mutant(
         "let a fault of telemetry lose a call",
         "django_telroi/dispatch/traces.py",
-        "    except Exception as error:",
-        "    except KeyError as error:",
+        "span = guarded(lambda: start(traces)) if traces else None",
+        "span = start(traces) if traces else None",
         ("tests/task_queue/test_task_traces.py",),
     ),
     Mutant(

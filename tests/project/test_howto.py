@@ -49,7 +49,10 @@ def blocks_of(page: str, kind: str) -> list[str]:
 
 
 def names_of(page: str) -> dict[str, Any]:
-    """Run the Python blocks of a page in order, and return what they define."""
+    """Run the Python blocks of a page in order, and return what they define.
+
+    A block may import what earlier ones define from ``accounts.views``.
+    """
     names: dict[str, Any] = {
         "__name__": page,
         "INSTALLED_APPS": [],
@@ -60,9 +63,14 @@ def names_of(page: str) -> dict[str, Any]:
     # A page may register classes of its own. They must not stay registered for other tests.
     registry = admin.site._registry
     before = dict(registry)
+    views = ModuleType("accounts.views")
     try:
-        for block in blocks_of(page, "python"):
-            exec(block, names)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "accounts", ModuleType("accounts"))
+            patch.setitem(sys.modules, "accounts.views", views)
+            for block in blocks_of(page, "python"):
+                exec(block, names)
+                vars(views).update(names)
         names["registered_by_page"] = dict(registry)
     finally:
         registry.clear()

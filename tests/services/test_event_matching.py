@@ -29,7 +29,7 @@ OVER = ("expired", "superseded", "canceled", "locked", "verified")
 SKEWS = (-30, 0, 30)
 PLACED_AFTER = (0, 10, 20)
 LATEST = 10 + 30 + 20
-"""Seconds from the claim to a call whose second request began as late as it may. It and Telroi took as long as they may."""
+"""Seconds from the claim to the call: a second request begins as late as it may, and both take their limits."""
 
 T = TypeVar("T")
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.urls import include, path
+from django.utils import timezone
+from django.views.generic import TemplateView
 
 from django_telroi.models import VerifiedPhone
 from django_telroi.testing import last_code_for
@@ -31,15 +33,25 @@ def docs_site(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         path("account/", names["account"]),
         path("payout/", names["payout"]),
         path("statement/", names["StatementView"].as_view()),
+        path("keys/", names["recovery_keys"]),
+        path("log-in-by-phone/", names["log_in_by_phone"]),
+        path("recover/", TemplateView.as_view(template_name="recover.html")),
         path("sign-up/", names["sign_up"]),
         path("sign-up-by-class/", names["SignUpView"].as_view()),
     ]
     monkeypatch.setitem(sys.modules, SITE, urls)
     site.ROOT_URLCONF = SITE
-    site.TELROI = {"PURPOSES": ["", "payout", "sign-up"]}
-    statement, sign_up = blocks_of("gates.rst", "django")
+    site.TELROI = {
+        "PURPOSES": ["", "payout", "sign-up", "login", "keys"],
+        "PURPOSES_WITHOUT_RECORD": ["login"],
+        "ONE_ACCOUNT_PER_NUMBER": True,
+    }
+    statement, sign_up, recover = blocks_of("gates.rst", "django")
     ours = site.TEMPLATES[0]
-    own = ("django.template.loaders.locmem.Loader", {"statement.html": statement, "sign_up.html": sign_up})
+    own = (
+        "django.template.loaders.locmem.Loader",
+        {"statement.html": statement, "sign_up.html": sign_up, "recover.html": recover},
+    )
     loaders = [own, "django.template.loaders.app_directories.Loader"]
     site.TEMPLATES = [{**ours, "APP_DIRS": False, "OPTIONS": {**ours["OPTIONS"], "loaders": loaders}}]
 
@@ -66,12 +78,27 @@ def test_the_gates_of_the_page_work_as_documented(user: Visitor, address: str, d
     assert user.opens("/account/").soup.text == "Your account"
 
 
+def test_a_sensitive_page_asks_for_a_code_of_the_number_on_file_again(
+    user: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(User, "phone", NUMBER, raising=False)
+    for _ in range(2):
+        user.opens("/keys/").presses("Call me").presses("Verify", code=last_code_for(NUMBER))
+        assert (user.path, user.soup.text) == ("/keys/", "Your recovery keys")
+        let_time_pass(299)
+        assert user.opens("/keys/").soup.text == "Your recovery keys"
+
+        let_time_pass(2)
+
+    assert user.opens("/keys/").heading() == "Verify your phone"
+
+
 def test_the_template_of_the_page_shows_the_verified_number(user: Visitor) -> None:
     user.opens("/statement/")
     verifies(user)
     assert [p.text for p in user.soup.find_all("p")] == [
         "Your phone is verified.",
-        "We will ring you before the next payout.",
+        "We will call you before we show the next payout.",
     ]
 
     let_time_pass(61)
@@ -135,3 +162,24 @@ def test_the_sign_up_of_the_page_accepts_a_proof(visitor: Visitor) -> None:
     phone = VerifiedPhone.objects.get()
     assert (phone.user.get_username(), phone.number, phone.purpose) == ("carla", NUMBER, "sign-up")
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize(("has_account", "address"), [(True, "/account/"), (False, "/sign-up/")])
+def test_the_page_that_recovers_an_account_logs_in_by_phone(visitor: Visitor, has_account: bool, address: str) -> None:
+    if has_account:
+        ada = User.objects.create_user("ada")
+        VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose="", verified_at=timezone.now())
+    visitor.opens("/recover/")
+    verifies(visitor)
+    fields = {each["name"]: each["value"] for each in visitor.soup.find(action="/log-in-by-phone/").find_all("input")}
+
+    answer = visitor.client.post("/log-in-by-phone/", fields)
+
+    assert (answer.status_code, answer["Location"]) == (302, address)
+    assert ("_auth_user_id" in visitor.client.session) is has_account
+
+
+def test_the_page_that_recovers_an_account_asks_for_a_code_first(visitor: Visitor) -> None:
+    answer = visitor.client.post("/log-in-by-phone/", {})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/phone/?purpose=login")

@@ -29,7 +29,7 @@ class Coverage:
 
     destination: str
     countries: str
-    calls: str
+    calls_sentence: str
     is_wide: bool
     blocks: list[BlockedDestination]
 
@@ -50,7 +50,7 @@ def coverage_of(destination: str, *, now: datetime) -> Coverage:
     return Coverage(
         destination=destination,
         countries=_names(regions),
-        calls=words % {"calls": figure(placed), "verified": figure(verified)},
+        calls_sentence=words % {"calls": figure(placed), "verified": figure(verified)},
         is_wide=len(regions) > 1,
         blocks=[
             each for each in blocked_destinations(now=now) if is_covered(destination, each.destination, region=region)

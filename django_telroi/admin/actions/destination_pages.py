@@ -188,7 +188,7 @@ class DestinationPages(KillSwitch):
             "warning": SEVERAL_COUNTRIES if coverage.is_wide else "",
             "facts": [
                 (pgettext("blocked prefix", "Countries"), coverage.countries),
-                *([(pgettext("blocked prefix", "Calls"), coverage.calls)] if shows_calls else []),
+                *([(pgettext("blocked prefix", "Calls"), coverage.calls_sentence)] if shows_calls else []),
                 *((pgettext("blocked prefix", "Already"), f"{row.name}: {row.block} ({row.by})") for row in already),
             ],
         }

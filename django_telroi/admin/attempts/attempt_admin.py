@@ -101,7 +101,9 @@ def export_attempts(request: HttpRequest, attempts: QuerySet[VerificationAttempt
     return csv_response(name, columns, _table(attempts, zone=zone), request=request)
 
 
-NO_NUMBERS = frozenset(each.parameter_name for each in (LinkedFilter, DayFilter, UserFilter, AddressFilter, SpanFilter))
+FILTERS_WITHOUT_NUMBERS = frozenset(
+    each.parameter_name for each in (LinkedFilter, DayFilter, UserFilter, AddressFilter, SpanFilter)
+)
 """Filters with ids, addresses and moments, whose digits are no number."""
 
 
@@ -111,7 +113,7 @@ def _log(request: HttpRequest) -> None:
     shows_ends = not is_number_sealed()
     given = [(key, plain(value)) for key, value in request.GET.items() if key != FOUND]
     filters = [
-        f"{key}={mask_e164_in(text) if key in NO_NUMBERS else mask_digits_in(text, shows_ends=shows_ends)}"
+        f"{key}={mask_e164_in(text) if key in FILTERS_WITHOUT_NUMBERS else mask_digits_in(text, shows_ends=shows_ends)}"
         for key, text in given
     ]
     filters += [gettext("search")] if request.GET.get(FOUND) else []

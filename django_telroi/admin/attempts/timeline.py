@@ -171,7 +171,7 @@ def _end(attempt: VerificationAttempt, *, requester: str, neighbours: Neighbours
         yield from _closing_entries(attempt, attempt.closed_at, neighbours=neighbours)
     # For a taken number the proof is marked as spent when the code is judged. It was not redeemed.
     if attempt.proof_spent_at and attempt.error_code != ErrorCode.NUMBER_TAKEN:
-        yield _entry(attempt, attempt.proof_spent_at, _("proof spent"), tone="good")
+        yield _entry(attempt, attempt.proof_spent_at, _("proof used"), tone="good")
 
 
 def _verified_entry(attempt: VerificationAttempt, at: datetime, *, requester: str) -> Entry:

@@ -1,4 +1,4 @@
-"""The page of one number. Its first line answers a caller: did it ring, and when is the next call possible?"""
+"""The page of one number. Its first line says whether the phone rang, and when the next call is possible."""
 
 from __future__ import annotations
 

@@ -145,8 +145,8 @@ def number_status_of(
     moments = phone.moments
     limit = limit_at(policy, moments, now=now, held_until=phone.held_until)
     rule, until = (str(limit.rule), limit.until) if limit else (FREE, None)
-    if bar := wait_end_of(phone, now=now):
-        rule, until = WRONG_CODES, max(bar, until or bar)
+    if wait_end := wait_end_of(phone, now=now):
+        rule, until = WRONG_CODES, max(wait_end, until or wait_end)
     if phone.blocked_at:
         rule, until = BLOCKED, None
     return NumberStatus(

@@ -35,7 +35,7 @@ from django_telroi.services.requester import plain, user_name
 MAX_FOUND = 500
 
 
-def find_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -> None:
+def set_links(phone: VerifiedPhone, *, site: AdminSite, request: HttpRequest) -> None:
     """Set the URLs that the columns link to. A column does not get the request, so it cannot check permissions."""
     urls = {
         "number_url": page_address(PhoneNumber, getattr(phone, "phone_pk", None), site=site, request=request),
@@ -50,7 +50,7 @@ class VerifiedChangeList(FixedOrderChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         for phone in self.result_list:
-            find_links(phone, site=self.model_admin.admin_site, request=request)
+            set_links(phone, site=self.model_admin.admin_site, request=request)
 
 
 class VerifiedDayFilter(DayFilter):
@@ -90,7 +90,7 @@ class VerifiedPhoneAdmin(FailuresAnswered, ReadOnly, CallerSearch, UncountedList
         return VerifiedChangeList
 
     def prepare_page(self, request: HttpRequest, row: Any, context: dict[str, Any]) -> None:
-        find_links(row, site=self.admin_site, request=request)
+        set_links(row, site=self.admin_site, request=request)
 
     @sensitive_variables()
     def find(self, request: HttpRequest, term: str) -> Model | Narrowing | None:

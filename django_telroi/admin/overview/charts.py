@@ -48,7 +48,7 @@ def stacked_bars(stacks: Sequence[Stack], *, classes: Sequence[str], key: str, t
         format_html_join("", "{}", ((_line(value, top=lines[-1]),) for value in lines)),
         format_html_join("", "{}", ((bar,) for bar in _bars(stacks, classes, top=lines[-1]))),
         format_html_join("", "{}", ((label,) for label in _labels(stacks))),
-        _figures(lines, key=key),
+        _axis_labels(lines, key=key),
     )
 
 
@@ -89,7 +89,7 @@ def _line(value: int, *, top: int) -> SafeString:
     )
 
 
-def _figures(lines: Sequence[int], *, key: str) -> SafeString:
+def _axis_labels(lines: Sequence[int], *, key: str) -> SafeString:
     """Return the figures of the grid lines. Bars that scroll pass below them, and labels of the bars fade out there."""
     ticks = (
         (LEFT - 8, _height_of_line(value, top=lines[-1]) + 4, number_format(value, use_l10n=True, force_grouping=True))

@@ -1,4 +1,7 @@
-"""Streamed CSV files. Their cells are escaped so that a spreadsheet does not run them as formulas."""
+"""Streamed CSV files. Their cells are escaped so that a spreadsheet does not run them as formulas.
+
+Nothing is masked here: the caller passes masked values.
+"""
 
 from __future__ import annotations
 

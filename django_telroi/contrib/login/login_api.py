@@ -25,7 +25,7 @@ from rest_framework.response import Response
 
 from django_telroi import conf, limits
 from django_telroi.contrib.login.login_steps import code_used_text, logged_in_text, no_account_text
-from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, site_function, user_for_login
+from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, redeem_login, site_function
 from django_telroi.errors import TelroiError
 from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint
@@ -128,7 +128,7 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
         if result.outcome != CheckOutcome.VERIFIED:
             return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
         try:
-            user = user_for_login(django_request(request), result)
+            user = redeem_login(django_request(request), result)
         except NoAccountFound:
             return answer_no_account(result.proof)
         except CodeUsedUp:

@@ -71,7 +71,7 @@ def site_function(key: str, chosen: str | Callable[..., Any] | None) -> Callable
 
 
 @sensitive_variables()
-def user_for_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUser:
+def redeem_login(request: HttpRequest, result: CheckResult) -> AbstractBaseUser:
     """Spend the proof of a right code. Returns the user, who must be logged in now.
 
     Raises NoAccountFound, and then the proof can be redeemed for a sign-up. Raises CodeUsedUp if another request has

@@ -21,11 +21,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.contrib.login.login_steps import as_login_step, code_used_step, logged_in_step, no_account_step
-from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, user_for_login
+from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, redeem_login
 from django_telroi.errors import TooManyRequests
 from django_telroi.services import CheckOutcome, CheckResult
 from django_telroi.web.call_views import CallAgainView, ChangeNumberView
-from django_telroi.web.card_state import load_seen_attempt
+from django_telroi.web.card_state import settle_and_load_attempt
 from django_telroi.web.cards import LOGIN_NAMESPACE, CardPlace, is_safe
 from django_telroi.web.code_page import CodeView, StatusView
 from django_telroi.web.cookies import delete_request_cookie, forget_typed
@@ -106,9 +106,9 @@ class LoginCodeView(LoginPage, CodeView):
         # Before the proof is spent, because a wrong LOGIN_REDIRECT_URL raises an error.
         url = self.get_success_url(flow)
         try:
-            user = user_for_login(self.request, result)
+            user = redeem_login(self.request, result)
         except NoAccountFound:
-            return self.succeed(result, self.proven_flow(attempt_id, flow))
+            return self.succeed(result, self.close_queued_and_get_flow(attempt_id, flow))
         except CodeUsedUp:
             # The other request of a double click has logged in. Its response has the cookie of the new session.
             self.drop_session_changes()
@@ -155,7 +155,7 @@ class LoginDoneView(LoginPage):
     """Shows that no account has the number, or the end of a login whose response did not arrive."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        seen = load_seen_attempt(request, self.purpose)
+        seen = settle_and_load_attempt(request, self.purpose)
         if seen and self.flow.is_proven and step_name(seen) != "code":
             return self.show(no_account_step(seen.attempt.masked_number), next_=self.flow.next)
         # The response is the same kind of page in both cases. With a redirect for users, another site could find out

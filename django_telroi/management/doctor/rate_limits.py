@@ -20,7 +20,7 @@ SUBJECT = "cache"
 SECONDS = 60
 THREADS, ROUNDS = 8, 25
 CURE = "Use Redis or Memcached. Set RATELIMIT_USE_CACHE to its alias if it is not the default cache."
-UNREACHABLE = "Check CACHES, and start the server of the cache."
+START_CACHE = "Check CACHES, and start the server of the cache."
 SET_IN_ANOTHER_PROCESS = """
 import os, sys, django
 django.setup()
@@ -41,17 +41,17 @@ def examine_cache() -> Iterator[Finding]:
     except ImportError:
         raise  # the package of the cache is missing, which the doctor reports
     except Exception as error:  # noqa: BLE001 - each cache raises its own exceptions
-        yield bad(SUBJECT, f'The cache "{alias}" cannot be reached: {kind_of(error)}.', UNREACHABLE)
+        yield bad(SUBJECT, f'The cache "{alias}" cannot be reached: {kind_of(error)}.', START_CACHE)
         return
     if not is_stored:
         yield bad(SUBJECT, f'The cache "{alias}" does not store values, so every request is rejected.', CURE)
         return
-    yield _exact(alias, key)
+    yield _test_exactness(alias, key)
     yield _find_sharing(alias, key)
     caches[alias].delete_many([key, key + "-shared"])
 
 
-def _exact(alias: str, key: str) -> Finding:
+def _test_exactness(alias: str, key: str) -> Finding:
     # FileBasedCache and DatabaseCache read, add and write: of two requests at once only one is counted.
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda _: _count(alias, key), range(THREADS)))

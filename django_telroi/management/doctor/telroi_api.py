@@ -98,7 +98,7 @@ def _names(keys: Mapping[str, Collection[str] | None]) -> Iterator[Finding]:
     if conf.has_invalid_names():
         says = "API_KEYS has a name that is invalid. No call can be placed with its key."
         cure = 'A name has 1 to 64 letters, digits, ".", "_" or "-", and begins with a letter, a digit or "_".'
-        yield bad(SUBJECT, says, f"{cure} A key is no name.")
+        yield bad(SUBJECT, says, f"{cure} Do not use a key as a name.")
     if conf.are_keys_read_by_function():
         if not any(keys.values()):
             says = "The function in API_KEYS returns no key, so no call is placed."

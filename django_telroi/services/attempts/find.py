@@ -26,7 +26,7 @@ from django_telroi.services.attempts.transitions import (
     close_uncheckable,
     closing_fields,
     overdue_transition,
-    settle_by_hint,
+    settle_by_stored_event,
     transition,
     transition_with_number,
 )
@@ -157,7 +157,7 @@ def _settle(attempt: VerificationAttempt, fields: Mapping[str, object], *, now: 
     is_written = transition(attempt, fields, from_=CHECKABLE if status in CHECKABLE else (status,), using=using)
     if is_written and status == Status.DIALING:
         report_call(attempt, using=using)
-        settle_by_hint(attempt, now=now, using=using)
+        settle_by_stored_event(attempt, now=now, using=using)
         close_superseded_calls(attempt, now=now, using=using)
     return is_written
 

@@ -116,10 +116,10 @@ def _status(attempt: VerificationAttempt, state: State, *, now: datetime) -> Att
     phone = attempt.phone
     policy = conf.policy(is_known=attempt.known_requester)
     limit = limit_at(policy, phone.moments, now=now, held_until=phone.held_until)
-    bar = None if attempt.judge == Judge.CALLER else wait_end_of(counter_of(attempt), now=now)
+    wait_end = None if attempt.judge == Judge.CALLER else wait_end_of(counter_of(attempt), now=now)
     block = state.destination if state.destination and state.destination.is_active(now) else None
     pause_end = _pause_end(attempt.key_name, state.control, now=now)
-    moments = (limit and limit.until, bar, block and block.until, pause_end)
+    moments = (limit and limit.until, wait_end, block and block.until, pause_end)
     ends = [moment for moment in moments if moment]
     wait = seconds_to_wait(max(ends), now) if ends else 0
     return _attempt_status(attempt, now=now, wait=wait, block=block, wrong_codes_left=left_before_wait(attempt))

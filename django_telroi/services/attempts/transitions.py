@@ -1,12 +1,12 @@
 """The transitions of an attempt: conditional UPDATEs of its status, those due by time, and those by late reports.
 
-Reading an attempt writes what time has made of it, and ``sweep`` writes the same. A list applies the same rule to the
-objects in memory, so it is right before anything is written.
+A function that reads one attempt also writes its overdue transitions. ``sweep`` writes the same ones. A list applies
+the same rule to the objects in memory, so it is right before anything is written.
 
 The answer to a call may be lost. Then a webhook that came while dialing settles the call, or the backend's limits do.
 A webhook does not name a site. Another system with the same key may have called the same number at the same moment.
 With the id of that call, our right code would be judged wrong, so its webhook must not decide about our call. The
-webhook is stored as a hint. If the answer to our own call arrives, that answer decides. If it is lost, the hint settles
+webhook is stored. If the answer to our own call arrives, that answer decides. If it is lost, the stored event settles
 the call.
 """
 
@@ -267,10 +267,10 @@ SIGNALS = {Status.PLACED: signals.call_placed, Status.FAILED: signals.call_faile
 
 
 CODE_MAKERS: Mapping[bool | None, str] = {True: "code of the site", False: "code of the provider"}
-"""How the hint of a completed call says who made its code, by the event's ``client_supplied``."""
+"""How the stored event of a completed call says who made its code, by its ``client_supplied``."""
 
 TEST_KEY = "test key"
-"""How that hint says that no phone rang."""
+"""How a stored event says that no phone rang."""
 
 
 @dataclass(frozen=True)
@@ -288,8 +288,8 @@ class CallReport:
     livemode: bool | None = None
 
     @classmethod
-    def of_hint(cls, call_id: str | None, detail: str) -> CallReport:
-        """Return the report of a hint: the inverse of ``detail``."""
+    def of_stored_event(cls, call_id: str | None, detail: str) -> CallReport:
+        """Return the report of a stored event: the inverse of ``detail``."""
         name, _, rest = detail.partition(": ")
         if name != COMPLETED:
             return cls(name, call_id, reason=rest)
@@ -333,19 +333,19 @@ class CallReport:
         return {"judge": Judge.SITE} if self.client_supplied else {"judge": Judge.TELROI, "code_digest": ""}
 
 
-def settle_by_hint(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+def settle_by_stored_event(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Settle a call whose answer was lost by the webhooks that came while it was dialing, if they name one call only.
 
-    Call it after the UPDATE that set the row to ``unknown``. A process that stores a hint holds the row's lock until
-    its commit, so no hint is missed.
+    Call it after the UPDATE that set the row to ``unknown``. A process that stores an event holds the row's lock
+    until its commit, so no event is missed.
     """
     if attempt.status != Status.UNKNOWN or attempt.telroi_id is not None:
         return
-    hints = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, call_id__isnull=False).order_by("pk")
-    reports = list(hints.values_list("call_id", "detail"))
+    stored = AttemptEvent.objects.using(using).filter(attempt_id=attempt.pk, call_id__isnull=False).order_by("pk")
+    reports = list(stored.values_list("call_id", "detail"))
     if len({call_id for call_id, _ in reports}) != 1:
         return
-    fields = CallReport.of_hint(*reports[0]).fields(attempt, now=now)
+    fields = CallReport.of_stored_event(*reports[0]).fields(attempt, now=now)
     try:
         with savepoint_if_needed(using):
             is_settled = transition(attempt, fields, from_=(Status.UNKNOWN,), using=using, telroi_id=None)

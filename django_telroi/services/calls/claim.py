@@ -31,8 +31,8 @@ from django_telroi.services.shared.number_state import State
 from django_telroi.services.shared.secrets import digest_of, new_code, site_makes_code
 from django_telroi.services.shared.site_control import (
     count_for_the_day,
+    ensure_day_row,
     needs_key_probe,
-    prepare_count,
     refuse_full_day,
     try_claim_key_probe,
     uncount_for_the_day,
@@ -73,7 +73,7 @@ def claim_start(request: CallRequest, state: State, *, attempt: VerificationAtte
     replaced = without_call(before, old.counted_at) if old and old.status == Status.QUEUED else before
     if replaced == before:
         refuse_full_day(state)
-    prepare_count(state, using=using)
+    ensure_day_row(state, using=using)
     attempt.pk = None  # a retry after a lock error inserts a new row
     change = _change_number(request.phone, state, with_call(replaced, state.now))
     if _writes_only_two_rows(request, state, attempt, key=key, using=using):

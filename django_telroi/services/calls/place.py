@@ -25,7 +25,7 @@ from django_telroi.services.attempts.transitions import (
     closing_fields,
     deadline_of,
     send_after_commit,
-    settle_by_hint,
+    settle_by_stored_event,
     transition,
     transition_with_number,
 )
@@ -88,7 +88,7 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
         if is_probe and shows_valid_key(reply.error):
             lift_pause(tried_at=state.now, key=key_of(backend), using=using)
         _settle(attempt, reply, key=key_of(backend), now=state.now_by(), using=using)
-        settle_by_hint(attempt, now=state.now_by(), using=using)
+        settle_by_stored_event(attempt, now=state.now_by(), using=using)
         close_uncheckable(attempt, now=state.now_by(), using=using)
         close_superseded_calls(attempt, now=state.now_by(), using=using)
         record_reviewer_use(attempt, now=state.now_by(), using=using)

@@ -98,9 +98,9 @@ def refuse_by_state(
         wait = seconds_to_wait(pause.until, state.now)
         raise Misconfigured(wait) if pause.reason == PauseReason.MISCONFIGURED else Unavailable(wait)
     limit = limit_of(state, policy=policy, moments=moments)
-    bar = None if is_read_out else wait_end_of_state(state)
-    if bar and (limit is None or bar >= limit.until):
-        raise TooManyWrongCodes(seconds_to_wait(bar, state.now))
+    wait_end = None if is_read_out else wait_end_of_state(state)
+    if wait_end and (limit is None or wait_end >= limit.until):
+        raise TooManyWrongCodes(seconds_to_wait(wait_end, state.now))
     if limit:
         raise refusal_by_limit(limit, policy=policy, now=state.now)
 
@@ -151,7 +151,7 @@ def record_refusal(refusal: VerificationRefused, phone: Phone | None, *, using: 
 
 
 def _tallied_code(refusal: VerificationRefused) -> str:
-    """Return the code in the statistics. It tells staff apart what the person must not be told."""
+    """Return the code in the statistics. It distinguishes reasons that the person must not learn."""
     if isinstance(refusal.__cause__, Vetoed):
         return VETOED
     return DESTINATION_BLOCKED if isinstance(refusal.__cause__, DestinationBlocked) else refusal.code
@@ -188,13 +188,14 @@ def admit_number(
     decoys_of: Callable[[Phone], Sequence[datetime]],
     is_known_to: Callable[[str], bool | None],
 ) -> tuple[Phone, datetime]:
-    """Return the phone of ``number`` and the database's time, if a call to it would not be rejected now.
+    """Return the phone of ``number`` and the database's time, if a call to it is allowed now.
+
+    Raises a VerificationRefused otherwise. No call is counted or placed, and ``MAY_START`` is not asked.
 
     ``admit`` rejects the requester. ``decoys_of`` returns moments that count like calls to the number, newest first.
     ``is_known_to`` returns whether the requester is known with the number (E.164): no decoy counts for them. None if no
     calls are reserved.
-    It is for ``read_out``, so wrong codes do not matter. Raises a VerificationRefused otherwise. No call is counted or
-    placed, and ``MAY_START`` is not asked.
+    It is for ``read_out``, so wrong codes do not matter.
     """
     phone, using = None, write_alias()
     try:

@@ -234,7 +234,7 @@ def _return_repeat_or_call(
     """
     with unavailable_without_database():
         request, state = _read_request_state(request, using=using, now=now)
-        if repeat := _find_repeat(request, state, using=using):
+        if repeat := _settle_and_find_repeat(request, state, using=using):
             return repeat
     admission = admit(request) or Admission()
     if state.attempt:
@@ -287,7 +287,7 @@ def _read_request_state(request: CallRequest, *, using: str, now: datetime | Non
         request = replace(request, attempt_uuid=another_call_id(silent), silent_tries=(*request.silent_tries, silent))
 
 
-def _find_repeat(request: CallRequest, state: State, *, using: str) -> VerificationAttempt | None:
+def _settle_and_find_repeat(request: CallRequest, state: State, *, using: str) -> VerificationAttempt | None:
     """Return the attempt that the same request made before, or None. An overdue status is updated first."""
     attempt = state.attempt
     asked = (state.phone and state.phone.pk, request.user_id, request.purpose)
@@ -303,7 +303,7 @@ def _find_concurrent_repeat(request: CallRequest, *, using: str, now: datetime |
     """Return the attempt of the first click of a double click, after the second click was rejected. None otherwise."""
     with suppress(*DATABASE_LOST, NumbersUnreadable):
         if request.attempt_uuid:
-            return _find_repeat(*_read_request_state(request, using=using, now=now), using=using)
+            return _settle_and_find_repeat(*_read_request_state(request, using=using, now=now), using=using)
     return None
 
 

@@ -5,8 +5,8 @@ By default this site compares the code with the attempt's digest and settles it 
 comparison comes first and uses no try. It counts only if the UPDATE that uses the try changed the row, so requests that
 compete get no more comparisons than the attempt has tries. See "A code" in docs/explanation/how.rst.
 
-Telroi is asked only if it made the code, or may have made it (``telroi_judge``). ``Judge`` in ``domain/states.py`` says
-who checks the codes of an attempt.
+Telroi is asked only if it made the code, or may have made it (``telroi_judge``). Its tries are reserved in
+``attempts/telroi_tries``. ``Judge`` in ``domain/states.py`` says who checks the codes of an attempt.
 """
 
 from __future__ import annotations

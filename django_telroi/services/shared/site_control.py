@@ -143,7 +143,7 @@ def ensure_control_row(name: str, *, using: str) -> QuerySet[CallControl]:
     return rows.filter(pk=name)
 
 
-def prepare_count(state: State, *, using: str) -> None:
+def ensure_day_row(state: State, *, using: str) -> None:
     """Create the CallControl row of the day if this site has a daily limit and counted no call yet.
 
     Call this before the transaction that counts. On MariaDB, transactions that insert the row and then update it would

@@ -177,9 +177,9 @@ def atomic_unless_in_doubt(using: str) -> Iterator[None]:
 def repeat_on_lost_connection(write: Callable[[], T], *, using: str) -> T:
     """Run ``write`` and return its result. Retry over a new connection if the connection broke.
 
-    Use it to write the outcome of a call or a check. Their requests take up to 40 s, and servers, proxies and firewalls cut idle
-    connections. ``write`` may have been committed before the connection broke, so it must be idempotent, for example a
-    conditional UPDATE. Inside a transaction it is not retried, because the broken connection undid the transaction.
+    Use it to write the outcome of a call or a check. Their requests take up to 40 s, and servers, proxies and firewalls
+    cut idle connections. ``write`` may have been committed before the connection broke, so it must be idempotent, for
+    example a conditional UPDATE. Inside a transaction it is not retried, because the broken connection undid that.
     """
     # Not tested with a query before ``write``: that costs a round trip for every call, and the connection can still
     # break afterwards.

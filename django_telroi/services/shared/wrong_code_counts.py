@@ -1,6 +1,6 @@
 """Consecutive wrong codes over all calls: counted for the user of an attempt, or for the number of one without a user.
 
-So a person who is logged in is never barred by strangers who guess at their number. A count is written in the
+So wrong codes of strangers never lock out a person who is logged in. A count is written in the
 transaction that uses the try, and ended in the one that verifies the attempt. See docs/howto/limits.rst.
 
 All transactions lock rows in one order: the number, the attempt, the user's count. The attempt comes before the user's

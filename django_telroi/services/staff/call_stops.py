@@ -43,7 +43,7 @@ def stop_calls(*, reason: str, actor: str, now: datetime | None = None) -> bool:
     using = write_alias()
     reason = text_to_keep(reason, "reason", using=using)
     now = now or database_now(using)
-    row = ensure_control_row(CallControl.SWITCH, using=using)  # before the transaction; see ``prepare_count``
+    row = ensure_control_row(CallControl.SWITCH, using=using)  # before the transaction; see ``ensure_day_row``
     name = storable(actor, using=using)[:MAX_ACTOR_LENGTH]
     stop = {"stopped_at": now, "stopped_by": name, "stopped_reason": reason[:MAX_REASON_LENGTH]}
     is_running = row.filter(stopped_at=None)
@@ -183,7 +183,7 @@ def pause_destination(
 
 
 def ensure_block_row(destination: str, *, now: datetime, using: str) -> None:
-    """Create a row that blocks nothing, unless there is one. Before the transaction; see ``prepare_count``."""
+    """Create a row that blocks nothing, unless there is one. Before the transaction; see ``ensure_day_row``."""
     row = BlockedDestination(destination=destination, blocked_at=now, until=now)
     BlockedDestination.objects.using(using).bulk_create([row], ignore_conflicts=True)
 

@@ -211,7 +211,7 @@ def _write_change(
     phone: Phone, state: State, change: Change, *, kind: EventKind, actor: str, detail: str, using: str
 ) -> PhoneNumber:
     with transaction.atomic(using=using):
-        row = state.phone or _new_row(phone, using=using)
+        row = state.phone or _get_or_create_row(phone, using=using)
         changed = change(row, state.now)
         row.was_changed = changed is not None
         if changed is None:
@@ -260,7 +260,7 @@ def _erase_attempts(row: PhoneNumber, *, using: str) -> int:
     return attempts.filter(pk__in=ids).delete()[1].get(VerificationAttempt._meta.label, 0)
 
 
-def _new_row(phone: Phone, *, using: str) -> PhoneNumber:
+def _get_or_create_row(phone: Phone, *, using: str) -> PhoneNumber:
     row, _ = PhoneNumber.objects.using(using).get_or_create(
         number=phone.number, defaults={"last4": phone.last4, "region": phone.region}
     )

@@ -136,7 +136,7 @@ class Ranked:
     """The calls of one user, address, prefix or number.
 
     ``key``: the primary key of the user or number, the address, or the prefix. ``cost`` is an estimate, None without
-    ``CALL_PRICES``. ``calls_before``: in the same time before.
+    ``CALL_PRICES``. ``calls_before``: those of the period before, which has the same length.
     """
 
     key: str

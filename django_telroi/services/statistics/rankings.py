@@ -40,7 +40,7 @@ Prices = Mapping[str, float]
 
 
 def of_reviewers() -> Q:
-    """Return the condition for attempts with a number of an app reviewer. They are no calls, and no figure has them.
+    """Return the condition for attempts with a number of an app reviewer. They do not count as calls.
 
     A site without ``REVIEWER_SECRET_NUMBERS`` has none. There the condition is empty, because no index of the figures
     has the column.
@@ -224,7 +224,8 @@ def _is_low(verified: int, calls: int) -> bool:
 
 
 def alert_pumping(*, now: datetime | None = None, using: str) -> tuple[PumpedDestination, ...]:
-    """Return such destinations. If there are any, raise the alert ``pumping`` at most once an hour and log them."""
+    """Return the destinations with signs of toll fraud. If there are any, raise the alert ``pumping`` at most once an
+    hour, and log them."""
     pumped = pumped_destinations(now=now, using=using)
     if pumped and send_alert(Alert.PUMPING, now=now or database_now(using), using=using):
         for each in pumped:

@@ -1,4 +1,4 @@
-"""What a site looks like now, for gauges: its queue, its limited numbers, its switch and the budget of its key."""
+"""The current state of a site, for gauges: its queue, its limited numbers, its switch and the budget of its key."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def purge(
         using=using,
     )
     purged = Purged()
-    for batch in run.count() if dry_run else run.batches():
+    for batch in run.count() if dry_run else run.delete_in_batches():
         purged += batch
         if progress:
             progress(purged)
@@ -143,7 +143,7 @@ class PurgeRun:
     size: int
     using: str
 
-    def batches(self) -> Iterator[Purged]:
+    def delete_in_batches(self) -> Iterator[Purged]:
         """Delete one batch after the other, and yield the counts of each."""
         # Attempts first: that also deletes their events and notes. Numbers last: each of these keeps its number.
         if self.kept_since:

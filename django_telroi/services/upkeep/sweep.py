@@ -36,7 +36,7 @@ from django_telroi.services.attempts.find import (
     settle_overdue,
 )
 from django_telroi.services.attempts.telroi_tries import is_judgement_out
-from django_telroi.services.attempts.transitions import closing_fields, deadline_of, settle_by_hint, transition
+from django_telroi.services.attempts.transitions import closing_fields, deadline_of, settle_by_stored_event, transition
 from django_telroi.services.calls.claim import recheck_at
 from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.shared.alerts import Alert, send_alert
@@ -162,7 +162,7 @@ def _settle_ended_leases(batch: Sequence[VerificationAttempt], *, now: datetime,
     rows = VerificationAttempt.objects.using(using).filter(Q(pk__in=reports.values("attempt")) | Q(pk__in=again))
     for attempt in rows.filter(status=Status.UNKNOWN):
         with _skipping_locks():
-            settle_by_hint(attempt, now=now, using=using)
+            settle_by_stored_event(attempt, now=now, using=using)
             close_superseded_calls(attempt, now=now, using=using)
 
 
@@ -248,7 +248,7 @@ def _skipping_locks() -> Iterator[None]:
 def pause_pumped(pumped: Sequence[PumpedDestination], *, now: datetime | None, using: str) -> list[str]:
     """Pause each of these destinations that has no block now. Return those that this process paused.
 
-    Calls before the end of an earlier block are no reason for a new one: staff may have ended it because the calls are
+    Calls before the end of an earlier block do not cause a new one: staff may have ended it because the calls are
     real. So the destination must be pumped again by newer calls.
     """
     length = conf.pumping_pause()
