@@ -23,8 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
-from django_telroi.admin.shared.chips import isolated, moment_in_sentence
-from django_telroi.admin.shared.lists import masked_mark, on_one_line
+from django_telroi.admin.shared.chips import isolated, masked_mark, moment_in_sentence, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber

@@ -36,7 +36,7 @@ from django_telroi.admin.shared.callers import (
     words_for_phones,
     words_for_users,
 )
-from django_telroi.admin.shared.chips import moment_mark, moment_words
+from django_telroi.admin.shared.chips import masked_mark, moment_mark, moment_words
 from django_telroi.admin.shared.export import CHUNK, csv_response, iso_moment, seconds_between
 from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import (
@@ -49,7 +49,7 @@ from django_telroi.admin.shared.filters import (
     RegionFilter,
     StatusFilter,
 )
-from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark, without_nul
+from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, without_nul
 from django_telroi.admin.shared.log_entries import log_export
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import (

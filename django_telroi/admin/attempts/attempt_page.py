@@ -26,8 +26,7 @@ from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.attempts.timeline import Entry, Neighbours, distance, timeline
 from django_telroi.admin.numbers.next_call import another_call_sentence, status_now
 from django_telroi.admin.shared import marks
-from django_telroi.admin.shared.chips import linked, moment_words, page_address, region_mark
-from django_telroi.admin.shared.lists import masked_mark
+from django_telroi.admin.shared.chips import linked, masked_mark, moment_words, page_address, region_mark
 from django_telroi.admin.shared.meanings import Meaning, error_name, meaning_of
 from django_telroi.admin.shared.ring import ring_words
 from django_telroi.models import AttemptEvent, EventKind, PhoneNumber, SupportNote, VerificationAttempt

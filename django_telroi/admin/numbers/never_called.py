@@ -27,8 +27,7 @@ from django_telroi.admin.actions.number_actions import BLOCK, ReasonForm
 from django_telroi.admin.numbers.next_call import destination_sentence, verified_moments, verified_sentence
 from django_telroi.admin.numbers.number_status import block_of_destination
 from django_telroi.admin.shared.callers import NEVER_CALLED, recall_numbers, stored_phones
-from django_telroi.admin.shared.chips import left_to_right, listed, region_name
-from django_telroi.admin.shared.lists import on_one_line
+from django_telroi.admin.shared.chips import left_to_right, listed, on_one_line, region_name
 from django_telroi.domain.phone import CallingRules, LineType, Phone, parse_phone, refuse_uncallable
 from django_telroi.errors import NotCallable, RegionNotAllowed, TelroiError, VerificationRefused
 from django_telroi.models import PhoneNumber

@@ -35,10 +35,10 @@ from django_telroi.admin.shared.callers import (
     stored_phones,
     words_for_phones,
 )
-from django_telroi.admin.shared.chips import bar, moment_mark, region_mark, time_mark
+from django_telroi.admin.shared.chips import bar, masked_mark, moment_mark, region_mark, time_mark
 from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import CalledRegionFilter
-from django_telroi.admin.shared.lists import CheapList, OneColumnChangeList, ReadOnly, Tool, masked_mark
+from django_telroi.admin.shared.lists import CheapList, OneColumnChangeList, ReadOnly, Tool
 from django_telroi.admin.shared.marks import with_label
 from django_telroi.admin.shared.number_lookups import last_digits_in, masked_number_in, may_view_full_numbers
 from django_telroi.admin.shared.search import (

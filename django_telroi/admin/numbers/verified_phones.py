@@ -19,10 +19,10 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi.admin.actions.user_wrong_codes import words_for_user
 from django_telroi.admin.shared import marks
 from django_telroi.admin.shared.callers import CallerSearch, meant_numbers, users_named, words_for_users
-from django_telroi.admin.shared.chips import linked, moment_mark, moment_words, page_address
+from django_telroi.admin.shared.chips import linked, masked_mark, moment_mark, moment_words, page_address
 from django_telroi.admin.shared.failures import FailuresAnswered
 from django_telroi.admin.shared.filters import DayFilter, PurposeFilter
-from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, masked_mark
+from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList
 from django_telroi.admin.shared.number_lookups import last_digits_in, masked_number_in, may_view_full_numbers
 from django_telroi.admin.shared.search import (
     FoundFilter,

@@ -15,7 +15,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django_telroi.admin.overview.charts import share_bar
 from django_telroi.admin.overview.formats import AttemptLinks, Figure, TableRow, figure, money, percent
 from django_telroi.admin.shared.callers import meant_numbers, stored_phones
-from django_telroi.admin.shared.lists import on_one_line
+from django_telroi.admin.shared.chips import on_one_line
 from django_telroi.admin.shared.narrow_filters import CountedResult
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name

@@ -1,4 +1,4 @@
-"""HTML for lists: status chips, bars of used calls, names of regions, times and links."""
+"""HTML for lists: status chips, masked numbers, bars of used calls, names of regions, times and links."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from django_telroi.admin.shared.registered import may_view
 from django_telroi.domain.country_facts import country_name, name_order
+from django_telroi.domain.phone import mask
 from django_telroi.services.requester import plain
 
 TONES = frozenset({"good", "wait", "bad", "info", "quiet"})
@@ -32,6 +33,16 @@ def chip(words: str, tone: str) -> SafeString:
     if tone not in TONES:
         raise ValueError(f"{tone!r} is not one of {', '.join(TONES)}.")
     return format_html('<span class="telroi-chip telroi-{}">{}</span>', tone, words)
+
+
+def on_one_line(number: str) -> str:
+    """Return the masked number with no-break spaces."""
+    return mask(number).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def masked_mark(number: str) -> SafeString:
+    """Return the masked number on one line, left to right in every language."""
+    return format_html('<bdi class="telroi-number" dir="ltr">{}</bdi>', on_one_line(number))
 
 
 def bar(used: int, allowed: int, *, width: int = BAR_WIDTH) -> SafeString:

@@ -15,11 +15,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-
-from django_telroi.domain.phone import mask
 
 
 @dataclass(frozen=True)
@@ -91,16 +87,6 @@ class CheapList(admin.ModelAdmin):  # type: ignore[type-arg]
         if obj is not None:
             self.prepare_page(request, obj, context)
         return super().render_change_form(request, context, add, change, form_url, obj)
-
-
-def on_one_line(number: str) -> str:
-    """Return the masked number with no-break spaces."""
-    return mask(number).replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def masked_mark(number: str) -> SafeString:
-    """Return the masked number on one line, left to right in every language."""
-    return format_html('<bdi class="telroi-number" dir="ltr">{}</bdi>', on_one_line(number))
 
 
 class ReadOnly:
