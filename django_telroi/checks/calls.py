@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.db import connections
+from django.db import connections, router
 
 from django_telroi import conf
 from django_telroi.backends import import_or_none, is_own_backend, spoken_length, uses_telroi
 from django_telroi.backends.base import Backend
-from django_telroi.client.origin import read_base_url
+from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.domain.states import CodeMaker
 from django_telroi.services.shared.transactions import write_alias
 
@@ -58,6 +59,7 @@ def check_calls() -> Iterator[CheckMessage]:
     yield from _consent()
     yield from _time_zone()
     yield from _autocommit()
+    yield from _users_elsewhere()
     yield from _codes()
     yield from _wrong_codes()
     yield from _language()
@@ -66,6 +68,7 @@ def check_calls() -> Iterator[CheckMessage]:
     # The client's settings, which another provider's backend does not read.
     if not is_own_backend():
         yield from _base_url()
+        yield from _proxy_url()
         yield from _timeouts()
         yield from _tries()
 
@@ -148,6 +151,17 @@ def _reserved_calls() -> Iterator[CheckMessage]:
             )
 
 
+def _users_elsewhere() -> Iterator[CheckMessage]:
+    users, alias = router.db_for_write(get_user_model()), write_alias()
+    if users != alias:
+        yield Error(
+            f'The users are in the database "{users}" and the tables of django-telroi in "{alias}". Their rows refer to '
+            "users, so no call can be placed.",
+            hint="Return the same database for both in DATABASE_ROUTERS.",
+            id="telroi.E056",
+        )
+
+
 def _autocommit() -> Iterator[CheckMessage]:
     alias = write_alias()
     if not connections[alias].settings_dict["AUTOCOMMIT"]:
@@ -199,6 +213,21 @@ def _is_encrypted_or_local(base_url: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _proxy_url() -> Iterator[CheckMessage]:
+    proxy_url = conf.proxy_url()
+    if not proxy_url or not _is_encrypted_or_local(conf.base_url()):
+        return
+    try:
+        read_proxy_url(proxy_url, read_base_url(conf.base_url())[0])
+    except ValueError as error:
+        # The error names no part of the URL, which may contain a password.
+        yield Error(
+            f'TELROI["PROXY_URL"] cannot be used, so no call can be placed: {error}',
+            hint='Set a URL such as "http://proxy.example.com:3128", or None for no proxy.',
+            id="telroi.E055",
+        )
 
 
 def _timeouts() -> Iterator[CheckMessage]:

@@ -35,6 +35,7 @@ READERS: tuple[Callable[[], object], ...] = (
     conf.tasks_queue,
     conf.queue_deadline,
     conf.policy,
+    conf.stranger_calls,
     conf.calls_per_day_total,
     conf.pumping_pause,
     conf.call_prices,

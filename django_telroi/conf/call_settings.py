@@ -156,8 +156,12 @@ def code_length() -> int:
 
 
 def code_tries() -> int:
-    """Return the number of codes that may be tried for one call."""
-    return values.integer("CODE_TRIES")
+    """Return the number of codes that may be tried for one call, 1 to 100."""
+    tries = values.integer("CODE_TRIES")
+    if tries > 100:
+        # More is a mistake, and the column holds 32,767 at most.
+        raise values.invalid_setting("CODE_TRIES", "a whole number from 1 to 100")
+    return tries
 
 
 def wrong_codes() -> WrongCodeLimits:

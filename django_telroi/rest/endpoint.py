@@ -67,6 +67,8 @@ class PhoneEndpoint(APIView):
         # Before authentication, which may read the body of a form.
         if _content_length(request) > MAX_BODY_BYTES:
             raise BodyTooLarge
+        if _is_without_length(request):
+            raise ParseError(WITHOUT_CHUNKS)
         refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
@@ -127,9 +129,16 @@ def _content_length(request: Request) -> int:
         return 0
 
 
+def _is_without_length(request: Request) -> bool:
+    """Return whether the body comes in chunks. Django reads none without a length, so every field would be missing."""
+    coding = request.META.get("HTTP_TRANSFER_ENCODING", "")
+    return "chunked" in coding.lower() and not request.META.get("CONTENT_LENGTH")
+
+
 UTF_8 = frozenset({"utf-8", "utf8"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 UTF_8_ONLY = gettext_lazy("Send this request in UTF-8.")
+WITHOUT_CHUNKS = gettext_lazy("Send this request with its length, not in chunks.")
 
 
 def refuse_other_charsets(request: Request) -> None:

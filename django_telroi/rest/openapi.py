@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from django_telroi import conf
 from django_telroi.rest.openapi_operations import Operation, operations_of
+from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
 
 TAG = "phone"
 ID_IN_RESPONSE = "$response.body#/id"
@@ -98,9 +99,15 @@ class OperationSchema:
         return dict(sorted(self.described.answers.items()))
 
     def get_auth(self) -> list[dict[str, Any]]:
-        """Return the security requirements. The empty one makes login optional: remove it if a login is required."""
+        """Return the security requirements. The empty one makes login optional: remove it if a login is required.
+
+        The library adds it for two permissions of REST framework only.
+        """
         auth: list[dict[str, Any]] = super().get_auth()  # type: ignore[misc]
-        return [each for each in auth if each or not self.described.needs_user]
+        if self.described.needs_user:
+            return [each for each in auth if each]
+        is_open = any(isinstance(each, IsAuthenticatedOrVerifying) for each in self.view.get_permissions())
+        return [*auth, {}] if is_open and {} not in auth else auth
 
     def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:
         """Return the operation with its links, which the library does not support."""

@@ -215,7 +215,7 @@ def phones_operation() -> Operation:
 def add_phone_operation() -> Operation:
     added = [OpenApiExample("phone", openapi_examples.phone(), response_only=True, status_codes=["201"])]
     missing = exceptions.ValidationError({"proof": ["This field is required."]})
-    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
+    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), UserGone(), missing)
     return Operation(
         "phone_add",
         "Add the number of a proof to the user's account",

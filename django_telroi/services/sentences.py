@@ -280,7 +280,7 @@ def wait_sentence(seconds: int) -> str:
     """
     if seconds < MINUTE:
         return _("You can ask for another call in %(wait)s.") % _words_of(seconds)
-    days = days_until(_moment_in(seconds))
+    days = days_until(moment_after(seconds))
     if days > 1:
         return _("You can ask for another call at %(time)s on %(date)s.") % _words_of(seconds)
     if days == 1:
@@ -292,7 +292,7 @@ def go_on_sentence(seconds: int) -> str:
     """Return the sentence that says when to go on. It fits a wanted call and a typed code."""
     if seconds < MINUTE:
         return _("Try again in %(wait)s.") % _words_of(seconds)
-    days = days_until(_moment_in(seconds))
+    days = days_until(moment_after(seconds))
     if days > 1:
         return _("Try again at %(time)s on %(date)s.") % _words_of(seconds)
     if days == 1:
@@ -301,7 +301,7 @@ def go_on_sentence(seconds: int) -> str:
 
 
 def _words_of(seconds: int) -> dict[str, str]:
-    moment = _moment_in(seconds)
+    moment = moment_after(seconds)
     return {"date": date_of(moment), "time": time_of_day(moment), "wait": duration(seconds)}
 
 
@@ -328,8 +328,11 @@ def days_until(moment: datetime) -> int:
     return (moment.date() - timezone.localdate()).days
 
 
-def _moment_in(seconds: int) -> datetime:
-    return timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+def moment_after(seconds: int) -> datetime:
+    """Return the end of a wait in the active time zone, rounded up to a minute, because seconds are not shown."""
+    end = timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+    begun = timedelta(seconds=end.second, microseconds=end.microsecond)
+    return end - begun + timedelta(minutes=1) if begun else end
 
 
 def duration(seconds: int) -> str:

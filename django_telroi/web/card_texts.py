@@ -6,9 +6,8 @@ all files with texts: titles, labels of buttons, and sentences about rejected re
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.utils import timezone
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -22,7 +21,15 @@ from django_telroi.domain.phone import LineType, grouped
 from django_telroi.models import VerificationAttempt
 from django_telroi.redaction import MASK
 from django_telroi.services import CheckOutcome
-from django_telroi.services.sentences import check_sentence, date_of, days_until, duration, sentence, time_of_day
+from django_telroi.services.sentences import (
+    check_sentence,
+    date_of,
+    days_until,
+    duration,
+    moment_after,
+    sentence,
+    time_of_day,
+)
 from django_telroi.services.shared.secrets import length_of_next_code
 from django_telroi.services.typed_numbers import RejectedNumber, example_for
 
@@ -268,7 +275,7 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
     text = str(escape(sentence(code, retry_after=wait or None)))
     if not wait:
         return mark_safe(text)
-    then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
+    then = moment_after(wait)
     # A longer wait is shown in whole hours. Few people watch a clock for that long.
     ticking = (
         escape(duration(wait))
@@ -283,7 +290,7 @@ def refusal_text(code: str, *, wait: int) -> SafeString:
 
 def next_call(wait: int) -> SafeString:
     """Return the sentence about the time of the next call, as HTML. ``wait`` is in seconds."""
-    then = timezone.localtime(timezone.now() + timedelta(seconds=wait))
+    then = moment_after(wait)
     days = days_until(then)
     if days > 1:
         text = pgettext("phone card", "You can ask for another call at {time} on {date}.")

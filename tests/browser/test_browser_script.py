@@ -102,6 +102,25 @@ def test_a_script_that_loads_late_counts_from_the_time_of_the_page(page: Page, s
     assert seconds_shown(page) <= 57
 
 
+@pytest.mark.parametrize("has_focus", [True, False])
+def test_a_card_that_changes_by_itself_does_not_move_a_person_who_reads_the_page(
+    page: Page, site: Site, has_focus: bool
+) -> None:
+    called(page, site)
+    site.calls_become("queued")
+    page.reload()
+    expect(page.get_by_text("Keep your phone at hand.")).to_be_visible()
+    page.evaluate("document.body.style.paddingBottom = '4000px'; document.activeElement.blur(); scrollTo(0, 2000)")
+    if has_focus:
+        page.get_by_role("button", name="Cancel").evaluate("button => button.focus({ preventScroll: true })")
+
+    site.calls_become("placed")
+
+    expect(page.get_by_role("button", name="Verify")).to_be_attached()
+    assert page.evaluate("scrollY") == 2000
+    assert code_field(page).evaluate("field => field === document.activeElement") is has_focus
+
+
 @pytest.mark.parametrize("set_back", [3600_000, -3600_000])
 def test_a_changed_clock_does_not_add_an_hour(page: Page, site: Site, set_back: int) -> None:
     page.add_init_script(CLOCK_THAT_CAN_BE_SET)

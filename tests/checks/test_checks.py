@@ -115,6 +115,18 @@ SETTINGS: list[tuple[object, list[str]]] = [
     ({"API_KEY": LIVE, "BLOCKED_PREFIXES": ["0803"]}, ["telroi.E015"]),
     ({"API_KEY": LIVE, "BLOCKED_PREFIXES": ["+", "premium"]}, ["telroi.E015", "telroi.E015"]),
     ({"API_KEY": LIVE, "BASE_URL": "http://telroi.example"}, ["telroi.E007"]),
+    *(({"API_KEY": LIVE, "PROXY_URL": url}, []) for url in (None, "http://proxy:3128", "https://u:p@proxy.example")),
+    *(
+        ({"API_KEY": LIVE, "PROXY_URL": url}, ["telroi.E055"])
+        for url in ("proxy:3128", "socks5://x", "http://proxy.example:99999/", "http://pro xy")
+    ),
+    ({"API_KEY": LIVE, "PROXY_URL": "http://proxy:3128", "BASE_URL": "http://127.0.0.1:8000"}, ["telroi.E055"]),
+    *(
+        ({"API_KEY": LIVE, f"STRANGER_CALLS_PER_{period}": bad}, ["telroi.E002"])
+        for period in ("HOUR", "DAY")
+        for bad in (0, -1, "5", 1.5, True)
+    ),
+    ({"API_KEY": LIVE, "CODE_TRIES": 101}, ["telroi.E002"]),
     ({"API_KEY": LIVE, "BASE_URL": "http://127.0.0.1.example"}, ["telroi.E007"]),
     ({"API_KEY": LIVE, "BASE_URL": ""}, ["telroi.E007"]),
     ({"API_KEY": LIVE, "BASE_URL": "ftp://telroi.example"}, ["telroi.E007"]),
@@ -146,6 +158,22 @@ def test_a_database_without_autocommit_is_named(settings: Any, monkeypatch: pyte
     monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
 
     assert ids(ours()) == ["telroi.E051"]
+
+
+class UsersElsewhere:
+    """A router that keeps the users in another database."""
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "users" if model._meta.app_label == "auth" else None
+
+
+def test_users_in_another_database_are_named(settings: Any) -> None:
+    settings.TELROI, settings.DATABASE_ROUTERS = {"API_KEY": LIVE}, [UsersElsewhere()]
+
+    [message] = ours()
+
+    assert message.id == "telroi.E056"
+    assert 'in the database "users"' in message.msg
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores the offset with each time")

@@ -296,7 +296,7 @@ class TestCodesAreUsedOnce:
 
         reply = post(Client(), f"{API}{started.json()['id']}/check/", code=code)
 
-        assert (reply.status_code, reply.json()["code"]) == (409, "code_used")
+        assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
         assert "_auth_user_id" not in reply.wsgi_request.session
 
     def test_the_proof_of_a_verification_does_not_log_in(self, ada: User) -> None:

@@ -1847,7 +1847,7 @@ MUTANTS = (
     Mutant(
         "forget that the request of a call may begin ten seconds after its claim",
         "django_telroi/services/calls/webhook_events.py",
-        "timedelta(seconds=LATEST_REPEAT + conf.timeouts().total)",
+        "timedelta(seconds=LATEST_REQUEST + conf.timeouts().total)",
         "timedelta(seconds=conf.timeouts().total)",
         ("tests/services/test_event_matching.py",),
     ),
@@ -3045,7 +3045,7 @@ MUTANTS = (
     Mutant(
         "send a second request at any time after the first one",
         "django_telroi/services/calls/place.py",
-        "    return monotonic() - started > LATEST_REPEAT\n",
+        "    return monotonic() - started > LATEST_REQUEST\n",
         "    return False\n",
         ("tests/services/test_place.py",),
     ),

@@ -49,6 +49,26 @@ def test_a_form_in_another_charset_is_rejected(api: PhoneApi, charset: str, kind
     assert (seen(reply), outbox) == ((400, "parse_error"), [])
 
 
+def test_a_body_in_chunks_is_rejected_because_django_reads_it_as_empty(api: PhoneApi) -> None:
+    started = api.started()
+
+    replies = [
+        api.client.generic(
+            "POST",
+            f"{HOME}verifications/{path}",
+            "",
+            content_type=JSON,
+            CONTENT_LENGTH="",
+            HTTP_TRANSFER_ENCODING="Chunked",
+        )
+        for path in ("", f"{started}/check/", f"{started}/call-again/")
+    ]
+
+    assert [seen(reply) for reply in replies] == [(400, "parse_error")] * 3
+    assert {reply.json()["detail"] for reply in replies} == {"Send this request with its length, not in chunks."}
+    assert len(outbox) == 1
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", '"utf-8"', " Utf-8 "])
 @pytest.mark.parametrize("kind", [JSON, FORM, MULTIPART])
 def test_utf_8_is_accepted_in_every_spelling(api: PhoneApi, charset: str, kind: str) -> None:

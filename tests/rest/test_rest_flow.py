@@ -172,6 +172,21 @@ def test_a_verification_is_canceled_for_good(api: PhoneApi) -> None:
     assert api.check(started, last_code_for(NUMBER)).json()["outcome"] == "closed"
 
 
+@pytest.mark.parametrize("status", ["queued", "dialing", "placed"])
+def test_a_cancel_with_the_id_of_an_older_call_ends_the_newer_one_too(
+    api: PhoneApi, configure: Configure, status: str
+) -> None:
+    configure(COOLDOWN_SECONDS=0)
+    started = api.started()
+    newer = str(api.call_again(started).json()["id"])
+    VerificationAttempt.objects.filter(uuid=newer).update(status=status)
+
+    reply = api.cancel(started)
+
+    assert (reply.status_code, api.follow(newer).json()["status"]) == (200, "canceled")
+    assert api.check(newer, last_code_for(NUMBER)).json()["outcome"] == "closed"
+
+
 def test_a_verified_attempt_stays_verified(api: PhoneApi) -> None:
     started = api.started()
     api.check(started, last_code_for(NUMBER))

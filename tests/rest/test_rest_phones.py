@@ -61,6 +61,19 @@ def test_a_proof_is_valid_for_one_account(api: PhoneApi, ada: User, ben: User) -
     assert [phone.user for phone in VerifiedPhone.objects.all()] == [ada]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_was_deleted_is_told_to_log_in_again(api: PhoneApi, ada: User) -> None:
+    """A stateless token outlives its user."""
+    proof, hers = proven(api), PhoneApi(ada)
+    User.objects.get().delete()
+
+    reply = hers.post("phones/", {"proof": proof})
+
+    assert (reply.status_code, reply.json()["code"]) == (403, "user_not_found")
+    assert not VerifiedPhone.objects.exists()
+    assert services.read_proof(proof, purpose="") == NUMBER
+
+
 class TestARepeatedRequest:
     """The answer 201 to the first request was lost."""
 

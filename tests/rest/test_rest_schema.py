@@ -20,6 +20,7 @@ from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: 
 from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
 from django_telroi.rest.endpoint import PhoneEndpoint
+from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
 from tests.calling_site import Configure
@@ -167,6 +168,20 @@ def test_only_the_list_of_numbers_needs_a_user(document: Any) -> None:
     optional = {name for name, operation in operations(document) if {} in operation["security"]}
 
     assert {name for name, _ in operations(document)} - optional == {"phone_numbers", "phone_add"}
+
+
+def test_the_permission_that_lets_visitors_verify_needs_no_login_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PhoneEndpoint, "permission_classes", [IsAuthenticatedOrVerifying])
+
+    optional = {name for name, operation in operations(document_of(OURS)) if {} in operation["security"]}
+
+    assert optional == {
+        "phone_start",
+        "phone_follow",
+        "phone_check",
+        "phone_call_again",
+        "phone_cancel",
+    }
 
 
 def test_it_lists_the_purposes_of_the_site(configure: Configure) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django_telroi.client import OtpCall
 from django_telroi.errors import ApiOutcomeUnknown, ApiRefused, ApiUnreachable
 from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.calls import place
+from django_telroi.services.calls.queue import place_call
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
@@ -258,12 +260,32 @@ def test_a_request_is_not_sent_again_if_its_answer_could_come_after_the_lease(
     outcome: tuple[str, str],
     asked: int,
 ) -> None:
-    monkeypatch.setattr(place, "monotonic", lambda: float(seconds * scripted.asked), raising=False)
+    monkeypatch.setattr(place, "monotonic", lambda: time.monotonic() + seconds * scripted.asked)
     scripted.script = [error]
 
     attempt = services.start_verification(NUMBER)
 
     assert ((attempt.status, attempt.error_code), scripted.asked) == (outcome, asked)
+
+
+@pytest.mark.parametrize("dispatch", ["inline", "celery"])
+def test_no_call_is_placed_long_after_its_claim(
+    scripted: type[ScriptedBackend], monkeypatch: pytest.MonkeyPatch, configure: Configure, dispatch: str
+) -> None:
+    """The claim waited for a lock, or the process was suspended: the person may have canceled, or called again."""
+    configure(DISPATCH=dispatch)
+    monkeypatch.setattr(place, "monotonic", lambda: time.monotonic() + 11)
+
+    attempt = services.start_verification(NUMBER)
+    if dispatch == "celery":
+        place_call(attempt.pk)
+
+    attempt.refresh_from_db()
+    assert (attempt.status, scripted.asked) == ({"inline": "failed", "celery": "queued"}[dispatch], 0)
+    assert attempt.error_code == ("unavailable" if dispatch == "inline" else "")
+    monkeypatch.undo()
+    if dispatch == "inline":
+        assert services.call_again(attempt.uuid).status == "placed"
 
 
 def test_a_placed_call_is_stored_with_the_data_of_telroi(telroi: Simulator) -> None:

@@ -98,6 +98,17 @@ def test_a_long_wait_names_the_time_in_the_persons_time_zone(monkeypatch: pytest
     assert tomorrow == "You can ask for another call tomorrow at 1 a.m., in 4 hours."
 
 
+@pytest.mark.parametrize(("seconds", "words"), [(60, "at 8:14 p.m., in 1 minute."), (3600, "at 9:13 p.m., in 1 hour.")])
+def test_the_time_of_day_is_never_before_the_end_of_the_wait(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, words: str
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 3, 1, 20, 12, 47, tzinfo=UTC))
+
+    with timezone.override("UTC"), translation.override("en"):
+        assert wait_sentence(seconds) == f"You can ask for another call {words}"
+        assert go_on_sentence(seconds) == f"Try again {words}"
+
+
 @pytest.mark.parametrize(
     ("hours", "zone", "words"),
     [

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import BadRequest, ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
@@ -40,7 +40,7 @@ from django_telroi.services.accounts.phones import (
 from django_telroi.services.attempts.find import find_and_settle
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.sentences import SENTENCES
-from django_telroi.services.shared.arguments import is_storable, owner_id, typed_arguments
+from django_telroi.services.shared.arguments import is_gone, is_storable, owner_id, typed_arguments
 from django_telroi.services.shared.reviewers import is_of_reviewer
 from django_telroi.services.shared.transactions import (
     DATABASE_LOST,
@@ -177,8 +177,8 @@ def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPh
     A retry by the same user returns the same record while the proof would be valid, because the first response may have
     been lost. It fails if the number was removed or moved to another account meanwhile.
 
-    Raises InvalidPurpose if the site does not have the purpose, or the purpose writes no record. All else is as in
-    ``redeem_proof``.
+    Raises InvalidPurpose if the site does not have the purpose, or the purpose writes no record, and UserNotFound if
+    the user was deleted. All else is as in ``redeem_proof``.
     """
     if purpose not in conf.purposes() or not conf.writes_record(purpose):
         raise InvalidPurpose
@@ -187,6 +187,10 @@ def add_phone(token: str, *, purpose: str, user: AbstractBaseUser) -> VerifiedPh
     try:
         attempt = _attempt_of_valid_proof(token, purpose=purpose, now=None)
         return repeat_on_lock_error(partial(_add, attempt, user, using=using), using=using)
+    except IntegrityError:
+        if is_gone(owner_id(user), using=using):
+            raise UserNotFound from None
+        raise
     except NumberTaken:
         raise
     except ProofRejected:

@@ -225,6 +225,14 @@ def cancel_queued(attempt: VerificationAttempt, *, now: datetime, using: str) ->
 
 
 def cancel_newer_calls(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
+    """Cancel the newer calls of the flow, because the person canceled this call."""
+    for newer in _later_calls_of_flow(attempt, using=using):
+        if newer.status == Status.QUEUED:
+            cancel_queued(newer, now=now, using=using)
+        transition(newer, closing_fields(Status.CANCELED, now=now), from_=UNFINISHED - {Status.QUEUED}, using=using)
+
+
+def cancel_newer_queued_calls(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     """Cancel the newer calls of the flow that are queued, because the code of this call was right."""
     for newer in _later_calls_of_flow(attempt, using=using):
         if newer.status == Status.QUEUED:

@@ -26,6 +26,7 @@ from django_telroi.errors import (
 )
 from django_telroi.models import BlockedDestination, CallControl, VerificationAttempt
 from django_telroi.services.attempts.find import (
+    cancel_newer_calls,
     cancel_older_calls,
     find_and_settle,
     find_and_settle_with_state,
@@ -150,9 +151,10 @@ def cancel_verification(
 ) -> VerificationAttempt:
     """Cancel the attempt and return it. An attempt that is over does not change.
 
-    A queued call is not placed and does not count. ``user`` is the logged-in user, or None. ``now`` replaces the
-    database's clock, for tests. Raises AttemptNotFound, also for an attempt of another user, and Unavailable if the
-    database fails.
+    The older and newer calls of the flow are canceled too: a person who cancels may know only the id of an older call,
+    because the response with the newer one was lost or has not come yet. A queued call is not placed and does not
+    count. ``user`` is the logged-in user, or None. ``now`` replaces the database's clock, for tests. Raises
+    AttemptNotFound, also for an attempt of another user, and Unavailable if the database fails.
     """
     using = write_alias()
     with unavailable_without_database():
@@ -164,6 +166,8 @@ def cancel_verification(
 def _cancel(attempt: VerificationAttempt, *, now: datetime, using: str) -> None:
     canceled = closing_fields(Status.CANCELED, now=now)
     cancel_older_calls(attempt, now=now, using=using)
+    if attempt.status != Status.VERIFIED:
+        cancel_newer_calls(attempt, now=now, using=using)
     waiting = attempt.status == Status.QUEUED and transition_with_number(
         attempt, canceled, from_=(Status.QUEUED,), now=now, using=using
     )

@@ -56,9 +56,12 @@ logger = logging.getLogger("django_telroi")
 
 DIALING = (Status.DIALING,)
 OWN_CODE = "client"  # ``verification`` in Telroi's answer if it reads out the code of the request
-LATEST_REPEAT = 10
-"""Seconds from the first request of a claim until the last moment at which another one may begin. A request that begins
-later could be sent after the lease, which is one total timeout plus 15 s. Then another call may have been placed."""
+LATEST_REQUEST = 10
+"""Seconds from the state that a claim was made from until the last moment at which a request may begin. The claim may
+wait for a lock, and the process may be suspended. A request that begins later could be sent after the lease, which is
+one total timeout plus 15 s. By then the person may have canceled, or another call may have been placed."""
+TOO_LATE = ApiRefused(503, "service_unavailable")
+"""The answer to a call that is not requested any more: no phone rang, and another call is possible."""
 NO_USABLE_REPLY = CallOutcome(Status.UNKNOWN, ErrorCode.NO_REPLY, counts=True)
 
 
@@ -79,7 +82,9 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
     provider. Errors of the backend and a lost database are not raised: the row and the log report them.
     """
     unplaced = reviewer_call(attempt)
-    reply = _Reply(unplaced, None, is_code_refused=False) if unplaced else _request_call(backend, attempt, code)
+    reply = _Reply(unplaced, None, is_code_refused=False)
+    if unplaced is None:
+        reply = _request_call(backend, attempt, code, started=state.read_at)
 
     def write() -> None:
         if backend.has_replaced_key:
@@ -103,21 +108,25 @@ def dial(attempt: VerificationAttempt, backend: Backend, state: State, *, code: 
 
 
 @sensitive_variables()
-def _request_call(backend: Backend, attempt: VerificationAttempt, code: str | None) -> _Reply:
+def _request_call(backend: Backend, attempt: VerificationAttempt, code: str | None, *, started: float) -> _Reply:
     """Request the call, and request it once more without our code if the provider rejected the request.
 
     Telroi's documentation does not mention ``code``, so a server may not know it. An invalid request rings no phone. If
     the second request is rejected too, the number was the reason. A code of ``read_out`` is never replaced, because
-    another code would be useless to the package that checks it. No request begins after ``LATEST_REPEAT``.
+    another code would be useless to the package that checks it. No request begins after ``LATEST_REQUEST``.
+
+    ``started``: the monotonic clock in seconds when the state of the claim was read.
     """
-    started = monotonic()
+    if _is_too_late(started):
+        logger.error("call_too_late attempt=%s", attempt.pk)
+        return _Reply(None, TOO_LATE, is_code_refused=False)
     call, error = _request_with_retry(backend, attempt, code, started=started)
     is_invalid = isinstance(error, ApiRefused) and error.is_invalid
     if code is None or attempt.judge == Judge.CALLER or not is_invalid:
         return _Reply(call, error, is_code_refused=False)
     if _is_too_late(started):
         # It is not known whether the code or the number was the reason, so this is not the fault of the number.
-        return _Reply(None, ApiRefused(503, "service_unavailable"), is_code_refused=False)
+        return _Reply(None, TOO_LATE, is_code_refused=False)
     call, error = _request_with_retry(backend, attempt, None, started=started)
     return _Reply(call, error, is_code_refused=True)
 
@@ -139,7 +148,7 @@ def _request_with_retry(
 
 
 def _is_too_late(started: float) -> bool:
-    return monotonic() - started > LATEST_REPEAT
+    return monotonic() - started > LATEST_REQUEST
 
 
 def _settle(attempt: VerificationAttempt, reply: _Reply, *, key: KeyInUse, now: datetime, using: str) -> None:

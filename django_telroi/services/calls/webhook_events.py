@@ -33,7 +33,7 @@ from django_telroi.services.attempts.transitions import (
     send_after_commit,
     transition,
 )
-from django_telroi.services.calls.place import LATEST_REPEAT
+from django_telroi.services.calls.place import LATEST_REQUEST
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.outcomes import report_settled_call
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
@@ -302,6 +302,6 @@ def _may_be_placing(attempt: VerificationAttempt, at: datetime) -> bool:
 
 
 def _longest_placing() -> timedelta:
-    """Return the longest time from a claim to the call. A second request may begin after ``LATEST_REPEAT``. It takes at
+    """Return the longest time from a claim to the call. A second request may begin after ``LATEST_REQUEST``. It takes at
     most our total timeout, and Telroi then takes its own."""
-    return timedelta(seconds=LATEST_REPEAT + conf.timeouts().total) + TELROI_PLACES_WITHIN
+    return timedelta(seconds=LATEST_REQUEST + conf.timeouts().total) + TELROI_PLACES_WITHIN

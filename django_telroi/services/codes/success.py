@@ -20,7 +20,7 @@ from django_telroi.services.accounts.phones import (
     tell_owners,
 )
 from django_telroi.services.accounts.proofs import proof_of
-from django_telroi.services.attempts.find import cancel_newer_calls
+from django_telroi.services.attempts.find import cancel_newer_queued_calls
 from django_telroi.services.attempts.status import CheckOutcome, CheckResult, outcome_of
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME, transition
 from django_telroi.services.shared.outcomes import ErrorCode, report_verified
@@ -111,7 +111,7 @@ def complete_success(attempt: VerificationAttempt, *, now: datetime, using: str)
         signal_verified(attempt, user_id=attempt.user_id, using=using)
     tell_owners(attempt, "verified", using=using)
     if attempt.followed_by:
-        cancel_newer_calls(attempt, now=now, using=using)
+        cancel_newer_queued_calls(attempt, now=now, using=using)
     return outcome
 
 

@@ -91,13 +91,14 @@
     return true;
   };
 
-  // Replaces the card with the current one from the page at `url`. The focus does not move if it is in another form.
-  const renew = async (card, url) => {
+  // Replaces the card. Focus in another form stays. Unless `asked`, a page of a site does not scroll or lose focus.
+  const renew = async (card, url, asked) => {
+    const mayFocus = asked || !("telroiInline" in card.dataset) || card.contains(document.activeElement);
     const fresh = await replace(card, url);
     if (!fresh) return;
-    const isFree = document.activeElement === document.body;
-    if (isFree) focusOn(fresh);
-    // A screen reader reads the field that gets the focus, and not the title above it.
+    const isFree = mayFocus && document.activeElement === document.body;
+    if (isFree) focusOn(fresh, { preventScroll: !asked });
+    // A screen reader reads the focused field, not its title.
     const title = titleOf(fresh).textContent;
     const isRead = document.activeElement === titleOf(fresh) || (isFree && title === titleOf(card).textContent);
     announce(fresh, isRead ? "" : title);
@@ -108,11 +109,11 @@
   // The page whose response has the card: this one, or a fragment of it that the site loads with a script of its own.
   const sourceOf = (card) => new URL(card.dataset.telroiInline || location.href, location.href);
 
-  const focusOn = (card) =>
-    ["[aria-invalid=true]", "input.telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus();
+  const focusOn = (card, options) =>
+    ["[aria-invalid=true]", "input.telroi-input", ".telroi-title"].map((part) => card.querySelector(part)).find(Boolean).focus(options);
 
-  // Updates the card of a page that was prefetched or comes from the browser's cache, because it may be outdated. Typed
-  // values and the focus are kept. Without a connection nothing changes.
+  // Updates the card of a page that was prefetched or comes from the browser's cache, as it may be old. Keeps
+  // typed values and focus. Without a connection nothing changes.
   const refresh = async (card) => {
     const hadFocus = card.contains(document.activeElement);
     const fresh = await replace(card, sourceOf(card)).catch(() => {});
@@ -216,7 +217,7 @@
       if (result.problem) return warn(card, form, result.problem);
       const url = new URL(result.location, location.href);
       const source = sourceOf(card);
-      if (url.pathname + url.search === source.pathname + source.search) await renew(card, url);
+      if (url.pathname + url.search === source.pathname + source.search) await renew(card, url, true);
       else location.assign(url);
     } catch {
       location.reload();
