@@ -12,6 +12,7 @@ from django.conf.locale import LANG_INFO
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from django_telroi import conf
@@ -152,11 +153,14 @@ def _reserved_calls() -> Iterator[CheckMessage]:
 
 
 def _users_elsewhere() -> Iterator[CheckMessage]:
-    users, alias = router.db_for_write(get_user_model()), write_alias()
-    if users != alias:
+    try:
+        users = router.db_for_write(get_user_model())
+    except ImproperlyConfigured:
+        return  # Django reports it (fields.E300)
+    if users != (alias := write_alias()):
         yield Error(
-            f'The users are in the database "{users}" and the tables of django-telroi in "{alias}". Their rows refer to '
-            "users, so no call can be placed.",
+            f'The users are in the database "{users}" and the tables of django-telroi in "{alias}". The rows of calls '
+            "refer to users, so no call can be placed.",
             hint="Return the same database for both in DATABASE_ROUTERS.",
             id="telroi.E056",
         )

@@ -106,7 +106,7 @@ class OperationSchema:
         auth: list[dict[str, Any]] = super().get_auth()  # type: ignore[misc]
         if self.described.needs_user:
             return [each for each in auth if each]
-        is_open = any(isinstance(each, IsAuthenticatedOrVerifying) for each in self.view.get_permissions())
+        is_open = any(isinstance(each, IsAuthenticatedOrVerifying) for each in self.view.get_permissions())  # type: ignore[attr-defined]
         return [*auth, {}] if is_open and {} not in auth else auth
 
     def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:

@@ -2033,7 +2033,7 @@ MUTANTS = (
     Mutant(
         "do not cancel the newer call after the older code was right",
         "django_telroi/services/codes/success.py",
-        "    if attempt.followed_by:\n        cancel_newer_calls(attempt, now=now, using=using)\n",
+        "    if attempt.followed_by:\n        cancel_newer_queued_calls(attempt, now=now, using=using)\n",
         "",
         ("tests/services/test_calling_again.py",),
     ),
@@ -3041,6 +3041,20 @@ MUTANTS = (
         "if found and self.model._default_manager.filter(**found.lookups).exists():",
         "if found:",
         ("tests/admin/test_caller_search.py::test_a_search_that_matches_no_row_says_so",),
+    ),
+    Mutant(
+        "place a call long after its claim",
+        "django_telroi/services/calls/place.py",
+        "    if _is_too_late(started):\n        logger.error(",
+        "    if False:\n        logger.error(",
+        ("tests/services/test_place.py::test_no_call_is_placed_long_after_its_claim",),
+    ),
+    Mutant(
+        "let the newer call ring on after a cancel with the id of the older one",
+        "django_telroi/services/attempts/status.py",
+        "    if attempt.status != Status.VERIFIED:\n        cancel_newer_calls(",
+        "    if False:\n        cancel_newer_calls(",
+        ("tests/rest/test_rest_flow.py",),
     ),
     Mutant(
         "send a second request at any time after the first one",

@@ -302,6 +302,6 @@ def _may_be_placing(attempt: VerificationAttempt, at: datetime) -> bool:
 
 
 def _longest_placing() -> timedelta:
-    """Return the longest time from a claim to the call. A second request may begin after ``LATEST_REQUEST``. It takes at
-    most our total timeout, and Telroi then takes its own."""
+    """Return the longest time from a claim to the call. The request may begin ``LATEST_REQUEST`` after the claim. It
+    takes at most our total timeout, and Telroi then takes its own."""
     return timedelta(seconds=LATEST_REQUEST + conf.timeouts().total) + TELROI_PLACES_WITHIN

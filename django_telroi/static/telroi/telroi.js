@@ -91,7 +91,7 @@
     return true;
   };
 
-  // Replaces the card. Focus in another form stays. Unless `asked`, a page of a site does not scroll or lose focus.
+  // Replaces the card. Focus in another form stays. Unless `asked`, a page of a site keeps its place and focus.
   const renew = async (card, url, asked) => {
     const mayFocus = asked || !("telroiInline" in card.dataset) || card.contains(document.activeElement);
     const fresh = await replace(card, url);
