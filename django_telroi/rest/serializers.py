@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 from django_telroi.domain.states import Status
 from django_telroi.services import AttemptStatus, CheckOutcome, CheckResult
@@ -64,7 +64,12 @@ class Text(serializers.CharField):
 
 
 class SecondsField(serializers.DateTimeField):
-    """A date and time in whole seconds. With microseconds its length would vary."""
+    """A date and time in whole seconds. With microseconds its length would vary.
+
+    It is in ISO 8601 also if the project has a ``DATETIME_FORMAT``: an app reads it, and the schema says so.
+    """
+
+    format = ISO_8601
 
     def to_representation(self, value: datetime) -> Any:
         return super().to_representation(value.replace(microsecond=0))

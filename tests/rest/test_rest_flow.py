@@ -67,6 +67,16 @@ def test_a_started_verification_contains_all_fields(api: PhoneApi, site_clock: A
     assert parse_datetime(reply.json()["expires_at"]) == attempt.expires_at.replace(microsecond=0)
 
 
+def test_times_are_in_iso_8601_whatever_the_projects_format(api: PhoneApi, ada: User, settings: Any) -> None:
+    settings.REST_FRAMEWORK = {**getattr(settings, "REST_FRAMEWORK", {}), "DATETIME_FORMAT": "%d.%m.%Y %H:%M"}
+    hers = PhoneApi(ada)
+    started = hers.start().json()
+    hers.check(started["id"], last_code_for(NUMBER))
+
+    assert parse_datetime(started["expires_at"]) == VerificationAttempt.objects.get().expires_at.replace(microsecond=0)
+    assert parse_datetime(hers.phones().json()[0]["verified_at"])
+
+
 def test_reading_returns_the_same_as_starting(api: PhoneApi) -> None:
     started = api.start().json()
 
