@@ -198,6 +198,8 @@ def result_sentence(result: CheckResult) -> str:
         return length_sentence(result.length_fit, length_of(result.attempt))
     if result.outcome == CheckOutcome.CLOSED and was_closed_by_lost_answers(result.attempt):
         return str(UNDECIDED)
+    if result.outcome == CheckOutcome.CLOSED and result.attempt.status == Status.SUPERSEDED:
+        return str(STATUS_SENTENCES[Status.SUPERSEDED])
     if result.outcome == CheckOutcome.EXPIRED and was_uncheckable(result.attempt):
         return str(NO_CODE_CHECKED)
     return check_sentence(result.outcome, tries_left=result.tries_left, wrong_codes_left=result.wrong_codes_left)

@@ -139,6 +139,8 @@ def test_call_again_creates_a_new_verification_and_supersedes_the_old_one(api: P
     assert again.status_code == 201
     assert again.json()["id"] != first
     assert api.follow(first).json()["status"] == "superseded"
+    old = api.check(first, "000000").json()
+    assert (old["outcome"], old["detail"]) == ("closed", "You asked for a newer call. Type the code of that one.")
     assert api.check(again.json()["id"], last_code_for(NUMBER)).json()["verified"]
 
 
