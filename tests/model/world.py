@@ -146,7 +146,11 @@ class World:
 
     def _cancel(self, step: Step) -> Any:
         attempt = self.ledger.attempts[step.who]
-        self.ledger.given_up.add(attempt)
+        # A cancel ends the newer calls of the flow too, which the person may not know yet.
+        flow = [attempt]
+        for uuid in flow:
+            flow += self.ledger.followed_by.get(uuid, ())
+        self.ledger.given_up.update(flow)
         return services.cancel_verification(attempt, user=self._user_of(attempt))
 
     def _sweep(self, step: Step) -> Any:
