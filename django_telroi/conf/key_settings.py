@@ -16,8 +16,7 @@ DEFAULT_KEY = "default"
 """The name of the key of a site with one key. A site with several keys may use it too."""
 
 KEY_NAME = re.compile(r"(?!tlr_(?:live|test)_|whsec_)[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-"""A name is in a column of each attempt, in log fields and in labels of metrics, so a key or a
-secret is rejected as a name.
+"""A name is in a column of each attempt, in log fields and in labels of metrics, so a key or a secret is rejected.
 ``""`` and ``*`` are rows of CallControl that belong to no key."""
 
 KEY_FORMAT = re.compile(r"tlr_(live|test)_[A-Za-z0-9]+")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import signing
 from django.http import HttpRequest
@@ -28,6 +29,7 @@ from django_telroi import services
 from django_telroi.backends.telroi import TelroiBackend
 from django_telroi.client import TelroiClient
 from django_telroi.limits.counting import cache_digest
+from django_telroi.models import VerificationAttempt, VerifiedPhone
 from django_telroi.services import Proof
 from django_telroi.simulator import Simulator
 from django_telroi.testing import last_code_for
@@ -163,6 +165,19 @@ def test_a_person_exports_and_erases_their_data_as_the_page_says() -> None:
 
     assert (len(told["attempts"]), page["forget"](NUMBER, "ada")) == (1, 1)
     assert json.loads(page["what_we_hold_of"](NUMBER))["attempts"] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_is_deleted_with_the_attempts_of_its_numbers_as_the_page_says() -> None:
+    ada = User.objects.create_user("ada")
+    attempt = services.start_verification(NUMBER, user=ada)
+    assert services.check_code(attempt.uuid, last_code_for(NUMBER), user=ada).outcome == "verified"
+
+    names_of("privacy.rst")["delete_account"](ada, "staff")
+
+    assert not User.objects.exists()
+    assert not VerificationAttempt.objects.exists()
+    assert not VerifiedPhone.objects.exists()
 
 
 def test_the_client_is_used_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
