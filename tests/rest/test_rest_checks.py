@@ -127,7 +127,17 @@ def test_a_code_before_the_call_is_not_ready(api: PhoneApi, status: str) -> None
     assert seen(api.check(started, "123456")) == (409, "not_ready", 0)
 
 
-@pytest.mark.parametrize("status", ["failed", "canceled", "superseded"])
+def test_a_code_for_a_call_that_was_replaced_is_closed_and_names_the_newer_call(api: PhoneApi) -> None:
+    started = api.started()
+    VerificationAttempt.objects.update(status="superseded", due_at=None)
+
+    reply = api.check(started, last_code_for(NUMBER))
+
+    assert (reply.status_code, reply.json()["outcome"], reply.json()["tries_left"]) == (409, "closed", 0)
+    assert reply.json()["detail"] == "You asked for a newer call. Type the code of that one."
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_code_for_a_closed_call_is_closed(api: PhoneApi, status: str) -> None:
     started = api.started()
     VerificationAttempt.objects.update(status=status, due_at=None)
