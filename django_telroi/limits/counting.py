@@ -87,7 +87,10 @@ class Window:
         return [found.get(key, 0) for key in self.keys]
 
     def others(self, found: Mapping[str, int], count: int) -> list[int]:
-        """Return the counts without this request and without later ones. ``count``: the result of its ``add_one``."""
+        """Return the counts without this request and without later ones.
+
+        ``count``: the current count when this request was added, with it. The result of its ``add_one``.
+        """
         counts = self.counts(found)
         counts[SUB_WINDOWS] = count - 1
         return counts
@@ -240,25 +243,40 @@ def _count_in(windows: Sequence[Window]) -> None:
             # Not only after the loop: all requests count in the same order, so the one that this limit rejects has not
             # counted for the next ones. Otherwise each of two requests could be the first for one limit and the second
             # for another, and both would be rejected.
-            _reject_if_full([(window, window.others(found, count))])
-        # Read again, because clocks of servers differ. At the end of a sub-window two servers may count in different
-        # ones, and neither sees the other in its first read. The one that counts later sees the other here.
-        found = _read(windows)
-        # A request that stalled into a later sub-window has not read what others counted since. It is not admitted
-        # there either: it would be admitted later than it is counted, and a window could have more than the rate.
-        if any(window != Window.of(window.counter, now=time.time()) for window in windows):
-            raise SubWindowEnded
-        if not all(window.current_key in found for window in windows):
-            raise NotCounted  # for example, a cache that stores nothing
-        _reject_if_full([(window, window.others(found, count)) for window, count in counted])
+            if window.seconds_to_wait(window.others(found, count)):
+                _check_what_is_counted(windows, counted)
+        # Also because clocks of servers differ. At the end of a sub-window two servers may count in different ones, and
+        # neither sees the other in its first read. The one that counts later sees the other here.
+        _check_what_is_counted(windows, counted)
     except BaseException:
         _give_back(window for window, _ in counted)
         raise
 
 
+def _check_what_is_counted(windows: Sequence[Window], counted: Sequence[tuple[Window, int]]) -> None:
+    """Read again, and raise TooManyRequests if a limit is reached without this request.
+
+    ``counted``: the windows in which this request is counted, each with the result of its ``add_one``. Raises
+    SubWindowEnded and NotCounted too.
+    """
+    found = _read(windows)
+    # A request that stalled into a later sub-window has not read what others counted since. It is not admitted there
+    # either: it would be admitted later than it is counted, and a window could have more than the rate.
+    if any(window != Window.of(window.counter, now=time.time()) for window in windows):
+        raise SubWindowEnded
+    if not all(window.current_key in found for window, _ in counted):
+        raise NotCounted  # for example, a cache that stores nothing
+    # Neither requests that counted after this one, nor those that counted before it and were subtracted since.
+    before = [(window, min(count, found[window.current_key])) for window, count in counted]
+    _reject_if_full([(window, window.others(found, count)) for window, count in before])
+
+
 def _read(windows: Sequence[Window]) -> dict[str, int]:
     """Read the counts of all limits with one command."""
-    found: dict[str, int] = caches[conf.rate_limit_cache()].get_many([key for window in windows for key in window.keys])
+    # The newest first, because on some caches the command is not atomic. A request that the end of a sub-window
+    # interrupts is subtracted and counted again in a newer one. With the oldest first it could be seen in both.
+    keys = [key for window in windows for key in reversed(window.keys)]
+    found: dict[str, int] = caches[conf.rate_limit_cache()].get_many(keys)
     return found
 
 

@@ -67,8 +67,6 @@ class PhoneEndpoint(APIView):
         # Before authentication, which may read the body of a form.
         if _content_length(request) > MAX_BODY_BYTES:
             raise BodyTooLarge
-        if _is_without_length(request):
-            raise ParseError(WITHOUT_CHUNKS)
         refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
@@ -99,9 +97,16 @@ class PhoneEndpoint(APIView):
         options.setdefault("context", {"request": self.request, "view": self})
         return self.serializer_class(*args, **options)
 
+    def uses_body(self) -> bool:
+        """Return whether a field of the body has an effect."""
+        return True
+
     @sensitive_variables()
     def validated_body(self, request: Request) -> dict[str, Any]:
-        """Return the validated fields of the body. Every text is a ``Secret``. Raises ValidationError."""
+        """Return the validated fields of the body. Every text is a ``Secret``. Raises ValidationError, ParseError."""
+        # Some clients send an empty form in chunks too.
+        if _is_without_length(request) and self.uses_body():
+            raise ParseError(WITHOUT_CHUNKS)
         self.body_serializer = self.get_serializer(data=request.data)
         self.body_serializer.is_valid(raise_exception=True)
         return {name: as_secret(value) for name, value in self.body_serializer.validated_data.items()}

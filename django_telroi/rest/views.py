@@ -211,6 +211,9 @@ class CallAgainView(CallEndpoint):
 
     serializer_class = PhoneCallSerializer
 
+    def uses_body(self) -> bool:
+        return conf.bot_check() is not None
+
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         token = self.validated_body(request).get("bot_token") or ""

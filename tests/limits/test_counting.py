@@ -282,6 +282,33 @@ class TestARequestWhoseSubWindowEnds:
             assert request.error is None
             assert counts(ADA, "ip")[-3:] == [0, 1, 0]
 
+    @pytest.mark.parametrize("who", ["ip", "user"])
+    @pytest.mark.parametrize("read_before", range(1, 7))
+    def test_is_seen_once_by_a_request_that_reads_meanwhile(self, read_before: int, who: str) -> None:
+        with counted_in(STEPPED, {"ip": "9/h", "user": "9/h"} | {who: "2/h"}) as clock:
+            first, second = stepped(), stepped()
+            first.run_to("add")
+            first.step(2)  # it has counted for both
+            clock.now += 300
+            second.step(read_before)
+            first.finish()
+            second.finish()
+
+        assert [first.error, second.error] == [None, None]
+
+    def test_is_seen_once_by_a_server_whose_clock_is_behind(self) -> None:
+        with counted_in(STEPPED, {"ip": "2/h"}) as clock:
+            clock.now += 299
+            first, second = stepped(), stepped(clock_ahead=-60)
+            for request, command in ((first, "add"), (second, "incr")):
+                request.run_to(command)
+                request.step()  # it has counted
+            clock.now += 2
+            first.finish()
+            second.finish()
+
+        assert [first.error, second.error] == [None, None]
+
     def test_and_whose_shortest_window_ends_keeps_no_place_of_a_longer_one(self) -> None:
         with counted_in(STEPPED, {"ip": "1/m", "user": "1/d"}) as clock:
             request = stepped()

@@ -1191,14 +1191,36 @@ MUTANTS = (
     Mutant(
         "reject both of two requests for the last place",
         "django_telroi/limits/counting.py",
-        "            _reject_if_full([(window, window.others(found, count))])\n",
+        "            if window.seconds_to_wait(window.others(found, count)):\n"
+        "                _check_what_is_counted(windows, counted)\n",
         "",
         ("tests/limits/test_counting.py::TestTheRate",),
     ),
     Mutant(
+        "reject a request because of what was read before it counted",
+        "django_telroi/limits/counting.py",
+        "                _check_what_is_counted(windows, counted)\n        # Also",
+        "                raise TooManyRequests(1)\n        # Also",
+        ("tests/limits/test_counting.py::TestARequestWhoseSubWindowEnds",),
+    ),
+    Mutant(
+        "see a request twice that is counted again during the read",
+        "django_telroi/limits/counting.py",
+        "for key in reversed(window.keys)]",
+        "for key in window.keys]",
+        ("tests/limits/test_counting.py::TestARequestWhoseSubWindowEnds",),
+    ),
+    Mutant(
+        "see a request twice that a server with another clock counted again",
+        "django_telroi/limits/counting.py",
+        "min(count, found[window.current_key])",
+        "count",
+        ("tests/limits/test_counting.py::TestARequestWhoseSubWindowEnds",),
+    ),
+    Mutant(
         "do not compare the counts of the second read",
         "django_telroi/limits/counting.py",
-        "        _reject_if_full([(window, window.others(found, count)) for window, count in counted])\n",
+        "    _reject_if_full([(window, window.others(found, count)) for window, count in before])\n",
         "",
         ("tests/limits/test_counting.py::TestTheRate",),
     ),
@@ -1222,8 +1244,8 @@ MUTANTS = (
     Mutant(
         "admit a request in a later sub-window than it is counted",
         "django_telroi/limits/counting.py",
-        "            raise SubWindowEnded\n",
-        "            pass\n",
+        "        raise SubWindowEnded\n",
+        "        pass\n",
         ("tests/limits/test_counting.py::TestARequestWhoseSubWindowEnds",),
     ),
     Mutant(
