@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Tags, register
 
 from django_telroi.checks.backend import check_backend
 from django_telroi.checks.calls import check_calls
+from django_telroi.checks.databases import check_databases
 from django_telroi.checks.deployment import check_production_settings
 from django_telroi.checks.key import check_key, check_key_names, check_removed_keys
 from django_telroi.checks.login_checks import check_login, check_reviewer_numbers, check_staff_logins
@@ -44,6 +45,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             check_key_names,
             check_backend,
             check_calls,
+            check_databases,
             check_regions,
             check_packages,
             check_queue,

@@ -9,18 +9,14 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
-from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
 
 from django_telroi import conf
 from django_telroi.backends import import_or_none, is_own_backend, spoken_length, uses_telroi
 from django_telroi.backends.base import Backend
 from django_telroi.client.origin import read_base_url, read_proxy_url
 from django_telroi.domain.states import CodeMaker
-from django_telroi.services.shared.transactions import write_alias
 
 # Digits. NIST SP 800-63B and OWASP ASVS require 20 bits, which six digits nearly have (19.9). Five digits have 17.
 LEAST_CODE_LENGTH = 6
@@ -58,9 +54,6 @@ def check_calls() -> Iterator[CheckMessage]:
     yield from _own_rates()
     yield from _reserved_calls()
     yield from _consent()
-    yield from _time_zone()
-    yield from _autocommit()
-    yield from _users_elsewhere()
     yield from _codes()
     yield from _wrong_codes()
     yield from _language()
@@ -149,49 +142,6 @@ def _reserved_calls() -> Iterator[CheckMessage]:
                 f'TELROI["STRANGER_CALLS_PER_{period}"] is not below CALLS_PER_{period}, so strangers use them all.',
                 hint=f"Set it below {of_all}. Calls are reserved only if both settings are below their limits.",
                 id="telroi.W028",
-            )
-
-
-def _users_elsewhere() -> Iterator[CheckMessage]:
-    try:
-        users = router.db_for_write(get_user_model())
-    except ImproperlyConfigured:
-        return  # Django reports it (fields.E300)
-    if users != (alias := write_alias()):
-        yield Error(
-            f'The users are in the database "{users}" and the tables of django-telroi in "{alias}". The rows of calls '
-            "refer to users, so no call can be placed.",
-            hint="Return the same database for both in DATABASE_ROUTERS.",
-            id="telroi.E056",
-        )
-
-
-def _autocommit() -> Iterator[CheckMessage]:
-    alias = write_alias()
-    if not connections[alias].settings_dict["AUTOCOMMIT"]:
-        yield Error(
-            f'DATABASES["{alias}"]["AUTOCOMMIT"] is False, so each call and each code is rejected with an error 500: a '
-            "rollback of yours could undo the record of a call.",
-            hint="Remove it. Use transaction.atomic or ATOMIC_REQUESTS for transactions of yours.",
-            id="telroi.E051",
-        )
-
-
-def _time_zone() -> Iterator[CheckMessage]:
-    if not settings.USE_TZ:
-        yield Error(
-            "USE_TZ is off. django-telroi requires USE_TZ = True, because local time jumps when daylight saving starts "
-            "or ends.",
-            hint="Set USE_TZ = True.",
-            id="telroi.E003",
-        )
-    for alias in connections:
-        database = connections[alias]
-        if database.settings_dict.get("TIME_ZONE") and database.vendor != "postgresql":
-            yield Error(
-                f'DATABASES["{alias}"]["TIME_ZONE"] is set. The database\'s clock differs from the times in the rows.',
-                hint="Remove it. Then Django stores all times in UTC.",
-                id="telroi.E021",
             )
 
 
