@@ -212,6 +212,11 @@ def test_the_first_field_of_a_confirmation_has_the_focus(staff: Client, action: 
     assert focused["name"] == ("account" if action == "move" else "reason")
 
 
+def heading_of(html: str, selector: str) -> str:
+    (heading,) = BeautifulSoup(html, "html.parser").select(selector)
+    return heading.get_text()
+
+
 class TestOtherAdminThemes:
     """Unfold and Jazzmin replace Django's templates and do not define its CSS variables."""
 
@@ -231,6 +236,23 @@ class TestOtherAdminThemes:
 
         assert "{% block search %}" not in template.read_text()
         assert 'action="search/"' in html_of(staff, url("phonenumber", "changelist"))
+
+    def test_a_question_is_the_heading_where_the_theme_leaves_its_own_empty(self, staff: Client, settings: Any) -> None:
+        """Jazzmin's base has this heading. Its lists and forms fill the block, which other pages must do too."""
+        theirs = "<h3>{% block content_title %}{% endblock %}</h3>"
+        (engine,) = (dict(each) for each in settings.TEMPLATES)
+        loaders = [
+            ("django.template.loaders.locmem.Loader", {"admin/base_site.html": theirs}),
+            "django.template.loaders.app_directories.Loader",
+        ]
+        engine |= {"APP_DIRS": False, "OPTIONS": {**engine["OPTIONS"], "loaders": loaders}}
+        page = url("phonenumber", "block", number("0001").pk)
+        question = heading_of(html_of(staff, page), "#content > h1")
+
+        settings.TEMPLATES = [engine]
+
+        assert question
+        assert heading_of(html_of(staff, page), "h3") == question
 
     def test_filters_contain_no_form(self, staff: Client) -> None:
         """Jazzmin renders all filters inside a form, and forms cannot be nested."""
