@@ -89,7 +89,7 @@ class Window:
     def others(self, found: Mapping[str, int], count: int) -> list[int]:
         """Return the counts without this request and without later ones.
 
-        ``count``: the current count when this request was added, with it. The result of its ``add_one``.
+        ``count``: the count of the current sub-window after this request was added, the result of its ``add_one``.
         """
         counts = self.counts(found)
         counts[SUB_WINDOWS] = count - 1
@@ -244,9 +244,10 @@ def _count_in(windows: Sequence[Window]) -> None:
             # counted for the next ones. Otherwise each of two requests could be the first for one limit and the second
             # for another, and both would be rejected.
             if window.seconds_to_wait(window.others(found, count)):
+                # Not rejected yet. The first read may contain a request that was subtracted since and counted again.
                 _check_what_is_counted(windows, counted)
-        # Also because clocks of servers differ. At the end of a sub-window two servers may count in different ones, and
-        # neither sees the other in its first read. The one that counts later sees the other here.
+        # Clocks of servers differ. At the end of a sub-window two servers may count in different ones, and neither sees
+        # the other in its first read. The one that counts later sees the other here.
         _check_what_is_counted(windows, counted)
     except BaseException:
         _give_back(window for window, _ in counted)
@@ -266,7 +267,7 @@ def _check_what_is_counted(windows: Sequence[Window], counted: Sequence[tuple[Wi
         raise SubWindowEnded
     if not all(window.current_key in found for window, _ in counted):
         raise NotCounted  # for example, a cache that stores nothing
-    # Neither requests that counted after this one, nor those that counted before it and were subtracted since.
+    # Without requests that counted after this one, and without those that counted before it and were subtracted since.
     before = [(window, min(count, found[window.current_key])) for window, count in counted]
     _reject_if_full([(window, window.others(found, count)) for window, count in before])
 

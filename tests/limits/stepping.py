@@ -98,6 +98,7 @@ class _Stopping(BaseCache):
     def get_many(self, keys: Iterable[str], *args: Any, **options: Any) -> dict[Any, Any]:
         keys = list(keys)
         found: dict[Any, Any] = {}
+        # Two keys from either end of a limit's keys is where its current sub-window meets the one before.
         for first, end in pairwise((0, 2, 12, 16, 26, 28)):
             if part := keys[first:end]:
                 stop("get_many")
