@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django_telroi.domain.states import CHECKABLE, FINAL, Judge
-from django_telroi.models import VerificationAttempt
 from django_telroi.services import CheckOutcome
+from tests.model import rows
 from tests.model.ledger import Frame, Ledger
 from tests.model.telroi import CODE_REFUSED, CODES, CONFIRMS, LOSES, REFUSED, TEST_KEY, UNSENT, Otp
 
@@ -94,28 +94,28 @@ def expect_no_request(world: World, attempt: str, code: str) -> None:
     world.expect(not is_right_here(world.ledger, attempt, code), "2: Telroi is asked about the site's own code")
 
 
-def expect_result(world: World, frame: Frame, before: VerificationAttempt, judge: Judge, result: Any) -> None:
+def expect_result(world: World, frame: Frame, before: dict[str, Any], judge: Judge, result: Any) -> None:
     """Check the result of a code, and that its try is counted once. ``before`` and ``judge``: as the step began."""
-    attempt, code = str(before.uuid), frame.code
-    if frame.step.is_stopped or frame.step.inside or before.followed_by or judge == Judge.TELROI:
+    attempt, code = before["uuid"], frame.code
+    if frame.step.is_stopped or frame.step.inside or before["followed_by"] or judge == Judge.TELROI:
         return
-    tries = VerificationAttempt.objects.values_list("tries", flat=True).get(pk=before.pk)
-    is_open = before.status in CHECKABLE and world.clock.now < before.expires_at
+    tries, tries_before, max_tries = rows.attempt(attempt)["tries"], before["tries"], before["max_tries"]
+    is_open = before["status"] in CHECKABLE and world.clock.now < rows.moment(before["expires_at"])
     if not is_open:
-        is_over = before.status in FINAL and before.status != "verified"
-        world.expect(not is_over or tries == before.tries, "3: a code after the end uses a try")
+        is_over = before["status"] in FINAL and before["status"] != "verified"
+        world.expect(not is_over or tries == tries_before, "3: a code after the end uses a try")
         return
     is_repeat = judge == Judge.UNDECIDED and code in world.ledger.lost.get(attempt, ())
-    if before.tries < before.max_tries:
-        used = {before.tries, before.tries + 1} if is_repeat else {before.tries + 1}
+    if tries_before < max_tries:
+        used = {tries_before, tries_before + 1} if is_repeat else {tries_before + 1}
         world.expect(tries in used, "3: a code does not use one try")
         if is_right_here(world.ledger, attempt, code):
             world.expect(result.outcome == CheckOutcome.VERIFIED, "2: the site's code does not verify at once")
         elif judge == Judge.SITE:
-            wrong = CheckOutcome.LOCKED if tries == before.max_tries else CheckOutcome.WRONG_CODE
+            wrong = CheckOutcome.LOCKED if tries == max_tries else CheckOutcome.WRONG_CODE
             world.expect(result.outcome == wrong, "3: a wrong code has another outcome")
     else:
-        world.expect(tries == before.max_tries, "3: more tries than allowed")
+        world.expect(tries == max_tries, "3: more tries than allowed")
     if judge == Judge.SITE:
         world.expect(result.outcome != CheckOutcome.UNAVAILABLE, "2: a code that the site checks is unavailable")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django_telroi.domain.states import FINAL, Judge
@@ -120,9 +120,9 @@ def _is_owed(world: World, attempt: dict[str, Any], attempts: list[dict[str, Any
     if attempt["status"] == "verified":
         is_right = ledger.right.get(uuid) == {otp.code}  # a lost call may have two right codes: the first one counts
         has_try = attempt["tries"] < attempt["max_tries"]
-        return is_right and has_try and _moment(attempt["verified_at"]) + PROOF_LASTS > now
+        return is_right and has_try and rows.moment(attempt["verified_at"]) + PROOF_LASTS > now
     needs = MOMENT + LEASE + (LEASE if attempt["status"] == "dialing" else 0)
-    is_over = (min(_moment(attempt["expires_at"]), otp.expires_at) - now).total_seconds() <= needs
+    is_over = (min(rows.moment(attempt["expires_at"]), otp.expires_at) - now).total_seconds() <= needs
     if is_over or not otp.rang or uuid in ledger.given_up:
         return False
     followers = list(_followers(world, attempt, attempts))
@@ -190,7 +190,7 @@ def _followed(world: World, attempt: dict[str, Any], attempts: list[dict[str, An
 
 def _has_replaced(world: World, other: dict[str, Any]) -> bool:
     """Return whether the newer call rang or may ring."""
-    is_under_way = other["status"] in ("queued", "dialing") and _moment(other["due_at"]) > world.clock.now
+    is_under_way = other["status"] in ("queued", "dialing") and rows.moment(other["due_at"]) > world.clock.now
     return not is_under_way and other["uuid"] in world.ledger.requests
 
 
@@ -206,7 +206,7 @@ def _silently_lost(world: World, kept: Any) -> Iterator[str]:
 def _way_of(row: dict[str, Any], *, now: datetime) -> tuple[object, ...]:
     """Return all fields that time and sweeps depend on. Attempts with equal fields reach the same final state."""
     moments = [
-        row[name] and (_moment(row[name]) - now).total_seconds() for name in ("created_at", "due_at", "expires_at")
+        row[name] and (rows.moment(row[name]) - now).total_seconds() for name in ("created_at", "due_at", "expires_at")
     ]
     return (row["phone_id"], row["status"], row["dispatch"], row["telroi_id"] is None, *moments)
 
@@ -216,7 +216,7 @@ def _not_handed_on(world: World, attempts: list[dict[str, Any]], kept: Any) -> I
     if queued:
         world.do(Step("wait", what=HANDED_ON))
         world.do(Step("sweep"))
-        in_time = {row["id"] for row in queued if _moment(row["created_at"]) + QUEUE > world.clock.now}
+        in_time = {row["id"] for row in queued if rows.moment(row["created_at"]) + QUEUE > world.clock.now}
         if not in_time <= set(world.published) | _not_due(world):
             yield "2: a queued call is not handed on again"
         world.bring_back(kept)
@@ -225,7 +225,7 @@ def _not_handed_on(world: World, attempts: list[dict[str, Any]], kept: Any) -> I
 def _not_due(world: World) -> set[int]:
     """Return the calls whose number may not be called yet."""
     now = world.clock.now
-    return {row["id"] for row in rows.attempts(rows.read()) if row["due_at"] and _moment(row["due_at"]) > now}
+    return {row["id"] for row in rows.attempts(rows.read()) if row["due_at"] and rows.moment(row["due_at"]) > now}
 
 
 def _without_end(world: World, attempts: list[dict[str, Any]]) -> Iterator[str]:
@@ -241,7 +241,3 @@ def _without_end(world: World, attempts: list[dict[str, Any]]) -> Iterator[str]:
             world.look_at(row["uuid"])
         except AttemptNotFound:
             yield "2: an attempt cannot be looked at"
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

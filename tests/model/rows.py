@@ -62,6 +62,25 @@ def numbers_by_uuid() -> list[tuple[str, str]]:
     return [(dashed(uuid), number) for uuid, number in rows]
 
 
+def attempt(uuid: str) -> dict[str, Any]:
+    """Return the attempt with this public id. Read without the ORM, which would take a seventh of the search's time."""
+    (row,) = _execute(_SELECT_ATTEMPT, (uuid.replace("-", ""),))
+    return {**dict(zip(COLUMNS[VerificationAttempt], row, strict=True)), "uuid": uuid}
+
+
+def dialing(number: str) -> list[str]:
+    """Return the public ids of the number's attempts in status dialing, newest first."""
+    table, phones = VerificationAttempt._meta.db_table, PhoneNumber._meta.db_table
+    phone = f"SELECT id FROM {phones} WHERE number = ?"
+    sql = f"SELECT uuid FROM {table} WHERE status = 'dialing' AND phone_id = ({phone}) ORDER BY id DESC"
+    return [dashed(uuid) for (uuid,) in _execute(sql, (number,))]
+
+
+def moment(text: str) -> datetime:
+    """Return a time that SQLite has stored."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def dashed(text: str) -> str:
     """Return a public id in Python's format."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -107,7 +126,7 @@ def _relative(column: str, value: Any, now: datetime) -> Any:
     if column == "calls":
         return tuple(_seconds(datetime.fromisoformat(moment) - now) for moment in json.loads(value))
     if column in MOMENTS and value is not None:
-        return _seconds(datetime.fromisoformat(value).replace(tzinfo=UTC) - now)
+        return _seconds(moment(value) - now)
     return value
 
 
@@ -116,9 +135,9 @@ def _seconds(span: timedelta) -> int:
     return round(span.total_seconds())
 
 
-def _execute(sql: str) -> Iterable[tuple[Any, ...]]:
+def _execute(sql: str, values: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
     """Return the times as the text that SQLite stores. Django's connection reads them as naive datetimes."""
-    for row in connection.connection.execute(sql):
+    for row in connection.connection.execute(sql, values):
         yield tuple(str(value) if isinstance(value, datetime) else value for value in row)
 
 
@@ -130,6 +149,9 @@ _SELECT = {
     model: f"SELECT {', '.join(COLUMNS[model])} FROM {model._meta.db_table} ORDER BY {model._meta.pk.column}"
     for model in MODELS
 }
+_SELECT_ATTEMPT = (
+    f"SELECT {', '.join(COLUMNS[VerificationAttempt])} FROM {VerificationAttempt._meta.db_table} WHERE uuid = ?"
+)
 _INSERT = {
     model: f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     for model, columns in COLUMNS.items()

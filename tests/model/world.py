@@ -126,14 +126,14 @@ class World:
         attempt = self.ledger.attempts[step.who]
         frame = self.frames[-1]
         code = frame.code = str(step.what)
-        before, judge = VerificationAttempt.objects.get(uuid=attempt), judges.judge_of(self.ledger, attempt)
+        before, judge = rows.attempt(attempt), judges.judge_of(self.ledger, attempt)
         if judges.is_right_here(self.ledger, attempt, code):
             self.ledger.right.setdefault(attempt, set()).add(code)
         result = services.check_code(attempt, code, user=self._user_of(attempt))
         if result.outcome == CheckOutcome.VERIFIED or result.proof:
             self.expect(code in self.ledger.right.get(attempt, ()), "3: a code that was never right got verified")
-            row = VerificationAttempt.objects.get(uuid=attempt)
-            is_late = row.verified_at is not None and row.verified_at + PROOF_LASTS < self.clock.now
+            verified_at = rows.attempt(attempt)["verified_at"]
+            is_late = verified_at is not None and rows.moment(verified_at) + PROOF_LASTS < self.clock.now
             self.expect(not is_late, "3: verified more than ten minutes after the verification")
         judges.expect_result(self, frame, before, judge, result)
         if result.proof:
@@ -142,7 +142,7 @@ class World:
 
     def _place(self, step: Step) -> Any:
         attempt = self.ledger.attempts[step.who]
-        services.place_call(VerificationAttempt.objects.get(uuid=attempt).pk)
+        services.place_call(rows.attempt(attempt)["id"])
 
     def _cancel(self, step: Step) -> Any:
         attempt = self.ledger.attempts[step.who]
@@ -255,8 +255,7 @@ class World:
 
     def _claimed(self, frame: Frame, number: str) -> str:
         """Return the attempt that this step has claimed: a new one in status dialing."""
-        dialing = VerificationAttempt.objects.filter(phone__number=number, status="dialing").order_by("-pk")
-        uuids = [str(uuid) for uuid in dialing.values_list("uuid", flat=True)]
+        uuids = rows.dialing(number)
         new = [uuid for uuid in uuids if uuid not in frame.known]
         self.expect(bool(uuids), "1: a call without a claim")
         return (new or uuids or [""])[0]
@@ -274,7 +273,7 @@ class World:
             return False
         before = self.ledger.followed_by.get(self.ledger.attempts[frame.step.who], [])
         rang = [uuid for uuid in before if uuid in self.ledger.requests and uuid != frame.target]
-        return VerificationAttempt.objects.filter(uuid__in=rang).exclude(status="failed").exists()
+        return any(rows.attempt(uuid)["status"] != "failed" for uuid in rang)
 
     def number_of_step(self) -> str:
         """Return the number of the step in progress."""
