@@ -51,13 +51,15 @@ class World:
         """What comes of attempts by time alone: the promises that it breaks."""
         self._unchanged: Kept | None = None
         """The kept state that the world is still in, None after a step."""
+        self._rows: rows.Rows | None = None
+        """All rows, None after a step."""
 
     # --- states ---------------------------------------------------------------------------------------------------
 
     def keep(self) -> Kept:
         """Return the state, to which ``bring_back`` returns."""
         if self._unchanged is None:
-            self._unchanged = rows.read(), pickle.dumps(self.ledger)
+            self._unchanged = self._read(), pickle.dumps(self.ledger)
         return self._unchanged
 
     def bring_back(self, kept: Kept) -> None:
@@ -65,17 +67,22 @@ class World:
             rows.write(kept[0])
             self.ledger = pickle.loads(kept[1])
             self.clock.now = self.ledger.now
-            self._unchanged = kept
+            self._unchanged, self._rows = kept, kept[0]
         self.frames, self.broken, self.published, self.did_happen = [], [], [], True
 
     def shape(self) -> int:
-        return hash((rows.shape(rows.read(), now=self.clock.now), self.ledger.shape()))
+        return hash((rows.shape(self._read(), now=self.clock.now), self.ledger.shape()))
+
+    def _read(self) -> rows.Rows:
+        if self._rows is None:
+            self._rows = rows.read()
+        return self._rows
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
     def do(self, step: Step) -> Any:
         """Return the result of the service. None if it refused or was killed."""
-        self._unchanged = None
+        self._unchanged = self._rows = None
         frame = Frame(step, self._target(step), set(rows.uuids()))
         self.frames.append(frame)
         if step.name in CLAIMS:
@@ -104,7 +111,7 @@ class World:
 
     def look_at(self, attempt: str) -> None:
         """Ask for the status of an attempt, which may settle it."""
-        self._unchanged = None
+        self._unchanged = self._rows = None
         services.follow(attempt, user=self._user_of(attempt))
 
     def _start(self, step: Step) -> Any:
