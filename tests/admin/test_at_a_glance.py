@@ -201,6 +201,19 @@ class TestVerifiedPhones:
 
         assert [each.pk for each in page.context["cl"].result_list] == [row.pk]
 
+    def test_have_the_label_of_each_column_in_its_cells_for_a_phone(self, staff: Client) -> None:
+        """A phone has no head of the list. The first cell is the user, which needs no label."""
+        ada = User.objects.create_user("ada")
+        VerifiedPhone.objects.create(user=ada, number=make().number, verified_at=timezone.now())
+
+        tree = BeautifulSoup(html_of(staff, url("verifiedphone", "changelist")), "html.parser")
+
+        heads = [each.get_text(strip=True).lower() for each in tree.select("#result_list thead th")]
+        cells = tree.select("#result_list tbody tr > *")
+        labels = [label.get_text().lower() if (label := cell.select_one(".telroi-label")) else "" for cell in cells]
+        assert labels[1:] == heads[1:]
+        assert len(labels) == 5
+
 
 @pytest.mark.parametrize("action", ["block", "move"])
 def test_the_first_field_of_a_confirmation_has_the_focus(staff: Client, action: str) -> None:

@@ -120,19 +120,23 @@ class VerifiedPhoneAdmin(FailuresAnswered, ReadOnly, CallerSearch, UncountedList
 
     @admin.display(description=_("number"))
     def number_link(self, phone: VerifiedPhone) -> SafeString:
-        return linked(masked_mark(phone.number), getattr(phone, "number_url", ""))
+        return marks.with_label(gettext("number"), linked(masked_mark(phone.number), getattr(phone, "number_url", "")))
 
     @admin.display(description=_("purpose"))
     def purpose_mark(self, phone: VerifiedPhone) -> SafeString:
-        return marks.purpose_link(phone.purpose, listed=self._address("changelist")) if phone.purpose else marks.none()
+        listed = self._address("changelist")
+        mark = marks.purpose_link(phone.purpose, listed=listed) if phone.purpose else marks.none()
+        return marks.with_label(gettext("purpose"), mark)
 
     @admin.display(description=_("verified"))
     def verified(self, phone: VerifiedPhone) -> SafeString:
-        return moment_mark(phone.verified_at, moment_words(phone.verified_at, now=timezone.now()))
+        mark = moment_mark(phone.verified_at, moment_words(phone.verified_at, now=timezone.now()))
+        return marks.with_label(gettext("verified"), mark)
 
     @admin.display(description=_("attempt"))
     def attempt_link(self, phone: VerifiedPhone) -> SafeString:
-        return linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else marks.none()
+        link = linked(f"№ {phone.attempt_id}", getattr(phone, "attempt_url", "")) if phone.attempt_id else marks.none()
+        return marks.with_label(gettext("attempt"), link)
 
     @admin.display(description=_("wrong codes of the user"))
     def wrong_codes_of_user(self, phone: VerifiedPhone) -> SafeString:
