@@ -32,6 +32,7 @@ from django_telroi.management.doctor.telroi_api import examine_backend, examine_
 from django_telroi.models import AttemptEvent, PhoneNumber, VerificationAttempt
 from django_telroi.simulator import Simulator
 from tests.calling_site import Configure
+from tests.manual_clocks import hold_site_clock
 from tests.outages.outage import unreachable
 
 NUMBER = "+2348031234567"
@@ -240,7 +241,7 @@ class TestTheCache:
 @pytest.mark.django_db
 class TestTheRows:
     def test_of_a_new_site_are_ok(self) -> None:
-        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 5
+        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 6
 
     def test_without_a_migration_are_an_error(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
@@ -281,6 +282,21 @@ class TestTheRows:
         services.sweep()
 
         assert "note" not in [level for level, _ in told(examine_rows())]
+
+    def test_say_how_many_numbers_wait_since_the_clock_was_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = hold_site_clock(monkeypatch, at=timezone.now())
+        services.start_verification("+2348031230001")
+        clock.now += timedelta(days=2)
+        services.start_verification("+2348031230002")
+        clock.now -= timedelta(days=2)
+
+        (before,) = (each for each in examine_rows() if "future" in each.figures)
+        services.reset_limits("+2348031230002", actor="ada")
+        (after,) = (each for each in examine_rows() if "future" in each.figures)
+
+        assert (before.level, before.figures) == (Level.NOTE, {"future": 1})
+        assert before.says == "1 number has calls in the future, and must wait longer."
+        assert after.level == Level.GOOD
 
     @pytest.mark.parametrize(("unknown", "level"), [(1, Level.GOOD), (2, Level.NOTE)])
     def test_say_how_many_calls_have_an_unknown_outcome(self, unknown: int, level: Level) -> None:

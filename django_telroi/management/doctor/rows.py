@@ -1,4 +1,4 @@
-"""The examination of the database: migrations, stopped calls, waiting calls, unknown outcomes and webhooks."""
+"""The examination of the database: migrations, stopped and waiting calls, its clock, unknown outcomes and webhooks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_telroi import conf
 from django_telroi.backends import is_own_backend
 from django_telroi.domain.states import Status
 from django_telroi.management.doctor.findings import Finding, bad, good, note
-from django_telroi.models import CallControl, VerificationAttempt
+from django_telroi.models import CallControl, PhoneNumber, VerificationAttempt
 from django_telroi.services.calls.webhook_events import last_event_at
 from django_telroi.services.sentences import HOUR, MINUTE, duration
 from django_telroi.services.shared.number_state import read_state
@@ -27,6 +27,8 @@ LONG_WAIT = timedelta(seconds=30)
 # Longer than the pause between two sweeps of cron. Celery beat and ``--loop 10`` sweep every 10 seconds.
 LATE_SWEEP = timedelta(minutes=10)
 START_SWEEP = "Run manage.py telroi_sweep by cron or with --loop 10, or django_telroi.tasks.sweep with Celery beat."
+# Servers of a replicated database differ by less. A longer distance is a clock that was wrong.
+CLOCK_SLACK = timedelta(seconds=10)
 # The normal share is below 1 %. A share above 2 % points to a problem of the carrier, a timeout or the network.
 MAX_UNKNOWN = 0.02
 FEWEST_TO_JUDGE = 50
@@ -62,6 +64,7 @@ def examine_rows() -> Iterator[Finding]:
     yield _switch(state.control, now=state.now, using=using)
     yield _waiting(now=state.now, using=using)
     yield _overdue(now=state.now, using=using)
+    yield _find_future(now=state.now, using=using)
     yield _find_unknown(now=state.now, using=using)
     # Another backend gets no webhooks of Telroi. Without a secret the site has none, which is no fault.
     if conf.webhook_secrets() and not is_own_backend():
@@ -119,6 +122,23 @@ def _overdue(*, now: datetime, using: str) -> Finding:
     unit = MINUTE if seconds < HOUR else HOUR  # ``duration`` rounds up, and this must not claim more than is known
     says = f"No sweep has run for {duration(seconds // unit * unit)}."
     return note(SUBJECT, says, START_SWEEP, overdue_seconds=seconds)
+
+
+def _find_future(*, now: datetime, using: str) -> Finding:
+    """Return how many numbers must wait because of calls that count from a time in the future."""
+    later = now + CLOCK_SLACK
+    called = PhoneNumber.objects.using(using).filter(last_call_at__gt=later)
+    numbers = sum(any(moment > later for moment in phone.moments) for phone in called.iterator())
+    if not numbers:
+        return good(SUBJECT, "No number has calls in the future.", future=0)
+    says = (
+        f"{numbers} {'number has' if numbers == 1 else 'numbers have'} calls in the future, and must wait longer."
+    )
+    cure = (
+        "The database's clock was ahead. Synchronize it (NTP). In the admin, the filter Limited now lists these "
+        "numbers, and Reset the limits ends the wait of one."
+    )
+    return note(SUBJECT, says, cure, future=numbers)
 
 
 def _find_unknown(*, now: datetime, using: str) -> Finding:
