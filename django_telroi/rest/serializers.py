@@ -137,6 +137,10 @@ class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
     number = serializers.CharField(source="attempt.masked_number", help_text="The number, masked.")
     purpose = serializers.CharField(source="attempt.purpose")
     tries_left = serializers.IntegerField(min_value=0)
+    code_length = serializers.IntegerField(
+        min_value=1,
+        help_text="How many digits the code probably has. Send a code of another length too: the site decides.",
+    )
     expires_at = SecondsField(source="attempt.expires_at", help_text="The code can be typed until then.")
     call_again_in = serializers.IntegerField(
         min_value=0, help_text="Seconds until another call may be requested; 0 means now."

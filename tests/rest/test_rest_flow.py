@@ -60,11 +60,25 @@ def test_a_started_verification_contains_all_fields(api: PhoneApi, site_clock: A
         "purpose": "",
         "tries_left": 3,
         "wrong_codes_left": None,
+        "code_length": 6,
         "expires_at": reply.json()["expires_at"],
         "call_again_in": 60,
         "detail": "Answer your phone and type the code you hear. It is read twice.",
     }
     assert parse_datetime(reply.json()["expires_at"]) == attempt.expires_at.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(("maker", "digits"), [("site", 8), ("telroi", 6)])
+def test_an_app_is_told_how_many_digits_it_will_be_given(
+    api: PhoneApi, telroi: Simulator, configure: Configure, maker: str, digits: int
+) -> None:
+    """Telroi reads out six digits of its own, and all digits of a code of the site."""
+    configure(CODES=maker, CODE_LENGTH=8)
+
+    started = api.start().json()
+    configure(CODE_LENGTH=4)
+
+    assert started["code_length"] == api.follow(started["id"]).json()["code_length"] == digits
 
 
 def test_times_are_in_iso_8601_whatever_the_projects_format(api: PhoneApi, ada: User, settings: Any) -> None:

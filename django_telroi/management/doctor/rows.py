@@ -131,9 +131,7 @@ def _find_future(*, now: datetime, using: str) -> Finding:
     numbers = sum(any(moment > later for moment in phone.moments) for phone in called.iterator())
     if not numbers:
         return good(SUBJECT, "No number has calls in the future.", future=0)
-    says = (
-        f"{numbers} {'number has' if numbers == 1 else 'numbers have'} calls in the future, and must wait longer."
-    )
+    says = f"{numbers} {'number has' if numbers == 1 else 'numbers have'} calls in the future, and must wait longer."
     cure = (
         "The database's clock was ahead. Synchronize it (NTP). In the admin, the filter Limited now lists these "
         "numbers, and Reset the limits ends the wait of one."

@@ -36,6 +36,7 @@ from django_telroi.services.attempts.transitions import closing_fields, transiti
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.number_state import State, remembered_state
 from django_telroi.services.shared.outcomes import NOT_PLACED_FOR_NOW, RETRY_AFTER, ErrorCode
+from django_telroi.services.shared.secrets import length_of
 from django_telroi.services.shared.site_control import pause_for, refusal_of_block
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 from django_telroi.services.shared.wrong_code_counts import counter_of, left_before_wait, wait_end_of
@@ -66,6 +67,11 @@ class AttemptStatus:
     tries_left: int
     refusal: VerificationRefused | None
     wrong_codes_left: int | None = None
+
+    @property
+    def code_length(self) -> int:
+        """How many digits the code probably has. A provider that makes the code may read out fewer."""
+        return length_of(self.attempt).expected
 
 
 @typed_arguments
