@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -17,7 +18,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.services import verified_phones
 from django_telroi.web.card_problems import purpose_problem
 from django_telroi.web.card_state import focused, phone_form, settle_and_load_attempt, unless_stopped
-from django_telroi.web.cards import CardPlace, current_path
+from django_telroi.web.cards import CardPlace, current_path, page_url
 from django_telroi.web.forms import PhoneForm
 from django_telroi.web.kept_call import NoCallNeeded
 from django_telroi.web.notices import SAME_NUMBER, Notice
@@ -41,6 +42,7 @@ class NewNumberForm(PhoneForm):
 class ChangePhoneView(StartView):
     """Asks for the new number of a user and requests the call. A user without a number is redirected to verify one.
 
+    A URL without a purpose is redirected to the purpose of their newest number, if they have none for ``""``.
     ``CodeView`` checks the code and replaces the old number, for the purpose of this page.
     """
 
@@ -73,9 +75,24 @@ class ChangePhoneView(StartView):
         if response := self.reauthenticate():
             return response
         if not self.old_number:
-            self.save_flow(replace(self.flow, next=self.ticket.next or self.flow.next))
+            next_ = self.ticket.next or self.flow.next
+            if purpose := self._purpose_with_number():
+                onward = "&" + urlencode({"next": next_}) if next_ else ""
+                return HttpResponseRedirect(page_url("change", purpose) + onward)
+            self.save_flow(replace(self.flow, next=next_))
             return HttpResponseRedirect(self.page_url("start"))
         return super().answer(request, *args, **kwargs)
+
+    def _purpose_with_number(self) -> str:
+        """Return the purpose of the user's newest number if this URL names no purpose, ``""`` if they have no number.
+
+        A link without a purpose means "my number". A new number for ``""`` beside it would replace nothing.
+        """
+        if self.purpose or self.user is None:
+            return ""
+        theirs = verified_phones(self.user).values_list("purpose", flat=True)
+        changeable = (each for each in theirs if each in conf.purposes() and conf.writes_record(each))
+        return next(changeable, "")
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """Return the form for the new number, or a redirect to the code page if its call is open."""

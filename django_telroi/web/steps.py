@@ -162,7 +162,7 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
         lead=card_texts.number_lead(),
         message=sentence(code) if code else "",
         is_bad=bool(code or form.errors),
-        has_alternative=bool(code) or (notice is not None and notice.code in NEVER_CALLED),
+        has_alternative=True,
         form=form,
     )
 
@@ -215,7 +215,7 @@ def stored_step(stored: StoredNumber, notice: Notice | None, *, message: str = "
         lead=card_texts.stored_lead(stored.masked),
         message=stored_sentence(code) if code else message,
         is_bad=bool(code),
-        has_alternative=bool(code),
+        has_alternative=True,
         again=_("Call me"),
     )
 

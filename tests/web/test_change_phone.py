@@ -68,6 +68,45 @@ def test_a_user_without_a_number_returns_to_the_page_that_linked_here(site: Any)
     assert response.headers["Location"] == "/account/"
 
 
+class TestAUserWithNumbersForOtherPurposesOnly:
+    """The link of an account page names no purpose. Their number must be changed, and not another one added."""
+
+    @pytest.fixture
+    def ben(self, site: Any) -> User:
+        site.TELROI = {**site.TELROI, "PURPOSES": ["", "signup", "payout", "gone"], "ANONYMOUS_PURPOSES": []}
+        ben = User.objects.create_user("ben")
+        for number, purpose in (("+2348031230001", "payout"), (NUMBER, "signup"), ("+2348031230002", "gone")):
+            VerifiedPhone.objects.create(user=ben, number=number, purpose=purpose)
+        site.TELROI = {**site.TELROI, "PURPOSES": ["", "signup", "payout"]}
+        return ben
+
+    @pytest.fixture
+    def visitor(self, ben: User) -> Visitor:
+        client = Client()
+        client.force_login(ben)
+        return Visitor(client)
+
+    def test_changes_the_newest_one(self, visitor: Visitor, ben: User) -> None:
+        visitor.opens("/phone/change/?next=/account/")
+
+        assert visitor.path == "/phone/change/?purpose=signup&next=%2Faccount%2F"
+        assert visitor.heading() == "Change your number"
+        visitor.presses("Call me", number=OTHER_NUMBER)
+        action, fields = visitor.form("Verify")
+        response = visitor.client.post(action, fields | {"code": last_code_for(OTHER_NUMBER)})
+        assert response.headers["Location"] == "/account/"
+        assert numbers(ben, "signup") == [OTHER_NUMBER]
+        assert numbers(ben, "payout") == ["+2348031230001"]
+        assert numbers(ben) == []
+
+    def test_adds_one_for_a_purpose_that_the_url_names(self, visitor: Visitor, site: Any) -> None:
+        site.TELROI = {**site.TELROI, "PURPOSES": ["", "signup", "payout", "other"]}
+
+        visitor.opens("/phone/change/?purpose=other")
+
+        assert (visitor.path, visitor.heading()) == ("/phone/?purpose=other", "Verify your phone")
+
+
 class TestTheFlow:
     def test_keeps_the_old_number_until_the_new_one_is_verified(
         self, visitor: Visitor, ada: User, changes: list[dict[str, Any]]

@@ -90,9 +90,10 @@ def test_the_other_way_has_a_template_block(called: Visitor, settings: Any) -> N
 
 @pytest.mark.parametrize("path", ["/phone/", "/here/"])
 @pytest.mark.parametrize(
-    ("case", "is_offered"), [("stopped", True), ("capped", True), ("cooldown", False), ("premium", True)]
+    ("case", "is_offered"),
+    [("first card", True), ("stopped", True), ("capped", True), ("cooldown", False), ("premium", True)],
 )
-def test_cards_of_calls_that_are_not_possible_offer_the_other_way(
+def test_cards_before_a_call_and_of_calls_that_are_not_possible_offer_the_other_way(
     db: None, site: Any, path: str, case: str, is_offered: bool
 ) -> None:
     site.TELROI = {**site.TELROI, "ALTERNATIVE_URL": "/account/"}
@@ -100,7 +101,7 @@ def test_cards_of_calls_that_are_not_possible_offer_the_other_way(
     if case == "stopped":
         services.stop_calls(reason="a bill", actor="ada")
         visitor.opens(path)
-    else:
+    elif case != "first card":
         if case == "capped":
             site.TELROI = {**site.TELROI, "CALLS_PER_HOUR": 1}
         services.start_verification(NUMBER)
