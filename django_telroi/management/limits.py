@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from django_telroi import conf
-from django_telroi.backends import is_own_backend
-from django_telroi.domain.number_limits import DAY, HOUR, seconds_to_wait, used_in
+from django_telroi.backends import NO_KEY, KeyInUse, is_own_backend
+from django_telroi.domain.number_limits import DAY, HOUR, Limit, seconds_to_wait, used_in
 from django_telroi.domain.phone import Phone, refuse_uncallable
-from django_telroi.errors import VerificationRefused
-from django_telroi.services.calls.refusals import limit_of
+from django_telroi.errors import (
+    CallsStopped,
+    Misconfigured,
+    NotCallable,
+    RegionNotAllowed,
+    SiteLimitReached,
+    TooManyWrongCodes,
+    Unavailable,
+    VerificationRefused,
+)
+from django_telroi.services.calls.refusals import REFUSAL_BY_RULE, key_without_user, limit_of
 from django_telroi.services.shared.arguments import known_number
-from django_telroi.services.shared.number_state import read_state
+from django_telroi.services.shared.number_state import State, read_state
+from django_telroi.services.shared.site_control import PauseReason, pause_for, refusal_of_block, refuse_full_day
 from django_telroi.services.shared.transactions import unavailable_without_database, write_alias
 from django_telroi.services.shared.wrong_code_counts import wait_end_of
 
 NO_LIMIT = "no limit"
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 LIMITS: Sequence[tuple[str, str, str]] = (
     ("COOLDOWN_SECONDS", NO_LIMIT, "seconds between two calls to a number"),
@@ -92,13 +104,17 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
     """Yield the state of one number as pairs of a label and a text. Raises InvalidNumber and Unavailable."""
     with unavailable_without_database():
         phone = known_number(number, using=write_alias())
+    key, key_bar = _key_of_call(phone)
+    with unavailable_without_database():
+        state = read_state(phone, using=write_alias(), key_name=key.name)
+    policy = conf.policy()
+    limit = limit_of(state, policy=policy)
+    bars = [*_bars_of_settings(phone), *_bars_of_state(state), *key_bar, *_bars_of_calls(state, key=key)]
     yield "number", phone.masked
     yield "country", phone.region or "none"
     yield "line", str(phone.line_type)
-    yield "can be called", _callable(phone)
-    with unavailable_without_database():
-        state = read_state(phone, using=write_alias())
-    moments, policy = (state.phone.moments if state.phone else ()), conf.policy()
+    yield "can be called", f"no ({_longest(bars).code})" if bars else "yes"
+    moments = state.phone.moments if state.phone else ()
     yield "calls in the last hour", f"{used_in(moments, now=state.now, window=HOUR)} of {policy.per_hour}"
     yield "calls in the last day", f"{used_in(moments, now=state.now, window=DAY)} of {policy.per_day}"
     if state.phone and state.phone.blocked_at:
@@ -108,24 +124,92 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
         until = state.destination.until
         end = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until it is unblocked"
         yield "prefix or region", f"{state.destination.destination} is blocked {end}"
+    codes_end = wait_end_of(state.phone, now=state.now)
     if state.phone and state.phone.wrong_codes:
-        bar = wait_end_of(state.phone, now=state.now)
-        end = f", no call without a user for {seconds_to_wait(bar, state.now)} s" if bar else ""
+        end = f", no call without a user for {seconds_to_wait(codes_end, state.now)} s" if codes_end else ""
         yield "wrong codes", f"{state.phone.wrong_codes} in a row{end}"
-    limit = limit_of(state, policy=policy)
     if conf.reserves_calls():
         of_strangers = limit_of(state, policy=conf.policy(is_known=False))
-        wait = f"in {seconds_to_wait(of_strangers.until, state.now)} s" if of_strangers else "now"
-        yield "next call for a stranger", wait
-    yield "limited by", str(limit.rule) if limit else "nothing"
-    yield "next call", f"in {seconds_to_wait(limit.until, state.now)} s" if limit else "now"
+        yield "next call for a stranger", _next_call([*bars, *_bars_of_limit(of_strangers)], now=state.now)
+    applying = [*bars, *_bars_of_limit(limit)]
+    yield "limited by", _longest(applying).name if applying else "nothing"
+    yield "next call", _next_call(applying, now=state.now)
+    if codes_end:
+        # A user has a count of their own, so the wrong codes of the number do not apply to them.
+        codes = Bar(TooManyWrongCodes.code, "wrong codes", until=codes_end)
+        yield "next call without a user", _next_call([*applying, codes], now=state.now)
     if state.control.stopped_at:
         yield "all calls", "stopped by staff"
 
 
-def _callable(phone: Phone) -> str:
+@dataclass(frozen=True)
+class Bar:
+    """One reason why the number is not called now.
+
+    ``code``: of the refusal. ``name``: what applies. ``until``: its end, None if time alone does not end it, and then
+    ``next_call`` says what does.
+    """
+
+    code: str
+    name: str
+    until: datetime | None = None
+    next_call: str = ""
+
+
+def _bars_of_settings(phone: Phone) -> Iterator[Bar]:
+    never = "never with these settings"
     try:
         refuse_uncallable(phone, conf.calling_rules())
+    except NotCallable as refusal:
+        yield Bar(refusal.code, "the line type or prefix", next_call=never)
+    except RegionNotAllowed as refusal:
+        yield Bar(refusal.code, "the region", next_call=never)
+
+
+def _bars_of_state(state: State) -> Iterator[Bar]:
+    if state.phone and state.phone.blocked_at:
+        by = "its owner" if state.phone.blocked_by_owner else "staff"
+        yield Bar(NotCallable.code, f"a block of the number by {by}", next_call="after the number is unblocked")
+    if state.destination and (refusal := refusal_of_block(state.destination, now=state.now)):
+        name = f"a block of {state.destination.destination}"
+        lifted = f"after {state.destination.destination} is unblocked"
+        yield Bar(refusal.code, name, until=state.destination.until, next_call=lifted)
+
+
+def _key_of_call(phone: Phone) -> tuple[KeyInUse, list[Bar]]:
+    """Return the key of a call without a user, and why no call can be placed with it."""
+    try:
+        return key_without_user(phone), []
     except VerificationRefused as refusal:
-        return f"no ({refusal.code})"
-    return "yes"
+        return NO_KEY, [Bar(refusal.code, "the API key", next_call="after the API key is set or accepted")]
+
+
+def _bars_of_calls(state: State, *, key: KeyInUse) -> Iterator[Bar]:
+    """Yield what stops all calls: of the site, with this key, or of this day."""
+    if state.control.stopped_at:
+        yield Bar(CallsStopped.code, "a stop of all calls by staff", next_call="after staff resume the calls")
+    if pause := pause_for(state.control, key=key, now=state.now):
+        code = Misconfigured.code if pause.reason == PauseReason.MISCONFIGURED else Unavailable.code
+        which = f'the key "{key.name}"' if conf.has_named_keys() else "all calls"
+        yield Bar(code, f"a pause of {which}: {pause.reason}", until=pause.until)
+    try:
+        refuse_full_day(state)
+    except SiteLimitReached as refusal:
+        end = state.now + timedelta(seconds=refusal.retry_after or 0)
+        yield Bar(refusal.code, "CALLS_PER_DAY_TOTAL", until=end)
+
+
+def _bars_of_limit(limit: Limit | None) -> list[Bar]:
+    return [Bar(REFUSAL_BY_RULE[limit.rule].code, str(limit.rule), until=limit.until)] if limit else []
+
+
+def _longest(bars: Sequence[Bar]) -> Bar:
+    """Return the first of those that last longest."""
+    return max(bars, key=lambda bar: bar.until or END_OF_TIME)
+
+
+def _next_call(bars: Sequence[Bar], *, now: datetime) -> str:
+    if not bars:
+        return "now"
+    longest = _longest(bars)
+    return f"in {seconds_to_wait(longest.until, now)} s" if longest.until else longest.next_call

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -9,8 +11,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_telroi import conf, services
+from django_telroi.backends import get_backend, key_of
 from django_telroi.management.limits import LIMITS
 from django_telroi.models import PhoneNumber
+from django_telroi.services.shared.site_control import PauseReason, pause_calls
 from tests.calling_site import Configure
 
 pytestmark = pytest.mark.django_db
@@ -102,12 +106,134 @@ def test_a_blocked_number_shows_its_reason(configure: Configure) -> None:
 def test_a_number_that_is_never_called_shows_the_reason(configure: Configure) -> None:
     lines = dict(line for line in told("+44 909 879 0000") if len(line) == 2)
 
-    assert (lines["can be called"], lines["next call"]) == ("no (not_callable)", "now")
+    assert lines["can be called"] == "no (not_callable)"
+    assert (lines["limited by"], lines["next call"]) == ("the line type or prefix", "never with these settings")
+
+
+def test_a_region_of_the_settings_that_is_not_called_is_the_limit(configure: Configure) -> None:
+    configure(BLOCKED_REGIONS=["NG"])
+
+    assert why(NUMBER) == ("no (region_not_allowed)", "the region", "never with these settings")
+
+
+def block_by_staff() -> None:
+    services.start_verification(NUMBER)
+    services.block_number(NUMBER, reason="ring-bombing", actor="ada")
+
+
+def block_by_owner() -> None:
+    services.block_number(NUMBER, reason="ring-bombing", actor="ada")
+    services.block_for_owner(NUMBER)
+
+
+UNBLOCKED = "after the number is unblocked"
+
+
+@pytest.mark.parametrize(
+    ("bar", "expected"),
+    [
+        (block_by_staff, ("no (not_callable)", "a block of the number by staff", UNBLOCKED)),
+        (block_by_owner, ("no (not_callable)", "a block of the number by its owner", UNBLOCKED)),
+        (
+            lambda: services.block_destination("+2348031", reason="fraud", actor="ada"),
+            ("no (not_callable)", "a block of +2348031", "after +2348031 is unblocked"),
+        ),
+        (
+            lambda: services.block_destination("NG", reason="fraud", actor="ada"),
+            ("no (region_not_allowed)", "a block of NG", "after NG is unblocked"),
+        ),
+        (
+            lambda: services.stop_calls(reason="an attack", actor="ada"),
+            ("no (calls_stopped)", "a stop of all calls by staff", "after staff resume the calls"),
+        ),
+    ],
+)
+def test_a_block_without_an_end_is_the_limit(bar: Callable[[], object], expected: tuple[str, ...]) -> None:
+    bar()
+
+    assert why(NUMBER) == expected
+
+
+def test_a_pause_of_a_destination_is_the_limit() -> None:
+    services.block_destination("+2348031", reason="fraud", actor="ada", length=timedelta(hours=2))
+
+    called, limited_by, next_call = why(NUMBER)
+
+    assert (called, limited_by) == ("no (destination_paused)", "a block of +2348031")
+    assert 7000 < int(next_call.split()[1]) <= 7200
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [(PauseReason.MISCONFIGURED, "misconfigured"), (PauseReason.KEY_LIMITED, "unavailable")]
+)
+def test_a_pause_of_the_key_is_the_limit(reason: PauseReason, code: str) -> None:
+    until = timezone.now() + timedelta(seconds=50)
+    pause_calls(reason, until=until, key=key_of(get_backend()), using="default")
+
+    called, limited_by, next_call = why(NUMBER)
+
+    assert (called, limited_by) == (f"no ({code})", f"a pause of all calls: {reason}")
+    assert 30 < int(next_call.split()[1]) <= 50
+
+
+def test_of_several_limits_the_one_that_lasts_longest_applies() -> None:
+    pause_calls(
+        PauseReason.KEY_LIMITED,
+        until=timezone.now() + timedelta(seconds=5),
+        key=key_of(get_backend()),
+        using="default",
+    )
+    PhoneNumber.objects.create(number=NUMBER, last4="4567", held_until=timezone.now() + timedelta(seconds=500))
+
+    called, limited_by, next_call = why(NUMBER)
+
+    assert (called, limited_by) == ("no (unavailable)", "held")
+    assert 400 < int(next_call.split()[1]) <= 500
+
+
+def test_a_site_without_a_key_calls_no_number(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TELROI_API_KEY", raising=False)
+    configure(BACKEND=conf.TELROI_BACKEND, BASE_URL="http://127.0.0.1:1")
+
+    assert why(NUMBER) == ("no (misconfigured)", "the API key", "after the API key is set or accepted")
+
+
+def test_a_full_day_is_the_limit(configure: Configure) -> None:
+    configure(CALLS_PER_DAY_TOTAL=1)
+    services.start_verification("+2348031230001")
+
+    called, limited_by, next_call = why(NUMBER)
+
+    assert (called, limited_by) == ("no (site_limit)", "CALLS_PER_DAY_TOTAL")
+    assert next_call.startswith("in ")
+
+
+def test_wrong_codes_of_the_number_stop_calls_without_a_user() -> None:
+    PhoneNumber.objects.create(number=NUMBER, last4="4567", wrong_codes=100, last_wrong_code_at=timezone.now())
+
+    lines = dict(line for line in told(NUMBER) if len(line) == 2)
+
+    assert (lines["can be called"], lines["next call"]) == ("yes", "now")
+    assert int(lines["next call without a user"].split()[1]) > 80_000
+
+
+def why(number: str) -> tuple[str, str, str]:
+    lines = dict(line for line in told(number) if len(line) == 2)
+    return lines["can be called"], lines["limited by"], lines["next call"]
 
 
 def test_an_invalid_number_is_refused() -> None:
+    out = StringIO()
+
     with pytest.raises(CommandError, match="not a phone number"):
-        told("hello")
+        call_command("telroi_limits", "hello", stdout=out)
+
+    assert out.getvalue() == ""
+
+
+def test_an_empty_number_is_refused() -> None:
+    with pytest.raises(CommandError, match="not a phone number"):
+        told("")
 
 
 @pytest.mark.parametrize("spelling", ["+999123456789", "+999 123 456 789"])

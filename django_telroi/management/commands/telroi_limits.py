@@ -21,15 +21,24 @@ class Command(PrintableCommand):
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
+        state = self._state_of(options["number"]) if options["number"] is not None else None
         self._table((each.key, each.value, each.source, each.counts) for each in limits_in_force())
-        if options["number"]:
+        if state:
             self.stdout.write()
-            try:
-                self._table(limits_of(options["number"]))
-            except InvalidNumber:
-                raise CommandError("This is not a phone number. Type it with + and the country code.") from None
-            except Unavailable:
-                raise CommandError("The database does not answer, so the state of the number is unknown.") from None
+            self._table(state)
+
+    @sensitive_variables()
+    def _state_of(self, number: str) -> list[tuple[str, str]]:
+        """Return the state of the number. It is read before anything is printed, so that an error stands alone."""
+        try:
+            return list(limits_of(number))
+        except InvalidNumber:
+            raise CommandError("This is not a phone number. Type it with + and the country code.") from None
+        except Unavailable:
+            raise CommandError(
+                "The database does not answer, so the state of the number is unknown. Without a number, the command "
+                "prints the limits."
+            ) from None
 
     def _table(self, rows: Iterable[tuple[str, ...]]) -> None:
         rows = list(rows)

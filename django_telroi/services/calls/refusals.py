@@ -204,7 +204,7 @@ def admit_number(
         refuse_reviewer_number(phone.number, purpose="")
         admit()
         with unavailable_without_database():
-            key = _key_without_user(phone)
+            key = key_without_user(phone)
             state = read_state(phone, using=using, key_name=key.name)
         is_known = is_known_to(phone.number)
         decoys = () if is_known else decoys_of(phone)
@@ -217,7 +217,7 @@ def admit_number(
         raise
 
 
-def _key_without_user(phone: Phone) -> KeyInUse:
+def key_without_user(phone: Phone) -> KeyInUse:
     """Return the key of a call for an account that does not exist. ``NO_KEY`` if the function in ``API_KEY`` needs one.
 
     A refusal of the function would tell strangers that there is no account.
