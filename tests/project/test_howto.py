@@ -180,6 +180,22 @@ def test_an_account_is_deleted_with_the_attempts_of_its_numbers_as_the_page_says
     assert not VerifiedPhone.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_account_is_exported_with_its_numbers_and_its_attempts_to_other_numbers() -> None:
+    page = names_of("privacy.rst")
+    ada = User.objects.create_user("ada")
+    attempt = services.start_verification(NUMBER, user=ada)
+    services.check_code(attempt.uuid, last_code_for(NUMBER), user=ada)
+    other = services.start_verification(OTHER_NUMBER, user=ada)
+    services.check_code(other.uuid, "000000" if last_code_for(OTHER_NUMBER) != "000000" else "111111", user=ada)
+
+    held = json.loads(page["account_as_json"](ada))
+
+    assert [export["number"]["number"] for export in held["numbers"]] == [NUMBER]
+    assert [each["number"] for each in held["attempts_to_other_numbers"]] == ["+234 803 ••• 4568"]
+    assert (held["logins_by_phone"], held["wrong_codes"]) == ([], 1)
+
+
 def test_the_client_is_used_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
     names = names_of("client.rst")
     ring = names["ring"]
