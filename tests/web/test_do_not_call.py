@@ -10,6 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.test.utils import override_script_prefix
 
 from django_telroi import services
 from django_telroi.errors import InvalidNumber, NotCallable, ReasonRequired
@@ -180,6 +181,49 @@ class TestTheCommand:
 
         assert link.startswith("https://example.com/phone/do-not-call/")
         assert MASKED in text_of(Client().get(link.removeprefix("https://example.com")))
+
+    @pytest.mark.parametrize(
+        ("site", "start"),
+        [
+            ("https://example.com", "https://example.com/phone/"),
+            ("http://localhost:8000", "http://localhost:8000/phone/"),
+            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/phone/"),
+        ],
+    )
+    def test_takes_the_address_of_the_site(self, site: str, start: str) -> None:
+        assert self.run(NUMBER, "--link", site).startswith(start)
+
+    @pytest.mark.parametrize(
+        "site",
+        ["", "example.com", "//example.com", "javascript:x", "http://example.com", "https://a@example.com", "https://"]
+        + ["https://example.com/?a=b", "https://example.com:x/"],
+    )
+    def test_needs_https_and_a_host(self, site: str) -> None:
+        with pytest.raises(CommandError, match="--link needs the address of the site with https://"):
+            self.run(NUMBER, "--link", site)
+
+    def test_takes_no_path_except_the_one_below_which_the_site_runs(self) -> None:
+        with pytest.raises(CommandError, match=r"without a path.*FORCE_SCRIPT_NAME"):
+            self.run(NUMBER, "--link", "https://example.com/foo")
+        with override_script_prefix("/foo/"):
+            assert self.run(NUMBER, "--link", "https://example.com/foo").startswith("https://example.com/foo/phone/")
+            assert self.run(NUMBER, "--link", "https://example.com").startswith("https://example.com/foo/phone/")
+
+    def test_records_the_given_actor(self) -> None:
+        self.run(NUMBER, "--block", "--actor", "ada")
+        self.run(NUMBER, "--unblock", "wrote to us", "--actor", "eve")
+
+        assert [event.actor for event in AttemptEvent.objects.order_by("pk")] == ["ada", "eve"]
+
+    def test_says_that_a_number_is_not_blocked(self) -> None:
+        assert self.run(NUMBER, "--unblock", "wrote to us") == f"{MASKED} is not blocked."
+        assert not AttemptEvent.objects.exists()
+
+    def test_rejects_a_reason_that_cannot_be_stored(self) -> None:
+        services.block_for_owner(NUMBER)
+
+        with pytest.raises(CommandError, match="cannot store"):
+            self.run(NUMBER, "--unblock", "nul \0")
 
     def test_blocks_and_unblocks(self) -> None:
         assert self.run(NUMBER, "--block") == f"{MASKED} is blocked at its owner's wish."

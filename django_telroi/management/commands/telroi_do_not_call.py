@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from django.core.management.base import CommandError, CommandParser
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, get_script_prefix
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
-from django_telroi.errors import ChangedMeanwhile, InvalidNumber, ReasonRequired, Unavailable
+from django_telroi.client.origin import read_base_url
+from django_telroi.errors import ChangedMeanwhile, InvalidNumber, ReasonRequired, Unavailable, UnstorableText
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services.staff.support import LINK_LIFETIME, do_not_call_path
 
@@ -26,26 +27,48 @@ class Command(PrintableCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("number", help="the number; without +, DEFAULT_REGION applies")
         choice = parser.add_mutually_exclusive_group(required=True)
-        choice.add_argument("--link", metavar="URL", help="print the link; URL is the address of the site")
+        choice.add_argument(
+            "--link", metavar="URL", help="print the link; URL is the address of the site, such as https://example.com"
+        )
         choice.add_argument("--block", action="store_true", help="block the number, because its owner asked for it")
         choice.add_argument("--unblock", metavar="REASON", help="lift the block; the reason is kept with the number")
+        parser.add_argument("--actor", default=ACTOR, help="your name, for the history (default: %(default)s)")
 
     @sensitive_variables()
     def handle(self, *args: Any, **options: Any) -> None:
-        number = options["number"]
+        number, actor = options["number"], options["actor"]
         try:
             if options["link"] is not None:
-                self.stdout.write(urljoin(options["link"], do_not_call_path(number)))
+                self.stdout.write(_site_address(options["link"]) + do_not_call_path(number))
             elif options["block"]:
-                self.stdout.write(f"{services.block_for_owner(number, actor=ACTOR)} is blocked at its owner's wish.")
+                self.stdout.write(f"{services.block_for_owner(number, actor=actor)} is blocked at its owner's wish.")
             else:
-                row = services.unblock_number(number, reason=options["unblock"], actor=ACTOR)
-                self.stdout.write(f"{row} can be called again.")
+                row = services.unblock_number(number, reason=options["unblock"], actor=actor)
+                self.stdout.write(f"{row} can be called again." if row.was_changed else f"{row} is not blocked.")
         except InvalidNumber:
             raise CommandError("This is not a phone number. Type it with + and the country code.") from None
         except NoReverseMatch:
             raise CommandError("The URLs of django_telroi are not included, so there is no page to link to.") from None
-        except ReasonRequired as error:
+        except (ReasonRequired, UnstorableText) as error:
             raise CommandError(str(error)) from None
         except (ChangedMeanwhile, Unavailable):
             raise CommandError("The database does not answer, or the number changed just now. Try again.") from None
+
+
+def _site_address(url: str) -> str:
+    """Return scheme, host and port of the site's address. Raises CommandError if it is invalid."""
+    try:
+        read_base_url(url)
+    except ValueError:
+        raise CommandError(
+            "--link needs the address of the site with https://, such as https://example.com. "
+            "http:// is for localhost only."
+        ) from None
+    parts = urlsplit(url)
+    # The path of the page begins with this prefix already.
+    if parts.path.strip("/") not in ("", get_script_prefix().strip("/")):
+        raise CommandError(
+            "--link needs the address of the site without a path, such as https://example.com. "
+            "If the site runs below a path, set FORCE_SCRIPT_NAME."
+        )
+    return f"{parts.scheme}://{parts.netloc}"
