@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.generic import TemplateView
 
 from django_telroi.models import VerifiedPhone
+from django_telroi.services import Proof
 from django_telroi.testing import last_code_for
 from tests.project.test_howto import blocks_of, names_of
 from tests.services.world import let_time_pass
@@ -177,6 +178,60 @@ def test_the_page_that_recovers_an_account_logs_in_by_phone(visitor: Visitor, ha
 
     assert (answer.status_code, answer["Location"]) == (302, address)
     assert ("_auth_user_id" in visitor.client.session) is has_account
+
+
+@pytest.mark.parametrize(
+    ("purpose", "user_fields"), [("payout", {}), ("", {"is_staff": True}), ("sign-up", {"is_active": False})]
+)
+def test_the_page_that_recovers_an_account_excludes_these(
+    visitor: Visitor, purpose: str, user_fields: dict[str, bool]
+) -> None:
+    ada = User.objects.create_user("ada", **user_fields)
+    VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose=purpose, verified_at=timezone.now())
+    visitor.opens("/recover/")
+    verifies(visitor)
+    fields = {each["name"]: each["value"] for each in visitor.soup.find(action="/log-in-by-phone/").find_all("input")}
+
+    answer = visitor.client.post("/log-in-by-phone/", fields)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/sign-up/")
+    assert "_auth_user_id" not in visitor.client.session
+
+
+def test_the_second_half_of_a_double_click_is_redirected(visitor: Visitor) -> None:
+    ada = User.objects.create_user("ada")
+    VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose="", verified_at=timezone.now())
+    visitor.opens("/recover/")
+    verifies(visitor)
+    fields = {each["name"]: each["value"] for each in visitor.soup.find(action="/log-in-by-phone/").find_all("input")}
+
+    before = visitor.client.cookies.copy()
+    first = visitor.client.post("/log-in-by-phone/", fields)
+    logged_in = visitor.client.cookies.copy()
+    visitor.client.cookies = before
+    second = visitor.client.post("/log-in-by-phone/", fields)
+    visitor.client.cookies = logged_in
+
+    assert [(each.status_code, each["Location"]) for each in (first, second)] == [(302, "/account/")] * 2
+    assert "_auth_user_id" in visitor.client.session
+
+
+def test_two_requests_at_once_with_one_proof_are_no_error(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = User.objects.create_user("ada")
+    VerifiedPhone.objects.create(user=ada, number=NUMBER, purpose="", verified_at=timezone.now())
+    visitor.opens("/recover/")
+    verifies(visitor)
+    fields = {each["name"]: each["value"] for each in visitor.soup.find(action="/log-in-by-phone/").find_all("input")}
+    redeem = Proof.redeem
+
+    def redeem_twice(proof: Proof, **options: Any) -> str:
+        redeem(proof, **options)
+        return redeem(proof, **options)
+
+    monkeypatch.setattr(Proof, "redeem", redeem_twice)
+    answer = visitor.client.post("/log-in-by-phone/", fields)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/account/")
 
 
 def test_the_page_that_recovers_an_account_asks_for_a_code_first(visitor: Visitor) -> None:
