@@ -58,7 +58,7 @@ def misfit_of(text: str) -> LengthFit | None:
     """
     if not clean_typed(text[:_MAX_INPUT_LENGTH]).strip():
         return LengthFit.MISSING
-    digits = _without_marks(text)
+    digits = _without_marks(text[:_MAX_INPUT_LENGTH])
     if _TOO_FEW_DIGITS.fullmatch(digits):
         return LengthFit.TOO_SHORT
     return LengthFit.TOO_LONG if _TOO_MANY_DIGITS.fullmatch(digits) else None

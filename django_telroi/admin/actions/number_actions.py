@@ -200,9 +200,9 @@ ERASE = StaffAction(
     label=_("Erase"),
     question=_("Erase this number and all its rows?"),
     consequence=_(
-        "Its attempts, their events and its verified phones are deleted permanently. Users who verified it must verify "
-        "it again. The number itself stays while it is blocked, held or has calls in the last 24 hours, and keeps only "
-        "its limits."
+        "Its attempts, their events and notes, and its verified phones are deleted permanently. Users who verified it "
+        "must verify it again. The number itself stays while it is blocked, held or has calls in the last 24 hours, "
+        "and keeps only its limits."
     ),
     done=_("The number's rows are erased."),
     idle="",
