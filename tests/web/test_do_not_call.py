@@ -195,8 +195,17 @@ class TestTheCommand:
 
     @pytest.mark.parametrize(
         "site",
-        ["", "example.com", "//example.com", "javascript:x", "http://example.com", "https://a@example.com", "https://"]
-        + ["https://example.com/?a=b", "https://example.com:x/"],
+        [
+            "",
+            "example.com",
+            "//example.com",
+            "javascript:x",
+            "http://example.com",
+            "https://a@example.com",
+            "https://",
+            "https://example.com/?a=b",
+            "https://example.com:x/",
+        ],
     )
     def test_needs_https_and_a_host(self, site: str) -> None:
         with pytest.raises(CommandError, match="--link needs the address of the site with https://"):
