@@ -112,6 +112,14 @@ def test_it_says_what_it_did_and_is_idempotent(settings: Any, history: list[Any]
     assert run() == "Converted 0 rows. All numbers are encrypted with the first key.\n"
 
 
+@pytest.mark.parametrize("size", ["0", "-5", "10001", "many"])
+def test_it_rejects_a_batch_size_that_is_out_of_range(settings: Any, size: str) -> None:
+    use(settings, "migrate", OLD)
+
+    with pytest.raises(CommandError, match=f"'{size}' is not a whole number from 1 to 10000"):
+        call_command("telroi_encrypt", f"--batch-size={size}")
+
+
 def test_while_rows_have_two_forms_calls_and_codes_work_on_both(settings: Any, history: list[Any]) -> None:
     let_time_pass(90)
     use(settings, "migrate", NEW)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -169,3 +169,13 @@ def test_staff_find_an_attack_that_they_ended_and_one_that_goes_on(client: Any) 
     assert (
         VerificationAttempt.objects.filter(prefix=ended.destination).latest("created_at").created_at <= ended.blocked_at
     )
+
+
+@pytest.mark.parametrize("calls", ["119", "0", "-5"])
+def test_too_few_calls_are_rejected(calls: str) -> None:
+    with pytest.raises(CommandError, match="is not a whole number from 120"):
+        call_command("seed_demo", f"--calls={calls}")
+
+
+def test_the_fewest_calls_make_a_history() -> None:
+    assert "calls of 30 days added" in seed(calls=120)

@@ -11,8 +11,10 @@ from django.core.management.base import CommandError, CommandParser
 from django_telroi import conf, services
 from django_telroi.domain.number_cipher import NumberEncryption
 from django_telroi.errors import Unavailable
+from django_telroi.management.arguments import whole_number
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import Converted
+from django_telroi.services.upkeep.number_conversion import BATCH, LARGEST_BATCH_OF_NUMBERS
 
 EXIT_INTERRUPTED = 130
 ROWS_BETWEEN_LINES = 100_000
@@ -33,7 +35,12 @@ class Command(PrintableCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="count the rows that would be converted, and convert nothing"
         )
-        parser.add_argument("--batch-size", type=int, default=2000, help="rows of one transaction (default: 2000)")
+        parser.add_argument(
+            "--batch-size",
+            type=whole_number(1, LARGEST_BATCH_OF_NUMBERS),
+            default=BATCH,
+            help="rows of one transaction (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, dry_run: bool, batch_size: int, verbosity: int, **options: Any) -> None:
         form = FORMS.get(conf.number_encryption())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from django_telroi import services
 from django_telroi.errors import Unavailable, UnstorableText
+from django_telroi.management.arguments import reason
 from django_telroi.management.output import PrintableCommand
 
 ACTOR = "telroi_stop"
@@ -23,7 +23,7 @@ class Command(PrintableCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         choice = parser.add_mutually_exclusive_group(required=True)
         choice.add_argument(
-            "--reason", type=_filled, metavar="TEXT", help="stop all calls; the text tells colleagues why"
+            "--reason", type=reason, metavar="TEXT", help="stop all calls; the text tells colleagues why"
         )
         choice.add_argument("--resume", action="store_true", help="allow calls again")
         parser.add_argument("--actor", default=ACTOR, help="your name, for the history (default: %(default)s)")
@@ -55,9 +55,3 @@ class Command(PrintableCommand):
         if not services.resume_calls(actor=actor):
             raise CommandError("Calls are not stopped.")
         self.stdout.write("Calls are placed again.")
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise ArgumentTypeError("a reason is required.")
-    return text

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from django_telroi.management.arguments import whole_number
 from django_telroi.models import VerificationAttempt
 from example.attacks import add_attacks, answer_attacks, refused_calls
 from example.history import make_history, refusals, verified_phones
@@ -24,6 +25,8 @@ from example.people import make_people, make_users
 SEED = 20
 REGULARS = 60
 LIMITED = 6
+# A regular makes several calls, so fewer calls would need fewer people than there are.
+FEWEST_CALLS, MOST_CALLS = 2 * REGULARS, 1_000_000
 BATCH = 250
 STAFF, PASSWORD = "staff", "demo"
 
@@ -34,7 +37,12 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--calls", type=int, default=2000, help="approximate number of calls (default: 2000)")
+        parser.add_argument(
+            "--calls",
+            type=whole_number(FEWEST_CALLS, MOST_CALLS),
+            default=2000,
+            help="approximate number of calls (default: 2000)",
+        )
 
     def handle(self, *args: Any, calls: int, **options: Any) -> None:
         make_staff()
