@@ -140,6 +140,28 @@ class TestTheCommand:
             "This user has no wrong codes.",
         ]
 
+    def test_says_that_a_number_has_no_wrong_codes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("telroi_unlock", number=number("0001").number, reason="asked us")
+        call_command("telroi_unlock", number="+2348031230002", reason="asked us")
+
+        assert capsys.readouterr().out.splitlines() == ["This number has no wrong codes."] * 2
+        assert not AttemptEvent.objects.exists()
+
+    @pytest.mark.parametrize("whose", ["--user=dora", "--number=+2348031230001"])
+    @pytest.mark.parametrize("reason", ["", " ", "\t\n"])
+    def test_needs_a_reason(self, attempt: VerificationAttempt, whose: str, reason: str) -> None:
+        with pytest.raises(CommandError, match="argument --reason: a reason is required"):
+            call_command("telroi_unlock", whose, f"--reason={reason}")
+
+        assert UserWrongCodes.objects.exists()
+
+    def test_masks_numbers_in_the_reason(self, attempt: VerificationAttempt) -> None:
+        call_command("telroi_unlock", user="dora", reason=f"called from {DORAS}")
+
+        event = AttemptEvent.objects.get(kind="user_wrong_codes_reset")
+        assert event.detail.startswith("called from ")
+        assert DORAS not in event.detail
+
     @pytest.mark.parametrize(
         ("whose", "why"), [({"user": "nobody"}, "no user"), ({"number": "+234"}, "not a phone number")]
     )

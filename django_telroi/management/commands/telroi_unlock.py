@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
 from django_telroi.errors import ChangedMeanwhile, InvalidNumber, Unavailable, UnstorableText
+from django_telroi.management.arguments import reason
 from django_telroi.management.output import PrintableCommand
 
 ACTOR = "telroi_unlock"
@@ -22,7 +23,9 @@ class Command(PrintableCommand):
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument("--number", help="the number; without +, DEFAULT_REGION applies")
         whose.add_argument("--user", help="the name that the user logs in with")
-        parser.add_argument("--reason", required=True, help="why, for colleagues; it must not contain a number")
+        parser.add_argument(
+            "--reason", required=True, type=reason, help="why, for colleagues; phone numbers in it are masked"
+        )
         parser.add_argument("--actor", default=ACTOR, help="your name, for the history (default: %(default)s)")
 
     @sensitive_variables()
@@ -40,8 +43,10 @@ class Command(PrintableCommand):
     def _reset(self, options: dict[str, Any]) -> None:
         why = {"reason": options["reason"], "actor": options["actor"]}
         if options["number"] is not None:
-            services.reset_wrong_codes(options["number"], **why)
-            self.stdout.write("The wrong codes of the number are reset.")
+            row = services.reset_wrong_codes(options["number"], **why)
+            self.stdout.write(
+                "The wrong codes of the number are reset." if row.was_changed else "This number has no wrong codes."
+            )
             return
         users = get_user_model()
         user = users._default_manager.filter(**{users.USERNAME_FIELD: options["user"]}).first()
