@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -219,6 +220,15 @@ def _kind_of(error: requests.RequestException) -> str:
         (requests.exceptions.SSLError, "tls"),
         (requests.exceptions.ProxyError, "proxy"),
         (requests.Timeout, "timeout"),
-        (requests.ConnectionError, "connection"),
     )
+    if isinstance(error, requests.ConnectionError) and not isinstance(error, tuple(kind for kind, _ in kinds)):
+        return "name" if _is_name_unknown(error) else "connection"
     return next((word for kind, word in kinds if isinstance(error, kind)), "url")
+
+
+def _is_name_unknown(error: BaseException) -> bool:
+    """Return whether one of the causes of the error is that DNS does not know the host."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, socket.gaierror):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None

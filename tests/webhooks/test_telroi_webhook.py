@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from io import StringIO
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.core.management import CommandError, call_command
 from django_telroi.models import AttemptEvent, EventKind
 from tests.simulator.receiver import answer, receiving
 from tests.webhooks.telroi import SECRET
+
+OTHER_PAGE = "this is not the URL of the webhook. Its path on this site is /telroi/webhook"
 
 
 def tried(url: str, *options: str) -> str:
@@ -37,13 +40,39 @@ def test_a_sample_arrives_and_matches_no_call(live_site: str, sample: str, path:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_names_the_problem(live_site: str, site: Any) -> None:
-    assert tried(live_site + "/telroi/wrong").startswith("error 404: the URL was not found")
-    assert tried(live_site + "/phone/").startswith("error 403: the request was rejected in front")
+    assert tried(live_site + "/telroi/wrong") == f"error 404: {OTHER_PAGE}"
+    assert tried(live_site + "/phone/") == f"error 403: {OTHER_PAGE}"
+
+
+@pytest.mark.parametrize("path", ["/telroi/webhook", "/telroi/webhook/", "/app/telroi/webhook"])
+def test_a_rejection_of_the_webhooks_own_url_is_explained(path: str) -> None:
+    with receiving() as receiver:
+        receiver.answers = [answer(403)]
+        said = tried(f"http://127.0.0.1:{receiver.port}{path}")
+
+    assert said.startswith("error 403: the request was rejected in front of the endpoint.")
+
+
+def test_without_the_urls_of_the_webhook_a_missing_page_is_explained(site: Any) -> None:
+    site.ROOT_URLCONF = "django_telroi.urls"
+    with receiving() as receiver:
+        receiver.answers = [answer(404)]
+        assert tried(receiver.url).startswith("error 404: the URL was not found. Check the path, and include")
+
+
+def test_a_host_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", is_unknown)
+
+    assert tried("http://nosuch.invalid/").startswith("error the host is unknown (no such name).")
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        (answer(403), f"error 403: {OTHER_PAGE}"),
         (answer(401), "error 401: the signature is invalid"),
         (answer(503), "error 503: the site has no secret"),
         (answer(500), "error 500: an unexpected status"),

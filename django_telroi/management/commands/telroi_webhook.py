@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
+from django.urls import NoReverseMatch, reverse
 
 from django_telroi import conf
 from django_telroi.client.webhooks import SAMPLES, Delivery, post_sample, sample_body
@@ -17,18 +19,21 @@ ARRIVED = "the webhook arrived, its signature is valid, and it was recorded."
 MEANINGS: Mapping[int, str] = {
     400: "the body arrived incomplete. Check the proxies in front of the site.",
     401: "the signature is invalid. Compare the site's WEBHOOK_SECRETS with the setting here.",
-    403: "the request was rejected in front of the endpoint, by a proxy, a firewall or a middleware.",
+    403: "the request was rejected in front of the endpoint. Check the path, and a proxy, firewall or middleware.",
     404: "the URL was not found. Check the path, and include django_telroi.webhooks.urls in the site's URLconf.",
     405: "the URL does not accept POST. Check the path.",
     413: "the body was rejected as too large in front of the endpoint, although it has a few hundred bytes.",
     503: "the site has no secret (set WEBHOOK_SECRETS), or its database does not answer. Its log has the cause.",
 }
+OF_ANOTHER_PAGE = frozenset({403, 404, 405})
+"""Statuses that another page of the site answers to a POST without a CSRF token, or a path without a page."""
 ERRORS: Mapping[str, str] = {
     "tls": "the certificate is invalid, or the server does not use TLS. Telroi would not deliver.",
-    "proxy": "the proxy of PROXY_URL rejected the request.",
+    "proxy": "the proxy of PROXY_URL cannot be reached, or it rejected the request. Check PROXY_URL.",
     "timeout": "no response within 8 seconds. Telroi waits no longer either.",
+    "name": "the host is unknown (no such name). Check the host in the URL, and the DNS of this machine.",
     "connection": "the connection was refused or closed early.",
-    "url": "the URL is invalid.",
+    "url": "the URL is invalid. Give the whole URL with https://, as in Telroi's dashboard.",
 }
 
 
@@ -50,7 +55,7 @@ class Command(PrintableCommand):
             raise CommandError(f"{REQUESTS.missing_for('telroi_webhook')} Install it: {REQUESTS.install_command}")
         delivery = post_sample(to, sample_body(sample), secret=_secret(key), proxy_url=conf.proxy_url())
         if not delivery.arrived:
-            raise CommandError(_meaning(delivery))
+            raise CommandError(_meaning(delivery, to))
         self.stdout.write(f"{delivery.status}: {ARRIVED}")
 
 
@@ -67,10 +72,22 @@ def _secret(key_name: str | None) -> str:
     return secrets[0]
 
 
-def _meaning(delivery: Delivery) -> str:
+def _meaning(delivery: Delivery, to: str) -> str:
     if delivery.status is None:
         return ERRORS[delivery.error]
     if delivery.location and 300 <= delivery.status < 400:
         where = delivery.location[:200]
         return f"{delivery.status}: a redirect to {where!r}. Telroi would follow it with a GET and lose the event."
+    path = _webhook_path()
+    # A proxy may add a path in front, so only the end is compared.
+    if delivery.status in OF_ANOTHER_PAGE and path and not urlsplit(to).path.rstrip("/").endswith(path):
+        return f"{delivery.status}: this is not the URL of the webhook. Its path on this site is {path}"
     return f"{delivery.status}: {MEANINGS.get(delivery.status, 'an unexpected status. Check the path.')}"
+
+
+def _webhook_path() -> str:
+    """Return the path of the webhook on this site, ``""`` if its URLs are not included."""
+    try:
+        return reverse("telroi-webhooks:webhook")
+    except NoReverseMatch:
+        return ""
