@@ -134,5 +134,9 @@ def _reserve_port(port: int) -> socket.socket:
     """Return a socket that is bound to the port but never listens. Listeners on the port can start and stop."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((HOST, port))
+    try:
+        sock.bind((HOST, port))
+    except OSError:
+        sock.close()
+        raise
     return sock

@@ -22,7 +22,7 @@ class Command(PrintableCommand):
         try:
             command.run(options, self._print)
         except OSError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(command.failure_text(error, options["port"])) from None
 
     def _print(self, text: str) -> None:
         self.stdout.write(text, ending="")
