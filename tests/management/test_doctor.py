@@ -241,7 +241,7 @@ class TestTheCache:
 @pytest.mark.django_db
 class TestTheRows:
     def test_of_a_new_site_are_ok(self) -> None:
-        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 6
+        assert [finding.level for finding in examine_rows()] == [Level.GOOD] * 7
 
     def test_without_a_migration_are_an_error(self) -> None:
         MigrationRecorder(connection).record_unapplied("django_telroi", "0001_initial")
@@ -282,6 +282,34 @@ class TestTheRows:
         services.sweep()
 
         assert "note" not in [level for level, _ in told(examine_rows())]
+
+    def test_say_that_no_daily_purge_runs(self) -> None:
+        attempt(status="expired", created_at=timezone.now() - timedelta(days=95, hours=1))
+        attempt(status="expired")
+
+        (before,) = (each for each in examine_rows() if "oldest_days" in each.figures)
+        VerificationAttempt.objects.earliest("created_at").delete()
+        (after,) = (each for each in examine_rows() if "oldest_days" in each.figures)
+
+        assert (before.level, before.figures) == (Level.NOTE, {"oldest_days": 95})
+        assert before.says == "The oldest attempt is 95 days old, but RETENTION_DAYS is 90, so no daily purge runs."
+        assert before.cure.startswith("Run manage.py telroi_purge once a day by cron")
+        assert (after.level, after.figures) == (Level.GOOD, {"oldest_days": 0})
+
+    @pytest.mark.parametrize(("days", "level"), [(11, Level.GOOD), (13, Level.NOTE)])
+    def test_say_nothing_of_a_purge_that_is_a_day_late(self, configure: Configure, days: int, level: Level) -> None:
+        configure(RETENTION_DAYS=10)
+        attempt(status="expired", created_at=timezone.now() - timedelta(days=days))
+
+        (finding,) = (each for each in examine_rows() if "oldest_days" in each.figures)
+
+        assert finding.level == level
+
+    def test_say_nothing_of_the_purge_if_attempts_are_kept(self, configure: Configure) -> None:
+        configure(RETENTION_DAYS=None)
+        attempt(status="expired", created_at=timezone.now() - timedelta(days=1000))
+
+        assert not [each for each in examine_rows() if "oldest_days" in each.figures]
 
     def test_say_how_many_numbers_wait_since_the_clock_was_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = hold_site_clock(monkeypatch, at=timezone.now())
@@ -345,12 +373,19 @@ class TestTheCommand:
         telroi.revoke_key(telroi.api_key)
         out = StringIO()
 
-        with pytest.raises(CommandError, match="findings are bad") as failure:
+        with pytest.raises(CommandError, match=r"^1 of \d+ findings is bad\.$") as failure:
             call_command("telroi_doctor", stdout=out, no_color=True)
 
         assert failure.value.returncode == 1
         assert "bad   telroi    The key is unknown to Telroi or revoked.\n" in out.getvalue()
         assert "                Create a new key in Telroi's dashboard.\n" in out.getvalue()
+
+    def test_counts_several_findings_that_are_bad(self, telroi: Simulator) -> None:
+        telroi.revoke_key(telroi.api_key)
+        services.stop_calls(reason="an attack", actor="ada")
+
+        with pytest.raises(CommandError, match=r"^2 of \d+ findings are bad\.$"):
+            call_command("telroi_doctor", stdout=StringIO())
 
     def test_prints_json(self, telroi: Simulator) -> None:
         out = StringIO()

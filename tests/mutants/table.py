@@ -54,6 +54,27 @@ MUTANTS = (
         ("tests/management/test_doctor.py::TestTheRows",),
     ),
     Mutant(
+        "do not note that no purge has run",
+        "django_telroi/management/doctor/rows.py",
+        "    if oldest is None or oldest >= now - retention - LATE_PURGE:\n",
+        "    if True:\n",
+        ("tests/management/test_doctor.py::TestTheRows",),
+    ),
+    Mutant(
+        "say that a blocked number can be called now",
+        "django_telroi/management/limits.py",
+        "    bars = [*_bars_of_settings(phone), *_bars_of_state(state), *key_bar, *_bars_of_calls(state, key=key)]\n",
+        "    bars = [*_bars_of_settings(phone), *key_bar, *_bars_of_calls(state, key=key)]\n",
+        ("tests/management/test_telroi_limits.py",),
+    ),
+    Mutant(
+        "print a link with any scheme",
+        "django_telroi/management/commands/telroi_do_not_call.py",
+        "        read_base_url(url)\n",
+        "        pass\n",
+        ("tests/web/test_do_not_call.py::TestTheCommand",),
+    ),
+    Mutant(
         "do not note calls in the future",
         "django_telroi/management/doctor/rows.py",
         "    if not numbers:\n",

@@ -32,7 +32,8 @@ class Command(PrintableCommand):
         else:
             self._print(findings)
         if bad:
-            raise CommandError(f"{len(bad)} of {len(findings)} findings are bad.", returncode=1)
+            verb = "is" if len(bad) == 1 else "are"
+            raise CommandError(f"{len(bad)} of {len(findings)} findings {verb} bad.", returncode=1)
 
     def _print(self, findings: Sequence[Finding]) -> None:
         styles = {Level.GOOD: self.style.SUCCESS, Level.NOTE: self.style.WARNING, Level.BAD: self.style.ERROR}

@@ -1,4 +1,4 @@
-"""The examination of the database: migrations, stopped and waiting calls, its clock, unknown outcomes and webhooks."""
+"""The examination of the database: migrations, stopped and waiting calls, old rows, clock, outcomes and webhooks."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ LONG_WAIT = timedelta(seconds=30)
 # Longer than the pause between two sweeps of cron. Celery beat and ``--loop 10`` sweep every 10 seconds.
 LATE_SWEEP = timedelta(minutes=10)
 START_SWEEP = "Run manage.py telroi_sweep by cron or with --loop 10, or django_telroi.tasks.sweep with Celery beat."
+# Longer than the pause between two daily purges, also if one of them failed.
+LATE_PURGE = timedelta(days=2)
+START_PURGE = "Run manage.py telroi_purge once a day by cron, or django_telroi.tasks.purge with Celery beat."
 # Servers of a replicated database differ by less. A longer distance is a clock that was wrong.
 CLOCK_SLACK = timedelta(seconds=10)
 # The normal share is below 1 %. A share above 2 % points to a problem of the carrier, a timeout or the network.
@@ -64,6 +67,8 @@ def examine_rows() -> Iterator[Finding]:
     yield _switch(state.control, now=state.now, using=using)
     yield _waiting(now=state.now, using=using)
     yield _overdue(now=state.now, using=using)
+    if retention := conf.retention():
+        yield _find_expired(retention, now=state.now, using=using)
     yield _find_future(now=state.now, using=using)
     yield _find_unknown(now=state.now, using=using)
     # Another backend gets no webhooks of Telroi. Without a secret the site has none, which is no fault.
@@ -122,6 +127,18 @@ def _overdue(*, now: datetime, using: str) -> Finding:
     unit = MINUTE if seconds < HOUR else HOUR  # ``duration`` rounds up, and this must not claim more than is known
     says = f"No sweep has run for {duration(seconds // unit * unit)}."
     return note(SUBJECT, says, START_SWEEP, overdue_seconds=seconds)
+
+
+def _find_expired(retention: timedelta, *, now: datetime, using: str) -> Finding:
+    """Return whether an attempt is so old that a daily purge would have deleted it. It reads one row by an index."""
+    moments = VerificationAttempt.objects.using(using).order_by("created_at").values_list("created_at", flat=True)
+    oldest = moments.first()
+    days = None if oldest is None else max(0, (now - oldest).days)
+    if oldest is None or oldest >= now - retention - LATE_PURGE:
+        says = f"No attempt is older than RETENTION_DAYS ({retention.days}) and {LATE_PURGE.days} days more."
+        return good(SUBJECT, says, oldest_days=days)
+    says = f"The oldest attempt is {days} days old, but RETENTION_DAYS is {retention.days}, so no daily purge runs."
+    return note(SUBJECT, says, START_PURGE, oldest_days=days)
 
 
 def _find_future(*, now: datetime, using: str) -> Finding:
