@@ -194,8 +194,9 @@ def _count_request(group: str, key_digest: str, most: int, seconds: int) -> Slot
     if not usage["limit"]:  # django-ratelimit reports a cache failure this way
         raise _budget_unavailable("no_answer")
     if usage["should_limit"]:
-        # + 1, because a window of django-ratelimit includes the second at its end.
-        raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", usage["time_left"] + 1, "key")
+        # + 1, because a window of django-ratelimit includes the second at its end. In that second 0 or less is left.
+        wait = max(1, usage["time_left"] + 1)
+        raise ApiRefused(429, OVER_BUDGET, "Over the key's own budget.", wait, "key")
     if window_of(key_digest, seconds) != window:  # a new window began: it is unknown which one counted the request
         return None
     return Slot(group, window, (most, seconds), key_digest)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
+from django_ratelimit import core
 
 from django_telroi.backends import get_backend
 from django_telroi.backends.budget import SLACK, share_of, take_for_call, take_for_check
@@ -22,6 +23,18 @@ from tests.services.world import NUMBER
 KEY = "a digest of a key"
 START = 1_900_000_000.25
 MINUTES = 3
+
+
+class SlowClock(ManualClock):
+    """A clock that moves on by ``step`` seconds each time it is read."""
+
+    def __init__(self, now: float, step: float) -> None:
+        super().__init__(now)
+        self.step = step
+
+    def time(self) -> float:
+        self.now += self.step
+        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +109,23 @@ def test_a_request_after_the_named_wait_finds_room(clock: ManualClock) -> None:
 
         assert 1 <= (refused.value.retry_after or 0) <= 3
         clock.now += 0.5
+
+
+def test_a_full_budget_names_a_wait_also_if_its_window_ends_while_it_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """django-ratelimit reads the clock again after the cache has answered, which may be slow."""
+    monkeypatch.setattr(core, "time", SlowClock(START, 0.4))
+
+    waits = []
+    for _ in range(300):
+        try:
+            take_for_call(KEY, requests_per_minute=10)
+        except ApiRefused as refused:
+            waits.append(refused.retry_after)
+
+    assert len(waits) > 30
+    assert all(wait is not None and wait >= 1 for wait in waits)
 
 
 def test_a_full_budget_raises_the_same_error_as_telroi() -> None:

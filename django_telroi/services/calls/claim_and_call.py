@@ -16,7 +16,7 @@ from django_telroi.backends import Backend, KeyInUse, key_of
 from django_telroi.dispatch import Published
 from django_telroi.domain.phone import prefix_of
 from django_telroi.domain.states import BY_WORKER, Dispatch, Judge, Status
-from django_telroi.errors import ApiRefused, Misconfigured, Unavailable, UserNotFound
+from django_telroi.errors import ApiRefused, CooldownActive, Misconfigured, Unavailable, UserNotFound
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.accounts.phones import tell_owners
 from django_telroi.services.calls.claim import (
@@ -30,7 +30,7 @@ from django_telroi.services.calls.claim import (
 )
 from django_telroi.services.calls.place import dial
 from django_telroi.services.calls.queue import enqueue, place_call
-from django_telroi.services.calls.refusals import refusal_of_slower_request, refuse_request
+from django_telroi.services.calls.refusals import refuse_request
 from django_telroi.services.calls.request import CallRequest
 from django_telroi.services.shared.arguments import is_gone
 from django_telroi.services.shared.backend_calls import SlotWait
@@ -47,6 +47,9 @@ from django_telroi.services.shared.transactions import (
     unavailable_without_database,
 )
 from django_telroi.services.shared.writes import VersionConflict
+
+TIMES_TO_CLAIM = 10
+"""How often a claim is tried while other requests change the number's row. Each wrong code of its open calls does."""
 
 
 @sensitive_variables()
@@ -102,8 +105,11 @@ def _wait_and_claim(
 
     Sleep while the key's budget has no slot or calls are paused, then read the state again. Raises Unavailable if that
     takes too long. A call that a worker will place does not wait here.
+
+    Another request may change the number's row at the same moment. If it claimed a call, the state that is read again
+    refuses this one. If it counted a wrong code, or changed something else, this request claims its call then.
     """
-    wait = SlotWait(is_request=True)
+    wait, conflicts = SlotWait(is_request=True), 0
     is_dialing = status == Status.DIALING
     while True:
         try:
@@ -113,6 +119,10 @@ def _wait_and_claim(
             with call_slot(backend) if is_dialing else nullcontext():
                 _claim(request, state, attempt=attempt, key=key_of(backend), using=using)
             return attempt, state, code
+        except VersionConflict:
+            conflicts += 1
+            if conflicts == TIMES_TO_CLAIM:
+                raise CooldownActive(1) from None
         except Unavailable as refusal:  # a pause of all calls
             if not (is_dialing and wait.sleep(refusal.retry_after)):
                 raise
@@ -202,8 +212,6 @@ def _claim(request: CallRequest, state: State, *, attempt: VerificationAttempt, 
     claim = partial(claim_start, request, state, attempt=attempt, key=key, using=using)
     try:
         repeat_on_lock_error(claim, using=using)
-    except VersionConflict:
-        raise refusal_of_slower_request(request, key=key, using=using) from None
     except CommitInDoubt:
         if not is_claimed(attempt, using=using):
             raise Unavailable from None

@@ -44,19 +44,6 @@ from django_telroi.services.shared.wrong_code_counts import wait_end_of_state
 logger = logging.getLogger("django_telroi")
 
 
-def refusal_of_slower_request(request: CallRequest, *, key: KeyInUse, using: str) -> VerificationRefused:
-    """Return the refusal for a request whose number was claimed by another request at the same time.
-
-    Reads the state again. If nothing refuses the request now, returns CooldownActive of one second.
-    """
-    state = read_state(request.phone, using=using, user_id=request.user_id, key_name=request.key_name)
-    try:
-        refuse_request(request, state, key=key)
-    except VerificationRefused as refusal:
-        return refusal
-    return CooldownActive(1)
-
-
 def refuse_request(request: CallRequest, state: State, *, key: KeyInUse) -> None:
     """Raise the VerificationRefused that this requester gets, if any. A stranger may not use reserved calls."""
     policy = conf.policy(is_known=request.is_known)
