@@ -25,7 +25,7 @@ from django_telroi.redaction import as_secret
 from django_telroi.rest.django_request import django_request
 from django_telroi.rest.ids import read_uuid
 from django_telroi.rest.problems import BodyTooLarge, NotNow, UserGone, answer_problem
-from django_telroi.services.requester import hide_what_was_posted
+from django_telroi.services.requester import hide_what_was_posted, is_cut_off
 from django_telroi.services.sentences import sentence
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections
 
@@ -105,8 +105,11 @@ class PhoneEndpoint(APIView):
     def validated_body(self, request: Request) -> dict[str, Any]:
         """Return the validated fields of the body. Every text is a ``Secret``. Raises ValidationError, ParseError."""
         # Some clients send an empty form in chunks too.
-        if _is_without_length(request) and self.uses_body():
-            raise ParseError(WITHOUT_CHUNKS)
+        if self.uses_body():
+            if _is_without_length(request):
+                raise ParseError(WITHOUT_CHUNKS)
+            if is_cut_off(django_request(request)):
+                raise ParseError(CUT_OFF)
         self.body_serializer = self.get_serializer(data=request.data)
         self.body_serializer.is_valid(raise_exception=True)
         return {name: as_secret(value) for name, value in self.body_serializer.validated_data.items()}
@@ -144,6 +147,7 @@ UTF_8 = frozenset({"utf-8", "utf8"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 UTF_8_ONLY = gettext_lazy("Send this request in UTF-8.")
 WITHOUT_CHUNKS = gettext_lazy("Send this request with its length, not in chunks.")
+CUT_OFF = gettext_lazy("Send this request again. It did not arrive completely.")
 
 
 def refuse_other_charsets(request: Request) -> None:

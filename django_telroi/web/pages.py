@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import BadRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
@@ -24,7 +25,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.models.sealed import NumbersUnreadable
 from django_telroi.services.attempts.status import status_of
 from django_telroi.services.calls.request import MAX_PURPOSE_LENGTH
-from django_telroi.services.requester import hide_what_was_posted
+from django_telroi.services.requester import hide_what_was_posted, is_cut_off
 from django_telroi.services.shared.arguments import StoredNumber
 from django_telroi.services.shared.secrets import length_of, new_nonce
 from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections, log_unreadable_numbers
@@ -107,6 +108,8 @@ class PhonePage(View):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if is_cut_off(request):
+            raise BadRequest("The body is shorter than its Content-Length.")
         # Kept, because the view may replace request.session.
         session = session_of(request)
         answer, code = None, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import json
 import tracemalloc
 from encodings import aliases
@@ -82,6 +83,33 @@ def test_a_body_in_chunks_is_ignored_where_no_field_has_an_effect(api: PhoneApi,
     reply = in_chunks(api, f"{started}/{path}")
 
     assert reply.status_code in (200, 201), reply.json()
+
+
+CUT_OFF = {
+    JSON: (f'{{"number": "{NUMBER}"}}', 0),
+    FORM: (f"number=%2B{NUMBER[1:]}", 3),  # the rest of it is a number too
+    MULTIPART: (PART.format('name="number"', NUMBER), 2),
+}
+
+
+@pytest.mark.parametrize("kind", CUT_OFF)
+def test_a_body_that_is_shorter_than_its_length_is_rejected(api: PhoneApi, kind: str) -> None:
+    """A server passes on what had arrived when the connection broke: perhaps a part of a number or of a code."""
+    body, missing = CUT_OFF[kind]
+    arrived = body[: len(body) - missing].encode()
+
+    reply = api.client.generic(
+        "POST",
+        f"{HOME}verifications/",
+        body,
+        content_type=kind,
+        CONTENT_LENGTH=str(len(body) if missing else len(body) + 50),
+        **{"wsgi.input": io.BytesIO(arrived)},
+    )
+
+    assert seen(reply) == (400, "parse_error")
+    assert reply.json()["detail"] == "Send this request again. It did not arrive completely."
+    assert len(outbox) == 0
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "utf8", '"utf-8"', " Utf-8 "])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
@@ -40,6 +42,23 @@ def test_a_form_from_another_site_is_rejected_without_the_csrf_middleware(db: No
     answer = Client(enforce_csrf_checks=True).post(address, {"number": NUMBER, "code": "123456"})
 
     assert (answer.status_code, len(outbox)) == (403, 0)
+
+
+def test_a_form_that_did_not_arrive_completely_calls_no_number(visitor: Visitor) -> None:
+    """A server passes on what had arrived when the connection broke. The rest may be another number."""
+    action, fields = visitor.opens("/phone/").form("Call me")
+    body = urlencode({**fields, "number": NUMBER})
+
+    answer = visitor.client.generic(
+        "POST",
+        action,
+        body,
+        content_type="application/x-www-form-urlencoded",
+        CONTENT_LENGTH=str(len(body)),
+        **{"wsgi.input": BytesIO(body[:-2].encode())},
+    )
+
+    assert (answer.status_code, len(outbox)) == (400, 0)
 
 
 def test_our_forms_contain_the_csrf_token(visitor: Visitor) -> None:
