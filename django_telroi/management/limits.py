@@ -104,16 +104,21 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
     """Yield the state of one number as pairs of a label and a text. Raises InvalidNumber and Unavailable."""
     with unavailable_without_database():
         phone = known_number(number, using=write_alias())
-    key, key_bar = _key_of_call(phone)
+    key, key_barrier = _key_of_call(phone)
     with unavailable_without_database():
         state = read_state(phone, using=write_alias(), key_name=key.name)
     policy = conf.policy()
     limit = limit_of(state, policy=policy)
-    bars = [*_bars_of_settings(phone), *_bars_of_state(state), *key_bar, *_bars_of_calls(state, key=key)]
+    barriers = [
+        *_barriers_of_settings(phone),
+        *_barriers_of_state(state),
+        *key_barrier,
+        *_barriers_of_calls(state, key=key),
+    ]
     yield "number", phone.masked
     yield "country", phone.region or "none"
     yield "line", str(phone.line_type)
-    yield "can be called", f"no ({_longest(bars).code})" if bars else "yes"
+    yield "can be called", f"no ({_longest(barriers).code})" if barriers else "yes"
     moments = state.phone.moments if state.phone else ()
     yield "calls in the last hour", f"{used_in(moments, now=state.now, window=HOUR)} of {policy.per_hour}"
     yield "calls in the last day", f"{used_in(moments, now=state.now, window=DAY)} of {policy.per_day}"
@@ -130,20 +135,20 @@ def limits_of(number: str) -> Iterator[tuple[str, str]]:
         yield "wrong codes", f"{state.phone.wrong_codes} in a row{end}"
     if conf.reserves_calls():
         of_strangers = limit_of(state, policy=conf.policy(is_known=False))
-        yield "next call for a stranger", _next_call([*bars, *_bars_of_limit(of_strangers)], now=state.now)
-    applying = [*bars, *_bars_of_limit(limit)]
+        yield "next call for a stranger", _next_call([*barriers, *_barriers_of_limit(of_strangers)], now=state.now)
+    applying = [*barriers, *_barriers_of_limit(limit)]
     yield "limited by", _longest(applying).name if applying else "nothing"
     yield "next call", _next_call(applying, now=state.now)
     if codes_end:
         # A user has a count of their own, so the wrong codes of the number do not apply to them.
-        codes = Bar(TooManyWrongCodes.code, "wrong codes", until=codes_end)
+        codes = Barrier(TooManyWrongCodes.code, "wrong codes", until=codes_end)
         yield "next call without a user", _next_call([*applying, codes], now=state.now)
     if state.control.stopped_at:
         yield "all calls", "stopped by staff"
 
 
 @dataclass(frozen=True)
-class Bar:
+class Barrier:
     """One reason why the number is not called now.
 
     ``code``: of the refusal. ``name``: what applies. ``until``: its end, None if time alone does not end it, and then
@@ -156,60 +161,60 @@ class Bar:
     next_call: str = ""
 
 
-def _bars_of_settings(phone: Phone) -> Iterator[Bar]:
+def _barriers_of_settings(phone: Phone) -> Iterator[Barrier]:
     never = "never with these settings"
     try:
         refuse_uncallable(phone, conf.calling_rules())
     except NotCallable as refusal:
-        yield Bar(refusal.code, "the line type or prefix", next_call=never)
+        yield Barrier(refusal.code, "the line type or prefix", next_call=never)
     except RegionNotAllowed as refusal:
-        yield Bar(refusal.code, "the region", next_call=never)
+        yield Barrier(refusal.code, "the region", next_call=never)
 
 
-def _bars_of_state(state: State) -> Iterator[Bar]:
+def _barriers_of_state(state: State) -> Iterator[Barrier]:
     if state.phone and state.phone.blocked_at:
         by = "its owner" if state.phone.blocked_by_owner else "staff"
-        yield Bar(NotCallable.code, f"a block of the number by {by}", next_call="after the number is unblocked")
+        yield Barrier(NotCallable.code, f"a block of the number by {by}", next_call="after the number is unblocked")
     if state.destination and (refusal := refusal_of_block(state.destination, now=state.now)):
         name = f"a block of {state.destination.destination}"
         lifted = f"after {state.destination.destination} is unblocked"
-        yield Bar(refusal.code, name, until=state.destination.until, next_call=lifted)
+        yield Barrier(refusal.code, name, until=state.destination.until, next_call=lifted)
 
 
-def _key_of_call(phone: Phone) -> tuple[KeyInUse, list[Bar]]:
+def _key_of_call(phone: Phone) -> tuple[KeyInUse, list[Barrier]]:
     """Return the key of a call without a user, and why no call can be placed with it."""
     try:
         return key_without_user(phone), []
     except VerificationRefused as refusal:
-        return NO_KEY, [Bar(refusal.code, "the API key", next_call="after the API key is set or accepted")]
+        return NO_KEY, [Barrier(refusal.code, "the API key", next_call="after the API key is set")]
 
 
-def _bars_of_calls(state: State, *, key: KeyInUse) -> Iterator[Bar]:
+def _barriers_of_calls(state: State, *, key: KeyInUse) -> Iterator[Barrier]:
     """Yield what stops all calls: of the site, with this key, or of this day."""
     if state.control.stopped_at:
-        yield Bar(CallsStopped.code, "a stop of all calls by staff", next_call="after staff resume the calls")
+        yield Barrier(CallsStopped.code, "a stop of all calls by staff", next_call="after staff resume the calls")
     if pause := pause_for(state.control, key=key, now=state.now):
         code = Misconfigured.code if pause.reason == PauseReason.MISCONFIGURED else Unavailable.code
         which = f'the key "{key.name}"' if conf.has_named_keys() else "all calls"
-        yield Bar(code, f"a pause of {which}: {pause.reason}", until=pause.until)
+        yield Barrier(code, f"a pause of {which}: {pause.reason}", until=pause.until)
     try:
         refuse_full_day(state)
     except SiteLimitReached as refusal:
         end = state.now + timedelta(seconds=refusal.retry_after or 0)
-        yield Bar(refusal.code, "CALLS_PER_DAY_TOTAL", until=end)
+        yield Barrier(refusal.code, "CALLS_PER_DAY_TOTAL", until=end)
 
 
-def _bars_of_limit(limit: Limit | None) -> list[Bar]:
-    return [Bar(REFUSAL_BY_RULE[limit.rule].code, str(limit.rule), until=limit.until)] if limit else []
+def _barriers_of_limit(limit: Limit | None) -> list[Barrier]:
+    return [Barrier(REFUSAL_BY_RULE[limit.rule].code, str(limit.rule), until=limit.until)] if limit else []
 
 
-def _longest(bars: Sequence[Bar]) -> Bar:
+def _longest(barriers: Sequence[Barrier]) -> Barrier:
     """Return the first of those that last longest."""
-    return max(bars, key=lambda bar: bar.until or END_OF_TIME)
+    return max(barriers, key=lambda barrier: barrier.until or END_OF_TIME)
 
 
-def _next_call(bars: Sequence[Bar], *, now: datetime) -> str:
-    if not bars:
+def _next_call(barriers: Sequence[Barrier], *, now: datetime) -> str:
+    if not barriers:
         return "now"
-    longest = _longest(bars)
+    longest = _longest(barriers)
     return f"in {seconds_to_wait(longest.until, now)} s" if longest.until else longest.next_call

@@ -195,7 +195,7 @@ def test_a_site_without_a_key_calls_no_number(configure: Configure, monkeypatch:
     monkeypatch.delenv("TELROI_API_KEY", raising=False)
     configure(BACKEND=conf.TELROI_BACKEND, BASE_URL="http://127.0.0.1:1")
 
-    assert why(NUMBER) == ("no (misconfigured)", "the API key", "after the API key is set or accepted")
+    assert why(NUMBER) == ("no (misconfigured)", "the API key", "after the API key is set")
 
 
 def test_a_full_day_is_the_limit(configure: Configure) -> None:

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_telroi import conf, services
 from django_telroi.domain.number_cipher import NumberEncryption
 from django_telroi.errors import Unavailable
-from django_telroi.management.arguments import whole_number
+from django_telroi.management.option_types import whole_number
 from django_telroi.management.output import PrintableCommand
 from django_telroi.services import Converted
 from django_telroi.services.upkeep.number_conversion import BATCH, LARGEST_BATCH_OF_NUMBERS

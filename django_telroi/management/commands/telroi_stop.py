@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_telroi import services
 from django_telroi.errors import Unavailable, UnstorableText
-from django_telroi.management.arguments import reason
+from django_telroi.management.option_types import reason
 from django_telroi.management.output import PrintableCommand
 
 ACTOR = "telroi_stop"

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
 from django_telroi.errors import ChangedMeanwhile, InvalidNumber, Unavailable, UnstorableText
-from django_telroi.management.arguments import reason
+from django_telroi.management.option_types import reason
 from django_telroi.management.output import PrintableCommand
 
 ACTOR = "telroi_unlock"

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from django_telroi.management.arguments import whole_number
+from django_telroi.management.option_types import whole_number
 from django_telroi.models import VerificationAttempt
 from example.attacks import add_attacks, answer_attacks, refused_calls
 from example.history import make_history, refusals, verified_phones
