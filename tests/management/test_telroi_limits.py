@@ -208,6 +208,12 @@ def test_a_full_day_is_the_limit(configure: Configure) -> None:
     assert next_call.startswith("in ")
 
 
+def test_a_day_without_calls_is_the_limit_from_the_first_call_on(configure: Configure) -> None:
+    configure(CALLS_PER_DAY_TOTAL=0)
+
+    assert why(NUMBER)[:2] == ("no (site_limit)", "CALLS_PER_DAY_TOTAL")
+
+
 def test_wrong_codes_of_the_number_stop_calls_without_a_user() -> None:
     PhoneNumber.objects.create(number=NUMBER, last4="4567", wrong_codes=100, last_wrong_code_at=timezone.now())
 

@@ -156,7 +156,11 @@ def ensure_day_row(state: State, *, using: str) -> None:
 def refuse_full_day(state: State) -> None:
     """Raise SiteLimitReached if the count in ``state`` is at the limit. A claim that rolls back would cost more."""
     total, day = conf.calls_per_day_total(), state.control.day
-    if total is not None and day is not None and day >= day_of(state.now) and state.control.day_calls >= total:
+    if total is None:
+        return
+    # Without a row of this day no call was counted, and a limit of 0 is reached nevertheless.
+    counted = state.control.day_calls if day is not None and day >= day_of(state.now) else 0
+    if counted >= total:
         raise _refusal(state)
 
 
