@@ -208,12 +208,15 @@ class TestTheCommand:
         ],
     )
     def test_needs_https_and_a_host(self, site: str) -> None:
-        with pytest.raises(CommandError, match="--link needs the address of the site with https://"):
+        with pytest.raises(CommandError, match="--link needs the address of the site with https://") as failure:
             self.run(NUMBER, "--link", site)
 
+        assert failure.value.returncode == 2
+
     def test_takes_no_path_except_the_one_below_which_the_site_runs(self) -> None:
-        with pytest.raises(CommandError, match=r"without a path.*FORCE_SCRIPT_NAME"):
+        with pytest.raises(CommandError, match=r"without a path.*FORCE_SCRIPT_NAME") as failure:
             self.run(NUMBER, "--link", "https://example.com/foo")
+        assert failure.value.returncode == 2
         with override_script_prefix("/foo/"):
             assert self.run(NUMBER, "--link", "https://example.com/foo").startswith("https://example.com/foo/phone/")
             assert self.run(NUMBER, "--link", "https://example.com").startswith("https://example.com/foo/phone/")

@@ -56,19 +56,21 @@ class Command(PrintableCommand):
 
 
 def _site_address(url: str) -> str:
-    """Return scheme, host and port of the site's address. Raises CommandError if it is invalid."""
+    """Return scheme, host and port of the site's address. Raises CommandError if it is invalid, like the parser."""
     try:
         read_base_url(url)
     except ValueError:
         raise CommandError(
             "--link needs the address of the site with https://, such as https://example.com. "
-            "http:// is for localhost only."
+            "http:// is for localhost only.",
+            returncode=2,
         ) from None
     parts = urlsplit(url)
     # The path of the page begins with this prefix already.
     if parts.path.strip("/") not in ("", get_script_prefix().strip("/")):
         raise CommandError(
             "--link needs the address of the site without a path, such as https://example.com. "
-            "If the site runs below a path, set FORCE_SCRIPT_NAME."
+            "If the site runs below a path, set FORCE_SCRIPT_NAME.",
+            returncode=2,
         )
     return f"{parts.scheme}://{parts.netloc}"
