@@ -384,7 +384,10 @@ def test_an_invalid_code_shows_an_error_and_uses_no_try(visitor: Visitor, guess:
 
     visitor.presses("Verify", code=guess)
 
-    is_empty = not guess.strip()
-    error = "Type the code first." if is_empty else "A code has only digits. Type the digits that you hear."
+    error = "A code has only digits. Type the digits that you hear."
+    if not guess.strip():
+        error = "Type the code first."
+    elif set(guess) == {"9"}:
+        error = "The code has six digits. Type the digits that you hear."
     assert visitor.note() == error
     assert VerificationAttempt.objects.get().tries == 0
