@@ -12,8 +12,7 @@ from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest, HttpResponseBase
-from django.http.request import RawPostDataException
+from django.http import HttpRequest, HttpResponseBase, RawPostDataException
 from django.views.debug import get_default_exception_reporter_filter
 from django.views.decorators.debug import sensitive_post_parameters
 
