@@ -30,7 +30,8 @@ from django_telroi.errors import (
 )
 from django_telroi.limits.counting import cache_digest
 from django_telroi.redaction import Secret
-from django_telroi.services.calls.request import Vetoed, has_number, is_veto_answer, veto_reason
+from django_telroi.services.calls.request import has_number
+from django_telroi.services.calls.site_decisions import Vetoed, is_veto_answer, veto_reason
 from django_telroi.services.requester import Requester, no_keys, requester_of
 from django_telroi.services.shared.arguments import owner_id
 from django_telroi.services.shared.transactions import write_alias

@@ -33,7 +33,8 @@ from django_telroi.services.async_services import (
 from django_telroi.services.attempts.status import AttemptStatus, CheckOutcome, CheckResult, cancel_verification, follow
 from django_telroi.services.calls.queue import place_call
 from django_telroi.services.calls.refusals import current_consent
-from django_telroi.services.calls.request import Admission, KeyFacts, MayStart, StartFacts
+from django_telroi.services.calls.request import Admission
+from django_telroi.services.calls.site_decisions import KeyFacts, MayStart, StartFacts
 from django_telroi.services.calls.start import call_again, read_out, start_verification
 from django_telroi.services.calls.webhook_events import EventEffect, record_event
 from django_telroi.services.codes.check import check_code

@@ -11,7 +11,7 @@ from functools import cache
 from django_telroi import conf, errors
 from django_telroi.errors import VerificationRefused
 from django_telroi.services.calls.refusals import DESTINATION_BLOCKED
-from django_telroi.services.calls.request import VETOED
+from django_telroi.services.calls.site_decisions import VETOED
 from django_telroi.services.shared.outcomes import (
     AttemptVerified,
     CallSettled,

@@ -10,7 +10,6 @@ from django import forms
 from django.db import transaction
 from django.forms.renderers import DjangoTemplates
 from django.http import HttpRequest, HttpResponse
-from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -240,10 +239,6 @@ class ProofFormMixin:
             return invalid
 
 
-lazy_number_hint = lazy(number_hint, SafeString)
-"""The hint of a form that may not be rendered: a valid number is answered with a redirect."""
-
-
 class PhoneForm(forms.Form):
     """Asks for the number to call. With ``COUNTRY_CHOICE`` it also asks for the country, as ``phone_country``.
 
@@ -257,7 +252,7 @@ class PhoneForm(forms.Form):
         super().__init__(*args, **options)
         number: Any = self.fields["number"]  # a PhoneField, or a field of a subclass
         number.visitor_region = visitor_region
-        number.help_text = lazy_number_hint(visitor_region, has_choice=conf.country_choice())
+        number.help_text = number_hint(visitor_region, has_choice=conf.country_choice())
         if conf.country_choice():
             self._add_choice(country or conf.default_region() or visitor_region)
             number.country = self._chosen_country()

@@ -21,12 +21,12 @@ from django.db.models import Q, QuerySet
 from django_telroi.domain.states import CHECKABLE, FINAL, UNFINISHED, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import DbNow, VerificationAttempt
+from django_telroi.services.attempts.call_reports import settle_by_stored_event
 from django_telroi.services.attempts.telroi_tries import is_judgement_out
 from django_telroi.services.attempts.transitions import (
     close_uncheckable,
     closing_fields,
     overdue_transition,
-    settle_by_stored_event,
     transition,
     transition_with_number,
 )

@@ -19,13 +19,13 @@ from django_telroi.domain.number_limits import counts_from
 from django_telroi.domain.states import BY_WORKER, Judge, Status
 from django_telroi.errors import ApiError, ApiRefused, ApiUnreachable, AttemptNotFound
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
+from django_telroi.services.attempts.call_reports import settle_by_stored_event
 from django_telroi.services.attempts.find import close_superseded_calls, not_found_if_erased
 from django_telroi.services.attempts.transitions import (
     close_uncheckable,
     closing_fields,
     deadline_of,
     send_after_commit,
-    settle_by_stored_event,
     transition,
     transition_with_number,
 )

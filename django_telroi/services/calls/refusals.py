@@ -32,7 +32,8 @@ from django_telroi.errors import (
 )
 from django_telroi.models import ConsentText, RefusalTally
 from django_telroi.redaction import redact_arguments
-from django_telroi.services.calls.request import VETOED, CallRequest, StartRequest, Vetoed, choose_key
+from django_telroi.services.calls.request import CallRequest, StartRequest
+from django_telroi.services.calls.site_decisions import VETOED, Vetoed, choose_key
 from django_telroi.services.shared.arguments import storable
 from django_telroi.services.shared.number_state import State, read_state
 from django_telroi.services.shared.outcomes import report_refused

@@ -33,12 +33,11 @@ from django_telroi.services.calls.request import (
     Admit,
     CallRequest,
     StartRequest,
-    ask_may_start,
     count_nothing,
-    has_may_start,
     request_of,
     with_known_requester,
 )
+from django_telroi.services.calls.site_decisions import ask_may_start, has_may_start
 from django_telroi.services.shared.alerts import Alert, send_alert
 from django_telroi.services.shared.arguments import is_gone, owner_id, typed_arguments
 from django_telroi.services.shared.number_state import State, read_state, remember_state

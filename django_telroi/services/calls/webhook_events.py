@@ -24,15 +24,9 @@ from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Judge, Status
 from django_telroi.log_fields import about_key
 from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
+from django_telroi.services.attempts.call_reports import COMPLETED, SETTLING, SIGNALS, CallReport
 from django_telroi.services.attempts.find import close_superseded_calls, settle_overdue
-from django_telroi.services.attempts.transitions import (
-    COMPLETED,
-    SETTLING,
-    SIGNALS,
-    CallReport,
-    send_after_commit,
-    transition,
-)
+from django_telroi.services.attempts.transitions import send_after_commit, transition
 from django_telroi.services.calls.place import LATEST_REQUEST
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.outcomes import report_settled_call

@@ -29,6 +29,7 @@ from django_telroi.domain.destinations import is_covered
 from django_telroi.domain.states import CHECKABLE, Status
 from django_telroi.errors import AttemptNotFound
 from django_telroi.models import AttemptEvent, BlockedDestination, DbNow, VerificationAttempt
+from django_telroi.services.attempts.call_reports import settle_by_stored_event
 from django_telroi.services.attempts.find import (
     close_orphan,
     close_superseded_calls,
@@ -36,7 +37,7 @@ from django_telroi.services.attempts.find import (
     settle_overdue,
 )
 from django_telroi.services.attempts.telroi_tries import is_judgement_out
-from django_telroi.services.attempts.transitions import closing_fields, deadline_of, settle_by_stored_event, transition
+from django_telroi.services.attempts.transitions import closing_fields, deadline_of, transition
 from django_telroi.services.calls.claim import recheck_at
 from django_telroi.services.calls.queue import enqueue
 from django_telroi.services.shared.alerts import Alert, send_alert
