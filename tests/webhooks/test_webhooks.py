@@ -235,7 +235,7 @@ def test_no_error_page_and_no_log_contains_a_secret_or_a_number(
     def fail(*values: Any, **options: Any) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("django_telroi.services.calls.webhook_events.attempt_of", fail)
+    monkeypatch.setattr("django_telroi.services.calls.webhook_events._read", fail)
     body = body_of("otp.failed", reason=f"{NUMBER} is {SECRET[:10]}")
     try:
         post(body)

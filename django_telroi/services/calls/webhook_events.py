@@ -1,6 +1,6 @@
 """Webhook events: find the attempt of an event, record the event once, and settle a call whose answer was lost.
 
-An event that comes while the call is ``dialing`` is kept. ``attempts/transitions.py`` settles the call by it later:
+An event that comes while the call is ``dialing`` is kept. ``attempts/call_reports.py`` settles the call by it later:
 after a lost answer (``calls/place.py``), or after the end of the lease (``attempts/find.py``).
 """
 
@@ -11,27 +11,27 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 
-from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, QuerySet
-from django.db.models.functions import Coalesce
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Count
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import conf
 from django_telroi.client.webhooks import WebhookEvent
 from django_telroi.domain.states import Judge, Status
 from django_telroi.log_fields import about_key
-from django_telroi.models import AttemptEvent, DbNow, EventKind, VerificationAttempt
+from django_telroi.models import AttemptEvent, DbNow, EventKind, PhoneNumber, VerificationAttempt
 from django_telroi.services.attempts.call_reports import COMPLETED, SETTLING, SIGNALS, CallReport
 from django_telroi.services.attempts.find import close_superseded_calls, settle_overdue
 from django_telroi.services.attempts.transitions import send_after_commit, transition
 from django_telroi.services.calls.place import LATEST_REQUEST
 from django_telroi.services.shared.arguments import typed_arguments
 from django_telroi.services.shared.outcomes import report_settled_call
+from django_telroi.services.shared.statements import ATTEMPT, EVENT, NUMBER, Select
 from django_telroi.services.shared.transactions import repeat_on_lock_error, unavailable_without_database, write_alias
-from django_telroi.services.shared.writes import VersionConflict
+from django_telroi.services.shared.writes import VersionConflict, insert_row
 
 logger = logging.getLogger("django_telroi")
 
@@ -103,13 +103,13 @@ def _record(
     event: WebhookEvent, *, key_names: Collection[str], now: datetime | None, using: str
 ) -> tuple[EventEffect, VerificationAttempt | None]:
     for retries_left in reversed(range(TIMES_TO_MATCH)):
-        moment, came_before = _now_and_is_repeat(event, using=using)
-        moment = now or moment
+        db_now, came_before, attempt = _read(event, key_names, using=using)
+        moment = now or db_now
         if event.created_at and event.created_at < moment - TOO_OLD:
             return EventEffect.TOO_OLD, None
         if came_before:
             break
-        attempt = attempt_of(event, key_names=key_names, now=moment, using=using)
+        attempt = attempt or _attempt_without_id(event, key_names, now=moment, using=using)
         try:
             return (
                 _record_matched(event, attempt, now=moment, using=using)
@@ -123,16 +123,45 @@ def _record(
     return EventEffect.REPEATED, None
 
 
-def _now_and_is_repeat(event: WebhookEvent, *, using: str) -> tuple[datetime, bool]:
-    """Return the time of the database, and whether the event was recorded before, in one statement.
+def _read(
+    event: WebhookEvent, key_names: Collection[str], *, using: str
+) -> tuple[datetime, bool, VerificationAttempt | None]:
+    """Return the time of the database, whether the event was recorded before, and the attempt with the event's id.
 
     The database's clock is used, because host clocks may differ: one process would settle by an event that another one
     skips as too old.
     """
-    duplicates = AttemptEvent.objects.using(using).filter(digest=event.digest)
-    # ``Max`` of no rows is NULL. ``Coalesce`` returns the time in that case too.
-    row = duplicates.aggregate(now=Coalesce(Max(DbNow()), DbNow()), times=Count("pk"))
-    return row["now"], bool(row["times"])
+    select = _select(using, len(key_names))
+    db_now, times, attempt, phone = select.read([event.digest, event.id, *key_names], using=using)
+    if attempt:
+        attempt.phone = phone
+    return db_now, times > 0, attempt
+
+
+@cache
+def _select(using: str, keys: int) -> Select:
+    """Return the SELECT of ``_read``. Its parameters are the event's digest, the call's id, and the names of the keys.
+
+    Only attempts with these keys are found: the owner of one workspace knows its secret, and could forge events about
+    the calls of another one.
+    """
+    quote = connections[using].ops.quote_name
+    events, attempts, phones = (
+        quote(model._meta.db_table) for model in (AttemptEvent, VerificationAttempt, PhoneNumber)
+    )
+    compiler = VerificationAttempt.objects.using(using).query.get_compiler(using)
+    repeats = f"SELECT COUNT(*) FROM {events} {EVENT} WHERE {EVENT}.{quote('digest')} = %s"
+    of_event = f"{ATTEMPT}.{quote('telroi_id')} = %s"
+    of_keys = f"{ATTEMPT}.{quote('key_name')} IN ({', '.join(['%s'] * keys) or 'NULL'})"
+    return Select.of(
+        [(compiler.compile(DbNow())[0], DbNow()), (f"({repeats})", Count("pk"))],
+        {VerificationAttempt: ATTEMPT, PhoneNumber: NUMBER},
+        "FROM (SELECT 1 AS one) AS always"
+        f" LEFT JOIN {attempts} {ATTEMPT} ON {of_event} AND {of_keys}"
+        f" LEFT JOIN {phones} {NUMBER} ON {NUMBER}.{quote('id')} = {ATTEMPT}.{quote('phone_id')}"
+        f" ORDER BY {ATTEMPT}.{quote('id')} LIMIT 1",
+        using=using,
+    )
 
 
 def _record_unmatched(
@@ -206,7 +235,7 @@ def _create_event(
     using: str,
     call_id: str | None = None,
 ) -> None:
-    AttemptEvent.objects.using(using).create(
+    recorded = AttemptEvent(
         attempt_id=None if attempt is None else attempt.pk,
         kind=EventKind.WEBHOOK,
         detail=": ".join(filter(None, (event.name or "unreadable", detail)))[:200],
@@ -214,6 +243,7 @@ def _create_event(
         at=now,
         call_id=call_id,
     )
+    insert_row(recorded, using=using)
 
 
 def _detail_of(event: WebhookEvent) -> str:
@@ -235,46 +265,31 @@ TELROI_PLACES_WITHIN = timedelta(seconds=20)
 """Telroi gives up on its carrier 15 to 20 s after a request arrived."""
 
 
-def attempt_of(
-    event: WebhookEvent, *, key_names: Collection[str], now: datetime, using: str
-) -> VerificationAttempt | None:
-    """Return the attempt with the event's id, else the only attempt without an id that the event can be about.
-
-    Returns None if there is no such attempt, or more than one. ``key_names``: only attempts with these keys are looked
-    at. ``now`` is the time of the database.
-    """
-    attempts = _attempts(key_names, using=using)
-    return _attempt_by_id(event, attempts) or _attempt_without_id(event, attempts, now=now)
-
-
-def _attempt_by_id(event: WebhookEvent, attempts: QuerySet[VerificationAttempt]) -> VerificationAttempt | None:
-    return None if event.id is None else attempts.filter(telroi_id=event.id).first()
-
-
-def _attempts(key_names: Collection[str], *, using: str) -> QuerySet[VerificationAttempt]:
-    """Return the attempts with these keys, with the rows of their numbers, which a transition needs."""
-    # The owner of one workspace knows its secret, and could forge events about the calls of another one.
-    return VerificationAttempt.objects.using(using).select_related("phone").filter(key_name__in=key_names)
-
-
 def _attempt_without_id(
-    event: WebhookEvent, attempts: QuerySet[VerificationAttempt], *, now: datetime
+    event: WebhookEvent, key_names: Collection[str], *, now: datetime, using: str
 ) -> VerificationAttempt | None:
     """Return the only attempt of the event's number whose answer was lost and whose call can have this event.
 
     Returns None if two attempts match, because with a wrong id a code would be judged for another call. A call whose
-    code Telroi did not choose (``client_supplied``) is ours only if our request carried a code.
+    code Telroi did not choose (``client_supplied``) is ours only if our request carried a code. ``key_names``: only
+    attempts with these keys are looked at. ``now`` is the time of the database.
     """
     at = event.created_at
     if event.id is None or event.to is None or at is None or at > now + FURTHEST_CLOCK:
         return None
     longest = max(conf.code_ttl(), _longest_placing()) + CLOCKS_DIFFER_BY
-    called = attempts.filter(
-        phone__number=event.to,
-        telroi_id=None,
-        dialed_at__lte=at + CLOCKS_DIFFER_BY,
-        created_at__gt=at - longest - conf.queue_deadline(),  # limits the range of the index scan
-    ).exclude(status__in=(Status.FAILED, Status.QUEUED))
+    called = (
+        VerificationAttempt.objects.using(using)
+        .select_related("phone")
+        .filter(
+            phone__number=event.to,
+            key_name__in=key_names,
+            telroi_id=None,
+            dialed_at__lte=at + CLOCKS_DIFFER_BY,
+            created_at__gt=at - longest - conf.queue_deadline(),  # limits the range of the index scan
+        )
+        .exclude(status__in=(Status.FAILED, Status.QUEUED))
+    )
     if event.client_supplied:
         called = called.exclude(judge=Judge.TELROI)
     placing = [attempt for attempt in called if _may_be_placing(attempt, at)]
