@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from django_telroi.domain.phone import supported_regions
+from django_telroi.domain.phone import FIRST_DIGITS, supported_regions
 from django_telroi.domain.typed_text import clean_typed
 
 MAX_PREFIX_LENGTH = 10
@@ -16,7 +16,8 @@ def read_destination(text: str) -> str:
     """Return the region in upper case, or the prefix with ``+`` and digits only. Raises ValueError for any other text.
 
     A prefix may be typed with or without ``+``. It must begin with a country code, or be the beginning of one. It has
-    at most ten digits and is no number itself: one number is blocked by ``services.block_number``.
+    at most ten digits. With more than the seven by which attempts are grouped it must be no number itself: one number
+    is blocked by ``services.block_number``. In Germany and Austria many groups of seven digits are valid numbers.
     """
     plain = clean_typed(text).strip()
     if plain.upper() in supported_regions():
@@ -97,12 +98,14 @@ def end_of_prefix(prefix: str) -> str:
 
 
 def _begins_numbers(digits: str) -> bool:
-    """Return whether several numbers may begin with ``digits``."""
+    """Return whether attempts are grouped by ``digits``, or several numbers may begin with them."""
     import phonenumbers
 
     codes = map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
     if not any(digits.startswith(code) or code.startswith(digits) for code in codes):
         return False
+    if len(digits) <= FIRST_DIGITS:
+        return True
     try:
         return not phonenumbers.is_valid_number(phonenumbers.parse(f"+{digits}"))
     except phonenumbers.NumberParseException:  # too short for a number

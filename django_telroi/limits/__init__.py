@@ -200,6 +200,7 @@ def check_code(
     code: str,
     *,
     user: AbstractBaseUser | None = None,
+    purpose: str | None = None,
     judge_short: bool = True,
     inside_transaction: bool = False,
 ) -> CheckResult:
@@ -216,6 +217,7 @@ def check_code(
             attempt_uuid,
             code,
             user=user,
+            purpose=purpose,
             admit=counted.admit,
             judge_short=judge_short,
             inside_transaction=inside_transaction,

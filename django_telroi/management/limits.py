@@ -173,7 +173,8 @@ def _barriers_of_settings(phone: Phone) -> Iterator[Barrier]:
 
 def _barriers_of_state(state: State) -> Iterator[Barrier]:
     if state.phone and state.phone.blocked_at:
-        by = "its owner" if state.phone.blocked_by_owner else "staff"
+        asked = (("staff", state.phone.has_staff_block), ("its owner", state.phone.blocked_by_owner))
+        by = " and by ".join(name for name, has_asked in asked if has_asked)
         yield Barrier(NotCallable.code, f"a block of the number by {by}", next_call="after the number is unblocked")
     if state.destination and (refusal := refusal_of_block(state.destination, now=state.now)):
         name = f"a block of {state.destination.destination}"

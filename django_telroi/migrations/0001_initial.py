@@ -118,6 +118,7 @@ class Migration(migrations.Migration):
                 ("wrong_codes", models.PositiveIntegerField(default=0, verbose_name="consecutive wrong codes")),
                 ("last_wrong_code_at", models.DateTimeField(blank=True, null=True, verbose_name="last wrong code")),
                 ("blocked_by_owner", models.BooleanField(default=False, verbose_name="blocked at its owner's wish")),
+                ("blocked_by_staff", models.BooleanField(default=False, verbose_name="blocked by staff")),
                 (
                     "created_at",
                     models.DateTimeField(

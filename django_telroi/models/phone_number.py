@@ -56,6 +56,8 @@ class PhoneNumber(models.Model):
     blocked_by_owner = models.BooleanField(
         pgettext_lazy("state of a number", "blocked at its owner's wish"), default=False
     )
+    # Written with a block of staff, so that it stays when the owner's block is lifted: see ``has_staff_block``.
+    blocked_by_staff = models.BooleanField(pgettext_lazy("state of a number", "blocked by staff"), default=False)
     created_at = models.DateTimeField(_("first seen"), db_default=DbNow())
     # Each write adds one. The WHERE clause of an UPDATE has the version that was read, so only one of two writers wins.
     version = models.PositiveBigIntegerField(default=0, editable=False)
@@ -87,6 +89,11 @@ class PhoneNumber(models.Model):
 
     def __str__(self) -> str:
         return mask(self.number)
+
+    @property
+    def has_staff_block(self) -> bool:
+        """Whether staff blocked the number. A block without both flags, as of a fixture, is one of staff."""
+        return self.blocked_at is not None and (self.blocked_by_staff or not self.blocked_by_owner)
 
     @property
     def moments(self) -> tuple[datetime, ...]:

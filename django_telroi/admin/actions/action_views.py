@@ -124,7 +124,7 @@ class StaffActionViews(UnnamedInLog):
         except (TelroiError, DatabaseError) as error:
             messages.error(request, failure_sentence(error, phone))
             return ""
-        if isinstance(result, PhoneNumber) and not result.was_changed:
+        if result is None or (isinstance(result, PhoneNumber) and not result.was_changed):
             messages.warning(request, str(staff_action.idle))
             return ""
         # Logged only after success. An entry must not claim an action that failed.

@@ -111,6 +111,18 @@ class StaffAction:
     is_final: bool = False
 
 
+def _words_after_unblocking(phone: PhoneNumber) -> Words:
+    if phone.blocked_at is None:
+        return _("The number is unblocked.")
+    return pgettext_lazy("action", "The block of staff is lifted. The number stays blocked at its owner’s wish.")
+
+
+def _words_after_lifting(phone: PhoneNumber) -> Words:
+    if phone.blocked_at is None:
+        return pgettext_lazy("action", "The owner's block is lifted.")
+    return pgettext_lazy("action", "The owner's block is lifted. The number stays blocked by staff.")
+
+
 BLOCK = StaffAction(
     name="block",
     permission="block_number",
@@ -120,7 +132,7 @@ BLOCK = StaffAction(
     done=_("The number is blocked."),
     idle=_("This number is already blocked."),
     act=lambda phone, actor, answer: services.block_number(phone.number, reason=answer["reason"], actor=actor),
-    fits=lambda phone: phone.blocked_at is None,
+    fits=lambda phone: not phone.has_staff_block,
     form=ReasonForm,
 )
 UNBLOCK = StaffAction(
@@ -128,13 +140,17 @@ UNBLOCK = StaffAction(
     permission="block_number",
     label=_("Unblock"),
     question=_("Unblock this number?"),
-    consequence=_("An unblocked number can be called again, within its limits."),
+    consequence=pgettext_lazy(
+        "action",
+        "The number can be called again, within its limits, unless its owner asked not to be called.",
+    ),
     done=_("The number is unblocked."),
     idle=pgettext_lazy(
         "action", "This number is not blocked, or its owner asked not to be called. Open its page to lift such a block."
     ),
     act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
-    fits=lambda phone: phone.blocked_at is not None and not phone.blocked_by_owner,
+    fits=lambda phone: phone.has_staff_block,
+    describe=lambda phone, answer: _words_after_unblocking(phone),
 )
 UNBLOCK_OWNERS = StaffAction(
     name="unblock-owner",
@@ -143,13 +159,15 @@ UNBLOCK_OWNERS = StaffAction(
     question=pgettext_lazy("action", "Lift the block that the owner of this number asked for?"),
     consequence=pgettext_lazy(
         "action",
-        "The owner asked not to be called. Lift the block only if the owner wants calls again, and write how you know.",
+        "The owner asked not to be called. Lift the block only if the owner wants calls again, and write how you know. "
+        "A block of staff stays.",
     ),
     done=pgettext_lazy("action", "The owner's block is lifted."),
     idle=pgettext_lazy("action", "The owner of this number did not ask for a block."),
     act=lambda phone, actor, answer: services.unblock_number(phone.number, reason=answer["reason"], actor=actor),
     fits=lambda phone: phone.blocked_by_owner,
     form=ReasonForm,
+    describe=lambda phone, answer: _words_after_lifting(phone),
 )
 RELEASE = StaffAction(
     name="release",
@@ -205,7 +223,7 @@ ERASE = StaffAction(
         "and keeps only its limits."
     ),
     done=_("The number's rows are erased."),
-    idle="",
+    idle=pgettext_lazy("action", "There is nothing left to erase."),
     act=lambda phone, actor, answer: services.erase_number(phone.number, actor=actor),
     fits=lambda phone: True,
     is_final=True,

@@ -36,7 +36,9 @@ def another_call_sentence(status: NumberStatus) -> str:
 def next_call_sentence(status: NumberStatus) -> str:
     """Return when the next call is possible, or why none is."""
     if status.rule == BLOCKED:
-        return pgettext("number page", "No call is possible: staff blocked the number.")
+        if status.is_blocked_by_staff:
+            return pgettext("number page", "No call is possible: staff blocked the number.")
+        return pgettext("number page", "No call is possible: its owner asked not to be called.")
     if status.destination:
         return destination_sentence(status.destination, now=status.now)
     if status.is_stopped:

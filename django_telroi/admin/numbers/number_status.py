@@ -66,6 +66,7 @@ class NumberStatus:
     now: datetime
     is_stopped: bool = False
     destination: BlockedDestination | None = None
+    is_blocked_by_staff: bool = False
 
     @property
     def is_free(self) -> bool:
@@ -159,6 +160,7 @@ def number_status_of(
         now=now,
         is_stopped=is_stopped,
         destination=block_of_destination(phone.number, phone.region, blocks),
+        is_blocked_by_staff=phone.has_staff_block,
     )
 
 

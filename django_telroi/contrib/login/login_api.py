@@ -26,7 +26,7 @@ from rest_framework.response import Response
 from django_telroi import conf, limits
 from django_telroi.contrib.login.login_steps import code_used_text, logged_in_text, no_account_text
 from django_telroi.contrib.login.phone_login import CodeUsedUp, NoAccountFound, redeem_login, site_function
-from django_telroi.errors import AttemptNotFound, TelroiError
+from django_telroi.errors import TelroiError
 from django_telroi.rest.django_request import django_request
 from django_telroi.rest.endpoint import PhoneEndpoint
 from django_telroi.rest.problems import problem
@@ -124,9 +124,8 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
         if make_body is None:
             refuse_forged_request(request)
         code = self.validated_body(request)["code"]
-        result = limits.check_code(django_request(request), self.attempt_uuid, code)
-        if result.attempt.purpose != conf.LOGIN_PURPOSE:
-            raise AttemptNotFound  # an id of other endpoints, which give its proof
+        # An id of the other endpoints, which give the proof of its code, is not found and uses no try.
+        result = limits.check_code(django_request(request), self.attempt_uuid, code, purpose=conf.LOGIN_PURPOSE)
         if result.outcome != CheckOutcome.VERIFIED:
             return Response(body_of(PhoneCheckSerializer, result), status=status_of_check(result))
         try:

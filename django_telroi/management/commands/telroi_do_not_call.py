@@ -13,6 +13,7 @@ from django_telroi import services
 from django_telroi.client.origin import read_base_url
 from django_telroi.errors import ChangedMeanwhile, InvalidNumber, ReasonRequired, Unavailable, UnstorableText
 from django_telroi.management.output import PrintableCommand
+from django_telroi.models import PhoneNumber
 from django_telroi.services.staff.support import LINK_LIFETIME, do_not_call_path
 
 ACTOR = "telroi_do_not_call"
@@ -44,7 +45,7 @@ class Command(PrintableCommand):
                 self.stdout.write(f"{services.block_for_owner(number, actor=actor)} is blocked at its owner's wish.")
             else:
                 row = services.unblock_number(number, reason=options["unblock"], actor=actor)
-                self.stdout.write(f"{row} can be called again." if row.was_changed else f"{row} is not blocked.")
+                self.stdout.write(f"{row} {_after_unblocking(row)}.")
         except InvalidNumber:
             raise CommandError("This is not a phone number. Type it with + and the country code.") from None
         except NoReverseMatch:
@@ -53,6 +54,12 @@ class Command(PrintableCommand):
             raise CommandError(str(error)) from None
         except (ChangedMeanwhile, Unavailable):
             raise CommandError("The database does not answer, or the number changed just now. Try again.") from None
+
+
+def _after_unblocking(row: PhoneNumber) -> str:
+    if not row.was_changed:
+        return "is not blocked"
+    return "can be called again" if row.blocked_at is None else "is still blocked by staff; the owner's block is lifted"
 
 
 def _site_address(url: str) -> str:

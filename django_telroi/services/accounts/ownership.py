@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -84,14 +85,15 @@ def ownership_of(attempt: VerificationAttempt, *, user: AbstractBaseUser | None,
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
-def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone]:
+def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, actor: str) -> list[VerifiedPhone] | None:
     """Remove a number from all other accounts. Give it to ``user`` if they have verified it since.
 
     They have verified it if their right code was refused as ``number_taken``, after the newest verification of all
     other accounts. Otherwise they can verify it from now on. With ``user=None`` the number is only removed.
 
     ``number`` is E.164 or any other spelling. ``actor`` and ``reason`` are shown in the event. Returns the user's
-    records of the number. Raises InvalidNumber, UnstorableText and Unavailable.
+    records of the number, or None, without an event, if no other account has it. Raises InvalidNumber, UnstorableText
+    and Unavailable.
     """
     using = write_alias()
     reason = text_to_keep(reason, "reason", using=using)
@@ -101,7 +103,9 @@ def move_number(number: str, *, user: AbstractBaseUser | None, reason: str, acto
 
 
 @sensitive_variables()
-def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: str, using: str) -> list[VerifiedPhone]:
+def _move(
+    phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: str, using: str
+) -> list[VerifiedPhone] | None:
     user_id = owner_id(user)
     records = VerifiedPhone.objects.using(using).filter(number=phone.number)
     with transaction.atomic(using=using):
@@ -114,10 +118,12 @@ def _move(phone: Phone, user: AbstractBaseUser | None, *, reason: str, actor: st
         # A locking read, as in ``lock_and_check_taken``: another read could return data from before the lock.
         others = records.exclude(user_id=user_id) if user_id is not None else records
         old = list(others.select_for_update())
+        if not old:
+            return None
         _remove_from_accounts(old, row=row, using=using)
-        if user_id is not None and old:
+        if user_id is not None:
             _write_records(row, user_id, user, after=[record.verified_at for record in old], using=using)
-        _write_event(row, old, user_id, reason=reason, actor=actor, using=using)
+        _write_events(row, old, user_id, reason=reason, actor=actor, using=using)
         return list(records.filter(user_id=user_id)) if user_id is not None else []
 
 
@@ -148,18 +154,26 @@ def _write_records(
     forget_record(user)
 
 
-def _write_event(
+MAX_ACCOUNTS_LENGTH = 80
+"""Characters of the accounts in one event. The rest of its detail is for the new account and the reason."""
+
+
+def _write_events(
     row: PhoneNumber, old: Sequence[VerifiedPhone], user_id: Any, *, reason: str, actor: str, using: str
 ) -> None:
-    """The event contains the primary keys of the accounts: a user name may be a phone number, or may change."""
-    before = ", ".join(sorted({str(record.user_id) for record in old})) or "none"
+    """Write an event with the accounts that lost the number, or several if they do not fit into one.
+
+    It contains their primary keys: a user name may be a phone number, or may change.
+    """
     after = "none" if user_id is None else user_id
-    AttemptEvent.objects.using(using).create(
-        kind=EventKind.NUMBER_MOVED,
-        phone=row,
-        actor=storable(actor, using=using)[:MAX_ACTOR_LENGTH],
-        detail=f"User {before} to {after}: {reason}"[:MAX_REASON_LENGTH],
-    )
+    keys = sorted({str(record.user_id) for record in old}, key=lambda key: (len(key), key))
+    for before in textwrap.wrap(", ".join(keys), MAX_ACCOUNTS_LENGTH, break_on_hyphens=False):
+        AttemptEvent.objects.using(using).create(
+            kind=EventKind.NUMBER_MOVED,
+            phone=row,
+            actor=storable(actor, using=using)[:MAX_ACTOR_LENGTH],
+            detail=f"User {before.removesuffix(',')} to {after}: {reason}"[:MAX_REASON_LENGTH],
+        )
 
 
 @redact_arguments("old", "new")

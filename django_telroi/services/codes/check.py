@@ -29,7 +29,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_telroi import conf, signals
 from django_telroi.domain.states import CHECKABLE, Judge, Status
 from django_telroi.domain.typed_codes import WRONG_LENGTHS, LengthFit, clean_code, judge_length, misfit_of
-from django_telroi.errors import InsideTransaction
+from django_telroi.errors import AttemptNotFound, InsideTransaction
 from django_telroi.log_fields import about_key
 from django_telroi.models import AttemptEvent, EventKind, VerificationAttempt
 from django_telroi.redaction import redact_arguments
@@ -77,6 +77,7 @@ def check_code(
     code: str,
     *,
     user: AbstractBaseUser | None = None,
+    purpose: str | None = None,
     admit: AdmitCheck = count_no_check,
     judge_short: bool = True,
     inside_transaction: bool = False,
@@ -85,7 +86,8 @@ def check_code(
 
     ``attempt_uuid``: the public id of the attempt. ``code``: the digits as typed or pasted. Input that is not a code,
     or has more digits than the call read out, uses no try. ``user``: the user who is logged in. Only the owner of an
-    attempt can check its code. ``admit``: called once for a code that may need a try, before it is judged.
+    attempt can check its code. ``purpose``: only an attempt with this purpose is found; None finds any. ``admit``:
+    called once for a code that may need a try, before it is judged.
     ``judge_short``: with False, a code that may be too short is ``invalid_code`` and uses no try, so that the page can
     ask the person first.
 
@@ -96,14 +98,16 @@ def check_code(
     Returns a CheckResult. If the attempt is already verified, the right code is ``verified`` again, with its proof, for
     ten minutes. Any other code is ``already_verified``.
 
-    Raises AttemptNotFound if this user has no such attempt, Unavailable if the database cannot be reached before the
-    code is judged, and InsideTransaction if a rollback of the caller could undo a try.
+    Raises AttemptNotFound if this user has no such attempt for the purpose, Unavailable if the database cannot be
+    reached before the code is judged, and InsideTransaction if a rollback of the caller could undo a try.
     """
     using = write_alias()
     if not inside_transaction:
         refuse_callers_transaction(using)
     with unavailable_without_database():
         attempt, now = find_and_settle(attempt_uuid, user=user, using=using)
+        if purpose is not None and attempt.purpose != purpose:
+            raise AttemptNotFound
         forget_record(user)
         with not_found_if_erased(attempt, using=using):
             digits = clean_code(code)

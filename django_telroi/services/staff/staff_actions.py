@@ -48,20 +48,22 @@ Change = Callable[[PhoneNumber, datetime], Mapping[str, object] | None]
 def block_number(number: str, *, reason: str, actor: str, now: datetime | None = None) -> PhoneNumber:
     """Block all calls to this number until it is unblocked. A number without a row can be blocked too.
 
-    Returns the number's row. Raises AlreadyBlocked if it is blocked: of several callers at once, one blocks. Raises
-    InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
+    A block that its owner asked for stays beside it. Returns the number's row. Raises AlreadyBlocked if staff have
+    blocked it: of several callers at once, one blocks. Raises InvalidNumber, UnstorableText, ChangedMeanwhile and
+    Unavailable.
     """
     using = write_alias()
     reason = text_to_keep(reason, "reason", using=using)
 
     def block(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
-        if phone.blocked_at is not None:
+        if phone.has_staff_block:
             raise AlreadyBlocked(phone.blocked_by, phone.blocked_at)
         return {
             "blocked_at": now,
             # Replaced and not rejected: a name that cannot be stored must not stop a staff member from blocking.
             "blocked_by": storable(actor, using=using)[:MAX_ACTOR_LENGTH],
             "blocked_reason": reason[:MAX_REASON_LENGTH],
+            "blocked_by_staff": True,
         }
 
     return change_number(number, block, kind=EventKind.NUMBER_BLOCKED, actor=actor, detail=reason, now=now)
@@ -75,14 +77,14 @@ def block_for_owner(number: str, *, actor: str = "", now: datetime | None = None
     """Block all calls to this number because its owner asked for it.
 
     ``actor``: who received the request, ``""`` for the owner.
-    A block of staff stays as it is and becomes one of the owner too. Returns the number's row. Raises InvalidNumber,
+    A block of staff stays beside it, and each is lifted on its own. Returns the number's row. Raises InvalidNumber,
     ChangedMeanwhile and Unavailable.
     """
     using = write_alias()
 
     def block(phone: PhoneNumber, now: datetime) -> Mapping[str, object]:
         if phone.blocked_at:
-            return {"blocked_by_owner": True}
+            return {"blocked_by_owner": True, "blocked_by_staff": phone.has_staff_block}
         return {
             "blocked_at": now,
             "blocked_by": storable(actor, using=using)[:MAX_ACTOR_LENGTH],
@@ -97,10 +99,13 @@ def block_for_owner(number: str, *, actor: str = "", now: datetime | None = None
 @sensitive_variables()
 @unavailable_without_database()
 def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime | None = None) -> PhoneNumber:
-    """Allow calls to this number again, within its limits. ``reason``: required for a block at the owner's request.
+    """End a block of this number. Without another one it can be called again, within its limits.
 
-    Returns the number's row. If it is not blocked, there is no event. Raises ReasonRequired, InvalidNumber,
-    UnstorableText, ChangedMeanwhile and Unavailable.
+    ``reason``: required for a block at the owner's request. If staff blocked the number too, a ``reason`` ends the
+    owner's block only, and no ``reason`` that of staff only.
+
+    Returns the number's row; ``blocked_at`` is None if no block is left. If it was not blocked, there is no event.
+    Raises ReasonRequired, InvalidNumber, UnstorableText, ChangedMeanwhile and Unavailable.
     """
     reason = text_to_keep(reason, "reason", using=write_alias())
 
@@ -108,9 +113,12 @@ def unblock_number(number: str, *, actor: str, reason: str = "", now: datetime |
         if phone.blocked_at is None:
             return None
         # Here, because the owner may have asked after the caller looked.
+        without_staff = {"blocked_by": "", "blocked_reason": "", "blocked_by_staff": False}
+        if phone.blocked_by_owner and phone.has_staff_block:
+            return {"blocked_by_owner": False} if reason.strip() else without_staff
         if phone.blocked_by_owner and not reason.strip():
             raise ReasonRequired
-        return {"blocked_at": None, "blocked_by": "", "blocked_reason": "", "blocked_by_owner": False}
+        return {**without_staff, "blocked_at": None, "blocked_by_owner": False}
 
     return change_number(number, unblock, kind=EventKind.NUMBER_UNBLOCKED, actor=actor, detail=reason, now=now)
 
@@ -157,8 +165,10 @@ def reset_limits(number: str, *, actor: str, now: datetime | None = None) -> Pho
 @typed_arguments
 @sensitive_variables()
 @unavailable_without_database()
-def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int:
+def erase_number(number: str, *, actor: str, now: datetime | None = None) -> int | None:
     """Delete the attempts, events, notes and verified phones of a number. Returns how many attempts were deleted.
+
+    Returns None, without an event, if there was nothing to delete.
 
     The number's row is deleted too, unless the number is blocked, held or locked, or calls of the last 24 hours count.
     Then the row stays with its limits only, and a later ``purge`` deletes it. Raises InvalidNumber, ChangedMeanwhile
@@ -226,27 +236,29 @@ def _write_change(
 
 
 @sensitive_variables()
-def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int:
-    """Erase the number and return how many attempts were deleted. Raises VersionConflict if its row has changed."""
-    row = state.phone
+def _erase(phone: Phone, state: State, *, actor: str, using: str) -> int | None:
+    """Erase the number and return how many attempts were deleted, None if nothing was. Raises VersionConflict."""
+    row, others = state.phone, 0
     with transaction.atomic(using=using):
         if row:
             # First, so that a claim at the same time fails. It could store Telroi's message about the number again.
             unchanged = PhoneNumber.objects.using(using).filter(pk=row.pk, version=row.version)
             if not unchanged.update(held_reason="", version=row.version + 1):
                 raise VersionConflict
-        VerifiedPhone.objects.using(using).filter(number=phone.number).delete()
+        others += VerifiedPhone.objects.using(using).filter(number=phone.number).delete()[0]
         if row:
-            SupportNote.objects.using(using).filter(phone=row).delete()
+            others += SupportNote.objects.using(using).filter(phone=row).delete()[0]
         erased = _erase_attempts(row, using=using) if row else 0
         if row:
-            AttemptEvent.objects.using(using).filter(phone=row).delete()
+            others += AttemptEvent.objects.using(using).filter(phone=row).delete()[0]
             # A row with limits stays. Otherwise an erasure would reset the limits of the number.
             is_held = row.held_until is not None and row.held_until > state.now
             has_calls = used_in(row.moments, now=state.now, window=DAY) > 0
             is_barred = wait_end_of(row, now=state.now) is not None
             if row.blocked_at is None and not (is_held or has_calls or is_barred):
-                PhoneNumber.objects.using(using).filter(pk=row.pk).delete()
+                others += PhoneNumber.objects.using(using).filter(pk=row.pk).delete()[0]
+        if not erased and not others:
+            return None
         # The event has no number: it would restore what was erased.
         write_event(EventKind.NUMBER_ERASED, actor=actor, at=state.now, using=using)
     return erased

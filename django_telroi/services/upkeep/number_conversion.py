@@ -261,7 +261,8 @@ def _merged(kept: PhoneNumber, double: PhoneNumber) -> Mapping[str, object]:
     """Return the columns of one row with the stricter of the limits and holds of two."""
     moments = tuple(sorted({*kept.moments, *double.moments}, reverse=True))
     held = max(kept, double, key=lambda row: row.held_until or NEVER)
-    blocked = kept if kept.blocked_at else double
+    # The block of staff has the name and the reason that are shown.
+    blocked = min(kept, double, key=lambda row: (not row.has_staff_block, row.blocked_at is None))
     limit = current_limit(conf.policy(), moments, held_until=held.held_until)
     return {
         "calls": [moment.isoformat() for moment in moments],
@@ -275,6 +276,7 @@ def _merged(kept: PhoneNumber, double: PhoneNumber) -> Mapping[str, object]:
         "blocked_by": blocked.blocked_by,
         "blocked_reason": blocked.blocked_reason,
         "blocked_by_owner": kept.blocked_by_owner or double.blocked_by_owner,
+        "blocked_by_staff": blocked.has_staff_block,
         "wrong_codes": max(kept.wrong_codes, double.wrong_codes),
         "last_wrong_code_at": _later(kept.last_wrong_code_at, double.last_wrong_code_at),
         "created_at": min(kept.created_at, double.created_at),
