@@ -201,6 +201,17 @@ class TestTheSitesFunction:
         assert reply.status_code == 201
 
 
+def test_the_id_of_a_call_that_is_no_login_is_not_found_and_uses_no_try(ada: User) -> None:
+    attempt = services.start_verification(NUMBER)
+    code = str(last_code_for(NUMBER))
+
+    replies = [post(Client(), f"{API}{attempt.uuid}/check/", code=typed) for typed in (wrong(code), code)]
+
+    assert [reply.status_code for reply in replies] == [404, 404]
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.tries) == ("placed", 0)
+
+
 class TestNoAccount:
     def test_the_right_code_gives_a_proof_for_a_sign_up(self, db: None) -> None:
         client = Client()

@@ -128,6 +128,10 @@ def block_by_staff() -> None:
 
 
 def block_by_owner() -> None:
+    services.block_for_owner(NUMBER)
+
+
+def block_by_both() -> None:
     services.block_number(NUMBER, reason="ring-bombing", actor="ada")
     services.block_for_owner(NUMBER)
 
@@ -139,7 +143,11 @@ UNBLOCKED = "after the number is unblocked"
     ("bar", "expected"),
     [
         (block_by_staff, ("no (not_callable)", "a block of the number by staff", UNBLOCKED)),
-        (block_by_owner, ("no (not_callable)", "a block of the number by its owner", UNBLOCKED)),
+        (
+            block_by_owner,
+            ("no (not_callable)", "a block of the number by its owner", UNBLOCKED),
+        ),
+        (block_by_both, ("no (not_callable)", "a block of the number by staff and by its owner", UNBLOCKED)),
         (
             lambda: services.block_destination("+2348031", reason="fraud", actor="ada"),
             ("no (not_callable)", "a block of +2348031", "after +2348031 is unblocked"),

@@ -1574,6 +1574,20 @@ MUTANTS = (
         ("tests/web/test_do_not_call.py",),
     ),
     Mutant(
+        "lift the block of staff with that of the owner",
+        "django_telroi/services/staff/staff_actions.py",
+        "if phone.blocked_by_owner and phone.has_staff_block:",
+        "if False:",
+        ("tests/web/test_do_not_call.py",),
+    ),
+    Mutant(
+        "forget the block of staff when the owner asks for another one",
+        "django_telroi/services/staff/staff_actions.py",
+        '{"blocked_by_owner": True, "blocked_by_staff": phone.has_staff_block}',
+        '{"blocked_by_owner": True}',
+        ("tests/web/test_do_not_call.py",),
+    ),
+    Mutant(
         "accept a link of any age",
         "django_telroi/services/staff/support.py",
         "unsign(token, max_age=LINK_LIFETIME)",
@@ -3022,7 +3036,7 @@ MUTANTS = (
     Mutant(
         "replace the block of a number",
         "django_telroi/services/staff/staff_actions.py",
-        "if phone.blocked_at is not None:",
+        "if phone.has_staff_block:",
         "if False:",
         ("tests/services/test_staff.py::test_a_second_stop_a_second_resume_and_a_second_block_change_nothing",),
     ),

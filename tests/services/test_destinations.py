@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from django_telroi import services
+from django_telroi.domain.phone import prefix_of
 from django_telroi.errors import AlreadyBlocked, DestinationPaused, NotCallable, RegionNotAllowed, VerificationRefused
 from django_telroi.models import AttemptEvent, BlockedDestination, RefusalTally, VerificationAttempt
 from django_telroi.services import sentences
@@ -44,6 +45,18 @@ def test_of_two_staff_who_unblock_a_prefix_at_once_one_is_recorded() -> None:
 
     assert (of_ada, of_grace) == ([True], False)
     assert [event.actor for event in AttemptEvent.objects.filter(kind="destination_unblocked")] == ["ada"]
+
+
+@pytest.mark.parametrize("number", ["+4930231987654", "+498912345678", "+43123456789", "+43678912345", "+6834002"])
+def test_each_prefix_by_which_attempts_are_grouped_can_be_blocked_and_unblocked(number: str) -> None:
+    """Some groups of seven digits are valid numbers themselves: in Germany, in Austria and on Niue."""
+    prefix = prefix_of(number)
+
+    assert block(prefix).destination == prefix
+    assert services.unblock_destination(prefix, actor="grace")
+
+    with pytest.raises(ValueError, match="neither a region nor a prefix"):
+        block("+49302310")
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,31 @@ def test_other_records_are_not_moved(ada: User, ben: User) -> None:
 def test_the_records_of_the_account_itself_stay(ada: User, ben: User) -> None:
     verify(user=ada)
 
-    assert len(services.move_number(NUMBER, user=ada, reason="sorted out", actor="grace")) == 1
+    assert services.move_number(NUMBER, user=ada, reason="sorted out", actor="grace") is None
 
     assert owners() == [("ada", "")]
+
+
+def test_a_number_without_another_account_is_not_moved_and_nothing_is_recorded(ada: User) -> None:
+    verify(user=ada)
+    services.move_number(NUMBER, user=None, reason="letter", actor="grace")
+
+    assert services.move_number(NUMBER, user=None, reason="letter", actor="eve") is None
+    assert [event.actor for event in AttemptEvent.objects.filter(kind="number_moved")] == ["grace"]
+
+
+def test_every_account_that_loses_the_number_is_in_the_events() -> None:
+    verify()
+    users = [User.objects.create(username=f"user {place}") for place in range(60)]
+    VerifiedPhone.objects.bulk_create(VerifiedPhone(user=user, number=NUMBER) for user in users)
+    heir = User.objects.create(username="heir")
+
+    services.move_number(NUMBER, user=heir, reason="letter of the owner", actor="grace")
+
+    details = AttemptEvent.objects.filter(kind="number_moved").order_by("pk").values_list("detail", flat=True)
+    assert all(detail.endswith(f" to {heir.pk}: letter of the owner") for detail in details)
+    named = [key for detail in details for key in detail.removeprefix("User ").split(" to ")[0].split(", ")]
+    assert named == [str(user.pk) for user in users]
 
 
 def test_an_invalid_number_is_not_moved(ada: User) -> None:

@@ -27,7 +27,14 @@ from django_telroi.errors import (
     NotCallable,
     NumberHeld,
 )
-from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, UserWrongCodes, VerificationAttempt
+from django_telroi.models import (
+    AttemptEvent,
+    CallControl,
+    PhoneNumber,
+    UserWrongCodes,
+    VerificationAttempt,
+    VerifiedPhone,
+)
 from django_telroi.services.calls import start
 from django_telroi.services.staff import staff_actions
 from django_telroi.simulator import Simulator
@@ -195,7 +202,16 @@ class TestAnErasedNumber:
             services.start_verification(NUMBER)
 
     def test_that_is_unknown_is_no_error(self) -> None:
-        assert services.erase_number(NUMBER, actor="grace") == 0
+        assert services.erase_number(NUMBER, actor="grace") is None
+        assert told() == []
+
+    def test_that_was_erased_is_not_erased_again(self) -> None:
+        services.start_verification(NUMBER)
+
+        assert services.erase_number(NUMBER, actor="grace") == 1
+        assert services.erase_number(NUMBER, actor="eve") is None
+
+        assert PhoneNumber.objects.exists()
         assert told() == [("number_erased", "grace", "")]
 
 
@@ -350,6 +366,7 @@ class TestANumberInAText:
     @pytest.mark.clear_numbers
     def test_is_masked_in_the_rows_and_in_the_events(self, ada: User) -> None:
         phone = services.start_verification(NUMBER, user=ada).phone
+        VerifiedPhone.objects.create(user=ada, number=NUMBER)
         note = services.add_note(phone, text=self.SAID, actor="grace")
         blocked = services.block_number(NUMBER, reason=self.SAID, actor="grace")
         services.unblock_number(NUMBER, reason=self.SAID, actor="grace")

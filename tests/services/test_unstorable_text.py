@@ -21,7 +21,7 @@ from django.test import Client
 from django_telroi import services
 from django_telroi.client.json_values import clean_message
 from django_telroi.errors import InvalidNumber, InvalidPurpose, ProofRejected, TelroiError, UnstorableText
-from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt
+from django_telroi.models import AttemptEvent, CallControl, PhoneNumber, VerificationAttempt, VerifiedPhone
 from django_telroi.services.accounts.proofs import SALT
 from tests.services.world import NUMBER, OTHER_NUMBER, row_counts
 from tests.web.visitor import Visitor
@@ -60,6 +60,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Callable[[], bool]:
 class TestServices:
     @pytest.mark.parametrize("act", ["block", "move", "stop"])
     def test_refuse_a_reason_and_name_the_argument(self, act: str, text: str, is_kept: bool) -> None:
+        VerifiedPhone.objects.create(user=User.objects.create(username="ada"), number=NUMBER)
         before = row_counts()
 
         def explain() -> None:

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.test.utils import override_script_prefix
+from django.utils import timezone
 
 from django_telroi import services
 from django_telroi.errors import InvalidNumber, NotCallable, ReasonRequired
@@ -145,12 +146,36 @@ class TestTheBlock:
         assert AttemptEvent.objects.latest("pk").detail == "wrote to us"
         services.start_verification(NUMBER)
 
-    def test_of_staff_becomes_one_of_the_owner_too(self) -> None:
-        services.block_number(NUMBER, reason="fraud", actor="ada")
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_and_that_of_staff_are_lifted_on_their_own(self, is_first: bool) -> None:
+        blocks = [
+            lambda: services.block_number(NUMBER, reason="fraud", actor="ada"),
+            lambda: services.block_for_owner(NUMBER),
+        ]
+        for block in blocks if is_first else reversed(blocks):
+            block()
+
+        phone = services.unblock_number(NUMBER, actor="eve", reason="the owner rang")
+        assert (phone.blocked_by, phone.blocked_reason, phone.blocked_by_owner) == ("ada", "fraud", False)
+        with pytest.raises(NotCallable):
+            services.start_verification(NUMBER)
+
+        services.block_for_owner(NUMBER)
+        phone = services.unblock_number(NUMBER, actor="eve")
+        assert (phone.blocked_by, phone.blocked_reason, phone.blocked_by_owner) == ("", "", True)
+        with pytest.raises(NotCallable):
+            services.start_verification(NUMBER)
+        with pytest.raises(ReasonRequired):
+            services.unblock_number(NUMBER, actor="eve")
+
+        services.unblock_number(NUMBER, actor="eve", reason="the owner rang")
+        services.start_verification(NUMBER)
+
+    def test_of_rows_that_no_service_wrote_is_one_of_staff(self) -> None:
+        PhoneNumber.objects.create(number=NUMBER, last4="4567", region="NG", blocked_at=timezone.now())
         services.block_for_owner(NUMBER)
 
-        phone = PhoneNumber.objects.get()
-        assert (phone.blocked_by, phone.blocked_reason, phone.blocked_by_owner) == ("ada", "fraud", True)
+        assert services.unblock_number(NUMBER, actor="eve", reason="the owner rang").has_staff_block
 
     def test_survives_an_erasure(self) -> None:
         services.block_for_owner(NUMBER)
@@ -244,6 +269,15 @@ class TestTheCommand:
         assert self.run(NUMBER, "--unblock", "wrote to us") == f"{MASKED} can be called again."
         assert [event.actor for event in AttemptEvent.objects.all()] == ["telroi_do_not_call"] * 2
 
+    def test_says_that_staff_still_block_the_number(self) -> None:
+        services.block_number(NUMBER, reason="fraud", actor="ada")
+        self.run(NUMBER, "--block")
+
+        said = self.run(NUMBER, "--unblock", "wrote to us")
+
+        assert said == f"{MASKED} is still blocked by staff; the owner's block is lifted."
+        assert PhoneNumber.objects.get().has_staff_block
+
     def test_needs_a_number(self) -> None:
         with pytest.raises(CommandError, match="This is not a phone number"):
             self.run("call me", "--block")
@@ -267,3 +301,25 @@ def test_staff_see_the_wish_and_cannot_unblock_without_a_reason(admin_client: Cl
 
     admin_client.post(f"{page}unblock-owner/", {"reason": "wrote to us"})
     assert not PhoneNumber.objects.get().blocked_by_owner
+
+
+def test_staff_read_who_blocked_the_number(admin_client: Client, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls"
+    phone = services.block_for_owner(NUMBER)
+    page = f"/admin/django_telroi/phonenumber/{phone.pk}/"
+
+    shown = text_of(admin_client.get(f"{page}change/"))
+    assert "No call is possible: its owner asked not to be called." in shown
+    assert "staff blocked the number" not in shown
+
+    admin_client.post(f"{page}block/", {"reason": "fraud"})
+    reply = admin_client.get(f"{page}change/")
+    assert "No call is possible: staff blocked the number." in text_of(reply)
+    assert f"{page}unblock-owner/" in reply.text
+    assert f"{page}unblock/" in reply.text
+
+    lifted = admin_client.post(f"{page}unblock-owner/", {"reason": "wrote to us"}, follow=True)
+    assert "The number stays blocked by staff." in text_of(lifted)
+    services.block_for_owner(NUMBER)
+    unblocked = admin_client.post(f"{page}unblock/", follow=True)
+    assert "The number stays blocked at its owner’s wish." in text_of(unblocked)
