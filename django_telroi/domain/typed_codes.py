@@ -14,6 +14,7 @@ from django_telroi.domain.typed_text import clean_typed
 from django_telroi.redaction import Secret
 
 _MAX_INPUT_LENGTH = 64
+_MARKS_AROUND = ".,;:!#\"'()"
 _CODE = re.compile(r"[0-9]{4,10}")
 _TOO_FEW_DIGITS, _TOO_MANY_DIGITS = re.compile(r"[0-9]{1,3}"), re.compile(r"[0-9]{11,}")
 
@@ -21,16 +22,19 @@ _TOO_FEW_DIGITS, _TOO_MANY_DIGITS = re.compile(r"[0-9]{1,3}"), re.compile(r"[0-9
 def clean_code(text: str) -> str | None:
     """Return the digits of the code, or None if the text is not a code of 4 to 10 digits.
 
-    Digits of any one script, spaces and dashes are accepted (``clean_typed``). Other text is rejected here, because
-    Telroi counts a code with a letter as a wrong code, and the attempt would lose a try.
+    Digits of any one script, spaces and dashes are accepted (``clean_typed``), and a mark before or after the digits,
+    as in a pasted sentence. Other text is rejected here, because Telroi counts a code with a letter as a wrong code,
+    and the attempt would lose a try.
     """
     digits = _without_marks(text)
     return digits if _CODE.fullmatch(digits) else None
 
 
 def _without_marks(text: str) -> Secret:
-    """Return the text without spaces and dashes, or an empty text if the input is longer than 64 characters."""
-    return Secret(clean_typed(text).replace(" ", "").replace("-", "")) if len(text) <= _MAX_INPUT_LENGTH else Secret("")
+    """Return the text without spaces, dashes and marks around it. Empty for more than 64 characters."""
+    if len(text) > _MAX_INPUT_LENGTH:
+        return Secret("")
+    return Secret(clean_typed(text).replace(" ", "").replace("-", "").strip(_MARKS_AROUND))
 
 
 class LengthFit(StrEnum):

@@ -58,7 +58,7 @@ class CallAgainView(PhonePage):
         try:
             attempt = raise_if_failed(limits.call_again(self.request, old, user=self.user), user=self.user)
         except AttemptNotFound:
-            return without_attempt(flow)
+            return without_attempt(flow, user=self.user)
         except VerificationRefused as refusal:
             return replace(flow, notice=notice_of(refusal, about="call"))
         if attempt.uuid == old:  # it is verified, so there is no other call and the flow stays the same

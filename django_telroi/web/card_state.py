@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.forms import Form
 from django.http import HttpRequest
 from django.urls import get_script_prefix, resolve, reverse
@@ -18,10 +19,10 @@ from django_telroi.errors import AttemptNotFound, CallsStopped, Unavailable
 from django_telroi.services import AttemptStatus, call_control, follow
 from django_telroi.services.accounts.ownership import Ownership, ownership_of
 from django_telroi.services.accounts.phones import known_phone_record
-from django_telroi.services.attempts.find import is_missing, never_rang
+from django_telroi.services.attempts.find import is_missing, is_of_user, never_rang
 from django_telroi.services.requester import user_name
 from django_telroi.services.sentences import sentence
-from django_telroi.services.shared.arguments import StoredNumber
+from django_telroi.services.shared.arguments import StoredNumber, owner_id
 from django_telroi.services.shared.number_state import STOP_HINT
 from django_telroi.services.shared.secrets import length_of
 from django_telroi.services.shared.transactions import DATABASE_LOST
@@ -31,7 +32,7 @@ from django_telroi.web.cards import CardPlace
 from django_telroi.web.cookies import lost_request, was_typed_here
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.kept_call import settle_kept_call
-from django_telroi.web.notices import SAME_NUMBER, Notice, notice_of
+from django_telroi.web.notices import LOGGED_OUT, SAME_NUMBER, Notice, notice_of
 from django_telroi.web.posted_values import PostedValues, fill_form
 from django_telroi.web.seen_attempt import Seen
 from django_telroi.web.session import Flow, form_options, pop_notice, read_flow, save_flow
@@ -69,7 +70,7 @@ def settle_and_load_attempt(request: HttpRequest, purpose: str) -> Seen | None:
         attempt_status = _load_status(request, flow.shown)
     if attempt_status is None:
         if flow.shown:
-            save_flow(request, purpose, without_attempt(flow))
+            save_flow(request, purpose, without_attempt(flow, user=getattr(request, "user", None)))
         return None
 
     # A verified attempt is a success only for the session that typed the right code. Another session that knows the id
@@ -94,13 +95,17 @@ def settle_and_load_attempt(request: HttpRequest, purpose: str) -> Seen | None:
     return Seen(attempt_status, is_calling_again=is_calling_again, ownership=ownership, account=account)
 
 
-def without_attempt(flow: Flow) -> Flow:
-    """Return the flow without its attempt, which was not found.
+def without_attempt(flow: Flow, *, user: AbstractBaseUser | None) -> Flow:
+    """Return the flow without its attempt, which was not found for this user.
 
-    If the attempt was erased, the flow gets a notice, because the person may still be typing the code.
+    If the attempt was erased, or the person was logged out, the flow gets a notice, because they may still be typing
+    the code.
     """
-    was_erased = flow.shown is not None and is_missing(flow.shown)
-    notice = Notice("number", AttemptNotFound.code) if was_erased else flow.notice
+    notice = flow.notice
+    if flow.shown is not None and is_missing(flow.shown):
+        notice = Notice("number", AttemptNotFound.code)
+    elif flow.shown is not None and owner_id(user) is None and is_of_user(flow.shown):
+        notice = Notice("number", LOGGED_OUT)
     return Flow(next=flow.next, notice=notice, stored=flow.stored, replaces=flow.replaces)
 
 

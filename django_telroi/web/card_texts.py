@@ -102,6 +102,18 @@ def outdated_form() -> str:
     return _("This form was out of date, and nothing happened. Send it again.")
 
 
+def outdated_code() -> str:
+    """Return the reason for rejecting a code with an outdated CSRF token, if the session knows no call."""
+    return pgettext("phone card", "This form was out of date, so your code was not checked. Ask for another call.")
+
+
+def logged_out() -> str:
+    """Return the message for a code or a call of a user who is not logged in any more."""
+    return pgettext(
+        "phone card", "You were logged out, so this call is over for you. Log in again, then ask for another call."
+    )
+
+
 def lost_call() -> str:
     """Return the message for a session that does not know the call."""
     return _("We lost track of your last call. Allow cookies for this site, or ask for another call.")

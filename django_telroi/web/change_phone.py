@@ -101,6 +101,7 @@ class ChangePhoneView(StartView):
         is_of_page = open_number(self.flow.replaces, request) == self.old_number
         has_notice = is_of_page and self.has_notice("number")
         if seen and is_open(seen) and is_of_page and not has_notice and not self.flow.is_changing:
+            self.save_flow(replace(self.flow, next=self.ticket.next or self.flow.next))
             return HttpResponseRedirect(self.page_url("code"))
         notice = pop_notice(request, self.purpose) if has_notice else None
         next_ = self.ticket.next or (self.flow.next if has_notice else "")

@@ -75,7 +75,7 @@ class CodeView(PhonePage):
         try:
             result = limits.check_code(request, attempt_id, code, user=self.user, judge_short=judge_short)
         except AttemptNotFound:
-            self.save_flow(without_attempt(replace(flow, attempt=attempt_id, older=None)))
+            self.save_flow(without_attempt(replace(flow, attempt=attempt_id, older=None), user=self.user))
             return self.redirect_to_page("start")
         except VerificationRefused as refusal:
             self.save_flow(replace(flow, notice=notice_of_check(refusal)))

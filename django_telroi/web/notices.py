@@ -37,6 +37,9 @@ CODES_OF_CHECKS = frozenset({"", NEWER_CALL, SHORT_CODE, *CheckOutcome})
 FORGOTTEN = "forgotten"
 """Reason why a page asks for the number again: the number of a call that had to wait is not known any more."""
 
+LOGGED_OUT = "logged_out"
+"""Reason why a page asks for the number again: the call belongs to a user, and the person is not logged in any more."""
+
 SAME_NUMBER = "same_number"
 """Reason why a page does not request a call: the user has this number already."""
 

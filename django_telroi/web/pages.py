@@ -34,6 +34,7 @@ from django_telroi.web.attempt_steps import attempt_step
 from django_telroi.web.card_problems import form_problem_step, problem_step, purpose_problem, unavailable_page
 from django_telroi.web.card_state import focused, settle_and_load_attempt
 from django_telroi.web.cards import NAMESPACE, CardPlace, card_at, goal_of, is_safe, page_url
+from django_telroi.web.cookies import read_request_cookie
 from django_telroi.web.forms import CodeForm, PhoneForm
 from django_telroi.web.notices import About, Notice
 from django_telroi.web.page_guards import (
@@ -49,11 +50,12 @@ from django_telroi.web.steps import (
     Step,
     changed_step,
     number_step,
+    stored_step,
     with_reason,
     with_rejection,
     without_other_number,
 )
-from django_telroi.web.tickets import Ticket, open_number, read_ticket
+from django_telroi.web.tickets import Ticket, open_number, read_ticket, ticket_of_same_place
 
 LOST = "lost"
 """Query parameter of the start page: the session does not know the call."""
@@ -155,38 +157,69 @@ class PhonePage(View):
         The form is not checked yet, and any other site can send one. So only the number is repeated, nothing that is
         typed is stored, and no call is placed.
         """
-        reason = card_texts.outdated_form() if has_cookie else card_texts.no_cookie()
+        try:
+            return self._answer_rejected_form(has_cookie=has_cookie)
+        except Unavailable:
+            pass  # it was logged where it was raised
+        except DATABASE_LOST as error:  # of the session
+            close_lost_connections(error)
+        return unavailable_page(self.request, self.template_name, namespace=self.namespace)
+
+    def _answer_rejected_form(self, *, has_cookie: bool) -> HttpResponse:
+        # A number on file that this user cannot send again. The page must be opened again.
+        is_lost = STORED in self.request.POST and open_number(self.ticket.stored, self.request) is None
+        reason = self._reason_of_rejection(is_lost=is_lost) if has_cookie else card_texts.no_cookie()
         if IN_PLACE in self.request.headers:
             # The form stays on the page. With its old token it would be rejected again.
             return JsonResponse({"problem": reason, "token": get_token(self.request)}, status=403)
-        if STORED in self.request.POST:
+        if is_lost:
             return self.show(form_problem_step(reason), status=403)
         number = self.request.POST.get("number", "")[:MAX_VALUE_LENGTH]
-        try:
-            seen = None if number else settle_and_load_attempt(self.request, self.purpose)
-        except Unavailable:
-            return unavailable_page(self.request, self.template_name, namespace=self.namespace)
-        except DATABASE_LOST as error:  # of the session
-            close_lost_connections(error)
-            return unavailable_page(self.request, self.template_name, namespace=self.namespace)
+        seen = None if number else settle_and_load_attempt(self.request, self.purpose)
         if seen:
             code_form = focused(CodeForm(auto_id=CardPlace().auto_id, code_length=length_of(seen.attempt).expected))
             return self.show_attempt(seen, code_form, None, reason=reason, status=403)
-        options = form_options(self.request)
-        form = focused(PhoneForm({"number": number} if number else None, auto_id=CardPlace().auto_id, **options))
-        place = CardPlace(purpose=self.purpose if self.has_known_purpose() else "", namespace=self.namespace)
-        return self.show_at(place, with_rejection(number_step(form, None), reason), attempt=None, status=403)
+        stored = open_number(self.ticket.stored, self.request)
+        place = CardPlace(
+            purpose=self.purpose if self.has_known_purpose() else "",
+            next=self.ticket.next,
+            back=self.back,
+            stored=StoredNumber(stored) if stored else None,
+            why=self.ticket.why,
+            namespace=self.namespace,
+        )
+        if place.stored:
+            step = stored_step(place.stored, None, message=reason)
+        else:
+            step = with_rejection(number_step(self._form_again(number), None), reason)
+        return self.show_at(place, with_reason(step, place.why), attempt=None, status=403)
+
+    def _reason_of_rejection(self, *, is_lost: bool) -> str:
+        """Return why a form with an outdated token was rejected. ``is_lost``: it cannot be sent again."""
+        if is_lost:
+            return card_texts.stored_refused()
+        # The session has ended, so it knows no call to which the code could be sent again.
+        is_code_lost = "code" in self.request.POST and not self.flow.shown
+        return card_texts.outdated_code() if is_code_lost else card_texts.outdated_form()
+
+    def _form_again(self, number: str) -> PhoneForm:
+        """Return the form with the number that was posted, else with the number that this browser typed before."""
+        options = form_options(self.request) | {"auto_id": CardPlace().auto_id}
+        if number:
+            return focused(PhoneForm({"number": number}, **options))
+        last = read_request_cookie(self.request, self.purpose)
+        return focused(PhoneForm(initial={"number": last.typed} if last else None, **options))
 
     @cached_property
     def ticket(self) -> Ticket:
-        """The ticket of the form, or a new one with ``purpose`` and ``next`` of the URL if there is no valid ticket.
+        """The ticket of the form, a new one for its place if it is outdated, else one with values of the URL.
 
         ``purpose`` and ``next`` are limited in length here, because without a signature a visitor can send any text,
         and pages, forms and the session repeat it.
         """
         sent = self.request.POST if self.request.method == "POST" else self.request.GET
-        ticket = read_ticket(sent.get("ticket", ""), self.request)
-        if ticket:
+        text = sent.get("ticket", "")
+        if ticket := read_ticket(text, self.request) or ticket_of_same_place(text):
             return ticket
         purpose, next_ = (sent.get(name, self.request.GET.get(name, "")) for name in ("purpose", "next"))
         # Keep one character more than allowed. Cut to the limit, an unknown purpose could become a known one.

@@ -31,7 +31,7 @@ from django_telroi.services.sentences import sentence, stored_sentence
 from django_telroi.services.shared.arguments import NO_NUMBER, StoredNumber
 from django_telroi.web import card_texts
 from django_telroi.web.forms import PhoneForm
-from django_telroi.web.notices import FORGOTTEN, SAME_NUMBER, Notice
+from django_telroi.web.notices import FORGOTTEN, LOGGED_OUT, SAME_NUMBER, Notice
 from django_telroi.web.seen_attempt import Seen, may_ring
 
 ABOUT_THE_NUMBER = frozenset({InvalidNumber.code, NotCallable.code, RegionNotAllowed.code})
@@ -148,9 +148,10 @@ def number_step(form: PhoneForm, notice: Notice | None) -> Step:
     # A reason about the number is at its field already. A wait replaces the form: another number would be rejected too
     # if the limit is the requester's, and the same number certainly would.
     code = notice.code if notice and notice.code not in AT_THE_FIELD else ""
-    if code == FORGOTTEN:
+    if code in (FORGOTTEN, LOGGED_OUT):
         describe_field(form, "number", has_note=True)
-        return replace(number_step(form, None), message=card_texts.forgotten_number(), is_calm=True)
+        message = card_texts.logged_out() if code == LOGGED_OUT else card_texts.forgotten_number()
+        return replace(number_step(form, None), message=message, is_calm=True)
     if notice and notice.number:
         return waiting_number_step(notice)
     if notice and code and notice.wait:
@@ -207,6 +208,8 @@ def stored_step(stored: StoredNumber, notice: Notice | None, *, message: str = "
     if notice and code and notice.wait:
         lead = card_texts.asked_lead(stored.masked)
         return replace(refused_step(code, wait=notice.wait), lead=lead, start_again=_("Call me"))
+    if code == LOGGED_OUT:
+        code, message = "", card_texts.logged_out()
     if notice and notice.number:
         code = ""  # the wait is over
     return Step(

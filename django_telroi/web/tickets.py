@@ -4,6 +4,9 @@ The id of an attempt is all that is needed to type a code for it, and forms are 
 screenshots. So a ticket hides the id of the attempt on show with a keyed stream, and derives the id of the next
 attempt from a nonce with a key.
 
+A ticket is valid as long as the CSRF token in the same form, which a login in another tab replaces. The place of the
+card is signed a second time without the token, so that the same form still leads to where the visitor wants to go.
+
 The first answer to a right code gives the session a new key. A browser that never received that answer still has the
 old key, and so has the second request of a double click. Both send the right code, so both get the cookie. If the
 session knows nothing of the verification, the cookie shows that this browser typed its code. A session that has one
@@ -39,11 +42,12 @@ from django_telroi.limits.counting import cache_digest
 from django_telroi.redaction import Secret, kind_of
 from django_telroi.services.attempts.transitions import RIGHT_CODE_LIFETIME
 from django_telroi.services.shared.arguments import owner_id
-from django_telroi.services.shared.secrets import keyed_digest, seal, unseal, xor_keystream
+from django_telroi.services.shared.secrets import keyed_digest, new_nonce, seal, unseal, xor_keystream
 
 logger = logging.getLogger("django_telroi")
 
 SALT = "django_telroi.web.ticket"
+PLACE_SALT = "django_telroi.web.place"
 NUMBER_SALT = "django_telroi.web.stored"
 WAITING_SALT = "django_telroi.web.waiting"
 
@@ -90,11 +94,18 @@ def sign_ticket(ticket: Ticket, request: HttpRequest) -> str:
     encrypted = xor_keystream(attempt.bytes, ticket.nonce, settings.SECRET_KEY).hex() if attempt else ""
     fields = [ticket.nonce, encrypted, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits, ticket.stored]
     fields += [ticket.why, ticket.consent]
-    return signing.dumps(fields, salt=_salt(request), compress=True)
+    # Without a user the number on file is bound to this browser by the CSRF secret only.
+    stored = ticket.stored if owner_of(request) else ""
+    place = [ticket.purpose, ticket.next, ticket.back, ticket.why, ticket.consent, stored]
+    own, others = (
+        signing.dumps(each, salt=salt, compress=True) for each, salt in ((fields, _salt(request)), (place, PLACE_SALT))
+    )
+    return f"{own} {others}"
 
 
 def read_ticket(text: str, request: HttpRequest) -> Ticket | None:
     """Return the ticket of a signed text. None if the signature is invalid or is of another browser."""
+    text = text.partition(" ")[0]
     if not text:
         return None
     # signing.loads can try all keys itself, but it does not say which one fitted. Decryption needs that key.
@@ -105,6 +116,19 @@ def read_ticket(text: str, request: HttpRequest) -> Ticket | None:
         except signing.BadSignature:
             continue
     return None
+
+
+def ticket_of_same_place(text: str) -> Ticket | None:
+    """Return a new ticket for the place of a card whose ticket is outdated. None if the signature is invalid.
+
+    It knows no attempt and no nonce of the old one: the text may be of another browser.
+    """
+    try:
+        fields = signing.loads(text.partition(" ")[2], salt=PLACE_SALT)
+    except signing.BadSignature:
+        return None
+    purpose, next_, back, why, consent, stored = fields
+    return Ticket(new_nonce(), purpose=purpose, next=next_, back=back, why=why, consent=consent, stored=stored)
 
 
 def _read(fields: Sequence[Any], secret: str | bytes) -> Ticket:

@@ -18,6 +18,16 @@ def test_spaces_and_dashes_are_taken_out(typed: str) -> None:
     assert clean_code(typed) == "483921"
 
 
+@pytest.mark.parametrize("typed", ["483921.", "#483921", "(483 921)", '"483-921",', "483921!"])
+def test_marks_around_a_pasted_code_are_taken_out(typed: str) -> None:
+    assert clean_code(typed) == "483921"
+
+
+@pytest.mark.parametrize("typed", ["483.921", "G-483921", "483921 is your code", "+483921", "483921;483921"])
+def test_other_text_is_not_taken_out(typed: str) -> None:
+    assert clean_code(typed) is None
+
+
 @pytest.mark.parametrize(
     "typed",
     [

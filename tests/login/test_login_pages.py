@@ -44,6 +44,17 @@ class TestTheJourney:
         assert (visitor.path, last(visitor).content) == ("/home/", b"home of ada")
         assert user_of(visitor.client) == str(ada.pk)
 
+    def test_the_back_button_after_the_login_says_that_the_person_is_logged_in(
+        self, ada: User, visitor: Visitor
+    ) -> None:
+        called(visitor)
+        visitor.presses("Log in", code=heard())
+
+        visitor.opens(CODE)
+
+        assert "You are logged in" in visitor.heading()
+        assert "Allow cookies" not in visitor.card().text
+
     def test_every_page_has_its_own_words_and_the_other_way(self, ada: User, visitor: Visitor) -> None:
         visitor.opens("/log-in/?next=/home/")
         assert visitor.heading() == visitor.soup.title.text == "Log in by phone"

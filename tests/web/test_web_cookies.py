@@ -8,13 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.http import HttpRequest
-from django.middleware.csrf import CSRF_SESSION_KEY, rotate_token
 from django.test import Client
 
-from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from django_telroi.web.pages import IN_PLACE
 from tests.services.world import let_time_pass
@@ -81,54 +77,6 @@ def test_the_script_gets_a_message_and_keeps_the_form() -> None:
     visitor.client.cookies.clear()
 
     assert_rejected_once(visitor, action, {**fields, "number": SPELLING}, problem=SAID)
-
-
-OUTDATED = "This form was out of date, and nothing happened. Send it again."
-
-
-def log_in_elsewhere(visitor: Visitor) -> None:
-    """Log in as in another tab: Django gives the session a new key and the browser a new CSRF token."""
-    request = HttpRequest()
-    rotate_token(request)
-    if settings.CSRF_USE_SESSIONS:
-        session = visitor.client.session
-        session[CSRF_SESSION_KEY] = request.META["CSRF_COOKIE"]
-        session.save()
-    else:
-        visitor.client.cookies["csrftoken"] = request.META["CSRF_COOKIE"]
-
-
-def test_a_number_from_before_a_login_in_another_tab_stays_in_the_form(careful: Visitor) -> None:
-    action, fields = careful.opens("/phone/").form("Call me")
-    log_in_elsewhere(careful)
-
-    careful.sends(action, {**fields, "number": SPELLING})
-
-    assert (careful.statuses[-1], careful.note(), outbox) == (403, OUTDATED, [])
-    assert careful.field("number")["value"] == SPELLING
-    assert "autofocus" in careful.field("number").attrs
-    assert careful.presses("Call me").heading() == "We are calling you"
-
-
-def test_a_code_from_before_a_login_in_another_tab_is_asked_for_again(careful: Visitor) -> None:
-    careful.opens("/phone/").presses("Call me", number=SPELLING)
-    action, fields = careful.form("Verify")
-    log_in_elsewhere(careful)
-
-    careful.sends(action, {**fields, "code": last_code_for(NUMBER)})
-
-    assert (careful.statuses[-1], careful.heading(), careful.note()) == (403, "We are calling you", OUTDATED)
-    assert VerificationAttempt.objects.get().tries == 0
-    assert "telroi-1-note" in careful.field("code")["aria-describedby"]
-    assert careful.presses("Verify", code=last_code_for(NUMBER)).heading() == "Your number is verified"
-
-
-@pytest.mark.urls("tests.web.site")
-def test_the_script_gets_a_new_token_after_a_login_in_another_tab(careful: Visitor) -> None:
-    action, fields = careful.opens("/host/").form("Call me")
-    log_in_elsewhere(careful)
-
-    assert_rejected_once(careful, action, {**fields, "number": SPELLING}, problem=OUTDATED)
 
 
 def test_a_form_of_another_site_is_rejected() -> None:

@@ -31,7 +31,7 @@ from django_telroi.web.code_page import CodeView, StatusView
 from django_telroi.web.cookies import delete_request_cookie, forget_typed
 from django_telroi.web.notices import notice_of, notice_of_result
 from django_telroi.web.page_guards import save_session
-from django_telroi.web.pages import PhonePage
+from django_telroi.web.pages import LOST, PhonePage
 from django_telroi.web.seen_attempt import step_name
 from django_telroi.web.session import Flow, renew_session, session_of
 from django_telroi.web.start_page import StartView
@@ -84,6 +84,10 @@ class LoginStartView(LoginPage, StartView):
     """Asks for the number and requests the call."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        user: AbstractBaseUser | None = getattr(request, "user", None)
+        if LOST in request.GET and user is not None and user.is_authenticated:
+            # The back button after the login, which has ended the call of the session.
+            return self.show(logged_in_step(), next_=self.get_success_url(self.flow))
         if self.flow.is_proven:  # the number of an earlier code has no account
             self.save_flow(Flow(next=self.flow.next))
         return super().get(request)

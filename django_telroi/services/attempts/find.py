@@ -88,6 +88,12 @@ def is_missing(attempt_uuid: UUID) -> bool:
     return not VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid).exists()
 
 
+def is_of_user(attempt_uuid: UUID) -> bool:
+    """Return whether the attempt with this id belongs to a user, so that a visitor without a login cannot see it."""
+    attempts = VerificationAttempt.objects.using(write_alias()).filter(uuid=attempt_uuid, user__isnull=False)
+    return attempts.exists()
+
+
 def is_orphan(attempt: VerificationAttempt) -> bool:
     """Return whether its user was deleted. ``had_user`` shows this also after SQL that sends no signal."""
     return attempt.had_user and attempt.user_id is None

@@ -1,10 +1,9 @@
 // Optional script of the cards. Every step works without it. It updates countdowns, polls the status of a call and
-// ignores a second click. A card in a page of the site is updated in place, so that other forms keep their values.
+// ignores a second click. A card in a page of the site is updated in place: other forms keep values.
 (() => {
   "use strict";
 
-  const POLL_INTERVAL = 2000; // milliseconds
-  const SLOW_AFTER = 3000; // milliseconds
+  const POLL_INTERVAL = 2000, SLOW_AFTER = 3000, FREE_AFTER = 45000; // milliseconds
 
   const clock = (seconds) => {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -13,9 +12,8 @@
   };
 
   // Returns a function for the age of a card in seconds. It uses two clocks: performance.now() is never set back, and
-  // Date.now() continues while the computer sleeps. The age of the cards of the loaded page starts with its response,
-  // because the script may start later. The start time is an attribute, so that a copy of the card keeps it. Turbo
-  // copies cards.
+  // Date.now() continues while the computer sleeps. The age of the cards of the loaded page starts with its response.
+  // The start time is an attribute, so that a copy of the card, as of Turbo, keeps it.
   const ageOf = (card) => {
     const [navigation] = performance.getEntriesByType("navigation");
     const before = isFirstLoad && navigation ? performance.now() - navigation.responseStart : 0;
@@ -67,7 +65,7 @@
     });
   };
 
-  // The live region is outside the card and is not replaced. Screen readers announce changes only then.
+  // The live region is outside the card and stays. Screen readers announce changes only then.
   const announce = (card, text) => {
     card.parentElement.querySelector("[role=status]").textContent = text;
   };
@@ -289,6 +287,7 @@
       announce(card, form.querySelector("[data-telroi-busy]")?.dataset.telroiBusy ?? buttonOf(form).textContent);
       tellIfSlow(card, form);
       if (isInline) submitInPlace(card, form);
+      else setTimeout(setBusy, FREE_AFTER, form, false); // after a stop
     }, { capture: true });
     if ("telroiAhead" in card.dataset || (isFirstLoad && isCached())) refresh(card);
   };
