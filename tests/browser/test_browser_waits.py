@@ -79,3 +79,18 @@ def test_times_follow_the_locale_of_the_browser(page: Page, site: Site) -> None:
     in_german = time.evaluate(f"it => new Date(it.dateTime).toLocaleTimeString('de-DE', {style})")
 
     expect(time).to_have_text(in_german)
+
+
+def test_the_button_can_be_pressed_again_after_the_browser_was_stopped(page: Page, site: Site) -> None:
+    page.clock.install()
+    page.goto(site.address + "/phone/")
+    # A response without a page leaves the page as it is, like the button "Stop".
+    page.route("**/phone/", lambda route: route.fulfill(status=204), times=1)
+    ask_for_a_call(page, NUMBER)
+    expect(page.locator(".telroi-busy")).to_have_text("Calling…")
+
+    page.clock.run_for(45_100)
+
+    expect(page.locator(".telroi-busy")).to_have_count(0)
+    page.get_by_role("button", name="Call me").click()
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
