@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django_telroi import services
 from django_telroi.errors import Unavailable
 from tests.outages.outage import read_only
-from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
+from tests.outages.people import EXPORTS, PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
 from tests.outages.test_out_of_reach import NOT_NOW
 from tests.services.world import checks, sends
 from tests.webhooks.telroi import event_of
@@ -64,6 +64,14 @@ def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> N
 
     assert reply.status_code in (302, 503)
     assert reply.status_code == 503 or page.context["messages"]
+
+
+@pytest.mark.parametrize("ask", EXPORTS.values(), ids=EXPORTS)
+def test_an_export_that_cannot_be_logged_is_answered_503(people: People, ask: Callable[[People], Reply]) -> None:
+    with read_only():
+        reply = ask(people)
+
+    assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
 
 
 SERVICES: dict[str, Callable[[People], object]] = {

@@ -187,7 +187,37 @@ class AttemptChangeList(FixedOrderChangeList):
             apply_overdue_unsaved(take_number(attempt), now=now)
 
 
-class VerificationAttemptAdmin(FailuresAnswered, ReadOnly, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList):
+class AttemptExport(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The view of the export. Must be a base after ``FailuresAnswered``, which answers only for the URLs of those."""
+
+    def get_urls(self) -> list[URLPattern]:
+        export = path(
+            "export/", self.admin_site.admin_view(self.export_view), name="django_telroi_verificationattempt_export"
+        )
+        return [export, *super().get_urls()]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
+
+    @method_decorator(require_POST)
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        request.GET = without_nul(request.GET)  # type: ignore[assignment]
+        # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
+        try:
+            rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(
+                reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
+            )
+        return export_attempts(request, rows)
+
+
+class VerificationAttemptAdmin(
+    FailuresAnswered, ReadOnly, AttemptExport, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList
+):
     """The list of attempts, and the page of one attempt with its timeline. Attempts cannot be edited."""
 
     list_display = ("requested", "masked", "status_and_error", "requester", "tries_used", "took")
@@ -267,30 +297,6 @@ class VerificationAttemptAdmin(FailuresAnswered, ReadOnly, CallerSearch, NoteVie
             return Narrowing(words_for_phones(phones), {"phone__in": [phone.pk for phone in phones]})
         users = users_named(term)
         return Narrowing(words_for_users(users), {"user__in": [str(user.pk) for user in users]}) if users else None
-
-    def get_urls(self) -> list[URLPattern]:
-        export = path(
-            "export/", self.admin_site.admin_view(self.export_view), name="django_telroi_verificationattempt_export"
-        )
-        return [export, *super().get_urls()]
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
-
-    @method_decorator(require_POST)
-    def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
-        if not self.has_export_permission(request):
-            raise PermissionDenied
-        request.GET = without_nul(request.GET)  # type: ignore[assignment]
-        # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
-        try:
-            rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(
-                reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
-            )
-        return export_attempts(request, rows)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         may_export = {"telroi_may_export": self.has_export_permission(request)}
