@@ -150,7 +150,7 @@ class TestAnExport:
         assert logged.endswith(": prefix=•••, address=198.51.100.123, day=2026-11-23")
 
     def test_needs_a_post(self, staff: Client) -> None:
-        assert staff.get(url(*EXPORT)).status_code == 405
+        assert staff.get(url(*EXPORT)).status_code == 302
         assert not LogEntry.objects.exists()
 
     def test_with_an_unknown_filter_is_rejected(self, staff: Client) -> None:

@@ -12,7 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connections, transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,6 +25,7 @@ from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
 from django_telroi.admin.shared.chips import isolated, masked_mark, moment_in_sentence, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
+from django_telroi.admin.shared.lost_posts import back_to_the_button
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name
@@ -138,7 +139,7 @@ class StaffActionViews(UnnamedInLog):
         phone = self.number_or_404(request, object_id)
         require_permissions(request, "view_full_number")
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return back_to_the_button(request, self.number_url("change", phone))
         # Logged first. If the database fails between the two, there is an entry too many, and never one too few.
         self.log_change(request, phone, _("The full number was shown."))
         number = services.reveal_number(phone, actor=actor_of(request))

@@ -15,13 +15,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST
 
 from django_telroi import conf
 from django_telroi.admin.actions.note_views import NoteViews
@@ -51,6 +49,7 @@ from django_telroi.admin.shared.filters import (
 )
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, without_nul
 from django_telroi.admin.shared.log_entries import log_export
+from django_telroi.admin.shared.lost_posts import back_to_the_button
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import (
     NARROW_FILTERS,
@@ -199,19 +198,19 @@ class AttemptExport(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_export_permission(self, request: HttpRequest) -> bool:
         return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
 
-    @method_decorator(require_POST)
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
         if not self.has_export_permission(request):
             raise PermissionDenied
+        listed = reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
+        if request.method != "POST":
+            return back_to_the_button(request, f"{listed}?{request.GET.urlencode()}" if request.GET else listed)
         request.GET = without_nul(request.GET)  # type: ignore[assignment]
         # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
         try:
             rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
-            return HttpResponseRedirect(
-                reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
-            )
+            return HttpResponseRedirect(listed)
         return export_attempts(request, rows)
 
 
