@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.messages import get_messages
 from django.test import Client
 
 from django_telroi.models import AttemptEvent
 from tests.admin.admin_pages import url
-from tests.admin.sample_numbers import number
+from tests.admin.sample_numbers import client_with, number
 
 pytestmark = pytest.mark.django_db
 
 AGAIN = "Nothing was done. If you had to log in first, do it again on this page."
-
-
-def told(reply: object) -> list[str]:
-    """Return the messages on a page."""
-    return [str(message) for message in get_messages(reply.wsgi_request)]  # type: ignore[attr-defined]
 
 
 class TestAButtonAfterTheSessionEnded:
@@ -53,3 +47,31 @@ class TestAButtonAfterTheSessionEnded:
         assert page.redirect_chain[-1] == (url("phonenumber", "change", phone.pk), 302)  # type: ignore[attr-defined]
         assert AGAIN in page.content.decode()  # type: ignore[attr-defined]
         assert not AttemptEvent.objects.exists()
+
+
+class TestARowThatIsDeleted:
+    """Each page of a row answers as Django's own page of that row does."""
+
+    @pytest.mark.parametrize("page", ["block", "unblock", "erase", "reveal", "note"])
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_number_is_said_to_be_deleted(self, staff: Client, page: str, method: str) -> None:
+        phone = number("0001")
+        where, page_of_row = url("phonenumber", page, phone.pk), url("phonenumber", "change", phone.pk)
+        phone.delete()
+
+        reply = getattr(staff, method)(where, {"reason": "x", "text": "x"}, follow=True)
+
+        assert reply.redirect_chain == [(page_of_row, 302), ("/admin/", 302)]
+        assert "Perhaps it was deleted?" in reply.content.decode()
+
+    @pytest.mark.parametrize("page", ["reset_user", "note"])
+    def test_an_attempt_is_said_to_be_deleted(self, staff: Client, page: str) -> None:
+        reply = staff.post(url("verificationattempt", page, 1), {"reason": "x", "text": "x"}, follow=True)
+
+        assert reply.redirect_chain[-1] == ("/admin/", 302)
+        assert "Perhaps it was deleted?" in reply.content.decode()
+
+    def test_is_not_told_without_the_permission_to_view_rows(self) -> None:
+        client = client_with("block_number", "add_note")
+        for page in ("block", "reveal", "note"):
+            assert client.post(url("phonenumber", page, 1)).status_code == 403

@@ -12,7 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connections, transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,7 +25,7 @@ from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
 from django_telroi.admin.shared.chips import isolated, masked_mark, moment_in_sentence, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
-from django_telroi.admin.shared.lost_posts import back_to_the_button
+from django_telroi.admin.shared.old_pages import back_to_the_button, to_missing_row
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name
@@ -96,8 +96,10 @@ class StaffActionViews(UnnamedInLog):
 
     def action_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
         """Ask for confirmation (GET), or perform the action (POST with a valid form)."""
-        # The view permission comes first. Otherwise 403 or 404 would tell a user without it which ids exist.
-        phone = self.number_or_404(request, object_id)
+        # The view permission comes first. Otherwise the answer would tell a user without it which ids exist.
+        phone = self.viewable_number(request, object_id)
+        if phone is None:
+            return to_missing_row(self, object_id)
         require_permissions(request, staff_action.permission)
 
         # The page may be old, or another member of staff was faster.
@@ -136,7 +138,9 @@ class StaffActionViews(UnnamedInLog):
     @sensitive_variables()
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Log the access, then show the full number in the response to this POST, which is not cached."""
-        phone = self.number_or_404(request, object_id)
+        phone = self.viewable_number(request, object_id)
+        if phone is None:
+            return to_missing_row(self, object_id)
         require_permissions(request, "view_full_number")
         if request.method != "POST":
             return back_to_the_button(request, self.number_url("change", phone))
@@ -230,14 +234,12 @@ class StaffActionViews(UnnamedInLog):
         add_never_cache_headers(response)
         return response
 
-    def number_or_404(self, request: HttpRequest, object_id: str) -> PhoneNumber:
-        """Return the number. Raises PermissionDenied, or Http404 if it does not exist."""
+    def viewable_number(self, request: HttpRequest, object_id: str) -> PhoneNumber | None:
+        """Return the number, None if it does not exist. Raises PermissionDenied if the user may not view it."""
         phone = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, phone):
             raise PermissionDenied
-        if phone is None:
-            raise Http404
-        return cast("PhoneNumber", phone)
+        return cast("PhoneNumber | None", phone)
 
     def number_url(self, page: str, phone: PhoneNumber | None = None) -> str:
         arguments = () if phone is None or page == "changelist" else (phone.pk,)

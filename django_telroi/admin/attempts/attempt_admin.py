@@ -49,7 +49,6 @@ from django_telroi.admin.shared.filters import (
 )
 from django_telroi.admin.shared.lists import FixedOrderChangeList, ReadOnly, UncountedList, without_nul
 from django_telroi.admin.shared.log_entries import log_export
-from django_telroi.admin.shared.lost_posts import back_to_the_button
 from django_telroi.admin.shared.meanings import error_name
 from django_telroi.admin.shared.narrow_filters import (
     NARROW_FILTERS,
@@ -65,6 +64,7 @@ from django_telroi.admin.shared.number_lookups import (
     take_number,
     with_numbers,
 )
+from django_telroi.admin.shared.old_pages import back_to_the_button
 from django_telroi.admin.shared.search import (
     FOUND,
     FoundFilter,

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.debug import sensitive_variables
 
-from django_telroi.admin.shared.lost_posts import back_to_the_button
+from django_telroi.admin.shared.old_pages import back_to_the_button
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.redaction import Secret
