@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -210,7 +211,7 @@ class AttemptExport(admin.ModelAdmin):  # type: ignore[type-arg]
         try:
             rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
-            return HttpResponseRedirect(listed)
+            return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")  # as Django redirects from the list
         return export_attempts(request, rows)
 
 
