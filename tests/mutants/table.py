@@ -3064,8 +3064,8 @@ MUTANTS = (
     Mutant(
         "list numbers of a blocked destination as free",
         "django_telroi/admin/numbers/number_filters.py",
-        "reachable = queryset.filter(~is_blocked)",
-        "reachable = queryset",
+        "reachable = rows.filter(~is_blocked)",
+        "reachable = rows",
         (
             "tests/admin/test_blocked_destinations.py::test_the_filter_of_free_numbers_lists_none_of_a_blocked_destination",
         ),
@@ -3073,8 +3073,8 @@ MUTANTS = (
     Mutant(
         "list numbers as free while calls are stopped",
         "django_telroi/admin/numbers/number_filters.py",
-        "                return queryset.none()\n",
-        "                pass\n",
+        "            return queryset.none()\n",
+        "            pass\n",
         ("tests/admin/test_blocked_destinations.py::test_the_filter_of_free_numbers_is_empty_while_calls_are_stopped",),
     ),
     Mutant(
