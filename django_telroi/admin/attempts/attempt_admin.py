@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -14,11 +14,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -55,6 +56,7 @@ from django_telroi.admin.shared.narrow_filters import (
     NARROW_FILTERS,
     AddressFilter,
     KeyFilter,
+    PrefixFilter,
     SpanFilter,
     UserFilter,
 )
@@ -175,6 +177,11 @@ def _row(attempt: VerificationAttempt, zone: tzinfo) -> Sequence[object]:
 
 
 EXPORT = "django_telroi.export_attempts"
+LEAVES_OUT = pgettext_lazy(
+    "help",
+    "Without the permission to view full numbers, this list leaves out the numbers of which fewer than two digits "
+    "would stay hidden. The overview counts their calls too.",
+)
 
 
 class AttemptChangeList(FixedOrderChangeList):
@@ -300,7 +307,12 @@ class VerificationAttemptAdmin(
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         may_export = {"telroi_may_export": self.has_export_permission(request)}
-        return super().changelist_view(request, {**may_export, **(extra_context or {})})
+        response = super().changelist_view(request, {**may_export, **(extra_context or {})})
+        # For each prefix. A message only beside a list that leaves out rows would confirm hidden digits.
+        leaves_out = PrefixFilter.parameter_name in request.GET and not may_view_full_numbers(request)
+        if leaves_out and isinstance(response, TemplateResponse):
+            messages.info(request, str(LEAVES_OUT))
+        return response
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
