@@ -293,6 +293,7 @@ class TestBulkActions:
 
         assert PhoneNumber.objects.filter(blocked_reason=REASON).count() == 2
         assert LogEntry.objects.count() == AttemptEvent.objects.count() == 2
+        assert "2 numbers are blocked." in html_of(staff, url("phonenumber", "changelist"))
 
     def test_unblock_numbers(self, staff: Client) -> None:
         phones = [number("0001", blocked="x"), number("0002", blocked="x")]
@@ -300,6 +301,17 @@ class TestBulkActions:
         self.choose(staff, "unblock_selected", *phones, confirmed="yes")
 
         assert not PhoneNumber.objects.filter(blocked_at__isnull=False).exists()
+        assert "The block of staff is lifted for 2 numbers." in html_of(staff, url("phonenumber", "changelist"))
+
+    @pytest.mark.parametrize("action", ["block_selected", "unblock_selected"])
+    def test_say_that_the_only_selected_number_is_deleted(self, staff: Client, action: str) -> None:
+        phone = number("0001")
+        PhoneNumber.objects.all().delete()
+
+        self.choose(staff, action, phone)
+
+        html = html_of(staff, url("phonenumber", "changelist"))
+        assert "None of the selected numbers is in this list any more. Perhaps they were deleted." in html
 
     def test_need_the_permission(self) -> None:
         phone = number("0001")

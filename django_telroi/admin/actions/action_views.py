@@ -181,6 +181,13 @@ class StaffActionViews(UnnamedInLog):
             )
             messages.error(request, words % {"count": MAX_AT_ONCE})
             return None
+        if not rows:
+            # The list reads the selected rows with its filters, so they may exist.
+            words = pgettext(
+                "message", "None of the selected numbers is in this list any more. Perhaps they were deleted."
+            )
+            messages.warning(request, words)
+            return None
         # A site may limit single numbers. Then nothing is done, as on the page of such a number.
         if not all(self.has_view_permission(request, phone) for phone in rows):
             raise PermissionDenied
@@ -195,9 +202,8 @@ class StaffActionViews(UnnamedInLog):
             return self.confirmation(request, staff_action, fitting, form=form)
         answer = form.cleaned_data if form else {}
         done = sum(bool(self.perform(request, staff_action, phone, answer)) for phone in fitting)
-        if done:
-            words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
-            messages.success(request, words % {"count": done, "done": staff_action.label})
+        if done and staff_action.done_to:
+            messages.success(request, staff_action.done_to(done) % {"count": done})
         return None
 
     def confirmation(
