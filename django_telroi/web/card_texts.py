@@ -109,9 +109,7 @@ def outdated_code() -> str:
 
 def logged_out() -> str:
     """Return the message for a code or a call of a user who is not logged in any more."""
-    return pgettext(
-        "phone card", "You were logged out, so this call is over for you. Log in again, then ask for another call."
-    )
+    return pgettext("phone card", "You are not logged in any more. Log in again, then ask for another call.")
 
 
 def lost_call() -> str:

@@ -52,7 +52,7 @@ class TestACustomAdminSite:
         gone = staff.post("/back/django_telroi/verificationattempt/export/?p=0")
 
         assert found.headers["Location"] == f"/back/django_telroi/verificationattempt/{attempt.pk}/change/"
-        assert gone.headers["Location"] == "/back/django_telroi/verificationattempt/"
+        assert gone.headers["Location"] == "/back/django_telroi/verificationattempt/?e=1"
 
 
 @pytest.mark.parametrize("page", ["changelist", "change"])

@@ -18,7 +18,7 @@ from django_telroi.services.attempts import find
 from django_telroi.services.shared.outcomes import ErrorCode
 from django_telroi.simulator import Simulator
 from tests.admin.admin_pages import html_of, shows_a_whole_number, url
-from tests.services.world import NUMBER, let_time_pass, wrong
+from tests.services.world import NUMBER, OTHER_NUMBER, let_time_pass, wrong
 
 pytestmark = pytest.mark.django_db
 
@@ -195,3 +195,12 @@ def test_a_call_whose_lost_codes_cannot_be_distinguished_is_explained(viewer: Cl
     assert "without the right code" not in html
     assert "not known to Telroi" not in html
     assert "code could not be checked" in html
+
+
+def test_says_that_the_user_was_deleted(viewer: Client) -> None:
+    ada = User.objects.create_user("ada")
+    of_ada, of_a_visitor = services.start_verification(NUMBER, user=ada), services.start_verification(OTHER_NUMBER)
+    ada.delete()
+
+    assert "an account that is deleted" in page_of(viewer, of_ada)
+    assert "an account that is deleted" not in page_of(viewer, of_a_visitor)

@@ -119,11 +119,11 @@ def test_the_list_names_the_site_where_it_paused_a_prefix_by_itself(
     calls(40, ago=timedelta(minutes=10), status="expired")
     services.sweep()
 
-    page = page_of(staff, DESTINATIONS).text
+    page = page_of(staff, DESTINATIONS)
 
-    assert "Paused by itself until" in page
-    assert "40 calls in an hour, 0 of them verified" in page
-    assert "by itself" in page
+    assert "Paused by itself until" in page.text
+    assert "40 calls in an hour, 0 of them verified" in page.text
+    assert {cell.text for cell in page.select("td:has(.telroi-label) bdi")} == {"this site"}
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ class TestAdding:
 
     def test_on_an_unknown_row_is_not_found(self, staff: Client, model: str) -> None:
         for nowhere in ("0", "99999999999999999999", "x"):
-            assert staff.post(f"/admin/django_telroi/{model}/{nowhere}/note/", {"text": TEXT}).status_code == 404
+            reply = staff.post(f"/admin/django_telroi/{model}/{nowhere}/note/", {"text": TEXT})
+            assert reply.headers["Location"] == f"/admin/django_telroi/{model}/{nowhere}/change/"
 
     def test_works_with_atomic_requests(
         self, staff: Client, model: str, row: PhoneNumber | VerificationAttempt

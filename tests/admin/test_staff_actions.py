@@ -100,7 +100,8 @@ class TestAnAction:
 
     def test_of_an_unknown_number_is_not_found(self, staff_action: str, staff: Client) -> None:
         for nowhere in ("0", "99999999999999999999", "x", "1_2F"):
-            assert staff.post(f"/admin/django_telroi/phonenumber/{nowhere}/{staff_action}/").status_code == 404
+            reply = staff.post(f"/admin/django_telroi/phonenumber/{nowhere}/{staff_action}/", follow=True)
+            assert reply.redirect_chain[-1] == ("/admin/", 302)
 
     def test_works_for_a_number_that_is_no_longer_valid(self, staff_action: str, staff: Client) -> None:
         _, state, kind = STAFF_ACTIONS[staff_action]
@@ -292,6 +293,7 @@ class TestBulkActions:
 
         assert PhoneNumber.objects.filter(blocked_reason=REASON).count() == 2
         assert LogEntry.objects.count() == AttemptEvent.objects.count() == 2
+        assert "2 numbers are blocked." in html_of(staff, url("phonenumber", "changelist"))
 
     def test_unblock_numbers(self, staff: Client) -> None:
         phones = [number("0001", blocked="x"), number("0002", blocked="x")]
@@ -299,6 +301,17 @@ class TestBulkActions:
         self.choose(staff, "unblock_selected", *phones, confirmed="yes")
 
         assert not PhoneNumber.objects.filter(blocked_at__isnull=False).exists()
+        assert "The block of staff is lifted for 2 numbers." in html_of(staff, url("phonenumber", "changelist"))
+
+    @pytest.mark.parametrize("action", ["block_selected", "unblock_selected"])
+    def test_say_that_the_only_selected_number_is_deleted(self, staff: Client, action: str) -> None:
+        phone = number("0001")
+        PhoneNumber.objects.all().delete()
+
+        self.choose(staff, action, phone)
+
+        html = html_of(staff, url("phonenumber", "changelist"))
+        assert "None of the selected numbers is in this list any more. Perhaps they were deleted." in html
 
     def test_need_the_permission(self) -> None:
         phone = number("0001")
@@ -338,7 +351,7 @@ class TestReveal:
 
         answer = staff.get(action_url("reveal", phone))
 
-        assert answer.status_code == 405
+        assert (answer.status_code, answer.url) == (302, url("phonenumber", "change", phone.pk))  # type: ignore[attr-defined]
         assert not AttemptEvent.objects.exists()
 
     def test_is_refused_without_the_permission(self) -> None:

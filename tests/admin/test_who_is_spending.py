@@ -289,6 +289,17 @@ def test_a_prefix_confirms_no_hidden_digits_without_the_permission(
     assert shown == {"view_full_number": True, "view_phonenumber": shown_to_viewer}
 
 
+def test_a_list_by_prefix_says_that_it_leaves_out_numbers() -> None:
+    """For each prefix, because a sentence only beside a shorter list would confirm hidden digits."""
+    calls(1, number="+16502530000")
+    attempts, left_out = "/admin/django_telroi/verificationattempt/", "this list leaves out the numbers"
+
+    for query in ("prefix=1650253", "prefix=2348031"):
+        assert left_out in page_of(client_with(*VIEWER), f"{attempts}?{query}").text
+        assert left_out not in page_of(client_with(*VIEWER, "view_full_number"), f"{attempts}?{query}").text
+    assert left_out not in page_of(client_with(*VIEWER), attempts).text
+
+
 def test_a_filtered_list_executes_no_more_statements(staff: Client, attack: None) -> None:
     link = str(csv_rows_of(page_of(staff), "rank-prefix")[0].select_one("a")["href"])  # type: ignore[index]
 

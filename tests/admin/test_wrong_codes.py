@@ -100,6 +100,24 @@ def test_the_page_of_an_attempt_shows_the_count_of_its_user_and_resets_it(
     assert "wrong codes of the user reset" in text_of(staff, page)
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_staff_are_told_that_a_user_has_no_wrong_codes(
+    staff: Client, attempt: VerificationAttempt, dora: User, method: str, *, is_deleted: bool
+) -> None:
+    UserWrongCodes.objects.all().delete()
+    if is_deleted:
+        dora.delete()
+    page, reset = (url("verificationattempt", each, attempt.pk) for each in ("change", "reset_user"))
+
+    reply = getattr(staff, method)(reset, {"reason": "x"}, follow=True)
+
+    assert reply.redirect_chain == [(page, 302)]
+    assert "This user has no wrong codes." in reply.content.decode()
+    assert reset not in html_of(staff, page)
+    assert not LogEntry.objects.exists()
+
+
 def test_the_page_of_a_verified_phone_shows_the_count_of_its_user(
     staff: Client, attempt: VerificationAttempt, dora: User
 ) -> None:

@@ -3078,8 +3078,8 @@ MUTANTS = (
     Mutant(
         "list numbers of a blocked destination as free",
         "django_telroi/admin/numbers/number_filters.py",
-        "reachable = queryset.filter(~is_blocked)",
-        "reachable = queryset",
+        "reachable = rows.filter(~is_blocked)",
+        "reachable = rows",
         (
             "tests/admin/test_blocked_destinations.py::test_the_filter_of_free_numbers_lists_none_of_a_blocked_destination",
         ),
@@ -3087,8 +3087,8 @@ MUTANTS = (
     Mutant(
         "list numbers as free while calls are stopped",
         "django_telroi/admin/numbers/number_filters.py",
-        "                return queryset.none()\n",
-        "                pass\n",
+        "            return queryset.none()\n",
+        "            pass\n",
         ("tests/admin/test_blocked_destinations.py::test_the_filter_of_free_numbers_is_empty_while_calls_are_stopped",),
     ),
     Mutant(
@@ -3351,6 +3351,34 @@ MUTANTS = (
         "        require_permissions(request, ADD_NOTE)\n",
         "",
         ("tests/admin/test_notes.py",),
+    ),
+    Mutant(
+        "show the full number in the response to a GET",
+        "django_telroi/admin/actions/action_views.py",
+        '        if request.method != "POST":\n            return back_to_the_button',
+        "        if False:\n            return back_to_the_button",
+        ("tests/admin/test_staff_actions.py::TestReveal::test_needs_a_post",),
+    ),
+    Mutant(
+        "export attempts in the response to a GET",
+        "django_telroi/admin/attempts/attempt_admin.py",
+        '        if request.method != "POST":\n',
+        "        if False:\n",
+        ("tests/admin/test_attempts_csv.py::TestAnExport::test_needs_a_post",),
+    ),
+    Mutant(
+        "do not answer 503 for the export of attempts",
+        "django_telroi/admin/attempts/attempt_admin.py",
+        "    FailuresAnswered, ReadOnly, AttemptExport, ",
+        "    AttemptExport, FailuresAnswered, ReadOnly, ",
+        ("tests/outages/test_read_only.py::test_an_export_that_cannot_be_logged_is_answered_503",),
+    ),
+    Mutant(
+        "say that a list leaves out numbers to staff who see all of them",
+        "django_telroi/admin/attempts/attempt_admin.py",
+        "PrefixFilter.parameter_name in request.GET and not may_view_full_numbers(request)",
+        "PrefixFilter.parameter_name in request.GET",
+        ("tests/admin/test_who_is_spending.py::test_a_list_by_prefix_says_that_it_leaves_out_numbers",),
     ),
     Mutant(
         "log in twice with one code",

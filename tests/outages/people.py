@@ -185,3 +185,9 @@ STAFF_PAGES: Mapping[str, Callable[[People], Reply]] = {
     "verified phones": staff_page("verifiedphone/"),
 }
 """Pages that show rows to staff."""
+
+EXPORTS: Mapping[str, Callable[[People], Reply]] = {
+    "attempts as CSV": lambda people: people.grace_s.post("/admin/django_telroi/verificationattempt/export/"),
+    "overview as CSV": staff_page("phonenumber/overview/csv/"),
+}
+"""Downloads, which are recorded in the admin log."""

@@ -7,19 +7,22 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Model
 
 from django_telroi import services, tasks
 from django_telroi.errors import Unavailable
-from django_telroi.models import PhoneNumber
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.outages.outage import unreachable
-from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, STAFF_PAGES, WRITERS, People, Reply
+from tests.outages.people import EXPORTS, PAGE_WRITERS, READERS, STAFF_ACTIONS, STAFF_PAGES, WRITERS, People, Reply
 from tests.services.world import sends
 from tests.webhooks.telroi import event_of
 
 NOT_NOW = "This does not work at the moment. Try again in a few minutes."
 PAGES = {name: ask for name, ask in {**READERS, **PAGE_WRITERS}.items() if name.startswith("page: ")}
+STAFF = {**STAFF_ACTIONS, **STAFF_PAGES, **EXPORTS}
 PROGRAMS = {name: ask for name, ask in {**READERS, **WRITERS}.items() if name.startswith("api: ")}
 
 
@@ -52,12 +55,23 @@ def test_a_page_of_the_site_works_with_a_card_in_it(people: People) -> None:
     assert "We cannot call right now" in reply.content.decode()
 
 
-@pytest.mark.parametrize("act", [*STAFF_ACTIONS.values(), *STAFF_PAGES.values()], ids=[*STAFF_ACTIONS, *STAFF_PAGES])
+@pytest.mark.parametrize("act", STAFF.values(), ids=STAFF)
 def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> None:
     with unreachable():
         reply = act(people)
 
     assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
+
+
+@pytest.mark.parametrize("model", [PhoneNumber, VerificationAttempt, VerifiedPhone])
+def test_every_url_of_the_admin_is_answered_503(people: People, model: type[Model]) -> None:
+    at = f"/admin/django_telroi/{model._meta.model_name}/"
+    routes = [str(each.pattern) for each in admin.site.get_model_admin(model).get_urls()]
+
+    with unreachable():
+        replies = {route: people.grace_s.post(at + route.replace("<path:object_id>", "1")) for route in routes}
+
+    assert {route: reply.status_code for route, reply in replies.items()} == dict.fromkeys(routes, 503)
 
 
 def test_an_outdated_form_gets_503(people: People) -> None:

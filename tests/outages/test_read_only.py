@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
+from django.db.models import Model
 
 from django_telroi import services
 from django_telroi.errors import Unavailable
+from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
 from tests.outages.outage import read_only
-from tests.outages.people import PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
+from tests.outages.people import EXPORTS, PAGE_WRITERS, READERS, STAFF_ACTIONS, WRITERS, People, Reply
 from tests.outages.test_out_of_reach import NOT_NOW
 from tests.services.world import checks, sends
 from tests.webhooks.telroi import event_of
@@ -64,6 +67,27 @@ def test_staff_get_an_error(people: People, act: Callable[[People], Reply]) -> N
 
     assert reply.status_code in (302, 503)
     assert reply.status_code == 503 or page.context["messages"]
+
+
+@pytest.mark.parametrize("ask", EXPORTS.values(), ids=EXPORTS)
+def test_an_export_that_cannot_be_logged_is_answered_503(people: People, ask: Callable[[People], Reply]) -> None:
+    with read_only():
+        reply = ask(people)
+
+    assert (reply.status_code, NOT_NOW in reply.content.decode()) == (503, True)
+
+
+@pytest.mark.parametrize("model", [PhoneNumber, VerificationAttempt, VerifiedPhone])
+def test_no_url_of_the_admin_ends_with_an_error_500(people: People, model: type[Model]) -> None:
+    row = model._default_manager.order_by("-pk")[:1].get()
+    at = f"/admin/django_telroi/{model._meta.model_name}/"
+    routes = [str(each.pattern) for each in admin.site.get_model_admin(model).get_urls()]
+    form = {"reason": "x", "text": "x", "term": "x", "destination": "NG", "confirmed": "NG", "hours": "1"}
+
+    with read_only():
+        replies = [people.grace_s.post(at + route.replace("<path:object_id>", str(row.pk)), form) for route in routes]
+
+    assert [reply.status_code for reply in replies if reply.status_code >= 500 and reply.status_code != 503] == []
 
 
 SERVICES: dict[str, Callable[[People], object]] = {

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 OUTDATED = "This form was out of date, and nothing happened. Send it again."
 CODE_OUTDATED = "This form was out of date, so your code was not checked. Ask for another call."
-LOGGED_OUT = "You were logged out, so this call is over for you. Log in again, then ask for another call."
+LOGGED_OUT = "You are not logged in any more. Log in again, then ask for another call."
 TOO_OLD = "This page is too old, or was opened with another login. Open it again, then ask for the call."
 REASON = "The page that you opened needs a verified phone number."
 

@@ -12,7 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connections, transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,6 +25,7 @@ from django_telroi import services
 from django_telroi.admin.actions.number_actions import BLOCK, STAFF_ACTIONS, UNBLOCK, Answer, ReasonForm, StaffAction
 from django_telroi.admin.shared.chips import isolated, masked_mark, moment_in_sentence, on_one_line
 from django_telroi.admin.shared.log_entries import UnnamedInLog
+from django_telroi.admin.shared.old_pages import back_to_the_button, to_missing_row
 from django_telroi.errors import AlreadyBlocked, ChangedMeanwhile, TelroiError, Unavailable
 from django_telroi.models import PhoneNumber
 from django_telroi.services.requester import user_name
@@ -95,8 +96,10 @@ class StaffActionViews(UnnamedInLog):
 
     def action_view(self, request: HttpRequest, object_id: str, *, staff_action: StaffAction) -> HttpResponse:
         """Ask for confirmation (GET), or perform the action (POST with a valid form)."""
-        # The view permission comes first. Otherwise 403 or 404 would tell a user without it which ids exist.
-        phone = self.number_or_404(request, object_id)
+        # The view permission comes first. Otherwise the answer would tell a user without it which ids exist.
+        phone = self.viewable_number(request, object_id)
+        if phone is None:
+            return to_missing_row(self, object_id)
         require_permissions(request, staff_action.permission)
 
         # The page may be old, or another member of staff was faster.
@@ -135,10 +138,12 @@ class StaffActionViews(UnnamedInLog):
     @sensitive_variables()
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Log the access, then show the full number in the response to this POST, which is not cached."""
-        phone = self.number_or_404(request, object_id)
+        phone = self.viewable_number(request, object_id)
+        if phone is None:
+            return to_missing_row(self, object_id)
         require_permissions(request, "view_full_number")
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return back_to_the_button(request, self.number_url("change", phone))
         # Logged first. If the database fails between the two, there is an entry too many, and never one too few.
         self.log_change(request, phone, _("The full number was shown."))
         number = services.reveal_number(phone, actor=actor_of(request))
@@ -176,6 +181,13 @@ class StaffActionViews(UnnamedInLog):
             )
             messages.error(request, words % {"count": MAX_AT_ONCE})
             return None
+        if not rows:
+            # The list reads the selected rows with its filters, so they may exist.
+            words = pgettext(
+                "message", "None of the selected numbers is in this list any more. Perhaps they were deleted."
+            )
+            messages.warning(request, words)
+            return None
         # A site may limit single numbers. Then nothing is done, as on the page of such a number.
         if not all(self.has_view_permission(request, phone) for phone in rows):
             raise PermissionDenied
@@ -190,9 +202,8 @@ class StaffActionViews(UnnamedInLog):
             return self.confirmation(request, staff_action, fitting, form=form)
         answer = form.cleaned_data if form else {}
         done = sum(bool(self.perform(request, staff_action, phone, answer)) for phone in fitting)
-        if done:
-            words = ngettext("%(count)d number: %(done)s", "%(count)d numbers: %(done)s", done)
-            messages.success(request, words % {"count": done, "done": staff_action.label})
+        if done and staff_action.done_to:
+            messages.success(request, staff_action.done_to(done) % {"count": done})
         return None
 
     def confirmation(
@@ -229,14 +240,12 @@ class StaffActionViews(UnnamedInLog):
         add_never_cache_headers(response)
         return response
 
-    def number_or_404(self, request: HttpRequest, object_id: str) -> PhoneNumber:
-        """Return the number. Raises PermissionDenied, or Http404 if it does not exist."""
+    def viewable_number(self, request: HttpRequest, object_id: str) -> PhoneNumber | None:
+        """Return the number, None if it does not exist. Raises PermissionDenied if the user may not view it."""
         phone = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, phone):
             raise PermissionDenied
-        if phone is None:
-            raise Http404
-        return cast("PhoneNumber", phone)
+        return cast("PhoneNumber | None", phone)
 
     def number_url(self, page: str, phone: PhoneNumber | None = None) -> str:
         arguments = () if phone is None or page == "changelist" else (phone.pk,)

@@ -16,7 +16,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.http import urlencode
-from django.utils.translation import pgettext, pgettext_lazy
+from django.utils.text import capfirst
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 
 from django_telroi import services
 from django_telroi.admin.actions.action_views import APP, QUESTION_PAGE, actor_of, require_permissions, staff_view
@@ -278,7 +279,7 @@ def blocked_words(destination: str, error: AlreadyBlocked | ChangedMeanwhile) ->
     now = timezone.now()
     block = BlockedDestination(destination=destination, until=error.until, blocked_by=error.by)
     words = pgettext("message", "%(who)s has blocked %(name)s already, %(when)s. %(block)s. Nothing was changed.")
-    who, when = isolated(error.by or by_words("")), moment_in_sentence(error.at, now=now)
+    who, when = isolated(error.by or capfirst(by_words(""))), moment_in_sentence(error.at, now=now)
     return words % {"who": who, "name": destination, "when": when, "block": block_words(block, now=now)}
 
 
@@ -302,4 +303,4 @@ def unblocked_words(name: str) -> str:
 
 def by_words(actor: str) -> str:
     """Return who blocked or unblocked a destination. Only the site itself has no name."""
-    return plain(actor) or pgettext("actor", "by itself")
+    return plain(actor) or gettext("this site")

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
@@ -20,6 +20,7 @@ from django_telroi import services
 from django_telroi.admin.actions.action_views import APP, actor_of, failure_sentence, require_permissions, staff_view
 from django_telroi.admin.actions.number_actions import text_to_save
 from django_telroi.admin.shared.log_entries import UnnamedInLog
+from django_telroi.admin.shared.old_pages import to_missing_row
 from django_telroi.errors import TelroiError
 from django_telroi.models import PhoneNumber, SupportNote, VerificationAttempt
 
@@ -60,11 +61,11 @@ class NoteViews(UnnamedInLog):
     def note_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the text (GET), or add the note and return to the page of the row (POST)."""
         row: PhoneNumber | VerificationAttempt | None = self.get_object(request, unquote(object_id))
-        # The view permission comes first. Otherwise 403 or 404 would tell a user without it which ids exist.
+        # The view permission comes first. Otherwise the answer would tell a user without it which ids exist.
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         if row is None:
-            raise Http404
+            return to_missing_row(self, object_id)
         require_permissions(request, ADD_NOTE)
         form = NoteForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():

@@ -12,7 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext, pgettext_lazy
 
 from django_telroi import services
 from django_telroi.domain.number_limits import DAY, used_in
@@ -95,6 +95,7 @@ class StaffAction:
     ``act`` performs it. Its arguments are the number's row, the name of the staff user and the cleaned data of
     ``form``. ``fits`` returns whether the action applies to a number; if it does not, ``idle`` is the message.
     ``done`` is the message of success. ``describe`` returns another one if it depends on the result of ``act``.
+    ``done_to`` returns the message for several numbers, for an action that the list offers.
     """
 
     name: str
@@ -108,6 +109,7 @@ class StaffAction:
     fits: Callable[[PhoneNumber], bool]
     form: type[ReasonForm] | None = None
     describe: Callable[[Any, Answer], Words] | None = None
+    done_to: Callable[[int], str] | None = None
     is_final: bool = False
 
 
@@ -134,6 +136,7 @@ BLOCK = StaffAction(
     act=lambda phone, actor, answer: services.block_number(phone.number, reason=answer["reason"], actor=actor),
     fits=lambda phone: not phone.has_staff_block,
     form=ReasonForm,
+    done_to=lambda count: ngettext("%(count)d number is blocked.", "%(count)d numbers are blocked.", count),
 )
 UNBLOCK = StaffAction(
     name="unblock",
@@ -151,6 +154,11 @@ UNBLOCK = StaffAction(
     act=lambda phone, actor, answer: services.unblock_number(phone.number, actor=actor),
     fits=lambda phone: phone.has_staff_block,
     describe=lambda phone, answer: _words_after_unblocking(phone),
+    done_to=lambda count: ngettext(
+        "The block of staff is lifted for %(count)d number.",
+        "The block of staff is lifted for %(count)d numbers.",
+        count,
+    ),
 )
 UNBLOCK_OWNERS = StaffAction(
     name="unblock-owner",

@@ -9,12 +9,12 @@ from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from django_telroi import services
@@ -22,12 +22,14 @@ from django_telroi.admin.actions.action_views import APP, actor_of, failure_sent
 from django_telroi.admin.actions.number_actions import ReasonForm
 from django_telroi.admin.shared.chips import listed, moment_words
 from django_telroi.admin.shared.log_entries import UnnamedInLog
+from django_telroi.admin.shared.old_pages import to_missing_row
 from django_telroi.errors import TelroiError
 from django_telroi.models import VerificationAttempt
 from django_telroi.services.staff.support import wrong_codes_of_user
 
 PERMISSION = "reset_wrong_codes"
 PAGE = "admin/django_telroi/question.html"
+NO_WRONG_CODES = pgettext_lazy("wrong codes of a user", "This user has no wrong codes.")
 
 
 def words_for_user(user_id: object) -> str:
@@ -62,12 +64,16 @@ class UserWrongCodesViews(UnnamedInLog):
     def reset_user_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the reason (GET), or reset the wrong codes and return to the page of the attempt (POST)."""
         attempt: VerificationAttempt | None = self.get_object(request, unquote(object_id))
-        # The view permission comes first. Otherwise 403 or 404 would tell a user without it which ids exist.
+        # The view permission comes first. Otherwise the answer would tell a user without it which ids exist.
         if not self.has_view_permission(request, attempt):
             raise PermissionDenied
-        if attempt is None or (user := attempt.user) is None:
-            raise Http404
+        if attempt is None:
+            return to_missing_row(self, object_id)
         require_permissions(request, PERMISSION)
+        # The page may be old: the user was deleted, or another member of staff was faster.
+        if (user := attempt.user) is None or not words_for_user(user.pk):
+            messages.warning(request, NO_WRONG_CODES)
+            return HttpResponseRedirect(self._attempt_url("change", attempt))
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             self._reset(request, attempt, user, form.cleaned_data["reason"])
@@ -81,7 +87,7 @@ class UserWrongCodesViews(UnnamedInLog):
             messages.error(request, failure_sentence(error, attempt.phone))
             return
         if not was_reset:
-            messages.warning(request, pgettext("wrong codes of a user", "This user has no wrong codes."))
+            messages.warning(request, NO_WRONG_CODES)
             return
         done = pgettext("wrong codes of a user", "The wrong codes of the user are reset.")
         self.log_change(request, attempt, f"{done} {reason}")

@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST
 
 from django_telroi import conf
 from django_telroi.admin.actions.note_views import NoteViews
@@ -56,6 +56,7 @@ from django_telroi.admin.shared.narrow_filters import (
     NARROW_FILTERS,
     AddressFilter,
     KeyFilter,
+    PrefixFilter,
     SpanFilter,
     UserFilter,
 )
@@ -66,6 +67,7 @@ from django_telroi.admin.shared.number_lookups import (
     take_number,
     with_numbers,
 )
+from django_telroi.admin.shared.old_pages import back_to_the_button
 from django_telroi.admin.shared.search import (
     FOUND,
     FoundFilter,
@@ -175,6 +177,11 @@ def _row(attempt: VerificationAttempt, zone: tzinfo) -> Sequence[object]:
 
 
 EXPORT = "django_telroi.export_attempts"
+LEAVES_OUT = pgettext_lazy(
+    "help",
+    "Without the permission to view full numbers, this list leaves out the numbers of which fewer than two digits "
+    "would stay hidden. The overview counts their calls too.",
+)
 
 
 class AttemptChangeList(FixedOrderChangeList):
@@ -187,7 +194,37 @@ class AttemptChangeList(FixedOrderChangeList):
             apply_overdue_unsaved(take_number(attempt), now=now)
 
 
-class VerificationAttemptAdmin(FailuresAnswered, ReadOnly, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList):
+class AttemptExport(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The view of the export. Must be a base after ``FailuresAnswered``, which answers only for the URLs of those."""
+
+    def get_urls(self) -> list[URLPattern]:
+        export = path(
+            "export/", self.admin_site.admin_view(self.export_view), name="django_telroi_verificationattempt_export"
+        )
+        return [export, *super().get_urls()]
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        listed = reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
+        if request.method != "POST":
+            return back_to_the_button(request, f"{listed}?{request.GET.urlencode()}" if request.GET else listed)
+        request.GET = without_nul(request.GET)  # type: ignore[assignment]
+        # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
+        try:
+            rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{listed}?{ERROR_FLAG}=1")  # as Django redirects from the list
+        return export_attempts(request, rows)
+
+
+class VerificationAttemptAdmin(
+    FailuresAnswered, ReadOnly, AttemptExport, CallerSearch, NoteViews, UserWrongCodesViews, UncountedList
+):
     """The list of attempts, and the page of one attempt with its timeline. Attempts cannot be edited."""
 
     list_display = ("requested", "masked", "status_and_error", "requester", "tries_used", "took")
@@ -268,33 +305,14 @@ class VerificationAttemptAdmin(FailuresAnswered, ReadOnly, CallerSearch, NoteVie
         users = users_named(term)
         return Narrowing(words_for_users(users), {"user__in": [str(user.pk) for user in users]}) if users else None
 
-    def get_urls(self) -> list[URLPattern]:
-        export = path(
-            "export/", self.admin_site.admin_view(self.export_view), name="django_telroi_verificationattempt_export"
-        )
-        return [export, *super().get_urls()]
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return bool(self.has_view_permission(request) and request.user.has_perm(EXPORT))
-
-    @method_decorator(require_POST)
-    def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Export the filtered list as CSV. The response is streamed, so memory use does not grow with the rows."""
-        if not self.has_export_permission(request):
-            raise PermissionDenied
-        request.GET = without_nul(request.GET)  # type: ignore[assignment]
-        # The change list applies the filters of the URL, so the file has the rows of the list that the user sees.
-        try:
-            rows: QuerySet[VerificationAttempt] = self.get_changelist_instance(request).queryset
-        except IncorrectLookupParameters:
-            return HttpResponseRedirect(
-                reverse("admin:django_telroi_verificationattempt_changelist", current_app=self.admin_site.name)
-            )
-        return export_attempts(request, rows)
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         may_export = {"telroi_may_export": self.has_export_permission(request)}
-        return super().changelist_view(request, {**may_export, **(extra_context or {})})
+        response = super().changelist_view(request, {**may_export, **(extra_context or {})})
+        # For each prefix. A message only beside a list that leaves out rows would confirm hidden digits.
+        leaves_out = PrefixFilter.parameter_name in request.GET and not may_view_full_numbers(request)
+        if leaves_out and isinstance(response, TemplateResponse):
+            messages.info(request, str(LEAVES_OUT))
+        return response
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -159,7 +159,7 @@ def _facts(
         _("region"),
         linked(region_mark(attempt.region), _same_value_url(attempt, "region", site)) if attempt.region else "",
     )
-    yield _("user"), linked(requester, user) if requester else ""
+    yield _("user"), linked(requester, user) if requester else _deleted_user(attempt)
     yield _("wrong codes of the user"), words_for_user(attempt.user_id)
     yield _("requester's IP address"), plain(attempt.requester_ip or "")
     yield (
@@ -176,6 +176,11 @@ def _facts(
     yield from _consent(attempt)
     yield _("provider's id"), _id(attempt.telroi_id or "")
     yield _("public id"), _id(str(attempt.uuid))
+
+
+def _deleted_user(attempt: VerificationAttempt) -> str:
+    """Return that an account requested the attempt and was deleted since, ``""`` if no account did."""
+    return pgettext("of an attempt", "an account that is deleted") if attempt.had_user else ""
 
 
 def _key(attempt: VerificationAttempt, site: AdminSite) -> SafeString | str:

@@ -34,7 +34,7 @@ MAX_DIGITS_OF_A_KEY = 18
 """19 digits may exceed a bigint, for which a database raises an error."""
 
 
-class ChoiceFilter(admin.SimpleListFilter, ABC):
+class OfferedFilter(admin.SimpleListFilter, ABC):
     """A filter with fixed choices, which need no query. A selected value is always added, so that it is visible."""
 
     @abstractmethod
@@ -42,8 +42,8 @@ class ChoiceFilter(admin.SimpleListFilter, ABC):
         """Return the choices as pairs of a value and a label."""
 
     @abstractmethod
-    def matching(self, value: str) -> Q:
-        """Return the condition for ``value``. Raises ValueError if the value is invalid."""
+    def matching_rows(self, value: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the ``rows`` that match ``value``. Raises ValueError if the value is invalid."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Choice]:
         offered, selected = self.offered(), self.value()
@@ -56,9 +56,20 @@ class ChoiceFilter(admin.SimpleListFilter, ABC):
         if selected is None:
             return queryset
         try:
-            return queryset.filter(self.matching(selected))
+            return self.matching_rows(selected, queryset)
         except ValueError:
             return queryset.none()
+
+
+class ChoiceFilter(OfferedFilter):
+    """A filter whose choices are conditions."""
+
+    @abstractmethod
+    def matching(self, value: str) -> Q:
+        """Return the condition for ``value``. Raises ValueError if the value is invalid."""
+
+    def matching_rows(self, value: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(self.matching(value))
 
 
 class FormFilter(ChoiceFilter):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,16 @@ class UncountedChangeList(ChangeList):
     """
 
     has_more: bool
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Return Django's filters. A parameter that is not allowed redirects to the list, as a page too far does."""
+        try:
+            return super().get_filters(request)
+        except DisallowedModelAdminLookup as error:
+            # Django's answer would be a bare 400. Staff may have typed the parameter.
+            words = pgettext("message", "The list has no such filter. It shows all rows.")
+            messages.warning(request, words)
+            raise IncorrectLookupParameters from error
 
     def get_results(self, request: HttpRequest) -> None:
         start = (self.page_num - 1) * self.list_per_page

@@ -20,13 +20,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_POST
 
+from django_telroi.admin.shared.old_pages import back_to_the_button
 from django_telroi.domain.typed_text import clean_typed
 from django_telroi.models.sealed import is_number_sealed
 from django_telroi.redaction import Secret
@@ -90,11 +89,12 @@ class PostedSearch(admin.ModelAdmin):  # type: ignore[type-arg]
         view = self.admin_site.admin_view(self.search_view)
         return [path("search/", view, name=name), *super().get_urls()]
 
-    @method_decorator(require_POST)
     @sensitive_variables()
     def search_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return back_to_the_button(request, self._address("changelist"))
         # A redirect in any case, so that the back button never asks to send the term again.
         term = clean_term(request.POST.get(TERM, ""))
         # A term that cannot be stored matches no row. MariaDB would raise an error for a mix of character sets.
