@@ -1597,7 +1597,7 @@ MUTANTS = (
     Mutant(
         "block the number when its link is opened",
         "django_telroi/web/do_not_call.py",
-        "        return self.page(request, number_of_link(token))",
+        "        return self.page(request, number_of_path(token))",
         "        return self.post(request, token)",
         ("tests/web/test_do_not_call.py",),
     ),
@@ -2502,9 +2502,23 @@ MUTANTS = (
     Mutant(
         "show no message about an erased number",
         "django_telroi/web/card_state.py",
-        "was_erased = flow.shown is not None and is_missing(flow.shown)",
-        "was_erased = False",
+        "if flow.shown is not None and is_missing(flow.shown):",
+        "if False:",
         ("tests/web/test_number_ownership.py::TestAnErasedNumber",),
+    ),
+    Mutant(
+        "say nothing about a call of a person who was logged out",
+        "django_telroi/web/card_state.py",
+        "elif flow.shown is not None and owner_id(user) is None and is_of_user(flow.shown):",
+        "elif False:",
+        ("tests/web/test_outdated_forms.py",),
+    ),
+    Mutant(
+        "forget where an outdated form leads",
+        "django_telroi/web/pages.py",
+        "read_ticket(text, self.request) or ticket_of_same_place(text)",
+        "read_ticket(text, self.request)",
+        ("tests/web/test_outdated_forms.py",),
     ),
     Mutant(
         "move a number to an account that verified it before the other one",
