@@ -1693,11 +1693,11 @@ MUTANTS = (
         ("tests/rest/test_rest_problems.py::test_a_body_that_is_too_large_is_not_read",),
     ),
     Mutant(
-        "accept the nil UUID as a key",
+        "accept the nil UUID and the max UUID as a key",
         "django_telroi/rest/ids.py",
-        "if key is None or not key.int:",
+        "if key is None or key in PREDICTABLE:",
         "if key is None:",
-        ("tests/rest/test_rest_problems.py::test_the_nil_uuid_is_rejected_as_a_key",),
+        ("tests/rest/test_rest_problems.py::test_the_nil_and_the_max_uuid_are_rejected_as_a_key",),
     ),
     Mutant(
         "accept webhooks without a secret",

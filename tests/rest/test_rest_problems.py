@@ -154,15 +154,21 @@ def test_an_unsupported_method_is_rejected_with_the_allowed_ones(api: PhoneApi, 
 
 
 @pytest.mark.parametrize(
-    "key", ["", "1", "not a uuid", "{" + UNKNOWN_ID + "}", "urn:uuid:" + UNKNOWN_ID, UNKNOWN_ID + "0"]
+    "key",
+    [
+        *("", "1", "not a uuid", "{" + UNKNOWN_ID + "}", "urn:uuid:" + UNKNOWN_ID, UNKNOWN_ID + "0"),
+        *('"', '""', f'"{UNKNOWN_ID}', f'{UNKNOWN_ID}"', f'""{UNKNOWN_ID}""', f"'{UNKNOWN_ID}'"),
+    ],
 )
 def test_a_key_that_is_not_a_uuid_is_rejected(api: PhoneApi, key: str) -> None:
     assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
     assert outbox == []
 
 
-def test_the_nil_uuid_is_rejected_as_a_key(api: PhoneApi) -> None:
-    assert seen(api.start(key="00000000-0000-0000-0000-000000000000")) == (400, "invalid_idempotency_key")
+@pytest.mark.parametrize("key", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-FFFFFFFFFFFF"])
+def test_the_nil_and_the_max_uuid_are_rejected_as_a_key(api: PhoneApi, key: str) -> None:
+    assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
+    assert outbox == []
 
 
 def test_the_key_of_another_request_is_rejected(api: PhoneApi) -> None:
