@@ -232,8 +232,17 @@ def test_a_permission_of_the_project_decides_with_its_own_message(
     assert outbox == []
 
 
-def test_an_unsupported_format_is_not_found(api: PhoneApi) -> None:
-    assert seen(api.client.get(f"{HOME}phones/?format=pdf")) == (404, "not_found")
+@pytest.mark.parametrize("path", ["verifications/", f"verifications/{UNKNOWN_ID}/cancel/", "phones/"])
+def test_an_unsupported_format_in_the_url_is_rejected_like_an_unsupported_accept_header(
+    api: PhoneApi, path: str
+) -> None:
+    replies = [
+        api.client.post(f"{HOME}{path}?format=xml"),
+        api.client.post(f"{HOME}{path}", headers={"Accept": "application/xml"}),
+    ]
+
+    assert [seen(reply) for reply in replies] == [(406, "not_acceptable")] * 2
+    assert replies[0].json() == replies[1].json()
 
 
 def test_an_invalid_content_length_is_ignored(api: PhoneApi) -> None:
