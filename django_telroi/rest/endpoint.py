@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import NotAcceptable, ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
@@ -95,10 +95,18 @@ class PhoneEndpoint(APIView):
             exc = UserGone()
         if not isinstance(exc, Unavailable):
             return super().handle_exception(exc)
-        # JSON instead of the browsable page, because that page reads the user and their permissions again.
-        self.request.accepted_renderer = JSONRenderer()
-        self.request.accepted_media_type = JSONRenderer.media_type
+        self._replace_browsable_page()
         return super().handle_exception(self.unavailable() if self.unavailable else exc)
+
+    def _replace_browsable_page(self) -> None:
+        """Choose the renderer of the page's content instead of the page, which reads the user and permissions again."""
+        chosen = getattr(self.request, "accepted_renderer", None)
+        if not isinstance(chosen, BrowsableAPIRenderer):
+            return
+        # None if the page is the view's only renderer.
+        renderer = chosen.get_default_renderer(self) or JSONRenderer()
+        self.request.accepted_renderer = renderer
+        self.request.accepted_media_type = renderer.media_type
 
     def get_serializer(self, *args: Any, **options: Any) -> BaseSerializer[Any]:
         options.setdefault("context", {"request": self.request, "view": self})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import translation
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.throttling import BaseThrottle
 
 from django_telroi.domain.invalid_numbers import NumberProblem
@@ -91,6 +94,45 @@ def test_a_failed_call_is_answered_as_its_refusal(api: PhoneApi, telroi: Simulat
     assert seen(reply) == (503, "unavailable")
     assert reply.json()["retry_after"] in (14, 15)
     assert reply["Retry-After"] == str(reply.json()["retry_after"])
+
+
+class CamelCaseRenderer(JSONRenderer):
+    """Writes the names of fields in camel case, as a renderer of a known package."""
+
+    def render(self, data: Any, *args: Any, **options: Any) -> bytes:
+        named = {re.sub("_([a-z])", lambda found: found[1].upper(), name): value for name, value in data.items()}
+        return super().render(named, *args, **options)
+
+
+class YamlRenderer(JSONRenderer):
+    """Stands for a renderer of another type. JSON is valid YAML."""
+
+    media_type = "application/yaml"
+    format = "yaml"
+
+
+RENDERERS = [BrowsableAPIRenderer, CamelCaseRenderer, YamlRenderer]
+CAMEL_CASE = ("application/json", {"code", "detail", "retryAfter"})
+
+
+@pytest.mark.parametrize(
+    ("renderers", "accept", "made"),
+    [
+        (RENDERERS, "application/json", CAMEL_CASE),
+        (RENDERERS, "application/yaml", ("application/yaml", {"code", "detail", "retry_after"})),
+        (RENDERERS, "text/html", CAMEL_CASE),
+        (RENDERERS[:1], "text/html", ("application/json", {"code", "detail", "retry_after"})),
+    ],
+)
+def test_a_failure_is_rendered_as_the_project_chose_but_never_as_a_page(
+    api: PhoneApi, telroi: Simulator, monkeypatch: pytest.MonkeyPatch, renderers: Any, accept: str, made: Any
+) -> None:
+    monkeypatch.setattr(StartView, "renderer_classes", renderers)
+    telroi.fail_next("service_unavailable")
+
+    reply = api.post("verifications/", {"number": NUMBER}, headers={"Accept": accept})
+
+    assert (reply.status_code, (reply["Content-Type"], set(json.loads(reply.content)))) == (503, made)
 
 
 def test_a_repeat_of_a_failed_call_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
