@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import NotAcceptable, ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -70,9 +71,9 @@ class PhoneEndpoint(APIView):
         refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+    def perform_content_negotiation(self, *args: Any, **options: Any) -> tuple[BaseRenderer, str]:
         try:
-            return super().perform_content_negotiation(request, force)
+            return super().perform_content_negotiation(*args, **options)
         except Http404:
             # For ``?format=xml`` DRF raises 404, though the URL exists. The header ``Accept`` gets 406.
             raise NotAcceptable from None
@@ -168,12 +169,19 @@ CUT_OFF = gettext_lazy("Send this request again. It did not arrive completely.")
 def refuse_other_charsets(request: Request) -> None:
     """Raise UnsupportedMediaType, or ParseError for a form, if ``Content-Type`` names a charset that is not UTF-8.
 
+    A GET is not refused, because its body has no effect. An authentication of the project may read it, in UTF-8.
+
     Call it before anything reads the body or the query. Python accepts codec names that are not charsets: with
     ``charset=bz2``, DRF 3.16 decompresses 300 bytes of JSON to hundreds of megabytes. Other names raise errors that
     DRF does not expect. ParseError gives status 400, which Django itself returns for a form that is not in UTF-8.
     """
     charset = request.content_params.get("charset") if request.content_params else None
     if charset is None or charset.strip().lower() in UTF_8:
+        return
+    if request.method in SAFE_METHODS:
+        # Django decodes the query, and DRF the body.
+        django_request(request).encoding = "utf-8"
+        request.parser_context["encoding"] = "utf-8"
         return
     if django_request(request).content_type in FORMS:
         raise ParseError(UTF_8_ONLY)

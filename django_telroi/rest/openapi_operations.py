@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
+from django_telroi.rest.endpoint import UTF_8_ONLY
 from django_telroi.rest.openapi_responses import (
     Problems,
     call_answers,
@@ -40,6 +41,12 @@ from django_telroi.rest.serializers import (
 )
 
 BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
+IGNORED_BODY_PROBLEMS: Problems = (
+    exceptions.ParseError(UTF_8_ONLY),
+    exceptions.UnsupportedMediaType("application/json", detail=UTF_8_ONLY),
+    BodyTooLarge(),
+)
+"""The problems of a body that is not needed, but may be sent."""
 NOT_FOUND: Problems = (errors.AttemptNotFound(),)
 DATABASE_DOWN: Problems = (NotNow(),)
 CHECK_PROBLEMS: Problems = (errors.TooManyRequests(600), CodeNotChecked())
@@ -193,7 +200,7 @@ def cancel_operation() -> Operation:
         "Cancel a verification",
         {
             **verification_answer(200, "The verification is over.", FINAL),
-            **problem_answers([*NOT_FOUND, BodyTooLarge(), *DATABASE_DOWN]),  # a body is not needed, but may be sent
+            **problem_answers([*NOT_FOUND, *IGNORED_BODY_PROBLEMS, *DATABASE_DOWN]),
         },
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={"phone_follow": LINKS["phone_follow"]},

@@ -2122,6 +2122,13 @@ MUTANTS = (
         ("tests/rest/test_rest_charsets.py::test_json_in_another_charset_is_an_unsupported_media_type",),
     ),
     Mutant(
+        "decode the body of a GET with any codec of Python",
+        "django_telroi/rest/endpoint.py",
+        '        request.parser_context["encoding"] = "utf-8"\n',
+        "",
+        ("tests/rest/test_rest_charsets.py::test_an_authentication_that_reads_the_body_of_a_get_reads_utf_8",),
+    ),
+    Mutant(
         "answer 500 to a part with an unknown charset",
         "django_telroi/rest/problems.py",
         "        case LookupError() if type(exc) is LookupError:\n",

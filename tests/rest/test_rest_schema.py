@@ -102,6 +102,18 @@ def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
     assert "phone_cancel" in {post["operationId"] for post in posts}
 
 
+def test_a_cancel_may_have_a_body_in_another_charset(document: Any) -> None:
+    """It is answered so before the body is read, see test_rest_charsets."""
+    found = {
+        (status, value["code"])
+        for name, status, _, value in examples(document)
+        if name == "phone_cancel"
+        if "code" in value
+    }
+
+    assert found >= {("400", "parse_error"), ("415", "unsupported_media_type")}
+
+
 def test_it_contains_every_outcome_with_its_statuses(document: Any) -> None:
     named = {(value["outcome"], int(status)) for _, status, _, value in examples(document) if "outcome" in value}
 
