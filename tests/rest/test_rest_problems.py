@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import translation
+from rest_framework import exceptions
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
@@ -29,6 +30,7 @@ from tests.rest.world import HOME, NUMBER, PREMIUM_NUMBER, UNKNOWN_ID, PhoneApi
 
 pytestmark = pytest.mark.django_db
 
+PERMISSION_DENIED = "You do not have permission to perform this action."
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 
 
@@ -272,6 +274,102 @@ def test_a_permission_of_the_project_decides_with_its_own_message(
     monkeypatch.setattr(StartView, "permission_classes", [IsPhoneVerified])
     assert seen(PhoneApi(ada).start()) == (403, "phone_not_verified")
     assert outbox == []
+
+
+def raising(error: Exception) -> type[BasePermission]:
+    """Return a permission of a project that raises ``error``."""
+
+    class Raises(BasePermission):
+        def has_permission(self, request: object, view: object) -> bool:
+            raise error
+
+    return Raises
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (exceptions.AuthenticationFailed(["a", "b"]), ("authentication_failed", "a b")),  # type: ignore[arg-type]
+        (exceptions.AuthenticationFailed(["a", "b"], "own"), ("own", "a b")),  # type: ignore[arg-type]
+        (exceptions.PermissionDenied({"code": ["own"], "detail": ["a", "b"]}), ("own", "a b")),
+        (exceptions.PermissionDenied({"code": "own"}), ("own", PERMISSION_DENIED)),
+        (exceptions.PermissionDenied({"reason": "a"}), ("permission_denied", PERMISSION_DENIED)),
+        (exceptions.PermissionDenied([]), ("permission_denied", PERMISSION_DENIED)),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_an_error_of_the_project_has_one_code_and_one_text(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, error: Exception, problem: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(error)])
+
+    reply = api.start()
+
+    assert seen(reply)[0] == 403
+    assert (reply.json()["code"], reply.json()["detail"]) == problem
+
+
+@pytest.mark.parametrize(
+    ("detail", "errors"),
+    [
+        ("x", {"non_field_errors": ["x"]}),
+        (["x", "y"], {"non_field_errors": ["x", "y"]}),
+        ({"number": "x"}, {"number": ["x"]}),
+        ({"number": ["x"]}, {"number": ["x"]}),
+    ],
+    ids=str,
+)
+def test_the_errors_of_a_validation_of_the_project_are_an_object_of_lists(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, detail: Any, errors: dict[str, list[str]]
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.ValidationError(detail))])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["errors"]) == ((400, "invalid"), errors)
+
+
+@pytest.mark.parametrize("wait", [0, -3.2, 0.4])
+def test_a_wait_of_the_project_is_at_least_a_second(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, wait: float
+) -> None:
+    class Closed(BaseThrottle):
+        def allow_request(self, request: object, view: object) -> bool:
+            return False
+
+        def wait(self) -> float:
+            return wait
+
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.Throttled(wait=wait))])
+    raised = api.start()
+    monkeypatch.setattr(StartView, "permission_classes", [])
+    monkeypatch.setattr(StartView, "throttle_classes", [Closed])
+    throttled = api.start()
+
+    assert seen(raised) == seen(throttled) == (429, "throttled")
+    assert raised.json()["retry_after"] == throttled.json()["retry_after"] == 1
+    assert throttled.json()["detail"] == raised.json()["detail"]
+    assert "available in 1 second" in throttled.json()["detail"]
+
+
+def test_a_throttle_without_a_wait_names_none(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.Throttled())])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["retry_after"]) == ((429, "throttled"), None)
+
+
+def test_a_wait_in_a_class_of_the_project_is_in_whole_seconds(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(exceptions.APIException):
+        status_code = 503
+        wait = 1.2
+
+    monkeypatch.setattr(StartView, "permission_classes", [raising(Busy("Later.", "busy"))])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["retry_after"]) == ((503, "busy"), 2)
 
 
 @pytest.mark.parametrize("path", ["verifications/", f"verifications/{UNKNOWN_ID}/cancel/", "phones/"])
