@@ -29,7 +29,6 @@ from django_telroi.rest.problems import (
     InvalidIdempotencyKey,
     NoNumber,
     NotNow,
-    UserGone,
 )
 from django_telroi.rest.serializers import (
     PhoneCallSerializer,
@@ -72,7 +71,6 @@ STORED_START_PROBLEMS: Problems = (
     errors.ConsentRequired(),
     InvalidIdempotencyKey(),
     IdempotencyKeyUsed(),
-    UserGone(),
 )
 START_PROBLEMS: Problems = (
     *STORED_START_PROBLEMS,
@@ -222,7 +220,7 @@ def phones_operation() -> Operation:
 def add_phone_operation() -> Operation:
     added = [OpenApiExample("phone", openapi_examples.phone(), response_only=True, status_codes=["201"])]
     missing = exceptions.ValidationError({"proof": ["This field is required."]})
-    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), UserGone(), missing)
+    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
     return Operation(
         "phone_add",
         "Add the number of a proof to the user's account",

@@ -10,18 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer
-from rest_framework import exceptions
+from rest_framework import exceptions, status
+from rest_framework.views import APIView
 
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
-from django_telroi.rest.problems import answer_problem
+from django_telroi.rest.problems import UserGone, answer_problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneProblemSerializer, PhoneVerificationSerializer
 
 Problems = Sequence[Exception]
 
 ANYWHERE: Problems = (
-    exceptions.NotAuthenticated(),
-    exceptions.AuthenticationFailed(),
     exceptions.PermissionDenied(),
     exceptions.NotAcceptable(),
     exceptions.Throttled(wait=30),
@@ -34,7 +33,7 @@ ON_ITS_WAY = (
 
 def call_answers() -> dict[int, OpenApiResponse]:
     """Return the 2xx responses of an endpoint that places a call."""
-    under_way = [status for status in Status if views.STATUS_OF_A_START.get(status) == 202]
+    under_way = [each for each in Status if views.STATUS_OF_A_START.get(each) == 202]
     return {
         **verification_answer(200, "A retry of a request whose verification is over.", FINAL - {Status.FAILED}),
         **verification_answer(201, "The call was placed.", [Status.PLACED]),
@@ -55,8 +54,8 @@ def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     )
     problems = _bodies_of(also_problems)
     return {
-        status: _one_of(either if status in problems else PhoneCheckSerializer, status, problems[status] | bodies)
-        for status, bodies in openapi_examples.checks().items()
+        code: _one_of(either if code in problems else PhoneCheckSerializer, code, problems[code] | bodies)
+        for code, bodies in openapi_examples.checks().items()
     }
 
 
@@ -67,9 +66,32 @@ def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dic
     """
     view = openapi_examples.TypedNumber() if of_typed_number else None
     return {
-        status: _one_of(PhoneProblemSerializer, status, bodies)
-        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE], view=view).items())
+        code: _one_of(PhoneProblemSerializer, code, bodies)
+        for code, bodies in sorted(_bodies_of([*problems, *ANYWHERE], view=view).items())
     }
+
+
+def authentication_problems(view: APIView) -> Problems:
+    """Return the problems that the authentication of ``view`` can have, with the status that DRF gives them."""
+    if not view.get_authenticators():
+        return ()
+    problems = (exceptions.NotAuthenticated(), exceptions.AuthenticationFailed(), UserGone())
+    if not view.get_authenticate_header(view.request):
+        for each in problems:
+            each.status_code = status.HTTP_403_FORBIDDEN
+    return problems
+
+
+def with_problems(answers: Mapping[int, OpenApiResponse], problems: Problems) -> dict[int, OpenApiResponse]:
+    """Return ``answers`` and the responses for ``problems``, which may have the same status."""
+    both = dict(answers)
+    for code, bodies in _bodies_of(problems).items():
+        if known := both.get(code):
+            named = {each.name: each.value for each in known.examples}
+            both[code] = _one_of(known.response, code, named | bodies)
+        else:
+            both[code] = _one_of(PhoneProblemSerializer, code, bodies)
+    return both
 
 
 def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
@@ -84,12 +106,10 @@ def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[in
     return bodies
 
 
-def _one_of(serializer: object, status: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+def _one_of(serializer: object, code: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
     names = ", ".join(f"`{name}`" for name in bodies)
-    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, status))
+    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, code))
 
 
-def _examples(bodies: Mapping[str, Any], status: int) -> list[OpenApiExample]:
-    return [
-        OpenApiExample(name, value, response_only=True, status_codes=[str(status)]) for name, value in bodies.items()
-    ]
+def _examples(bodies: Mapping[str, Any], code: int) -> list[OpenApiExample]:
+    return [OpenApiExample(name, value, response_only=True, status_codes=[str(code)]) for name, value in bodies.items()]

@@ -7,13 +7,18 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.contrib.auth.models import User
 from django.urls import include, path
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.validation import validate_schema
 from rest_framework import exceptions
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import AccessToken
 
 from django_telroi import errors
 from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: F401 - its URLs import it
@@ -38,6 +43,7 @@ GENERIC = (
     exceptions.UnsupportedMediaType,
     exceptions.Throttled,
 )
+CODES_OF_LOGIN = {"not_authenticated", "authentication_failed", "user_not_found"}
 
 
 def document_of(patterns: Any) -> Any:
@@ -91,8 +97,58 @@ def test_it_contains_every_code_with_its_status(document: Any) -> None:
     refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
     refusals |= {("proof_rejected", 400), ("number_taken", 409)}
     ours = {("invalid_idempotency_key", 400), ("idempotency_key_used", 409), ("too_large", 413)}
-    ours |= {("user_not_found", 401)}
-    assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
+    of_login = {(code, 403) for code in CODES_OF_LOGIN}
+    generic = {(each.default_code, each.status_code) for each in GENERIC}
+    assert named == refusals | ours | of_login | {each for each in generic if each[1] != 401}
+
+
+def statuses_of_login(document: Any) -> dict[str, set[tuple[str, str]]]:
+    """Return the status and code of each answer that is about the login, by operation."""
+    found: dict[str, set[tuple[str, str]]] = {name: set() for name, _ in operations(document)}
+    for name, status, _, value in examples(document):
+        if "code" in value and value["code"] in CODES_OF_LOGIN:
+            found[name].add((status, value["code"]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("authentication", "status"),
+    [
+        ([TokenAuthentication, SessionAuthentication], 401),
+        ([JWTAuthentication], 401),
+        ([SessionAuthentication, JWTAuthentication], 403),
+    ],
+)
+@pytest.mark.django_db
+def test_an_answer_about_the_login_has_the_status_of_the_authentication_of_the_view(
+    monkeypatch: pytest.MonkeyPatch, authentication: Any, status: int
+) -> None:
+    """With DRF the status is 401 only if the first class of authentication has a challenge."""
+    monkeypatch.setattr(PhoneEndpoint, "authentication_classes", authentication)
+    token = {"Authorization": f"Bearer {AccessToken.for_user(User(pk=10**6))}"}
+
+    document = document_of(OURS)
+
+    assert statuses_of_login(document) == {
+        name: {(str(status), code) for code in CODES_OF_LOGIN} for name, _ in operations(document)
+    }
+    real = APIClient().get(f"{HOME}phones/")
+    assert (real.status_code, real.json()["code"]) == (status, "not_authenticated")
+    if JWTAuthentication in authentication:
+        deleted = APIClient().get(f"{HOME}phones/", headers=token)
+        assert (deleted.status_code, deleted.json()["code"]) == (status, "user_not_found")
+    for _, operation in operations(document):
+        for number in {"401", "403"} & set(operation["responses"]):
+            answer = operation["responses"][number]
+            shown = answer["content"]["application/json"]["examples"].values()
+            codes = ", ".join(f"`{each['value']['code']}`" for each in shown)
+            assert answer["description"] == f"One of: {codes}."
+
+
+def test_an_endpoint_without_authentication_has_no_answer_about_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PhoneEndpoint, "authentication_classes", [])
+
+    assert [each for each in statuses_of_login(document_of(OURS)).values() if each] == []
 
 
 def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
