@@ -198,7 +198,10 @@ class PhoneProblemSerializer(serializers.Serializer[Any]):
     """
 
     code = serializers.CharField(help_text="A stable code. Your program can depend on it.")
-    detail = serializers.CharField(help_text="A sentence for the person, in the language of the request.")
+    detail = serializers.CharField(
+        help_text="A sentence for the person, in the language of the request. If the request itself is wrong, such as "
+        "invalid JSON or a missing CSRF token, it is for developers and may be in English."
+    )
     retry_after = serializers.IntegerField(
         allow_null=True,
         min_value=1,
