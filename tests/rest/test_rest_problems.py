@@ -420,3 +420,14 @@ def test_a_site_without_a_backend_is_unavailable(api: PhoneApi, configure: Confi
     configure(BACKEND="example.NoSuchBackend")
 
     assert seen(api.start()) == (503, "misconfigured")
+
+
+def test_the_fields_of_a_request_have_the_names_of_the_reference_also_with_a_renderer_in_camel_case(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StartView, "renderer_classes", [CamelCaseRenderer])
+
+    replies = [api.post("verifications/", {"number": NUMBER, name: 5}) for name in ("bot_token", "botToken")]
+
+    assert [reply.status_code for reply in replies] == [400, 201]
+    assert "callAgainIn" in replies[1].json()
