@@ -141,7 +141,11 @@ class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
         min_value=1,
         help_text="How many digits the code probably has. Send a code of another length too: the site decides.",
     )
-    expires_at = SecondsField(source="attempt.expires_at", help_text="The code can be typed until then.")
+    expires_at = SecondsField(
+        source="attempt.expires_at",
+        help_text="While the status is `placed` or `unknown`, the code can be typed until then. A `queued` call can "
+        "expire earlier, and this time changes when its call is placed.",
+    )
     call_again_in = serializers.IntegerField(
         min_value=0, help_text="Seconds until another call may be requested; 0 means now."
     )

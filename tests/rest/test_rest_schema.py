@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import jsonschema
 import pytest
 from django.contrib.auth.models import User
 from django.urls import include, path
+from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
@@ -20,7 +23,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken
 
-from django_telroi import errors
+from django_telroi import dispatch, errors
 from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: F401 - its URLs import it
 from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
@@ -29,6 +32,8 @@ from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
 from tests.calling_site import Configure
+from tests.rest.world import PhoneApi
+from tests.services.world import let_time_pass
 
 HOME = "/api/phone/"
 OURS = [path("api/phone/", include("django_telroi.rest.urls"))]
@@ -258,6 +263,25 @@ def test_it_lists_the_purposes_of_the_site(configure: Configure) -> None:
     purpose = document_of(OURS)["components"]["schemas"]["PhoneStart"]["properties"]["purpose"]
 
     assert purpose["allOf"] == [{"enum": ["", "payout"]}]
+
+
+@pytest.mark.django_db
+def test_it_says_when_expires_at_applies(
+    document: Any, configure: Configure, monkeypatch: pytest.MonkeyPatch, telroi: object
+) -> None:
+    """A queued call that is not placed expires earlier."""
+    configure(DISPATCH="celery")
+    monkeypatch.setattr(dispatch, "send", lambda attempt_id: dispatch.Published.DONE)
+    api = PhoneApi()
+    queued = api.start().json()
+    let_time_pass(121)
+
+    expired = api.follow(queued["id"]).json()
+
+    assert (queued["status"], expired["status"]) == ("queued", "expired")
+    assert datetime.fromisoformat(queued["expires_at"]) > timezone.now()
+    text = document["components"]["schemas"]["PhoneVerification"]["properties"]["expires_at"]["description"]
+    assert re.match("While the status is `placed` or `unknown`, .* A `queued` call can expire earlier", text)
 
 
 def test_it_has_the_language_of_the_request(document: Any) -> None:
