@@ -43,20 +43,23 @@ def call_answers() -> dict[int, OpenApiResponse]:
 
 def verification_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
     """Return the response with HTTP status ``code`` whose body is a verification in one of ``statuses``."""
-    examples = _examples(openapi_examples.verifications(statuses), code)
+    examples = examples_of(openapi_examples.verifications(statuses), code)
     return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
 
 
 def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     """Return the responses of a check. A status that is also in ``also_problems`` can have either body."""
-    either = PolymorphicProxySerializer(
-        "PhoneCheckOrProblem", [PhoneCheckSerializer, PhoneProblemSerializer], resource_type_field_name=None
-    )
-    problems = _bodies_of(also_problems)
+    either = check_or("PhoneCheckOrProblem", PhoneProblemSerializer)
+    problems = bodies_of(also_problems)
     return {
-        code: _one_of(either if code in problems else PhoneCheckSerializer, code, problems[code] | bodies)
+        code: one_of(either if code in problems else PhoneCheckSerializer, code, problems[code] | bodies)
         for code, bodies in openapi_examples.checks().items()
     }
+
+
+def check_or(name: str, problem: type[PhoneProblemSerializer]) -> PolymorphicProxySerializer:
+    """Return the component ``name``, which is the result of a check or a problem."""
+    return PolymorphicProxySerializer(name, [PhoneCheckSerializer, problem], resource_type_field_name=None)
 
 
 def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dict[int, OpenApiResponse]:
@@ -66,8 +69,8 @@ def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dic
     """
     view = openapi_examples.TypedNumber() if of_typed_number else None
     return {
-        code: _one_of(PhoneProblemSerializer, code, bodies)
-        for code, bodies in sorted(_bodies_of([*problems, *ANYWHERE], view=view).items())
+        code: one_of(PhoneProblemSerializer, code, bodies)
+        for code, bodies in sorted(bodies_of([*problems, *ANYWHERE], view=view).items())
     }
 
 
@@ -85,16 +88,16 @@ def authentication_problems(view: APIView) -> Problems:
 def with_problems(answers: Mapping[int, OpenApiResponse], problems: Problems) -> dict[int, OpenApiResponse]:
     """Return ``answers`` and the responses for ``problems``, which may have the same status."""
     both = dict(answers)
-    for code, bodies in _bodies_of(problems).items():
+    for code, bodies in bodies_of(problems).items():
         if known := both.get(code):
             named = {each.name: each.value for each in known.examples}
-            both[code] = _one_of(known.response, code, named | bodies)
+            both[code] = one_of(known.response, code, named | bodies)
         else:
-            both[code] = _one_of(PhoneProblemSerializer, code, bodies)
+            both[code] = one_of(PhoneProblemSerializer, code, bodies)
     return both
 
 
-def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
+def bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
     """Return the bodies of our exception handler, by HTTP status and code."""
     bodies: dict[int, dict[str, Any]] = defaultdict(dict)
     for exc in problems:
@@ -106,10 +109,12 @@ def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[in
     return bodies
 
 
-def _one_of(serializer: object, code: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+def one_of(serializer: object, code: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+    """Return the response with HTTP status ``code``. ``bodies`` are its examples by name."""
     names = ", ".join(f"`{name}`" for name in bodies)
-    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, code))
+    return OpenApiResponse(serializer, f"One of: {names}.", examples_of(bodies, code))
 
 
-def _examples(bodies: Mapping[str, Any], code: int) -> list[OpenApiExample]:
+def examples_of(bodies: Mapping[str, Any], code: int) -> list[OpenApiExample]:
+    """Return the examples of a response with HTTP status ``code``. ``bodies`` are their values by name."""
     return [OpenApiExample(name, value, response_only=True, status_codes=[str(code)]) for name, value in bodies.items()]
