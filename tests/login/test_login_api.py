@@ -304,6 +304,33 @@ class TestTheSchemaOfTheCheck:
         bodies = [each["value"] for each in self.content(self.document(), 200)["examples"].values()]
         assert reply.json() in bodies
 
+    @pytest.mark.parametrize(
+        ("setting", "name"), [("HTTP_X_CSRFTOKEN", "X-CSRFToken"), ("HTTP_X_XSRF_TOKEN", "X-Xsrf-Token")]
+    )
+    def test_has_the_header_of_the_csrf_token(self, ada: User, site: Any, setting: str, name: str) -> None:
+        site.CSRF_HEADER_NAME = setting
+        client = Client(enforce_csrf_checks=True)
+        client.get("/log-in/")
+        url, code = started(client)
+        [header] = [each for each in self.headers() if each["name"] == name]
+        token = {header["name"]: client.cookies["csrftoken"].value}
+
+        replies = [
+            client.post(f"{url}check/", {"code": code}, "application/json", headers=headers) for headers in ({}, token)
+        ]
+
+        assert [reply.status_code for reply in replies] == [403, 200]
+        assert header["required"] is True
+        assert [each["name"] for each in self.headers("/api/log-in/")] == ["Idempotency-Key"]
+
+    def test_has_no_such_header_with_a_function_of_the_site(self, configure: Configure) -> None:
+        configure(LOGIN_RESPONSE="tests.login.site.token_of")
+
+        assert self.headers() == []
+
+    def headers(self, url: str = CHECK) -> list[Any]:
+        return [each for each in self.document()["paths"][url]["post"]["parameters"] if each["in"] == "header"]
+
     def test_has_the_proof_of_a_number_without_an_account(self, db: None) -> None:
         url, code = started(Client())
 

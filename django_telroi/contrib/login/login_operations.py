@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from drf_spectacular.utils import OpenApiResponse
+from django.conf import settings
+from django.http.request import HttpHeaders
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.views import APIView
 
@@ -45,6 +48,7 @@ def _start() -> Operation:
 
 def _check() -> Operation:
     operation = _of_login(openapi_operations.check_operation(), "Check the code and log in")
+    parameters = operation.parameters
     checks = openapi_examples.checks()
     verified = checks[200].pop(str(CheckOutcome.VERIFIED))
     if conf.login_response():
@@ -53,11 +57,25 @@ def _check() -> Operation:
     else:
         logged_in = {str(CheckOutcome.VERIFIED): login_api.logged_in_body(verified)}
         right = one_of(PhoneCheckSerializer, 200, logged_in | checks[200])
+        parameters = (*parameters, _csrf_token())
     no_account = {"no_account": login_api.answer_no_account(openapi_examples.PROOF).data}
     used = bodies_of([login_api.CodeUsedProblem()])[409]
     either = check_or("PhoneCheckOrLoginProblem", PhoneLoginProblemSerializer)
     conflict = one_of(either, 409, no_account | used | checks[409])
-    return replace(operation, answers={**operation.answers, 200: right, 409: conflict})
+    return replace(operation, answers={**operation.answers, 200: right, 409: conflict}, parameters=parameters)
+
+
+def _csrf_token() -> OpenApiParameter:
+    """Return the header that a login in the session needs."""
+    # Django's documentation has this spelling of the default. The name of a header has no case.
+    name = HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME) or settings.CSRF_HEADER_NAME
+    return OpenApiParameter(
+        name.replace("Csrftoken", "CSRFToken"),
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        required=True,
+        description="Django's CSRF token. Without it the answer is 403 with the code `permission_denied`.",
+    )
 
 
 def _of_login(operation: Operation, summary: str) -> Operation:
