@@ -23,7 +23,6 @@ from django_telroi.rest.openapi_responses import (
     verification_answer,
 )
 from django_telroi.rest.problems import (
-    BodyTooLarge,
     CodeNotChecked,
     IdempotencyKeyUsed,
     InvalidIdempotencyKey,
@@ -39,11 +38,10 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 
-BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
+BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"))
 IGNORED_BODY_PROBLEMS: Problems = (
     exceptions.ParseError(UTF_8_ONLY),
     exceptions.UnsupportedMediaType("application/json", detail=UTF_8_ONLY),
-    BodyTooLarge(),
 )
 """The problems of a body that is not needed, but may be sent."""
 NOT_FOUND: Problems = (errors.AttemptNotFound(),)

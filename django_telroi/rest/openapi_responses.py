@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
-from django_telroi.rest.problems import UserGone, answer_problem
+from django_telroi.rest.problems import BodyTooLarge, UserGone, answer_problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneProblemSerializer, PhoneVerificationSerializer
 
 Problems = Sequence[Exception]
@@ -23,6 +23,7 @@ Problems = Sequence[Exception]
 ANYWHERE: Problems = (
     exceptions.PermissionDenied(),
     exceptions.NotAcceptable(),
+    BodyTooLarge(),
     exceptions.Throttled(wait=30),
 )
 ON_ITS_WAY = (

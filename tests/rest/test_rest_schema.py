@@ -27,7 +27,7 @@ from django_telroi import dispatch, errors
 from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: F401 - its URLs import it
 from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
-from django_telroi.rest.endpoint import PhoneEndpoint
+from django_telroi.rest.endpoint import MAX_BODY_BYTES, PhoneEndpoint
 from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
@@ -156,11 +156,13 @@ def test_an_endpoint_without_authentication_has_no_answer_about_the_login(monkey
     assert [each for each in statuses_of_login(document_of(OURS)).values() if each] == []
 
 
-def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
-    posts = [methods["post"] for methods in document["paths"].values() if "post" in methods]
+def test_every_request_may_have_a_body_that_is_too_large(document: Any) -> None:
+    length = str(MAX_BODY_BYTES + 1)
 
-    assert [post["operationId"] for post in posts if "413" not in post["responses"]] == []
-    assert "phone_cancel" in {post["operationId"] for post in posts}
+    reply = APIClient().generic("GET", f"{HOME}phones/", content_type="application/json", CONTENT_LENGTH=length)
+
+    assert (reply.status_code, reply.json()["code"]) == (413, "too_large")
+    assert [name for name, operation in operations(document) if "413" not in operation["responses"]] == []
 
 
 def test_a_cancel_may_have_a_body_in_another_charset(document: Any) -> None:
