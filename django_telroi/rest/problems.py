@@ -176,9 +176,9 @@ def _errors_by_field(detail: Any) -> dict[str, Any]:
     return {name: [found] if isinstance(found, str) else found for name, found in by_field.items()}
 
 
-def _whole_seconds(wait: float | None) -> int | None:
-    """Return the wait rounded up, at least 1. A throttle of the project may compute 0 or less."""
-    return None if wait is None else max(1, math.ceil(wait))
+def _whole_seconds(wait: object) -> int | None:
+    """Return the wait rounded up, at least 1, or None if it is no number. A throttle may compute 0 or less."""
+    return max(1, math.ceil(wait)) if isinstance(wait, int | float) and math.isfinite(wait) else None
 
 
 @sensitive_variables()

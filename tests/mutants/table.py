@@ -2122,6 +2122,20 @@ MUTANTS = (
         ("tests/rest/test_rest_charsets.py::test_json_in_another_charset_is_an_unsupported_media_type",),
     ),
     Mutant(
+        "accept a key with one quote",
+        "django_telroi/rest/ids.py",
+        """re.compile(r'"(.*)"')""",
+        """re.compile(r'"?(.*?)"?')""",
+        ("tests/rest/test_rest_problems.py::test_a_key_that_is_not_a_uuid_is_rejected",),
+    ),
+    Mutant(
+        "read the user for a page that says that the database does not answer",
+        "django_telroi/rest/endpoint.py",
+        "        self._replace_browsable_page()\n",
+        "",
+        ("tests/rest/test_rest_problems.py::test_a_failure_is_rendered_as_the_project_chose_but_never_as_a_page",),
+    ),
+    Mutant(
         "decode the body of a GET with any codec of Python",
         "django_telroi/rest/endpoint.py",
         '        request.parser_context["encoding"] = "utf-8"\n',

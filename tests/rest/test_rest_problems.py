@@ -360,16 +360,27 @@ def test_a_throttle_without_a_wait_names_none(api: PhoneApi, monkeypatch: pytest
     assert (seen(reply), reply.json()["retry_after"]) == ((429, "throttled"), None)
 
 
-def test_a_wait_in_a_class_of_the_project_is_in_whole_seconds(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Busy(exceptions.APIException):
-        status_code = 503
-        wait = 1.2
+class BusyError(exceptions.APIException):
+    """An error of a project with a wait of its own."""
 
-    monkeypatch.setattr(StartView, "permission_classes", [raising(Busy("Later.", "busy"))])
+    status_code = 503
+
+    def __init__(self, wait: object) -> None:
+        super().__init__("Later.", "busy")
+        self.wait = wait
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"), [(1.2, 2), (0, 1), (float("inf"), None), (float("nan"), None), ("5", None)]
+)
+def test_a_wait_in_a_class_of_the_project_is_in_whole_seconds(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, wait: object, seconds: int | None
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(BusyError(wait))])
 
     reply = api.start()
 
-    assert (seen(reply), reply.json()["retry_after"]) == ((503, "busy"), 2)
+    assert (seen(reply), reply.json()["retry_after"]) == ((503, "busy"), seconds)
 
 
 @pytest.mark.parametrize("path", ["verifications/", f"verifications/{UNKNOWN_ID}/cancel/", "phones/"])
