@@ -8,13 +8,14 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.exceptions import NotAcceptable, ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
-from rest_framework.renderers import JSONRenderer
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
@@ -70,6 +71,13 @@ class PhoneEndpoint(APIView):
         refuse_other_charsets(request)
         super().initial(request, *args, **kwargs)
 
+    def perform_content_negotiation(self, *args: Any, **options: Any) -> tuple[BaseRenderer, str]:
+        try:
+            return super().perform_content_negotiation(*args, **options)
+        except Http404:
+            # For ``?format=xml`` DRF raises 404, though the URL exists. The header ``Accept`` gets 406.
+            raise NotAcceptable from None
+
     def get_exception_handler(self) -> ProblemHandler:
         # Not the project's handler: all endpoints have the documented body, also for the errors of DRF.
         return answer_problem
@@ -88,10 +96,18 @@ class PhoneEndpoint(APIView):
             exc = UserGone()
         if not isinstance(exc, Unavailable):
             return super().handle_exception(exc)
-        # JSON instead of the browsable page, because that page reads the user and their permissions again.
-        self.request.accepted_renderer = JSONRenderer()
-        self.request.accepted_media_type = JSONRenderer.media_type
+        self._replace_browsable_page()
         return super().handle_exception(self.unavailable() if self.unavailable else exc)
+
+    def _replace_browsable_page(self) -> None:
+        """Choose the renderer of the page's content instead of the page, which reads the user and permissions again."""
+        chosen = getattr(self.request, "accepted_renderer", None)
+        if not isinstance(chosen, BrowsableAPIRenderer):
+            return
+        # None if the page is the view's only renderer.
+        renderer = chosen.get_default_renderer(self) or JSONRenderer()
+        self.request.accepted_renderer = renderer
+        self.request.accepted_media_type = renderer.media_type
 
     def get_serializer(self, *args: Any, **options: Any) -> BaseSerializer[Any]:
         options.setdefault("context", {"request": self.request, "view": self})
@@ -153,12 +169,19 @@ CUT_OFF = gettext_lazy("Send this request again. It did not arrive completely.")
 def refuse_other_charsets(request: Request) -> None:
     """Raise UnsupportedMediaType, or ParseError for a form, if ``Content-Type`` names a charset that is not UTF-8.
 
+    A GET is not refused, because its body has no effect. An authentication of the project may read it, in UTF-8.
+
     Call it before anything reads the body or the query. Python accepts codec names that are not charsets: with
     ``charset=bz2``, DRF 3.16 decompresses 300 bytes of JSON to hundreds of megabytes. Other names raise errors that
     DRF does not expect. ParseError gives status 400, which Django itself returns for a form that is not in UTF-8.
     """
     charset = request.content_params.get("charset") if request.content_params else None
     if charset is None or charset.strip().lower() in UTF_8:
+        return
+    if request.method in SAFE_METHODS:
+        # Django decodes the query, and DRF the body.
+        django_request(request).encoding = "utf-8"
+        request.parser_context["encoding"] = "utf-8"
         return
     if django_request(request).content_type in FORMS:
         raise ParseError(UTF_8_ONLY)

@@ -17,7 +17,9 @@ from rest_framework.views import APIView
 
 from django_telroi import conf
 from django_telroi.rest.openapi_operations import Operation, operations_of
+from django_telroi.rest.openapi_responses import authentication_problems, with_problems
 from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
+from django_telroi.rest.problems import answer_problem
 
 TAG = "phone"
 ID_IN_RESPONSE = "$response.body#/id"
@@ -75,6 +77,8 @@ class OperationSchema:
     operations: Mapping[str, Operation]
     method: str
     """The HTTP method that the library describes at the moment."""
+    view: APIView
+    """The view that the library describes at the moment."""
 
     @property
     def described(self) -> Operation:
@@ -96,7 +100,10 @@ class OperationSchema:
         return self.described.request
 
     def get_response_serializers(self) -> Mapping[int, Any]:
-        return dict(sorted(self.described.answers.items()))
+        # An endpoint with another error handler, such as those of django-phone-verify, has other bodies.
+        has_our_bodies = self.view.get_exception_handler() is answer_problem
+        problems = authentication_problems(self.view) if has_our_bodies else ()
+        return dict(sorted(with_problems(self.described.answers, problems).items()))
 
     def get_auth(self) -> list[dict[str, Any]]:
         """Return the security requirements. The empty one makes login optional: remove it if a login is required.
@@ -106,7 +113,7 @@ class OperationSchema:
         auth: list[dict[str, Any]] = super().get_auth()  # type: ignore[misc]
         if self.described.needs_user:
             return [each for each in auth if each]
-        is_open = any(isinstance(each, IsAuthenticatedOrVerifying) for each in self.view.get_permissions())  # type: ignore[attr-defined]
+        is_open = any(isinstance(each, IsAuthenticatedOrVerifying) for each in self.view.get_permissions())
         return [*auth, {}] if is_open and {} not in auth else auth
 
     def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:

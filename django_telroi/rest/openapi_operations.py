@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from django_telroi import errors
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
+from django_telroi.rest.endpoint import UTF_8_ONLY
 from django_telroi.rest.openapi_responses import (
     Problems,
     call_answers,
@@ -22,13 +23,11 @@ from django_telroi.rest.openapi_responses import (
     verification_answer,
 )
 from django_telroi.rest.problems import (
-    BodyTooLarge,
     CodeNotChecked,
     IdempotencyKeyUsed,
     InvalidIdempotencyKey,
     NoNumber,
     NotNow,
-    UserGone,
 )
 from django_telroi.rest.serializers import (
     PhoneCallSerializer,
@@ -39,7 +38,12 @@ from django_telroi.rest.serializers import (
     VerifiedPhoneSerializer,
 )
 
-BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"), BodyTooLarge())
+BODY_PROBLEMS: Problems = (exceptions.ParseError(), exceptions.UnsupportedMediaType("text/plain"))
+IGNORED_BODY_PROBLEMS: Problems = (
+    exceptions.ParseError(UTF_8_ONLY),
+    exceptions.UnsupportedMediaType("application/json", detail=UTF_8_ONLY),
+)
+"""The problems of a body that is not needed, but may be sent."""
 NOT_FOUND: Problems = (errors.AttemptNotFound(),)
 DATABASE_DOWN: Problems = (NotNow(),)
 CHECK_PROBLEMS: Problems = (errors.TooManyRequests(600), CodeNotChecked())
@@ -65,7 +69,6 @@ STORED_START_PROBLEMS: Problems = (
     errors.ConsentRequired(),
     InvalidIdempotencyKey(),
     IdempotencyKeyUsed(),
-    UserGone(),
 )
 START_PROBLEMS: Problems = (
     *STORED_START_PROBLEMS,
@@ -193,7 +196,7 @@ def cancel_operation() -> Operation:
         "Cancel a verification",
         {
             **verification_answer(200, "The verification is over.", FINAL),
-            **problem_answers([*NOT_FOUND, BodyTooLarge(), *DATABASE_DOWN]),  # a body is not needed, but may be sent
+            **problem_answers([*NOT_FOUND, *IGNORED_BODY_PROBLEMS, *DATABASE_DOWN]),
         },
         parameters=(UUID_IN_PATH, RETRY_AFTER),
         links={"phone_follow": LINKS["phone_follow"]},
@@ -215,7 +218,7 @@ def phones_operation() -> Operation:
 def add_phone_operation() -> Operation:
     added = [OpenApiExample("phone", openapi_examples.phone(), response_only=True, status_codes=["201"])]
     missing = exceptions.ValidationError({"proof": ["This field is required."]})
-    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), UserGone(), missing)
+    refused = (errors.ProofRejected(), errors.NumberTaken(), errors.InvalidPurpose(), missing)
     return Operation(
         "phone_add",
         "Add the number of a proof to the user's account",

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer
-from rest_framework import exceptions
+from rest_framework import exceptions, status
+from rest_framework.views import APIView
 
 from django_telroi.domain.states import FINAL, Status
 from django_telroi.rest import openapi_examples, views
-from django_telroi.rest.problems import answer_problem
+from django_telroi.rest.problems import BodyTooLarge, UserGone, answer_problem
 from django_telroi.rest.serializers import PhoneCheckSerializer, PhoneProblemSerializer, PhoneVerificationSerializer
 
 Problems = Sequence[Exception]
 
 ANYWHERE: Problems = (
-    exceptions.NotAuthenticated(),
-    exceptions.AuthenticationFailed(),
     exceptions.PermissionDenied(),
     exceptions.NotAcceptable(),
+    BodyTooLarge(),
     exceptions.Throttled(wait=30),
 )
 ON_ITS_WAY = (
@@ -34,7 +34,7 @@ ON_ITS_WAY = (
 
 def call_answers() -> dict[int, OpenApiResponse]:
     """Return the 2xx responses of an endpoint that places a call."""
-    under_way = [status for status in Status if views.STATUS_OF_A_START.get(status) == 202]
+    under_way = [each for each in Status if views.STATUS_OF_A_START.get(each) == 202]
     return {
         **verification_answer(200, "A retry of a request whose verification is over.", FINAL - {Status.FAILED}),
         **verification_answer(201, "The call was placed.", [Status.PLACED]),
@@ -44,20 +44,23 @@ def call_answers() -> dict[int, OpenApiResponse]:
 
 def verification_answer(code: int, meaning: str, statuses: Iterable[Status]) -> dict[int, OpenApiResponse]:
     """Return the response with HTTP status ``code`` whose body is a verification in one of ``statuses``."""
-    examples = _examples(openapi_examples.verifications(statuses), code)
+    examples = examples_of(openapi_examples.verifications(statuses), code)
     return {code: OpenApiResponse(PhoneVerificationSerializer, meaning, examples)}
 
 
 def check_answers(*, also_problems: Problems) -> dict[int, OpenApiResponse]:
     """Return the responses of a check. A status that is also in ``also_problems`` can have either body."""
-    either = PolymorphicProxySerializer(
-        "PhoneCheckOrProblem", [PhoneCheckSerializer, PhoneProblemSerializer], resource_type_field_name=None
-    )
-    problems = _bodies_of(also_problems)
+    either = check_or("PhoneCheckOrProblem", PhoneProblemSerializer)
+    problems = bodies_of(also_problems)
     return {
-        status: _one_of(either if status in problems else PhoneCheckSerializer, status, problems[status] | bodies)
-        for status, bodies in openapi_examples.checks().items()
+        code: one_of(either if code in problems else PhoneCheckSerializer, code, problems[code] | bodies)
+        for code, bodies in openapi_examples.checks().items()
     }
+
+
+def check_or(name: str, problem: type[PhoneProblemSerializer]) -> PolymorphicProxySerializer:
+    """Return the component ``name``, which is the result of a check or a problem."""
+    return PolymorphicProxySerializer(name, [PhoneCheckSerializer, problem], resource_type_field_name=None)
 
 
 def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dict[int, OpenApiResponse]:
@@ -67,12 +70,35 @@ def problem_answers(problems: Problems, *, of_typed_number: bool = False) -> dic
     """
     view = openapi_examples.TypedNumber() if of_typed_number else None
     return {
-        status: _one_of(PhoneProblemSerializer, status, bodies)
-        for status, bodies in sorted(_bodies_of([*problems, *ANYWHERE], view=view).items())
+        code: one_of(PhoneProblemSerializer, code, bodies)
+        for code, bodies in sorted(bodies_of([*problems, *ANYWHERE], view=view).items())
     }
 
 
-def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
+def authentication_problems(view: APIView) -> Problems:
+    """Return the problems that the authentication of ``view`` can have, with the status that DRF gives them."""
+    if not view.get_authenticators():
+        return ()
+    problems = (exceptions.NotAuthenticated(), exceptions.AuthenticationFailed(), UserGone())
+    if not view.get_authenticate_header(view.request):
+        for each in problems:
+            each.status_code = status.HTTP_403_FORBIDDEN
+    return problems
+
+
+def with_problems(answers: Mapping[int, OpenApiResponse], problems: Problems) -> dict[int, OpenApiResponse]:
+    """Return ``answers`` and the responses for ``problems``, which may have the same status."""
+    both = dict(answers)
+    for code, bodies in bodies_of(problems).items():
+        if known := both.get(code):
+            named = {each.name: each.value for each in known.examples}
+            both[code] = one_of(known.response, code, named | bodies)
+        else:
+            both[code] = one_of(PhoneProblemSerializer, code, bodies)
+    return both
+
+
+def bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[int, dict[str, Any]]:
     """Return the bodies of our exception handler, by HTTP status and code."""
     bodies: dict[int, dict[str, Any]] = defaultdict(dict)
     for exc in problems:
@@ -84,12 +110,12 @@ def _bodies_of(problems: Iterable[Exception], *, view: object = None) -> dict[in
     return bodies
 
 
-def _one_of(serializer: object, status: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+def one_of(serializer: object, code: int, bodies: Mapping[str, Any]) -> OpenApiResponse:
+    """Return the response with HTTP status ``code``. ``bodies`` are its examples by name."""
     names = ", ".join(f"`{name}`" for name in bodies)
-    return OpenApiResponse(serializer, f"One of: {names}.", _examples(bodies, status))
+    return OpenApiResponse(serializer, f"One of: {names}.", examples_of(bodies, code))
 
 
-def _examples(bodies: Mapping[str, Any], status: int) -> list[OpenApiExample]:
-    return [
-        OpenApiExample(name, value, response_only=True, status_codes=[str(status)]) for name, value in bodies.items()
-    ]
+def examples_of(bodies: Mapping[str, Any], code: int) -> list[OpenApiExample]:
+    """Return the examples of a response with HTTP status ``code``. ``bodies`` are their values by name."""
+    return [OpenApiExample(name, value, response_only=True, status_codes=[str(code)]) for name, value in bodies.items()]

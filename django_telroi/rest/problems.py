@@ -7,6 +7,7 @@ and ``suggestions``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from django_telroi.errors import AttemptNotFound, InvalidNumber, ProofRejected, Unavailable, VerificationRefused
@@ -117,6 +119,8 @@ def number_problem(rejected: RejectedNumber | None) -> dict[str, Any]:
 def _as_api_exception(exc: Exception) -> exceptions.APIException | None:
     """Return the DRF exception for ``exc``, or None if the request did not cause it."""
     match exc:
+        case exceptions.Throttled() if _names_no_second(exc):
+            return exceptions.Throttled(wait=1, code=str(exc.get_codes()))
         case exceptions.APIException():
             return exc
         case AttemptNotFound():
@@ -135,14 +139,46 @@ def _as_api_exception(exc: Exception) -> exceptions.APIException | None:
     return None
 
 
+def _names_no_second(exc: exceptions.Throttled) -> bool:
+    """Return whether the text of DRF names a wait of less than a second, which a throttle may compute."""
+    wait: int | None = getattr(exc, "wait", None)
+    return wait is not None and wait < 1 and str(exc.detail) == str(exceptions.Throttled(wait=wait).detail)
+
+
 def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
     detail: Any = exc.detail
     if isinstance(exc, exceptions.ValidationError):
-        return problem("invalid", _("Something in this request is missing or not of the right kind."), errors=detail)
+        text = _("Something in this request is missing or not of the right kind.")
+        return problem("invalid", text, errors=_errors_by_field(detail))
     if isinstance(detail, dict):
         # Some permission and authentication classes pass their own code this way.
-        return problem(str(detail.get("code", exc.default_code)), str(detail.get("detail", exc.default_detail)))
-    return problem(str(exc.get_codes()), str(detail), retry_after=getattr(exc, "wait", None))
+        codes, texts = _texts_of(detail.get("code")), _texts_of(detail.get("detail"))
+    else:
+        codes, texts = _texts_of(exc.get_codes()), _texts_of(detail)
+    code = codes[0] if codes else exc.default_code
+    text = " ".join(texts) or str(exc.default_detail)
+    return problem(code, text, retry_after=_whole_seconds(getattr(exc, "wait", None)))
+
+
+def _texts_of(value: Any) -> list[str]:
+    """Return all texts in a detail of DRF, which may be a text, a list or an object."""
+    if value is None:
+        return []
+    if not isinstance(value, dict | list | tuple):
+        return [str(value)]
+    nested = value.values() if isinstance(value, dict) else value
+    return [text for each in nested for text in _texts_of(each)]
+
+
+def _errors_by_field(detail: Any) -> dict[str, Any]:
+    """Return the errors as an object. A validator of the project may raise a text or a list."""
+    by_field = detail if isinstance(detail, dict) else {api_settings.NON_FIELD_ERRORS_KEY: detail}
+    return {name: [found] if isinstance(found, str) else found for name, found in by_field.items()}
+
+
+def _whole_seconds(wait: object) -> int | None:
+    """Return the wait rounded up, at least 1, or None if it is no number. A throttle may compute 0 or less."""
+    return max(1, math.ceil(wait)) if isinstance(wait, int | float) and math.isfinite(wait) else None
 
 
 @sensitive_variables()

@@ -141,7 +141,11 @@ class PhoneVerificationSerializer(serializers.Serializer[AttemptStatus]):
         min_value=1,
         help_text="How many digits the code probably has. Send a code of another length too: the site decides.",
     )
-    expires_at = SecondsField(source="attempt.expires_at", help_text="The code can be typed until then.")
+    expires_at = SecondsField(
+        source="attempt.expires_at",
+        help_text="While the status is `placed` or `unknown`, the code can be typed until then. A `queued` call can "
+        "expire earlier, and this time changes when its call is placed.",
+    )
     call_again_in = serializers.IntegerField(
         min_value=0, help_text="Seconds until another call may be requested; 0 means now."
     )
@@ -198,7 +202,10 @@ class PhoneProblemSerializer(serializers.Serializer[Any]):
     """
 
     code = serializers.CharField(help_text="A stable code. Your program can depend on it.")
-    detail = serializers.CharField(help_text="A sentence for the person, in the language of the request.")
+    detail = serializers.CharField(
+        help_text="A sentence for the person, in the language of the request. If the request itself is wrong, such as "
+        "invalid JSON or a missing CSRF token, it is for developers and may be in English."
+    )
     retry_after = serializers.IntegerField(
         allow_null=True,
         min_value=1,

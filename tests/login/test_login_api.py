@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
+import jsonschema
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import SuspiciousOperation
@@ -24,7 +25,7 @@ from django_telroi.models import VerificationAttempt
 from django_telroi.testing import last_code_for, outbox
 from tests.login.conftest import Configure
 from tests.login.test_login_attacks import API, post
-from tests.rest.test_rest_schema import document_of, operations
+from tests.rest.test_rest_schema import as_json_schema, document_of, operations
 from tests.services.world import wrong
 from tests.web.visitor import NUMBER
 
@@ -262,5 +263,99 @@ def test_the_openapi_schema_has_both_apis(configure: Configure, keys: dict[str, 
         "phone_login_cancel",
     }
     assert "purpose" not in document["components"]["schemas"]["LoginStart"]["properties"]
-    right = document["paths"]["/api/log-in/{uuid}/check/"]["post"]["responses"]["200"]
-    assert ("content" in right) is (not keys)
+
+
+CHECK = "/api/log-in/{uuid}/check/"
+
+
+class TestTheSchemaOfTheCheck:
+    """It describes the bodies that the endpoint really answers with."""
+
+    def document(self) -> Any:
+        return document_of([path("api/log-in/", include("django_telroi.contrib.login.api_urls"))])
+
+    def content(self, document: Any, status: int) -> Any:
+        return document["paths"][CHECK]["post"]["responses"][str(status)]["content"]["application/json"]
+
+    def validate(self, reply: Any) -> None:
+        document = self.document()
+        validate_schema(document)
+        schema = as_json_schema(self.content(document, reply.status_code)["schema"])
+        jsonschema.validate(reply.json(), schema | {"components": as_json_schema(document["components"])})
+
+    @pytest.mark.parametrize("keys", [{}, {"LOGIN_RESPONSE": "tests.login.site.token_of"}])
+    def test_has_the_body_of_a_wrong_code_and_of_the_right_one(
+        self, ada: User, configure: Configure, keys: dict[str, Any]
+    ) -> None:
+        configure(**keys)
+        url, code = started(Client())
+
+        for typed in (wrong(code), code):
+            reply = post(Client(), f"{url}check/", code=typed)
+
+            assert reply.status_code == 200
+            self.validate(reply)
+
+    @pytest.mark.parametrize("keys", [{}, {"LOGIN_RESPONSE": "tests.login.site.token_of"}])
+    def test_names_the_component_of_a_wrong_code(self, configure: Configure, keys: dict[str, Any]) -> None:
+        configure(**keys)
+
+        content = self.content(self.document(), 200)
+
+        component = {"$ref": "#/components/schemas/PhoneCheck"}
+        assert content["schema"] == component or component in content["schema"]["anyOf"]
+        outcomes = {each["value"]["outcome"] for each in content["examples"].values()}
+        assert outcomes == ({"wrong_code", "locked"} if keys else {"verified", "wrong_code", "locked"})
+
+    def test_shows_the_real_body_of_a_login(self, ada: User) -> None:
+        url, code = started(Client())
+
+        reply = post(Client(), f"{url}check/", code=code)
+
+        bodies = [each["value"] for each in self.content(self.document(), 200)["examples"].values()]
+        assert reply.json() in bodies
+
+    @pytest.mark.parametrize(
+        ("setting", "name"), [("HTTP_X_CSRFTOKEN", "X-CSRFToken"), ("HTTP_X_XSRF_TOKEN", "X-Xsrf-Token")]
+    )
+    def test_has_the_header_of_the_csrf_token(self, ada: User, site: Any, setting: str, name: str) -> None:
+        site.CSRF_HEADER_NAME = setting
+        client = Client(enforce_csrf_checks=True)
+        client.get("/log-in/")
+        url, code = started(client)
+        [header] = [each for each in self.headers() if each["name"] == name]
+        token = {header["name"]: client.cookies["csrftoken"].value}
+
+        replies = [
+            client.post(f"{url}check/", {"code": code}, "application/json", headers=headers) for headers in ({}, token)
+        ]
+
+        assert [reply.status_code for reply in replies] == [403, 200]
+        assert header["required"] is True
+        assert [each["name"] for each in self.headers("/api/log-in/")] == ["Idempotency-Key"]
+
+    def test_has_no_such_header_with_a_function_of_the_site(self, configure: Configure) -> None:
+        configure(LOGIN_RESPONSE="tests.login.site.token_of")
+
+        assert self.headers() == []
+
+    def headers(self, url: str = CHECK) -> list[Any]:
+        return [each for each in self.document()["paths"][url]["post"]["parameters"] if each["in"] == "header"]
+
+    def test_has_the_proof_of_a_number_without_an_account(self, db: None) -> None:
+        url, code = started(Client())
+
+        reply = post(Client(), f"{url}check/", code=code)
+
+        document = self.document()
+        self.validate(reply)
+        [example] = [
+            each["value"]
+            for each in self.content(document, 409)["examples"].values()
+            if each["value"].get("code") == "no_account"
+        ]
+        assert set(reply.json()) == set(example) == {"code", "detail", "retry_after", "proof"}
+        assert "proof" in document["components"]["schemas"]["PhoneLoginProblem"]["properties"]
+        for each in self.content(document, 409)["examples"].values():
+            schema = as_json_schema(self.content(document, 409)["schema"])
+            jsonschema.validate(each["value"], schema | {"components": as_json_schema(document["components"])})

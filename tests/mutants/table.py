@@ -1707,11 +1707,11 @@ MUTANTS = (
         ("tests/rest/test_rest_problems.py::test_a_body_that_is_too_large_is_not_read",),
     ),
     Mutant(
-        "accept the nil UUID as a key",
+        "accept the nil UUID and the max UUID as a key",
         "django_telroi/rest/ids.py",
-        "if key is None or not key.int:",
+        "if key is None or key in PREDICTABLE:",
         "if key is None:",
-        ("tests/rest/test_rest_problems.py::test_the_nil_uuid_is_rejected_as_a_key",),
+        ("tests/rest/test_rest_problems.py::test_the_nil_and_the_max_uuid_are_rejected_as_a_key",),
     ),
     Mutant(
         "accept webhooks without a secret",
@@ -2134,6 +2134,27 @@ MUTANTS = (
         "        refuse_other_charsets(request)\n",
         "",
         ("tests/rest/test_rest_charsets.py::test_json_in_another_charset_is_an_unsupported_media_type",),
+    ),
+    Mutant(
+        "accept a key with one quote",
+        "django_telroi/rest/ids.py",
+        """re.compile(r'"(.*)"')""",
+        """re.compile(r'"?(.*?)"?')""",
+        ("tests/rest/test_rest_problems.py::test_a_key_that_is_not_a_uuid_is_rejected",),
+    ),
+    Mutant(
+        "read the user for a page that says that the database does not answer",
+        "django_telroi/rest/endpoint.py",
+        "        self._replace_browsable_page()\n",
+        "",
+        ("tests/rest/test_rest_problems.py::test_a_failure_is_rendered_as_the_project_chose_but_never_as_a_page",),
+    ),
+    Mutant(
+        "decode the body of a GET with any codec of Python",
+        "django_telroi/rest/endpoint.py",
+        '        request.parser_context["encoding"] = "utf-8"\n',
+        "",
+        ("tests/rest/test_rest_charsets.py::test_an_authentication_that_reads_the_body_of_a_get_reads_utf_8",),
     ),
     Mutant(
         "answer 500 to a part with an unknown charset",

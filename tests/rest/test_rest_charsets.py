@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.test import APIClient
 
+from django_telroi.rest.views import VerificationView
 from django_telroi.testing import outbox
 from tests.calling_site import Configure
 from tests.rest.world import HOME, NUMBER, UNKNOWN_ID, PhoneApi
@@ -146,11 +148,58 @@ def test_a_compressed_body_is_never_decompressed(api: PhoneApi) -> None:
     assert (seen(reply), most < 8_000_000) == ((415, "unsupported_media_type"), True)
 
 
-@pytest.mark.parametrize("path", [f"verifications/{UNKNOWN_ID}/", "phones/"])
-def test_a_request_without_a_body_has_the_same_rules(api: PhoneApi, path: str) -> None:
-    reply = api.client.get(HOME + path, content_type=f"{JSON}; charset=bz2")
+@pytest.mark.parametrize("charset", OTHERS)
+@pytest.mark.parametrize("kind", [JSON, FORM, MULTIPART])
+def test_a_request_that_reads_no_body_ignores_its_charset(api: PhoneApi, charset: str, kind: str) -> None:
+    """Some clients send a ``Content-Type`` with every request."""
+    started = api.started()
 
-    assert seen(reply) == (415, "unsupported_media_type")
+    reply = api.client.generic(
+        "GET", f"{HOME}verifications/{started}/", "{}", content_type=f"{kind}; charset={charset}"
+    )
+
+    assert (reply.status_code, reply.json()["status"]) == (200, "placed")
+
+
+def test_the_query_of_such_a_request_is_in_utf_8(api: PhoneApi) -> None:
+    """Django decodes it with the charset of the body, and two bytes of UTF-16 are one character."""
+    url = f"{HOME}verifications/{UNKNOWN_ID}/?format=pdf"
+
+    reply = api.client.get(url, content_type=f"{JSON}; charset=utf-16le")
+
+    assert seen(reply) == (406, "not_acceptable")
+
+
+def test_a_post_whose_body_has_no_effect_is_rejected_too_because_the_csrf_check_may_read_it(api: PhoneApi) -> None:
+    kinds = [f"{JSON}; charset=utf-16", f"{FORM}; charset=latin-1"]
+
+    replies = [seen(api.send(f"verifications/{UNKNOWN_ID}/cancel/", "", content_type=kind)) for kind in kinds]
+
+    assert replies == [(415, "unsupported_media_type"), (400, "parse_error")]
+
+
+class ReadsTheBody(BaseAuthentication):
+    """An authentication of a site that reads the body of every request, for example for a signature."""
+
+    def authenticate(self, request: Any) -> None:
+        request.data  # noqa: B018 - the property reads it
+
+
+@pytest.mark.parametrize("kind", [JSON, FORM])
+def test_an_authentication_that_reads_the_body_of_a_get_reads_utf_8(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(VerificationView, "authentication_classes", [ReadsTheBody])
+    bomb = bz2.compress(b'{"number": "' + b" " * 64_000_000 + b'"}')
+    url = f"{HOME}verifications/{UNKNOWN_ID}/"
+
+    tracemalloc.start()
+    reply = api.client.generic("GET", url, bomb, content_type=f"{kind}; charset=bz2")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert seen(reply) == ((400, "parse_error") if kind == JSON else (404, "not_found"))
+    assert most < 8_000_000
 
 
 @pytest.mark.parametrize("codec", ["bz2", "rot13", "no-such-charset", "idna", "utf-7", "undefined"])

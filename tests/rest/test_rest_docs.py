@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.contrib.auth.models import User
+from django.utils import timezone, translation
 from rest_framework import exceptions
 from rest_framework.test import APIClient, APIRequestFactory
 
@@ -165,3 +166,56 @@ def test_the_reference_lists_every_code_with_its_statuses() -> None:
         codes[depends_on_the_project] = {401, 403}
 
     assert documented("error-code") == codes
+
+
+FOR_DEVELOPERS = re.compile(r"\* ``detail`` is a message for the person.*?\n(?=\n|\* )", re.DOTALL)
+JSON_BODY = "application/json"
+
+
+@pytest.mark.django_db
+def test_the_codes_whose_detail_is_for_developers_are_documented(settings: Any, ada: User) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    url = "/api/phone/verifications/"
+    headers = {"Accept-Language": "de"}
+    a_start = (f'{{"number": "{NUMBER}"}}', None, JSON_BODY)
+    client, browser = APIClient(), APIClient(enforce_csrf_checks=True)
+    browser.force_login(ada)
+
+    def told(code: str, reply: Any) -> str:
+        assert reply.json()["code"] == code
+        return str(reply.json()["detail"])
+
+    with translation.override("en"):  # the middleware activates the language of each request
+        english = [
+            told("parse_error", client.post(url, "{x", content_type=JSON_BODY, headers=headers)),
+            told("parse_error", client.post(url, "--x", content_type="multipart/form-data", headers=headers)),
+            told("permission_denied", browser.post(url, "{}", content_type=JSON_BODY, headers=headers)),
+        ]
+        german = [
+            told("unsupported_media_type", client.post(url, "x", content_type="text/plain", headers=headers)),
+            told("not_acceptable", client.get(url, headers=headers | {"Accept": "a/b"})),
+            told("method_not_allowed", client.get(url, headers=headers)),
+            told("invalid_idempotency_key", client.post(url, *a_start, headers=headers | {"Idempotency-Key": "1"})),
+        ]
+
+    assert [text.split(" - ")[0].split(":")[0] for text in english] == [
+        "JSON parse error",
+        "Multipart form parse error",
+        "CSRF Failed",
+    ]
+    assert german == [
+        'Nicht unterstützter Medientyp "text/plain" in der Anfrage.',
+        "Kann die Accept Kopfzeile der Anfrage nicht erfüllen.",
+        'Methode "GET" nicht erlaubt.',
+        "Der Header Idempotency-Key muss eine UUID sein.",
+    ]
+    [paragraph] = FOR_DEVELOPERS.findall((CODES_PAGE.parents[1] / "howto" / "rest.rst").read_text())
+    assert set(re.findall("``([a-z_]+)``", paragraph)) - {"detail"} == {
+        "parse_error",
+        "permission_denied",
+        "unsupported_media_type",
+        "not_acceptable",
+        "method_not_allowed",
+        "invalid_idempotency_key",
+        "idempotency_key_used",
+    }

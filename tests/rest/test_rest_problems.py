@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import translation
+from rest_framework import exceptions
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.throttling import BaseThrottle
 
 from django_telroi.domain.invalid_numbers import NumberProblem
@@ -26,6 +30,7 @@ from tests.rest.world import HOME, NUMBER, PREMIUM_NUMBER, UNKNOWN_ID, PhoneApi
 
 pytestmark = pytest.mark.django_db
 
+PERMISSION_DENIED = "You do not have permission to perform this action."
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 
 
@@ -93,6 +98,45 @@ def test_a_failed_call_is_answered_as_its_refusal(api: PhoneApi, telroi: Simulat
     assert reply["Retry-After"] == str(reply.json()["retry_after"])
 
 
+class CamelCaseRenderer(JSONRenderer):
+    """Writes the names of fields in camel case, as a renderer of a known package."""
+
+    def render(self, data: Any, *args: Any, **options: Any) -> bytes:
+        named = {re.sub("_([a-z])", lambda found: found[1].upper(), name): value for name, value in data.items()}
+        return super().render(named, *args, **options)
+
+
+class YamlRenderer(JSONRenderer):
+    """Stands for a renderer of another type. JSON is valid YAML."""
+
+    media_type = "application/yaml"
+    format = "yaml"
+
+
+RENDERERS = [BrowsableAPIRenderer, CamelCaseRenderer, YamlRenderer]
+CAMEL_CASE = ("application/json", {"code", "detail", "retryAfter"})
+
+
+@pytest.mark.parametrize(
+    ("renderers", "accept", "made"),
+    [
+        (RENDERERS, "application/json", CAMEL_CASE),
+        (RENDERERS, "application/yaml", ("application/yaml", {"code", "detail", "retry_after"})),
+        (RENDERERS, "text/html", CAMEL_CASE),
+        (RENDERERS[:1], "text/html", ("application/json", {"code", "detail", "retry_after"})),
+    ],
+)
+def test_a_failure_is_rendered_as_the_project_chose_but_never_as_a_page(
+    api: PhoneApi, telroi: Simulator, monkeypatch: pytest.MonkeyPatch, renderers: Any, accept: str, made: Any
+) -> None:
+    monkeypatch.setattr(StartView, "renderer_classes", renderers)
+    telroi.fail_next("service_unavailable")
+
+    reply = api.post("verifications/", {"number": NUMBER}, headers={"Accept": accept})
+
+    assert (reply.status_code, (reply["Content-Type"], set(json.loads(reply.content)))) == (503, made)
+
+
 def test_a_repeat_of_a_failed_call_gets_the_same_refusal(api: PhoneApi, telroi: Simulator) -> None:
     telroi.fail_next("unauthorized")
 
@@ -154,15 +198,21 @@ def test_an_unsupported_method_is_rejected_with_the_allowed_ones(api: PhoneApi, 
 
 
 @pytest.mark.parametrize(
-    "key", ["", "1", "not a uuid", "{" + UNKNOWN_ID + "}", "urn:uuid:" + UNKNOWN_ID, UNKNOWN_ID + "0"]
+    "key",
+    [
+        *("", "1", "not a uuid", "{" + UNKNOWN_ID + "}", "urn:uuid:" + UNKNOWN_ID, UNKNOWN_ID + "0"),
+        *('"', '""', f'"{UNKNOWN_ID}', f'{UNKNOWN_ID}"', f'""{UNKNOWN_ID}""', f"'{UNKNOWN_ID}'"),
+    ],
 )
 def test_a_key_that_is_not_a_uuid_is_rejected(api: PhoneApi, key: str) -> None:
     assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
     assert outbox == []
 
 
-def test_the_nil_uuid_is_rejected_as_a_key(api: PhoneApi) -> None:
-    assert seen(api.start(key="00000000-0000-0000-0000-000000000000")) == (400, "invalid_idempotency_key")
+@pytest.mark.parametrize("key", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-FFFFFFFFFFFF"])
+def test_the_nil_and_the_max_uuid_are_rejected_as_a_key(api: PhoneApi, key: str) -> None:
+    assert seen(api.start(key=key)) == (400, "invalid_idempotency_key")
+    assert outbox == []
 
 
 def test_the_key_of_another_request_is_rejected(api: PhoneApi) -> None:
@@ -226,8 +276,124 @@ def test_a_permission_of_the_project_decides_with_its_own_message(
     assert outbox == []
 
 
-def test_an_unsupported_format_is_not_found(api: PhoneApi) -> None:
-    assert seen(api.client.get(f"{HOME}phones/?format=pdf")) == (404, "not_found")
+def raising(error: Exception) -> type[BasePermission]:
+    """Return a permission of a project that raises ``error``."""
+
+    class Raises(BasePermission):
+        def has_permission(self, request: object, view: object) -> bool:
+            raise error
+
+    return Raises
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (exceptions.AuthenticationFailed(["a", "b"]), ("authentication_failed", "a b")),  # type: ignore[arg-type]
+        (exceptions.AuthenticationFailed(["a", "b"], "own"), ("own", "a b")),  # type: ignore[arg-type]
+        (exceptions.PermissionDenied({"code": ["own"], "detail": ["a", "b"]}), ("own", "a b")),
+        (exceptions.PermissionDenied({"code": "own"}), ("own", PERMISSION_DENIED)),
+        (exceptions.PermissionDenied({"reason": "a"}), ("permission_denied", PERMISSION_DENIED)),
+        (exceptions.PermissionDenied([]), ("permission_denied", PERMISSION_DENIED)),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_an_error_of_the_project_has_one_code_and_one_text(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, error: Exception, problem: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(error)])
+
+    reply = api.start()
+
+    assert seen(reply)[0] == 403
+    assert (reply.json()["code"], reply.json()["detail"]) == problem
+
+
+@pytest.mark.parametrize(
+    ("detail", "errors"),
+    [
+        ("x", {"non_field_errors": ["x"]}),
+        (["x", "y"], {"non_field_errors": ["x", "y"]}),
+        ({"number": "x"}, {"number": ["x"]}),
+        ({"number": ["x"]}, {"number": ["x"]}),
+    ],
+    ids=str,
+)
+def test_the_errors_of_a_validation_of_the_project_are_an_object_of_lists(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, detail: Any, errors: dict[str, list[str]]
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.ValidationError(detail))])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["errors"]) == ((400, "invalid"), errors)
+
+
+@pytest.mark.parametrize("wait", [0, -3.2, 0.4])
+def test_a_wait_of_the_project_is_at_least_a_second(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, wait: float
+) -> None:
+    class Closed(BaseThrottle):
+        def allow_request(self, request: object, view: object) -> bool:
+            return False
+
+        def wait(self) -> float:
+            return wait
+
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.Throttled(wait=wait))])
+    raised = api.start()
+    monkeypatch.setattr(StartView, "permission_classes", [])
+    monkeypatch.setattr(StartView, "throttle_classes", [Closed])
+    throttled = api.start()
+
+    assert seen(raised) == seen(throttled) == (429, "throttled")
+    assert raised.json()["retry_after"] == throttled.json()["retry_after"] == 1
+    assert throttled.json()["detail"] == raised.json()["detail"]
+    assert "available in 1 second" in throttled.json()["detail"]
+
+
+def test_a_throttle_without_a_wait_names_none(api: PhoneApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(exceptions.Throttled())])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["retry_after"]) == ((429, "throttled"), None)
+
+
+class BusyError(exceptions.APIException):
+    """An error of a project with a wait of its own."""
+
+    status_code = 503
+
+    def __init__(self, wait: object) -> None:
+        super().__init__("Later.", "busy")
+        self.wait = wait
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"), [(1.2, 2), (0, 1), (float("inf"), None), (float("nan"), None), ("5", None)]
+)
+def test_a_wait_in_a_class_of_the_project_is_in_whole_seconds(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch, wait: object, seconds: int | None
+) -> None:
+    monkeypatch.setattr(StartView, "permission_classes", [raising(BusyError(wait))])
+
+    reply = api.start()
+
+    assert (seen(reply), reply.json()["retry_after"]) == ((503, "busy"), seconds)
+
+
+@pytest.mark.parametrize("path", ["verifications/", f"verifications/{UNKNOWN_ID}/cancel/", "phones/"])
+def test_an_unsupported_format_in_the_url_is_rejected_like_an_unsupported_accept_header(
+    api: PhoneApi, path: str
+) -> None:
+    replies = [
+        api.client.post(f"{HOME}{path}?format=xml"),
+        api.client.post(f"{HOME}{path}", headers={"Accept": "application/xml"}),
+    ]
+
+    assert [seen(reply) for reply in replies] == [(406, "not_acceptable")] * 2
+    assert replies[0].json() == replies[1].json()
 
 
 def test_an_invalid_content_length_is_ignored(api: PhoneApi) -> None:
@@ -265,3 +431,14 @@ def test_a_site_without_a_backend_is_unavailable(api: PhoneApi, configure: Confi
     configure(BACKEND="example.NoSuchBackend")
 
     assert seen(api.start()) == (503, "misconfigured")
+
+
+def test_the_fields_of_a_request_have_the_names_of_the_reference_also_with_a_renderer_in_camel_case(
+    api: PhoneApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StartView, "renderer_classes", [CamelCaseRenderer])
+
+    replies = [api.post("verifications/", {"number": NUMBER, name: 5}) for name in ("bot_token", "botToken")]
+
+    assert [reply.status_code for reply in replies] == [400, 201]
+    assert "callAgainIn" in replies[1].json()

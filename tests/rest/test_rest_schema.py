@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import jsonschema
 import pytest
+from django.contrib.auth.models import User
 from django.urls import include, path
+from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.validation import validate_schema
 from rest_framework import exceptions
+from rest_framework.authentication import SessionAuthentication, TokenAuthentication
 from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import AccessToken
 
-from django_telroi import errors
+from django_telroi import dispatch, errors
 from django_telroi.contrib.phone_verify import phone_verify_operations  # noqa: F401 - its URLs import it
 from django_telroi.domain.states import Status
 from django_telroi.rest import openapi  # noqa: F401 - a site with the library as an app has it imported
-from django_telroi.rest.endpoint import PhoneEndpoint
+from django_telroi.rest.endpoint import MAX_BODY_BYTES, PhoneEndpoint
 from django_telroi.rest.permissions import IsAuthenticatedOrVerifying
 from django_telroi.rest.views import PhonesView, StartView
 from django_telroi.services import CheckOutcome
 from tests.calling_site import Configure
+from tests.rest.world import PhoneApi
+from tests.services.world import let_time_pass
 
 HOME = "/api/phone/"
 OURS = [path("api/phone/", include("django_telroi.rest.urls"))]
@@ -38,6 +48,7 @@ GENERIC = (
     exceptions.UnsupportedMediaType,
     exceptions.Throttled,
 )
+CODES_OF_LOGIN = {"not_authenticated", "authentication_failed", "user_not_found"}
 
 
 def document_of(patterns: Any) -> Any:
@@ -91,15 +102,79 @@ def test_it_contains_every_code_with_its_status(document: Any) -> None:
     refusals = {(refusal.code, refusal.http_status) for refusal in errors.VerificationRefused.__subclasses__()}
     refusals |= {("proof_rejected", 400), ("number_taken", 409)}
     ours = {("invalid_idempotency_key", 400), ("idempotency_key_used", 409), ("too_large", 413)}
-    ours |= {("user_not_found", 401)}
-    assert named == refusals | ours | {(each.default_code, each.status_code) for each in GENERIC}
+    of_login = {(code, 403) for code in CODES_OF_LOGIN}
+    generic = {(each.default_code, each.status_code) for each in GENERIC}
+    assert named == refusals | ours | of_login | {each for each in generic if each[1] != 401}
 
 
-def test_every_post_may_have_a_body_that_is_too_large(document: Any) -> None:
-    posts = [methods["post"] for methods in document["paths"].values() if "post" in methods]
+def statuses_of_login(document: Any) -> dict[str, set[tuple[str, str]]]:
+    """Return the status and code of each answer that is about the login, by operation."""
+    found: dict[str, set[tuple[str, str]]] = {name: set() for name, _ in operations(document)}
+    for name, status, _, value in examples(document):
+        if "code" in value and value["code"] in CODES_OF_LOGIN:
+            found[name].add((status, value["code"]))
+    return found
 
-    assert [post["operationId"] for post in posts if "413" not in post["responses"]] == []
-    assert "phone_cancel" in {post["operationId"] for post in posts}
+
+@pytest.mark.parametrize(
+    ("authentication", "status"),
+    [
+        ([TokenAuthentication, SessionAuthentication], 401),
+        ([JWTAuthentication], 401),
+        ([SessionAuthentication, JWTAuthentication], 403),
+    ],
+)
+@pytest.mark.django_db
+def test_an_answer_about_the_login_has_the_status_of_the_authentication_of_the_view(
+    monkeypatch: pytest.MonkeyPatch, authentication: Any, status: int
+) -> None:
+    """With DRF the status is 401 only if the first class of authentication has a challenge."""
+    monkeypatch.setattr(PhoneEndpoint, "authentication_classes", authentication)
+    token = {"Authorization": f"Bearer {AccessToken.for_user(User(pk=10**6))}"}
+
+    document = document_of(OURS)
+
+    assert statuses_of_login(document) == {
+        name: {(str(status), code) for code in CODES_OF_LOGIN} for name, _ in operations(document)
+    }
+    real = APIClient().get(f"{HOME}phones/")
+    assert (real.status_code, real.json()["code"]) == (status, "not_authenticated")
+    if JWTAuthentication in authentication:
+        deleted = APIClient().get(f"{HOME}phones/", headers=token)
+        assert (deleted.status_code, deleted.json()["code"]) == (status, "user_not_found")
+    for _, operation in operations(document):
+        for number in {"401", "403"} & set(operation["responses"]):
+            answer = operation["responses"][number]
+            shown = answer["content"]["application/json"]["examples"].values()
+            codes = ", ".join(f"`{each['value']['code']}`" for each in shown)
+            assert answer["description"] == f"One of: {codes}."
+
+
+def test_an_endpoint_without_authentication_has_no_answer_about_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PhoneEndpoint, "authentication_classes", [])
+
+    assert [each for each in statuses_of_login(document_of(OURS)).values() if each] == []
+
+
+def test_every_request_may_have_a_body_that_is_too_large(document: Any) -> None:
+    length = str(MAX_BODY_BYTES + 1)
+
+    reply = APIClient().generic("GET", f"{HOME}phones/", content_type="application/json", CONTENT_LENGTH=length)
+
+    assert (reply.status_code, reply.json()["code"]) == (413, "too_large")
+    assert [name for name, operation in operations(document) if "413" not in operation["responses"]] == []
+
+
+def test_a_cancel_may_have_a_body_in_another_charset(document: Any) -> None:
+    """It is answered so before the body is read, see test_rest_charsets."""
+    found = {
+        (status, value["code"])
+        for name, status, _, value in examples(document)
+        if name == "phone_cancel"
+        if "code" in value
+    }
+
+    assert found >= {("400", "parse_error"), ("415", "unsupported_media_type")}
 
 
 def test_it_contains_every_outcome_with_its_statuses(document: Any) -> None:
@@ -190,6 +265,25 @@ def test_it_lists_the_purposes_of_the_site(configure: Configure) -> None:
     purpose = document_of(OURS)["components"]["schemas"]["PhoneStart"]["properties"]["purpose"]
 
     assert purpose["allOf"] == [{"enum": ["", "payout"]}]
+
+
+@pytest.mark.django_db
+def test_it_says_when_expires_at_applies(
+    document: Any, configure: Configure, monkeypatch: pytest.MonkeyPatch, telroi: object
+) -> None:
+    """A queued call that is not placed expires earlier."""
+    configure(DISPATCH="celery")
+    monkeypatch.setattr(dispatch, "send", lambda attempt_id: dispatch.Published.DONE)
+    api = PhoneApi()
+    queued = api.start().json()
+    let_time_pass(121)
+
+    expired = api.follow(queued["id"]).json()
+
+    assert (queued["status"], expired["status"]) == ("queued", "expired")
+    assert datetime.fromisoformat(queued["expires_at"]) > timezone.now()
+    text = document["components"]["schemas"]["PhoneVerification"]["properties"]["expires_at"]["description"]
+    assert re.match("While the status is `placed` or `unknown`, .* A `queued` call can expire earlier", text)
 
 
 def test_it_has_the_language_of_the_request(document: Any) -> None:

@@ -139,7 +139,12 @@ class LoginApiCheckView(LoginEndpoint, CheckView):
             if make_body is not None:
                 return Response(make_body(django_request(request), user))
             login(django_request(request), user)  # type: ignore[arg-type]  # a user of any model
-        return Response(body_of(PhoneCheckSerializer, result) | {"proof": None, "detail": logged_in_text()})
+        return Response(logged_in_body(body_of(PhoneCheckSerializer, result)))
+
+
+def logged_in_body(check: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a login in the session, from the body ``check`` of the right code. Its proof is used."""
+    return check | {"proof": None, "detail": logged_in_text()}
 
 
 class LoginFailed(Exception):
