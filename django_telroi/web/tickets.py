@@ -95,7 +95,7 @@ def sign_ticket(ticket: Ticket, request: HttpRequest) -> str:
     fields = [ticket.nonce, encrypted, ticket.purpose, ticket.next, ticket.back, ticket.asked_digits, ticket.stored]
     fields += [ticket.why, ticket.consent]
     # Without a user the number on file is bound to this browser by the CSRF secret only.
-    stored = ticket.stored if owner_of(request) else ""
+    stored = ticket.stored if ticket.stored and owner_of(request) else ""
     place = [ticket.purpose, ticket.next, ticket.back, ticket.why, ticket.consent, stored]
     own, others = (
         signing.dumps(each, salt=salt, compress=True) for each, salt in ((fields, _salt(request)), (place, PLACE_SALT))
