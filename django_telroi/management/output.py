@@ -9,9 +9,10 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, ProgrammingError, connections
 
-from django_telroi.services.shared.transactions import write_alias
+from django_telroi.services.shared.transactions import DATABASE_LOST, close_lost_connections, write_alias
 from django_telroi.terminal import printable
 
+DATABASE_DOWN = "The database does not answer. The log has the cause."
 TABLES_MISSING = 'The tables of django_telroi are missing in the database. Run "manage.py migrate".'
 
 
@@ -48,6 +49,10 @@ class PrintableCommand(BaseCommand):
             if self.needs_tables and are_tables_missing():
                 raise CommandError(TABLES_MISSING) from None
             raise
+        except DATABASE_LOST as error:
+            # Django's system checks ask SQLite and MariaDB whether they support JSON, before the command runs.
+            close_lost_connections(error)
+            raise CommandError(DATABASE_DOWN) from None
 
 
 def are_tables_missing() -> bool:

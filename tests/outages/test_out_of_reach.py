@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from django.db.models import Model
 from django_telroi import services, tasks
 from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from tests.management.test_missing_tables import COMMANDS
 from tests.outages.outage import unreachable
 from tests.outages.people import EXPORTS, PAGE_WRITERS, READERS, STAFF_ACTIONS, STAFF_PAGES, WRITERS, People, Reply
 from tests.services.world import sends
@@ -53,6 +55,15 @@ def test_a_page_of_the_site_works_with_a_card_in_it(people: People) -> None:
 
     assert reply.status_code == 200
     assert "We cannot call right now" in reply.content.decode()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_command_says_so_also_if_the_system_checks_ask_first(command: tuple[str, ...], people: People) -> None:
+    with unreachable():
+        # A process that has just started does not know yet what the database supports.
+        vars(connection.features).pop("supports_json_field", None)
+        with pytest.raises(CommandError, match=r"database|could not be placed"):
+            call_command(*command, skip_checks=False, stdout=StringIO(), stderr=StringIO())
 
 
 @pytest.mark.parametrize("act", STAFF.values(), ids=STAFF)
