@@ -2832,7 +2832,7 @@ MUTANTS = (
         "site codes: raise an error after the commit into the caller",
         "django_telroi/services/shared/transactions.py",
         "transaction.on_commit(run, using=using, robust=True)",
-        "transaction.on_commit(act, using=using, robust=True)",
+        "transaction.on_commit(run, using=using)",
         ("tests/services/test_read_out.py::TestInsideATransaction",),
     ),
     Mutant(
