@@ -14,8 +14,10 @@ from django.db import connection
 from django.db.models import Model
 
 from django_telroi import services, tasks
+from django_telroi.domain.number_cipher import NumberEncryption
 from django_telroi.errors import Unavailable
 from django_telroi.models import PhoneNumber, VerificationAttempt, VerifiedPhone
+from tests.calling_site import Configure
 from tests.management.test_missing_tables import COMMANDS
 from tests.outages.outage import unreachable
 from tests.outages.people import EXPORTS, PAGE_WRITERS, READERS, STAFF_ACTIONS, STAFF_PAGES, WRITERS, People, Reply
@@ -58,7 +60,10 @@ def test_a_page_of_the_site_works_with_a_card_in_it(people: People) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_command_says_so_also_if_the_system_checks_ask_first(command: tuple[str, ...], people: People) -> None:
+def test_a_command_says_so_also_if_the_system_checks_ask_first(
+    command: tuple[str, ...], people: People, configure: Configure
+) -> None:
+    configure(NUMBER_ENCRYPTION=NumberEncryption.PREPARE, NUMBER_KEYS=["k" * 32])
     with unreachable():
         # A process that has just started does not know yet what the database supports.
         vars(connection.features).pop("supports_json_field", None)
